@@ -1,0 +1,133 @@
+"""What every YAML section is made of: the base class, and the types of its keys with the words for what they allow."""
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic.fields import FieldInfo
+
+from sezoo.config.values import literal, number
+
+__all__ = [
+    "AtLeast0",
+    "AtLeast1",
+    "Fraction",
+    "HeldOutCount",
+    "Names",
+    "NotNegative",
+    "Number",
+    "PathText",
+    "Positive",
+    "SampleCount",
+    "Section",
+    "Settings",
+    "Text",
+    "TrueFalse",
+    "Whole",
+    "allowed",
+    "choices",
+]
+
+
+class Allowed(NamedTuple):
+    """Says in words what a key may hold; the error messages and the reference page share it."""
+
+    words: str
+
+
+def _text(value: Any) -> Any:
+    """Text as the user meant it: YAML reads an unquoted `10.0` as a number and `2024-10-12` as a date."""
+    if isinstance(value, int | float | datetime.date) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _names(value: Any) -> Any:
+    """One name alone is a list of one; `('Conv', 'MatMul')` is the YAML files' way to write a tuple."""
+    value = literal(value)
+    return (value,) if isinstance(value, str) else value
+
+
+def _sample_count(value: Any) -> int | float:
+    value = number(value)
+    whole = isinstance(value, int) and value >= 1
+    fraction = isinstance(value, float) and 0 < value <= 1
+    if not (whole or fraction):
+        raise ValueError
+    return value
+
+
+_number = BeforeValidator(number)
+
+Whole = Annotated[int, _number, Allowed("a whole number")]
+AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
+AtLeast1 = Annotated[int, Field(ge=1), _number, Allowed("a whole number, 1 or more")]
+Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number")]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]
+Fraction = Annotated[float, Field(gt=0, lt=1), _number, Allowed("a fraction above 0 and below 1")]
+SampleCount = Annotated[
+    int | float,
+    PlainValidator(_sample_count),
+    Allowed("a number of clips (1 or more), a fraction between 0 and 1, or empty for all"),
+]
+HeldOutCount = Annotated[  # holding out all clips would leave nothing to train on: empty is the default here
+    int | float,
+    PlainValidator(_sample_count),
+    Allowed("a number of clips (1 or more) or a fraction between 0 and 1"),
+]
+TrueFalse = Annotated[bool, Allowed("True, False")]
+Text = Annotated[str, BeforeValidator(_text), Allowed("text")]
+PathText = Annotated[Path, BeforeValidator(_text), Allowed("a path")]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
+Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
+
+
+class Section(BaseModel):
+    """One YAML section: unknown keys are errors, and nothing changes once it is read.
+
+    An empty value is the default, but for the keys that can be empty themselves and have another default:
+    `num_quantization_samples:` means all clips, as it does in the reference, while leaving the key out means 100.
+    """
+
+    # The schemas are built when a section is first read, so that importing this module stays quick.
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            return raw
+        fields, kept = cls.model_fields, {}
+        for key, value in raw.items():
+            field = fields.get(key)
+            empty = value is None or (isinstance(value, str) and not value.strip())
+            if field is None or not empty:
+                kept[str(key)] = value
+            elif type(None) in get_args(field.annotation):
+                kept[str(key)] = None
+        return kept
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The members of an annotation and their metadata: `Annotated[int, ...] | None` -> [int, ..., NoneType]."""
+    if get_origin(annotation) is Literal:
+        return [annotation]
+    arguments = get_args(annotation)
+    return [annotation] if not arguments else [part for argument in arguments for part in _parts(argument)]
+
+
+def choices(field: FieldInfo) -> tuple[Any, ...]:
+    """The values of a key that has a fixed set of them, or nothing."""
+    parts = [part for part in _parts(field.annotation) if get_origin(part) is Literal]
+    return get_args(parts[0]) if parts else ()
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a key may hold, in words: `MinMax, Entropy`, `a whole number, 1 or more`."""
+    if values := choices(field):
+        return ", ".join(str(value) for value in values)
+    parts = [*field.metadata, *_parts(field.annotation)]
+    return next((part.words for part in parts if isinstance(part, Allowed)), "a mapping of keys to values")

@@ -1,0 +1,75 @@
+"""The sections about the microcontroller: tools, benchmarking, deployment."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sezoo.config.section import AtLeast0, AtLeast1, Number, PathText, Section, Text, TrueFalse
+
+__all__ = ["Benchmarking", "Board", "Deployment", "HardwareSetup", "STEdgeAI", "Tools"]
+
+Board = Literal[
+    "STM32N6570-DK",
+    "STM32H747I-DISCO",
+    "STM32H7B3I-DK",
+    "STM32H735G-DK",
+    "NUCLEO-H743ZI2",
+    "STM32F469I-DISCO",
+    "STM32F746G-DISCO",
+    "STM32F769I-DISCO",
+    "NUCLEO-F401RE",
+    "NUCLEO-G474RE",
+    "STM32L4R9I-DISCO",
+    "B-U585I-IOT02A",
+]
+
+
+class STEdgeAI(Section):
+    """ST Edge AI Core, which turns a model into code for the board."""
+
+    version: Text = Field("10.0.0", description="Version to use.")
+    optimization: Literal["balanced", "time", "ram"] = Field("balanced", description="What the code is optimised for.")
+    on_cloud: TrueFalse = Field(True, description="Use ST's Developer Cloud instead of the local installation.")
+    path_to_stedgeai: PathText | None = Field(None, description="The stedgeai program of the local installation.")
+
+
+class Tools(Section):
+    """ST's tools; none is needed for training, quantization and evaluation."""
+
+    stedgeai: STEdgeAI = Field(default_factory=STEdgeAI, description="See the section below.")
+    path_to_cubeIDE: PathText | None = Field(  # noqa: N815 - the YAML key is spelled so
+        None, description="The stm32cubeide program, which builds the board's project."
+    )
+
+
+class Benchmarking(Section):
+    """Memory and time of the model on a board."""
+
+    board: Board = Field("STM32N6570-DK", description="Board to measure on.")
+
+
+class HardwareSetup(Section):
+    """The board that the model is deployed on."""
+
+    serie: Text = Field("STM32N6", description="Family of the microcontroller.")
+    board: Board = Field("STM32N6570-DK", description="Board to flash.")
+    stlink_serial_number: Text | None = Field(
+        None, description="Serial number of the ST-LINK, in quotes; needed where several boards are connected."
+    )
+
+
+class Deployment(Section):
+    """The application on the board."""
+
+    frames_per_patch: AtLeast1 = Field(30, description="New frames P per call of the model.")
+    lookahead_frames: AtLeast0 = Field(
+        5, description="Context frames K on each side of the patch: the model's fixed length is P + 2 K frames."
+    )
+    output_silence_threshold: Number = Field(
+        -50.0, description="Patches whose output level is below it are silenced, in dBFS."
+    )
+    c_project_path: PathText | None = Field(None, description="Folder of ST's C project, your own download.")
+    IDE: Literal["GCC"] = Field("GCC", description="Toolchain of the build.")
+    verbosity: AtLeast0 = Field(1, description="How much the build reports; 0 is nothing.")
+    hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup, description="See the section below.")
+    build_conf: Text = Field("N6 Audio Bare Metal", description="Build configuration of the C project.")

@@ -1,0 +1,137 @@
+"""The sections about the network, the recordings and the spectrum: general, model, dataset, preprocessing, mlflow."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from sezoo.config.section import (
+    AtLeast0,
+    AtLeast1,
+    Fraction,
+    HeldOutCount,
+    PathText,
+    Positive,
+    SampleCount,
+    Section,
+    Text,
+    TrueFalse,
+)
+from sezoo.config.values import literal, number
+
+__all__ = ["CustomModelSpecific", "Dataset", "General", "MLflow", "Model", "ModelSpecific", "Preprocessing"]
+
+
+class General(Section):
+    """What holds for the whole run."""
+
+    project_name: Text = Field("speech_enhancement_project", description="Name of the experiment in the tracking.")
+    logs_dir: PathText = Field(Path("logs"), description="Folder of the logs, inside the run's folder.")
+    saved_models_dir: PathText = Field(
+        Path("saved_models"), description="Folder of the models written, inside the run's folder."
+    )
+    gpu_memory_limit: Fraction = Field(0.5, description="Share of the GPU's memory that training may take.")
+    display_figures: TrueFalse = Field(
+        True, description="Show the figures where there is a display; they are saved in any case."
+    )
+
+
+class Model(Section):
+    """The network that the run starts from."""
+
+    model_type: Literal["STFTTCNN", "Custom"] = Field(
+        "STFTTCNN", description="Architecture; Custom is your own torch class, built with the keys of model_specific."
+    )
+    state_dict_path: PathText | None = Field(None, description="Torch weights to start training from or to evaluate.")
+    onnx_path: PathText | None = Field(
+        None,
+        description="ONNX model to quantize, evaluate, benchmark or deploy; wins over state_dict_path in evaluation.",
+    )
+
+
+class ModelSpecific(Section):
+    """The shape of the STFT-TCNN network (with model_type Custom: any keys, given to your class)."""
+
+    n_blocks: AtLeast1 = Field(2, description="Number of blocks.")
+    num_layers: AtLeast1 = Field(3, description="Residual layers per block; each one widens the dilation.")
+    in_channels: AtLeast1 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
+    tcn_latent_dim: AtLeast1 = Field(512, description="Channels inside a residual layer.")
+    init_dilation: AtLeast1 = Field(2, description="Base of the dilation: init_dilation**i frames in layer i.")
+    kernel_size: AtLeast1 = Field(3, description="Length of the depthwise kernel, in taps.")
+    layer_activation: Literal["relu", "prelu"] = Field("relu", description="Activation inside the residual layers.")
+    mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
+
+
+class CustomModelSpecific(Section):
+    """The keyword arguments of a user's own torch class; they are in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_values(cls, raw: object) -> object:
+        return literal(raw)
+
+
+class Dataset(Section):
+    """The pairs of noisy and clean recordings."""
+
+    name: Literal["valentini", "custom", "demo"] = Field(
+        "valentini",
+        description="Layout of the recordings: valentini under root_folder, custom by the four paths below, "
+        "demo is the small set that comes with sezoo.",
+    )
+    root_folder: PathText | None = Field(
+        None,
+        description="valentini: the folder that holds clean_trainset_28spk_wav, noisy_trainset_28spk_wav (or 56spk), "
+        "clean_testset_wav and noisy_testset_wav.",
+    )
+    n_speakers: Annotated[Literal[28, 56], BeforeValidator(number)] = Field(
+        56, description="valentini: number of speakers of the training set."
+    )
+    file_extension: Text = Field(".wav", description="Extension of the recordings.")
+    num_training_samples: SampleCount | None = Field(None, description="Clips of the training set to use.")
+    num_validation_samples: HeldOutCount = Field(100, description="Clips split off the training set for validation.")
+    num_test_samples: SampleCount | None = Field(None, description="Clips of the test set to use.")
+    shuffle: TrueFalse = Field(True, description="Shuffle the training clips.")
+    random_seed: AtLeast0 = Field(42, description="Seed of the split, the sampling and the shuffling.")
+    clean_train_files_path: PathText | None = Field(None, description="custom: folder of the clean training clips.")
+    clean_test_files_path: PathText | None = Field(None, description="custom: folder of the clean test clips.")
+    noisy_train_files_path: PathText | None = Field(None, description="custom: folder of the noisy training clips.")
+    noisy_test_files_path: PathText | None = Field(None, description="custom: folder of the noisy test clips.")
+    skip_bad_files: TrueFalse = Field(
+        False, description="Report clips that cannot be used and leave them out; False makes them an error."
+    )
+
+
+class Preprocessing(Section):
+    """From the wave to the magnitude spectrum that the network sees (librosa's conventions)."""
+
+    pipeline_type: Literal["LibrosaSpecPipeline"] = Field(
+        "LibrosaSpecPipeline", description="How the spectrum is computed."
+    )
+    peak_normalize: TrueFalse = Field(False, description="Scale every clip to a peak of 1 before the spectrum.")
+    sample_rate: AtLeast1 = Field(16000, description="Sample rate in Hz; recordings are resampled to it.")
+    n_fft: AtLeast1 = Field(512, description="Length of the Fourier transform, in samples.")
+    hop_length: AtLeast1 = Field(160, description="Step from frame to frame, in samples; win_length at most.")
+    win_length: AtLeast1 = Field(400, description="Length of the window, in samples; n_fft at most.")
+    window: Text = Field("hann", description="Name of the (periodic) window.")
+    center: TrueFalse = Field(True, description="Pad the clip so that frame t is centred on sample t * hop_length.")
+    power: Positive = Field(1.0, description="Exponent of the magnitude that the network sees.")
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> Self:
+        for key, limit in (("win_length", "n_fft"), ("hop_length", "win_length")):
+            length, most = getattr(self, key), getattr(self, limit)
+            if length > most:
+                default = "" if key in self.model_fields_set else " (the default)"
+                raise ValueError(f"{key}: found {length}{default}; allowed: at most {limit}, which is {most}")
+        return self
+
+
+class MLflow(Section):
+    """Experiment tracking."""
+
+    uri: Text | None = Field(
+        "./experiment_outputs/mlruns", description="Folder or address where MLflow keeps the runs; empty = no tracking."
+    )

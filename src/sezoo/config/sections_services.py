@@ -1,0 +1,97 @@
+"""The sections of the services that work on the model: training, quantization, evaluation."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from sezoo.config.section import (
+    AtLeast0,
+    AtLeast1,
+    Names,
+    NotNegative,
+    PathText,
+    Positive,
+    SampleCount,
+    Section,
+    Settings,
+    Text,
+    TrueFalse,
+)
+
+__all__ = ["Evaluation", "Quantization", "Regularization", "Training"]
+
+
+class Regularization(Section):
+    """Keeps weights and activations small, which makes the int8 model better; all off by default."""
+
+    weight_clipping_max: Positive | None = Field(None, description="Largest magnitude of a weight; empty = no limit.")
+    activation_regularization: NotNegative | None = Field(
+        None, description="Weight of the activation penalty in the loss; empty = none."
+    )
+    act_reg_layer_types: Names = Field(
+        ("Conv1d", "DepthwiseSeparableConv"), description="Types of the layers whose outputs are penalised."
+    )
+    act_reg_threshold: NotNegative = Field(50.0, description="Magnitude above which an activation is penalised.")
+    penalty_type: Literal["l1", "l2"] = Field("l2", description="Norm of the penalty.")
+
+
+class Training(Section):
+    """Training of a torch model."""
+
+    device: Text = Field("cuda:0", description="Torch device: cpu, cuda:0 ...")
+    epochs: AtLeast1 = Field(100, description="Passes over the training set.")
+    optimizer: Text = Field("Adam", description="Name of any optimizer of torch.optim.")
+    optimizer_arguments: Settings = Field({"lr": 0.001}, description="Keyword arguments of the optimizer.")
+    loss: Literal["spec_mse", "wave_mse", "wave_snr", "wave_sisnr"] = Field(
+        "spec_mse", description="spec_mse compares complex spectra, the wave losses need preprocessing.center True."
+    )
+    batching_strategy: Literal["pad", "trim"] = Field(
+        "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
+    )
+    num_dataloader_workers: AtLeast0 = Field(4, description="Processes that load clips.")
+    batch_size: AtLeast1 = Field(16, description="Clips per step.")
+    reference_metric: Literal["train_loss", "wave_mse", "stoi", "pesq", "snr", "si-snr"] = Field(
+        "pesq", description="Decides on early stopping and on the best model."
+    )
+    early_stopping: TrueFalse = Field(True, description="Stop when the reference metric no longer improves.")
+    early_stopping_patience: AtLeast1 = Field(50, description="Epochs without improvement before stopping.")
+    regularization: Regularization = Field(default_factory=Regularization, description="See the section below.")
+    save_every: AtLeast1 = Field(2, description="Epochs from checkpoint to checkpoint.")
+    snapshot_path: PathText | None = Field(None, description="Snapshot to resume the training from.")
+    ckpt_path: PathText = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
+    logs_filename: Text = Field("training_logs.csv", description="Name of the file with one row per epoch.")
+    opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")
+
+
+class Quantization(Section):
+    """From the float ONNX model to int8, once with dynamic axes and once with the board's fixed shape."""
+
+    num_quantization_samples: SampleCount | None = Field(
+        100, description="Clips of the training set, or of noisy_quantization_files_path, used for calibration."
+    )
+    random_seed: AtLeast0 | None = Field(None, description="Seed of that sampling; empty = dataset.random_seed.")
+    noisy_quantization_files_path: PathText | None = Field(
+        None, description="Folder of noisy clips to calibrate with instead of the training set."
+    )
+    static_sequence_length: AtLeast1 = Field(40, description="Frames per call of the fixed-shape model.")
+    static_axis_name: Text = Field("seq_len", description="Name of the model's dynamic time axis.")
+    per_channel: TrueFalse = Field(True, description="One weight scale per output channel instead of per tensor.")
+    calibration_method: Literal["MinMax", "Entropy", "Percentile", "Distribution"] = Field(
+        "MinMax", description="How the activation ranges are found."
+    )
+    op_types_to_quantize: Names | None = Field(None, description="ONNX operators to quantize; empty = all.")
+    reduce_range: TrueFalse = Field(False, description="Weights of 7 bits, for CPUs whose int8 products saturate.")
+    extra_options: Settings = Field(
+        {"CalibMovingAverage": True}, description="The extra_options of onnxruntime's quantize_static."
+    )
+
+
+class Evaluation(Section):
+    """Scores of the denoised test set."""
+
+    logs_path: PathText = Field(Path("eval_logs/"), description="Folder of the scores, inside the run's folder.")
+    device: Text = Field("cuda:0", description="Device of a torch model: cpu, cuda:0 ...")
+    fixed_sequence_length: AtLeast1 | None = Field(
+        None, description="Frames per call, for models with a fixed time axis; empty = the whole clip."
+    )

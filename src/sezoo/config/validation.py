@@ -1,0 +1,226 @@
+"""From the plain contents of a YAML file to a checked `Config`, and back; every problem is told in one line."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from sezoo.config.section import Section, allowed, choices
+from sezoo.config.sections import OPERATION_MODES, SECTIONS, Config, CustomModelSpecific, mode_problems
+from sezoo.config.values import expand
+from sezoo.errors import UserError
+
+__all__ = ["build_config", "to_dict", "to_yaml"]
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_FOUND = 60  # characters of a value that an error message repeats
+_MAPPING = "a mapping of keys to values"
+
+
+def build_config(raw: Mapping[str, Any]) -> Config:
+    """The configuration that `raw`, a YAML file's nested plain containers, describes; else a `UserError`."""
+    if not isinstance(raw, Mapping):
+        raise UserError(f"configuration: found {_found(raw)}; allowed: a mapping of sections")
+    tree = {str(name): value for name, value in raw.items() if name != "hydra"}  # that section is Hydra's own
+    tree = expand(_one_general(tree))
+    tree.setdefault("model_specific", None)  # its default depends on model.model_type
+
+    problems: list[str] = []
+    built: dict[str, Any] = {}
+    for name, value in tree.items():
+        if name == "operation_mode":
+            built[name] = value
+            if value not in OPERATION_MODES:
+                problems.append(_mode_problem(value))
+        elif name in SECTIONS:
+            built[name], found = _build_section(name, _section_class(name, tree), value)
+            problems += found
+        else:
+            problems.append(_unknown_section(name))
+    if "operation_mode" not in tree:
+        problems.append(_mode_problem(None))
+    if not problems:
+        config = Config(**built)
+        problems = mode_problems(config)
+    if problems:
+        raise UserError(_one_line(problems))
+    return config
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The whole configuration, defaults included, as plain data; `build_config` makes an equal Config of it.
+
+    Sections that are not set are left out, since an empty section would be one with defaults.
+    """
+    return {name: _plain(value) for name, value in config if value is not None}
+
+
+def to_yaml(config: Config) -> str:
+    """`to_dict` as the text of a YAML file."""
+    import yaml
+
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: Any, free: bool = False) -> Any:
+    """YAML-able data. `free` marks values of no fixed type, where a list would not become a tuple again."""
+    match value:
+        case BaseModel():
+            extras = isinstance(value, CustomModelSpecific)
+            return {key: _plain(entry, free=extras) for key, entry in value}
+        case Path():
+            return value.as_posix()
+        case dict():
+            return {key: _plain(entry, free=True) for key, entry in value.items()}
+        case tuple() if free:
+            return repr(value)
+        case list() | tuple():
+            return [_plain(entry, free) for entry in value]
+    return value
+
+
+def _one_general(tree: dict[str, Any]) -> dict[str, Any]:
+    """`general:general:`, as the tutorial prints the section, is a key of that name or `general` inside `general`."""
+    merged: dict[str, Any] = {}
+    for name, value in tree.items():
+        if name == "general:general" or (name == "general" and isinstance(value, Mapping) and "general" in value):
+            _log.warning("the section is called 'general', not 'general:general'; it is taken as 'general'")
+        if name not in ("general", "general:general"):
+            merged[name] = value
+            continue
+        if isinstance(value, Mapping) and isinstance(value.get("general", {}), Mapping | None):
+            value = {**(value.get("general") or {}), **{key: value[key] for key in value if key != "general"}}
+        earlier = merged.get("general")
+        if isinstance(earlier, Mapping) and isinstance(value, Mapping):
+            # Overrides on the command line are made under `general`: they win over the pasted section.
+            value = {**earlier, **value} if name == "general" else {**value, **earlier}
+        merged["general"] = earlier if value is None and earlier is not None else value
+    return merged
+
+
+def _section_class(name: str, tree: Mapping[str, Any]) -> type[Section]:
+    model = tree.get("model")
+    custom = isinstance(model, Mapping) and model.get("model_type") == "Custom"
+    return CustomModelSpecific if custom and name == "model_specific" else SECTIONS[name]
+
+
+def _build_section(name: str, cls: type[Section], value: Any) -> tuple[Section | None, list[str]]:
+    """The section, or None and its problems in the order in which the file has the keys."""
+    if value is None:
+        value = {}
+    if not isinstance(value, Mapping):
+        return None, [f"{name}: found {_found(value)}; allowed: {_MAPPING}"]
+    try:
+        return cls.model_validate(value), []
+    except ValidationError as failure:
+        errors = sorted(failure.errors(include_url=False), key=lambda error: _position(value, error["loc"]))
+        # An error inside a list or a union shares its key with others: one line per key is enough.
+        return None, list(dict.fromkeys(_problem(name, cls, value, error) for error in errors))
+
+
+def _position(raw: Any, location: tuple[int | str, ...]) -> tuple[int, ...]:
+    """Where in the file a key stands, as something to sort by; what is not in the file comes last."""
+    position: list[int] = []
+    for part in location:
+        keys = [str(key) for key in raw] if isinstance(raw, Mapping) else []
+        if part not in keys:
+            break
+        position.append(keys.index(str(part)))
+        raw = next(value for key, value in raw.items() if str(key) == part)
+    return tuple(position) if position else (len(raw),)
+
+
+def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> str:
+    """One line on one error of pydantic."""
+    path, field = name, None
+    for part in error["loc"]:
+        if isinstance(field, FieldInfo) and not _is_section(field):
+            break  # inside a list or a mapping of a key: the key is what the user knows
+        if isinstance(field, FieldInfo):
+            cls = field.annotation
+        if error["type"] == "extra_forbidden" and part not in cls.model_fields:
+            return _unknown_key(path, cls, str(part))
+        field = cls.model_fields[str(part)]
+        raw = next((value for key, value in raw.items() if str(key) == part), None)
+        path = f"{path}.{part}"
+    if field is None:  # a check between the keys of a section; it names the key itself
+        return f"{path}.{error['ctx']['error']}" if "ctx" in error else f"{path}: {error['msg']}"
+    return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{_nearest_choice(raw, choices(field))}"
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+
+
+def _found(value: Any) -> str:
+    if isinstance(value, Path):
+        value = value.as_posix()
+    text = repr(value)
+    return text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 3] + "..."
+
+
+def _close(word: str, words: list[str], cutoff: float = 0.6) -> str | None:
+    """The word that is most like `word`, whatever the case of the letters."""
+    import difflib  # needed for errors only
+
+    by_lower = {candidate.lower(): candidate for candidate in reversed(words)}
+    matches = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=cutoff)
+    return by_lower[matches[0]] if matches else None
+
+
+def _nearest_choice(value: Any, values: tuple[Any, ...]) -> str:
+    near = _close(value, [str(choice) for choice in values]) if isinstance(value, str) else None
+    return f" (did you mean {near}?)" if near else ""
+
+
+def _mode_problem(value: Any) -> str:
+    found = "not set" if value is None else f"found {_found(value)}"
+    return f"operation_mode: {found}; allowed: {', '.join(OPERATION_MODES)}{_nearest_choice(value, OPERATION_MODES)}"
+
+
+def _all_keys(sections: dict[str, type[Section]]) -> dict[str, list[str]]:
+    """Every key, with the sections that have it: `n_fft` -> [`preprocessing`]."""
+    owners: dict[str, list[str]] = {}
+    for section, cls in sections.items():
+        for key, field in cls.model_fields.items():
+            owners.setdefault(key, []).append(section)
+            if _is_section(field):
+                for inner, names in _all_keys({f"{section}.{key}": field.annotation}).items():
+                    owners.setdefault(inner, []).extend(names)
+    return owners
+
+
+def _unknown_key(section: str, cls: type[Section], key: str) -> str:
+    """Names the key that was meant: the same one of another section, else the nearest here, else elsewhere."""
+    start, keys, owners = f"{section}.{key}: unknown key", list(cls.model_fields), _all_keys(SECTIONS)
+    if key in owners:
+        return f"{start}; '{key}' is a key of {' and '.join(owners[key])}"
+    if near := _close(key, keys):
+        return f"{start}; did you mean {section}.{near}?"
+    if near := _close(key, list(owners), cutoff=0.8):
+        return f"{start}; did you mean {owners[near][0]}.{near}?"
+    return f"{start}; the keys of {section} are {', '.join(keys)}"
+
+
+def _unknown_section(name: str) -> str:
+    start, owners = f"{name}: unknown section", _all_keys(SECTIONS)
+    if name in owners:
+        return f"{start}; '{name}' is a key of {' and '.join(owners[name])}"
+    if near := _close(name, [*SECTIONS, "operation_mode"]):
+        return f"{start}; did you mean {near}?"
+    return f"{start}; the sections are {', '.join(SECTIONS)}"
+
+
+def _one_line(problems: list[str]) -> str:
+    """The first problem, and the names of the keys with the others."""
+    first, *others = (" ".join(problem.split()) for problem in problems)
+    if not others:
+        return first
+    count = f"{len(others)} more problem{'s' if len(others) > 1 else ''}"
+    # The key is what stands before the first ': '.
+    return f"{first} (and {count}: {', '.join(problem.partition(': ')[0] for problem in others)})"

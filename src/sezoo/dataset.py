@@ -1,0 +1,216 @@
+"""Which clips: the folders of a data set, noisy paired with clean, sampled, and read with every clip checked."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from sezoo.audio import BadClip, read_clip
+from sezoo.config.sections import Dataset
+from sezoo.errors import UserError
+
+__all__ = ["Pair", "clips_in", "pair_clips", "read_clips", "sample", "test_pairs", "training_noisy_clips"]
+
+log = logging.getLogger(__name__)
+
+DEMO_RECORDINGS = Path(__file__).parent / "demo" / "recordings"
+NAMES_IN_A_MESSAGE = 3
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A noisy recording and the clean speech in it, sample by sample."""
+
+    noisy: Path
+    clean: Path
+
+    @property
+    def name(self) -> str:
+        """The noisy file's name, which stands for the pair."""
+        return self.noisy.name
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of clips and the configuration key that names it."""
+
+    path: Path | None
+    key: str
+
+
+def training_noisy_clips(dataset: Dataset) -> list[Path]:
+    """The noisy clips of the training set, sorted by name.
+
+    Where the set has clean clips too, the two folders must match: a training folder that does not is
+    not the one that was meant.
+
+    Raises
+    ------
+    UserError : a folder that is not set, missing or empty; folders that do not match.
+    """
+    noisy, clean = _folders(dataset, "train")
+    if clean.path is None:
+        return clips_in(noisy.path, noisy.key, dataset.file_extension)
+    return [pair.noisy for pair in _pairs(noisy, clean, dataset.file_extension)]
+
+
+def test_pairs(dataset: Dataset) -> list[Pair]:
+    """The test set's pairs, of which `num_test_samples` are drawn, sorted by name."""
+    noisy, clean = _folders(dataset, "test")
+    pairs = _pairs(noisy, clean, dataset.file_extension)
+    return sample(pairs, dataset.num_test_samples, dataset.random_seed, "dataset.num_test_samples")
+
+
+test_pairs.__test__ = False  # not a test, whatever pytest makes of the name
+
+
+def _folders(dataset: Dataset, half: str) -> tuple[Folder, Folder]:
+    """The noisy and the clean folder of the training ("train") or the test half ("test")."""
+    if dataset.name == "custom":
+        keys = [f"{kind}_{half}_files_path" for kind in ("noisy", "clean")]
+        noisy, clean = (Folder(getattr(dataset, key), f"dataset.{key}") for key in keys)
+        return noisy, clean
+    if dataset.name == "demo":
+        noisy, clean = (DEMO_RECORDINGS / f"{kind}_{half}set" for kind in ("noisy", "clean"))
+        return Folder(noisy, "dataset.name"), Folder(clean, "dataset.name")
+    key = "dataset.root_folder"
+    if dataset.root_folder is None:
+        raise UserError(f"{key}: not set; the folder that holds clean_{half}set... and noisy_{half}set... is needed")
+    if not dataset.root_folder.is_dir():
+        raise UserError(f"{key}: there is no folder {dataset.root_folder}")
+    name = f"trainset_{dataset.n_speakers}spk_wav" if half == "train" else "testset_wav"
+    return Folder(dataset.root_folder / f"noisy_{name}", key), Folder(dataset.root_folder / f"clean_{name}", key)
+
+
+def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
+    """The clips in a folder by their file extension (any case), sorted by name.
+
+    Parameters
+    ----------
+    key : of the configuration, for messages.
+
+    Raises
+    ------
+    UserError : no folder set, no such folder, or no clips of that extension in it.
+    """
+    if folder is None:
+        raise UserError(f"{key}: not set; a folder of clips is needed")
+    if not folder.is_dir():
+        raise UserError(f"{key}: there is no folder {folder}")
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    clips = sorted((path for path in files if path.suffix.lower() == extension.lower()), key=lambda path: path.name)
+    if not clips:
+        others = Counter(path.suffix or "no extension" for path in files).most_common(3)
+        found = ", ".join(f"{count} {suffix}" for suffix, count in others) or "nothing"
+        raise UserError(f"{key}: no {extension} files in {folder} (found: {found}); see dataset.file_extension")
+    return clips
+
+
+def _pairs(noisy: Folder, clean: Folder, extension: str) -> list[Pair]:
+    return pair_clips(clips_in(noisy.path, noisy.key, extension), clips_in(clean.path, clean.key, extension))
+
+
+def pair_clips(noisy: Sequence[Path], clean: Sequence[Path]) -> list[Pair]:
+    """Pair noisy with clean clips by file name, without regard to the extension.
+
+    Only where not a single name matches and the counts are equal are they paired in sorted order.
+
+    Raises
+    ------
+    UserError : some names match and others do not, or none matches and the counts differ.
+    """
+    noisy_by_name, clean_by_name = ({path.stem: path for path in paths} for paths in (noisy, clean))
+    only_noisy = sorted(noisy_by_name.keys() - clean_by_name.keys())
+    only_clean = sorted(clean_by_name.keys() - noisy_by_name.keys())
+    if not only_noisy and not only_clean:
+        return [Pair(noisy_by_name[name], clean_by_name[name]) for name in sorted(noisy_by_name)]
+    if len(only_noisy) == len(noisy) == len(clean):
+        log.warning(
+            "no clean clip has a noisy clip's name: the %d clips of %s and %s are paired in sorted order, "
+            "%s with %s and so on",
+            len(noisy), noisy[0].parent, clean[0].parent, noisy[0].name, clean[0].name,
+        )  # fmt: skip
+        return [Pair(*paths) for paths in zip(sorted(noisy), sorted(clean), strict=True)]
+    unmatched = [
+        f"{len(names)} {kind} without {other} ({_some(names)})"
+        for names, kind, other in ((only_noisy, "noisy", "clean"), (only_clean, "clean", "noisy"))
+        if names
+    ]
+    raise UserError(
+        f"the clips of {noisy[0].parent} and {clean[0].parent} do not match by name: {' and '.join(unmatched)}"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_IN_A_MESSAGE]) + (", ..." if len(names) > NAMES_IN_A_MESSAGE else "")
+
+
+def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, key: str) -> list[Item]:
+    """Draw some of `items` (paths or pairs), the same ones on every machine.
+
+    The draw depends on the seed and the file names alone, not on the order of a folder's listing nor on
+    a library's random generator: items are ranked by a hash of both. A clip that is added to the folder
+    changes the draw by that clip at most.
+
+    Parameters
+    ----------
+    amount : how many (int), which share (float, at least one is drawn), or None for all.
+    seed : None counts as 0.
+    key : of the configuration, for the warning when there are fewer items than asked for.
+
+    Returns
+    -------
+    items : in the order in which they were given.
+    """
+    if amount is None:
+        return list(items)
+    count = max(1, round(amount * len(items))) if isinstance(amount, float) else amount
+    if count > len(items):
+        log.warning("%s: %d asked for, but there are only %d clips: all of them are used", key, count, len(items))
+
+    def rank(index: int) -> bytes:
+        item = items[index]
+        name = item.name if isinstance(item, (Pair, Path)) else str(item)
+        return hashlib.sha256(f"{seed or 0}/{name}".encode()).digest()
+
+    return [items[index] for index in sorted(sorted(range(len(items)), key=rank)[:count])]
+
+
+def read_clips(
+    paths: Sequence[Path], sample_rate: int, *, min_samples: int, skip_bad: bool
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Read clips one at a time, each checked.
+
+    Yields
+    ------
+    path, wave : (samples,) float32 at `sample_rate`
+
+    Raises
+    ------
+    UserError : a clip that cannot be used, unless `skip_bad`; no clip that can.
+    """
+    left_out = []
+    for path in paths:
+        try:
+            wave = read_clip(path, sample_rate, min_samples=min_samples)
+        except BadClip as bad:
+            if not skip_bad:
+                hint = "set dataset.skip_bad_files: true to leave such clips out"
+                raise UserError(f"{bad.path}: {bad.reason}; {hint}") from bad
+            log.warning("left out %s: %s", bad.path, bad.reason)
+            left_out.append(path.name)
+            continue
+        yield path, wave
+    if left_out:
+        log.warning("%d of %d clips left out: %s", len(left_out), len(paths), _some(left_out))
+    if len(left_out) == len(paths):
+        raise UserError(f"none of the {len(paths)} clips can be used; the first is {paths[0]}")

@@ -1,0 +1,45 @@
+"""Writing files so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sezoo.errors import UserError
+
+__all__ = ["reason_of", "write_text", "written_aside"]
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; on success it is renamed to `path`, else removed.
+
+    Raises
+    ------
+    UserError : the file cannot be written (no space, no permission, a file where the folder should be).
+    """
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        aside.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason_of(error)}") from error
+    finally:
+        try:
+            aside.unlink(missing_ok=True)
+        except OSError:  # the folder itself was never there
+            pass
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 with plain newlines, whole or not at all."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def reason_of(error: OSError) -> str:
+    """The operating system's reason, without the number and the path."""
+    return error.strerror or str(error)

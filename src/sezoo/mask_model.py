@@ -1,0 +1,228 @@
+"""The model: magnitudes (batch, bins, frames) in, a mask of the same shape out; its contract, and running it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+
+from sezoo.errors import UserError
+
+__all__ = ["Contract", "MaskModel", "check_contract", "load_onnx", "open_session", "quantized_nodes"]
+
+log = logging.getLogger(__name__)
+
+QUANTIZED_OPERATORS = {
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+    *("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QLinearAdd", "QGemm"),
+}
+FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axes`"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a model that fits the contract calls its ends and axes.
+
+    `batch` and `frames` are the names of the dynamic axes ("" where they have none), or the fixed length.
+    """
+
+    input: str
+    output: str
+    bins: int
+    batch: str | int
+    frames: str | int
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file.
+
+    Raises
+    ------
+    UserError : there is no such file, or it is not an ONNX model.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no model {path}")
+    try:
+        model = onnx.load(path)
+    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(f"{path} is not an ONNX model (or is damaged): it cannot be parsed") from error
+    except (OSError, onnx.checker.ValidationError) as error:
+        raise UserError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    if not model.graph.node or not model.opset_import:
+        raise UserError(f"{path} is not an ONNX model: it has no operators")
+    return model
+
+
+def quantized_nodes(model: onnx.ModelProto) -> int:
+    """How many of the graph's nodes quantize or work on integers."""
+    return sum(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node)
+
+
+def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The graph's inputs without the weights, which old exporters list among them."""
+    weights = {weight.name for weight in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def axes_of(value: onnx.ValueInfoProto) -> list[str | int] | None:
+    """The axes of a tensor: a length, or the name of a dynamic axis ("" if it has none); None if unknown."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]
+
+
+def check_contract(model: onnx.ModelProto, path: Path, *, bins: int | None = None) -> Contract:
+    """Check that a float model maps magnitudes (batch, bins, frames) to a mask of the same shape.
+
+    The graph's declarations are checked, then the model is run on two small shapes.
+
+    Parameters
+    ----------
+    path : for messages.
+    bins : ``n_fft // 2 + 1`` of the configuration; None takes the model's own.
+
+    Raises
+    ------
+    UserError : what was found, what is expected, and how to mend it.
+    """
+    contract = _declared_contract(model, path, bins)
+    if isinstance(contract.frames, int):
+        raise UserError(
+            f"{path}: the frames axis of input '{contract.input}' is fixed to {contract.frames}; a dynamic one is "
+            f"needed, the static model is made from it: {FIX_AXES.format(path=path)}"
+        )
+    if isinstance(contract.batch, int) and contract.batch != 1:
+        raise UserError(
+            f"{path}: the batch axis of input '{contract.input}' is fixed to {contract.batch}; a dynamic one (or 1) "
+            f"is needed: {FIX_AXES.format(path=path)}"
+        )
+    if contract.batch == 1:
+        log.warning("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
+    _try_out(model, path, contract)
+    return contract
+
+
+def _declared_contract(model: onnx.ModelProto, path: Path, bins: int | None) -> Contract:
+    if quantized_nodes(model):
+        raise UserError(f"{path} is quantized already; give the float model that it was made from")
+    inputs, outputs = graph_inputs(model), list(model.graph.output)
+    for kind, values in (("input", inputs), ("output", outputs)):
+        if len(values) != 1:
+            names = ", ".join(value.name for value in values)
+            raise UserError(
+                f"{path} has {len(values)} {kind}s ({names}); the contract is one: magnitudes (batch, bins, frames) "
+                "in, a mask of the same shape out"
+            )
+    source, target = inputs[0], outputs[0]
+    for kind, value in (("input", source), ("output", target)):
+        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+            found = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            raise UserError(f"{path}: {kind} '{value.name}' is {found}, float32 is needed; re-export the model")
+    axes = axes_of(source)
+    if axes is None or len(axes) != 3:
+        found = "an unknown shape" if axes is None else f"{len(axes)} axes {_axes_text(axes)}"
+        raise UserError(f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed")
+    batch, model_bins, frames = axes
+    if bins is not None and model_bins != bins:
+        mend = (
+            f"set preprocessing.n_fft: {2 * (model_bins - 1)} if it was trained so"
+            if isinstance(model_bins, int) and model_bins > 1
+            else "re-export it with that axis fixed"
+        )
+        raise UserError(
+            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but preprocessing.n_fft: "
+            f"{2 * (bins - 1)} makes {bins} bins; {mend}"
+        )
+    if not isinstance(model_bins, int):
+        raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")
+    mask_axes = axes_of(target)
+    if mask_axes is not None and (len(mask_axes) != 3 or mask_axes[1] not in (model_bins, "") and _fixed(mask_axes[1])):
+        raise UserError(
+            f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
+        )
+    return Contract(source.name, target.name, model_bins, batch, frames)
+
+
+def _fixed(axis: str | int) -> bool:
+    return isinstance(axis, int)
+
+
+def _axes_text(axes: list[str | int]) -> str:
+    return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
+
+
+def _try_out(model: onnx.ModelProto, path: Path, contract: Contract) -> None:
+    """Run the model on two shapes: what a graph declares is not always what it does."""
+    mask_model = MaskModel(model, path)
+    for batch, frames in ((1, 24), (1 if contract.batch == 1 else 2, 37)):
+        magnitude = np.random.default_rng(frames).random((batch, contract.bins, frames), np.float32)
+        mask_model(magnitude)
+
+
+def open_session(model: onnx.ModelProto | Path, *, optimise: bool = True) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on one CPU thread.
+
+    One thread, because work is spread over clips; no memory pattern, because every clip has another
+    length and a pattern would be kept for each.
+
+    Parameters
+    ----------
+    optimise : False runs the graph as it is written, so that every tensor of it exists.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+class MaskModel:
+    """A mask model in onnxruntime.
+
+    Parameters
+    ----------
+    model : the file, or the model as read from it.
+    path : for messages, where `model` is no path.
+
+    Raises
+    ------
+    UserError : onnxruntime cannot load or run it, or what comes out is no mask.
+    """
+
+    def __init__(self, model: onnx.ModelProto | Path, path: Path | None = None):
+        self.path = path or model
+        try:
+            self.session = open_session(model)
+        except Exception as error:  # onnxruntime's exceptions have no base class of their own
+            raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
+        source = self.session.get_inputs()[0]
+        self.input = source.name
+        self.frames: int | None = source.shape[2] if isinstance(source.shape[2], int) else None
+        """The length of a static model, in frames."""
+
+    def __call__(self, magnitude: np.ndarray) -> np.ndarray:
+        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
+        try:
+            (mask,) = self.session.run(None, {self.input: magnitude})
+        except Exception as error:
+            raise UserError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
+        if mask.shape != magnitude.shape:
+            raise UserError(f"{self.path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
+        if not np.isfinite(mask).all():
+            raise UserError(f"{self.path}: the mask has NaN or infinite values")
+        return mask
+
+
+def _reason(error: Exception) -> str:
+    """The sentence in an onnxruntime message, without its source locations."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,82 @@
+"""Dynamic axes for models that were exported with fixed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.errors import UserError
+from sezoo.files import written_aside
+from sezoo.mask_model import MaskModel, axes_of, graph_inputs, load_onnx, quantized_nodes
+
+__all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes"]
+
+AXIS_NAMES = {"batch": "batch", "frames": "seq_len"}
+"""The names that dynamic axes get: those of the reference's exporter and of `quantization.static_axis_name`."""
+
+TOLERANCE = 1e-4
+
+
+def fix_axes(path: Path, target: Path) -> str:
+    """Write a copy of a float model with dynamic batch and frames axes, and say what was done.
+
+    Raises
+    ------
+    UserError : the file is no float model of rank 3; the graph hard-codes one of the axes; `target` exists.
+    """
+    model = load_onnx(path)
+    if quantized_nodes(model):
+        raise UserError(f"{path} is quantized; fix the axes of the float model")
+    if target.exists():
+        raise UserError(f"{target} is there already; name another file with -o")
+    inputs = graph_inputs(model)
+    axes = axes_of(inputs[0]) if len(inputs) == 1 else None
+    if axes is None or len(axes) != 3:
+        raise UserError(f"{path}: one input of 3 axes (batch, bins, frames) is needed, not {len(inputs)} of {axes}")
+    dynamic = with_dynamic_axes(model, axes=("batch", "frames"))
+    if dynamic is None:
+        raise UserError(
+            f"{path}: the graph itself hard-codes the batch or the number of frames, in a Reshape for example; "
+            "re-export it with dynamic axes (torch.onnx.export(..., dynamic_axes=...))"
+        )
+    with written_aside(target) as aside:
+        onnx.save(dynamic, aside)
+    before = ", ".join(str(axis or "?") for axis in axes)
+    return f"{target}: ({before}) is now ({AXIS_NAMES['batch']}, {axes[1]}, {AXIS_NAMES['frames']})"
+
+
+def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.ModelProto | None:
+    """The model with these axes ("batch", "frames") dynamic and named, or None where the graph does not allow it.
+
+    Whether it does is tried out: two clips in one batch must get the masks that they get one by one, and
+    another number of frames must be accepted.
+    """
+    dynamic = onnx.ModelProto()
+    dynamic.CopyFrom(model)
+    del dynamic.graph.value_info[:]  # shapes inferred for the fixed axes
+    source = graph_inputs(dynamic)[0]
+    _, bins, frames = axes_of(source)
+    for value in (source, dynamic.graph.output[0]):
+        dims = value.type.tensor_type.shape.dim
+        for index, name in ((0, "batch"), (2, "frames")):
+            if name in axes and len(dims) == 3:
+                dims[index].dim_param = AXIS_NAMES[name]
+    batch = 2 if "batch" in axes else 1
+    length = frames if isinstance(frames, int) else 24
+    lengths = (length, length + 13) if "frames" in axes or not isinstance(frames, int) else (length,)
+    try:
+        changed, original = MaskModel(dynamic), MaskModel(model)
+        for count in lengths:
+            clips = np.random.default_rng(count).random((batch, bins, count), np.float32)
+            masks = changed(clips)
+            one_by_one = np.concatenate([changed(clips[[index]]) for index in range(batch)])
+            if not np.allclose(masks, one_by_one, atol=TOLERANCE):
+                return None
+            if count == length and not np.allclose(changed(clips[:1]), original(clips[:1]), atol=TOLERANCE):
+                return None
+    except UserError:
+        return None
+    return dynamic

@@ -1,0 +1,222 @@
+"""Calibration: which range every activation takes on the user's recordings, one clip in memory at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from sezoo.errors import UserError
+from sezoo.mask_model import open_session
+from sezoo.quantization.histogram import SignedHistogram
+
+__all__ = ["MAX_FRAMES", "METHODS", "CalibrationOptions", "Ranges", "calibrate"]
+
+Ranges = dict[str, tuple[np.float32, np.float32]]
+"""Lowest and highest value of each activation, by tensor name."""
+
+MAX_FRAMES = 2048
+"""Longer clips are run in pieces of so many frames: what bounds the memory for an hour-long recording."""
+
+METHODS = ("MinMax", "Entropy", "Percentile", "Distribution")
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """The calibration keys of onnxruntime's `extra_options`, with onnxruntime's defaults."""
+
+    method: str = "MinMax"
+    moving_average: bool = False
+    averaging_constant: float = 0.01
+    stride: int | None = None
+    percentile: float = 99.999
+    symmetric: bool | None = None
+    """None leaves it to the method: Percentile is symmetric, the others are not."""
+
+
+def calibrate(
+    model: onnx.ModelProto,
+    clips: Iterable[Iterable[np.ndarray]],
+    op_types: Iterable[str],
+    options: CalibrationOptions,
+) -> Ranges:
+    """Run the float model over the clips and find the range of each activation that will be quantized.
+
+    Parameters
+    ----------
+    model : float, with known shapes.
+    clips : each a few pieces (1, bins, frames) of magnitudes, float32, `MAX_FRAMES` frames at most. A clip
+        is run piece by piece, and only one piece is held at a time.
+    op_types : operators to be quantized: the ranges of what goes in and comes out of them are found.
+
+    Raises
+    ------
+    UserError : an activation became NaN or infinite.
+    """
+    tensors = tensors_to_calibrate(model, set(op_types))
+    shared = ranges_of_activations(model, set(op_types))
+    seen = [name for name in tensors if name not in shared]
+    by_method = _by_histogram if options.method in ("Entropy", "Percentile") else _by_extremes
+    ranges = by_method(model, clips, seen, options)
+    return {name: ranges[shared.get(name, name)] for name in tensors}
+
+
+def tensors_to_calibrate(model: onnx.ModelProto, op_types: set[str]) -> list[str]:
+    """The float tensors that go in or come out of operators of these types, in graph order."""
+    values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
+    is_float = {value.name: value.type.tensor_type.elem_type == TensorProto.FLOAT for value in values}
+    weights = {weight.name for weight in model.graph.initializer}
+    nodes = [node for node in model.graph.node if node.op_type in op_types]
+    names = dict.fromkeys(name for node in nodes for name in (*node.input, *node.output))
+    return [name for name in names if name not in weights and is_float.get(name, False)]
+
+
+def ranges_of_activations(model: onnx.ModelProto, op_types: set[str]) -> dict[str, str]:
+    """Tensors that only a quantized Relu or Clip reads, and that operator's output, whose range they take.
+
+    What the operator cuts off needs no integers: onnxruntime gives its input the output's range, so
+    looking at the input would be work for nothing.
+    """
+    outputs = {value.name for value in model.graph.output}
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    return {
+        node.input[0]: node.output[0]
+        for node in model.graph.node
+        if node.op_type in {"Relu", "Clip"} & op_types
+        and readers[node.input[0]] == 1
+        and node.input[0] not in outputs
+        and node.input[0] not in {value.name for value in model.graph.input}
+    }
+
+
+# -- the lowest and the highest value -----------------------------------------------------------------
+
+
+@dataclass
+class Extremes:
+    """Lowest and highest values, (tensors,) each, combined clip by clip as onnxruntime does at the end.
+
+    Without a moving average: the extremes of all clips. With it: the mean over the clips of each clip's
+    extremes; a stride makes a mean of every so many clips, and blends the means with a smoothing constant.
+    """
+
+    options: CalibrationOptions
+    blended: tuple[np.ndarray, np.ndarray] | None = None
+    group: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def add(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Take in one clip."""
+        self.group.append((low, high))
+        if not self.options.moving_average:  # minima need no memory of the clips that made them
+            self.group = [self._of_group()]
+        if self.options.stride and self.options.moving_average and len(self.group) == self.options.stride:
+            self._close_group()
+
+    def _of_group(self) -> tuple[np.ndarray, np.ndarray]:
+        lows, highs = (np.stack(values) for values in zip(*self.group, strict=True))
+        if self.options.moving_average:
+            return lows.mean(axis=0), highs.mean(axis=0)
+        return lows.min(axis=0), highs.max(axis=0)
+
+    def _close_group(self) -> None:
+        new, self.group = self._of_group(), []
+        if self.blended is None:
+            self.blended = new
+        else:
+            constant = np.float32(self.options.averaging_constant)
+            self.blended = tuple(
+                old + constant * (fresh - old) for old, fresh in zip(self.blended, new, strict=True)
+            )
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest values over all clips."""
+        if self.group:
+            self._close_group()
+        return self.blended
+
+
+def _by_extremes(
+    model: onnx.ModelProto, clips: Iterable[Iterable[np.ndarray]], tensors: list[str], options: CalibrationOptions
+) -> Ranges:
+    run = _runner(_with_extremes_as_outputs(model, tensors))
+    extremes = Extremes(options)
+    for pieces in clips:
+        values = np.stack([np.asarray(run(piece), np.float32).reshape(-1, 2) for piece in pieces])
+        low, high = values[:, :, 0].min(axis=0), values[:, :, 1].max(axis=0)
+        _check_finite(tensors, low, high)
+        extremes.add(low, high)
+    low, high = extremes.result()
+    if options.symmetric:
+        high = np.maximum(np.abs(low), np.abs(high))
+        low = -high
+    return dict(zip(tensors, zip(low, high, strict=True), strict=True))
+
+
+def _with_extremes_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> onnx.ModelProto:
+    """The model giving, instead of the mask, two numbers for each tensor: reduced where they are computed."""
+    extended = onnx.ModelProto()
+    extended.CopyFrom(model)
+    del extended.graph.output[:]
+    for index, name in enumerate(tensors):
+        for operator in ("ReduceMin", "ReduceMax"):
+            output = f"calibration/{index}/{operator}"
+            extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
+            extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
+    return extended
+
+
+# -- histograms ---------------------------------------------------------------------------------------
+
+
+def _by_histogram(
+    model: onnx.ModelProto, clips: Iterable[Iterable[np.ndarray]], tensors: list[str], options: CalibrationOptions
+) -> Ranges:
+    run = _runner(_with_tensors_as_outputs(model, tensors))
+    histograms = [SignedHistogram() for _ in tensors]
+    for pieces in clips:
+        for piece in pieces:
+            for name, histogram, values in zip(tensors, histograms, run(piece), strict=True):
+                histogram.add(values)
+                _check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
+    if options.method == "Entropy":
+        ranges = [histogram.entropy_range() for histogram in histograms]
+    else:
+        symmetric = options.symmetric is not False  # onnxruntime's default for this method
+        ranges = [histogram.percentile_range(options.percentile, symmetric=symmetric) for histogram in histograms]
+    return dict(zip(tensors, ranges, strict=True))
+
+
+def _with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> onnx.ModelProto:
+    """The model giving the tensors themselves; an Identity, since an input cannot be an output too."""
+    extended = onnx.ModelProto()
+    extended.CopyFrom(model)
+    inputs = {value.name for value in model.graph.input}
+    del extended.graph.output[:]
+    for index, name in enumerate(tensors):
+        output = name
+        if name in inputs:
+            output = f"calibration/{index}"
+            extended.graph.node.append(helper.make_node("Identity", [name], [output]))
+        extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
+    return extended
+
+
+def _runner(model: onnx.ModelProto) -> Callable[[np.ndarray], list[np.ndarray]]:
+    session = open_session(model)
+    name = session.get_inputs()[0].name
+    return lambda magnitude: session.run(None, {name: magnitude})
+
+
+def _check_finite(tensors: list[str], low: np.ndarray, high: np.ndarray) -> None:
+    bad = ~np.isfinite(low) | ~np.isfinite(high)
+    if bad.any():
+        raise UserError(f"the float model's tensor '{tensors[int(np.argmax(bad))]}' becomes NaN or infinite")
+
+
+def pieces_of(magnitudes: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Magnitudes (bins, frames) as batches of one, (1, bins, frames)."""
+    return (magnitude[np.newaxis] for magnitude in magnitudes)

@@ -1,0 +1,146 @@
+"""A histogram that takes values as they come, in fixed memory, and the ranges that can be read from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["SignedHistogram"]
+
+BINS_A_SIDE = 8192
+CHUNK = 1 << 16
+"""Values are binned in chunks of this size, which stay in the processor's cache."""
+
+LEVELS = 256
+"""What an int8 tensor can tell apart."""
+
+CANDIDATES = 256
+"""Ranges that the entropy method compares, from an eighth of the largest magnitude up to all of it."""
+
+SMOOTHING = 1e-4
+"""Probability mass, in counts, given to bins that one distribution fills and the other leaves empty."""
+
+
+class SignedHistogram:
+    """Counts of values in equal bins on both sides of zero.
+
+    The bins reach from -`limit` to `limit`, a power of two. When a larger value arrives the limit doubles
+    and neighbouring bins are merged, so that the bins' width is at most 1/4096 of the largest magnitude,
+    whatever came first, and the memory is always the same.
+
+    Attributes
+    ----------
+    counts : (2 * `BINS_A_SIDE`,) int64
+    limit : end of the last bin; 0 as long as nothing but zeros has come.
+    low, high : the smallest and the largest value, float32.
+    """
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(2 * BINS_A_SIDE, np.int64)
+        self.limit = 0.0
+        self.low = np.float32(np.inf)
+        self.high = np.float32(-np.inf)
+
+    def add(self, values: np.ndarray) -> None:
+        """Take in float32 values of any shape. NaN and infinity reach `low` and `high` and no bin."""
+        values = values.reshape(-1)
+        self.low, self.high = np.minimum(self.low, values.min()), np.maximum(self.high, values.max())
+        largest = float(max(abs(self.low), abs(self.high)))
+        if not np.isfinite(largest):
+            return
+        self._reach(largest)
+        if self.limit == 0:  # all zeros so far
+            self.counts[BINS_A_SIDE] += values.size
+            return
+        scale, last = np.float32(BINS_A_SIDE / self.limit), 2 * BINS_A_SIDE - 1
+        for start in range(0, values.size, CHUNK):
+            position = values[start : start + CHUNK] * scale
+            position += np.float32(BINS_A_SIDE)
+            bins = np.minimum(position.astype(np.intp), last)
+            self.counts += np.bincount(bins, minlength=2 * BINS_A_SIDE)
+
+    def _reach(self, largest: float) -> None:
+        """Double the limit until it is at least `largest`, merging bins two by two."""
+        if largest <= self.limit:
+            return
+        limit = float(2.0 ** np.ceil(np.log2(largest)))
+        if self.limit == 0:
+            self.limit = limit
+            return
+        while self.limit < limit:
+            pairs = self.counts.reshape(-1, 2).sum(axis=1)
+            self.counts[:] = 0
+            self.counts[BINS_A_SIDE // 2 : BINS_A_SIDE // 2 + pairs.size] = pairs
+            self.limit *= 2
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Where the bins begin and end: (2 * `BINS_A_SIDE` + 1,) float64."""
+        return np.linspace(-self.limit, self.limit, 2 * BINS_A_SIDE + 1)
+
+    def percentile_range(self, percentile: float, *, symmetric: bool) -> tuple[np.float32, np.float32]:
+        """The range that holds `percentile` % of the values, never wider than what was seen.
+
+        Parameters
+        ----------
+        symmetric : cut by magnitude, the same at both ends; else half of the rest is cut at each end.
+        """
+        total, share = self.counts.sum(), percentile / 100
+        if symmetric:
+            below, above = self.counts[:BINS_A_SIDE][::-1], self.counts[BINS_A_SIDE:]
+            high = self.edges[BINS_A_SIDE + 1 + _first_at(below + above, share * total)]
+            low = -high
+        else:
+            cut = (1 - share) / 2
+            high = self.edges[1 + _first_at(self.counts, (1 - cut) * total)]
+            low = self.edges[2 * BINS_A_SIDE - 1 - _first_at(self.counts[::-1], (1 - cut) * total)]
+        return self._within_seen(low, high)
+
+    def entropy_range(self) -> tuple[np.float32, np.float32]:
+        """The range whose int8 values lose the least information about the values' distribution.
+
+        For each candidate range the distribution clipped to it is compared, by the Kullback-Leibler
+        divergence, with what is left of it after rounding to `LEVELS` levels (S. Migacz, "8-bit inference
+        with TensorRT", GTC 2017). Candidates cut the larger magnitudes on either side.
+        """
+        if self.limit == 0:
+            return self._within_seen(0.0, 0.0)
+        edges, width = self.edges, self.limit / BINS_A_SIDE
+        first, last = np.searchsorted(edges, [self.low, self.high], side="right") - 1
+        last = min(int(last), self.counts.size - 1)
+        reach = max(BINS_A_SIDE - int(first), last + 1 - BINS_A_SIDE)  # bins from zero to the farther end
+        smallest = max(1, reach // 8, LEVELS)
+        best, best_divergence = reach, np.inf
+        for size in np.unique(np.linspace(min(smallest, reach), reach, CANDIDATES).astype(int)):
+            start, stop = max(int(first), BINS_A_SIDE - size), min(last + 1, BINS_A_SIDE + size)
+            divergence = _divergence_after_rounding(self.counts, start, stop)
+            if divergence <= best_divergence:
+                best, best_divergence = size, divergence
+        return self._within_seen(-best * width, best * width)
+
+    def _within_seen(self, low: float, high: float) -> tuple[np.float32, np.float32]:
+        return np.float32(max(low, self.low)), np.float32(min(high, self.high))
+
+
+def _first_at(counts: np.ndarray, amount: float) -> int:
+    """Index of the first bin up to which at least `amount` values lie."""
+    return min(int(np.searchsorted(np.cumsum(counts), amount)), counts.size - 1)
+
+
+def _divergence_after_rounding(counts: np.ndarray, start: int, stop: int) -> float:
+    """KL divergence between the distribution clipped to bins [start, stop) and its rounding to `LEVELS` levels."""
+    inside = counts[start:stop].astype(np.float64)
+    clipped = inside.copy()
+    clipped[0] += counts[:start].sum()
+    clipped[-1] += counts[stop:].sum()
+    filled = clipped > 0
+
+    bounds = np.unique(np.linspace(0, inside.size, min(LEVELS, inside.size) + 1).astype(int))
+    level_filled = np.add.reduceat(filled, bounds[:-1], dtype=np.float64)
+    level_mass = np.add.reduceat(inside, bounds[:-1])
+    spread = np.divide(level_mass, level_filled, out=np.zeros_like(level_mass), where=level_filled > 0)
+    rounded = np.repeat(spread, np.diff(bounds)) * filled
+
+    p = clipped / clipped.sum()
+    q = np.maximum(rounded, SMOOTHING * filled)
+    q /= q.sum()
+    return float(np.sum(p[filled] * np.log(p[filled] / q[filled])))

@@ -1,0 +1,121 @@
+"""A float model made ready for quantization: opset, batch axis, folded constants and batch norms, known shapes."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import version_converter
+
+from sezoo.errors import UserError
+from sezoo.mask_model import Contract, MaskModel, graph_inputs
+
+__all__ = ["MIN_OPSET", "prepare", "with_known_shapes", "with_used_opsets"]
+
+log = logging.getLogger(__name__)
+
+MIN_OPSET = 13
+"""From here on QuantizeLinear has an axis; per-channel scales written below it make a file nobody can load."""
+
+
+def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.ModelProto:
+    """Make a float model ready for quantization, computing the same masks.
+
+    Converts the opset upward to `MIN_OPSET`, makes a batch axis fixed at 1 dynamic where the graph
+    allows it, folds constants and batch normalization (onnxruntime's basic level, which keeps to
+    standard operators) and infers every tensor's shape.
+
+    Parameters
+    ----------
+    path : of the model, for messages.
+
+    Raises
+    ------
+    UserError : the model cannot be converted or computes something else afterwards.
+    """
+    prepared = _at_opset(model, path)
+    if contract.batch == 1:
+        prepared = _with_dynamic_batch(prepared, path)
+    prepared = with_known_shapes(folded(prepared))
+    magnitude = np.random.default_rng(0).random((1, contract.bins, 31), np.float32)
+    before, after = MaskModel(model, path)(magnitude), MaskModel(prepared, path)(magnitude)
+    if not np.allclose(before, after, rtol=1e-3, atol=1e-4):
+        raise UserError(
+            f"{path}: after preprocessing the mask differs by {np.abs(after - before).max():.2g}; re-export the model "
+            f"with opset {MIN_OPSET} or later"
+        )
+    return prepared
+
+
+def _at_opset(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
+    if opset is None or opset >= MIN_OPSET:
+        return model
+    log.info("%s has opset %d: it is converted to opset %d first", path, opset, MIN_OPSET)
+    try:
+        return version_converter.convert_version(model, MIN_OPSET)
+    except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path}: opset {opset} cannot be converted to {MIN_OPSET} ({reason}); re-export the model with opset "
+            f"{MIN_OPSET} or later"
+        ) from error
+
+
+def _with_dynamic_batch(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    from sezoo.model_axes import with_dynamic_axes
+
+    dynamic = with_dynamic_axes(model, axes=("batch",))
+    if dynamic is None:
+        log.warning("%s: the graph works for a batch of 1 only; the int8 models keep that axis", path)
+        return model
+    return dynamic
+
+
+def folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Constants and batch normalization folded by onnxruntime's basic optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        optimised = Path(folder) / "model.onnx"
+        options.optimized_model_filepath = str(optimised)
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return with_used_opsets(onnx.load(optimised))
+
+
+def with_used_opsets(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model importing the operator sets that its nodes use, and no others.
+
+    onnxruntime imports every set that it knows, among them ones that other tools refuse.
+    """
+    used = {node.domain for graph in _graphs(model.graph) for node in graph.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain in ("", "ai.onnx")]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return model
+
+
+def _graphs(graph: onnx.GraphProto):
+    """The graph and the ones nested in its nodes (If, Loop, Scan)."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _graphs(attribute.g)
+
+
+def with_known_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the shape of every tensor inferred anew."""
+    del model.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def input_of(model: onnx.ModelProto) -> onnx.ValueInfoProto:
+    """The magnitudes' entry in the graph."""
+    return graph_inputs(model)[0]

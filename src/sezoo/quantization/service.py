@@ -1,0 +1,183 @@
+"""The service `quantization`: a float model and noisy clips in, the dynamic and the static int8 model out."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.config.sections import Config, Preprocessing
+from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
+from sezoo.denoise import peak_normalized
+from sezoo.errors import UserError
+from sezoo.files import reason_of
+from sezoo.mask_model import check_contract, load_onnx, quantized_nodes
+from sezoo.quantization.calibration import MAX_FRAMES, calibrate
+from sezoo.quantization.preparation import prepare
+from sezoo.quantization.qdq import calibration_options, operators_to_quantize, quantized
+from sezoo.quantization.static_shape import check_axis_name, with_static_shape
+from sezoo.quantization.verification import verify
+from sezoo.run import Run
+from sezoo.spectrum import Stft
+
+__all__ = ["QuantizedModels", "quantize"]
+
+log = logging.getLogger(__name__)
+
+PREPROCESSED, DYNAMIC, STATIC = (
+    "preprocessed_model.onnx",
+    "quantized_model_int8.onnx",
+    "quantized_model_int8_static.onnx",
+)
+
+
+@dataclass(frozen=True)
+class QuantizedModels:
+    """The files that the service has written."""
+
+    preprocessed: Path
+    dynamic: Path
+    static: Path
+
+
+def quantize(run: Run) -> QuantizedModels:
+    """Quantize `model.onnx_path` on the configured clips.
+
+    What can be checked without audio is checked first. The three files appear in the run's models folder
+    together, after they have been loaded and run, or not at all.
+
+    Raises
+    ------
+    UserError : the model, the clips or the settings are not fit for it.
+    """
+    config, settings = run.config, run.config.quantization
+    path, stft = config.model.onnx_path, stft_of(config.preprocessing)
+
+    model = load_onnx(path)
+    contract = check_contract(model, path, bins=stft.bins)
+    check_axis_name(settings.static_axis_name, contract, path)
+    options = calibration_options(settings)
+    prepared = prepare(model, path, contract)
+    op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+
+    clips = _calibration_clips(config)
+    log.info("calibrating %s on %d clips by %s", path, len(clips), options.method)
+    magnitudes = CalibrationMagnitudes(run, clips, stft)
+    ranges = calibrate(prepared, magnitudes, op_types, options)
+    log.info("calibrated on %d clips, %.0f s of audio", magnitudes.clips_read, magnitudes.seconds_read)
+
+    dynamic = quantized(prepared, ranges, op_types, settings)
+    static = with_static_shape(dynamic, settings.static_sequence_length)
+    patch = magnitudes.patch(settings.static_sequence_length)
+    models = _write_verified(run.models_folder, prepared, dynamic, static, patch)
+    _report(run, path, models, dynamic, magnitudes)
+    return models
+
+
+def stft_of(preprocessing: Preprocessing) -> Stft:
+    """The transform that the `preprocessing` section describes."""
+    return Stft(
+        n_fft=preprocessing.n_fft,
+        hop_length=preprocessing.hop_length,
+        win_length=preprocessing.win_length,
+        window=preprocessing.window,
+        center=preprocessing.center,
+        power=preprocessing.power,
+    )
+
+
+def _calibration_clips(config: Config) -> list[Path]:
+    settings, dataset = config.quantization, config.dataset
+    if settings.noisy_quantization_files_path is not None:
+        extension = dataset.file_extension if dataset else ".wav"
+        key = "quantization.noisy_quantization_files_path"
+        clips = clips_in(settings.noisy_quantization_files_path, key, extension)
+    else:
+        clips = training_noisy_clips(dataset)
+    seed = settings.random_seed
+    if seed is None and dataset is not None:
+        seed = dataset.random_seed
+    return sample(clips, settings.num_quantization_samples, seed, "quantization.num_quantization_samples")
+
+
+class CalibrationMagnitudes:
+    """The magnitudes of the calibration clips, clip by clip and piece by piece, read as they are asked for.
+
+    Iterating gives one iterator of pieces (1, bins, frames) float32 a clip. The first clip that is long
+    enough leaves a patch of real magnitudes for the check of the written models.
+    """
+
+    def __init__(self, run: Run, clips: list[Path], stft: Stft):
+        self.run, self.clips, self.stft = run, clips, stft
+        self.clips_read = 0
+        self.seconds_read = 0.0
+        self._longest = np.zeros((1, stft.bins, 0), np.float32)
+
+    def __iter__(self) -> Iterator[Iterator[np.ndarray]]:
+        config = self.run.config
+        rate = config.preprocessing.sample_rate
+        skip_bad = config.dataset is not None and config.dataset.skip_bad_files
+        read = read_clips(self.clips, rate, min_samples=self.stft.min_samples, skip_bad=skip_bad)
+        for _, wave in self.run.progress(read, len(self.clips), "calibrating"):
+            self.clips_read += 1
+            self.seconds_read += len(wave) / rate
+            yield self._pieces(peak_normalized(wave) if config.preprocessing.peak_normalize else wave)
+
+    def _pieces(self, wave: np.ndarray) -> Iterator[np.ndarray]:
+        for spectrum in self.stft.analyse_blocks(wave, MAX_FRAMES):
+            magnitude = self.stft.magnitude(spectrum)[np.newaxis]
+            if magnitude.shape[2] > self._longest.shape[2]:
+                self._longest = magnitude
+            yield magnitude
+
+    def patch(self, frames: int) -> np.ndarray:
+        """A patch of so many frames from what was read, repeated if no clip was as long: (1, bins, frames)."""
+        repeats = -(-frames // self._longest.shape[2])
+        return np.ascontiguousarray(np.tile(self._longest, (1, 1, repeats))[:, :, :frames])
+
+
+def _write_verified(
+    folder: Path, prepared: onnx.ModelProto, dynamic: onnx.ModelProto, static: onnx.ModelProto, patch: np.ndarray
+) -> QuantizedModels:
+    """Write the models into a folder of their own, put them to the test, and only then move them to `folder`."""
+    names = (PREPROCESSED, DYNAMIC, STATIC)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".quantizing-") as aside:
+            written = [Path(aside) / name for name in names]
+            for path, model in zip(written, (prepared, dynamic, static), strict=True):
+                onnx.save(model, path)
+            verify(written[1], written[2], patch)
+            for path in written:
+                target = folder / path.name
+                if target.exists():
+                    log.warning("%s was there already: it is replaced", target)
+                path.replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
+    return QuantizedModels(*(folder / name for name in names))
+
+
+def _report(
+    run: Run, source: Path, models: QuantizedModels, dynamic: onnx.ModelProto, magnitudes: CalibrationMagnitudes
+) -> None:
+    float_bytes, int8_bytes = source.stat().st_size, models.dynamic.stat().st_size
+    log.info("%s: %.2f MiB, was %.2f MiB in float", models.dynamic, int8_bytes / 2**20, float_bytes / 2**20)
+    log.info("%s: fixed to %d frames", models.static, run.config.quantization.static_sequence_length)
+    run.tracker.metrics(
+        {
+            "calibration_clips": magnitudes.clips_read,
+            "calibration_clips_left_out": len(magnitudes.clips) - magnitudes.clips_read,
+            "calibration_seconds": magnitudes.seconds_read,
+            "float_model_bytes": float_bytes,
+            "int8_model_bytes": int8_bytes,
+            "quantized_nodes": quantized_nodes(dynamic),
+        }
+    )
+    for path in (models.dynamic, models.static):
+        run.tracker.artifact(path, "models")

@@ -1,0 +1,68 @@
+"""The static model for the board: every axis of every tensor a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from sezoo.errors import UserError
+from sezoo.mask_model import Contract, axes_of, graph_inputs
+from sezoo.quantization.preparation import folded, with_known_shapes
+
+__all__ = ["check_axis_name", "dynamic_axes", "with_static_shape"]
+
+
+def check_axis_name(name: str, contract: Contract, path: Path) -> None:
+    """Check that `quantization.static_axis_name` is the frames axis of the model.
+
+    An axis without a name is taken by its position.
+
+    Raises
+    ------
+    UserError : the axis has another name; it names the axes found.
+    """
+    if contract.frames in (name, ""):
+        return
+    raise UserError(
+        f"quantization.static_axis_name: found '{name}', but the frames axis of input '{contract.input}' of {path} is "
+        f"named '{contract.frames}' (its axes: {contract.batch or '?'}, {contract.bins}, {contract.frames})"
+    )
+
+
+def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
+    """The model fixed to magnitudes of (1, bins, `frames`); the argument is not changed.
+
+    Raises
+    ------
+    UserError : an axis that cannot be known before the model runs.
+    """
+    static = onnx.ModelProto()
+    static.CopyFrom(model)
+    source = graph_inputs(static)[0]
+    bins = axes_of(source)[1]
+    for value in (source, *static.graph.output):
+        for dim, length in zip(value.type.tensor_type.shape.dim, (1, bins, frames), strict=True):
+            dim.dim_value = length
+    static = with_known_shapes(static)
+    if dynamic_axes(static):  # shapes computed in the graph become constants, now that the input's is known
+        static = with_known_shapes(folded(static))
+    if remaining := dynamic_axes(static):
+        raise UserError(
+            f"the model cannot be made static: the shape of tensor '{remaining[0]}' depends on more than the input's"
+        )
+    return static
+
+
+def dynamic_axes(model: onnx.ModelProto) -> list[str]:
+    """Names of the tensors that have an axis of unknown length, or no known shape at all."""
+    values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
+    known = {value.name: axes_of(value) for value in values}
+    weights = {weight.name for weight in model.graph.initializer}
+    made = [name for node in model.graph.node for name in node.output if name]
+    return [
+        name
+        for name in dict.fromkeys([*(value.name for value in graph_inputs(model)), *made])
+        if name not in weights
+        and (known.get(name) is None or not all(isinstance(axis, int) and axis > 0 for axis in known[name]))
+    ]

@@ -1,0 +1,159 @@
+"""Waves to spectra and back: the short-time Fourier transform, exactly as librosa computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sezoo.errors import UserError
+
+__all__ = ["Stft", "window_by_name"]
+
+COSINE_WINDOWS = {
+    "hann": (0.5, 0.5),
+    "hamming": (0.54, 0.46),
+    "blackman": (0.42, 0.5, 0.08),
+    "boxcar": (1.0,),
+    "ones": (1.0,),
+}
+"""Coefficients a_k of sum_k (-1)^k a_k cos(2 pi k n / N): the usual windows without scipy's slow import."""
+
+
+def window_by_name(name: str, length: int) -> np.ndarray:
+    """A periodic ("fftbins") window, as ``scipy.signal.get_window(name, length)``.
+
+    Returns
+    -------
+    window : (length,) float64
+
+    Raises
+    ------
+    UserError : a name that scipy does not know.
+    """
+    if name in COSINE_WINDOWS:
+        phase = 2 * np.pi * np.arange(length) / length
+        return sum((-1) ** k * a * np.cos(k * phase) for k, a in enumerate(COSINE_WINDOWS[name]))
+    from scipy.signal import get_window  # takes a second to import: only for the unusual windows
+
+    try:
+        return get_window(name, length)
+    except ValueError as error:
+        raise UserError(f"preprocessing.window: {name!r} is no window that scipy.signal.get_window knows") from error
+
+
+@dataclass(frozen=True)
+class Stft:
+    """Short-time Fourier transform with librosa's conventions.
+
+    Parameters
+    ----------
+    n_fft : length of the transform, in samples.
+    hop_length : from frame to frame, in samples.
+    win_length : of the window, in samples; it is padded with zeros on both sides to `n_fft`.
+    window : name of the (periodic) window.
+    center : frame t is centred at sample ``t * hop_length``; the wave is padded with ``n_fft // 2`` zeros.
+    power : the magnitude that a model sees is ``abs(spectrum) ** power``.
+    """
+
+    n_fft: int = 512
+    hop_length: int = 160
+    win_length: int = 400
+    window: str = "hann"
+    center: bool = True
+    power: float = 1.0
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of a spectrum."""
+        return self.n_fft // 2 + 1
+
+    @cached_property
+    def padded_window(self) -> np.ndarray:
+        """The window in the middle of `n_fft` samples: (n_fft,) float32."""
+        left = (self.n_fft - self.win_length) // 2
+        padded = np.zeros(self.n_fft, np.float32)
+        padded[left : left + self.win_length] = window_by_name(self.window, self.win_length)
+        return padded
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest wave worth analysing: one window."""
+        return self.win_length if self.center else self.n_fft
+
+    def frames(self, samples: int) -> int:
+        """Number of frames of a wave of that many samples."""
+        padding = 2 * (self.n_fft // 2) if self.center else 0
+        return 1 + (samples + padding - self.n_fft) // self.hop_length
+
+    def analyse(self, wave: np.ndarray) -> np.ndarray:
+        """Wave to complex spectrum.
+
+        Parameters
+        ----------
+        wave : (..., samples) float32, at least `n_fft` samples unless centred.
+
+        Returns
+        -------
+        spectrum : (..., bins, frames) complex64
+        """
+        return np.swapaxes(self._transform(wave, 0, self.frames(wave.shape[-1])), -1, -2)
+
+    def analyse_blocks(self, wave: np.ndarray, max_frames: int) -> Iterator[np.ndarray]:
+        """The spectrum of a long wave in successive pieces of at most `max_frames` frames."""
+        total = self.frames(wave.shape[-1])
+        for first in range(0, total, max_frames):
+            yield np.swapaxes(self._transform(wave, first, min(first + max_frames, total)), -1, -2)
+
+    def magnitude(self, spectrum: np.ndarray) -> np.ndarray:
+        """What a model sees of a spectrum: (..., bins, frames) complex64 -> float32, contiguous."""
+        magnitude = np.abs(np.ascontiguousarray(spectrum))
+        return magnitude if self.power == 1 else magnitude ** np.float32(self.power)
+
+    def synthesise(self, spectrum: np.ndarray, samples: int) -> np.ndarray:
+        """Complex spectrum to wave, by overlap-add normalised with the summed squared window.
+
+        Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, eq. 6.
+
+        Parameters
+        ----------
+        spectrum : (..., bins, frames) complex64
+        samples : length of the wave to give back: longer waves are cut, shorter ones padded with zeros.
+
+        Returns
+        -------
+        wave : (..., samples) float32
+        """
+        offset = self.n_fft // 2 if self.center else 0
+        needed = -(-(samples + 2 * offset) // self.hop_length)  # later frames touch nothing that is kept
+        spectrum = spectrum[..., :needed]
+        frames = np.fft.irfft(np.swapaxes(spectrum, -1, -2), self.n_fft).astype(np.float32, copy=False)
+        wave = self._overlap_add(frames * self.padded_window)
+        weight = self._overlap_add(np.broadcast_to(self.padded_window**2, frames.shape[-2:]))
+        covered = weight > np.finfo(np.float32).tiny
+        wave = np.divide(wave, weight, out=wave, where=covered)[..., offset : offset + samples]
+        missing = samples - wave.shape[-1]
+        return np.pad(wave, [(0, 0)] * (wave.ndim - 1) + [(0, missing)]) if missing > 0 else wave
+
+    def _transform(self, wave: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Frames `first` to `last` (exclusive): (..., frames, bins) complex64."""
+        offset = self.n_fft // 2 if self.center else 0
+        start, stop = first * self.hop_length - offset, (last - 1) * self.hop_length - offset + self.n_fft
+        padding = (max(0, -start), max(0, stop - wave.shape[-1]))
+        piece = wave[..., max(0, start) : stop].astype(np.float32, copy=False)
+        if any(padding):
+            piece = np.pad(piece, [(0, 0)] * (wave.ndim - 1) + [padding])
+        windows = np.lib.stride_tricks.sliding_window_view(piece, self.n_fft, axis=-1)[..., :: self.hop_length, :]
+        return np.fft.rfft(windows * self.padded_window)
+
+    def _overlap_add(self, frames: np.ndarray) -> np.ndarray:
+        """(..., frames, n_fft) -> (..., samples), each frame a hop after the one before."""
+        hop, count = self.hop_length, frames.shape[-2]
+        pieces = -(-self.n_fft // hop)  # a frame reaches over so many hops
+        hops = np.zeros((*frames.shape[:-2], count + pieces - 1, hop), np.float32)
+        for k in range(pieces):
+            piece = frames[..., k * hop : (k + 1) * hop]
+            hops[..., k : k + count, : piece.shape[-1]] += piece
+        return hops.reshape(*frames.shape[:-2], -1)[..., : self.n_fft + hop * (count - 1)]

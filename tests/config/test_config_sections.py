@@ -1,0 +1,313 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pydantic
+import pytest
+import yaml
+
+from sezoo.config.sections import (
+    OPERATION_MODES,
+    REQUIRED_SECTIONS,
+    SECTIONS,
+    CustomModelSpecific,
+    Dataset,
+    Quantization,
+    Training,
+)
+from sezoo.config.validation import build_config
+
+EVERY_KEY = """
+general:
+  project_name: speech_enhancement_project
+  logs_dir: logs
+  saved_models_dir: saved_models
+  gpu_memory_limit: 0.5
+  display_figures: True
+operation_mode: quantization
+model:
+  model_type: STFTTCNN
+  state_dict_path:
+  onnx_path: model.onnx
+model_specific: {n_blocks: 2, num_layers: 3, in_channels: 257, tcn_latent_dim: 512, init_dilation: 2,
+                 kernel_size: 3, layer_activation: relu, mask_activation: sigmoid}
+dataset:
+  name: valentini
+  root_folder: /path
+  n_speakers: 56
+  file_extension: '.wav'
+  num_training_samples:
+  num_validation_samples: 100
+  num_test_samples:
+  shuffle: True
+  random_seed: 42
+  clean_train_files_path:
+  clean_test_files_path:
+  noisy_train_files_path:
+  noisy_test_files_path:
+  skip_bad_files: False
+preprocessing: {pipeline_type: LibrosaSpecPipeline, peak_normalize: False, sample_rate: 16000, n_fft: 512,
+                hop_length: 160, win_length: 400, window: hann, center: True, power: 1}
+training:
+  device: cuda:0
+  epochs: 100
+  optimizer: Adam
+  optimizer_arguments: {lr: 0.001}
+  loss: spec_mse
+  batching_strategy: pad
+  num_dataloader_workers: 4
+  batch_size: 16
+  reference_metric: pesq
+  early_stopping: True
+  early_stopping_patience: 50
+  regularization:
+    weight_clipping_max:
+    activation_regularization:
+    act_reg_layer_types: [Conv1d, DepthwiseSeparableConv]
+    act_reg_threshold: 50.0
+    penalty_type: l2
+  save_every: 2
+  snapshot_path:
+  ckpt_path: ckpts/
+  logs_filename: training_logs.csv
+  opset_version: 17
+quantization:
+  num_quantization_samples: 100
+  random_seed:
+  noisy_quantization_files_path:
+  static_sequence_length: 40
+  static_axis_name: "seq_len"
+  per_channel: True
+  calibration_method: MinMax
+  op_types_to_quantize:
+  reduce_range: False
+  extra_options: {CalibMovingAverage: True}
+evaluation: {logs_path: eval_logs/, device: "cuda:0", fixed_sequence_length: }
+tools:
+  stedgeai: {version: 10.0.0, optimization: balanced, on_cloud: True, path_to_stedgeai: }
+  path_to_cubeIDE:
+benchmarking: {board: STM32N6570-DK}
+deployment:
+  frames_per_patch: 30
+  lookahead_frames: 5
+  output_silence_threshold: -50
+  c_project_path:
+  IDE: GCC
+  verbosity: 1
+  hardware_setup: {serie: STM32N6, board: STM32N6570-DK, stlink_serial_number: }
+  build_conf: "N6 Audio Bare Metal"
+mlflow: {uri: ./experiment_outputs/mlruns}
+hydra: {run: {dir: "./experiment_outputs/${now:%Y_%m_%d_%H_%M_%S}"}}
+"""
+
+DEFAULTS = {
+    "general": {
+        "project_name": "speech_enhancement_project",
+        "logs_dir": Path("logs"),
+        "saved_models_dir": Path("saved_models"),
+        "gpu_memory_limit": 0.5,
+        "display_figures": True,
+    },
+    "model": {"model_type": "STFTTCNN", "state_dict_path": None, "onnx_path": None},
+    "model_specific": {
+        "n_blocks": 2,
+        "num_layers": 3,
+        "in_channels": 257,
+        "tcn_latent_dim": 512,
+        "init_dilation": 2,
+        "kernel_size": 3,
+        "layer_activation": "relu",
+        "mask_activation": "sigmoid",
+    },
+    "dataset": {
+        "name": "valentini",
+        "root_folder": None,
+        "n_speakers": 56,
+        "file_extension": ".wav",
+        "num_training_samples": None,
+        "num_validation_samples": 100,
+        "num_test_samples": None,
+        "shuffle": True,
+        "random_seed": 42,
+        "clean_train_files_path": None,
+        "clean_test_files_path": None,
+        "noisy_train_files_path": None,
+        "noisy_test_files_path": None,
+        "skip_bad_files": False,
+    },
+    "preprocessing": {
+        "pipeline_type": "LibrosaSpecPipeline",
+        "peak_normalize": False,
+        "sample_rate": 16000,
+        "n_fft": 512,
+        "hop_length": 160,
+        "win_length": 400,
+        "window": "hann",
+        "center": True,
+        "power": 1.0,
+    },
+    "training": {
+        "device": "cuda:0",
+        "epochs": 100,
+        "optimizer": "Adam",
+        "optimizer_arguments": {"lr": 0.001},
+        "loss": "spec_mse",
+        "batching_strategy": "pad",
+        "num_dataloader_workers": 4,
+        "batch_size": 16,
+        "reference_metric": "pesq",
+        "early_stopping": True,
+        "early_stopping_patience": 50,
+        "regularization": {
+            "weight_clipping_max": None,
+            "activation_regularization": None,
+            "act_reg_layer_types": ("Conv1d", "DepthwiseSeparableConv"),
+            "act_reg_threshold": 50.0,
+            "penalty_type": "l2",
+        },
+        "save_every": 2,
+        "snapshot_path": None,
+        "ckpt_path": Path("ckpts"),
+        "logs_filename": "training_logs.csv",
+        "opset_version": 17,
+    },
+    "quantization": {
+        "num_quantization_samples": 100,
+        "random_seed": None,
+        "noisy_quantization_files_path": None,
+        "static_sequence_length": 40,
+        "static_axis_name": "seq_len",
+        "per_channel": True,
+        "calibration_method": "MinMax",
+        "op_types_to_quantize": None,
+        "reduce_range": False,
+        "extra_options": {"CalibMovingAverage": True},
+    },
+    "evaluation": {"logs_path": Path("eval_logs"), "device": "cuda:0", "fixed_sequence_length": None},
+    "tools": {
+        "stedgeai": {"version": "10.0.0", "optimization": "balanced", "on_cloud": True, "path_to_stedgeai": None},
+        "path_to_cubeIDE": None,
+    },
+    "benchmarking": {"board": "STM32N6570-DK"},
+    "deployment": {
+        "frames_per_patch": 30,
+        "lookahead_frames": 5,
+        "output_silence_threshold": -50.0,
+        "c_project_path": None,
+        "IDE": "GCC",
+        "verbosity": 1,
+        "hardware_setup": {"serie": "STM32N6", "board": "STM32N6570-DK", "stlink_serial_number": None},
+        "build_conf": "N6 Audio Bare Metal",
+    },
+    "mlflow": {"uri": "./experiment_outputs/mlruns"},
+}
+
+
+def test_every_key_of_the_reference_is_accepted():
+    raw = yaml.safe_load(EVERY_KEY)
+    config = build_config(raw)
+    assert set(raw) == {*SECTIONS, "operation_mode", "hydra"}
+    for name, section in raw.items():
+        if name in SECTIONS:
+            assert set(section) == set(SECTIONS[name].model_fields), name
+    assert config.model.onnx_path == Path("model.onnx")
+    assert config.dataset.root_folder == Path("/path")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_defaults(name):
+    assert SECTIONS[name]().model_dump() == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_key_may_be_empty(name):
+    expected = dict(DEFAULTS[name])
+    if name == "quantization":
+        expected["num_quantization_samples"] = None  # empty means all; the default is for a missing key
+    for empty in (None, "", " "):
+        section = SECTIONS[name].model_validate(dict.fromkeys(SECTIONS[name].model_fields, empty))
+        assert section.model_dump() == expected
+
+
+def test_sections_do_not_change():
+    with pytest.raises(pydantic.ValidationError):
+        Dataset().name = "custom"
+
+
+def test_every_key_is_described():
+    for cls in SECTIONS.values():
+        assert cls.__doc__
+        assert all(field.description for field in cls.model_fields.values())
+
+
+@pytest.mark.parametrize(("raw", "value"), [(1, 1), (0.25, 0.25), (1.0, 1.0), ("2*3", 6), ("1/4", 0.25), ("1", 1)])
+def test_sample_counts(raw, value):
+    count = Dataset(num_test_samples=raw).num_test_samples
+    assert count == value
+    assert type(count) is type(value)
+
+
+@pytest.mark.parametrize("raw", [0, -1, 1.5, "many", True, 0.0, -0.5, [1], float("nan")])
+def test_bad_sample_counts(raw):
+    with pytest.raises(pydantic.ValidationError):
+        Dataset(num_test_samples=raw)
+
+
+def test_loose_spelling_is_understood():
+    training = Training.model_validate(
+        {
+            "epochs": "2*50",
+            "early_stopping": "False",
+            "optimizer_arguments": {"lr": "1e-3", "betas": "(0.9, 0.999)", "fused": "True"},
+            "regularization": {"act_reg_threshold": 50, "act_reg_layer_types": "Conv1d"},
+            "ckpt_path": 2024,
+        }
+    )
+    assert training.epochs == 100
+    assert training.early_stopping is False
+    assert training.optimizer_arguments == {"lr": 0.001, "betas": (0.9, 0.999), "fused": True}
+    assert training.regularization.act_reg_threshold == 50.0
+    assert training.regularization.act_reg_layer_types == ("Conv1d",)
+    assert training.ckpt_path == Path("2024")
+    assert Quantization(op_types_to_quantize="('Conv', 'MatMul')").op_types_to_quantize == ("Conv", "MatMul")
+    assert Dataset(n_speakers="28").n_speakers == 28
+
+
+@pytest.mark.parametrize("text", ["2024-10-12", "1/2", "2*3", "(1, 2)", "True", "__import__('os').system('x')"])
+def test_text_and_paths_keep_what_was_written(text):
+    config = yaml.safe_load("general: {}\noperation_mode: benchmarking\nmodel: {onnx_path: m.onnx}\nbenchmarking:")
+    config["general"] = {"project_name": text, "logs_dir": text}
+    general = build_config(config).general
+    assert general.project_name == text
+    assert general.logs_dir == Path(text)
+
+
+def test_numbers_and_dates_of_yaml_are_text_where_text_is_meant():
+    raw = yaml.safe_load("tools: {stedgeai: {version: 10.0}}\ngeneral: {project_name: 2024-10-12}")
+    assert SECTIONS["tools"].model_validate(raw["tools"]).stedgeai.version == "10.0"
+    assert SECTIONS["general"].model_validate(raw["general"]).project_name == "2024-10-12"
+
+
+def test_the_keys_of_a_custom_model_are_free():
+    raw = yaml.safe_load(EVERY_KEY)
+    raw["model"]["model_type"] = "Custom"
+    raw["model_specific"] = {"width": "2**8", "name": "x", "skip": None}
+    network = build_config(raw).model_specific
+    assert isinstance(network, CustomModelSpecific)
+    assert network.model_extra == {"width": 256, "name": "x", "skip": None}
+
+
+def test_required_sections_of_every_mode():
+    assert set(REQUIRED_SECTIONS) == set(OPERATION_MODES)
+    assert REQUIRED_SECTIONS["quantization"] == ("model", "dataset", "preprocessing", "quantization")
+    assert REQUIRED_SECTIONS["chain_qb"] == ("model", "dataset", "preprocessing", "quantization", "benchmarking")
+
+
+def test_importing_the_sections_imports_nothing_heavy():
+    code = (
+        "import sys; import sezoo.config.sections, sezoo.config.validation;"
+        "heavy = {'numpy', 'hydra', 'omegaconf', 'onnx', 'onnxruntime', 'torch', 'yaml'} & set(sys.modules);"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
