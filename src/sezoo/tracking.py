@@ -1,14 +1,15 @@
-"""Experiment tracking with MLflow: parameters, metrics and models of a run, and how it ended."""
+"""Experiment tracking: parameters, metrics and models of a run in MLflow, and how the run ended."""
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from sezoo.config.sections import Config
 from sezoo.config.validation import to_dict
@@ -16,14 +17,9 @@ from sezoo.errors import UserError
 
 __all__ = ["Tracker", "start_tracking"]
 
-log = logging.getLogger(__name__)
 
-PARAMETERS_A_CALL = 100
-"""MLflow's limit."""
-
-
-class Tracker:
-    """Tracks nothing; what a run has where `mlflow.uri` is empty."""
+class Tracker(Protocol):
+    """Where a run's numbers and files are tracked."""
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Track numbers by name."""
@@ -31,13 +27,94 @@ class Tracker:
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""
 
+    def end(self, status: str, error: str = "") -> None:
+        """Say how the run ended: FINISHED, FAILED or KILLED."""
 
-class MLflowTracker(Tracker):
-    """A run in MLflow."""
 
-    def __init__(self, client: Any, run_id: str):
+class NoTracker:
+    """Tracks nothing: what a run has where `mlflow.uri` is empty."""
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Nothing to do."""
+
+    def artifact(self, path: Path, folder: str) -> None:
+        """Nothing to do."""
+
+    def end(self, status: str, error: str = "") -> None:
+        """Nothing to do."""
+
+
+@contextmanager
+def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
+    """Start to track a run at `mlflow.uri`; it ends as FINISHED, FAILED or KILLED with this context.
+
+    A local folder is written to directly; for every other address the `mlflow` package is needed.
+
+    Raises
+    ------
+    UserError : the address cannot be used.
+    """
+    tracker = _tracker(config, folder)
+    try:
+        yield tracker
+    except KeyboardInterrupt:
+        tracker.end("KILLED")
+        raise
+    except BaseException as error:
+        tracker.end("FAILED", str(error))
+        raise
+    tracker.end("FINISHED")
+
+
+def _tracker(config: Config, folder: Path) -> Tracker:
+    uri = config.mlflow.uri
+    if not uri:
+        return NoTracker()
+    parameters = {key: str(value) for key, value in _flat(to_dict(config))}
+    try:
+        if (store := _local_folder(uri)) is not None:
+            from sezoo.mlflow_folder import FolderTracker
+
+            return FolderTracker(store, config.general.project_name, folder.name, parameters)
+        return _client_tracker(uri, config.general.project_name, folder.name, parameters)
+    except Exception as error:  # OSError here; there MlflowException, and what its stores and their drivers raise
+        if isinstance(error, UserError):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"mlflow.uri: {uri} cannot be used: {reason} (empty turns tracking off)") from error
+
+
+def _local_folder(uri: str) -> Path | None:
+    """The folder that an address stands for, or None if it is none."""
+    if uri.startswith("file:"):
+        return Path(url2pathname(urlparse(uri).path))
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", uri) or uri == "databricks":
+        return None  # a scheme; a single letter and a colon is a drive of Windows
+    return Path(uri).absolute()
+
+
+def _client_tracker(uri: str, experiment: str, run_name: str, parameters: Mapping[str, str]) -> Tracker:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # what a user works on is nobody else's business
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is away is told in seconds
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise UserError(
+            f"mlflow.uri: {uri} needs the package mlflow (pip install mlflow); a local folder needs nothing"
+        ) from error
+    return ClientTracker(MlflowClient(tracking_uri=uri), experiment, run_name, parameters)
+
+
+class ClientTracker:
+    """A run on a server or in a data base, by MLflow's own client."""
+
+    def __init__(self, client: Any, experiment: str, run_name: str, parameters: Mapping[str, str]):
         self.client = client
-        self.run_id = run_id
+        found = client.get_experiment_by_name(experiment)
+        experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+        self.run_id = client.create_run(experiment_id, run_name=run_name).info.run_id
+        for key, value in parameters.items():
+            client.log_param(self.run_id, key, value)
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Track numbers by name."""
@@ -48,55 +125,11 @@ class MLflowTracker(Tracker):
         """Track a copy of a file, in a folder of the run's artifacts."""
         self.client.log_artifact(self.run_id, str(path), folder)
 
-
-@contextmanager
-def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
-    """Start a run in MLflow at `mlflow.uri`; it ends as FINISHED, FAILED or KILLED with this context.
-
-    Raises
-    ------
-    UserError : MLflow does not take the address.
-    """
-    if not config.mlflow.uri:
-        yield Tracker()
-        return
-    client, run_id = _start(config, folder)
-    try:
-        yield MLflowTracker(client, run_id)
-    except KeyboardInterrupt:
-        client.set_terminated(run_id, "KILLED")
-        raise
-    except BaseException as error:
-        client.set_tag(run_id, "error", str(error))
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
-
-
-def _start(config: Config, folder: Path) -> tuple[Any, str]:
-    uri = config.mlflow.uri
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a user's recordings and habits are nobody's business
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is away is told in seconds
-    if not re.match(r"[a-z][a-z0-9+.-]+:", uri):  # a folder; one letter and a colon is a drive of Windows
-        uri = Path(uri).absolute().as_uri()
-    if uri.startswith("file:"):
-        # MLflow 3 wants a data base; the folder of the reference's users keeps working all the same.
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    import mlflow
-
-    try:
-        client = mlflow.MlflowClient(tracking_uri=uri)
-        name = config.general.project_name
-        experiment = client.get_experiment_by_name(name)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(name)
-        run_id = client.create_run(experiment_id, run_name=folder.name).info.run_id
-        parameters = [mlflow.entities.Param(key, str(value)) for key, value in _flat(to_dict(config))]
-        for start in range(0, len(parameters), PARAMETERS_A_CALL):
-            client.log_batch(run_id, params=parameters[start : start + PARAMETERS_A_CALL])
-    except Exception as error:  # MlflowException, but also what its stores and their drivers raise
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"mlflow.uri: {config.mlflow.uri} cannot be used: {reason} (empty turns tracking off)") from error
-    return client, run_id
+    def end(self, status: str, error: str = "") -> None:
+        """Say how the run ended: FINISHED, FAILED or KILLED."""
+        if error:
+            self.client.set_tag(self.run_id, "error", error)
+        self.client.set_terminated(self.run_id, status)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
