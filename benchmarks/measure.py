@@ -23,7 +23,9 @@ class Cost:
     exit_code: int
 
     def __str__(self):
-        return f"{self.cpu_s:5.2f} CPU s  {self.wall_s:5.2f} s wall  {self.peak_mib:5.0f} MiB peak  exit {self.exit_code}"
+        return (
+            f"{self.cpu_s:5.2f} CPU s  {self.wall_s:5.2f} s wall  {self.peak_mib:5.0f} MiB peak  exit {self.exit_code}"
+        )
 
 
 def cost_of(command, folder):

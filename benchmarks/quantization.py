@@ -26,7 +26,9 @@ CASES = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", help="only these calibration methods")
-    parser.add_argument("--mlflow", action="store_true", help="with tracking in a folder, as the reference's YAML has it")
+    parser.add_argument(
+        "--mlflow", action="store_true", help="with tracking in a folder, as the reference's YAML has it"
+    )
     options = parser.parse_args()
     for method, count, seconds in CASES:
         if options.methods and method not in options.methods:

@@ -12,7 +12,7 @@ import soxr
 
 from sezoo.files import written_aside
 
-__all__ = ["BadClip", "read_clip", "write_clip"]
+__all__ = ["BadClipError", "read_clip", "write_clip"]
 
 BLOCK_SECONDS = 30
 """A file is decoded and resampled in blocks of this length, so that hours of 48 kHz stereo fit in memory."""
@@ -21,7 +21,7 @@ STREAMED_WAV_SIZES = (0, 0x7FFFFFFF)
 """A WAV written to a pipe cannot know its length: 0, or this and above, stand in the header instead."""
 
 
-class BadClip(Exception):
+class BadClipError(Exception):
     """A recording that cannot be used; the message is the reason, `path` says which."""
 
     def __init__(self, path: Path, reason: str):
@@ -51,27 +51,29 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
 
     Raises
     ------
-    BadClip : unreadable, truncated, empty, shorter than `min_samples`, NaN or infinite samples, or silent.
+    BadClipError : unreadable, truncated, empty, shorter than `min_samples`, NaN or infinite samples, or silent.
     """
     if not path.is_file():
-        raise BadClip(path, "no such file")
+        raise BadClipError(path, "no such file")
     if path.stat().st_size == 0:
-        raise BadClip(path, "the file has 0 bytes")
+        raise BadClipError(path, "the file has 0 bytes")
     try:
         with soundfile.SoundFile(path) as file:
             wave = np.concatenate([np.zeros(0, np.float32), *_resampled(_mono_blocks(file), file, sample_rate)])
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".") or "the data is damaged or cut off"
-        raise BadClip(path, f"not readable as audio ({reason})") from error
+        raise BadClipError(path, f"not readable as audio ({reason})") from error
     if wave.size == 0:
-        raise BadClip(path, "it has no samples")
+        raise BadClipError(path, "it has no samples")
     if not np.isfinite(wave).all():
         count = int(np.count_nonzero(~np.isfinite(wave)))
-        raise BadClip(path, f"{count} of its {wave.size} samples are NaN or infinite")
+        raise BadClipError(path, f"{count} of its {wave.size} samples are NaN or infinite")
     if wave.size < min_samples:
-        raise BadClip(path, f"it is {wave.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed")
+        raise BadClipError(
+            path, f"it is {wave.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed"
+        )
     if not wave.any():
-        raise BadClip(path, "it is silent (every sample is zero)")
+        raise BadClipError(path, "it is silent (every sample is zero)")
     return wave
 
 
@@ -79,13 +81,13 @@ def _mono_blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """The file's samples, mixed down to one channel, block by block; all of them or LibsndfileError."""
     missing = _missing_by_header(file)
     if missing:
-        raise BadClip(Path(file.name), missing)
+        raise BadClipError(Path(file.name), missing)
     promised, found = file.frames, 0
     for block in file.blocks(BLOCK_SECONDS * file.samplerate, dtype="float32"):
         found += len(block)
         yield block if block.ndim == 1 else block.mean(axis=1)
     if found < promised:
-        raise BadClip(Path(file.name), f"truncated: {found} of {promised} sample frames are there")
+        raise BadClipError(Path(file.name), f"truncated: {found} of {promised} sample frames are there")
 
 
 def _missing_by_header(file: soundfile.SoundFile) -> str:

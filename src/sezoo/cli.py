@@ -109,7 +109,11 @@ def _check_no_value(words: list[str], word: str) -> None:
     import difflib
 
     near = difflib.get_close_matches(word, COMMANDS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
+    )
     raise UserError(f"{word!r} is neither a command nor an override; {hint}")
 
 

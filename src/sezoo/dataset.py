@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sezoo.audio import BadClip, read_clip
+from sezoo.audio import BadClipError, read_clip
 from sezoo.config.sections import Dataset
 from sezoo.errors import UserError
 
@@ -21,6 +21,7 @@ __all__ = ["Pair", "clips_in", "pair_clips", "read_clips", "sample", "test_pairs
 log = logging.getLogger(__name__)
 
 DEMO_RECORDINGS = Path(__file__).parent / "demo" / "recordings"
+DEMO_EXTENSION = ".flac"
 NAMES_IN_A_MESSAGE = 3
 
 Item = TypeVar("Item")
@@ -59,14 +60,14 @@ def training_noisy_clips(dataset: Dataset) -> list[Path]:
     """
     noisy, clean = _folders(dataset, "train")
     if clean.path is None:
-        return clips_in(noisy.path, noisy.key, dataset.file_extension)
-    return [pair.noisy for pair in _pairs(noisy, clean, dataset.file_extension)]
+        return clips_in(noisy.path, noisy.key, _extension(dataset))
+    return [pair.noisy for pair in _pairs(noisy, clean, _extension(dataset))]
 
 
 def test_pairs(dataset: Dataset) -> list[Pair]:
     """The test set's pairs, of which `num_test_samples` are drawn, sorted by name."""
     noisy, clean = _folders(dataset, "test")
-    pairs = _pairs(noisy, clean, dataset.file_extension)
+    pairs = _pairs(noisy, clean, _extension(dataset))
     return sample(pairs, dataset.num_test_samples, dataset.random_seed, "dataset.num_test_samples")
 
 
@@ -89,6 +90,10 @@ def _folders(dataset: Dataset, half: str) -> tuple[Folder, Folder]:
         raise UserError(f"{key}: there is no folder {dataset.root_folder}")
     name = f"trainset_{dataset.n_speakers}spk_wav" if half == "train" else "testset_wav"
     return Folder(dataset.root_folder / f"noisy_{name}", key), Folder(dataset.root_folder / f"clean_{name}", key)
+
+
+def _extension(dataset: Dataset) -> str:
+    return DEMO_EXTENSION if dataset.name == "demo" else dataset.file_extension
 
 
 def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
@@ -202,7 +207,7 @@ def read_clips(
     for path in paths:
         try:
             wave = read_clip(path, sample_rate, min_samples=min_samples)
-        except BadClip as bad:
+        except BadClipError as bad:
             if not skip_bad:
                 hint = "set dataset.skip_bad_files: true to leave such clips out"
                 raise UserError(f"{bad.path}: {bad.reason}; {hint}") from bad

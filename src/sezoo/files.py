@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
@@ -28,10 +28,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
     finally:
-        try:
+        with suppress(OSError):  # the folder itself may never have been there
             aside.unlink(missing_ok=True)
-        except OSError:  # the folder itself was never there
-            pass
 
 
 def write_text(path: Path, text: str) -> None:

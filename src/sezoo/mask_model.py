@@ -142,15 +142,16 @@ def _declared_contract(model: onnx.ModelProto, path: Path, bins: int | None) -> 
     if not isinstance(model_bins, int):
         raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")
     mask_axes = axes_of(target)
-    if mask_axes is not None and (len(mask_axes) != 3 or mask_axes[1] not in (model_bins, "") and _fixed(mask_axes[1])):
+    if mask_axes is not None and not _may_be_mask(mask_axes, model_bins):
         raise UserError(
             f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
         )
     return Contract(source.name, target.name, model_bins, batch, frames)
 
 
-def _fixed(axis: str | int) -> bool:
-    return isinstance(axis, int)
+def _may_be_mask(axes: list[str | int], bins: int) -> bool:
+    """Whether declared axes allow (batch, bins, frames); what is not declared shows when the model runs."""
+    return len(axes) == 3 and (not isinstance(axes[1], int) or axes[1] == bins)
 
 
 def _axes_text(axes: list[str | int]) -> str:

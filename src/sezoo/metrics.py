@@ -61,9 +61,7 @@ def _checked(clean: np.ndarray, denoised: np.ndarray) -> tuple[np.ndarray, np.nd
             raise MetricError(f"the {name} clip holds NaN or infinite samples")
         clips.append(samples.astype(np.float64, copy=False))
     if clips[0].size != clips[1].size:
-        raise MetricError(
-            f"the clips differ in length: clean {clips[0].size} samples, denoised {clips[1].size}"
-        )
+        raise MetricError(f"the clips differ in length: clean {clips[0].size} samples, denoised {clips[1].size}")
     return clips[0], clips[1]
 
 
@@ -214,8 +212,7 @@ def _pystoi(clean: np.ndarray, denoised: np.ndarray, sample_rate: int, *, extend
     from pystoi import stoi as pystoi_package
 
     too_short = MetricError(
-        f"the clip is too short for {name}: fewer than 30 frames (0.4 s) of speech in "
-        f"{clean.size / sample_rate:.2f} s"
+        f"the clip is too short for {name}: fewer than 30 frames (0.4 s) of speech in {clean.size / sample_rate:.2f} s"
     )
     # Shorter than one frame of 256 samples at 10 kHz, pystoi fails on an empty array.
     if clean.size * 10_000 <= 256 * sample_rate:

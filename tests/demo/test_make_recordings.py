@@ -19,9 +19,7 @@ MADE_WITH = "1.51"  # the version of eSpeak NG that spoke the shipped set
 
 
 def read_pair(split: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(
-        soundfile.read(RECORDINGS / f"{kind}_{split}" / name, dtype="int16")[0] for kind in ("noisy", "clean")
-    )
+    return tuple(soundfile.read(RECORDINGS / f"{kind}_{split}" / name, dtype="int16")[0] for kind in ("noisy", "clean"))
 
 
 @pytest.mark.parametrize(("split", "count"), [("trainset", 28), ("testset", 12)])

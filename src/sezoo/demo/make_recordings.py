@@ -135,8 +135,7 @@ TRAIN_CLIPS = tuple(
     for i, (voice, text) in enumerate(TRAIN_LINES)
 )
 TEST_CLIPS = tuple(
-    DemoClip(i + 29, voice, text, TEST_NOISES[i], TEST_SNRS[i % 4])
-    for i, (voice, text) in enumerate(TEST_LINES)
+    DemoClip(i + 29, voice, text, TEST_NOISES[i], TEST_SNRS[i % 4]) for i, (voice, text) in enumerate(TEST_LINES)
 )
 
 
@@ -165,9 +164,7 @@ def _espeak(text: str, voice: str, speed: int, pitch: int, pitch_range: int) -> 
         # argument would pass through the system's code page.
         ssml = f'<speak><prosody range="{pitch_range}">{text}</prosody></speak>'
         command = [program, "-m", "-b", "1", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(wave)]
-        done = subprocess.run(
-            [*command, "--stdin"], input=ssml.encode("utf-8"), capture_output=True, check=False
-        )
+        done = subprocess.run([*command, "--stdin"], input=ssml.encode("utf-8"), capture_output=True, check=False)
         if done.returncode != 0 or not wave.is_file():
             reason = " ".join(done.stderr.decode("utf-8", "replace").split()) or f"exit {done.returncode}"
             raise UserError(f"espeak-ng cannot speak with voice {voice}: {reason}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from sezoo.errors import UserError
 from sezoo.mask_model import open_session
 from sezoo.quantization.histogram import SignedHistogram
 
-__all__ = ["MAX_FRAMES", "METHODS", "CalibrationOptions", "Ranges", "calibrate"]
+__all__ = ["MAX_FRAMES", "CalibrationOptions", "Ranges", "calibrate"]
 
 Ranges = dict[str, tuple[np.float32, np.float32]]
 """Lowest and highest value of each activation, by tensor name."""
@@ -22,7 +22,8 @@ Ranges = dict[str, tuple[np.float32, np.float32]]
 MAX_FRAMES = 2048
 """Longer clips are run in pieces of so many frames: what bounds the memory for an hour-long recording."""
 
-METHODS = ("MinMax", "Entropy", "Percentile", "Distribution")
+NEVER_NEGATIVE = {"Relu", "Sigmoid", "Softmax", "Abs"}
+"""Operators whose outputs need no search for their minimum: 0 is part of every quantized range anyway."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,7 @@ class Extremes:
             self.blended = new
         else:
             constant = np.float32(self.options.averaging_constant)
-            self.blended = tuple(
-                old + constant * (fresh - old) for old, fresh in zip(self.blended, new, strict=True)
-            )
+            self.blended = tuple(old + constant * (fresh - old) for old, fresh in zip(self.blended, new, strict=True))
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest values over all clips."""
@@ -142,11 +141,16 @@ class Extremes:
 def _by_extremes(
     model: onnx.ModelProto, clips: Iterable[Iterable[np.ndarray]], tensors: list[str], options: CalibrationOptions
 ) -> Ranges:
-    run = _runner(_with_extremes_as_outputs(model, tensors))
+    not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
+    with_minimum = [name for name in tensors if name not in not_negative]
+    run = _runner(_with_extremes_as_outputs(model, with_minimum, tensors))
+    has_minimum = np.isin(tensors, with_minimum)
     extremes = Extremes(options)
     for pieces in clips:
-        values = np.stack([np.asarray(run(piece), np.float32).reshape(-1, 2) for piece in pieces])
-        low, high = values[:, :, 0].min(axis=0), values[:, :, 1].max(axis=0)
+        values = np.array([run(piece) for piece in pieces], np.float32)
+        low = np.zeros(len(tensors), np.float32)
+        low[has_minimum] = values[:, : len(with_minimum)].min(axis=0)
+        high = values[:, len(with_minimum) :].max(axis=0)
         _check_finite(tensors, low, high)
         extremes.add(low, high)
     low, high = extremes.result()
@@ -156,14 +160,14 @@ def _by_extremes(
     return dict(zip(tensors, zip(low, high, strict=True), strict=True))
 
 
-def _with_extremes_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> onnx.ModelProto:
-    """The model giving, instead of the mask, two numbers for each tensor: reduced where they are computed."""
+def _with_extremes_as_outputs(model: onnx.ModelProto, minima: list[str], maxima: list[str]) -> onnx.ModelProto:
+    """The model giving, instead of the mask, numbers: tensors are reduced where they are computed."""
     extended = onnx.ModelProto()
     extended.CopyFrom(model)
     del extended.graph.output[:]
-    for index, name in enumerate(tensors):
-        for operator in ("ReduceMin", "ReduceMax"):
-            output = f"calibration/{index}/{operator}"
+    for operator, tensors in (("ReduceMin", minima), ("ReduceMax", maxima)):
+        for index, name in enumerate(tensors):
+            output = f"calibration/{operator}/{index}"
             extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
             extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
     return extended
@@ -215,8 +219,3 @@ def _check_finite(tensors: list[str], low: np.ndarray, high: np.ndarray) -> None
     bad = ~np.isfinite(low) | ~np.isfinite(high)
     if bad.any():
         raise UserError(f"the float model's tensor '{tensors[int(np.argmax(bad))]}' becomes NaN or infinite")
-
-
-def pieces_of(magnitudes: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Magnitudes (bins, frames) as batches of one, (1, bins, frames)."""
-    return (magnitude[np.newaxis] for magnitude in magnitudes)

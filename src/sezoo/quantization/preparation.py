@@ -12,7 +12,7 @@ import onnxruntime
 from onnx import version_converter
 
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, graph_inputs
+from sezoo.mask_model import Contract, MaskModel
 
 __all__ = ["MIN_OPSET", "prepare", "with_known_shapes", "with_used_opsets"]
 
@@ -121,8 +121,3 @@ def with_known_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the shape of every tensor inferred anew."""
     del model.graph.value_info[:]
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
-
-
-def input_of(model: onnx.ModelProto) -> onnx.ValueInfoProto:
-    """The magnitudes' entry in the graph."""
-    return graph_inputs(model)[0]

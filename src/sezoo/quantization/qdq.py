@@ -136,10 +136,13 @@ def quantized(
 
     source = onnx.ModelProto()
     source.CopyFrom(model)
-    tensors = {name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32)) for name, (low, high) in ranges.items()}
+    tensors = {
+        name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
+        for name, (low, high) in ranges.items()
+    }
     options = {key: value for key, value in quantization.extra_options.items() if key in QDQ_OPTIONS}
     overrides = _with_quant_types(options.get("TensorQuantOverrides") or {})
-    if quantization.per_channel and "Conv" in op_types:
+    if quantization.per_channel and "Conv" in op_types and "MinimumRealRange" not in options:
         overrides = {**_conv_weight_scales(source, reduce_range=quantization.reduce_range), **overrides}
     options["TensorQuantOverrides"] = overrides
     try:
