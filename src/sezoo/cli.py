@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sezoo import __version__
 from sezoo.errors import UserError
 from sezoo.terminal import configure_logging
+
+if TYPE_CHECKING:
+    from sezoo.config.sections import Config
 
 __all__ = ["main"]
 
@@ -66,12 +71,12 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
         _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
-            raise
+            traceback.print_exc()
         sys.stderr.write(f"{command}: error: {error}\n")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         if debug:
-            raise
+            traceback.print_exc()
         sys.stderr.write(f"{command}: interrupted; nothing half-written is left\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -96,9 +101,13 @@ def _run_yaml(words: list[str], config_folder: Path) -> None:
         if not word.startswith("-") and "=" not in word and not word.startswith("~"):
             _check_no_value(words, word)
     from sezoo.config.composition import run_with_hydra
-    from sezoo.services import run_services
+    from sezoo.services import check_available, run_services
 
-    run_with_hydra(words, config_folder, run_services)
+    def run(config: Config, folder: Path) -> None:
+        check_available(config)
+        run_services(config, folder)
+
+    run_with_hydra(words, config_folder, run)
 
 
 def _check_no_value(words: list[str], word: str) -> None:
@@ -158,7 +167,9 @@ def _model(words: list[str], command: str) -> None:
 
 def _demo(words: list[str], command: str) -> None:
     parser = _Parser(command, description="Quantize the model that comes with sezoo on its recordings, and compare.")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", default=Path("demo_output"))
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="default: experiment_outputs/demo_<date and time>"
+    )
     options = parser.parse_args(words)
     from sezoo.demo.run import run_demo
 

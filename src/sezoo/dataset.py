@@ -97,7 +97,7 @@ def _extension(dataset: Dataset) -> str:
 
 
 def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
-    """The clips in a folder by their file extension (any case), sorted by name.
+    """The clips in a folder by their file extension (any case, with or without its dot), sorted by name.
 
     Parameters
     ----------
@@ -111,6 +111,7 @@ def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
         raise UserError(f"{key}: not set; a folder of clips is needed")
     if not folder.is_dir():
         raise UserError(f"{key}: there is no folder {folder}")
+    extension = "." + extension.strip().removeprefix(".")
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     clips = sorted((path for path in files if path.suffix.lower() == extension.lower()), key=lambda path: path.name)
     if not clips:
@@ -131,8 +132,11 @@ def pair_clips(noisy: Sequence[Path], clean: Sequence[Path]) -> list[Pair]:
 
     Raises
     ------
-    UserError : some names match and others do not, or none matches and the counts differ.
+    UserError : some names match and others do not, none matches and the counts differ, or two clips of
+        a folder have the same name.
     """
+    for paths in (noisy, clean):
+        _check_names_differ(paths)
     noisy_by_name, clean_by_name = ({path.stem: path for path in paths} for paths in (noisy, clean))
     only_noisy = sorted(noisy_by_name.keys() - clean_by_name.keys())
     only_clean = sorted(clean_by_name.keys() - noisy_by_name.keys())
@@ -153,6 +157,13 @@ def pair_clips(noisy: Sequence[Path], clean: Sequence[Path]) -> list[Pair]:
     raise UserError(
         f"the clips of {noisy[0].parent} and {clean[0].parent} do not match by name: {' and '.join(unmatched)}"
     )
+
+
+def _check_names_differ(paths: Sequence[Path]) -> None:
+    by_name: dict[str, Path] = {}
+    for path in paths:
+        if (other := by_name.setdefault(path.stem, path)) is not path:
+            raise UserError(f"{other.name} and {path.name} in {path.parent} have the same name: which is the pair's?")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sezoo.errors import UserError
 
-__all__ = ["reason_of", "write_text", "written_aside"]
+__all__ = ["reason_of", "shown", "write_text", "written_aside"]
 
 
 @contextmanager
@@ -41,3 +41,9 @@ def write_text(path: Path, text: str) -> None:
 def reason_of(error: OSError) -> str:
     """The operating system's reason, without the number and the path."""
     return error.strerror or str(error)
+
+
+def shown(path: Path) -> str:
+    """A path as short as the working directory allows, for messages."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,14 +20,18 @@ from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
 from sezoo.tracking import Tracker, start_tracking
 
-__all__ = ["LOG_NAME", "Run", "open_run", "remove_without_results"]
+__all__ = ["LOG_NAME", "Run", "is_at_work_in", "open_run", "remove_without_results"]
 
 log = logging.getLogger(__name__)
 
 LOG_NAME = "stm32ai_main.log"
 RESOLVED_NAME = "resolved_config.yaml"
-NO_RESULTS = {LOG_NAME, RESOLVED_NAME, ".hydra"}
+SWEEP_NAME = "multirun.yaml"
+NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, ".hydra"}
 """What every run's folder holds before the first service has done anything."""
+
+BEYOND_THE_PROGRAM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors of the operating system that a user can mend: a full disk, a limit, a missing right."""
 
 SECONDS_A_LINE = 5
 """Between lines of progress where there is no terminal to draw a bar on."""
@@ -77,8 +82,10 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
     """Open a run in `folder`: log file, resolved configuration, tracking.
 
     A run that fails is marked so in the tracking. If bad input ended it before it had any result, its
-    folder is removed; the folder of a run with results, or of one that crashed, stays.
+    folder is removed; the folder of a run with results, or of one that crashed, stays. So does one where
+    another run's log is already, be it from earlier or from a run that was started in the same second.
     """
+    shared = is_at_work_in(folder)
     try:
         with _log_file(folder / LOG_NAME):
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
@@ -86,31 +93,61 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
             with start_tracking(config, folder) as tracker:
                 yield Run(config, folder, tracker)
     except (UserError, KeyboardInterrupt):
-        remove_without_results(folder)
+        if not shared:
+            remove_without_results(folder)
         raise
+    except OSError as error:
+        if error.errno not in BEYOND_THE_PROGRAM:
+            raise
+        if not shared:
+            remove_without_results(folder)
+        raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
+
+
+def is_at_work_in(folder: Path) -> bool:
+    """Whether a run has its log in this folder."""
+    return (folder / LOG_NAME).exists()
+
+
+class _RunLog(logging.FileHandler):
+    """The run's log file. Where it cannot be written on (a full disk), the run's own files tell it soon enough."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Close it, also when what is left to write does not fit any more."""
+        with suppress(OSError):
+            super().close()
 
 
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
-    """Everything that is logged goes to this file as well."""
+    """Everything that is logged goes to this file as well, and how the run ended to it alone."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _RunLog(path, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("sezoo")
     logger.addHandler(handler)
+
+    def note(words: str, trace: bool = False) -> None:
+        # The terminal is told by whoever catches the exception.
+        trace_info = sys.exc_info() if trace else None
+        handler.handle(logger.makeRecord(log.name, logging.ERROR, __file__, 0, words, (), trace_info))
+
     try:
         yield
     except UserError as error:
-        logger.error("%s", error)
+        note(str(error))
         raise
     except KeyboardInterrupt:
-        logger.error("interrupted")
+        note("interrupted")
         raise
     except Exception:
-        logger.exception("the run failed")
+        note("the run failed", trace=True)
         raise
     finally:
         logger.removeHandler(handler)
@@ -119,16 +156,23 @@ def _log_file(path: Path) -> Iterator[None]:
 
 def remove_without_results(folder: Path) -> None:
     """Remove a run's folder, and the folders above it that are empty then, unless it holds results."""
+    here = Path.cwd()
     if not folder.is_dir() or any(_is_result(path) for path in folder.iterdir()):
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    for parent in folder.parents:
-        if parent == Path.cwd() or not parent.is_dir() or any(parent.iterdir()):
-            return
-        parent.rmdir()
+    with suppress(OSError):  # a file that is open elsewhere, a folder where a disk is mounted: then that stays
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for emptied in (folder, *folder.parents):
+            if emptied in (here, *here.parents) or any(path.name != SWEEP_NAME for path in emptied.iterdir()):
+                return
+            (emptied / SWEEP_NAME).unlink(missing_ok=True)
+            emptied.rmdir()
 
 
 def _is_result(path: Path) -> bool:
     if path.name in NO_RESULTS:
         return False
-    return path.is_file() or any(path.iterdir())
+    return not path.is_dir() or any(path.iterdir())

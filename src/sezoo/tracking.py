@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,8 +15,11 @@ from urllib.request import url2pathname
 from sezoo.config.sections import Config
 from sezoo.config.validation import to_dict
 from sezoo.errors import UserError
+from sezoo.files import reason_of
 
 __all__ = ["Tracker", "start_tracking"]
+
+log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
@@ -57,11 +61,11 @@ def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
     tracker = _tracker(config, folder)
     try:
         yield tracker
-    except KeyboardInterrupt:
-        tracker.end("KILLED")
-        raise
     except BaseException as error:
-        tracker.end("FAILED", str(error))
+        try:
+            tracker.end("KILLED") if isinstance(error, KeyboardInterrupt) else tracker.end("FAILED", str(error))
+        except Exception as second:  # a full disk, a server that is gone: the first error is the one to tell
+            log.warning("mlflow.uri: how the run ended could not be tracked: %s", _first_line(second))
         raise
     tracker.end("FINISHED")
 
@@ -77,17 +81,23 @@ def _tracker(config: Config, folder: Path) -> Tracker:
 
             return FolderTracker(store, config.general.project_name, folder.name, parameters)
         return _client_tracker(uri, config.general.project_name, folder.name, parameters)
+    except ImportError as error:
+        raise UserError(
+            f"mlflow.uri: {uri} needs the package mlflow (pip install mlflow); a local folder needs nothing"
+        ) from error
     except Exception as error:  # OSError here; there MlflowException, and what its stores and their drivers raise
-        if isinstance(error, UserError):
-            raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"mlflow.uri: {uri} cannot be used: {reason} (empty turns tracking off)") from error
+        raise UserError(f"mlflow.uri: {uri} cannot be used: {_first_line(error)} (empty turns tracking off)") from error
+
+
+def _first_line(error: Exception) -> str:
+    words = reason_of(error) if isinstance(error, OSError) else str(error)
+    return (words.strip() or type(error).__name__).splitlines()[0]
 
 
 def _local_folder(uri: str) -> Path | None:
     """The folder that an address stands for, or None if it is none."""
     if uri.startswith("file:"):
-        return Path(url2pathname(urlparse(uri).path))
+        return Path(url2pathname(urlparse(uri).path)).absolute()
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", uri) or uri == "databricks":
         return None  # a scheme; a single letter and a colon is a drive of Windows
     return Path(uri).absolute()
@@ -96,12 +106,8 @@ def _local_folder(uri: str) -> Path | None:
 def _client_tracker(uri: str, experiment: str, run_name: str, parameters: Mapping[str, str]) -> Tracker:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # what a user works on is nobody else's business
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is away is told in seconds
-    try:
-        from mlflow import MlflowClient
-    except ImportError as error:
-        raise UserError(
-            f"mlflow.uri: {uri} needs the package mlflow (pip install mlflow); a local folder needs nothing"
-        ) from error
+    from mlflow import MlflowClient
+
     return ClientTracker(MlflowClient(tracking_uri=uri), experiment, run_name, parameters)
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sezoo.config.sections import SECTIONS, Config
+from sezoo.config.command_line import DEFAULT_NAME, added, config_file, quoted, without_ending, words_for_hydra
+from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
+from sezoo.files import reason_of, write_text
 
 __all__ = ["compose_file", "run_with_hydra"]
 
-DEFAULT_NAME = "user_config"
 RUN_FOLDER = "./experiment_outputs/${now:%Y_%m_%d_%H_%M_%S}"
 JOB_NAME = "stm32ai_main"
 """The run's log is named after it, whichever command started the run."""
 
+HYDRA_FOLDER = ".hydra"
+FULL_ERROR = "HYDRA_FULL_ERROR"
 ENVIRONMENT_VARIABLE = re.compile(r"(?<!\\)\$\{([A-Za-z_]\w*)\}")
 
 
@@ -35,36 +40,68 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     ------
     UserError : no such file, broken YAML, an impossible override, a wrong value.
     """
-    rest, config_folder, name = _split_config_options(arguments, folder)
-    _check_file(config_folder, name)
-    import os
-
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions as they are, not printed and turned into exit code 1
+    path, rest = config_file(arguments, folder)
+    _check_file(path)
+    words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
+    words += [*_expanded_hydra_section(path), *words_for_hydra(rest)]
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    _set_hydra_defaults()
+    from sezoo.run import is_at_work_in, remove_without_results
 
-    failures = []
+    _set_hydra_defaults()
+    failures: list[Exception] = []
 
     def job(composed: Any) -> None:
         hydra_config = HydraConfig.get()
         output = Path(hydra_config.runtime.output_dir)
         try:
-            task(_checked(composed, output), output)
-        except UserError as error:
-            if hydra_config.mode is RunMode.MULTIRUN:
+            config = _config_of(composed, path)
+            _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER)
+            task(config, output)
+        except (UserError, KeyboardInterrupt) as error:
+            if not is_at_work_in(output):  # Hydra has made the folder, whether anything came of the run or not
+                remove_without_results(output)
+            if isinstance(error, KeyboardInterrupt) or hydra_config.mode is RunMode.MULTIRUN:
                 raise  # Hydra then says which of the jobs it was
             failures.append(error)
+        except Exception as error:
+            failures.append(error)
+            raise
 
-    sys.argv = [sys.argv[0], f"--config-path={config_folder}", f"--config-name={name}", *_added(rest)]
     try:
-        hydra.main(version_base="1.3", config_path=None, config_name=DEFAULT_NAME)(job)()
+        with _command_line(words):
+            hydra.main(version_base="1.3", config_path=None, config_name=DEFAULT_NAME)(job)()
     except Exception as error:
-        raise _as_user_error(error, config_folder / f"{name}.yaml") from error
+        if error in failures:  # a fault of the program, not of the configuration
+            raise
+        raise _as_user_error(error, path) from error
     if failures:
         raise failures[0]
+
+
+def _write_composed(composed: Any, hydra_config: Any, folder: Path) -> None:
+    """What Hydra itself would write, but whole or not at all, and where a full disk can be told as such."""
+    from omegaconf import OmegaConf
+
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(composed))
+    write_text(folder / "hydra.yaml", OmegaConf.to_yaml(hydra_config))
+    write_text(folder / "overrides.yaml", OmegaConf.to_yaml(hydra_config.hydra.overrides.task))
+
+
+@contextmanager
+def _command_line(words: Sequence[str]) -> Iterator[None]:
+    """Hydra reads `sys.argv`; here it finds `words` there, and raises what it would print and exit with."""
+    arguments, full_error = sys.argv, os.environ.get(FULL_ERROR)
+    sys.argv, os.environ[FULL_ERROR] = [arguments[0], *words], "1"
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        del os.environ[FULL_ERROR]
+        if full_error is not None:
+            os.environ[FULL_ERROR] = full_error
 
 
 def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -75,47 +112,70 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     UserError : as `run_with_hydra`.
     """
     path = path.absolute()
-    _check_file(path.parent, path.stem)
+    path = path.with_name(without_ending(path.name) + ".yaml")
+    _check_file(path)
+    words = [added(override) for override in overrides]
     from hydra import compose, initialize_config_dir
 
     try:
         with initialize_config_dir(str(path.parent), version_base="1.3"):
-            composed = compose(path.stem, list(_added(overrides)))
-        return build_config(_plain(composed))
+            composed = compose(path.stem, words)
     except Exception as error:
         raise _as_user_error(error, path) from error
+    return _config_of(composed, path)
 
 
-def _split_config_options(arguments: Sequence[str], folder: Path) -> tuple[list[str], Path, str]:
-    """Hydra's other arguments, and the file's folder and name; a relative folder is the working directory's."""
-    import argparse
+def _check_file(path: Path) -> None:
+    """Check that the file is there, and for what Hydra does not bear."""
+    import yaml
 
-    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    options.add_argument("--config-path", "-cp", type=Path, default=folder)
-    options.add_argument("--config-name", "-cn", default=DEFAULT_NAME)
-    try:
-        known, rest = options.parse_known_args(list(arguments))
-    except argparse.ArgumentError as error:
-        raise UserError(f"command line: {error}") from error
-    return rest, known.config_path.absolute(), re.sub(r"\.ya?ml$", "", known.config_name)
-
-
-def _check_file(folder: Path, name: str) -> None:
-    if (folder / f"{name}.yaml").is_file():
-        return
+    folder = path.parent
     if not folder.is_dir():
         raise UserError(f"--config-path: there is no folder {folder}")
-    others = sorted(path.name for path in folder.glob("*.yaml"))
-    found = f"it holds {', '.join(others[:5])}" if others else "it holds no .yaml file"
-    raise UserError(f"there is no {name}.yaml in {folder}; {found}; see --config-path and --config-name")
+    if not path.is_file():
+        if (other := path.with_suffix(".yml")).is_file():
+            raise UserError(f"{other}: Hydra reads .yaml files only; rename it to {path.name}")
+        others = sorted(other.name for other in folder.glob("*.yaml"))
+        found = f"it holds {', '.join(others[:5])}" if others else "it holds no .yaml file"
+        raise UserError(f"there is no {path.name} in {folder}; {found}; see --config-path and --config-name")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it in that encoding") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
+    try:
+        content = yaml.compose(text)
+    except yaml.YAMLError as error:
+        raise _as_user_error(error, path) from error
+    if content is None or content.tag.endswith(":null"):
+        return  # empty: what it lacks is told later
+    if not isinstance(content, yaml.MappingNode):
+        raise UserError(f"{path}: the file is no mapping of sections to their keys")
+    if any(key.value == "hydra" and value.tag.endswith(":null") for key, value in content.value):
+        raise UserError(f"{path}: hydra: the section is empty; fill it or take it out")
 
 
-def _added(overrides: Sequence[str]) -> list[str]:
-    """Overrides of known sections with Hydra's `++`: they may set keys that the file does not mention."""
-    known = {*SECTIONS, "operation_mode"}
-    return [
-        f"++{override}" if re.split(r"[.=]", override, maxsplit=1)[0] in known else override for override in overrides
-    ]
+def _expanded_hydra_section(path: Path) -> list[str]:
+    """Overrides that put environment variables into the file's own `hydra` section.
+
+    The other sections are expanded once they are composed; this one Hydra reads before that.
+    """
+    import yaml
+
+    from sezoo.config.values import expand
+
+    raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    names = set(raw)
+
+    def leaves(value: Any, key: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, entry in value.items():
+                yield from leaves(entry, f"{key}.{name}")
+        elif isinstance(value, str) and set(ENVIRONMENT_VARIABLE.findall(value)) - names:
+            yield f"{key}={quoted(expand({key: value})[key])}"
+
+    return list(leaves(raw.get("hydra"), "hydra"))
 
 
 def _set_hydra_defaults() -> None:
@@ -124,22 +184,21 @@ def _set_hydra_defaults() -> None:
     from hydra.core.config_store import ConfigStore
 
     config = HydraConf(run=RunDir(RUN_FOLDER), sweep=SweepDir(dir=RUN_FOLDER, subdir="${hydra.job.num}"))
-    config.job.name = JOB_NAME
+    config.job.name, config.output_subdir = JOB_NAME, None  # see _write_composed
     for default in config.defaults:
         for key in {"hydra_logging", "job_logging"} & default.keys():
             default[key] = "none"
     ConfigStore.instance().store(group="hydra", name="config", node=config, provider="sezoo")
 
 
-def _checked(composed: Any, folder: Path) -> Config:
-    """The typed configuration; where it is wrong the run's folder, which Hydra has made already, goes again."""
-    from sezoo.run import remove_without_results
+def _config_of(composed: Any, path: Path) -> Config:
+    """The typed configuration of what Hydra has composed."""
+    from omegaconf.errors import OmegaConfBaseException
 
     try:
         return build_config(_plain(composed))
-    except UserError:
-        remove_without_results(folder)
-        raise
+    except OmegaConfBaseException as error:  # an interpolation of what is not there
+        raise _as_user_error(error, path) from error
 
 
 def _plain(composed: Any) -> dict[str, Any]:
@@ -166,18 +225,25 @@ def _escaped(value: Any, names: set[str]) -> Any:
 
 def _as_user_error(error: Exception, path: Path) -> Exception:
     """Hydra's, OmegaConf's and YAML's complaints in one line; anything else as it is."""
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import MarkedYAMLError, YAMLError
 
-    from sezoo.files import reason_of
-
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, OverrideParseException):
+        return UserError(f"{error.override.lstrip('+')}: cannot be read: {lines[0]}")
+    if isinstance(error, HydraException) and (several := re.match(r"Ambiguous value for argument '\+*(.*)'", lines[0])):
+        key = several[1].partition("=")[0]
+        return UserError(
+            f"{several[1]}: several values; {key}=[A,B] is a list of them, --multirun makes a run for each"
+        )
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return UserError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: no valid YAML: {error.problem}")
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return UserError(f"{path}: {' '.join(lines[:3])}")
-    if isinstance(error, OSError) and error.filename is not None:
-        return UserError(f"cannot write {error.filename}: {reason_of(error)}")
+        keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
+        told = [line for line in lines if not re.match(r"(full_key|object_type|reference_type)[:=]", line)]
+        return UserError(": ".join([str(path), *keys, " ".join(told[:2])]))
+    if isinstance(error, OSError):
+        return UserError(f"cannot write {error.filename or 'to the folder of the run'}: {reason_of(error)}")
     return error

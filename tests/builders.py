@@ -1,0 +1,88 @@
+"""Small models, recordings and configurations that the tests make for themselves."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import soundfile
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+
+RATE = 16000
+
+
+def mask_graph(
+    *, bins: int = 257, batch: str | int = "batch", frames: str | int = "seq_len", inputs: int = 1, seed: int = 0
+) -> onnx.ModelProto:
+    """Magnitudes (batch, bins, frames) to a mask of that shape: Conv 1x1 - Relu - Conv 1x1 - Sigmoid."""
+    random, hidden = np.random.default_rng(seed), 8
+
+    def weights(name: str, *shape: int) -> TensorProto:
+        return numpy_helper.from_array((random.standard_normal(shape) / 16).astype(np.float32), name)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], kernel_shape=[1]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], kernel_shape=[1]),
+        helper.make_node("Sigmoid", ["c2"], ["mask"]),
+    ]
+    initializers = [
+        *(weights("w1", hidden, bins, 1), weights("b1", hidden)),
+        *(weights("w2", bins, hidden, 1), weights("b2", bins)),
+    ]
+    axes = (batch, bins, frames)
+    sources = [helper.make_tensor_value_info(name, TensorProto.FLOAT, axes) for name in ("x", "x2", "x3")[:inputs]]
+    target = helper.make_tensor_value_info("mask", TensorProto.FLOAT, axes)
+    graph = helper.make_graph(nodes, "mask", sources, [target], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model
+
+
+def write_model(path: Path, **options: Any) -> Path:
+    """`mask_graph` as a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(mask_graph(**options), path)
+    return path
+
+
+def noise(seconds: float = 0.5, rate: int = RATE, channels: int = 1, seed: int = 0) -> np.ndarray:
+    """White noise, (samples,) or (samples, channels) float32, well within full scale."""
+    shape = (round(seconds * rate), channels) if channels > 1 else (round(seconds * rate),)
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, shape).astype(np.float32)
+
+
+def write_clips(folder: Path, names: str, *, rate: int = RATE, channels: int = 1, seconds: float = 0.5) -> list[Path]:
+    """Recordings of noise with these names (separated by blanks), each another noise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name for name in names.split()]
+    for seed, path in enumerate(paths):
+        soundfile.write(path, noise(seconds, rate, channels, seed), rate)
+    return paths
+
+
+def write_yaml(path: Path, content: Any) -> Path:
+    """A configuration file of this content, nested containers or text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def quantization_config(**changes: dict[str, Any] | None) -> dict[str, Any]:
+    """A small quantization of model.onnx on the clips in clean/ and noisy/; `changes` by section, None removes one."""
+    config: dict[str, Any] = {
+        "operation_mode": "quantization",
+        "model": {"onnx_path": "model.onnx"},
+        "dataset": {"name": "custom", "noisy_train_files_path": "noisy", "clean_train_files_path": "clean"},
+        "preprocessing": {},
+        "quantization": {"num_quantization_samples": 4, "static_sequence_length": 8},
+        "mlflow": {"uri": None},
+    }
+    for section, entries in changes.items():
+        if entries is None:
+            del config[section]
+        else:
+            config[section] = {**config.get(section, {}), **entries}
+    return config
