@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     if not path.is_file():
         raise UserError(f"there is no model {path}")
     try:
-        model = onnx.load(path)
+        model = onnx.load(path, format="protobuf")
     except (DecodeError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path} is not an ONNX model (or is damaged): it cannot be parsed") from error
     except (OSError, onnx.checker.ValidationError) as error:
@@ -163,7 +164,12 @@ def _try_out(model: onnx.ModelProto, path: Path, contract: Contract) -> None:
     mask_model = MaskModel(model, path)
     for batch, frames in ((1, 24), (1 if contract.batch == 1 else 2, 37)):
         magnitude = np.random.default_rng(frames).random((batch, contract.bins, frames), np.float32)
-        mask_model(magnitude)
+        try:
+            mask_model(magnitude)
+        except _ShapeError as error:
+            raise UserError(
+                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
+            ) from error
 
 
 def open_session(model: onnx.ModelProto | Path, *, optimise: bool = True) -> onnxruntime.InferenceSession:
@@ -179,11 +185,15 @@ def open_session(model: onnx.ModelProto | Path, *, optimise: bool = True) -> onn
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and need not be on the terminal as well
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+class _ShapeError(UserError):
+    """A model that does not work, or gives no mask, for magnitudes of some shape."""
 
 
 class MaskModel:
@@ -215,9 +225,9 @@ class MaskModel:
         try:
             (mask,) = self.session.run(None, {self.input: magnitude})
         except Exception as error:
-            raise UserError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
+            raise _ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
         if mask.shape != magnitude.shape:
-            raise UserError(f"{self.path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
+            raise _ShapeError(f"{self.path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
         if not np.isfinite(mask).all():
             raise UserError(f"{self.path}: the mask has NaN or infinite values")
         return mask
@@ -226,4 +236,8 @@ class MaskModel:
 def _reason(error: Exception) -> str:
     """The sentence in an onnxruntime message, without its source locations."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    sentence = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    sentence = re.sub(r"\S+\.(?:h|cc|cpp):\d+ (?:\S+ )?[\w:~<>]+\([^)]*\) ", "", sentence)
+    return sentence if len(sentence) <= 300 else sentence[:297] + "..."

@@ -36,6 +36,10 @@ def fix_axes(path: Path, target: Path) -> str:
     axes = axes_of(inputs[0]) if len(inputs) == 1 else None
     if axes is None or len(axes) != 3:
         raise UserError(f"{path}: one input of 3 axes (batch, bins, frames) is needed, not {len(inputs)} of {axes}")
+    if not isinstance(axes[1], int):
+        raise UserError(f"{path}: axis 1 (bins) of input '{inputs[0].name}' must be fixed to n_fft//2+1; it is dynamic")
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(model.graph.output) != 1:
+        raise UserError(f"{path}: one float32 input and one output are needed; re-export the model")
     dynamic = with_dynamic_axes(model, axes=("batch", "frames"))
     if dynamic is None:
         raise UserError(
@@ -43,7 +47,7 @@ def fix_axes(path: Path, target: Path) -> str:
             "re-export it with dynamic axes (torch.onnx.export(..., dynamic_axes=...))"
         )
     with written_aside(target) as aside:
-        onnx.save(dynamic, aside)
+        onnx.save(dynamic, aside, format="protobuf")
     before = ", ".join(str(axis or "?") for axis in axes)
     return f"{target}: ({before}) is now ({AXIS_NAMES['batch']}, {axes[1]}, {AXIS_NAMES['frames']})"
 
@@ -58,7 +62,7 @@ def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.Mo
     dynamic.CopyFrom(model)
     del dynamic.graph.value_info[:]  # shapes inferred for the fixed axes
     source = graph_inputs(dynamic)[0]
-    _, bins, frames = axes_of(source)
+    fixed, bins, frames = axes_of(graph_inputs(model)[0])
     for value in (source, dynamic.graph.output[0]):
         dims = value.type.tensor_type.shape.dim
         for index, name in ((0, "batch"), (2, "frames")):
@@ -75,7 +79,8 @@ def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.Mo
             one_by_one = np.concatenate([changed(clips[[index]]) for index in range(batch)])
             if not np.allclose(masks, one_by_one, atol=TOLERANCE):
                 return None
-            if count == length and not np.allclose(changed(clips[:1]), original(clips[:1]), atol=TOLERANCE):
+            as_before = np.repeat(clips[:1], fixed if isinstance(fixed, int) else 1, axis=0)
+            if count == length and not np.allclose(changed(as_before), original(as_before), atol=TOLERANCE):
                 return None
     except UserError:
         return None

@@ -50,17 +50,21 @@ def calibrate(
     Parameters
     ----------
     model : float, with known shapes.
-    clips : each a few pieces (1, bins, frames) of magnitudes, float32, `MAX_FRAMES` frames at most. A clip
-        is run piece by piece, and only one piece is held at a time.
+    clips : at least one, each a few pieces (1, bins, frames) of magnitudes, float32, `MAX_FRAMES` frames at
+        most. A clip is run piece by piece, and only one piece is held at a time.
     op_types : operators to be quantized: the ranges of what goes in and comes out of them are found.
 
     Raises
     ------
-    UserError : an activation became NaN or infinite.
+    UserError : an activation became NaN or infinite; there is none.
     """
     tensors = tensors_to_calibrate(model, set(op_types))
+    if not tensors:
+        present = ", ".join(sorted({node.op_type for node in model.graph.node if node.op_type in set(op_types)}))
+        raise UserError(f"quantization.op_types_to_quantize: {present} of the model work on no float32 activation")
     shared = ranges_of_activations(model, set(op_types))
-    seen = [name for name in tensors if name not in shared]
+    givers = set(shared.values())  # one may itself take the range of the next: a Clip before a Relu
+    seen = [name for name in tensors if name not in shared or name in givers]
     by_method = _by_histogram if options.method in ("Entropy", "Percentile") else _by_extremes
     ranges = by_method(model, clips, seen, options)
     return {name: ranges[shared.get(name, name)] for name in tensors}
@@ -120,8 +124,13 @@ class Extremes:
     def _of_group(self) -> tuple[np.ndarray, np.ndarray]:
         lows, highs = (np.stack(values) for values in zip(*self.group, strict=True))
         if self.options.moving_average:
-            return lows.mean(axis=0), highs.mean(axis=0)
-        return lows.min(axis=0), highs.max(axis=0)
+            low, high = lows.mean(axis=0), highs.mean(axis=0)
+        else:
+            low, high = lows.min(axis=0), highs.max(axis=0)
+        if self.options.symmetric:  # before groups are blended: each gives its larger end
+            high = np.maximum(np.abs(low), np.abs(high))
+            low = -high
+        return low, high
 
     def _close_group(self) -> None:
         new, self.group = self._of_group(), []
@@ -150,22 +159,23 @@ def _by_extremes(
         values = np.array([run(piece) for piece in pieces], np.float32)
         low = np.zeros(len(tensors), np.float32)
         low[has_minimum] = values[:, : len(with_minimum)].min(axis=0)
-        high = values[:, len(with_minimum) :].max(axis=0)
-        _check_finite(tensors, low, high)
+        high, sums = np.split(values[:, len(with_minimum) :], 2, axis=1)
+        high = high.max(axis=0)
+        _check_finite(tensors, low, high, sums.sum(axis=0))
         extremes.add(low, high)
     low, high = extremes.result()
-    if options.symmetric:
-        high = np.maximum(np.abs(low), np.abs(high))
-        low = -high
     return dict(zip(tensors, zip(low, high, strict=True), strict=True))
 
 
 def _with_extremes_as_outputs(model: onnx.ModelProto, minima: list[str], maxima: list[str]) -> onnx.ModelProto:
-    """The model giving, instead of the mask, numbers: tensors are reduced where they are computed."""
+    """The model giving, instead of the mask, numbers: tensors are reduced where they are computed.
+
+    The sums are there because onnxruntime's extremes pass over most NaN.
+    """
     extended = onnx.ModelProto()
     extended.CopyFrom(model)
     del extended.graph.output[:]
-    for operator, tensors in (("ReduceMin", minima), ("ReduceMax", maxima)):
+    for operator, tensors in (("ReduceMin", minima), ("ReduceMax", maxima), ("ReduceSum", maxima)):
         for index, name in enumerate(tensors):
             output = f"calibration/{operator}/{index}"
             extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
@@ -215,7 +225,7 @@ def _runner(model: onnx.ModelProto) -> Callable[[np.ndarray], list[np.ndarray]]:
     return lambda magnitude: session.run(None, {name: magnitude})
 
 
-def _check_finite(tensors: list[str], low: np.ndarray, high: np.ndarray) -> None:
-    bad = ~np.isfinite(low) | ~np.isfinite(high)
+def _check_finite(tensors: list[str], *numbers: np.ndarray) -> None:
+    bad = ~np.isfinite(numbers).all(axis=0)
     if bad.any():
         raise UserError(f"the float model's tensor '{tensors[int(np.argmax(bad))]}' becomes NaN or infinite")

@@ -12,7 +12,7 @@ import onnxruntime
 from onnx import version_converter
 
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel
+from sezoo.mask_model import Contract, MaskModel, graph_inputs
 
 __all__ = ["MIN_OPSET", "prepare", "with_known_shapes", "with_used_opsets"]
 
@@ -40,7 +40,7 @@ def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.Mode
     ------
     UserError : the model cannot be converted or computes something else afterwards.
     """
-    prepared = _at_opset(model, path)
+    prepared = _at_opset(_with_constant_weights(model), path)
     if contract.batch == 1:
         prepared = _with_dynamic_batch(prepared, path)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
@@ -56,6 +56,23 @@ def _check_same_mask(before: onnx.ModelProto, after: onnx.ModelProto, path: Path
             f"{path}: converted to opset {MIN_OPSET} its mask differs by {difference:.2g}; re-export the model with "
             "that opset or a later one"
         )
+
+
+def _with_constant_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without the weights among its inputs, where old exporters list them.
+
+    There they are defaults that a caller may replace: nothing is folded into them, and the int8 model
+    would ask for the float weights that it has no use for.
+    """
+    inputs = graph_inputs(model)
+    if len(inputs) == len(model.graph.input):
+        return model
+    constant = onnx.ModelProto()
+    constant.CopyFrom(model)
+    constant.ir_version = max(model.ir_version, 4)  # before, the list was compulsory
+    del constant.graph.input[:]
+    constant.graph.input.extend(inputs)
+    return constant
 
 
 def _at_opset(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
@@ -88,7 +105,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and need not be on the terminal as well
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "model.onnx"
         options.optimized_model_filepath = str(optimised)

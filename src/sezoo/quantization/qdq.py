@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
@@ -50,6 +51,9 @@ QDQ_OPTIONS = (
 
 KEY = "quantization.extra_options"
 
+OPSET_OF_OTHER_TYPES = 21
+"""From here on QuantizeLinear knows integers of 4 and 16 bits."""
+
 
 def calibration_options(quantization: Quantization) -> CalibrationOptions:
     """The calibration part of `quantization.extra_options`, checked.
@@ -69,17 +73,27 @@ def calibration_options(quantization: Quantization) -> CalibrationOptions:
             raise UserError(f"{KEY}.{key}: onnxruntime knows no such option; {hint}")
         if key in CALIBRATION_OPTIONS and value is not None:
             _check_type(key, value, CALIBRATION_OPTIONS[key])
-    percentile = extra.get("CalibPercentile") or 99.999
+    percentile = _or_default(extra.get("CalibPercentile"), 99.999)
+    constant = _or_default(extra.get("CalibMovingAverageConstant"), 0.01)
+    stride = extra.get("CalibStridedMinMax")
+    if not 0 <= constant <= 1:
+        raise UserError(f"{KEY}.CalibMovingAverageConstant: found {constant}; a number from 0 to 1 is needed")
+    if stride is not None and stride < 1:
+        raise UserError(f"{KEY}.CalibStridedMinMax: found {stride}; a number of clips, at least 1, is needed")
     if not 0 < percentile <= 100:
         raise UserError(f"{KEY}.CalibPercentile: found {percentile}; a percentage above 0, up to 100, is needed")
     return CalibrationOptions(
         method=quantization.calibration_method,
-        moving_average=bool(extra.get("CalibMovingAverage")),
-        averaging_constant=extra.get("CalibMovingAverageConstant") or 0.01,
-        stride=extra.get("CalibStridedMinMax"),
+        moving_average=bool(extra.get("CalibMovingAverage")) and quantization.calibration_method == "MinMax",
+        averaging_constant=constant,
+        stride=stride,
         percentile=percentile,
         symmetric=extra.get("CalibTensorRangeSymmetric"),
     )
+
+
+def _or_default(value: Any, default: float) -> Any:
+    return default if value is None else value
 
 
 def _check_type(key: str, value: Any, expected: type) -> None:
@@ -134,16 +148,17 @@ def quantized(
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-    source = onnx.ModelProto()
-    source.CopyFrom(model)
     tensors = {
         name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
         for name, (low, high) in ranges.items()
     }
     options = {key: value for key, value in quantization.extra_options.items() if key in QDQ_OPTIONS}
-    overrides = _with_quant_types(options.get("TensorQuantOverrides") or {})
+    overrides = _typed_overrides(options.get("TensorQuantOverrides") or {})
+    source = _at_opset_for(model, overrides)
     if quantization.per_channel and "Conv" in op_types and "MinimumRealRange" not in options:
-        overrides = {**_conv_weight_scales(source, reduce_range=quantization.reduce_range), **overrides}
+        # the user's first: onnxruntime checks no further than the first entry
+        scales = _conv_weight_scales(source, reduce_range=quantization.reduce_range)
+        overrides |= {name: scale for name, scale in scales.items() if name not in overrides}
     options["TensorQuantOverrides"] = overrides
     try:
         quantizer = QDQQuantizer(
@@ -160,8 +175,8 @@ def quantized(
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {str(error).splitlines()[0]}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {_first_line(error)}") from error
     result = with_known_shapes(with_used_opsets(quantizer.model.model))
     if not quantized_nodes(result):
         raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
@@ -187,13 +202,64 @@ def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[s
     return scales
 
 
-def _with_quant_types(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Names such as QInt16, all that YAML can say, as onnxruntime's types."""
+def _typed_overrides(overrides: Any) -> dict[str, list[dict[str, Any]]]:
+    """`TensorQuantOverrides` as YAML can say it (names such as QInt16, plain numbers), in onnxruntime's types."""
     from onnxruntime.quantization import QuantType
 
-    def typed(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: QuantType[item] if key == "quant_type" else typed(item) for key, item in value.items()}
-        return [typed(item) for item in value] if isinstance(value, list) else value
+    key = f"{KEY}.TensorQuantOverrides"
 
-    return typed(overrides)
+    def typed(entry: Any) -> dict[str, Any]:
+        if not isinstance(entry, Mapping):
+            raise UserError(f"{key}: found {entry!r}; a mapping such as {{quant_type: QInt16}} is needed")
+        entry = dict(entry)
+        name = entry.get("quant_type", "QInt8")
+        if name not in QuantType.__members__:
+            raise UserError(f"{key}: {name!r} is no type; known are {', '.join(QuantType.__members__)}")
+        if "quant_type" in entry:
+            entry["quant_type"] = QuantType[name]
+        try:
+            for number in {"scale", "rmin", "rmax"} & entry.keys():
+                entry[number] = np.array(entry[number], np.float32)
+            if "zero_point" in entry:
+                dtype = onnx.helper.tensor_dtype_to_np_dtype(QuantType[name].tensor_type)
+                entry["zero_point"] = np.array(entry["zero_point"], dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise UserError(f"{key}: found {entry!r}; {_first_line(error)}") from error
+        if "convert" in entry:
+            entry["convert"] = typed(entry["convert"])
+        if "recv_nodes" in entry:
+            entry["recv_nodes"] = set(entry["recv_nodes"])
+        return entry
+
+    if not isinstance(overrides, Mapping) or not all(isinstance(entries, list) for entries in overrides.values()):
+        raise UserError(f"{key}: a list of mappings for each tensor's name is needed")
+    return {name: [typed(entry) for entry in entries] for name, entries in overrides.items()}
+
+
+def _at_opset_for(model: onnx.ModelProto, overrides: dict[str, list[dict[str, Any]]]) -> onnx.ModelProto:
+    """A copy of the model with an opset whose QuantizeLinear has the types that the overrides ask for.
+
+    Below it onnxruntime would write operators of its own, which no other tool knows.
+    """
+    from onnxruntime.quantization import QuantType
+
+    entries = [entry for entries in overrides.values() for entry in entries]
+    entries += [entry["convert"] for entry in entries if "convert" in entry]
+    types = {entry.get("quant_type", QuantType.QInt8) for entry in entries}
+    source = onnx.ModelProto()
+    source.CopyFrom(model)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if types <= {QuantType.QInt8, QuantType.QUInt8} or opset >= OPSET_OF_OTHER_TYPES:
+        return source
+    try:
+        return with_known_shapes(onnx.version_converter.convert_version(source, OPSET_OF_OTHER_TYPES))
+    except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
+        raise UserError(
+            f"{KEY}.TensorQuantOverrides: types other than 8 bits need opset {OPSET_OF_OTHER_TYPES}, and the model "
+            f"cannot be converted to it: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -15,7 +15,7 @@ from sezoo.config.sections import Config, Preprocessing
 from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
 from sezoo.denoise import peak_normalized
 from sezoo.errors import UserError
-from sezoo.files import reason_of
+from sezoo.files import reason_of, shown
 from sezoo.mask_model import check_contract, load_onnx, quantized_nodes
 from sezoo.quantization.calibration import MAX_FRAMES, calibrate
 from sezoo.quantization.preparation import prepare
@@ -66,7 +66,7 @@ def quantize(run: Run) -> QuantizedModels:
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
 
     clips = _calibration_clips(config)
-    log.info("calibrating %s on %d clips by %s", path, len(clips), options.method)
+    log.info("calibrating %s on %d clips by %s", shown(path), len(clips), options.method)
     magnitudes = CalibrationMagnitudes(run, clips, stft)
     ranges = calibrate(prepared, magnitudes, op_types, options)
     log.info("calibrated on %d clips, %.0f s of audio", magnitudes.clips_read, magnitudes.seconds_read)
@@ -167,8 +167,9 @@ def _report(
     run: Run, source: Path, models: QuantizedModels, dynamic: onnx.ModelProto, magnitudes: CalibrationMagnitudes
 ) -> None:
     float_bytes, int8_bytes = source.stat().st_size, models.dynamic.stat().st_size
-    log.info("%s: %.2f MiB, was %.2f MiB in float", models.dynamic, int8_bytes / 2**20, float_bytes / 2**20)
-    log.info("%s: fixed to %d frames", models.static, run.config.quantization.static_sequence_length)
+    frames = run.config.quantization.static_sequence_length
+    log.info("%s: %.2f MiB, in float %.2f MiB", shown(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
+    log.info("%s: the same, fixed to %d frames", shown(models.static), frames)
     run.tracker.metrics(
         {
             "calibration_clips": magnitudes.clips_read,

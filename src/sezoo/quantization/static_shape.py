@@ -45,7 +45,8 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
         for dim, length in zip(value.type.tensor_type.shape.dim, (1, bins, frames), strict=True):
             dim.dim_value = length
     static = with_known_shapes(static)
-    if dynamic_axes(static):  # shapes computed in the graph become constants, now that the input's is known
+    if dynamic_axes(static) or any(node.op_type == "Shape" for node in static.graph.node):
+        # shapes computed in the graph become constants, now that the input's is known
         static = with_known_shapes(folded(static))
     if remaining := dynamic_axes(static):
         raise UserError(
