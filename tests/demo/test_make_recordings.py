@@ -10,10 +10,13 @@ import soundfile
 
 import sezoo.demo
 from sezoo.demo import make_recordings as maker
+from sezoo.demo import speech
+from sezoo.demo.noises import NOISES
+from sezoo.demo.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
 from sezoo.errors import UserError
 
 RECORDINGS = Path(sezoo.demo.__file__).parent / "recordings"
-SETS = {"trainset": maker.TRAIN_CLIPS, "testset": maker.TEST_CLIPS}
+SETS = {"trainset": TRAIN_CLIPS, "testset": TEST_CLIPS}
 ALL = [(split, clip) for split, clips in SETS.items() for clip in clips]
 MADE_WITH = "1.51"  # the version of eSpeak NG that spoke the shipped set
 
@@ -35,7 +38,7 @@ def test_size_of_the_set() -> None:
 
 
 @pytest.mark.parametrize(("split", "clip"), ALL, ids=lambda value: getattr(value, "name", value))
-def test_pair(split: str, clip: maker.DemoClip) -> None:
+def test_pair(split: str, clip: DemoClip) -> None:
     for kind in ("noisy", "clean"):
         info = soundfile.info(RECORDINGS / f"{kind}_{split}" / clip.name)
         assert (info.format, info.subtype, info.samplerate, info.channels) == ("FLAC", "PCM_16", 16_000, 1)
@@ -56,7 +59,7 @@ def snr_over_active_speech(noisy: np.ndarray, clean: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("split", "clip"), ALL, ids=lambda value: getattr(value, "name", value))
-def test_snr(split: str, clip: maker.DemoClip) -> None:
+def test_snr(split: str, clip: DemoClip) -> None:
     allowed = {"trainset": (0, 5, 10, 15), "testset": (2.5, 7.5, 12.5, 17.5)}[split]
     measured = snr_over_active_speech(*read_pair(split, clip.name))
     assert clip.snr in allowed
@@ -64,7 +67,7 @@ def test_snr(split: str, clip: maker.DemoClip) -> None:
 
 
 def test_test_set_is_not_in_training() -> None:
-    train, test = maker.TRAIN_CLIPS, maker.TEST_CLIPS
+    train, test = TRAIN_CLIPS, TEST_CLIPS
     assert len({clip.text for clip in train + test}) == len(train) + len(test)
     assert len({clip.number for clip in train + test}) == len(train) + len(test)
     assert {clip.voice for clip in test} - {clip.voice for clip in train}
@@ -74,13 +77,13 @@ def test_test_set_is_not_in_training() -> None:
 
 
 def test_every_training_noise_meets_several_snrs() -> None:
-    for noise in {clip.noise for clip in maker.TRAIN_CLIPS}:
-        assert len({clip.snr for clip in maker.TRAIN_CLIPS if clip.noise == noise}) >= 3
+    for noise in {clip.noise for clip in TRAIN_CLIPS}:
+        assert len({clip.snr for clip in TRAIN_CLIPS if clip.noise == noise}) >= 3
 
 
-@pytest.mark.parametrize("kind", [kind for kind in maker.NOISES if kind != "babble"])
+@pytest.mark.parametrize("kind", [kind for kind in NOISES if kind != "babble"])
 def test_noise_is_seeded_and_varies(kind: str) -> None:
-    make = maker.NOISES[kind]
+    make = NOISES[kind]
     first, again, other = (make(20_000, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first.shape == (20_000,)
     assert np.isfinite(first).all()
@@ -90,10 +93,10 @@ def test_noise_is_seeded_and_varies(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("split", "clip"),
-    [("trainset", maker.TRAIN_CLIPS[1]), ("trainset", maker.TRAIN_CLIPS[6]), ("testset", maker.TEST_CLIPS[8])],
+    [("trainset", TRAIN_CLIPS[1]), ("trainset", TRAIN_CLIPS[6]), ("testset", TEST_CLIPS[8])],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_makes_the_shipped_samples(split: str, clip: maker.DemoClip) -> None:
+def test_makes_the_shipped_samples(split: str, clip: DemoClip) -> None:
     program = shutil.which("espeak-ng")
     if program is None:
         pytest.skip("espeak-ng is not installed")
@@ -120,10 +123,10 @@ def test_writes_the_four_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_espeak_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(maker.shutil, "which", lambda name: None)
-    maker._espeak.cache_clear()
+    monkeypatch.setattr(speech.shutil, "which", lambda name: None)
+    speech.espeak.cache_clear()
     with pytest.raises(UserError, match="apt install espeak-ng"):
-        maker.make_pair(maker.TRAIN_CLIPS[0])
+        maker.make_pair(TRAIN_CLIPS[0])
     assert maker.main([str(tmp_path / "out")]) == 2
 
 
@@ -131,12 +134,12 @@ def test_espeak_refuses_the_voice() -> None:
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is not installed")
     with pytest.raises(UserError, match="xx-none"):
-        maker._espeak("Hello.", "xx-none", 160, 50, 50)
+        speech.espeak("Hello.", "xx-none", 160, 50, 50)
 
 
 def test_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(maker, "make_pair", lambda clip: (np.zeros(10, np.int16), np.zeros(10, np.int16)))
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot write"):
         maker.make_recordings(blocked)

@@ -1,0 +1,34 @@
+# Each target sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.11+.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint bench clean
+
+setup: .venv/dev-installed
+
+.venv/core-installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/dev-installed: .venv/core-installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: .venv/core-installed
+	$(BIN)/sezoo demo
+
+test: .venv/dev-installed
+	$(BIN)/python -m pytest -n auto
+
+lint: .venv/dev-installed
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+bench: .venv/dev-installed
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/quantization.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist

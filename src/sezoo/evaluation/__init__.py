@@ -1,0 +1,1 @@
+"""How good denoised clips are, and what quantization changed."""

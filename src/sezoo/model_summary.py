@@ -1,0 +1,238 @@
+"""`sezoo model FILE`: what an ONNX mask model is, read from the graph and found by running it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.errors import UserError
+from sezoo.mask_model import MaskModel, axes_of, graph_inputs, load_onnx, quantized_nodes
+
+__all__ = ["ModelSummary", "describe", "longest_reach", "multiply_accumulates", "receptive_field", "summary_of"]
+
+LONGEST_FIELD = 4096
+"""Frames on either side up to which a receptive field is searched."""
+
+RECURRENT = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What is known of a model.
+
+    Attributes
+    ----------
+    inputs, outputs : name and axes of each.
+    parameters : number of weights, in float or int8.
+    macs_per_frame : multiply-accumulate operations; None where a shape is unknown.
+    field : frames that the mask of a frame depends on, (before, after); None without bound or not found.
+    """
+
+    opset: int
+    inputs: dict[str, list[str | int] | None]
+    outputs: dict[str, list[str | int] | None]
+    operators: dict[str, int]
+    parameters: int
+    quantized: bool
+    macs_per_frame: float | None
+    field: tuple[int, int] | None
+
+
+def summary_of(path: Path) -> ModelSummary:
+    """Look at a model.
+
+    Raises
+    ------
+    UserError : the file is no ONNX model.
+    """
+    model = load_onnx(path)
+    inputs = graph_inputs(model)
+    fits = len(inputs) == len(model.graph.output) == 1 and len(axes_of(inputs[0]) or ()) == 3
+    return ModelSummary(
+        opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
+        inputs={value.name: axes_of(value) for value in inputs},
+        outputs={value.name: axes_of(value) for value in model.graph.output},
+        operators=dict(Counter(node.op_type for node in model.graph.node).most_common()),
+        parameters=_parameters(model),
+        quantized=quantized_nodes(model) > 0,
+        macs_per_frame=_macs_per_frame(model) if fits else None,
+        field=_field_of(model, path) if fits else None,
+    )
+
+
+def _parameters(model: onnx.ModelProto) -> int:
+    """Weights of the graph; scales, zero points and shapes are none."""
+    scales = {name for node in model.graph.node if "Linear" in node.op_type for name in node.input[1:]}
+    integers = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
+    constants = [weight for weight in model.graph.initializer if weight.data_type not in integers]
+    return sum(prod(weight.dims) for weight in constants if weight.name not in scales)
+
+
+# -- multiply-accumulate operations --------------------------------------------------------------------
+
+
+def _macs_per_frame(model: onnx.ModelProto) -> float | None:
+    """From two lengths, so that what does not grow with the frames does not count."""
+    _, _, frames = axes_of(graph_inputs(model)[0])
+    if isinstance(frames, int):
+        macs = multiply_accumulates(model, frames)
+        return None if macs is None else macs / frames
+    short, long = multiply_accumulates(model, 64), multiply_accumulates(model, 128)
+    return None if short is None or long is None else (long - short) / 64
+
+
+def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
+    """MAC of one pass over (1, bins, `frames`): convolutions, matrix products, recurrent layers.
+
+    None where the shape of one of them cannot be inferred.
+    """
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    dims = graph_inputs(fixed)[0].type.tensor_type.shape.dim
+    dims[0].dim_value, dims[2].dim_value = 1, frames
+    del fixed.graph.value_info[:]
+    for output in fixed.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    fixed = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
+    shapes = {weight.name: list(weight.dims) for weight in fixed.graph.initializer}
+    for value in (*fixed.graph.input, *fixed.graph.value_info, *fixed.graph.output):
+        axes = axes_of(value)
+        if axes is not None and all(isinstance(axis, int) for axis in axes):
+            shapes[value.name] = axes
+    try:
+        return sum(_node_macs(node, shapes) for node in fixed.graph.node)
+    except KeyError:
+        return None
+
+
+def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
+    def shape(name: str) -> list[int]:
+        return shapes[name]  # KeyError: not known
+
+    match node.op_type:
+        case "Conv":  # every output value is a sum over the kernel and the group's input channels
+            return prod(shape(node.output[0])) * prod(shape(node.input[1])[1:])
+        case "ConvTranspose":  # every input value goes into so many sums
+            return prod(shape(node.input[0])) * prod(shape(node.input[1])[1:])
+        case "MatMul":
+            return prod(shape(node.output[0])) * shape(node.input[0])[-1]
+        case "Gemm":
+            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+            return prod(shape(node.output[0])) * shape(node.input[0])[0 if transposed else -1]
+        case "LSTM" | "GRU" | "RNN":
+            steps, batch = shape(node.input[0])[:2]
+            return steps * batch * (prod(shape(node.input[1])) + prod(shape(node.input[2])))
+    return 0
+
+
+# -- receptive field -----------------------------------------------------------------------------------
+
+
+def _field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | None:
+    if any(node.op_type in RECURRENT for node in model.graph.node):
+        return None  # without bound, though what is long past vanishes in rounding
+    mask_model = MaskModel(model, path)
+    try:
+        return receptive_field(mask_model, axes_of(graph_inputs(model)[0])[1], longest_reach(model))
+    except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
+        return None
+
+
+def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] | None:
+    """How many frames before and after a frame its mask depends on, found by trying.
+
+    One frame of a random input is changed; the frames of the mask that change are those whose field it is
+    in. That holds for any architecture, however the graph is written. An int8 model can round small
+    influences away: ask the float one.
+
+    Parameters
+    ----------
+    reach : frames on either side beyond which there can be no influence, `longest_reach` of the graph.
+
+    Returns
+    -------
+    (before, after) frames; None where they reach the ends of what was tried.
+    """
+    if model.frames is not None:
+        return _field_within(model, bins, (model.frames - 1) // 2, model.frames)
+    middle = min(reach, LONGEST_FIELD) + 1
+    return _field_within(model, bins, middle, 2 * middle + 1)
+
+
+def longest_reach(model: onnx.ModelProto) -> int:
+    """A bound of the receptive field on either side from the kernels in the graph, in frames.
+
+    The spans of all kernels added up, as if all were in one chain, times all strides.
+    """
+    weights = {weight.name: weight.dims for weight in model.graph.initializer}
+    span, stride = 0, 1
+    for node in model.graph.node:
+        attributes = {attribute.name: list(attribute.ints) for attribute in node.attribute}
+        kernel = attributes.get("kernel_shape")
+        if kernel is None and node.op_type in ("Conv", "ConvTranspose"):
+            kernel = list(weights.get(node.input[1], (0, 0, 1)))[2:]
+        if kernel:
+            dilations = attributes.get("dilations") or [1] * len(kernel)
+            span += max((size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True))
+            stride *= max(attributes.get("strides") or [1])
+    return span * stride
+
+
+def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tuple[int, int] | None:
+    rng = np.random.default_rng(0)
+    changed = np.zeros(frames, bool)
+    for level in (0.1, 1.0, 10.0):  # where one saturates or cuts off, another does not
+        one = level * rng.random((1, bins, frames), np.float32)
+        other = one.copy()
+        other[:, :, middle] = level * rng.random((1, bins), np.float32)
+        changed |= (model(one) != model(other)).any(axis=(0, 1))
+    if not changed.any() or changed[0] or changed[-1]:
+        return None
+    first, last = np.flatnonzero(changed)[[0, -1]]
+    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead.
+    return int(last - middle), int(middle - first)
+
+
+# -- what a person reads -------------------------------------------------------------------------------
+
+
+def describe(path: Path) -> None:
+    """Print what a model is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    summary = summary_of(path)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _rows(path, summary):
+        table.add_row(name, value)
+    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _rows(path: Path, summary: ModelSummary):
+    yield "file", f"{path}, {path.stat().st_size / 2**20:.2f} MiB, opset {summary.opset}"
+    for kind, ends in (("input", summary.inputs), ("output", summary.outputs)):
+        for name, axes in ends.items():
+            yield kind, f"{name} {_axes_text(axes)}"
+    yield "operators", ", ".join(f"{count} {name}" for name, count in summary.operators.items())
+    yield "parameters", f"{summary.parameters:,}{' (int8)' if summary.quantized else ''}"
+    macs = summary.macs_per_frame
+    yield "MAC per frame", f"{macs:,.0f}" if macs is not None else "unknown: a shape cannot be inferred"
+    if summary.field is None:
+        yield "receptive field", "not found: recurrent, longer than the input, or not a mask model"
+    else:
+        before, after = summary.field
+        yield "receptive field", f"{before} frames before, {after} after: {before + 1 + after} in all"
+
+
+def _axes_text(axes: list[str | int] | None) -> str:
+    if axes is None:
+        return "(shape unknown)"
+    return "(" + ", ".join(f"{axis}" if axis != "" else "?" for axis in axes) + ")"

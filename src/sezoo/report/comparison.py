@@ -1,0 +1,94 @@
+"""One picture of what quantization did: spectrograms of a clip, and every clip's PESQ before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.evaluation.scoring import ClipScores
+from sezoo.files import written_aside
+from sezoo.spectrum import Stft
+
+__all__ = ["median_clip", "save_comparison"]
+
+DYNAMIC_RANGE_DB = 70
+TITLE = {"fontsize": 10, "x": 0.01, "ha": "left"}
+COLOURS = {"noisy": "#9aa0a6", "float": "#1f6feb", "int8": "#d1622b"}
+
+
+def median_clip(clips: Sequence[ClipScores], metric: str = "pesq") -> ClipScores:
+    """The clip in the middle by what int8 changed: neither the best nor the worst case."""
+
+    def change(clip: ClipScores) -> float:
+        return clip.scores["int8"].get(metric, np.nan) - clip.scores["float"].get(metric, np.nan)
+
+    return sorted(clips, key=change)[len(clips) // 2]
+
+
+def save_comparison(
+    path: Path, clips: Sequence[ClipScores], means: Mapping[str, Mapping[str, float]], stft: Stft, sample_rate: int
+) -> None:
+    """Draw the picture and save it as PNG.
+
+    Parameters
+    ----------
+    clips : scored in the versions "noisy", "float" and "int8".
+    means : as `mean_scores` gives them.
+    """
+    from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
+
+    figure = Figure(figsize=(12, 6.4), dpi=110, layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
+    _draw_spectrograms(top, median_clip(clips), stft, sample_rate)
+    _draw_scores(bottom, clips, means)
+    with written_aside(path) as aside:
+        figure.savefig(aside, format="png")
+
+
+def _draw_spectrograms(figure, clip: ClipScores, stft: Stft, sample_rate: int) -> None:
+    titles = {"noisy": "noisy", "float": "denoised, float32", "int8": "denoised, int8", "clean": "clean"}
+    figure.suptitle(f"{Path(clip.name).stem}, the clip in the middle by what int8 changed", **TITLE)
+    axes = figure.subplots(1, len(titles), sharex=True, sharey=True)
+    levels = {name: 20 * np.log10(np.abs(stft.analyse(clip.waves[name])) + 1e-7) for name in titles}
+    loudest = levels["noisy"].max()
+    for ax, (name, title) in zip(axes, titles.items(), strict=True):
+        seconds = len(clip.waves[name]) / sample_rate
+        image = ax.imshow(
+            levels[name],
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, 0, sample_rate / 2000),
+            vmin=loudest - DYNAMIC_RANGE_DB,
+            vmax=loudest,
+            cmap="magma",
+        )
+        pesq = clip.scores.get(name, {}).get("pesq")
+        ax.set_title(title + (f"  ·  PESQ {pesq:.2f}" if pesq is not None else ""), fontsize=10)
+        ax.set_xlabel("seconds", fontsize=9)
+        ax.tick_params(labelsize=8)
+    axes[0].set_ylabel("kHz", fontsize=9)
+    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=16)
+    bar.set_label("dB", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _draw_scores(figure, clips: Sequence[ClipScores], means: Mapping[str, Mapping[str, float]]) -> None:
+    ax = figure.subplots()
+    scored = [clip for clip in clips if all("pesq" in scores for scores in clip.scores.values())]
+    scored.sort(key=lambda clip: clip.scores["float"]["pesq"])
+    x = np.arange(len(scored))
+    values = {name: np.array([clip.scores[name]["pesq"] for clip in scored]) for name in COLOURS}
+    ax.vlines(x, values["int8"], values["float"], color="#c8ccd1", linewidth=3, zorder=1)
+    markers = {"noisy": "_", "float": "o", "int8": "o"}
+    for name, colour in COLOURS.items():
+        label = f"{name}, mean {means[name]['pesq']:.2f}"
+        ax.scatter(x, values[name], s=70, marker=markers[name], color=colour, label=label, zorder=2, linewidth=2)
+    ax.set_xticks(x, [Path(clip.name).stem for clip in scored], rotation=30, ha="right", fontsize=8)
+    ax.set_ylabel("PESQ (wide-band)", fontsize=9)
+    figure.suptitle("All clips: PESQ of the noisy input, and denoised in float and in int8", **TITLE)
+    ax.grid(axis="y", color="#e4e6e9")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="upper left", frameon=False, fontsize=9)

@@ -1,0 +1,39 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sezoo.demo.run import demo_config, run_demo
+from sezoo.errors import UserError
+
+
+def test_the_demo_quantizes_scores_and_says_where_everything_is(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "sezoo", "demo", "-o", "out"],
+        cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = {words[0]: words[1:] for words in map(str.split, done.stdout.splitlines()) if len(words) > 4}
+    rows["int8"] = next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("  int8  "))
+    noisy, float32, int8 = (float(rows[name][0]) for name in ("noisy", "float", "int8"))
+    assert 1 < noisy < float32 < 4.6
+    assert noisy < int8 < 4.6
+    for name in ("saved_models/quantized_model_int8.onnx", "saved_models/quantized_model_int8_static.onnx"):
+        assert (tmp_path / "out" / name).is_file()
+        assert str(Path("out") / name) in done.stdout
+    assert (tmp_path / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in (tmp_path / "out" / "listen").iterdir()) == [
+        "1_noisy.wav", "2_float.wav", "3_int8.wav", "4_clean.wav",
+    ]  # fmt: skip
+
+
+def test_a_folder_with_something_in_it_is_not_written_to(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(UserError, match="choose another with -o"):
+        run_demo(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_demos_model_is_where_its_configuration_says():
+    assert demo_config().model.onnx_path.is_file()

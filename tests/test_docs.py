@@ -1,0 +1,148 @@
+"""Every command and YAML block of the README and the tutorial, run in the order in which they stand there."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from sezoo.config.composition import compose_file
+from sezoo.dataset import DEMO_RECORDINGS
+
+ROOT = Path(__file__).parents[1]
+SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"`([\w/]+\.yaml)`")
+MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"}
+
+
+def blocks(document):
+    """Language, text and the name of the YAML file that the text before it gives, for each block."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for block in BLOCK.finditer(text):
+        names = FILE_NAME.findall(text[: block.start()])
+        yield block[1], block[2], names[-1] if names else "user_config.yaml"
+
+
+def checkout(folder):
+    """What a user has after cloning, without what git ignores."""
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("experiment_outputs", "__pycache__"))
+
+
+def valentini_layout(folder):
+    """The demo's training clips as WAV in Valentini's folders."""
+    for kind in ("noisy", "clean"):
+        target = folder / f"{kind}_trainset_28spk_wav"
+        target.mkdir(parents=True)
+        for path in sorted((DEMO_RECORDINGS / f"{kind}_trainset").glob("*.flac"))[:4]:
+            soundfile.write(target / f"{path.stem}.wav", *soundfile.read(path, dtype="int16"))
+    return folder
+
+
+class Shell:
+    """Runs a document's commands as a user would type them, the few of the shell's own in Python."""
+
+    def __init__(self, folder, variables):
+        self.folder = folder
+        self.environment = {**os.environ, **variables}
+
+    def run(self, line):
+        words = shlex.split(line, comments=True)
+        if not words:
+            return
+        own = getattr(self, f"_{words[0].replace('.', 'source')}", None)
+        if own:
+            own(words[1:])
+        else:
+            pytest.fail(f"the document has a command that this test cannot run: {line}")
+
+    def call(self, *command):
+        done = subprocess.run(
+            [str(word) for word in command], cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            encoding="utf-8", check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def _sezoo(self, words):
+        before = set(self.folder.glob("**/saved_models"))
+        self.call(SEZOO, *words)
+        new = set(self.folder.glob("**/saved_models")) - before
+        if words and words[0] in ("config", "model", "--help"):
+            assert not new
+        else:
+            assert new
+            assert all({path.name for path in folder.iterdir()} == MODELS for folder in new)
+
+    def _python(self, words):
+        if words == ["-m", "venv", ".venv"]:
+            self.call(sys.executable, "-m", "venv", "--without-pip", ".venv")
+            return
+        self.call(sys.executable, *words)
+        assert list(self.folder.glob("experiment_outputs/*/saved_models/quantized_model_int8_static.onnx"))
+
+    def _source(self, words):
+        scripts = ".venv/Scripts/activate" if os.name == "nt" else words[0]
+        assert (self.folder / scripts).is_file()
+
+    def _pip(self, words):
+        assert words == ["install", "."]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps", "."]
+        done = subprocess.run(pip, cwd=self.folder, capture_output=True, text=True, check=False)
+        if done.returncode and "No matching distribution found for hatchling" in done.stderr:
+            return  # offline: the build back end cannot be fetched
+        assert done.returncode == 0, done.stderr
+
+    def _make(self, words):
+        if shutil.which("make"):  # what it would do; doing it would run these tests inside themselves
+            assert self.call("make", "--dry-run", *words).stdout
+
+    def _cd(self, words):
+        self.folder = self.folder / words[0]
+
+    def _mkdir(self, words):
+        (self.folder / words[0]).mkdir()
+
+    def _cp(self, words):
+        *sources, target = words
+        found = [path for source in sources for path in self.folder.glob(source)]
+        assert found
+        for path in found:
+            shutil.copy(path, self.folder / target)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/quantization.md"])
+def test_document_from_top_to_bottom(document, tmp_path):
+    checkout(tmp_path if document == "README.md" else tmp_path / "sezoo")
+    variables = {"VALENTINI": str(valentini_layout(tmp_path / "valentini_set"))}
+    shell = Shell(tmp_path, variables)
+    kinds = set()
+    for kind, text, name in blocks(document):
+        kinds.add(kind)
+        if kind == "yaml":
+            (shell.folder / name).write_text(text, encoding="utf-8")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("VALENTINI", variables["VALENTINI"])
+                assert compose_file(shell.folder / name).operation_mode == "quantization"
+        elif kind == "sh":
+            for line in text.splitlines():
+                shell.run(line)
+        else:
+            assert kind == ""  # output, not input
+    assert kinds >= {"yaml", "sh"}
+
+
+def test_links_lead_somewhere():
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = BLOCK.sub("", document.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document}: {target}"
