@@ -19,8 +19,9 @@ from onnxruntime.quantization.calibrate import create_calibrator
 from sezoo.config.sections import Quantization
 from sezoo.mask_model import MaskModel, check_contract
 from sezoo.quantization.calibration import calibrate
+from sezoo.quantization.options import calibration_options
 from sezoo.quantization.preparation import prepare
-from sezoo.quantization.qdq import calibration_options, operators_to_quantize, quantized
+from sezoo.quantization.qdq import operators_to_quantize, quantized
 
 
 class Clips(CalibrationDataReader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 import traceback
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     config_folder : of the YAML file where --config-path is not given; the working directory if None.
     command : how the user called it, for the help.
     """
+    # Starting up makes hundreds of thousands of objects that live on; to look through them for garbage again and
+    # again takes a fifth of that time.
+    gc.set_threshold(100_000, 20, 20)
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

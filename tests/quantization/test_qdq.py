@@ -8,7 +8,8 @@ from quantizers import mask_error, ours, quantization, ready, theirs, weights_of
 from sezoo.errors import UserError
 from sezoo.mask_model import MaskModel, quantized_nodes
 from sezoo.quantization.calibration import calibrate
-from sezoo.quantization.qdq import calibration_options, operators_to_quantize, quantized
+from sezoo.quantization.options import calibration_options
+from sezoo.quantization.qdq import operators_to_quantize, quantized
 
 PART = ["Conv", "Add", "Relu"]
 MODELS = {

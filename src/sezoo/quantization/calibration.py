@@ -157,11 +157,12 @@ def _by_extremes(
     extremes = Extremes(options)
     for pieces in clips:
         values = np.array([run(piece) for piece in pieces], np.float32)
+        minima, sums, maxima = np.split(values, [len(with_minimum), 2 * len(with_minimum)], axis=1)
+        _check_finite(with_minimum, minima.min(axis=0), sums.sum(axis=0))
         low = np.zeros(len(tensors), np.float32)
-        low[has_minimum] = values[:, : len(with_minimum)].min(axis=0)
-        high, sums = np.split(values[:, len(with_minimum) :], 2, axis=1)
-        high = high.max(axis=0)
-        _check_finite(tensors, low, high, sums.sum(axis=0))
+        low[has_minimum] = minima.min(axis=0)
+        high = maxima.max(axis=0)
+        _check_finite(tensors, high)
         extremes.add(low, high)
     low, high = extremes.result()
     return dict(zip(tensors, zip(low, high, strict=True), strict=True))
@@ -170,12 +171,13 @@ def _by_extremes(
 def _with_extremes_as_outputs(model: onnx.ModelProto, minima: list[str], maxima: list[str]) -> onnx.ModelProto:
     """The model giving, instead of the mask, numbers: tensors are reduced where they are computed.
 
-    The sums are there because onnxruntime's extremes pass over most NaN.
+    The sums are there because onnxruntime's extremes pass over most NaN. One that an operator without negative
+    outputs lets through shows in the sums further on; one that it does not is of no consequence.
     """
     extended = onnx.ModelProto()
     extended.CopyFrom(model)
     del extended.graph.output[:]
-    for operator, tensors in (("ReduceMin", minima), ("ReduceMax", maxima), ("ReduceSum", maxima)):
+    for operator, tensors in (("ReduceMin", minima), ("ReduceSum", minima), ("ReduceMax", maxima)):
         for index, name in enumerate(tensors):
             output = f"calibration/{operator}/{index}"
             extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))

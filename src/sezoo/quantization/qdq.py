@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,92 +15,16 @@ import onnx.version_converter
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.mask_model import quantized_nodes
-from sezoo.quantization.calibration import CalibrationOptions, Ranges
+from sezoo.quantization.calibration import Ranges
+from sezoo.quantization.options import KEY, first_line, qdq_options
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets
 
-__all__ = ["calibration_options", "operators_to_quantize", "quantized"]
+__all__ = ["operators_to_quantize", "quantized"]
 
 log = logging.getLogger(__name__)
 
-CALIBRATION_OPTIONS = {
-    "CalibMovingAverage": bool,
-    "CalibMovingAverageConstant": float,
-    "CalibTensorRangeSymmetric": bool,
-    "CalibPercentile": float,
-    "CalibStridedMinMax": int,
-    "CalibMaxIntermediateOutputs": int,  # nothing to do: calibration streams, whatever this says
-}
-QDQ_OPTIONS = (
-    "ActivationSymmetric",
-    "WeightSymmetric",
-    "ForceQuantizeNoInputCheck",
-    "MatMulConstBOnly",
-    "AddQDQPairToWeight",
-    "OpTypesToExcludeOutputQuantization",
-    "DedicatedQDQPair",
-    "QDQOpTypePerChannelSupportToAxis",
-    "MinimumRealRange",
-    "TensorQuantOverrides",
-    "QDQKeepRemovableActivations",
-    "QDQDisableWeightAdjustForInt32Bias",
-    "ActivationRestrictedAsymmetric",
-    "EnableSubgraph",
-    "UseQDQContribOps",
-)
-"""The keys of `extra_options` that onnxruntime's QDQ writer looks at."""
-
-KEY = "quantization.extra_options"
-
 OPSET_OF_OTHER_TYPES = 21
 """From here on QuantizeLinear knows integers of 4 and 16 bits."""
-
-
-def calibration_options(quantization: Quantization) -> CalibrationOptions:
-    """The calibration part of `quantization.extra_options`, checked.
-
-    Raises
-    ------
-    UserError : a key that onnxruntime does not know, or a value of the wrong type.
-    """
-    extra = quantization.extra_options
-    known = [*CALIBRATION_OPTIONS, *QDQ_OPTIONS]
-    for key, value in extra.items():
-        if key.startswith("SmoothQuant"):
-            raise UserError(f"{KEY}.{key}: not supported, it needs a package that onnxruntime does not install")
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise UserError(f"{KEY}.{key}: onnxruntime knows no such option; {hint}")
-        if key in CALIBRATION_OPTIONS and value is not None:
-            _check_type(key, value, CALIBRATION_OPTIONS[key])
-    percentile = _or_default(extra.get("CalibPercentile"), 99.999)
-    constant = _or_default(extra.get("CalibMovingAverageConstant"), 0.01)
-    stride = extra.get("CalibStridedMinMax")
-    if not 0 <= constant <= 1:
-        raise UserError(f"{KEY}.CalibMovingAverageConstant: found {constant}; a number from 0 to 1 is needed")
-    if stride is not None and stride < 1:
-        raise UserError(f"{KEY}.CalibStridedMinMax: found {stride}; a number of clips, at least 1, is needed")
-    if not 0 < percentile <= 100:
-        raise UserError(f"{KEY}.CalibPercentile: found {percentile}; a percentage above 0, up to 100, is needed")
-    return CalibrationOptions(
-        method=quantization.calibration_method,
-        moving_average=bool(extra.get("CalibMovingAverage")) and quantization.calibration_method == "MinMax",
-        averaging_constant=constant,
-        stride=stride,
-        percentile=percentile,
-        symmetric=extra.get("CalibTensorRangeSymmetric"),
-    )
-
-
-def _or_default(value: Any, default: float) -> Any:
-    return default if value is None else value
-
-
-def _check_type(key: str, value: Any, expected: type) -> None:
-    fits = isinstance(value, (int, float) if expected is float else expected)
-    if not fits or (isinstance(value, bool) and expected is not bool):
-        words = {bool: "True or False", float: "a number", int: "a whole number"}[expected]
-        raise UserError(f"{KEY}.{key}: found {value!r}; {words} is needed")
 
 
 def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, path: Path) -> list[str]:
@@ -152,14 +76,15 @@ def quantized(
         name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
         for name, (low, high) in ranges.items()
     }
-    options = {key: value for key, value in quantization.extra_options.items() if key in QDQ_OPTIONS}
-    overrides = _typed_overrides(options.get("TensorQuantOverrides") or {})
+    options = qdq_options(quantization)
+    overrides = options["TensorQuantOverrides"]
     source = _at_opset_for(model, overrides)
     if quantization.per_channel and "Conv" in op_types and "MinimumRealRange" not in options:
         # the user's first: onnxruntime checks no further than the first entry
         scales = _conv_weight_scales(source, reduce_range=quantization.reduce_range)
         overrides |= {name: scale for name, scale in scales.items() if name not in overrides}
-    options["TensorQuantOverrides"] = overrides
+    rounding_is_ours = not options.get("AddQDQPairToWeight")
+    options |= {"TensorQuantOverrides": overrides, "AddQDQPairToWeight": True}
     try:
         quantizer = QDQQuantizer(
             source,
@@ -176,8 +101,11 @@ def quantized(
         quantizer.quantize_model()
         quantizer.model.topological_sort()
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
-        raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {_first_line(error)}") from error
-    result = with_known_shapes(with_used_opsets(quantizer.model.model))
+        raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {first_line(error)}") from error
+    result = quantizer.model.model
+    if rounding_is_ours:
+        result = _with_rounded_weights(result)
+    result = with_known_shapes(with_used_opsets(result))
     if not quantized_nodes(result):
         raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
     return result
@@ -202,38 +130,34 @@ def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[s
     return scales
 
 
-def _typed_overrides(overrides: Any) -> dict[str, list[dict[str, Any]]]:
-    """`TensorQuantOverrides` as YAML can say it (names such as QInt16, plain numbers), in onnxruntime's types."""
-    from onnxruntime.quantization import QuantType
+def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with integer weights, where it had float ones and a QuantizeLinear behind each.
 
-    key = f"{KEY}.TensorQuantOverrides"
-
-    def typed(entry: Any) -> dict[str, Any]:
-        if not isinstance(entry, Mapping):
-            raise UserError(f"{key}: found {entry!r}; a mapping such as {{quant_type: QInt16}} is needed")
-        entry = dict(entry)
-        name = entry.get("quant_type", "QInt8")
-        if name not in QuantType.__members__:
-            raise UserError(f"{key}: {name!r} is no type; known are {', '.join(QuantType.__members__)}")
-        if "quant_type" in entry:
-            entry["quant_type"] = QuantType[name]
-        try:
-            for number in {"scale", "rmin", "rmax"} & entry.keys():
-                entry[number] = np.array(entry[number], np.float32)
-            if "zero_point" in entry:
-                dtype = onnx.helper.tensor_dtype_to_np_dtype(QuantType[name].tensor_type)
-                entry["zero_point"] = np.array(entry["zero_point"], dtype)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise UserError(f"{key}: found {entry!r}; {_first_line(error)}") from error
-        if "convert" in entry:
-            entry["convert"] = typed(entry["convert"])
-        if "recv_nodes" in entry:
-            entry["recv_nodes"] = set(entry["recv_nodes"])
-        return entry
-
-    if not isinstance(overrides, Mapping) or not all(isinstance(entries, list) for entries in overrides.values()):
-        raise UserError(f"{key}: a list of mappings for each tensor's name is needed")
-    return {name: [typed(entry) for entry in entries] for name, entries in overrides.items()}
+    Rounded to nearest even and saturated as QuantizeLinear does, all channels at once.
+    """
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    integer_names: dict[str, str] = {}  # by what the QuantizeLinear of a weight gave
+    for node in list(model.graph.node):
+        if node.op_type != "QuantizeLinear" or node.input[0] not in weights:
+            continue
+        values, scale, zero_point = (onnx.numpy_helper.to_array(weights[name]) for name in node.input)
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+        along = [1] * values.ndim
+        if scale.ndim:
+            along[axis] = scale.size
+        limits = np.iinfo(zero_point.dtype)
+        steps = np.rint(values / scale.reshape(along)) + zero_point.reshape(along).astype(np.float32)
+        integers = np.clip(steps, limits.min, limits.max).astype(zero_point.dtype)
+        integer_names[node.output[0]] = f"{node.input[0]}_quantized"
+        model.graph.initializer.append(onnx.numpy_helper.from_array(integers, integer_names[node.output[0]]))
+        model.graph.node.remove(node)
+    for node in model.graph.node:
+        node.input[:] = [integer_names.get(name, name) for name in node.input]
+    read = {name for node in model.graph.node for name in node.input}
+    for name, weight in weights.items():
+        if name not in read:
+            model.graph.initializer.remove(weight)
+    return model
 
 
 def _at_opset_for(model: onnx.ModelProto, overrides: dict[str, list[dict[str, Any]]]) -> onnx.ModelProto:
@@ -256,10 +180,5 @@ def _at_opset_for(model: onnx.ModelProto, overrides: dict[str, list[dict[str, An
     except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
         raise UserError(
             f"{KEY}.TensorQuantOverrides: types other than 8 bits need opset {OPSET_OF_OTHER_TYPES}, and the model "
-            f"cannot be converted to it: {_first_line(error)}"
+            f"cannot be converted to it: {first_line(error)}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

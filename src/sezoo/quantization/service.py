@@ -18,8 +18,9 @@ from sezoo.errors import UserError
 from sezoo.files import reason_of, shown
 from sezoo.mask_model import check_contract, load_onnx, quantized_nodes
 from sezoo.quantization.calibration import MAX_FRAMES, calibrate
+from sezoo.quantization.options import calibration_options
 from sezoo.quantization.preparation import prepare
-from sezoo.quantization.qdq import calibration_options, operators_to_quantize, quantized
+from sezoo.quantization.qdq import operators_to_quantize, quantized
 from sezoo.quantization.static_shape import check_axis_name, with_static_shape
 from sezoo.quantization.verification import verify
 from sezoo.run import Run
