@@ -78,7 +78,7 @@ def axes_of(value: onnx.ValueInfoProto) -> list[str | int] | None:
     return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]
 
 
-def check_contract(model: onnx.ModelProto, path: Path, *, bins: int | None = None) -> Contract:
+def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
     """Check that a float model maps magnitudes (batch, bins, frames) to a mask of the same shape.
 
     The graph's declarations are checked, then the model is run on two small shapes.
@@ -86,13 +86,13 @@ def check_contract(model: onnx.ModelProto, path: Path, *, bins: int | None = Non
     Parameters
     ----------
     path : for messages.
-    bins : ``n_fft // 2 + 1`` of the configuration; None takes the model's own.
+    n_fft : of the configuration, which makes ``n_fft // 2 + 1`` bins; None takes the model's own number.
 
     Raises
     ------
     UserError : what was found, what is expected, and how to mend it.
     """
-    contract = _declared_contract(model, path, bins)
+    contract = _declared_contract(model, path, n_fft)
     if isinstance(contract.frames, int):
         raise UserError(
             f"{path}: the frames axis of input '{contract.input}' is fixed to {contract.frames}; a dynamic one is "
@@ -109,7 +109,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, bins: int | None = Non
     return contract
 
 
-def _declared_contract(model: onnx.ModelProto, path: Path, bins: int | None) -> Contract:
+def _declared_contract(model: onnx.ModelProto, path: Path, n_fft: int | None) -> Contract:
     if quantized_nodes(model):
         raise UserError(f"{path} is quantized already; give the float model that it was made from")
     inputs, outputs = graph_inputs(model), list(model.graph.output)
@@ -130,15 +130,15 @@ def _declared_contract(model: onnx.ModelProto, path: Path, bins: int | None) -> 
         found = "an unknown shape" if axes is None else f"{len(axes)} axes {_axes_text(axes)}"
         raise UserError(f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed")
     batch, model_bins, frames = axes
-    if bins is not None and model_bins != bins:
+    if n_fft is not None and model_bins != n_fft // 2 + 1:
         mend = (
             f"set preprocessing.n_fft: {2 * (model_bins - 1)} if it was trained so"
             if isinstance(model_bins, int) and model_bins > 1
             else "re-export it with that axis fixed"
         )
         raise UserError(
-            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but preprocessing.n_fft: "
-            f"{2 * (bins - 1)} makes {bins} bins; {mend}"
+            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but preprocessing.n_fft: {n_fft} makes "
+            f"{n_fft // 2 + 1} bins; {mend}"
         )
     if not isinstance(model_bins, int):
         raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")

@@ -62,12 +62,20 @@ def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
     try:
         yield tracker
     except BaseException as error:
-        try:
+        with _trouble_told():
             tracker.end("KILLED") if isinstance(error, KeyboardInterrupt) else tracker.end("FAILED", str(error))
-        except Exception as second:  # a full disk, a server that is gone: the first error is the one to tell
-            log.warning("mlflow.uri: how the run ended could not be tracked: %s", _first_line(second))
         raise
-    tracker.end("FINISHED")
+    with _trouble_told():
+        tracker.end("FINISHED")
+
+
+@contextmanager
+def _trouble_told() -> Iterator[None]:
+    """A server that goes away, or a full disk, once a run is at work costs the entry there and not the run."""
+    try:
+        yield
+    except Exception as error:  # OSError, MlflowException, and what MLflow's stores and their drivers raise
+        log.warning("mlflow.uri: could not be tracked: %s", _first_line(error))
 
 
 def _tracker(config: Config, folder: Path) -> Tracker:
@@ -79,14 +87,19 @@ def _tracker(config: Config, folder: Path) -> Tracker:
         if (store := _local_folder(uri)) is not None:
             from sezoo.mlflow_folder import FolderTracker
 
-            return FolderTracker(store, config.general.project_name, folder.name, parameters)
-        return _client_tracker(uri, config.general.project_name, folder.name, parameters)
+            return FolderTracker(store, config.general.project_name, _run_name(folder), parameters)
+        return _client_tracker(uri, config.general.project_name, _run_name(folder), parameters)
     except ImportError as error:
         raise UserError(
             f"mlflow.uri: {uri} needs the package mlflow (pip install mlflow); a local folder needs nothing"
         ) from error
     except Exception as error:  # OSError here; there MlflowException, and what its stores and their drivers raise
         raise UserError(f"mlflow.uri: {uri} cannot be used: {_first_line(error)} (empty turns tracking off)") from error
+
+
+def _run_name(folder: Path) -> str:
+    """The name of the run's folder; the runs of a multirun are numbered in one that tells more."""
+    return f"{folder.parent.name}/{folder.name}" if folder.name.isdecimal() else folder.name
 
 
 def _first_line(error: Exception) -> str:
@@ -124,12 +137,14 @@ class ClientTracker:
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Track numbers by name."""
-        for name, value in values.items():
-            self.client.log_metric(self.run_id, name, float(value))
+        with _trouble_told():
+            for name, value in values.items():
+                self.client.log_metric(self.run_id, name, float(value))
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""
-        self.client.log_artifact(self.run_id, str(path), folder)
+        with _trouble_told():
+            self.client.log_artifact(self.run_id, str(path), folder)
 
     def end(self, status: str, error: str = "") -> None:
         """Say how the run ended: FINISHED, FAILED or KILLED."""

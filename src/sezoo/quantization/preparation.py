@@ -101,7 +101,12 @@ def _with_dynamic_batch(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Constants and batch normalization folded by onnxruntime's basic optimisations."""
+    """Constants and batch normalization folded by onnxruntime's basic optimisations.
+
+    Raises
+    ------
+    UserError : onnxruntime cannot load the model, or write the folded one to the folder for temporary files.
+    """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -109,8 +114,12 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "model.onnx"
         options.optimized_model_filepath = str(optimised)
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return with_used_opsets(onnx.load(optimised))
+        try:
+            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            return with_used_opsets(onnx.load(optimised))
+        except Exception as error:  # neither onnxruntime's nor protobuf's exceptions have a useful base class
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"the model cannot be preprocessed by way of {optimised.parent}: {reason}") from error
 
 
 def with_used_opsets(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -60,7 +60,7 @@ def quantize(run: Run) -> QuantizedModels:
     path, stft = config.model.onnx_path, stft_of(config.preprocessing)
 
     model = load_onnx(path)
-    contract = check_contract(model, path, bins=stft.bins)
+    contract = check_contract(model, path, n_fft=stft.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
     options = calibration_options(settings)
     prepared = prepare(model, path, contract)
