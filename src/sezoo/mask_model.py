@@ -137,8 +137,8 @@ def _declared_contract(model: onnx.ModelProto, path: Path, n_fft: int | None) ->
             else "re-export it with that axis fixed"
         )
         raise UserError(
-            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but preprocessing.n_fft: {n_fft} makes "
-            f"{n_fft // 2 + 1} bins; {mend}"
+            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but "
+            f"preprocessing.n_fft: {n_fft} makes {n_fft // 2 + 1} bins; {mend}"
         )
     if not isinstance(model_bins, int):
         raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")
