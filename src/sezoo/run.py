@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,17 +17,12 @@ from sezoo.config.sections import Config
 from sezoo.config.validation import to_yaml
 from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
+from sezoo.run_folder import LOG_NAME, RESOLVED_NAME, is_at_work_in, remove_without_results
 from sezoo.tracking import Tracker, start_tracking
 
-__all__ = ["LOG_NAME", "Run", "is_at_work_in", "open_run", "remove_without_results"]
+__all__ = ["Run", "open_run"]
 
 log = logging.getLogger(__name__)
-
-LOG_NAME = "stm32ai_main.log"
-RESOLVED_NAME = "resolved_config.yaml"
-SWEEP_NAME = "multirun.yaml"
-NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, ".hydra"}
-"""What every run's folder holds before the first service has done anything."""
 
 BEYOND_THE_PROGRAM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 """Errors of the operating system that a user can mend: a full disk, a limit, a missing right."""
@@ -104,11 +98,6 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
 
 
-def is_at_work_in(folder: Path) -> bool:
-    """Whether a run has its log in this folder."""
-    return (folder / LOG_NAME).exists()
-
-
 class _RunLog(logging.FileHandler):
     """The run's log file. Where it cannot be written on (a full disk), the run's own files tell it soon enough."""
 
@@ -152,27 +141,3 @@ def _log_file(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
-
-
-def remove_without_results(folder: Path) -> None:
-    """Remove a run's folder, and the folders above it that are empty then, unless it holds results."""
-    here = Path.cwd()
-    if not folder.is_dir() or any(_is_result(path) for path in folder.iterdir()):
-        return
-    with suppress(OSError):  # a file that is open elsewhere, a folder where a disk is mounted: then that stays
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        for emptied in (folder, *folder.parents):
-            if emptied in (here, *here.parents) or any(path.name != SWEEP_NAME for path in emptied.iterdir()):
-                return
-            (emptied / SWEEP_NAME).unlink(missing_ok=True)
-            emptied.rmdir()
-
-
-def _is_result(path: Path) -> bool:
-    if path.name in NO_RESULTS:
-        return False
-    return not path.is_dir() or any(path.iterdir())

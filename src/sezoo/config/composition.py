@@ -15,6 +15,7 @@ from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
+from sezoo.run_folder import HYDRA_FOLDER, is_at_work_in, remove_without_results
 
 __all__ = ["compose_file", "run_with_hydra"]
 
@@ -22,7 +23,6 @@ RUN_FOLDER = "./experiment_outputs/${now:%Y_%m_%d_%H_%M_%S}"
 JOB_NAME = "stm32ai_main"
 """The run's log is named after it, whichever command started the run."""
 
-HYDRA_FOLDER = ".hydra"
 FULL_ERROR = "HYDRA_FULL_ERROR"
 ENVIRONMENT_VARIABLE = re.compile(r"(?<!\\)\$\{([A-Za-z_]\w*)\}")
 
@@ -47,8 +47,6 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-
-    from sezoo.run import is_at_work_in, remove_without_results
 
     _set_hydra_defaults()
     failures: list[Exception] = []

@@ -1,0 +1,45 @@
+"""The folder of a run: the names in it, and when it may be removed again."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["HYDRA_FOLDER", "LOG_NAME", "RESOLVED_NAME", "is_at_work_in", "remove_without_results"]
+
+LOG_NAME = "stm32ai_main.log"
+RESOLVED_NAME = "resolved_config.yaml"
+SWEEP_NAME = "multirun.yaml"
+HYDRA_FOLDER = ".hydra"
+NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, HYDRA_FOLDER}
+"""What every run's folder holds before the first service has done anything."""
+
+
+def is_at_work_in(folder: Path) -> bool:
+    """Whether a run has its log in this folder."""
+    return (folder / LOG_NAME).exists()
+
+
+def remove_without_results(folder: Path) -> None:
+    """Remove a run's folder, and the folders above it that are empty then, unless it holds results."""
+    here = Path.cwd()
+    if not folder.is_dir() or any(_is_result(path) for path in folder.iterdir()):
+        return
+    with suppress(OSError):  # a file that is open elsewhere, a folder where a disk is mounted: then that stays
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for emptied in (folder, *folder.parents):
+            if emptied in (here, *here.parents) or any(path.name != SWEEP_NAME for path in emptied.iterdir()):
+                return
+            (emptied / SWEEP_NAME).unlink(missing_ok=True)
+            emptied.rmdir()
+
+
+def _is_result(path: Path) -> bool:
+    if path.name in NO_RESULTS:
+        return False
+    return not path.is_dir() or any(path.iterdir())
