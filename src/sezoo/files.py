@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
 
-__all__ = ["reason_of", "shown", "write_text", "written_aside"]
+__all__ = ["filled_aside", "reason_of", "shown", "write_text", "written_aside"]
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -30,6 +34,36 @@ def written_aside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # the folder itself may never have been there
             aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def filled_aside(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder` to fill; on success its files appear in `folder` together, else none.
+
+    Where `folder` holds files already, the new ones are put to them one by one, and those replaced are named
+    in the log.
+
+    Raises
+    ------
+    UserError : as `written_aside`.
+    """
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        if not folder.exists():
+            aside.replace(folder)
+        else:
+            for path in sorted(aside.iterdir()):
+                if (folder / path.name).exists():
+                    log.warning("%s was there already: it is replaced", shown(folder / path.name))
+                path.replace(folder / path.name)
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

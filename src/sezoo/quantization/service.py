@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ import onnx
 from sezoo.config.sections import Config, Preprocessing
 from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
 from sezoo.denoise import peak_normalized
-from sezoo.errors import UserError
-from sezoo.files import reason_of, shown
+from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract, load_onnx, quantized_nodes
 from sezoo.quantization.calibration import MAX_FRAMES, calibrate
 from sezoo.quantization.options import calibration_options
@@ -109,8 +107,8 @@ def _calibration_clips(config: Config) -> list[Path]:
 class CalibrationMagnitudes:
     """The magnitudes of the calibration clips, clip by clip and piece by piece, read as they are asked for.
 
-    Iterating gives one iterator of pieces (1, bins, frames) float32 a clip. The first clip that is long
-    enough leaves a patch of real magnitudes for the check of the written models.
+    Iterating gives one iterator of pieces (1, bins, frames) float32 a clip. The longest piece is kept: a patch of
+    it is what the written models are checked on.
     """
 
     def __init__(self, run: Run, clips: list[Path], stft: Stft):
@@ -145,23 +143,12 @@ class CalibrationMagnitudes:
 def _write_verified(
     folder: Path, prepared: onnx.ModelProto, dynamic: onnx.ModelProto, static: onnx.ModelProto, patch: np.ndarray
 ) -> QuantizedModels:
-    """Write the models into a folder of their own, put them to the test, and only then move them to `folder`."""
-    names = (PREPROCESSED, DYNAMIC, STATIC)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".quantizing-") as aside:
-            written = [Path(aside) / name for name in names]
-            for path, model in zip(written, (prepared, dynamic, static), strict=True):
-                onnx.save(model, path)
-            verify(written[1], written[2], patch)
-            for path in written:
-                target = folder / path.name
-                if target.exists():
-                    log.warning("%s was there already: it is replaced", target)
-                path.replace(target)
-    except OSError as error:
-        raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
-    return QuantizedModels(*(folder / name for name in names))
+    """Write the models aside, put them to the test, and only then let them appear in `folder`, together."""
+    with filled_aside(folder) as aside:
+        for name, model in ((PREPROCESSED, prepared), (DYNAMIC, dynamic), (STATIC, static)):
+            onnx.save(model, aside / name)
+        verify(aside / DYNAMIC, aside / STATIC, patch)
+    return QuantizedModels(folder / PREPROCESSED, folder / DYNAMIC, folder / STATIC)
 
 
 def _report(
