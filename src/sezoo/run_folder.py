@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
-__all__ = ["HYDRA_FOLDER", "LOG_NAME", "RESOLVED_NAME", "is_at_work_in", "remove_without_results"]
+from sezoo.errors import UserError
+from sezoo.files import reason_of
+
+__all__ = ["HYDRA_FOLDER", "LOG_NAME", "RESOLVED_NAME", "claimed", "is_at_work_in", "remove_without_results"]
 
 LOG_NAME = "stm32ai_main.log"
 RESOLVED_NAME = "resolved_config.yaml"
@@ -14,6 +18,29 @@ SWEEP_NAME = "multirun.yaml"
 HYDRA_FOLDER = ".hydra"
 NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, HYDRA_FOLDER}
 """What every run's folder holds before the first service has done anything."""
+
+
+def claimed(folder: Path, *, named_by_time: bool) -> Path:
+    """The folder for this run alone: `folder`, or one with a number behind its name.
+
+    Two runs that start in the same second get the same name where it is made from the time. A folder that
+    was named otherwise is the one that was meant, whatever is in it.
+
+    Raises
+    ------
+    UserError : the folder is the working directory, or cannot be made.
+    """
+    if folder.resolve() == Path.cwd():
+        raise UserError("hydra.run.dir: it is the working directory itself; name a folder for the run")
+    for number in count():
+        candidate = folder if number == 0 else folder.with_name(f"{folder.name}_{number}")
+        try:
+            (candidate / HYDRA_FOLDER).mkdir(parents=True, exist_ok=not named_by_time)
+            return candidate
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot write {candidate}: {reason_of(error)}") from error
 
 
 def is_at_work_in(folder: Path) -> bool:

@@ -13,8 +13,7 @@ __all__ = ["DEFAULT_NAME", "added", "config_file", "quoted", "without_ending", "
 
 DEFAULT_NAME = "user_config"
 HYDRA_FLAGS = (
-    *("--multirun", "-m", "--run", "-r", "--cfg", "-c", "--resolve", "--package", "-p", "--info", "-i"),
-    *("--hydra-help", "--config-dir", "-cd", "--experimental-rerun", "--shell-completion", "-sc"),
+    *("--multirun", "-m", "--run", "-r", "--cfg", "-c", "--resolve", "--package", "-p", "--config-dir", "-cd"),
 )
 
 OVERRIDE = re.compile(r"(?P<sign>\+{0,2}|~)(?P<key>[\w$][\w$./@:-]*)(=(?P<value>.*))?", re.DOTALL)

@@ -15,7 +15,7 @@ from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
-from sezoo.run_folder import HYDRA_FOLDER, is_at_work_in, remove_without_results
+from sezoo.run_folder import HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
 
 __all__ = ["compose_file", "run_with_hydra"]
 
@@ -24,6 +24,9 @@ JOB_NAME = "stm32ai_main"
 """The run's log is named after it, whichever command started the run."""
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+LARGEST_FILE = 100_000
+"""Entries of a YAML file, its aliases expanded; a few lines of aliases of aliases can make billions."""
+
 ENVIRONMENT_VARIABLE = re.compile(r"(?<!\\)\$\{([A-Za-z_]\w*)\}")
 
 
@@ -41,9 +44,9 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     UserError : no such file, broken YAML, an impossible override, a wrong value.
     """
     path, rest = config_file(arguments, folder)
-    _check_file(path)
+    raw = _read_checked(path)
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
-    words += [*_expanded_hydra_section(path), *words_for_hydra(rest)]
+    words += [*_expanded_hydra_section(raw), *words_for_hydra(rest)]
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -56,6 +59,7 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
         output = Path(hydra_config.runtime.output_dir)
         try:
             config = _config_of(composed, path)
+            output = claimed(output, named_by_time=_is_named_by_time(HydraConfig.instance().cfg, hydra_config.mode))
             _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER)
             task(config, output)
         except (UserError, KeyboardInterrupt) as error:
@@ -77,6 +81,15 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
         raise _as_user_error(error, path) from error
     if failures:
         raise failures[0]
+
+
+def _is_named_by_time(hydra_config: Any, mode: Any) -> bool:
+    """Whether the folder of the run, or of the sweep that it is in, has the time in its name."""
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    raw = OmegaConf.to_container(hydra_config, resolve=False)["hydra"]
+    return "${now:" in str(raw["sweep" if mode is RunMode.MULTIRUN else "run"]["dir"])
 
 
 def _write_composed(composed: Any, hydra_config: Any, folder: Path) -> None:
@@ -111,7 +124,7 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     """
     path = path.absolute()
     path = path.with_name(without_ending(path.name) + ".yaml")
-    _check_file(path)
+    _read_checked(path)
     words = [added(override) for override in overrides]
     from hydra import compose, initialize_config_dir
 
@@ -123,8 +136,8 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     return _config_of(composed, path)
 
 
-def _check_file(path: Path) -> None:
-    """Check that the file is there, and for what Hydra does not bear."""
+def _read_checked(path: Path) -> dict[str, Any]:
+    """The contents of the file, which is there and has nothing in it that Hydra does not bear."""
     import yaml
 
     folder = path.parent
@@ -144,26 +157,53 @@ def _check_file(path: Path) -> None:
         raise UserError(f"cannot read {path}: {reason_of(error)}") from error
     try:
         content = yaml.compose(text)
+        size = _expanded_size(content)
+        raw = yaml.safe_load(text) if size <= LARGEST_FILE else None
     except yaml.YAMLError as error:
         raise _as_user_error(error, path) from error
-    if content is None or content.tag.endswith(":null"):
-        return  # empty: what it lacks is told later
-    if not isinstance(content, yaml.MappingNode):
+    except RecursionError as error:
+        raise UserError(f"{path}: nested too deeply, or an alias inside of what it stands for") from error
+    if size > LARGEST_FILE:
+        raise UserError(f"{path}: its aliases stand for {size:.1g} entries; {LARGEST_FILE} are the most")
+    if raw is None:
+        return {}  # empty: what it lacks is told later
+    if not isinstance(raw, dict):
         raise UserError(f"{path}: the file is no mapping of sections to their keys")
-    if any(key.value == "hydra" and value.tag.endswith(":null") for key, value in content.value):
-        raise UserError(f"{path}: hydra: the section is empty; fill it or take it out")
+    if "hydra" in raw and not isinstance(raw["hydra"], dict):
+        found = "the section is empty; fill it or take it out" if raw["hydra"] is None else "a mapping is needed"
+        raise UserError(f"{path}: hydra: {found}")
+    if section := next((str(name) for name, keys in raw.items() if name is None or _has_null_key(keys)), ""):
+        raise UserError(f"{path}: {section}: a key is empty (~ or null)")
+    return raw
 
 
-def _expanded_hydra_section(path: Path) -> list[str]:
+def _has_null_key(value: Any) -> bool:
+    return isinstance(value, dict) and (None in value or any(_has_null_key(entry) for entry in value.values()))
+
+
+def _expanded_size(node: Any) -> int:
+    """How many entries a YAML document has once its aliases are replaced by what they stand for."""
+    import yaml
+
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            parts = node.value if isinstance(node, yaml.CollectionNode) else []
+            inner = [part for entry in parts for part in (entry if isinstance(entry, tuple) else (entry,))]
+            sizes[id(node)] = 1 + sum(size(part) for part in inner)
+        return sizes[id(node)]
+
+    return size(node) if node is not None else 0
+
+
+def _expanded_hydra_section(raw: dict[str, Any]) -> list[str]:
     """Overrides that put environment variables into the file's own `hydra` section.
 
     The other sections are expanded once they are composed; this one Hydra reads before that.
     """
-    import yaml
-
     from sezoo.config.values import expand
 
-    raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     names = set(raw)
 
     def leaves(value: Any, key: str) -> Iterator[str]:
@@ -227,7 +267,7 @@ def _as_user_error(error: Exception, path: Path) -> Exception:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import MarkedYAMLError, YAMLError
 
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip().rstrip(":") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if isinstance(error, OverrideParseException):
         return UserError(f"{error.override.lstrip('+')}: cannot be read: {lines[0]}")
     if isinstance(error, HydraException) and (several := re.match(r"Ambiguous value for argument '\+*(.*)'", lines[0])):
