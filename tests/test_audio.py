@@ -217,3 +217,12 @@ def test_a_file_is_not_looked_at_whole_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(soundfile.SoundFile, "read", watched)
     read_clip(path, RATE)
     assert sizes == [48000] * 4
+
+
+def test_impossible_sample_rates_and_levels_are_refused(tmp_path):
+    soundfile.write(tmp_path / "slow.wav", np.full(100, 0.5, np.float32), 1)
+    with pytest.raises(BadClipError, match="its header says 1 Hz; speech needs 2000 or more"):
+        read_clip(tmp_path / "slow.wav", 16000)
+    soundfile.write(tmp_path / "loud.wav", np.full(100, 1e30, np.float32), 16000, subtype="FLOAT")
+    with pytest.raises(BadClipError, match=r"its samples reach 1e\+30, but full scale is 1"):
+        read_clip(tmp_path / "loud.wav", 16000)

@@ -486,7 +486,7 @@ def test_debug_shows_the_traceback(project, run):
     code, _, err = run("--debug", "model.onnx_path=nothing.onnx")
     assert code == 2
     assert "Traceback (most recent call last)" in err
-    assert err.splitlines()[-1] == "sezoo: error: there is no model nothing.onnx"
+    assert err.splitlines()[-1].startswith("sezoo: error: model.onnx_path: there is no file nothing.onnx")
 
 
 def test_a_crash_keeps_its_traceback_and_the_run_folder(project, monkeypatch, run):

@@ -140,7 +140,7 @@ def test_folders_that_are_not_set_not_there_or_empty(tmp_path):
     for folder, words in [
         (None, "some.key: not set; a folder of clips is needed"),
         (tmp_path / "no", f"some.key: there is no folder {tmp_path / 'no'}"),
-        (other / "README", f"some.key: there is no folder {other / 'README'}"),
+        (other / "README", f"some.key: {other / 'README'} is a file; a folder of clips is needed"),
         (
             tmp_path / "empty",
             f"some.key: no .wav files in {tmp_path / 'empty'} (found: nothing); see dataset.file_extension",
@@ -267,3 +267,25 @@ def test_shuffled_listings_make_the_same_pairs():
     expected = pair_clips(noisy, clean)
     random.Random(0).shuffle(noisy)
     assert pair_clips(noisy, clean) == expected
+
+
+def test_recordings_of_other_formats_are_not_left_out_in_silence(tmp_path, caplog):
+    for name in ("a.wav", "b.flac", "c.ogg", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in clips_in(tmp_path, "k", ".wav")] == ["a.wav"]
+    assert "only .wav files are used, not 2 other recordings (b.flac, c.ogg)" in caplog.text
+
+
+def test_a_link_that_leads_nowhere_is_told_when_it_is_read(tmp_path):
+    try:
+        (tmp_path / "gone.wav").symlink_to(tmp_path / "nothing.wav")
+    except OSError:
+        pytest.skip("this system or user cannot make symbolic links")
+    (clip,) = clips_in(tmp_path, "k", ".wav")
+    with pytest.raises(UserError, match=r"gone\.wav: no such file"):
+        list(read_clips([clip], 16000, min_samples=1, skip_bad=False))
+
+
+def test_names_that_are_no_utf8_can_be_drawn():
+    names = [Path(f"clip{index}\udcff.wav") for index in range(5)]
+    assert len(sample(names, 3, 1, "k")) == 3

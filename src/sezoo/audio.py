@@ -25,6 +25,13 @@ OGG_TAIL = 2**17
 """Where the last page of an Ogg file is looked for: pages have up to 65307 bytes, tags may follow."""
 
 
+LOWEST_RATE = 2000
+"""In Hz. Below it a header is damaged; to believe it would stretch a second of audio to hours."""
+
+HIGHEST_PEAK = 100
+"""Files of float samples may go beyond full scale, but not so far: they were written as integers, say."""
+
+
 class BadClipError(Exception):
     """A recording that cannot be used; the message is the reason, `path` says which."""
 
@@ -55,7 +62,8 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
 
     Raises
     ------
-    BadClipError : unreadable, truncated, empty, shorter than `min_samples`, NaN or infinite samples, or silent.
+    BadClipError : unreadable, truncated, empty, shorter than `min_samples`, NaN or infinite samples, silent, an
+        impossible sample rate or level.
     """
     if not path.is_file():
         raise BadClipError(path, "no such file")
@@ -63,6 +71,8 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
         raise BadClipError(path, "the file has 0 bytes")
     try:
         with soundfile.SoundFile(path) as file:
+            if file.samplerate < LOWEST_RATE:
+                raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {LOWEST_RATE} or more")
             wave = np.concatenate([np.zeros(0, np.float32), *_resampled(_mono_blocks(file), file, sample_rate)])
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".") or "the data is damaged or cut off"
@@ -72,6 +82,8 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
     if not np.isfinite(wave).all():
         count = int(np.count_nonzero(~np.isfinite(wave)))
         raise BadClipError(path, f"{count} of its {wave.size} samples are NaN or infinite")
+    if (peak := np.abs(wave).max()) > HIGHEST_PEAK:
+        raise BadClipError(path, f"its samples reach {peak:.3g}, but full scale is 1 in a file of float samples")
     if wave.size < min_samples:
         raise BadClipError(
             path, f"it is {wave.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sezoo import __version__
 from sezoo.errors import UserError
 from sezoo.terminal import configure_logging
+from sezoo.wording import nearest
 
 if TYPE_CHECKING:
     from sezoo.config.sections import Config
@@ -119,14 +120,9 @@ def _check_no_value(words: list[str], word: str) -> None:
     index = words.index(word)
     if index and words[index - 1].startswith("-") and "=" not in words[index - 1]:
         return
-    import difflib
-
-    near = difflib.get_close_matches(word, COMMANDS, n=1)
-    hint = (
-        f"did you mean {near[0]}?"
-        if near
-        else f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
-    )
+    near = nearest(word, COMMANDS)
+    others = f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
+    hint = f"did you mean {near}?" if near else others
     raise UserError(f"{word!r} is neither a command nor an override; {hint}")
 
 
@@ -143,13 +139,18 @@ def _config(words: list[str], command: str) -> None:
     parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE")
     options = parser.parse_args(words)
     from sezoo.config.composition import compose_file
-    from sezoo.config.validation import to_yaml
+    from sezoo.config.validation import missing_paths, to_yaml
     from sezoo.services import check_available
 
     path = options.check or options.print
     config = compose_file(path, options.overrides)
     check_available(config)
-    sys.stdout.write(f"{path} is fine: {config.operation_mode}\n" if options.check else to_yaml(config))
+    if options.print:
+        sys.stdout.write(to_yaml(config))
+        return
+    sys.stdout.write(f"{path} is fine: {config.operation_mode}\n")
+    for key, missing in missing_paths(config):
+        sys.stdout.write(f"but {key}: there is no {missing}\n")
 
 
 def _model(words: list[str], command: str) -> None:
@@ -158,6 +159,8 @@ def _model(words: list[str], command: str) -> None:
     parser.add_argument("--fix-axes", action="store_true", help="write a copy with dynamic batch and frames axes")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="of --fix-axes; default: FILE_dynamic.onnx")
     options = parser.parse_args(words)
+    if options.output and not options.fix_axes:
+        raise UserError("-o: it names what --fix-axes writes; --fix-axes is missing")
     if options.fix_axes:
         from sezoo.model_axes import fix_axes
 

@@ -15,6 +15,7 @@ import numpy as np
 from sezoo.audio import BadClipError, read_clip
 from sezoo.config.sections import Dataset
 from sezoo.errors import UserError
+from sezoo.wording import counted
 
 __all__ = ["Pair", "clips_in", "pair_clips", "read_clips", "sample", "test_pairs", "training_noisy_clips"]
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 DEMO_RECORDINGS = Path(__file__).parent / "demo" / "recordings"
 DEMO_EXTENSION = ".flac"
 NAMES_IN_A_MESSAGE = 3
+AUDIO_EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
 
 Item = TypeVar("Item")
 
@@ -109,15 +111,21 @@ def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
     """
     if folder is None:
         raise UserError(f"{key}: not set; a folder of clips is needed")
+    if folder.is_file():
+        raise UserError(f"{key}: {folder} is a file; a folder of clips is needed")
     if not folder.is_dir():
         raise UserError(f"{key}: there is no folder {folder}")
-    extension = "." + extension.strip().removeprefix(".")
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    clips = sorted((path for path in files if path.suffix.lower() == extension.lower()), key=lambda path: path.name)
+    extension = "." + extension.strip().removeprefix(".").lower()
+    # A link that leads nowhere is kept: reading it tells of it.
+    files = [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]
+    clips = sorted((path for path in files if path.suffix.lower() == extension), key=lambda path: path.name)
     if not clips:
         others = Counter(path.suffix or "no extension" for path in files).most_common(3)
         found = ", ".join(f"{count} {suffix}" for suffix, count in others) or "nothing"
         raise UserError(f"{key}: no {extension} files in {folder} (found: {found}); see dataset.file_extension")
+    if unused := sorted(path.name for path in files if path.suffix.lower() in AUDIO_EXTENSIONS - {extension}):
+        what = counted(len(unused), "other recording")
+        log.warning("%s: only %s files are used, not %s (%s)", folder, extension, what, _some(unused))
     return clips
 
 
@@ -191,12 +199,15 @@ def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, 
         return list(items)
     count = max(1, round(amount * len(items))) if isinstance(amount, float) else amount
     if count > len(items):
-        log.warning("%s: %d asked for, but there are only %d clips: all of them are used", key, count, len(items))
+        log.warning(
+            "%s: %d asked for, but there are only %s: all of them are used", key, count, counted(len(items), "clip")
+        )
 
     def rank(index: int) -> bytes:
         item = items[index]
         name = item.name if isinstance(item, (Pair, Path)) else str(item)
-        return hashlib.sha256(f"{seed or 0}/{name}".encode()).digest()
+        # Names that are no UTF-8 reach Python as surrogates, which plain encoding refuses.
+        return hashlib.sha256(f"{seed or 0}/{name}".encode("utf-8", "surrogatepass")).digest()
 
     return [items[index] for index in sorted(sorted(range(len(items)), key=rank)[:count])]
 
@@ -227,6 +238,6 @@ def read_clips(
             continue
         yield path, wave
     if left_out:
-        log.warning("%d of %d clips left out: %s", len(left_out), len(paths), _some(left_out))
+        log.warning("%d of %s left out: %s", len(left_out), counted(len(paths), "clip"), _some(left_out))
     if len(left_out) == len(paths):
         raise UserError(f"none of the {len(paths)} clips can be used; the first is {paths[0]}")

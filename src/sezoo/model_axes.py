@@ -33,13 +33,18 @@ def fix_axes(path: Path, target: Path) -> str:
     if target.exists():
         raise UserError(f"{target} is there already; name another file with -o")
     inputs = graph_inputs(model)
-    axes = axes_of(inputs[0]) if len(inputs) == 1 else None
+    if len(inputs) != 1:
+        raise UserError(f"{path}: one input is needed, it has {len(inputs)}")
+    axes = axes_of(inputs[0])
     if axes is None or len(axes) != 3:
-        raise UserError(f"{path}: one input of 3 axes (batch, bins, frames) is needed, not {len(inputs)} of {axes}")
+        raise UserError(f"{path}: input '{inputs[0].name}' has axes {axes}; (batch, bins, frames) are needed")
     if not isinstance(axes[1], int):
         raise UserError(f"{path}: axis 1 (bins) of input '{inputs[0].name}' must be fixed to n_fft//2+1; it is dynamic")
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(model.graph.output) != 1:
         raise UserError(f"{path}: one float32 input and one output are needed; re-export the model")
+    batch, bins, frames = axes
+    sizes = [axis if isinstance(axis, int) else default for axis, default in ((batch, 1), (bins, bins), (frames, 24))]
+    MaskModel(model, path)(np.random.default_rng(0).random(sizes, np.float32))  # what else is wrong is told here
     dynamic = with_dynamic_axes(model, axes=("batch", "frames"))
     if dynamic is None:
         raise UserError(
@@ -49,7 +54,9 @@ def fix_axes(path: Path, target: Path) -> str:
     with written_aside(target) as aside:
         onnx.save(dynamic, aside, format="protobuf")
     before = ", ".join(str(axis or "?") for axis in axes)
-    return f"{target}: ({before}) is now ({AXIS_NAMES['batch']}, {axes[1]}, {AXIS_NAMES['frames']})"
+    if [batch, frames] == list(AXIS_NAMES.values()):
+        return f"{target}: a copy; the axes ({before}) were dynamic already"
+    return f"{target}: ({before}) is now ({AXIS_NAMES['batch']}, {bins}, {AXIS_NAMES['frames']})"
 
 
 def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.ModelProto | None:

@@ -28,12 +28,14 @@ class ModelSummary:
 
     Attributes
     ----------
+    bytes : of the model, with weights that lie in a file of their own.
     inputs, outputs : name and axes of each.
     parameters : number of weights, in float or int8.
     macs_per_frame : multiply-accumulate operations; None where a shape is unknown.
     field : frames that the mask of a frame depends on, (before, after); None without bound or not found.
     """
 
+    bytes: int
     opset: int
     inputs: dict[str, list[str | int] | None]
     outputs: dict[str, list[str | int] | None]
@@ -55,6 +57,7 @@ def summary_of(path: Path) -> ModelSummary:
     inputs = graph_inputs(model)
     fits = len(inputs) == len(model.graph.output) == 1 and len(axes_of(inputs[0]) or ()) == 3
     return ModelSummary(
+        bytes=model.ByteSize(),
         opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
         inputs={value.name: axes_of(value) for value in inputs},
         outputs={value.name: axes_of(value) for value in model.graph.output},
@@ -99,7 +102,10 @@ def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")
-    fixed = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
+    try:
+        fixed = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
+    except onnx.shape_inference.InferenceError:  # an operator that onnx does not know
+        return None
     shapes = {weight.name: list(weight.dims) for weight in fixed.graph.initializer}
     for value in (*fixed.graph.input, *fixed.graph.value_info, *fixed.graph.output):
         axes = axes_of(value)
@@ -137,8 +143,8 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
 def _field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | None:
     if any(node.op_type in RECURRENT for node in model.graph.node):
         return None  # without bound, though what is long past vanishes in rounding
-    mask_model = MaskModel(model, path)
     try:
+        mask_model = MaskModel(model, path)
         return receptive_field(mask_model, axes_of(graph_inputs(model)[0])[1], longest_reach(model))
     except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
         return None
@@ -217,7 +223,7 @@ def describe(path: Path) -> None:
 
 
 def _rows(path: Path, summary: ModelSummary):
-    yield "file", f"{path}, {path.stat().st_size / 2**20:.2f} MiB, opset {summary.opset}"
+    yield "file", f"{path}, {summary.bytes / 2**20:.2f} MiB, opset {summary.opset}"
     for kind, ends in (("input", summary.inputs), ("output", summary.outputs)):
         for name, axes in ends.items():
             yield kind, f"{name} {_axes_text(axes)}"

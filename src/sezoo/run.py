@@ -115,7 +115,7 @@ def _log_file(path: Path) -> Iterator[None]:
     """Everything that is logged goes to this file as well, and how the run ended to it alone."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = _RunLog(path, encoding="utf-8")
+        handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

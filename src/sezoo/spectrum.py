@@ -44,7 +44,9 @@ def window_by_name(name: str, length: int) -> np.ndarray:
     try:
         return get_window(name, length)
     except ValueError as error:
-        raise UserError(f"preprocessing.window: {name!r} is no window that scipy.signal.get_window knows") from error
+        raise UserError(
+            f"preprocessing.window: {name!r} is no window that scipy.signal.get_window knows by its name alone"
+        ) from error
 
 
 @dataclass(frozen=True)

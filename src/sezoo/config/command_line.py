@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.errors import UserError
+from sezoo.wording import nearest
 
 __all__ = ["DEFAULT_NAME", "added", "config_file", "quoted", "without_ending", "words_for_hydra"]
 
@@ -53,8 +53,8 @@ def words_for_hydra(words: Sequence[str]) -> list[str]:
     for word in words:
         flag = word.partition("=")[0]
         if flag.startswith("-") and flag not in HYDRA_FLAGS:
-            near = difflib.get_close_matches(flag, [*HYDRA_FLAGS, "--config-path", "--config-name", "--debug"], n=1)
-            raise UserError(f"{flag}: unknown option; {f'did you mean {near[0]}?' if near else 'see --help'}")
+            near = nearest(flag, [*HYDRA_FLAGS, "--config-path", "--config-name", "--debug"])
+            raise UserError(f"{flag}: unknown option; {f'did you mean {near}?' if near else 'see --help'}")
     # The word after a flag may be its value ("--cfg job"): what is no override is left as it is.
     return [added(word) if "=" in word and not word.startswith("-") else word for word in words]
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.config.command_line import DEFAULT_NAME, added, config_file, quoted, without_ending, words_for_hydra
+from sezoo.config.complaints import as_user_error
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
+from sezoo.config.yaml_file import read_checked
 from sezoo.errors import UserError
-from sezoo.files import reason_of, write_text
+from sezoo.files import write_text
 from sezoo.run_folder import HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
 
 __all__ = ["compose_file", "run_with_hydra"]
@@ -24,9 +26,6 @@ JOB_NAME = "stm32ai_main"
 """The run's log is named after it, whichever command started the run."""
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
-LARGEST_FILE = 100_000
-"""Entries of a YAML file, its aliases expanded; a few lines of aliases of aliases can make billions."""
-
 ENVIRONMENT_VARIABLE = re.compile(r"(?<!\\)\$\{([A-Za-z_]\w*)\}")
 
 
@@ -44,7 +43,7 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     UserError : no such file, broken YAML, an impossible override, a wrong value.
     """
     path, rest = config_file(arguments, folder)
-    raw = _read_checked(path)
+    raw = read_checked(path)
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
     words += [*_expanded_hydra_section(raw), *words_for_hydra(rest)]
     import hydra
@@ -78,7 +77,7 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     except Exception as error:
         if error in failures:  # a fault of the program, not of the configuration
             raise
-        raise _as_user_error(error, path) from error
+        raise as_user_error(error, path) from error
     if failures:
         raise failures[0]
 
@@ -124,7 +123,7 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     """
     path = path.absolute()
     path = path.with_name(without_ending(path.name) + ".yaml")
-    _read_checked(path)
+    read_checked(path)
     words = [added(override) for override in overrides]
     from hydra import compose, initialize_config_dir
 
@@ -132,69 +131,8 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
         with initialize_config_dir(str(path.parent), version_base="1.3"):
             composed = compose(path.stem, words)
     except Exception as error:
-        raise _as_user_error(error, path) from error
+        raise as_user_error(error, path) from error
     return _config_of(composed, path)
-
-
-def _read_checked(path: Path) -> dict[str, Any]:
-    """The contents of the file, which is there and has nothing in it that Hydra does not bear."""
-    import yaml
-
-    folder = path.parent
-    if not folder.is_dir():
-        raise UserError(f"--config-path: there is no folder {folder}")
-    if not path.is_file():
-        if (other := path.with_suffix(".yml")).is_file():
-            raise UserError(f"{other}: Hydra reads .yaml files only; rename it to {path.name}")
-        others = sorted(other.name for other in folder.glob("*.yaml"))
-        found = f"it holds {', '.join(others[:5])}" if others else "it holds no .yaml file"
-        raise UserError(f"there is no {path.name} in {folder}; {found}; see --config-path and --config-name")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it in that encoding") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
-    try:
-        content = yaml.compose(text)
-        size = _expanded_size(content)
-        raw = yaml.safe_load(text) if size <= LARGEST_FILE else None
-    except yaml.YAMLError as error:
-        raise _as_user_error(error, path) from error
-    except RecursionError as error:
-        raise UserError(f"{path}: nested too deeply, or an alias inside of what it stands for") from error
-    if size > LARGEST_FILE:
-        raise UserError(f"{path}: its aliases stand for {size:.1g} entries; {LARGEST_FILE} are the most")
-    if raw is None:
-        return {}  # empty: what it lacks is told later
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: the file is no mapping of sections to their keys")
-    if "hydra" in raw and not isinstance(raw["hydra"], dict):
-        found = "the section is empty; fill it or take it out" if raw["hydra"] is None else "a mapping is needed"
-        raise UserError(f"{path}: hydra: {found}")
-    if section := next((str(name) for name, keys in raw.items() if name is None or _has_null_key(keys)), ""):
-        raise UserError(f"{path}: {section}: a key is empty (~ or null)")
-    return raw
-
-
-def _has_null_key(value: Any) -> bool:
-    return isinstance(value, dict) and (None in value or any(_has_null_key(entry) for entry in value.values()))
-
-
-def _expanded_size(node: Any) -> int:
-    """How many entries a YAML document has once its aliases are replaced by what they stand for."""
-    import yaml
-
-    sizes: dict[int, int] = {}
-
-    def size(node: Any) -> int:
-        if id(node) not in sizes:
-            parts = node.value if isinstance(node, yaml.CollectionNode) else []
-            inner = [part for entry in parts for part in (entry if isinstance(entry, tuple) else (entry,))]
-            sizes[id(node)] = 1 + sum(size(part) for part in inner)
-        return sizes[id(node)]
-
-    return size(node) if node is not None else 0
 
 
 def _expanded_hydra_section(raw: dict[str, Any]) -> list[str]:
@@ -236,7 +174,7 @@ def _config_of(composed: Any, path: Path) -> Config:
     try:
         return build_config(_plain(composed))
     except OmegaConfBaseException as error:  # an interpolation of what is not there
-        raise _as_user_error(error, path) from error
+        raise as_user_error(error, path) from error
 
 
 def _plain(composed: Any) -> dict[str, Any]:
@@ -259,29 +197,3 @@ def _escaped(value: Any, names: set[str]) -> Any:
     if not isinstance(value, str):
         return value
     return ENVIRONMENT_VARIABLE.sub(lambda found: found[0] if found[1] in names else "\\" + found[0], value)
-
-
-def _as_user_error(error: Exception, path: Path) -> Exception:
-    """Hydra's, OmegaConf's and YAML's complaints in one line; anything else as it is."""
-    from hydra.errors import HydraException, OverrideParseException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import MarkedYAMLError, YAMLError
-
-    lines = [line.strip().rstrip(":") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    if isinstance(error, OverrideParseException):
-        return UserError(f"{error.override.lstrip('+')}: cannot be read: {lines[0]}")
-    if isinstance(error, HydraException) and (several := re.match(r"Ambiguous value for argument '\+*(.*)'", lines[0])):
-        key = several[1].partition("=")[0]
-        return UserError(
-            f"{several[1]}: several values; {key}=[A,B] is a list of them, --multirun makes a run for each"
-        )
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return UserError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: no valid YAML: {error.problem}")
-    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
-        keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
-        told = [line for line in lines if not re.match(r"(full_key|object_type|reference_type)[:=]", line)]
-        return UserError(": ".join([str(path), *keys, " ".join(told[:2])]))
-    if isinstance(error, OSError):
-        return UserError(f"cannot write {error.filename or 'to the folder of the run'}: {reason_of(error)}")
-    return error

@@ -14,6 +14,7 @@ __all__ = [
     "AtLeast0",
     "AtLeast1",
     "Fraction",
+    "Frames",
     "HeldOutCount",
     "Names",
     "NotNegative",
@@ -21,6 +22,7 @@ __all__ = [
     "PathText",
     "Positive",
     "SampleCount",
+    "SampleRate",
     "Section",
     "Settings",
     "Text",
@@ -64,6 +66,8 @@ _number = BeforeValidator(number)
 Whole = Annotated[int, _number, Allowed("a whole number")]
 AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
 AtLeast1 = Annotated[int, Field(ge=1), _number, Allowed("a whole number, 1 or more")]
+Frames = Annotated[int, Field(ge=1, le=10_000), _number, Allowed("a whole number from 1 to 10000")]
+SampleRate = Annotated[int, Field(ge=2000, le=768_000), _number, Allowed("a whole number from 2000 to 768000")]
 Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number")]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]

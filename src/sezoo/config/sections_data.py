@@ -13,6 +13,7 @@ from sezoo.config.section import (
     PathText,
     Positive,
     SampleCount,
+    SampleRate,
     Section,
     Text,
     TrueFalse,
@@ -28,7 +29,7 @@ class General(Section):
     project_name: Text = Field("speech_enhancement_project", description="Name of the experiment in the tracking.")
     logs_dir: PathText = Field(Path("logs"), description="Folder of the logs, inside the run's folder.")
     saved_models_dir: PathText = Field(
-        Path("saved_models"), description="Folder of the models written, inside the run's folder."
+        Path("saved_models"), description="Folder of the models written; a relative one is inside the run's folder."
     )
     gpu_memory_limit: Fraction = Field(0.5, description="Share of the GPU's memory that training may take.")
     display_figures: TrueFalse = Field(
@@ -111,7 +112,7 @@ class Preprocessing(Section):
         "LibrosaSpecPipeline", description="How the spectrum is computed."
     )
     peak_normalize: TrueFalse = Field(False, description="Scale every clip to a peak of 1 before the spectrum.")
-    sample_rate: AtLeast1 = Field(16000, description="Sample rate in Hz; recordings are resampled to it.")
+    sample_rate: SampleRate = Field(16000, description="Sample rate in Hz; recordings are resampled to it.")
     n_fft: AtLeast1 = Field(512, description="Length of the Fourier transform, in samples.")
     hop_length: AtLeast1 = Field(160, description="Step from frame to frame, in samples; win_length at most.")
     win_length: AtLeast1 = Field(400, description="Length of the window, in samples; n_fft at most.")

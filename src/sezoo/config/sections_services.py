@@ -8,6 +8,7 @@ from pydantic import Field
 from sezoo.config.section import (
     AtLeast0,
     AtLeast1,
+    Frames,
     Names,
     NotNegative,
     PathText,
@@ -74,7 +75,7 @@ class Quantization(Section):
     noisy_quantization_files_path: PathText | None = Field(
         None, description="Folder of noisy clips to calibrate with instead of the training set."
     )
-    static_sequence_length: AtLeast1 = Field(40, description="Frames per call of the fixed-shape model.")
+    static_sequence_length: Frames = Field(40, description="Frames per call of the fixed-shape model.")
     static_axis_name: Text = Field("seq_len", description="Name of the model's dynamic time axis.")
     per_channel: TrueFalse = Field(True, description="One weight scale per output channel instead of per tensor.")
     calibration_method: Literal["MinMax", "Entropy", "Percentile", "Distribution"] = Field(
@@ -92,6 +93,6 @@ class Evaluation(Section):
 
     logs_path: PathText = Field(Path("eval_logs/"), description="Folder of the scores, inside the run's folder.")
     device: Text = Field("cuda:0", description="Device of a torch model: cpu, cuda:0 ...")
-    fixed_sequence_length: AtLeast1 | None = Field(
+    fixed_sequence_length: Frames | None = Field(
         None, description="Frames per call, for models with a fixed time axis; empty = the whole clip."
     )

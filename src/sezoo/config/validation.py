@@ -13,8 +13,9 @@ from sezoo.config.section import Section, allowed, choices
 from sezoo.config.sections import OPERATION_MODES, SECTIONS, Config, CustomModelSpecific, mode_problems
 from sezoo.config.values import expand
 from sezoo.errors import UserError
+from sezoo.wording import counted, nearest
 
-__all__ = ["build_config", "to_dict", "to_yaml"]
+__all__ = ["build_config", "missing_paths", "to_dict", "to_yaml"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,19 @@ def build_config(raw: Mapping[str, Any]) -> Config:
     if problems:
         raise UserError(_one_line(problems))
     return config
+
+
+def missing_paths(config: Config) -> list[tuple[str, Path]]:
+    """The model and the folders of recordings that the configuration names and that are not there, by key."""
+    paths = {
+        "model.onnx_path": config.model and config.model.onnx_path,
+        "model.state_dict_path": config.model and config.model.state_dict_path,
+        "quantization.noisy_quantization_files_path": config.quantization
+        and config.quantization.noisy_quantization_files_path,
+    }
+    if config.dataset is not None:
+        paths |= {f"dataset.{key}": value for key, value in config.dataset if isinstance(value, Path)}
+    return [(key, path) for key, path in paths.items() if path is not None and not path.exists()]
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -164,17 +178,8 @@ def _found(value: Any) -> str:
     return text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 3] + "..."
 
 
-def _close(word: str, words: list[str], cutoff: float = 0.6) -> str | None:
-    """The word that is most like `word`, whatever the case of the letters."""
-    import difflib  # needed for errors only
-
-    by_lower = {candidate.lower(): candidate for candidate in reversed(words)}
-    matches = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=cutoff)
-    return by_lower[matches[0]] if matches else None
-
-
 def _nearest_choice(value: Any, values: tuple[Any, ...]) -> str:
-    near = _close(value, [str(choice) for choice in values]) if isinstance(value, str) else None
+    near = nearest(value, [str(choice) for choice in values]) if isinstance(value, str) else None
     return f" (did you mean {near}?)" if near else ""
 
 
@@ -200,9 +205,9 @@ def _unknown_key(section: str, cls: type[Section], key: str) -> str:
     start, keys, owners = f"{section}.{key}: unknown key", list(cls.model_fields), _all_keys(SECTIONS)
     if key in owners:
         return f"{start}; '{key}' is a key of {' and '.join(owners[key])}"
-    if near := _close(key, keys):
+    if near := nearest(key, keys):
         return f"{start}; did you mean {section}.{near}?"
-    if near := _close(key, list(owners), cutoff=0.8):
+    if near := nearest(key, list(owners), cutoff=0.8):
         return f"{start}; did you mean {owners[near][0]}.{near}?"
     return f"{start}; the keys of {section} are {', '.join(keys)}"
 
@@ -211,7 +216,7 @@ def _unknown_section(name: str) -> str:
     start, owners = f"{name}: unknown section", _all_keys(SECTIONS)
     if name in owners:
         return f"{start}; '{name}' is a key of {' and '.join(owners[name])}"
-    if near := _close(name, [*SECTIONS, "operation_mode"]):
+    if near := nearest(name, [*SECTIONS, "operation_mode"]):
         return f"{start}; did you mean {near}?"
     return f"{start}; the sections are {', '.join(SECTIONS)}"
 
@@ -221,6 +226,6 @@ def _one_line(problems: list[str]) -> str:
     first, *others = (" ".join(problem.split()) for problem in problems)
     if not others:
         return first
-    count = f"{len(others)} more problem{'s' if len(others) > 1 else ''}"
+    count = counted(len(others), "more problem")
     # The key is what stands before the first ': '.
     return f"{first} (and {count}: {', '.join(problem.partition(': ')[0] for problem in others)})"

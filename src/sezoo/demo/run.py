@@ -91,6 +91,7 @@ def _print_results(
 
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.print(_table(config, models, means, clips))
+    console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")
     rows: Sequence[tuple[str, Path]] = (
         ("int8, any length", models.dynamic),
         (f"int8, {config.quantization.static_sequence_length} frames, for the board", models.static),

@@ -14,7 +14,7 @@ from sezoo.errors import UserError
 from sezoo.mask_model import open_session
 from sezoo.quantization.histogram import SignedHistogram
 
-__all__ = ["MAX_FRAMES", "CalibrationOptions", "Ranges", "calibrate"]
+__all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate"]
 
 Ranges = dict[str, tuple[np.float32, np.float32]]
 """Lowest and highest value of each activation, by tensor name."""
@@ -37,6 +37,10 @@ class CalibrationOptions:
     percentile: float = 99.999
     symmetric: bool | None = None
     """None leaves it to the method: Percentile is symmetric, the others are not."""
+
+
+class NotFiniteError(UserError):
+    """An activation of the float model became NaN or infinite."""
 
 
 def calibrate(
@@ -230,4 +234,4 @@ def _runner(model: onnx.ModelProto) -> Callable[[np.ndarray], list[np.ndarray]]:
 def _check_finite(tensors: list[str], *numbers: np.ndarray) -> None:
     bad = ~np.isfinite(numbers).all(axis=0)
     if bad.any():
-        raise UserError(f"the float model's tensor '{tensors[int(np.argmax(bad))]}' becomes NaN or infinite")
+        raise NotFiniteError(f"the float model's tensor '{tensors[int(np.argmax(bad))]}' becomes NaN or infinite")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import onnx
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.quantization.calibration import CalibrationOptions
+from sezoo.wording import nearest
 
 __all__ = ["KEY", "calibration_options", "first_line", "qdq_options"]
 
@@ -38,7 +38,6 @@ QDQ_OPTIONS = (
     "QDQDisableWeightAdjustForInt32Bias",
     "ActivationRestrictedAsymmetric",
     "EnableSubgraph",
-    "UseQDQContribOps",
 )
 """The keys of `extra_options` that onnxruntime's QDQ writer looks at."""
 
@@ -55,11 +54,13 @@ def calibration_options(quantization: Quantization) -> CalibrationOptions:
     extra = quantization.extra_options
     known = [*CALIBRATION_OPTIONS, *QDQ_OPTIONS]
     for key, value in extra.items():
+        if key == "UseQDQContribOps" and value:
+            raise UserError(f"{KEY}.{key}: not supported, only onnxruntime knows the operators that it writes")
         if key.startswith("SmoothQuant"):
             raise UserError(f"{KEY}.{key}: not supported, it needs a package that onnxruntime does not install")
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        if key not in (*known, "UseQDQContribOps"):
+            near = nearest(key, known)
+            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
             raise UserError(f"{KEY}.{key}: onnxruntime knows no such option; {hint}")
         if key in CALIBRATION_OPTIONS and value is not None:
             _check_type(key, value, CALIBRATION_OPTIONS[key])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from sezoo.mask_model import quantized_nodes
 from sezoo.quantization.calibration import Ranges
 from sezoo.quantization.options import KEY, first_line, qdq_options
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets
+from sezoo.wording import nearest
 
 __all__ = ["operators_to_quantize", "quantized"]
 
@@ -41,8 +41,8 @@ def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, 
     key = "quantization.op_types_to_quantize"
     for op_type in wanted or ():
         if op_type not in possible:
-            near = difflib.get_close_matches(op_type, possible, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = nearest(op_type, possible)
+            hint = f"did you mean {near}? " if near else ""
             raise UserError(f"{key}: {op_type!r} cannot be quantized; {hint}{path} has {', '.join(present)}")
     chosen = list(wanted or possible)
     if not set(chosen) & set(present):

@@ -13,9 +13,10 @@ import onnx
 from sezoo.config.sections import Config, Preprocessing
 from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
 from sezoo.denoise import peak_normalized
+from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract, load_onnx, quantized_nodes
-from sezoo.quantization.calibration import MAX_FRAMES, calibrate
+from sezoo.quantization.calibration import MAX_FRAMES, NotFiniteError, calibrate
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.preparation import prepare
 from sezoo.quantization.qdq import operators_to_quantize, quantized
@@ -23,6 +24,7 @@ from sezoo.quantization.static_shape import check_axis_name, with_static_shape
 from sezoo.quantization.verification import verify
 from sezoo.run import Run
 from sezoo.spectrum import Stft
+from sezoo.wording import counted
 
 __all__ = ["QuantizedModels", "quantize"]
 
@@ -57,6 +59,8 @@ def quantize(run: Run) -> QuantizedModels:
     config, settings = run.config, run.config.quantization
     path, stft = config.model.onnx_path, stft_of(config.preprocessing)
 
+    if not path.is_file():
+        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
     model = load_onnx(path)
     contract = check_contract(model, path, n_fft=stft.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
@@ -65,10 +69,14 @@ def quantize(run: Run) -> QuantizedModels:
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
 
     clips = _calibration_clips(config)
-    log.info("calibrating %s on %d clips by %s", shown(path), len(clips), options.method)
+    log.info("calibrating %s on %s by %s", shown(path), counted(len(clips), "clip"), options.method)
     magnitudes = CalibrationMagnitudes(run, clips, stft)
-    ranges = calibrate(prepared, magnitudes, op_types, options)
-    log.info("calibrated on %d clips, %.0f s of audio", magnitudes.clips_read, magnitudes.seconds_read)
+    try:
+        ranges = calibrate(prepared, magnitudes, op_types, options)
+    except NotFiniteError as error:
+        raise UserError(f"{error}, on {magnitudes.current}") from error
+    read = counted(magnitudes.clips_read, "clip")
+    log.info("calibrated on %s, %.0f s of audio", read, magnitudes.seconds_read)
 
     dynamic = quantized(prepared, ranges, op_types, settings)
     static = with_static_shape(dynamic, settings.static_sequence_length)
@@ -115,6 +123,7 @@ class CalibrationMagnitudes:
         self.run, self.clips, self.stft = run, clips, stft
         self.clips_read = 0
         self.seconds_read = 0.0
+        self.current: Path | None = None
         self._longest = np.zeros((1, stft.bins, 0), np.float32)
 
     def __iter__(self) -> Iterator[Iterator[np.ndarray]]:
@@ -122,7 +131,8 @@ class CalibrationMagnitudes:
         rate = config.preprocessing.sample_rate
         skip_bad = config.dataset is not None and config.dataset.skip_bad_files
         read = read_clips(self.clips, rate, min_samples=self.stft.min_samples, skip_bad=skip_bad)
-        for _, wave in self.run.progress(read, len(self.clips), "calibrating"):
+        for path, wave in self.run.progress(read, len(self.clips), "calibrating"):
+            self.current = path
             self.clips_read += 1
             self.seconds_read += len(wave) / rate
             yield self._pieces(peak_normalized(wave) if config.preprocessing.peak_normalize else wave)

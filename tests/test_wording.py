@@ -1,0 +1,11 @@
+from sezoo.wording import counted, nearest
+
+
+def test_counted():
+    assert [counted(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+
+
+def test_nearest():
+    assert nearest("minmx", ["MinMax", "Entropy"]) == "MinMax"
+    assert nearest("xyz", ["MinMax", "Entropy"]) is None
+    assert nearest("a", []) is None
