@@ -226,3 +226,13 @@ def test_impossible_sample_rates_and_levels_are_refused(tmp_path):
     soundfile.write(tmp_path / "loud.wav", np.full(100, 1e30, np.float32), 16000, subtype="FLOAT")
     with pytest.raises(BadClipError, match=r"its samples reach 1e\+30, but full scale is 1"):
         read_clip(tmp_path / "loud.wav", 16000)
+
+
+def test_a_name_that_is_no_utf8_is_a_bad_clip(tmp_path):
+    path = tmp_path / "clip\udcff.wav"
+    try:
+        path.write_bytes(b"RIFF")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    with pytest.raises(BadClipError, match="rename it"):
+        read_clip(path, 16000)

@@ -74,6 +74,8 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
             if file.samplerate < LOWEST_RATE:
                 raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {LOWEST_RATE} or more")
             wave = np.concatenate([np.zeros(0, np.float32), *_resampled(_mono_blocks(file), file, sample_rate)])
+    except UnicodeEncodeError as error:
+        raise BadClipError(path, "its name cannot be written in this system's encoding; rename it") from error
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".") or "the data is damaged or cut off"
         raise BadClipError(path, f"not readable as audio ({reason})") from error

@@ -35,9 +35,10 @@ def read_checked(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {reason_of(error)}") from error
     try:
-        content = yaml.compose(text)
+        loader = yaml.SafeLoader(text)
+        content = loader.get_single_node()
         size = _expanded_size(content)
-        raw = yaml.safe_load(text) if size <= LARGEST_FILE else None
+        raw = loader.construct_document(content) if content is not None and size <= LARGEST_FILE else None
     except yaml.YAMLError as error:
         raise as_user_error(error, path) from error
     except RecursionError as error:
