@@ -84,7 +84,7 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
     if not np.isfinite(wave).all():
         count = int(np.count_nonzero(~np.isfinite(wave)))
         raise BadClipError(path, f"{count} of its {wave.size} samples are NaN or infinite")
-    if (peak := np.abs(wave).max()) > HIGHEST_PEAK:
+    if (peak := max(wave.max(), -wave.min())) > HIGHEST_PEAK:
         raise BadClipError(path, f"its samples reach {peak:.3g}, but full scale is 1 in a file of float samples")
     if wave.size < min_samples:
         raise BadClipError(
