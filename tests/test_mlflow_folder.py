@@ -1,18 +1,8 @@
 import math
 
-import pytest
 import yaml
 
 from sezoo.mlflow_folder import FolderTracker
-
-mlflow = pytest.importorskip("mlflow")
-
-
-@pytest.fixture
-def client(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    return mlflow.MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
 
 
 def runs(client, name):

@@ -5,15 +5,6 @@ from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 from sezoo.tracking import ClientTracker, start_tracking
 
-mlflow = pytest.importorskip("mlflow")
-
-
-@pytest.fixture
-def client(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    return mlflow.MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
-
 
 def config(tmp_path, uri="mlruns"):
     uri = str(tmp_path / uri) if uri else uri
