@@ -37,5 +37,5 @@ def test_the_zoo_model_loses_no_more_than_with_quantize_static(prepared, method)
     clips, held_out = magnitudes("noisy_trainset_28spk_wav", 10), magnitudes("noisy_testset_wav", 6)
     mine = mask_error(model, ours(model, clips, op_types, settings), held_out)
     other = mask_error(model, theirs(model, clips, op_types, settings), held_out)
-    # Percentile: the ranges differ by less than a thousandth, one of its bins
-    assert mine <= other * (1.03 if method == "Percentile" else 1)
+    # Percentile: ours is interpolated within a fine bin, theirs is the lower edge of a coarse one
+    assert mine <= other * (1.01 if method == "Percentile" else 1)

@@ -75,11 +75,6 @@ class SignedHistogram:
             self.counts[BINS_A_SIDE // 2 : BINS_A_SIDE // 2 + pairs.size] = pairs
             self.limit *= 2
 
-    @property
-    def edges(self) -> np.ndarray:
-        """Where the bins begin and end: (2 * `BINS_A_SIDE` + 1,) float64."""
-        return np.linspace(-self.limit, self.limit, 2 * BINS_A_SIDE + 1)
-
     def percentile_range(self, percentile: float, *, symmetric: bool) -> tuple[np.float32, np.float32]:
         """The range that holds `percentile` % of the values, never wider than what was seen.
 
@@ -87,15 +82,15 @@ class SignedHistogram:
         ----------
         symmetric : cut by magnitude, the same at both ends; else half of the rest is cut at each end.
         """
-        total, share = self.counts.sum(), percentile / 100
+        total, share, width = self.counts.sum(), percentile / 100, self.limit / BINS_A_SIDE
         if symmetric:
             below, above = self.counts[:BINS_A_SIDE][::-1], self.counts[BINS_A_SIDE:]
-            high = self.edges[BINS_A_SIDE + 1 + _first_at(below + above, share * total)]
+            high = width * _bins_up_to(below + above, share * total)
             low = -high
         else:
-            cut = (1 - share) / 2
-            high = self.edges[1 + _first_at(self.counts, (1 - cut) * total)]
-            low = self.edges[2 * BINS_A_SIDE - 1 - _first_at(self.counts[::-1], (1 - cut) * total)]
+            up_to = (1 + share) / 2 * total  # half of the rest is cut at each end
+            high = width * _bins_up_to(self.counts, up_to) - self.limit
+            low = self.limit - width * _bins_up_to(self.counts[::-1], up_to)
         return self._within_seen(low, high)
 
     def entropy_range(self) -> tuple[np.float32, np.float32]:
@@ -130,9 +125,12 @@ class SignedHistogram:
         return np.float32(max(low, self.low)), np.float32(min(high, self.high))
 
 
-def _first_at(counts: np.ndarray, amount: float) -> int:
-    """Index of the first bin up to which at least `amount` values lie."""
-    return min(int(np.searchsorted(np.cumsum(counts), amount)), counts.size - 1)
+def _bins_up_to(counts: np.ndarray, amount: float) -> float:
+    """How many bins from the first on hold `amount` values, those of the last bin taken as spread evenly over it."""
+    summed = np.cumsum(counts)
+    last = min(int(np.searchsorted(summed, amount)), counts.size - 1)
+    missing = amount - (summed[last] - counts[last])
+    return last + min(1.0, missing / max(counts[last], 1))
 
 
 def _divergence_after_rounding(mass: np.ndarray, start: int, stop: int) -> float:
