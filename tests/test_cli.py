@@ -11,6 +11,7 @@ import yaml
 from builders import quantization_config, write_clips, write_model, write_yaml
 from sezoo import __version__, services
 from sezoo.cli import main
+from sezoo.config.composition import compose_file
 from sezoo.config.validation import build_config
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -512,3 +513,13 @@ def test_a_crash_is_exit_code_1(project):
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("ZeroDivisionError: division by zero")
     assert "ZeroDivisionError" in (project / "out" / "stm32ai_main.log").read_text(encoding="utf-8")
+
+
+def test_a_variable_after_the_backslash_of_a_windows_path(project, monkeypatch):
+    monkeypatch.setenv("SEZOO_SET", "set")
+    text = r"C:\data\${SEZOO_SET}\clips of ${general.project_name}"
+    config = {**quantization_config(), "general": {"project_name": "p"}}
+    config["quantization"] = {**config["quantization"], "noisy_quantization_files_path": text}
+    path = write_yaml(project / "windows.yaml", config)
+    composed = compose_file(path)
+    assert str(composed.quantization.noisy_quantization_files_path) == r"C:\data\set\clips of p"

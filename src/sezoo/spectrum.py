@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sezoo.errors import UserError
 
-__all__ = ["Stft", "window_by_name"]
+if TYPE_CHECKING:
+    from sezoo.config.sections import Preprocessing
+
+__all__ = ["Stft", "stft_of", "window_by_name"]
 
 COSINE_WINDOWS = {
     "hann": (0.5, 0.5),
@@ -170,3 +174,15 @@ class Stft:
             piece = frames[..., k * hop : (k + 1) * hop]
             hops[..., k : k + count, : piece.shape[-1]] += piece
         return hops.reshape(*frames.shape[:-2], -1)[..., : self.n_fft + hop * (count - 1)]
+
+
+def stft_of(preprocessing: Preprocessing) -> Stft:
+    """The transform that the `preprocessing` section describes."""
+    return Stft(
+        n_fft=preprocessing.n_fft,
+        hop_length=preprocessing.hop_length,
+        win_length=preprocessing.win_length,
+        window=preprocessing.window,
+        center=preprocessing.center,
+        power=preprocessing.power,
+    )

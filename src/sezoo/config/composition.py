@@ -14,6 +14,7 @@ from sezoo.config.command_line import DEFAULT_NAME, added, config_file, quoted, 
 from sezoo.config.complaints import as_user_error
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
+from sezoo.config.values import ENVIRONMENT_VARIABLE, expand
 from sezoo.config.yaml_file import read_checked
 from sezoo.errors import UserError
 from sezoo.files import write_text
@@ -26,7 +27,8 @@ JOB_NAME = "stm32ai_main"
 """The run's log is named after it, whichever command started the run."""
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
-ENVIRONMENT_VARIABLE = re.compile(r"(?<!\\)\$\{([A-Za-z_]\w*)\}")
+MASKED_VARIABLE = re.compile("\ue000(\\w+)\ue001")
+"""An environment variable while OmegaConf is at work, in characters that nobody else uses."""
 
 
 def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Config, Path], None]) -> None:
@@ -140,8 +142,6 @@ def _expanded_hydra_section(raw: dict[str, Any]) -> list[str]:
 
     The other sections are expanded once they are composed; this one Hydra reads before that.
     """
-    from sezoo.config.values import expand
-
     names = set(raw)
 
     def leaves(value: Any, key: str) -> Iterator[str]:
@@ -186,14 +186,19 @@ def _plain(composed: Any) -> dict[str, Any]:
 
     raw = OmegaConf.to_container(composed, resolve=False)
     raw.pop("hydra", None)
-    return OmegaConf.to_container(OmegaConf.create(_escaped(raw, names=set(raw))), resolve=True)
+
+    def masked(text: str) -> str:
+        # Not escaped with a backslash, as OmegaConf has it: a path of Windows may end in one before the variable.
+        return ENVIRONMENT_VARIABLE.sub(lambda found: found[0] if found[1] in raw else f"\ue000{found[1]}\ue001", text)
+
+    resolved = OmegaConf.to_container(OmegaConf.create(_with_texts(raw, masked)), resolve=True)
+    return _with_texts(resolved, lambda text: MASKED_VARIABLE.sub(r"${\1}", text))
 
 
-def _escaped(value: Any, names: set[str]) -> Any:
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The container with every text in it changed."""
     if isinstance(value, dict):
-        return {key: _escaped(entry, names) for key, entry in value.items()}
+        return {key: _with_texts(entry, change) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_escaped(entry, names) for entry in value]
-    if not isinstance(value, str):
-        return value
-    return ENVIRONMENT_VARIABLE.sub(lambda found: found[0] if found[1] in names else "\\" + found[0], value)
+        return [_with_texts(entry, change) for entry in value]
+    return change(value) if isinstance(value, str) else value

@@ -25,12 +25,12 @@ from typing import Any
 
 from sezoo.errors import UserError
 
-__all__ = ["arithmetic", "expand", "literal", "number"]
+__all__ = ["ENVIRONMENT_VARIABLE", "arithmetic", "expand", "literal", "number"]
 
 LONGEST_EXPRESSION = 200  # characters: keeps the parser's recursion and the size of products small
 LARGEST_POWER_BITS = 1024  # bits of an integer power: `9**9**9` would otherwise run for hours
 
-_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ENVIRONMENT_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DATE_OR_RANGE = re.compile(r"\d+(-\d+)+|\d+(/\d+){2,}")
 _WORDS = {"True": True, "False": False, "None": None}
 
@@ -164,5 +164,5 @@ def expand(raw: Any, path: str = "") -> Any:
             raise UserError(f"{path}: the environment variable {match[1]} is not set (found {raw!r})")
         return os.environ[match[1]]
 
-    text = _ENVIRONMENT.sub(variable, raw)
+    text = ENVIRONMENT_VARIABLE.sub(variable, raw)
     return None if text.strip() == "None" else text

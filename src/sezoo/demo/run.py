@@ -17,9 +17,10 @@ from sezoo.errors import UserError
 from sezoo.evaluation.scoring import ClipScores, mean_scores, score_pairs
 from sezoo.files import shown
 from sezoo.mask_model import MaskModel
-from sezoo.quantization.service import QuantizedModels, quantize, stft_of
+from sezoo.quantization.service import QuantizedModels, quantize
 from sezoo.report.comparison import median_clip, save_comparison
 from sezoo.run import open_run
+from sezoo.spectrum import stft_of
 
 __all__ = ["demo_config", "run_demo"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.config.sections import Config, Preprocessing
+from sezoo.config.sections import Config
 from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
 from sezoo.denoise import peak_normalized
 from sezoo.errors import UserError
@@ -23,7 +23,7 @@ from sezoo.quantization.qdq import operators_to_quantize, quantized
 from sezoo.quantization.static_shape import check_axis_name, with_static_shape
 from sezoo.quantization.verification import verify
 from sezoo.run import Run
-from sezoo.spectrum import Stft
+from sezoo.spectrum import Stft, stft_of
 from sezoo.wording import counted
 
 __all__ = ["QuantizedModels", "quantize"]
@@ -84,18 +84,6 @@ def quantize(run: Run) -> QuantizedModels:
     models = _write_verified(run.models_folder, prepared, dynamic, static, patch)
     _report(run, path, models, dynamic, magnitudes)
     return models
-
-
-def stft_of(preprocessing: Preprocessing) -> Stft:
-    """The transform that the `preprocessing` section describes."""
-    return Stft(
-        n_fft=preprocessing.n_fft,
-        hop_length=preprocessing.hop_length,
-        win_length=preprocessing.win_length,
-        window=preprocessing.window,
-        center=preprocessing.center,
-        power=preprocessing.power,
-    )
 
 
 def _calibration_clips(config: Config) -> list[Path]:
