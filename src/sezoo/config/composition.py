@@ -124,7 +124,8 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     UserError : as `run_with_hydra`.
     """
     path = path.absolute()
-    path = path.with_name(without_ending(path.name) + ".yaml")
+    if not path.suffix or path.is_file():  # a name that is written out and not there is told as it is
+        path = path.with_name(without_ending(path.name) + ".yaml")
     read_checked(path)
     words = [added(override) for override in overrides]
     from hydra import compose, initialize_config_dir
