@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import onnx
@@ -14,7 +16,10 @@ from google.protobuf.message import DecodeError
 
 from sezoo.errors import UserError
 
-__all__ = ["Contract", "MaskModel", "check_contract", "load_onnx", "open_session", "quantized_nodes"]
+if TYPE_CHECKING:
+    from sezoo.input_quantizer import InputQuantizer
+
+__all__ = ["Contract", "MaskFunction", "MaskModel", "check_contract", "load_onnx", "open_session", "quantized_nodes"]
 
 log = logging.getLogger(__name__)
 
@@ -196,8 +201,27 @@ class _ShapeError(UserError):
     """A model that does not work, or gives no mask, for magnitudes of some shape."""
 
 
+class MaskFunction(Protocol):
+    """What makes masks, be it in onnxruntime or in torch.
+
+    Attributes
+    ----------
+    path : of its file, for messages.
+    batch, frames : the length of a fixed axis; None where it is dynamic.
+    input_quantizer : how its input is rounded to integers; None where it is not.
+    """
+
+    path: Path
+    batch: int | None
+    frames: int | None
+    input_quantizer: InputQuantizer | None
+
+    def __call__(self, magnitude: np.ndarray) -> np.ndarray:
+        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
+
+
 class MaskModel:
-    """A mask model in onnxruntime.
+    """A mask model in onnxruntime, a `MaskFunction`.
 
     Parameters
     ----------
@@ -217,8 +241,10 @@ class MaskModel:
             raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
         source = self.session.get_inputs()[0]
         self.input = source.name
-        self.frames: int | None = source.shape[2] if isinstance(source.shape[2], int) else None
-        """The length of a static model, in frames."""
+        batch, _, frames = source.shape if len(source.shape) == 3 else (None, None, None)
+        self.batch: int | None = batch if isinstance(batch, int) else None
+        self.frames: int | None = frames if isinstance(frames, int) else None
+        self._model = model
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
         """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
@@ -231,6 +257,13 @@ class MaskModel:
         if not np.isfinite(mask).all():
             raise UserError(f"{self.path}: the mask has NaN or infinite values")
         return mask
+
+    @cached_property
+    def input_quantizer(self) -> InputQuantizer | None:
+        """How the graph rounds its input to integers; None where it does not."""
+        from sezoo.input_quantizer import input_quantizer_of
+
+        return input_quantizer_of(load_onnx(self._model) if isinstance(self._model, Path) else self._model)
 
 
 def _reason(error: Exception) -> str:

@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import numpy as np
 import onnx
 
-from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.mask_model import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.receptive_field import receptive_field_of
 
-__all__ = ["ModelSummary", "describe", "longest_reach", "multiply_accumulates", "receptive_field", "summary_of"]
-
-LONGEST_FIELD = 4096
-"""Frames on either side up to which a receptive field is searched."""
-
-RECURRENT = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
+__all__ = ["ModelSummary", "describe", "multiply_accumulates", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def summary_of(path: Path) -> ModelSummary:
         parameters=_parameters(model),
         quantized=quantized_nodes(model) > 0,
         macs_per_frame=_macs_per_frame(model) if fits else None,
-        field=_field_of(model, path) if fits else None,
+        field=receptive_field_of(model, path) if fits else None,
     )
 
 
@@ -135,74 +129,6 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
             steps, batch = shape(node.input[0])[:2]
             return steps * batch * (prod(shape(node.input[1])) + prod(shape(node.input[2])))
     return 0
-
-
-# -- receptive field -----------------------------------------------------------------------------------
-
-
-def _field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | None:
-    if any(node.op_type in RECURRENT for node in model.graph.node):
-        return None  # without bound, though what is long past vanishes in rounding
-    try:
-        mask_model = MaskModel(model, path)
-        return receptive_field(mask_model, axes_of(graph_inputs(model)[0])[1], longest_reach(model))
-    except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
-        return None
-
-
-def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] | None:
-    """How many frames before and after a frame its mask depends on, found by trying.
-
-    One frame of a random input is changed; the frames of the mask that change are those whose field it is
-    in. That holds for any architecture, however the graph is written. An int8 model can round small
-    influences away: ask the float one.
-
-    Parameters
-    ----------
-    reach : frames on either side beyond which there can be no influence, `longest_reach` of the graph.
-
-    Returns
-    -------
-    (before, after) frames; None where they reach the ends of what was tried.
-    """
-    if model.frames is not None:
-        return _field_within(model, bins, (model.frames - 1) // 2, model.frames)
-    middle = min(reach, LONGEST_FIELD) + 1
-    return _field_within(model, bins, middle, 2 * middle + 1)
-
-
-def longest_reach(model: onnx.ModelProto) -> int:
-    """A bound of the receptive field on either side from the kernels in the graph, in frames.
-
-    The spans of all kernels added up, as if all were in one chain, times all strides.
-    """
-    weights = {weight.name: weight.dims for weight in model.graph.initializer}
-    span, stride = 0, 1
-    for node in model.graph.node:
-        attributes = {attribute.name: list(attribute.ints) for attribute in node.attribute}
-        kernel = attributes.get("kernel_shape")
-        if kernel is None and node.op_type in ("Conv", "ConvTranspose"):
-            kernel = list(weights.get(node.input[1], (0, 0, 1)))[2:]
-        if kernel:
-            dilations = attributes.get("dilations") or [1] * len(kernel)
-            span += max((size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True))
-            stride *= max(attributes.get("strides") or [1])
-    return span * stride
-
-
-def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tuple[int, int] | None:
-    rng = np.random.default_rng(0)
-    changed = np.zeros(frames, bool)
-    for level in (0.1, 1.0, 10.0):  # where one saturates or cuts off, another does not
-        one = level * rng.random((1, bins, frames), np.float32)
-        other = one.copy()
-        other[:, :, middle] = level * rng.random((1, bins), np.float32)
-        changed |= (model(one) != model(other)).any(axis=(0, 1))
-    if not changed.any() or changed[0] or changed[-1]:
-        return None
-    first, last = np.flatnonzero(changed)[[0, -1]]
-    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead.
-    return int(last - middle), int(middle - first)
 
 
 # -- what a person reads -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sezoo.errors import UserError
 if TYPE_CHECKING:
     from sezoo.config.sections import Preprocessing
 
-__all__ = ["Stft", "stft_of", "window_by_name"]
+__all__ = ["Stft", "overlap_add", "stft_of", "window_by_name"]
 
 COSINE_WINDOWS = {
     "hann": (0.5, 0.5),
@@ -140,14 +140,31 @@ class Stft:
         """
         offset = self.n_fft // 2 if self.center else 0
         needed = -(-(samples + 2 * offset) // self.hop_length)  # later frames touch nothing that is kept
-        spectrum = spectrum[..., :needed]
-        frames = np.fft.irfft(np.swapaxes(spectrum, -1, -2), self.n_fft).astype(np.float32, copy=False)
-        wave = self._overlap_add(frames * self.padded_window)
-        weight = self._overlap_add(np.broadcast_to(self.padded_window**2, frames.shape[-2:]))
-        covered = weight > np.finfo(np.float32).tiny
-        wave = np.divide(wave, weight, out=wave, where=covered)[..., offset : offset + samples]
+        wave = self.normalised(*self.overlap_added(spectrum[..., :needed]))[..., offset : offset + samples]
         missing = samples - wave.shape[-1]
         return np.pad(wave, [(0, 0)] * (wave.ndim - 1) + [(0, missing)]) if missing > 0 else wave
+
+    def overlap_added(self, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The windowed frames of a spectrum added up, and their squared windows.
+
+        Parameters
+        ----------
+        spectrum : (..., bins, frames) complex64
+
+        Returns
+        -------
+        wave : (..., n_fft + (frames - 1) * hop_length) float32
+        weight : the same length, one-dimensional
+        """
+        frames = np.fft.irfft(np.swapaxes(spectrum, -1, -2), self.n_fft).astype(np.float32, copy=False)
+        frames *= self.padded_window
+        weight = np.broadcast_to(self.padded_window**2, frames.shape[-2:])
+        return overlap_add(frames, self.hop_length), overlap_add(weight, self.hop_length)
+
+    @staticmethod
+    def normalised(wave: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """The wave divided, in place, by its weight where there is any."""
+        return np.divide(wave, weight, out=wave, where=weight > np.finfo(np.float32).tiny)
 
     def _transform(self, wave: np.ndarray, first: int, last: int) -> np.ndarray:
         """Frames `first` to `last` (exclusive): (..., frames, bins) complex64."""
@@ -165,15 +182,16 @@ class Stft:
             np.fft.rfft(windows[part] * self.padded_window, out=spectrum[part])
         return spectrum
 
-    def _overlap_add(self, frames: np.ndarray) -> np.ndarray:
-        """(..., frames, n_fft) -> (..., samples), each frame a hop after the one before."""
-        hop, count = self.hop_length, frames.shape[-2]
-        pieces = -(-self.n_fft // hop)  # a frame reaches over so many hops
-        hops = np.zeros((*frames.shape[:-2], count + pieces - 1, hop), np.float32)
-        for k in range(pieces):
-            piece = frames[..., k * hop : (k + 1) * hop]
-            hops[..., k : k + count, : piece.shape[-1]] += piece
-        return hops.reshape(*frames.shape[:-2], -1)[..., : self.n_fft + hop * (count - 1)]
+
+def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
+    """Add up frames, each a hop after the one before: (..., frames, n) -> (..., n + (frames - 1) * hop_length)."""
+    *clips, count, length = frames.shape
+    pieces = -(-length // hop_length)  # a frame reaches over so many hops
+    hops = np.zeros((*clips, count + pieces - 1, hop_length), np.float32)
+    for k in range(pieces):
+        piece = frames[..., k * hop_length : (k + 1) * hop_length]
+        hops[..., k : k + count, : piece.shape[-1]] += piece
+    return hops.reshape(*clips, -1)[..., : length + hop_length * (count - 1)]
 
 
 def stft_of(preprocessing: Preprocessing) -> Stft:

@@ -1,0 +1,56 @@
+"""The ways in which a model is played: what a PC does with a clip, and what the board does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Board", "Patches", "Play", "WholeClip"]
+
+
+@dataclass(frozen=True)
+class WholeClip:
+    """The clip at once, every mask seeing all the frames that it depends on.
+
+    Attributes
+    ----------
+    context : the model's receptive field, (before, after) frames, which lets long clips be run in pieces without
+        a difference. None where it has no bound: pieces of a minute then see ten seconds on either side.
+    """
+
+    context: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Fixed lengths of `frames` new ones with `lookahead` frames on either side, masks stitched together.
+
+    The spectrum is the whole clip's. Before and after the clip the magnitudes are 0.
+    """
+
+    frames: int = 30
+    lookahead: int = 5
+
+    @property
+    def length(self) -> int:
+        """Frames of a call of the model."""
+        return self.frames + 2 * self.lookahead
+
+
+@dataclass(frozen=True)
+class Board(Patches):
+    """Patches in the board's own stream of int16 samples, as ST's application for the STM32N6 does it.
+
+    Attributes
+    ----------
+    silence_threshold : output patches below this level in dBFS are zeroed; None does not.
+    input_gain : the model sees the magnitudes of a loud patch scaled to its peak.
+    half_away : the model's int8 input is rounded half away from zero, as C's `roundf` does, and not half to
+        even as onnxruntime does.
+    """
+
+    silence_threshold: float | None = -50.0
+    input_gain: bool = True
+    half_away: bool = True
+
+
+Play = WholeClip | Patches | Board
