@@ -1,0 +1,44 @@
+"""What every metric asks of the clips before it scores them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["MetricError", "checked", "checked_clip", "energy", "not_silent"]
+
+
+class MetricError(ValueError):
+    """The metric has no value for this clip; the message is one line with the reason."""
+
+
+def checked(clean: np.ndarray, denoised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both clips as float64 (samples,), or MetricError where no metric could be computed."""
+    clean, denoised = checked_clip(clean, "clean"), checked_clip(denoised, "denoised")
+    if clean.size != denoised.size:
+        raise MetricError(f"the clips differ in length: clean {clean.size} samples, denoised {denoised.size}")
+    return clean, denoised
+
+
+def checked_clip(samples: np.ndarray, name: str) -> np.ndarray:
+    """A clip as float64 (samples,), or MetricError where it is empty, not finite or not 1-D float."""
+    samples = np.asarray(samples)
+    if samples.ndim != 1:
+        raise MetricError(f"the {name} clip has {samples.ndim} dimensions, expected 1")
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise MetricError(f"the {name} clip is {samples.dtype}, expected float with full scale at 1.0")
+    if samples.size == 0:
+        raise MetricError(f"the {name} clip is empty")
+    if not np.isfinite(samples).all():
+        raise MetricError(f"the {name} clip holds NaN or infinite samples")
+    return samples.astype(np.float64, copy=False)
+
+
+def energy(samples: np.ndarray) -> float:
+    """Sum of the squared samples."""
+    return float(np.dot(samples, samples))
+
+
+def not_silent(samples: np.ndarray, name: str) -> None:
+    """Raise MetricError for a clip without energy."""
+    if energy(samples) == 0.0:
+        raise MetricError(f"the {name} clip is silent")
