@@ -19,7 +19,16 @@ from sezoo.errors import UserError
 if TYPE_CHECKING:
     from sezoo.input_quantizer import InputQuantizer
 
-__all__ = ["Contract", "MaskFunction", "MaskModel", "check_contract", "load_onnx", "open_session", "quantized_nodes"]
+__all__ = [
+    "Contract",
+    "MaskFunction",
+    "MaskModel",
+    "check_contract",
+    "checked_mask",
+    "load_onnx",
+    "open_session",
+    "quantized_nodes",
+]
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +106,9 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     ------
     UserError : what was found, what is expected, and how to mend it.
     """
-    contract = _declared_contract(model, path, n_fft)
+    if quantized_nodes(model):
+        raise UserError(f"{path} is quantized already; give the float model that it was made from")
+    contract = declared_contract(model, path, n_fft=n_fft)
     if isinstance(contract.frames, int):
         raise UserError(
             f"{path}: the frames axis of input '{contract.input}' is fixed to {contract.frames}; a dynamic one is "
@@ -114,9 +125,8 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     return contract
 
 
-def _declared_contract(model: onnx.ModelProto, path: Path, n_fft: int | None) -> Contract:
-    if quantized_nodes(model):
-        raise UserError(f"{path} is quantized already; give the float model that it was made from")
+def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
+    """Check what a float or int8 model's graph declares; parameters and errors as for `check_contract`."""
     inputs, outputs = graph_inputs(model), list(model.graph.output)
     for kind, values in (("input", inputs), ("output", outputs)):
         if len(values) != 1:
@@ -201,6 +211,15 @@ class _ShapeError(UserError):
     """A model that does not work, or gives no mask, for magnitudes of some shape."""
 
 
+def checked_mask(mask: np.ndarray, magnitude: np.ndarray, path: Path) -> np.ndarray:
+    """The mask, if it is finite and has the shape of the magnitudes; else a `UserError`."""
+    if mask.shape != magnitude.shape:
+        raise _ShapeError(f"{path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
+    if not np.isfinite(mask).all():
+        raise UserError(f"{path}: the mask has NaN or infinite values")
+    return mask
+
+
 class MaskFunction(Protocol):
     """What makes masks, be it in onnxruntime or in torch.
 
@@ -252,11 +271,7 @@ class MaskModel:
             (mask,) = self.session.run(None, {self.input: magnitude})
         except Exception as error:
             raise _ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
-        if mask.shape != magnitude.shape:
-            raise _ShapeError(f"{self.path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
-        if not np.isfinite(mask).all():
-            raise UserError(f"{self.path}: the mask has NaN or infinite values")
-        return mask
+        return checked_mask(mask, magnitude, self.path)
 
     @cached_property
     def input_quantizer(self) -> InputQuantizer | None:

@@ -43,6 +43,10 @@ class Model(Section):
     model_type: Literal["STFTTCNN", "Custom"] = Field(
         "STFTTCNN", description="Architecture; Custom is your own torch class, built with the keys of model_specific."
     )
+    custom: Text | None = Field(
+        None,
+        description="Custom: your class, as path/to/file.py:ClassName or package.module:ClassName.",
+    )
     state_dict_path: PathText | None = Field(None, description="Torch weights to start training from or to evaluate.")
     onnx_path: PathText | None = Field(
         None,

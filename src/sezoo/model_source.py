@@ -1,0 +1,51 @@
+"""Which model, as something that can be handed to a worker process, and opening it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sezoo.config.sections import CustomModelSpecific, Model, ModelSpecific
+from sezoo.mask_model import MaskFunction, MaskModel
+
+__all__ = ["ModelSource", "OnnxSource", "TorchSource", "open_model"]
+
+
+@dataclass(frozen=True)
+class OnnxSource:
+    """An ONNX file.
+
+    Attributes
+    ----------
+    told_as : the file that messages name, where `path` is a copy made for the run.
+    """
+
+    path: Path
+    told_as: Path | None = None
+
+
+@dataclass(frozen=True)
+class TorchSource:
+    """A torch network and its weights, as the configuration describes them."""
+
+    model: Model
+    model_specific: ModelSpecific | CustomModelSpecific
+    device: str
+    n_fft: int
+
+
+ModelSource = OnnxSource | TorchSource
+
+
+def open_model(source: ModelSource) -> MaskFunction:
+    """Load the model, to run on one CPU thread (torch: on its device).
+
+    Raises
+    ------
+    UserError : it cannot be loaded.
+    """
+    if isinstance(source, OnnxSource):
+        return MaskModel(source.path, source.told_as)
+    from sezoo.torch_model import torch_mask_model  # torch takes seconds to load
+
+    return torch_mask_model(source.model, source.model_specific, source.device, n_fft=source.n_fft, threads=1)
