@@ -1,7 +1,8 @@
 from pathlib import Path
 
+from sezoo.config.modes import OPERATION_MODES
 from sezoo.config.reference import markdown
-from sezoo.config.sections import OPERATION_MODES, SECTIONS
+from sezoo.config.sections import SECTIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 

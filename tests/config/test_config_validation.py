@@ -3,7 +3,7 @@ import logging
 import pytest
 import yaml
 
-from sezoo.config.sections import OPERATION_MODES
+from sezoo.config.modes import OPERATION_MODES
 from sezoo.config.validation import build_config, to_dict, to_yaml
 from sezoo.errors import UserError
 
@@ -146,11 +146,11 @@ def test_a_minimal_file_has_all_defaults():
         (
             "zzz: 512",
             "zzz: unknown section; the sections are general, model, model_specific, dataset, preprocessing, training, "
-            "quantization, evaluation, tools, benchmarking, deployment, mlflow",
+            "quantization, evaluation, prediction, tools, benchmarking, deployment, mlflow",
         ),
         ("training: 5", "training: found 5; allowed: a mapping of keys to values"),
         ("training: [5]", "training: found [5]; allowed: a mapping of keys to values"),
-        ("operation_mode: chain_tq", f"operation_mode: found 'chain_tq'; allowed: {MODES} (did you mean chain_tqe?)"),
+        ("operation_mode: chan_tqe", f"operation_mode: found 'chan_tqe'; allowed: {MODES} (did you mean chain_tqe?)"),
         ("operation_mode: [1]", f"operation_mode: found [1]; allowed: {MODES}"),
         ("operation_mode: ", f"operation_mode: not set; allowed: {MODES}"),
     ],

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from sezoo.config.modes import LETTERS, OPERATION_MODES, required_sections
 from sezoo.config.section import Section, allowed, choices
-from sezoo.config.sections import OPERATION_MODES, REQUIRED_SECTIONS, SECTIONS
+from sezoo.config.sections import SECTIONS
 
 __all__ = ["markdown"]
 
@@ -33,14 +34,18 @@ def markdown() -> str:
 
 
 def _modes() -> str:
-    rows = [f"| `{mode}` | {', '.join(f'`{name}`' for name in REQUIRED_SECTIONS[mode])} |" for mode in OPERATION_MODES]
+    letters = ", ".join(f"`{key}` {letter.mode}" for key, letter in LETTERS.items())
+    rows = [f"| `{mode}` | {', '.join(f'`{name}`' for name in required_sections(mode))} |" for mode in OPERATION_MODES]
     return "\n".join(
         [
             "## operation_mode",
             "",
-            "What the run does; a chain does its letters in order: **t**rain, **e**valuate, **q**uantize, "
-            "**b**enchmark, **d**eploy.",
-            "Quantization needs no `dataset` when `quantization.noisy_quantization_files_path` is set.",
+            f"What the run does: one service, or a chain of them by their letters: {letters}.",
+            "Any other order of letters that makes sense is a chain too, `chain_qep` for example. The model that a",
+            "service makes is the next one's; evaluation compares all models that there are, in one pass over the",
+            "clips, when the last `e` has its turn.",
+            "Quantization needs no `dataset` when `quantization.noisy_quantization_files_path` is set, prediction none",
+            "when `prediction.input_path` is.",
             "",
             "| mode | sections that it needs |",
             "|---|---|",

@@ -16,10 +16,12 @@ __all__ = [
     "Fraction",
     "Frames",
     "HeldOutCount",
+    "MetricNames",
     "Names",
     "NotNegative",
     "Number",
     "PathText",
+    "PlayNames",
     "Positive",
     "SampleCount",
     "SampleRate",
@@ -50,6 +52,16 @@ def _names(value: Any) -> Any:
     """One name alone is a list of one; `('Conv', 'MatMul')` is the YAML files' way to write a tuple."""
     value = literal(value)
     return (value,) if isinstance(value, str) else value
+
+
+def _metrics(value: Any) -> Any:
+    """Names of metrics; SI-SNR as it is written elsewhere too, and `dnsmos` for the four scores of that name."""
+    names = _names(value)
+    if not isinstance(names, list | tuple):
+        return names
+    several = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
+    several["dnsmos"] = tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808"))
+    return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
 
 
 def _sample_count(value: Any) -> int | float:
@@ -86,6 +98,12 @@ TrueFalse = Annotated[bool, Allowed("True, False")]
 Text = Annotated[str, BeforeValidator(_text), Allowed("text")]
 PathText = Annotated[Path, BeforeValidator(_text), Allowed("a path")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
+MetricName = Literal[
+    *("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl"),
+    *("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
+]
+MetricNames = Annotated[tuple[MetricName, ...], BeforeValidator(_metrics)]
+PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], BeforeValidator(_names)]
 Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
 
 

@@ -9,9 +9,11 @@ from sezoo.config.section import (
     AtLeast0,
     AtLeast1,
     Frames,
+    MetricNames,
     Names,
     NotNegative,
     PathText,
+    PlayNames,
     Positive,
     SampleCount,
     Section,
@@ -20,7 +22,7 @@ from sezoo.config.section import (
     TrueFalse,
 )
 
-__all__ = ["Evaluation", "Quantization", "Regularization", "Training"]
+__all__ = ["Evaluation", "Prediction", "Quantization", "Regularization", "Training"]
 
 
 class Regularization(Section):
@@ -92,7 +94,49 @@ class Evaluation(Section):
     """Scores of the denoised test set."""
 
     logs_path: PathText = Field(Path("eval_logs/"), description="Folder of the scores, inside the run's folder.")
-    device: Text = Field("cuda:0", description="Device of a torch model: cpu, cuda:0 ...")
-    fixed_sequence_length: Frames | None = Field(
-        None, description="Frames per call, for models with a fixed time axis; empty = the whole clip."
+    device: Text = Field(
+        "auto", description="Device of a torch model: auto, cpu, cuda:0 ... ; ONNX models run on the CPU."
     )
+    fixed_sequence_length: Frames | None = Field(
+        None, description="Frames per call of the model: evaluates it in patches of that length; empty = as play_like."
+    )
+    metrics: MetricNames | None = Field(
+        None, description="Metrics to score; empty = all that need clean speech, or dnsmos where there is none."
+    )
+    play_like: PlayNames | None = Field(
+        None,
+        description="How the model is run: whole (the clip at once), patches (as the board cuts it), board (all that "
+        "the board does); empty = whole, and for a static model all three.",
+    )
+    frames_per_patch: AtLeast1 | None = Field(
+        None,
+        description="New frames P of a patch; empty = deployment.frames_per_patch, or what the model's length gives.",
+    )
+    lookahead_frames: AtLeast0 | None = Field(
+        None, description="Context frames K on each side of a patch; empty = deployment.lookahead_frames, or likewise."
+    )
+    explain_deployment: TrueFalse = Field(
+        False, description="Turn each setting of the board off in turn, and show what it costs."
+    )
+    num_workers: AtLeast1 | None = Field(None, description="Processes that score clips; empty = one for each core.")
+    remember_noisy_scores: TrueFalse = Field(
+        True, description="Keep the scores of the noisy clips themselves in the user's cache, for the next run."
+    )
+
+
+class Prediction(Section):
+    """Denoised files of noisy ones."""
+
+    input_path: PathText | None = Field(
+        None, description="A recording, or a folder of them; empty = the noisy test clips of the dataset."
+    )
+    output_path: PathText = Field(
+        Path("predictions"), description="Folder of the denoised files; a relative one is inside the run's folder."
+    )
+    format: Text | None = Field(
+        None, description="Container of the denoised files, by its ending (wav, flac, ogg ...); empty = as the input."
+    )
+    play_like: Literal["whole", "patches", "board"] = Field(
+        "whole", description="whole, patches or board, as for evaluation."
+    )
+    overwrite: TrueFalse = Field(False, description="Replace files that are there already instead of refusing.")

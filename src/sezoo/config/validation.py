@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.section import Section, allowed, choices
-from sezoo.config.sections import OPERATION_MODES, SECTIONS, Config, CustomModelSpecific, mode_problems
+from sezoo.config.sections import SECTIONS, Config, CustomModelSpecific
 from sezoo.config.values import expand
 from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
@@ -36,8 +37,8 @@ def build_config(raw: Mapping[str, Any]) -> Config:
     for name, value in tree.items():
         if name == "operation_mode":
             built[name] = value
-            if value not in OPERATION_MODES:
-                problems.append(_mode_problem(value))
+            if (problem := _mode_problem(value)) is not None:
+                problems.append(problem)
         elif name in SECTIONS:
             built[name], found = _build_section(name, _section_class(name, tree), value)
             problems += found
@@ -60,6 +61,7 @@ def missing_paths(config: Config) -> list[tuple[str, Path]]:
         "model.state_dict_path": config.model and config.model.state_dict_path,
         "quantization.noisy_quantization_files_path": config.quantization
         and config.quantization.noisy_quantization_files_path,
+        "prediction.input_path": config.prediction.input_path,
     }
     if config.dataset is not None:
         paths |= {f"dataset.{key}": value for key, value in config.dataset if isinstance(value, Path)}
@@ -179,12 +181,19 @@ def _found(value: Any) -> str:
 
 
 def _nearest_choice(value: Any, values: tuple[Any, ...]) -> str:
+    if isinstance(value, list | tuple):  # of names: the first that is none of them
+        value = next((entry for entry in value if entry not in values), None)
     near = nearest(value, [str(choice) for choice in values]) if isinstance(value, str) else None
     return f" (did you mean {near}?)" if near else ""
 
 
-def _mode_problem(value: Any) -> str:
+def _mode_problem(value: Any) -> str | None:
     found = "not set" if value is None else f"found {_found(value)}"
+    is_chain = isinstance(value, str) and value.startswith("chain_")
+    if value in OPERATION_MODES or (is_chain and chain_problem(value) is None):
+        return None
+    if is_chain:
+        return f"operation_mode: {found}: {chain_problem(value)}"
     return f"operation_mode: {found}; allowed: {', '.join(OPERATION_MODES)}{_nearest_choice(value, OPERATION_MODES)}"
 
 

@@ -1,0 +1,147 @@
+"""The operation modes: single services and chains of them, and what each needs in the configuration."""
+
+import re
+from typing import NamedTuple
+
+from sezoo.config.sections import Config, Dataset, Model, ModelSpecific, Training
+
+__all__ = ["LETTERS", "OPERATION_MODES", "chain_problem", "mode_problems", "required_sections", "steps"]
+
+
+class Letter(NamedTuple):
+    """A service that a chain can have.
+
+    `sections` are those that it needs in the file. The dataset of `q` may be replaced by
+    quantization.noisy_quantization_files_path, that of `p` by prediction.input_path.
+    """
+
+    mode: str
+    sections: tuple[str, ...]
+
+
+LETTERS: dict[str, Letter] = {
+    "t": Letter("training", ("model", "dataset", "preprocessing", "training")),
+    "e": Letter("evaluation", ("model", "dataset", "preprocessing")),
+    "q": Letter("quantization", ("model", "dataset", "preprocessing", "quantization")),
+    "b": Letter("benchmarking", ("model", "benchmarking")),
+    "d": Letter("deployment", ("model", "preprocessing", "deployment")),
+    "p": Letter("prediction", ("model", "dataset", "preprocessing")),
+}
+"""The letters of chains, and the mode that does each alone."""
+
+KNOWN_CHAINS = ("chain_tqe", "chain_tqeb", "chain_eqe", "chain_eqeb", "chain_qb", "chain_qd")
+OPERATION_MODES: tuple[str, ...] = (*(letter.mode for letter in LETTERS.values()), *KNOWN_CHAINS)
+"""The modes that have names of their own; other chains are made of the same letters."""
+
+_LETTER_OF = {letter.mode: key for key, letter in LETTERS.items()}
+
+
+def steps(mode: str) -> str:
+    """The letters of a mode's steps, in order: `quantization` -> `q`, `chain_tqe` -> `tqe`."""
+    return _LETTER_OF.get(mode) or mode.removeprefix("chain_")
+
+
+def chain_problem(mode: str) -> str | None:
+    """Why a chain makes no sense; None if it does, or if this is no chain."""
+    found = re.fullmatch(r"chain_(\w*)", mode)
+    if not found:
+        return None
+    letters = found[1]
+    if unknown := sorted(set(letters) - set(LETTERS)):
+        known = ", ".join(f"{key} {letter.mode}" for key, letter in LETTERS.items())
+        return f"there is no service {unknown[0]!r}; the letters are {known}"
+    if len(letters) < 2:
+        return "a chain has two letters or more"
+    if "t" in letters[1:]:
+        return "training comes first"
+    for letter in "qbdp":
+        if letters.count(letter) > 1:
+            return f"{LETTERS[letter].mode} comes once"
+    before, _, after = letters.partition("q")
+    if early := set(before) & set("bdp") if after or "q" in letters else set():
+        return f"{LETTERS[min(early)].mode} comes after quantization"
+    if before.count("e") > 1 or after.count("e") > 1:
+        return "evaluation comes once before quantization and once after it"
+    return None
+
+
+def required_sections(mode: str) -> tuple[str, ...]:
+    """The sections that a mode needs in the file."""
+    return tuple(dict.fromkeys(section for step in steps(mode) for section in LETTERS[step].sections))
+
+
+def mode_problems(config: Config) -> list[str]:
+    """What the operation mode still lacks or what does not fit together for it: one line each."""
+    mode = config.operation_mode
+    own_clips = config.quantization is not None and config.quantization.noisy_quantization_files_path is not None
+    # With clips of its own the quantization step needs no data set; the other steps still do.
+    spared = ({"q"} if own_clips else set()) | ({"p"} if config.prediction.input_path is not None else set())
+    needs_dataset = {step for step in steps(mode) if "dataset" in LETTERS[step].sections} - spared
+    problems = []
+    for section in required_sections(mode):
+        if section in config.model_fields_set or (section == "dataset" and not needs_dataset):
+            continue
+        instead = _INSTEAD_OF_A_DATASET.get("".join(needs_dataset), "") if section == "dataset" else ""
+        problems.append(f"{section}: operation_mode {mode} needs the section {section}{instead}")
+    if config.model is not None:
+        problems += _model_problems(config.model, mode)
+    if config.dataset is not None:
+        problems += _dataset_problems(config.dataset, mode, needs_dataset)
+    if config.training is not None and "t" in steps(mode):
+        problems += _training_problems(config, config.training)
+    return problems
+
+
+_INSTEAD_OF_A_DATASET = {
+    "q": " (or quantization.noisy_quantization_files_path)",
+    "p": " (or prediction.input_path)",
+}
+
+
+def _model_problems(model: Model, mode: str) -> list[str]:
+    letters = steps(mode)
+    if letters.startswith("t") or model.onnx_path is not None:
+        return []
+    if set(letters) <= {"e", "p"}:
+        if model.state_dict_path is not None:
+            return []
+        return [f"model.onnx_path: not set; operation_mode {mode} needs it, or model.state_dict_path"]
+    return [f"model.onnx_path: not set; operation_mode {mode} needs it"]
+
+
+_CUSTOM_PATHS: dict[str, tuple[str, ...]] = {
+    "t": ("clean_train_files_path", "noisy_train_files_path"),
+    "e": ("noisy_test_files_path",),  # without clean ones there are the metrics that need none
+    "q": ("noisy_train_files_path",),
+    "p": ("noisy_test_files_path",),
+}
+
+
+def _dataset_problems(dataset: Dataset, mode: str, needing_steps: set[str]) -> list[str]:
+    match dataset.name:
+        case "valentini":
+            keys = ("root_folder",) if needing_steps else ()
+        case "custom":
+            keys = tuple(dict.fromkeys(key for step in "teqp" if step in needing_steps for key in _CUSTOM_PATHS[step]))
+        case _:
+            keys = ()
+    return [
+        f"dataset.{key}: not set; operation_mode {mode} needs it with dataset.name {dataset.name}"
+        for key in keys
+        if getattr(dataset, key) is None
+    ]
+
+
+def _training_problems(config: Config, training: Training) -> list[str]:
+    problems = []
+    spectrum = config.preprocessing
+    bins = spectrum.n_fft // 2 + 1
+    network = config.model_specific
+    if isinstance(network, ModelSpecific) and network.in_channels != bins:
+        problems.append(
+            f"model_specific.in_channels: found {network.in_channels}; "
+            f"preprocessing.n_fft {spectrum.n_fft} needs {bins} (n_fft // 2 + 1)"
+        )
+    if training.loss.startswith("wave_") and not spectrum.center:
+        problems.append(f"training.loss: found {training.loss!r}; it needs preprocessing.center True")
+    return problems
