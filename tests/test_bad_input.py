@@ -132,7 +132,7 @@ BAD_CLIPS = {
     truncated: "truncated: 4956 of 16000 bytes of audio are there",
     text: "not readable as audio",
     no_samples: "it has no samples",
-    not_a_number: "16000 of its 16000 samples are NaN or infinite",
+    not_a_number: "16000 of its samples are NaN or infinite",
     silent: "it is silent",
     too_short: "it is 100 samples long at 16000 Hz, shorter than",
 }
