@@ -29,6 +29,7 @@ lint: .venv/dev-installed
 bench: .venv/dev-installed
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/quantization.py
+	$(BIN)/python benchmarks/evaluation.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist

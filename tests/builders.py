@@ -1,5 +1,6 @@
 """Small models, recordings and configurations that the tests make for themselves."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import onnx
 import soundfile
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+
+from sezoo.spectrum import Stft
 
 RATE = 16000
 
@@ -63,6 +66,14 @@ class Unity:
         return np.ones_like(magnitude)
 
 
+class Deadly(Stft):
+    """A transform that ends the process that uses it, as the system does when memory runs out."""
+
+    @property
+    def min_samples(self) -> int:
+        os._exit(9)
+
+
 def write_model(path: Path, **options: Any) -> Path:
     """`mask_graph` as a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,4 +119,24 @@ def quantization_config(**changes: dict[str, Any] | None) -> dict[str, Any]:
             del config[section]
         else:
             config[section] = {**config.get(section, {}), **entries}
+    return config
+
+
+def evaluation_config(**changes: dict[str, Any] | str | None) -> dict[str, Any]:
+    """A small evaluation of model.onnx on the clips in noisy/ and clean/; `changes` as for `quantization_config`."""
+    dataset = {"name": "custom", "noisy_test_files_path": "noisy", "clean_test_files_path": "clean"}
+    training = {"noisy_train_files_path": "noisy", "clean_train_files_path": "clean"}
+    config: dict[str, Any] = {
+        "operation_mode": "evaluation",
+        "model": {"onnx_path": "model.onnx"},
+        "dataset": {**dataset, **training},
+        "preprocessing": {},
+        "evaluation": {"metrics": ["snr", "si_snr", "mse"], "num_workers": 1, "remember_noisy_scores": False},
+        "mlflow": {"uri": None},
+    }
+    for section, entries in changes.items():
+        if entries is None:
+            del config[section]
+        else:
+            config[section] = {**config.get(section, {}), **entries} if isinstance(entries, dict) else entries
     return config

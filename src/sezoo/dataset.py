@@ -17,7 +17,17 @@ from sezoo.config.sections import Dataset
 from sezoo.errors import UserError
 from sezoo.wording import counted
 
-__all__ = ["Pair", "clips_in", "pair_clips", "read_clips", "sample", "test_pairs", "training_noisy_clips"]
+__all__ = [
+    "Pair",
+    "clips_in",
+    "pair_clips",
+    "read_clips",
+    "refused",
+    "sample",
+    "tell_left_out",
+    "test_pairs",
+    "training_noisy_clips",
+]
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +41,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Pair:
-    """A noisy recording and the clean speech in it, sample by sample."""
+    """A noisy recording and the clean speech in it, sample by sample; None where there is none."""
 
     noisy: Path
-    clean: Path
+    clean: Path | None
 
     @property
     def name(self) -> str:
@@ -67,9 +77,19 @@ def training_noisy_clips(dataset: Dataset) -> list[Path]:
 
 
 def test_pairs(dataset: Dataset) -> list[Pair]:
-    """The test set's pairs, of which `num_test_samples` are drawn, sorted by name."""
+    """The test set's pairs, of which `num_test_samples` are drawn, sorted by name.
+
+    A custom set without a folder of clean clips has pairs without them.
+
+    Raises
+    ------
+    UserError : a folder that is not set, missing or empty; folders that do not match.
+    """
     noisy, clean = _folders(dataset, "test")
-    pairs = _pairs(noisy, clean, _extension(dataset))
+    if clean.path is None:
+        pairs = [Pair(path, None) for path in clips_in(noisy.path, noisy.key, _extension(dataset))]
+    else:
+        pairs = _pairs(noisy, clean, _extension(dataset))
     return sample(pairs, dataset.num_test_samples, dataset.random_seed, "dataset.num_test_samples")
 
 
@@ -225,19 +245,35 @@ def read_clips(
     ------
     UserError : a clip that cannot be used, unless `skip_bad`; no clip that can.
     """
-    left_out = []
+    left_out: list[BadClipError] = []
     for path in paths:
         try:
             wave = read_clip(path, sample_rate, min_samples=min_samples)
         except BadClipError as bad:
+            left_out.append(bad)
             if not skip_bad:
-                hint = "set dataset.skip_bad_files: true to leave such clips out"
-                raise UserError(f"{bad.path}: {bad.reason}; {hint}") from bad
-            log.warning("left out %s: %s", bad.path, bad.reason)
-            left_out.append(path.name)
+                raise refused(bad) from bad
             continue
         yield path, wave
+    tell_left_out(left_out, len(paths))
+
+
+def refused(bad: BadClipError) -> UserError:
+    """The error for a clip that cannot be used, where such clips are not to be left out."""
+    return UserError(f"{bad.path}: {bad.reason}; set dataset.skip_bad_files: true to leave such clips out")
+
+
+def tell_left_out(left_out: Sequence[BadClipError], of: int) -> None:
+    """Name in the log the clips that are left out of so many.
+
+    Raises
+    ------
+    UserError : that is all of them.
+    """
+    for bad in left_out:
+        log.warning("left out %s: %s", bad.path, bad.reason)
     if left_out:
-        log.warning("%d of %s left out: %s", len(left_out), counted(len(paths), "clip"), _some(left_out))
-    if len(left_out) == len(paths):
-        raise UserError(f"none of the {len(paths)} clips can be used; the first is {paths[0]}")
+        names = _some([bad.path.name for bad in left_out])
+        log.warning("%d of %s left out: %s", len(left_out), counted(of, "clip"), names)
+    if len(left_out) == of:
+        raise UserError(f"none of the {of} clips can be used; the first is {left_out[0].path}")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from sezoo.files import reason_of, write_text
 from sezoo.run_folder import LOG_NAME, RESOLVED_NAME, is_at_work_in, remove_without_results
 from sezoo.tracking import Tracker, start_tracking
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Artefacts", "Run", "open_run"]
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,23 @@ SECONDS_A_LINE = 5
 Item = TypeVar("Item")
 
 
+@dataclass
+class Artefacts:
+    """The models that services of a run have made, for those after them; None as long as there is none."""
+
+    float_model: Path | None = None
+    int8: Path | None = None
+    int8_static: Path | None = None
+
+
 @dataclass(frozen=True)
 class Run:
-    """What the services share: where results go, and who is told."""
+    """What the services share: where results go, who is told, and what they hand on."""
 
     config: Config
     folder: Path
     tracker: Tracker
+    artefacts: Artefacts = field(default_factory=Artefacts)
 
     @property
     def models_folder(self) -> Path:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from sezoo.config.modes import LETTERS, steps
 from sezoo.config.sections import Config
 from sezoo.errors import UserError
 from sezoo.run import Run, open_run
 
-__all__ = ["check_available", "run_services"]
+__all__ = ["SERVICES", "Service", "check_available", "plan", "run_services"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a letter of a mode does.
+
+    Attributes
+    ----------
+    do : the service itself. It first checks what it needs.
+    check : the same checks, as far as they can be made before an earlier service of a chain has made its models.
+    """
+
+    do: Callable[[Run], None]
+    check: Callable[[Config, bool], None]
 
 
 def _quantization(run: Run) -> None:
@@ -18,27 +34,83 @@ def _quantization(run: Run) -> None:
     quantize(run)
 
 
-SERVICES: dict[str, tuple[Callable[[Run], None], ...]] = {
-    "quantization": (_quantization,),
+def _check_quantization(config: Config, model_is_made: bool) -> None:
+    from sezoo.quantization.service import check_quantization
+
+    check_quantization(config, model_is_made=model_is_made)
+
+
+def _evaluation(run: Run) -> None:
+    from sezoo.evaluation.service import evaluate
+    from sezoo.report.score_figure import save_score_figure
+    from sezoo.report.score_table import print_scores
+
+    results = evaluate(run)
+    save_score_figure(run.folder / "evaluation.png", results)
+    print_scores(results)
+
+
+def _check_evaluation(config: Config, model_is_made: bool) -> None:
+    from sezoo.evaluation.service import check_evaluation
+
+    check_evaluation(config)
+
+
+def _prediction(run: Run) -> None:
+    from sezoo.prediction.service import predict
+
+    predict(run)
+
+
+def _check_prediction(config: Config, model_is_made: bool) -> None:
+    from sezoo.prediction.service import check_prediction
+
+    check_prediction(config)
+
+
+SERVICES: dict[str, Service] = {
+    "q": Service(_quantization, _check_quantization),
+    "e": Service(_evaluation, _check_evaluation),
+    "p": Service(_prediction, _check_prediction),
 }
-"""What each operation mode does."""
+"""The services that this version has, by the letters of `sezoo.config.modes.LETTERS`."""
+
+
+def plan(mode: str) -> str:
+    """The letters of the services that a mode goes through, in order.
+
+    Evaluation compares all models that there are, in one pass over the clips: where it comes twice, as in
+    `chain_eqe`, it is done once, when there are most models.
+    """
+    letters = steps(mode)
+    last = letters.rfind("e")
+    return "".join(letter for index, letter in enumerate(letters) if letter != "e" or index == last)
 
 
 def check_available(config: Config) -> None:
-    """Check that this version has the configured operation mode.
+    """Check that this version has all services of the configured operation mode.
 
     Raises
     ------
     UserError : it has not; it names those that it has.
     """
-    if config.operation_mode not in SERVICES:
-        raise UserError(
-            f"operation_mode: {config.operation_mode} is not in this version of sezoo; it has {', '.join(SERVICES)}"
-        )
+    mode = config.operation_mode
+    for letter in plan(mode):
+        if letter not in SERVICES:
+            name = LETTERS[letter].mode
+            which = mode if mode == name else f"{name}, the {letter} of {mode},"
+            has = ", ".join(LETTERS[known].mode for known in SERVICES)
+            raise UserError(f"operation_mode: {which} is not in this version of sezoo; it has {has} and their chains")
 
 
 def run_services(config: Config, folder: Path) -> None:
-    """Do what the configuration says, with the results in `folder`."""
+    """Do what the configuration says, with the results in `folder`.
+
+    What the later services of a chain need is checked before the first one starts.
+    """
+    letters = plan(config.operation_mode)
     with open_run(config, folder) as run:
-        for service in SERVICES[config.operation_mode]:
-            service(run)
+        for index, letter in enumerate(letters[1:], 1):
+            SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
+        for letter in letters:
+            SERVICES[letter].do(run)

@@ -7,6 +7,8 @@ import pytest
 from sezoo.demo.run import demo_config, run_demo
 from sezoo.errors import UserError
 
+VERSIONS = ("noisy", "float", "int8")
+
 
 def test_the_demo_quantizes_scores_and_says_where_everything_is(tmp_path):
     done = subprocess.run(
@@ -14,9 +16,9 @@ def test_the_demo_quantizes_scores_and_says_where_everything_is(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    rows = {words[0]: words[1:] for words in map(str.split, done.stdout.splitlines()) if len(words) > 4}
-    rows["int8"] = next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("  int8  "))
-    noisy, float32, int8 = (float(rows[name][0]) for name in ("noisy", "float", "int8"))
+    lines = done.stdout.splitlines()
+    rows = {name: next(line.split()[1:] for line in lines if line.startswith(f" {name}  ")) for name in VERSIONS}
+    noisy, float32, int8 = (float(rows[name][0]) for name in VERSIONS)
     assert 1 < noisy < float32 < 4.6
     assert noisy < int8 < 4.6
     for name in ("saved_models/quantized_model_int8.onnx", "saved_models/quantized_model_int8_static.onnx"):
@@ -24,8 +26,9 @@ def test_the_demo_quantizes_scores_and_says_where_everything_is(tmp_path):
         assert str(Path("out") / name) in done.stdout
     assert (tmp_path / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in (tmp_path / "out" / "listen").iterdir()) == [
-        "1_noisy.wav", "2_float.wav", "3_int8.wav", "4_clean.wav",
-    ]  # fmt: skip
+        *("1_noisy.wav", "2_float.wav", "3_int8.wav"),
+        *("4_int8_patches.wav", "5_int8_board.wav", "6_clean.wav"),
+    ]
 
 
 def test_a_folder_with_something_in_it_is_not_written_to(tmp_path):

@@ -1,14 +1,13 @@
 import numpy as np
 
 from builders import noise
-from sezoo.evaluation.scoring import ClipScores, mean_scores
 from sezoo.report.comparison import median_clip, save_comparison
+from sezoo.scores import ClipScores, mean_scores
 from sezoo.spectrum import Stft
 
 
 def clip(name, change):
-    waves = {version: noise(0.3) for version in ("noisy", "float", "int8", "clean")}
-    return ClipScores(name, waves, {"noisy": {"pesq": 1.5}, "float": {"pesq": 2.0}, "int8": {"pesq": 2.0 + change}})
+    return ClipScores(name, 0.3, {"noisy": {"pesq": 1.5}, "float": {"pesq": 2.0}, "int8": {"pesq": 2.0 + change}})
 
 
 def test_the_median_clip_is_the_middle_one_by_what_int8_changed():
@@ -16,9 +15,10 @@ def test_the_median_clip_is_the_middle_one_by_what_int8_changed():
 
 
 def test_the_picture_is_drawn_also_where_a_clip_has_no_score(tmp_path):
-    unscored = ClipScores("x", clip("x", 0).waves, {"noisy": {}, "float": {}, "int8": {}})
+    unscored = ClipScores("x", 0.3, {"noisy": {}, "float": {}, "int8": {}})
     clips = [clip("a.flac", -0.2), clip("b.flac", 0.1), unscored]
-    save_comparison(tmp_path / "p.png", clips, mean_scores(clips), Stft(), 16000)
+    waves = {version: noise(0.3) for version in ("noisy", "float", "int8", "clean")}
+    save_comparison(tmp_path / "p.png", clips, mean_scores(clips), waves, Stft(), 16000)
     from matplotlib.image import imread
 
     picture = imread(tmp_path / "p.png")

@@ -6,19 +6,19 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.dataset import test_pairs
-from sezoo.denoise import denoise
 from sezoo.errors import UserError
-from sezoo.evaluation.scoring import ClipScores, mean_scores, score_pairs
+from sezoo.evaluation.service import evaluate, waves_of
 from sezoo.files import shown
-from sezoo.mask_model import MaskModel
 from sezoo.quantization.service import QuantizedModels, quantize
 from sezoo.report.comparison import median_clip, save_comparison
+from sezoo.report.score_table import print_scores
 from sezoo.run import open_run
 from sezoo.spectrum import stft_of
 
@@ -28,12 +28,6 @@ log = logging.getLogger(__name__)
 
 CONFIG = Path(__file__).with_name("demo.yaml")
 ZOO = Path(__file__).parents[1] / "zoo"
-METRICS = {
-    "pesq": ("PESQ", "{:.3f}"),
-    "stoi": ("STOI", "{:.4f}"),
-    "snr": ("SNR dB", "{:.2f}"),
-    "si_snr": ("SI-SNR dB", "{:.2f}"),
-}
 
 
 def demo_config() -> Config:
@@ -62,63 +56,38 @@ def run_demo(folder: Path | None) -> None:
     config = demo_config()
     with open_run(config, folder.absolute()) as run:
         models = quantize(run)
-        stft, rate = stft_of(config.preprocessing), config.preprocessing.sample_rate
-        denoisers = {
-            "float": partial(denoise, model=MaskModel(config.model.onnx_path), stft=stft),
-            "int8": partial(denoise, model=MaskModel(models.dynamic), stft=stft),
-        }
-        pairs = test_pairs(config.dataset)
-        clips = list(run.progress(score_pairs(pairs, denoisers, rate, list(METRICS)), len(pairs), "scoring"))
-        means = mean_scores(clips)
-        run.tracker.metrics(
-            {f"{version}_{metric}": value for version in means for metric, value in means[version].items()}
-        )
-        save_comparison(folder / "comparison.png", clips, means, stft, rate)
-        _save_sound(folder / "listen", median_clip(clips), rate)
-        _print_results(config, models, means, len(clips), folder)
+        results = evaluate(run)
+        shown_clip = median_clip(results.clips)
+        waves = waves_of(run, next(pair for pair in test_pairs(config.dataset) if pair.name == shown_clip.name))
+        rate = config.preprocessing.sample_rate
+        stft = stft_of(config.preprocessing)
+        save_comparison(folder / "comparison.png", results.clips, results.means, waves, stft, rate)
+        _save_sound(folder / "listen", waves, rate)
+        print_scores(results, f"{len(results.clips)} test clips of the demo set")
+        _print_files(config, models, folder)
 
 
-def _save_sound(folder: Path, clip: ClipScores, sample_rate: int) -> None:
+def _save_sound(folder: Path, waves: Mapping[str, np.ndarray], sample_rate: int) -> None:
     from sezoo.audio import write_clip
 
-    for order, (version, wave) in enumerate(clip.waves.items(), 1):
+    for order, (version, wave) in enumerate(waves.items(), 1):
         write_clip(folder / f"{order}_{version}.wav", wave, sample_rate)
 
 
-def _print_results(
-    config: Config, models: QuantizedModels, means: Mapping[str, Mapping[str, float]], clips: int, folder: Path
-) -> None:
+def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    console.print(_table(config, models, means, clips))
     console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")
+    frames = config.quantization.static_sequence_length
     rows: Sequence[tuple[str, Path]] = (
+        ("float", config.model.onnx_path),
         ("int8, any length", models.dynamic),
-        (f"int8, {config.quantization.static_sequence_length} frames, for the board", models.static),
+        (f"int8, {frames} frames, for the board", models.static),
         ("picture", folder / "comparison.png"),
         ("to listen to", folder / "listen"),
     )
     width = max(len(name) for name, _ in rows)
     for name, path in rows:
-        console.print(f"{name:{width}}  {shown(path)}")
-
-
-def _table(config: Config, models: QuantizedModels, means: Mapping[str, Mapping[str, float]], clips: int):
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title=f"{clips} test clips of the demo set, means", title_justify="left")
-    table.add_column()
-    for name, _ in METRICS.values():
-        table.add_column(name, justify="right")
-    table.add_column("model", justify="right")
-    sizes = {"float": config.model.onnx_path, "int8": models.dynamic}
-    for version, scores in means.items():
-        cells = [form.format(scores[metric]) for metric, (_, form) in METRICS.items()]
-        size = f"{sizes[version].stat().st_size / 2**20:.2f} MiB" if version in sizes else ""
-        table.add_row(version, *cells, size)
-    changes = [form.replace(":", ":+").format(means["int8"][m] - means["float"][m]) for m, (_, form) in METRICS.items()]
-    table.add_section()
-    table.add_row("int8 against float", *changes, "", style="bold")
-    return table
+        size = f"  {path.stat().st_size / 2**20:.2f} MiB" if path.suffix == ".onnx" else ""
+        console.print(f"{name:{width}}  {shown(path)}{size}")

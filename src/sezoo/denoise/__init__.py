@@ -5,18 +5,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
+from sezoo.denoise.board import BoardStream
 from sezoo.denoise.plays import Board, Patches, Play, WholeClip
+from sezoo.denoise.spectral import MaskedSynthesis, SpectralStream
 from sezoo.mask_model import MaskFunction
 from sezoo.spectrum import Stft
 
-__all__ = ["Board", "DenoisingStream", "Patches", "Play", "WholeClip", "denoise", "open_stream", "peak_normalized"]
+__all__ = [
+    "Board",
+    "DenoisingStream",
+    "Patches",
+    "Play",
+    "WholeClip",
+    "denoise",
+    "denoise_together",
+    "open_stream",
+    "peak_normalized",
+]
 
 SAMPLES_A_PUSH = 1 << 19
 """A long wave is fed to a stream in pieces of so many samples: its spectrum is never held as a whole."""
+
+FRAMES_A_BLOCK = 2048
+"""The same in frames, where models share the spectrum."""
 
 
 class DenoisingStream(Protocol):
@@ -36,13 +52,7 @@ def open_stream(model: MaskFunction, stft: Stft, play: Play) -> DenoisingStream:
     ------
     UserError : the board cannot do it so (see `Board`).
     """
-    if isinstance(play, Board):
-        from sezoo.denoise.board import BoardStream
-
-        return BoardStream(model, stft, play)
-    from sezoo.denoise.spectral import SpectralStream
-
-    return SpectralStream(model, stft, play)
+    return BoardStream(model, stft, play) if isinstance(play, Board) else SpectralStream(model, stft, play)
 
 
 def denoise(wave: np.ndarray, model: MaskFunction, stft: Stft, play: Play | None = None) -> np.ndarray:
@@ -60,6 +70,40 @@ def denoise(wave: np.ndarray, model: MaskFunction, stft: Stft, play: Play | None
     stream = open_stream(model, stft, play or WholeClip())
     pieces = [stream.push(wave[start : start + SAMPLES_A_PUSH]) for start in range(0, len(wave), SAMPLES_A_PUSH)]
     return np.concatenate([*pieces, stream.finish()])
+
+
+def denoise_together(
+    wave: np.ndarray, players: Mapping[str, tuple[MaskFunction, Play]], stft: Stft
+) -> dict[str, np.ndarray]:
+    """Denoise a clip with several models and plays; the spectrum is computed once for all that share it.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+    players : a model and how it is played, by name.
+
+    Returns
+    -------
+    denoised : (samples,) float32 by name
+    """
+    shared = {
+        name: MaskedSynthesis(model, stft, play)
+        for name, (model, play) in players.items()
+        if not isinstance(play, Board)
+    }
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in shared}
+    for spectrum in stft.analyse_blocks(wave, FRAMES_A_BLOCK) if shared else ():
+        magnitude = stft.magnitude(spectrum)
+        for name, masked in shared.items():
+            pieces[name].append(masked.push(spectrum, magnitude))
+    denoised = {}
+    for name, (model, play) in players.items():
+        if name in shared:
+            whole = np.concatenate([*pieces[name], shared[name].finish()])[: len(wave)]
+            denoised[name] = np.pad(whole, (0, len(wave) - len(whole)))
+        else:
+            denoised[name] = denoise(wave, model, stft, play)
+    return denoised
 
 
 def peak_normalized(wave: np.ndarray) -> np.ndarray:

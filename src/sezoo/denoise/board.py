@@ -18,7 +18,16 @@ from sezoo.errors import UserError
 from sezoo.mask_model import MaskFunction
 from sezoo.spectrum import Stft, overlap_add
 
-__all__ = ["BoardStream", "RingOverlapAdd", "delay_of", "from_int16", "input_gain", "is_silent", "to_int16"]
+__all__ = [
+    "BoardStream",
+    "RingOverlapAdd",
+    "board_problem",
+    "delay_of",
+    "from_int16",
+    "input_gain",
+    "is_silent",
+    "to_int16",
+]
 
 FULL_SCALE = 32768
 LOUD_PEAK = 2000
@@ -54,6 +63,18 @@ def delay_of(stft: Stft, board: Board) -> int:
     """Samples by which the output lags behind the newest input sample."""
     padding = (stft.n_fft - stft.win_length) // 2
     return board.lookahead * stft.hop_length + (stft.win_length - stft.hop_length) + padding
+
+
+def board_problem(stft: Stft) -> str | None:
+    """Why the board cannot compute this transform, in one line; None if it can."""
+    if stft.power != 1:
+        return f"preprocessing.power: found {stft.power:g}; the board's model sees magnitudes to the power 1"
+    if 3 * stft.win_length <= stft.n_fft:
+        return (
+            f"preprocessing.win_length: found {stft.win_length}; the board's overlap-add needs more than a third of "
+            f"n_fft ({stft.n_fft})"
+        )
+    return None
 
 
 class RingOverlapAdd:
@@ -97,15 +118,8 @@ class BoardStream:
     """
 
     def __init__(self, model: MaskFunction, stft: Stft, board: Board):
-        if stft.power != 1:
-            raise UserError(
-                f"preprocessing.power: found {stft.power:g}; the board gives its model plain magnitudes (1)"
-            )
-        if 2 * stft.win_length <= stft.n_fft - stft.win_length:
-            raise UserError(
-                f"preprocessing.win_length: found {stft.win_length}; the board's overlap-add needs more than a "
-                f"third of n_fft ({stft.n_fft})"
-            )
+        if (problem := board_problem(stft)) is not None:
+            raise UserError(problem)
         self.model, self.stft, self.board = model, stft, board
         self.transform = replace(stft, center=False)
         self.quantizer = model.input_quantizer if board.half_away else None

@@ -19,6 +19,9 @@ class WholeClip:
 
     context: tuple[int, int] | None = None
 
+    def __str__(self) -> str:
+        return "whole clips"
+
 
 @dataclass(frozen=True)
 class Patches:
@@ -34,6 +37,9 @@ class Patches:
     def length(self) -> int:
         """Frames of a call of the model."""
         return self.frames + 2 * self.lookahead
+
+    def __str__(self) -> str:
+        return f"patches of {self.frames} new frames and 2 x {self.lookahead} of look-ahead"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class Board(Patches):
     silence_threshold: float | None = -50.0
     input_gain: bool = True
     half_away: bool = True
+
+    def __str__(self) -> str:
+        gate = "no gate" if self.silence_threshold is None else f"a gate at {self.silence_threshold:g} dBFS"
+        return f"as on the board: {super().__str__()}, {gate}"
 
 
 Play = WholeClip | Patches | Board

@@ -1,4 +1,4 @@
-"""The stream of a PC: transform, masks, transform back; for whole clips and for patches."""
+"""Denoising in the spectrum of a PC: transform, masks, transform back; for whole clips and for patches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ from sezoo.mask_model import MaskFunction
 from sezoo.spectrum import Stft
 from sezoo.spectrum_stream import AnalysisStream, SynthesisStream
 
-__all__ = ["SpectralStream"]
+__all__ = ["MaskedSynthesis", "SpectralStream"]
+
+
+class MaskedSynthesis:
+    """Frames in, samples of the masked frames out: what is left to do when the spectrum is known."""
+
+    def __init__(self, model: MaskFunction, stft: Stft, play: WholeClip | Patches):
+        self.masks = MaskStream(model, play, stft.bins)
+        self.synthesis = SynthesisStream(stft)
+
+    def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Take in frames as `MaskStream.push` does, and give the samples that are ready: (m,) float32."""
+        return self.synthesis.push(self.masks.push(spectrum, magnitude))
+
+    def finish(self) -> np.ndarray:
+        """Give the rest of the samples that the frames cover."""
+        return np.concatenate([self.synthesis.push(self.masks.finish()), self.synthesis.finish()])
 
 
 class SpectralStream:
@@ -18,24 +34,22 @@ class SpectralStream:
 
     def __init__(self, model: MaskFunction, stft: Stft, play: WholeClip | Patches):
         self.stft = stft
-        self.analysis, self.synthesis = AnalysisStream(stft), SynthesisStream(stft)
-        self.masks = MaskStream(model, play, stft.bins)
+        self.analysis = AnalysisStream(stft)
+        self.masked = MaskedSynthesis(model, stft, play)
         self.missing = 0  # samples that have gone in and not come out yet
 
     def push(self, wave: np.ndarray) -> np.ndarray:
         """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
         self.missing += len(wave)
-        return self._given(self.synthesis.push(self._masked(self.analysis.push(wave))))
+        return self._given(self._masked(self.analysis.push(wave)))
 
     def finish(self) -> np.ndarray:
         """Give the rest; what no frame covers at the end is silent."""
-        last = self._masked(self.analysis.finish())
-        pieces = [self.synthesis.push(last), self.synthesis.push(self.masks.finish()), self.synthesis.finish()]
-        rest = self._given(np.concatenate(pieces))
-        return np.pad(rest, (0, self.missing))
+        rest = np.concatenate([self._masked(self.analysis.finish()), self.masked.finish()])
+        return np.pad(self._given(rest), (0, self.missing))
 
     def _masked(self, spectrum: np.ndarray) -> np.ndarray:
-        return self.masks.push(spectrum, self.stft.magnitude(spectrum))
+        return self.masked.push(spectrum, self.stft.magnitude(spectrum))
 
     def _given(self, wave: np.ndarray) -> np.ndarray:
         wave = wave[: self.missing]

@@ -1,92 +1,128 @@
-"""Scoring test pairs: the noisy input and any number of denoisers side by side, clip by clip."""
+"""One clip through every version and every metric, in whichever process."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from sezoo.audio import BadClipError, read_clip
 from sezoo.dataset import Pair
+from sezoo.denoise import denoise_together
 from sezoo.errors import UserError
-from sezoo.metrics import METRICS, MetricError
+from sezoo.evaluation.noisy_scores import NoisyScores
+from sezoo.evaluation.versions import Version
+from sezoo.mask_model import MaskFunction
+from sezoo.metrics import score_clip
+from sezoo.model_source import ModelSource, open_model
+from sezoo.scores import NOISY, ClipScores
+from sezoo.spectrum import Stft
 
-__all__ = ["ClipScores", "mean_scores", "score_pairs"]
-
-log = logging.getLogger(__name__)
-
-NOISY = "noisy"
-"""The name of the input itself among the versions of a clip."""
+__all__ = ["ClipScorer", "ClipWaves", "Scoring"]
 
 
 @dataclass(frozen=True)
-class ClipScores:
-    """One clip's waves and scores.
+class Scoring:
+    """All that scoring a clip depends on besides the clip.
 
     Attributes
     ----------
-    waves : by version ("noisy", the denoisers' names), and "clean": (samples,) float32
-    scores : by version, then by metric. A metric that could not score a version is not there.
+    metrics : names out of `sezoo.metrics.METRICS`.
+    noisy_scores : the folder where the scores of noisy clips are remembered; None for none.
     """
 
-    name: str
-    waves: Mapping[str, np.ndarray]
-    scores: Mapping[str, Mapping[str, float]]
+    versions: tuple[Version, ...]
+    stft: Stft
+    sample_rate: int
+    metrics: tuple[str, ...]
+    peak_normalize: bool = False
+    noisy_scores: Path | None = None
 
 
-def score_pairs(
-    pairs: Iterable[Pair],
-    denoisers: Mapping[str, Callable[[np.ndarray], np.ndarray]],
-    sample_rate: int,
-    metrics: Sequence[str],
-) -> Iterator[ClipScores]:
-    """Score every version of each pair against its clean clip.
+@dataclass(frozen=True)
+class ClipWaves:
+    """One clip: noisy, clean (None where there is none), and denoised by version; (samples,) float32 each."""
 
-    Parameters
-    ----------
-    denoisers : by name, each wave (samples,) float32 -> denoised wave of the same length.
-    metrics : names out of `sezoo.metrics.METRICS`.
+    noisy: np.ndarray
+    clean: np.ndarray | None
+    denoised: Mapping[str, np.ndarray]
+
+
+class ClipScorer:
+    """Scores clips, with its models loaded once.
 
     Raises
     ------
-    UserError : a clip that cannot be read, or a pair of different lengths.
+    UserError : a model that cannot be loaded.
     """
-    for pair in pairs:
+
+    def __init__(self, scoring: Scoring):
+        self.scoring = scoring
+        opened: list[tuple[ModelSource, MaskFunction]] = []  # a user's settings in a source may not be hashable
+
+        def model_of(source: ModelSource) -> MaskFunction:
+            for known, model in opened:
+                if known == source:
+                    return model
+            opened.append((source, open_model(source)))
+            return opened[-1][1]
+
+        self.players = {version.name: (model_of(version.source), version.play) for version in scoring.versions}
+        self.noisy_scores = NoisyScores(scoring.noisy_scores)
+
+    def score(self, pair: Pair) -> ClipScores:
+        """Score every version of a pair, and the noisy clip itself.
+
+        Raises
+        ------
+        BadClipError : a clip that cannot be used, or clips that do not belong together.
+        UserError : a model that gives no mask.
+        """
+        waves, rate, names = self.waves(pair), self.scoring.sample_rate, self.scoring.metrics
+        found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, names)}
+        for name, wave in waves.denoised.items():
+            found[name] = score_clip(waves.clean, wave, rate, names)
+        return ClipScores(
+            pair.name,
+            len(waves.noisy) / rate,
+            {name: scores for name, (scores, _) in found.items()},
+            {name: reasons for name, (_, reasons) in found.items() if reasons},
+        )
+
+    def waves(self, pair: Pair) -> ClipWaves:
+        """Read a pair and denoise it; errors as for `score`."""
+        noisy, clean = read_pair(pair, self.scoring.sample_rate, self.scoring.stft)
+        # The model sees the clip as loud as configured; what is compared with the clean clip has its own level.
+        peak = np.abs(noisy).max() if self.scoring.peak_normalize else np.float32(1)
         try:
-            noisy, clean = (read_clip(path, sample_rate) for path in (pair.noisy, pair.clean))
-        except BadClipError as bad:
-            raise UserError(f"{bad.path}: {bad.reason}") from bad
-        if len(noisy) != len(clean):
-            raise UserError(f"{pair.noisy} has {len(noisy)} samples, {pair.clean} has {len(clean)}")
-        waves = {NOISY: noisy, **{name: denoise(noisy) for name, denoise in denoisers.items()}}
-        scores = {
-            version: _scores(pair.name, version, clean, wave, sample_rate, metrics) for version, wave in waves.items()
-        }
-        yield ClipScores(pair.name, {**waves, "clean": clean}, scores)
+            denoised = denoise_together(noisy / peak, self.players, self.scoring.stft)
+        except UserError as error:
+            raise UserError(f"{error} (on {pair.noisy})") from error
+        return ClipWaves(noisy, clean, {name: wave * peak for name, wave in denoised.items()})
 
 
-def _scores(
-    clip: str, version: str, clean: np.ndarray, wave: np.ndarray, sample_rate: int, metrics: Sequence[str]
-) -> dict[str, float]:
-    scores = {}
-    for metric in metrics:
-        try:
-            scores[metric] = METRICS[metric](clean, wave, sample_rate)
-        except MetricError as error:
-            log.warning("%s, %s: no %s: %s; it is left out of the mean", clip, version, metric, error)
-    return scores
+def read_pair(pair: Pair, sample_rate: int, stft: Stft) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read a pair; where one clip is longer by a hop at most, its end is left out.
 
+    Returns
+    -------
+    noisy, clean : (samples,) float32 each; clean is None where the pair has none.
 
-def mean_scores(clips: Sequence[ClipScores]) -> dict[str, dict[str, float]]:
-    """Means over the clips that a metric could score in every version: by version, then by metric."""
-    versions = list(clips[0].scores)
-    metrics = dict.fromkeys(metric for clip in clips for scores in clip.scores.values() for metric in scores)
-    means: dict[str, dict[str, float]] = {version: {} for version in versions}
-    for metric in metrics:
-        scored = [clip for clip in clips if all(metric in clip.scores[version] for version in versions)]
-        for version in versions:
-            if scored:
-                means[version][metric] = float(np.mean([clip.scores[version][metric] for clip in scored]))
-    return means
+    Raises
+    ------
+    BadClipError : a clip that cannot be used, or lengths that differ by more.
+    """
+    noisy = read_clip(pair.noisy, sample_rate, min_samples=stft.min_samples)
+    if pair.clean is None:
+        return noisy, None
+    clean = read_clip(pair.clean, sample_rate, min_samples=stft.min_samples)
+    if abs(len(noisy) - len(clean)) > stft.hop_length:
+        raise BadClipError(
+            pair.clean,
+            f"it is {len(clean)} samples long at {sample_rate} Hz, but {pair.noisy} is {len(noisy)}: "
+            f"clean and noisy may differ by a hop ({stft.hop_length}) at most",
+        )
+    samples = min(len(noisy), len(clean))
+    return noisy[:samples], clean[:samples]

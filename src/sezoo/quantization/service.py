@@ -26,7 +26,7 @@ from sezoo.run import Run
 from sezoo.spectrum import Stft, stft_of
 from sezoo.wording import counted
 
-__all__ = ["QuantizedModels", "quantize"]
+__all__ = ["QuantizedModels", "check_quantization", "quantize"]
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +57,9 @@ def quantize(run: Run) -> QuantizedModels:
     UserError : the model, the clips or the settings are not fit for it.
     """
     config, settings = run.config, run.config.quantization
-    path, stft = config.model.onnx_path, stft_of(config.preprocessing)
-
-    if not path.is_file():
-        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
-    model = load_onnx(path)
-    contract = check_contract(model, path, n_fft=stft.n_fft)
-    check_axis_name(settings.static_axis_name, contract, path)
+    path, stft = run.artefacts.float_model or config.model.onnx_path, stft_of(config.preprocessing)
+    prepared, op_types = _prepared(path, config)
     options = calibration_options(settings)
-    prepared = prepare(model, path, contract)
-    op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
-
     clips = _calibration_clips(config)
     log.info("calibrating %s on %s by %s", shown(path), counted(len(clips), "clip"), options.method)
     magnitudes = CalibrationMagnitudes(run, clips, stft)
@@ -82,8 +74,34 @@ def quantize(run: Run) -> QuantizedModels:
     static = with_static_shape(dynamic, settings.static_sequence_length)
     patch = magnitudes.patch(settings.static_sequence_length)
     models = _write_verified(run.models_folder, prepared, dynamic, static, patch)
+    run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
     _report(run, path, models, dynamic, magnitudes)
     return models
+
+
+def check_quantization(config: Config, *, model_is_made: bool) -> None:
+    """Check what quantization needs before anything is started; not the model if it is yet to be made.
+
+    Raises
+    ------
+    UserError : the model, the settings or the folder of clips are not fit for it.
+    """
+    calibration_options(config.quantization)
+    _calibration_clips(config)
+    if not model_is_made:
+        _prepared(config.model.onnx_path, config)
+
+
+def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str]]:
+    """The checked float model, ready for calibration, and the types of its operators that are quantized."""
+    settings = config.quantization
+    if not path.is_file():
+        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
+    model = load_onnx(path)
+    contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
+    check_axis_name(settings.static_axis_name, contract, path)
+    prepared = prepare(model, path, contract)
+    return prepared, operators_to_quantize(prepared, settings.op_types_to_quantize, path)
 
 
 def _calibration_clips(config: Config) -> list[Path]:

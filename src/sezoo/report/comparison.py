@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.evaluation.scoring import ClipScores
 from sezoo.files import written_aside
+from sezoo.scores import ClipScores, Mean
 from sezoo.spectrum import Stft
 
 __all__ = ["median_clip", "save_comparison"]
@@ -28,7 +28,12 @@ def median_clip(clips: Sequence[ClipScores], metric: str = "pesq") -> ClipScores
 
 
 def save_comparison(
-    path: Path, clips: Sequence[ClipScores], means: Mapping[str, Mapping[str, float]], stft: Stft, sample_rate: int
+    path: Path,
+    clips: Sequence[ClipScores],
+    means: Mapping[str, Mapping[str, Mean]],
+    waves: Mapping[str, np.ndarray],
+    stft: Stft,
+    sample_rate: int,
 ) -> None:
     """Draw the picture and save it as PNG.
 
@@ -36,25 +41,26 @@ def save_comparison(
     ----------
     clips : scored in the versions "noisy", "float" and "int8".
     means : as `mean_scores` gives them.
+    waves : of the median clip in these versions, and "clean": (samples,) float32
     """
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
     figure = Figure(figsize=(12, 6.4), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
-    _draw_spectrograms(top, median_clip(clips), stft, sample_rate)
+    _draw_spectrograms(top, median_clip(clips), waves, stft, sample_rate)
     _draw_scores(bottom, clips, means)
     with written_aside(path) as aside:
         figure.savefig(aside, format="png")
 
 
-def _draw_spectrograms(figure, clip: ClipScores, stft: Stft, sample_rate: int) -> None:
+def _draw_spectrograms(figure, clip: ClipScores, waves: Mapping[str, np.ndarray], stft: Stft, sample_rate: int) -> None:
     titles = {"noisy": "noisy", "float": "denoised, float32", "int8": "denoised, int8", "clean": "clean"}
     figure.suptitle(f"{Path(clip.name).stem}: half of the clips lost more PESQ in int8, half less", **TITLE)
     axes = figure.subplots(1, len(titles), sharex=True, sharey=True)
-    levels = {name: 20 * np.log10(np.abs(stft.analyse(clip.waves[name])) + 1e-7) for name in titles}
+    levels = {name: 20 * np.log10(np.abs(stft.analyse(waves[name])) + 1e-7) for name in titles}
     loudest = levels["noisy"].max()
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
-        seconds = len(clip.waves[name]) / sample_rate
+        seconds = len(waves[name]) / sample_rate
         image = ax.imshow(
             levels[name],
             origin="lower",
@@ -74,16 +80,16 @@ def _draw_spectrograms(figure, clip: ClipScores, stft: Stft, sample_rate: int) -
     bar.ax.tick_params(labelsize=8)
 
 
-def _draw_scores(figure, clips: Sequence[ClipScores], means: Mapping[str, Mapping[str, float]]) -> None:
+def _draw_scores(figure, clips: Sequence[ClipScores], means: Mapping[str, Mapping[str, Mean]]) -> None:
     ax = figure.subplots()
-    scored = [clip for clip in clips if all("pesq" in scores for scores in clip.scores.values())]
+    scored = [clip for clip in clips if all("pesq" in clip.scores[name] for name in COLOURS)]
     scored.sort(key=lambda clip: clip.scores["float"]["pesq"])
     x = np.arange(len(scored))
     values = {name: np.array([clip.scores[name]["pesq"] for clip in scored]) for name in COLOURS}
     ax.vlines(x, values["int8"], values["float"], color="#c8ccd1", linewidth=3, zorder=1)
     markers = {"noisy": "_", "float": "o", "int8": "o"}
     for name, colour in COLOURS.items():
-        label = f"{name}, mean {means[name]['pesq']:.2f}"
+        label = f"{name}, mean {means[name]['pesq'].value:.2f}"
         ax.scatter(x, values[name], s=70, marker=markers[name], color=colour, label=label, zorder=2, linewidth=2)
     ax.set_xticks(x, [Path(clip.name).stem for clip in scored], rotation=30, ha="right", fontsize=8)
     ax.set_ylabel("PESQ (wide-band)", fontsize=9)

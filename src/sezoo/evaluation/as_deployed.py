@@ -1,0 +1,101 @@
+"""What deployment costs: a look-ahead that is too short for the model, and each of the board's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sezoo.denoise import Board, Patches, WholeClip
+from sezoo.evaluation.versions import Version
+from sezoo.metrics import METRIC_FACTS
+from sezoo.run_models import RunModel
+from sezoo.scores import ClipScores, Mean, change
+
+__all__ = ["LookaheadAdvice", "SettingCost", "lookahead_advice", "setting_costs"]
+
+
+@dataclass(frozen=True)
+class LookaheadAdvice:
+    """A look-ahead that is shorter than the receptive field of a model.
+
+    Attributes
+    ----------
+    frames, lookahead : of the patches.
+    needed : frames of look-ahead that avoid the loss.
+    cost : the metric of whole clips minus that in patches; None where both were not scored.
+    """
+
+    model: str
+    frames: int
+    lookahead: int
+    needed: int
+    metric: str | None
+    cost: Mean | None
+
+    @property
+    def static_length(self) -> int:
+        """Frames of a static model with the needed look-ahead."""
+        return self.frames + 2 * self.needed
+
+    def __str__(self) -> str:
+        start = (
+            f"{self.model}: a look-ahead of {self.lookahead} frames is less than the {self.needed} that the model's "
+            "receptive field needs"
+        )
+        if self.cost is not None:
+            facts = METRIC_FACTS[self.metric]
+            loses = (self.cost.value > 0) == facts.higher_is_better
+            amount = f"{facts.form.format(abs(self.cost.value))} {facts.label}"
+            start += f"; in patches it {'loses' if loses else 'gains'} {amount} here"
+        return (
+            f"{start}: lookahead_frames: {self.needed} with static_sequence_length: {self.static_length} is the "
+            "smallest that avoids this"
+        )
+
+
+def lookahead_advice(
+    models: Sequence[RunModel], versions: Sequence[Version], clips: Sequence[ClipScores], metric: str | None
+) -> list[LookaheadAdvice]:
+    """What to tell about the look-ahead of each model that is run in patches.
+
+    Parameters
+    ----------
+    metric : in which the loss is told; None where nothing was scored.
+    """
+    found = []
+    for model in models:
+        played = [version for version in versions if version.model == model.name]
+        in_patches = [version for version in played if isinstance(version.play, Patches)]
+        patches = sorted(
+            in_patches, key=lambda version: isinstance(version.play, Board)
+        )  # the board has other costs too
+        whole = [version for version in played if isinstance(version.play, WholeClip)]
+        if not patches or patches[0].play.lookahead >= model.needed_lookahead:
+            continue
+        play = patches[0].play
+        cost = None
+        if metric and whole and not isinstance(play, Board):
+            cost = change(clips, whole[0].name, patches[0].name, metric)
+        found.append(LookaheadAdvice(model.name, play.frames, play.lookahead, model.needed_lookahead, metric, cost))
+    return found
+
+
+@dataclass(frozen=True)
+class SettingCost:
+    """What one setting of the board costs a model: by metric, the scores without it minus those with it."""
+
+    model: str
+    setting: str
+    costs: dict[str, Mean]
+
+
+def setting_costs(
+    explaining: Sequence[Version], clips: Sequence[ClipScores], metrics: Sequence[str]
+) -> list[SettingCost]:
+    """The costs of the settings that `explaining_versions` turned off."""
+    found = []
+    for version in explaining:
+        board, _, setting = version.name.partition(".")
+        costs = {metric: change(clips, version.name, board, metric) for metric in metrics}
+        found.append(SettingCost(version.model, setting, {m: cost for m, cost in costs.items() if cost is not None}))
+    return found

@@ -1,0 +1,177 @@
+"""The service `evaluation`: models and test clips in, scores out, as a PC runs the models and as the board does."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.audio import BadClipError
+from sezoo.config.sections import Config
+from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
+from sezoo.errors import UserError
+from sezoo.evaluation.as_deployed import lookahead_advice, setting_costs
+from sezoo.evaluation.noisy_scores import default_folder
+from sezoo.evaluation.results import EVERYTHING, Results, write_results
+from sezoo.evaluation.scoring import ClipScorer, Scoring
+from sezoo.evaluation.versions import Version, explaining_versions, versions_of
+from sezoo.evaluation.workers import score_clips
+from sezoo.files import shown
+from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, dnsmos_is_installed
+from sezoo.patch_lengths import patch_lengths
+from sezoo.run import Run
+from sezoo.run_models import models_of
+from sezoo.scores import NOISY, ClipScores, mean_scores
+from sezoo.spectrum import stft_of
+from sezoo.wording import counted
+
+__all__ = ["check_evaluation", "evaluate", "metrics_to_score", "waves_of"]
+
+log = logging.getLogger(__name__)
+
+
+def check_evaluation(config: Config) -> None:
+    """Check what an evaluation needs besides a model, before anything is started.
+
+    Raises
+    ------
+    UserError : test clips, metrics, or lengths of patches that will not do.
+    """
+    metrics_to_score(config, test_pairs(config.dataset))
+    static = config.quantization.static_sequence_length if config.quantization is not None else None
+    patch_lengths(config, static)
+
+
+def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """The metrics that are asked for, or those that the test set allows.
+
+    Raises
+    ------
+    UserError : metrics that need clean speech where there is none; DNSMOS without its package.
+    """
+    asked, has_clean = config.evaluation.metrics, pairs[0].clean is not None
+    if asked is None:
+        asked = REFERENCE_METRICS if has_clean else NO_REFERENCE_METRICS
+    if not has_clean and (needing := [metric for metric in asked if metric in REFERENCE_METRICS]):
+        raise UserError(
+            f"evaluation.metrics: {needing[0]} needs clean speech, but the test set has none; without it there is "
+            f"dnsmos"
+        )
+    if set(asked) & set(NO_REFERENCE_METRICS) and not dnsmos_is_installed():
+        why = "the test set has no clean clips, so that only DNSMOS can score it; it" if not has_clean else "dnsmos"
+        raise UserError(f"evaluation.metrics: {why} needs the package speechmos: pip install 'sezoo[dnsmos]'")
+    if not has_clean:
+        log.info(
+            "the test set has no clean clips: DNSMOS alone can score it, and how alike two clips are it cannot say"
+        )
+    return tuple(dict.fromkeys(asked))
+
+
+def evaluate(run: Run) -> Results:
+    """Score every model that the run has, and the noisy clips themselves, in one pass over the test set.
+
+    The files appear when all is scored: `metrics_dict.json` and `detailed_metrics.csv` of each version in a folder
+    of its own, and `evaluation.json` with all of it.
+
+    Raises
+    ------
+    UserError : the models, the clips or the settings are not fit for it; a worker was killed.
+    """
+    pairs = test_pairs(run.config.dataset)
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        models = models_of(run, Path(scratch))
+        versions = versions_of(models, run.config)
+        explaining = explaining_versions(versions, models) if run.config.evaluation.explain_deployment else []
+        if run.config.evaluation.explain_deployment and not explaining:
+            log.warning("evaluation.explain_deployment: nothing is run as on the board; see evaluation.play_like")
+        scoring = _scoring(run.config, [*versions, *explaining], pairs)
+        told = ", ".join(version.label for version in versions)
+        log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
+        clips, left_out = _scored(run, scoring, pairs)
+        means = mean_scores(clips)
+        results = Results(
+            versions=versions,
+            metrics=scoring.metrics,
+            clips=clips,
+            means=means,
+            lookahead=lookahead_advice(models, versions, clips, next(iter(means[versions[0].name]), None)),
+            settings=setting_costs(explaining, clips, scoring.metrics),
+            left_out=left_out,
+        )
+    write_results(results, run.folder)
+    _tell(run, results)
+    return results
+
+
+def waves_of(run: Run, pair: Pair) -> dict[str, np.ndarray]:
+    """A test clip as every version has it, to look at and to listen to.
+
+    Returns
+    -------
+    waves : (samples,) float32 by the version's name; "noisy", and "clean" where there is a clean clip.
+    """
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        versions = versions_of(models_of(run, Path(scratch)), run.config)
+        waves = ClipScorer(_scoring(run.config, versions, [pair])).waves(pair)
+    clean = {} if waves.clean is None else {"clean": waves.clean}
+    return {NOISY: waves.noisy, **waves.denoised, **clean}
+
+
+def _scoring(config: Config, versions: Sequence[Version], pairs: Sequence[Pair]) -> Scoring:
+    return Scoring(
+        versions=tuple(versions),
+        stft=stft_of(config.preprocessing),
+        sample_rate=config.preprocessing.sample_rate,
+        metrics=metrics_to_score(config, pairs),
+        peak_normalize=config.preprocessing.peak_normalize,
+        noisy_scores=default_folder() if config.evaluation.remember_noisy_scores else None,
+    )
+
+
+def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[ClipScores], dict[str, str]]:
+    """The clips' scores in the order of the pairs, and the clips that were left out with the reasons."""
+    dataset = run.config.dataset
+    found: dict[int, ClipScores] = {}
+    left_out: dict[int, BadClipError] = {}
+    scored = score_clips(scoring, pairs, run.config.evaluation.num_workers)
+    for index, clip in run.progress(scored, len(pairs), "scoring"):
+        if isinstance(clip, ClipScores):
+            found[index] = clip
+        elif not dataset.skip_bad_files:
+            scored.close()
+            raise refused(clip) from clip
+        else:
+            left_out[index] = clip
+    tell_left_out([left_out[index] for index in sorted(left_out)], len(pairs))
+    return [found[index] for index in sorted(found)], {pairs[index].name: left_out[index].reason for index in left_out}
+
+
+def _tell(run: Run, results: Results) -> None:
+    for line in _not_scored(results):
+        log.warning("%s", line)
+    for advice in results.lookahead:
+        log.warning("%s", advice)
+    log.info("scores of every clip: %s", shown(run.folder / EVERYTHING))
+    run.tracker.metrics(
+        {f"{name}_{metric}": mean.value for name, means in results.means.items() for metric, mean in means.items()}
+    )
+    run.tracker.artifact(run.folder / EVERYTHING, "evaluation")
+
+
+def _not_scored(results: Results) -> Iterator[str]:
+    """What could not be scored, a line for each metric and version with the first clip and its reason."""
+    clips: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for clip in results.clips:
+        for version, reasons in clip.not_scored.items():
+            for metric, reason in reasons.items():
+                clips[version, metric].append((clip.name, reason))
+    for (version, metric), found in clips.items():
+        name, reason = found[0]
+        yield (
+            f"{METRIC_FACTS[metric].label} of {version}: {len(found)} of {counted(len(results.clips), 'clip')} could "
+            f"not be scored and are left out of its means, {name} for example: {reason}"
+        )

@@ -1,0 +1,107 @@
+"""What an evaluation compares: every model that there is, in every way in which it is to be played."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sezoo.config.sections import Config
+from sezoo.denoise import Board, Play
+from sezoo.errors import UserError
+from sezoo.model_source import ModelSource
+from sezoo.run_models import BOARD, PATCHES, WHOLE, RunModel
+
+__all__ = ["Version", "explaining_versions", "versions_of"]
+
+log = logging.getLogger(__name__)
+
+LABELS = {WHOLE: "", PATCHES: " in patches", BOARD: " on the board"}
+
+
+@dataclass(frozen=True)
+class Version:
+    """One model, played in one way.
+
+    Attributes
+    ----------
+    name : in files: "float", "int8_board".
+    label : for people: "int8 on the board".
+    model : name of the model.
+    folder : of its scores, in the run's folder.
+    """
+
+    name: str
+    label: str
+    model: str
+    source: ModelSource
+    play: Play
+    folder: str
+
+
+def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
+    """Every model in every way that the configuration asks for.
+
+    Raises
+    ------
+    UserError : a way that was asked for and that a model or the board cannot go.
+    """
+    logs_path = config.evaluation.logs_path.as_posix()
+    versions = []
+    for model, suffix in zip(models, ("", "_quantized"), strict=False):
+        for index, (kind, play) in enumerate(_plays(model, bool(suffix), config).items()):
+            name = model.name if kind == WHOLE else f"{model.name}_{kind}"
+            folder = f"{logs_path}{suffix}" + (f"_{kind}" if index else "")
+            label = model.name + LABELS[kind]
+            versions.append(Version(name, label, model.name, model.source_for(kind), play, folder))
+    return versions
+
+
+def _plays(model: RunModel, made_here: bool, config: Config) -> dict[str, Play]:
+    """How a model is played, the way of its main scores first."""
+    settings = config.evaluation
+    asked = settings.play_like
+    if asked is not None:
+        return {kind: model.play(kind, config) for kind in dict.fromkeys(asked)}
+    if model.static is not None:
+        kinds = (WHOLE, PATCHES, BOARD) if made_here else (PATCHES, BOARD, WHOLE)
+    else:
+        kinds = (WHOLE,) if settings.fixed_sequence_length is None else (PATCHES,)
+    plays: dict[str, Play] = {}
+    for kind in kinds:
+        if kind == PATCHES:  # lengths that do not fit are an error in any case
+            plays[kind] = model.play(kind, config)
+            continue
+        try:
+            plays[kind] = model.play(kind, config)
+        except UserError as error:
+            log.info("not scored%s: %s", LABELS[kind] or " on whole clips", error)
+    return plays
+
+
+def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel]) -> list[Version]:
+    """For every version that is played as on the board: the same without each of the board's settings.
+
+    The name of the setting stands behind the point in the version's name.
+    """
+    by_name = {model.name: model for model in models}
+    found = []
+    for version in versions:
+        if not isinstance(version.play, Board):
+            continue
+        model, board = by_name[version.model], version.play
+        without: dict[str, Board] = {
+            "short look-ahead": replace(board, lookahead=model.needed_lookahead),
+            "silence gate": replace(board, silence_threshold=None),
+            "input gain": replace(board, input_gain=False),
+            "rounding": replace(board, half_away=False),
+        }
+        for setting, play in without.items():
+            source = version.source
+            if setting == "short look-ahead":
+                if model.needed_lookahead <= board.lookahead or model.dynamic is None:
+                    continue
+                source = model.dynamic
+            label = f"{version.label}, without {setting}"
+            found.append(replace(version, name=f"{version.name}.{setting}", label=label, source=source, play=play))
+    return found

@@ -1,0 +1,131 @@
+"""Clips spread over worker processes: the same results whatever their number, and no hang whatever happens to one."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from sezoo.audio import BadClipError
+from sezoo.dataset import Pair
+from sezoo.errors import UserError
+from sezoo.evaluation.scoring import ClipScorer, Scoring
+from sezoo.scores import ClipScores
+
+__all__ = ["score_clips", "usable_cores"]
+
+log = logging.getLogger(__name__)
+
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""A worker has one thread: more of them would only wait for each other."""
+
+PRELOADED = {"pesq": ("pesq", "csig", "cbak", "covl"), "pystoi": ("stoi", "estoi")}
+"""Packages that metrics load when they are first used, and the metrics: loaded once, before the workers part."""
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on Windows and macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def score_clips(
+    scoring: Scoring, pairs: Sequence[Pair], workers: int | None
+) -> Iterator[tuple[int, ClipScores | BadClipError]]:
+    """Score pairs, in the order in which they are ready.
+
+    Parameters
+    ----------
+    workers : processes; None for one a core. With one, all is done here.
+
+    Yields
+    ------
+    index, scores : of a pair in `pairs`; or, for a clip that cannot be used, the error that says why.
+
+    Raises
+    ------
+    UserError : a model cannot be loaded or run, a worker was killed.
+    """
+    workers = min(workers or usable_cores(), len(pairs))
+    if workers == 1:
+        scorer = ClipScorer(scoring)
+        yield from ((index, _outcome(scorer, pair)) for index, pair in enumerate(pairs))
+        return
+    with _one_thread_each():
+        executor = ProcessPoolExecutor(workers, _context(scoring.metrics), _begin, (scoring,))
+        try:
+            longest_first = sorted(range(len(pairs)), key=lambda index: -_size(pairs[index]))
+            tasks = {executor.submit(_score, pairs[index]): index for index in longest_first}
+            for task in as_completed(tasks):
+                yield tasks[task], task.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker process was ended from outside while it scored clips (is there enough memory? "
+                f"evaluation.num_workers: {max(1, workers // 2)} needs less); no scores are written"
+            ) from error
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _context(metrics: Sequence[str]) -> multiprocessing.context.BaseContext:
+    """A fork server where there is one: libraries are loaded once, and no thread of ours is forked. Else spawn."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    packages = [package for package, needing in PRELOADED.items() if set(needing) & set(metrics)]
+    context.set_forkserver_preload([__name__, *packages])
+    return context
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started meanwhile use one thread for linear algebra."""
+    before = {name: os.environ.get(name) for name in THREAD_COUNTS}
+    os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _size(pair: Pair) -> int:
+    try:
+        return pair.noisy.stat().st_size
+    except OSError:  # reading it tells
+        return 0
+
+
+# -- in the worker ---------------------------------------------------------------------------------------
+
+_scoring: Scoring | None = None
+_scorer: ClipScorer | None = None
+
+
+def _begin(scoring: Scoring) -> None:
+    """Set a worker up. The models are loaded with the first clip, where an error finds its way back."""
+    global _scoring
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
+    _scoring = scoring
+
+
+def _score(pair: Pair) -> ClipScores | BadClipError:
+    global _scorer
+    if _scorer is None:
+        _scorer = ClipScorer(_scoring)
+    return _outcome(_scorer, pair)
+
+
+def _outcome(scorer: ClipScorer, pair: Pair) -> ClipScores | BadClipError:
+    try:
+        return scorer.score(pair)
+    except BadClipError as bad:
+        return bad

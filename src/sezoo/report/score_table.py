@@ -1,0 +1,103 @@
+"""The scores of an evaluation as a person reads them in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sezoo.metrics import METRIC_FACTS
+from sezoo.scores import NOISY, Mean, change
+from sezoo.wording import counted
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sezoo.evaluation.results import Results
+
+__all__ = ["print_scores"]
+
+
+LABEL_WIDTH, METRIC_WIDTH = 28, 10
+"""Columns of a terminal, about: what does not fit beside each other is shown below each other."""
+
+
+def print_scores(results: Results, title: str = "") -> None:
+    """Print the means with their intervals, and what each version changes."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
+    title = title or f"{counted(len(results.clips), 'test clip')}, {_minutes(results):.1f} min"
+    at_once = max(3, (console.width - LABEL_WIDTH) // METRIC_WIDTH)
+    for start in range(0, len(results.metrics), at_once):
+        console.print(score_table(results, results.metrics[start : start + at_once], title))
+    for start in range(0, len(results.metrics) if results.settings else 0, at_once):
+        console.print(settings_table(results, results.metrics[start : start + at_once]))
+
+
+def _minutes(results: Results) -> float:
+    return sum(clip.seconds for clip in results.clips) / 60
+
+
+def score_table(results: Results, metrics: Sequence[str], title: str) -> Table:
+    """Versions by metrics: the means over the clips with 95 % intervals, then the changes between versions."""
+    table = _table(f"{title}: means, and 95 % intervals of them")
+    for metric in metrics:
+        facts = METRIC_FACTS[metric]
+        table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
+    labels = {NOISY: "noisy", **{version.name: version.label for version in results.versions}}
+    for name, label in labels.items():
+        table.add_row(label, *(_cell(results.means[name].get(metric), metric) for metric in metrics))
+    table.add_section()
+    for one, other, label in _comparisons(results):
+        table.add_row(label, *(_change(change(results.clips, one, other, m), m) for m in metrics))
+    return table
+
+
+def settings_table(results: Results, metrics: Sequence[str]) -> Table:
+    """What each setting of the board costs: the scores that would be won without it."""
+    table = _table("what the board's settings cost: the change of the scores without each")
+    for metric in metrics:
+        table.add_column(METRIC_FACTS[metric].label, justify="right", no_wrap=True)
+    several = len({cost.model for cost in results.settings}) > 1
+    for cost in results.settings:
+        label = f"{cost.model}, {cost.setting}" if several else cost.setting
+        table.add_row(label, *(_change(cost.costs.get(metric), metric) for metric in metrics))
+    return table
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    return table
+
+
+def _comparisons(results: Results) -> list[tuple[str, str, str]]:
+    """The pairs of versions that are worth comparing, and how: against noisy, against float, against whole clips."""
+    versions = results.versions
+    found = [(version.name, NOISY, f"{version.label} - noisy") for version in versions]
+    first = versions[0]
+    for version in versions[1:]:
+        found.append((version.name, first.name, f"{version.label} - {first.label}"))
+    return found
+
+
+def _cell(mean: Mean | None, metric: str) -> str:
+    if mean is None:
+        return "none"
+    form = METRIC_FACTS[metric].form
+    return f"{form.format(mean.value)}\n[dim]±{form.format((mean.high - mean.low) / 2)}[/dim]"
+
+
+def _change(mean: Mean | None, metric: str) -> str:
+    if mean is None:
+        return ""
+    facts = METRIC_FACTS[metric]
+    text = facts.form.replace(":", ":+").format(mean.value)
+    if mean.low <= 0 <= mean.high:
+        return text  # may be chance
+    better = (mean.value > 0) == facts.higher_is_better
+    return f"[{'green' if better else 'red'}]{text}[/]"

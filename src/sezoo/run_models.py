@@ -1,0 +1,137 @@
+"""The models that a run works on, dynamic and static, and how they can be played."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+
+from sezoo.config.sections import Config, Deployment
+from sezoo.denoise import Board, Patches, Play, WholeClip
+from sezoo.denoise.board import board_problem
+from sezoo.errors import UserError
+from sezoo.mask_model import declared_contract, load_onnx, quantized_nodes
+from sezoo.model_axes import with_dynamic_axes
+from sezoo.model_source import ModelSource, OnnxSource, TorchSource, open_model
+from sezoo.patch_lengths import patch_lengths
+from sezoo.receptive_field import receptive_field, receptive_field_of
+from sezoo.run import Run
+from sezoo.spectrum import stft_of
+
+__all__ = ["BOARD", "PATCHES", "WHOLE", "RunModel", "models_of"]
+
+log = logging.getLogger(__name__)
+
+WHOLE, PATCHES, BOARD = "whole", "patches", "board"
+"""The ways to play a model, by their names in the configuration."""
+
+TORCH_REACH = 512
+"""Frames on either side up to which the receptive field of a torch model is looked for: there is no graph to ask."""
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """A model, dynamic or static or both.
+
+    Attributes
+    ----------
+    name : "float" or "int8".
+    dynamic : takes clips of any length; None where there is only a static model that cannot be made so.
+    static : takes patches of `static_frames` frames; None where there is none.
+    """
+
+    name: str
+    dynamic: ModelSource | None
+    static: ModelSource | None = None
+    static_frames: int | None = None
+
+    @cached_property
+    def field(self) -> tuple[int, int] | None:
+        """Its receptive field, (before, after) frames; None where it has no bound."""
+        source = self.dynamic or self.static
+        if isinstance(source, TorchSource):
+            return receptive_field(open_model(source), source.n_fft // 2 + 1, TORCH_REACH)
+        return receptive_field_of(load_onnx(source.path), source.path)
+
+    @property
+    def needed_lookahead(self) -> int:
+        """Frames of look-ahead with which patches have the whole clip's masks; 0 where that has no bound."""
+        return max(self.field) if self.field else 0
+
+    def source_for(self, kind: str) -> ModelSource:
+        """The file that plays it so."""
+        return self.dynamic if kind == WHOLE or self.static is None else self.static
+
+    def play(self, kind: str, config: Config) -> Play:
+        """How the configuration wants it played whole, in patches, or as on the board.
+
+        Raises
+        ------
+        UserError : it, or the board, cannot do that.
+        """
+        if kind == WHOLE:
+            if self.dynamic is None:
+                raise UserError(f"play_like: whole clips need dynamic frames; this model has {self.static_frames}")
+            return WholeClip(self.field)
+        frames, lookahead = patch_lengths(config, self.static_frames)
+        if kind == PATCHES:
+            return Patches(frames, lookahead)
+        if (problem := board_problem(stft_of(config.preprocessing))) is not None:
+            raise UserError(problem)
+        return Board(frames, lookahead, (config.deployment or Deployment()).output_silence_threshold)
+
+
+def models_of(run: Run, scratch: Path) -> list[RunModel]:
+    """The models that a run has: those that it has made, and the one that they were made from or that was given.
+
+    Parameters
+    ----------
+    scratch : an existing folder for files that are made for this service alone.
+
+    Raises
+    ------
+    UserError : a model that is not there, or does not fit.
+    """
+    config, made = run.config, run.artefacts
+    path = made.float_model or config.model.onnx_path
+    first = _torch_model(config) if path is None else _onnx_model(path, config, scratch)
+    if made.int8 is None:
+        return [first]
+    static = OnnxSource(made.int8_static)
+    return [first, RunModel("int8", OnnxSource(made.int8), static, config.quantization.static_sequence_length)]
+
+
+def _torch_model(config: Config) -> RunModel:
+    if not config.model.state_dict_path.is_file():
+        raise UserError(f"model.state_dict_path: there is no file {config.model.state_dict_path}")
+    n_fft, device = config.preprocessing.n_fft, config.evaluation.device
+    return RunModel("float", TorchSource(config.model, config.model_specific, device, n_fft))
+
+
+def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
+    if not path.is_file():
+        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
+    model = load_onnx(path)
+    contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
+    name = "int8" if quantized_nodes(model) else "float"
+    if isinstance(contract.batch, int) and contract.batch != 1:
+        raise UserError(
+            f"{path}: its batch axis is fixed to {contract.batch}; clips are run one by one: export it with batch 1"
+        )
+    if not isinstance(contract.frames, int):
+        return RunModel(name, OnnxSource(path))
+    return RunModel(name, _dynamic_copy(model, path, scratch), OnnxSource(path), contract.frames)
+
+
+def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path) -> OnnxSource | None:
+    """A static model with its frames axis dynamic, to hear what it would do with whole clips."""
+    dynamic = with_dynamic_axes(model, axes=("frames",))
+    if dynamic is None:
+        log.info("%s: its graph allows no other number of frames, so that whole clips cannot be run", path)
+        return None
+    copy = scratch / f"{path.stem}_dynamic.onnx"
+    onnx.save(dynamic, copy)
+    return OnnxSource(copy, path)

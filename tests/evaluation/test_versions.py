@@ -1,0 +1,162 @@
+import onnx
+import pytest
+
+from builders import evaluation_config, mask_graph, time_convolution
+from mask_graphs import magnitudes, tcnn
+from quantizers import ours, quantization, ready
+from sezoo.config.validation import build_config
+from sezoo.denoise import Board, Patches, WholeClip
+from sezoo.errors import UserError
+from sezoo.evaluation.versions import explaining_versions, versions_of
+from sezoo.mask_model import MaskModel
+from sezoo.quantization.static_shape import with_static_shape
+from sezoo.run import Artefacts, Run
+from sezoo.run_models import RunModel, models_of
+from sezoo.tracking import NoTracker
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run of an evaluation: `run(graph, **changes)`."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(graph=None, artefacts=None, **changes):
+        if graph is not None:
+            onnx.save(graph, tmp_path / "model.onnx")
+        (tmp_path / "scratch").mkdir(exist_ok=True)
+        config = build_config(evaluation_config(**changes))
+        return Run(config, tmp_path, NoTracker(), artefacts or Artefacts())
+
+    return make
+
+
+def described(run, tmp_path):
+    models = models_of(run, tmp_path / "scratch")
+    return {version.name: (version.folder, version.play) for version in versions_of(models, run.config)}
+
+
+def test_a_dynamic_float_model_is_heard_whole(run, tmp_path):
+    assert described(run(mask_graph()), tmp_path) == {"float": ("eval_logs", WholeClip((0, 0)))}
+
+
+def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
+    assert described(run(with_static_shape(mask_graph(), 40)), tmp_path) == {
+        "float_patches": ("eval_logs", Patches(30, 5)),
+        "float_board": ("eval_logs_board", Board(30, 5)),
+        "float": ("eval_logs_whole", WholeClip((0, 0))),
+    }
+
+
+def test_the_board_has_the_configured_gate(run, tmp_path):
+    deployment = {"output_silence_threshold": -60}
+    found = described(run(with_static_shape(mask_graph(), 58), deployment=deployment), tmp_path)
+    assert found["float_board"][1] == Board(30, 14, -60.0)
+
+
+def test_fixed_sequence_length_selects_patches(run, tmp_path):
+    found = described(run(mask_graph(), evaluation={"fixed_sequence_length": 40}), tmp_path)
+    assert found == {"float_patches": ("eval_logs", Patches(30, 5))}
+
+
+def test_what_is_asked_for_is_done(run, tmp_path):
+    found = described(run(mask_graph(), evaluation={"play_like": ["board", "whole"]}), tmp_path)
+    assert found == {
+        "float_board": ("eval_logs", Board(30, 5)),
+        "float": ("eval_logs_whole", WholeClip((0, 0))),
+    }
+
+
+def test_an_int8_model_is_called_so(run, tmp_path):
+    settings = quantization()
+    prepared, op_types = ready(tcnn(), settings)
+    int8 = ours(prepared, magnitudes(60), op_types, settings)
+    found = described(run(int8, preprocessing={"n_fft": 64, "win_length": 64, "hop_length": 16}), tmp_path)
+    assert list(found) == ["int8"]
+    assert found["int8"][1].context == (3, 3)
+
+
+def test_after_a_quantization_float_and_int8_are_compared(run, tmp_path):
+    for name, model in (("d.onnx", mask_graph()), ("s.onnx", with_static_shape(mask_graph(), 40))):
+        onnx.save(model, tmp_path / name)
+    made = Artefacts(int8=tmp_path / "d.onnx", int8_static=tmp_path / "s.onnx")
+    quantized = run(mask_graph(), made, quantization={"static_sequence_length": 40})
+    assert described(quantized, tmp_path) == {
+        "float": ("eval_logs", WholeClip((0, 0))),
+        "int8": ("eval_logs_quantized", WholeClip((0, 0))),
+        "int8_patches": ("eval_logs_quantized_patches", Patches(30, 5)),
+        "int8_board": ("eval_logs_quantized_board", Board(30, 5)),
+    }
+
+
+def test_a_static_model_whose_graph_is_fixed_is_not_heard_whole(run, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("sezoo.run_models.with_dynamic_axes", lambda *_, **__: None)
+    found = described(run(with_static_shape(mask_graph(), 40)), tmp_path)
+    assert list(found) == ["float_patches", "float_board"]
+    with pytest.raises(UserError, match="play_like: whole clips need dynamic frames; this model has 40"):
+        described(run(evaluation={"play_like": "whole"}), tmp_path)
+
+
+def test_a_transform_that_the_board_cannot_do_is_only_an_error_if_the_board_was_asked_for(run, tmp_path):
+    model = with_static_shape(mask_graph(), 40)
+    assert "float_board" not in described(run(model, preprocessing={"power": 2}), tmp_path)
+    with pytest.raises(UserError, match=r"preprocessing\.power: found 2"):
+        described(run(model, preprocessing={"power": 2}, evaluation={"play_like": "board"}), tmp_path)
+
+
+def test_models_that_do_not_fit(run, tmp_path):
+    with pytest.raises(UserError, match="its batch axis is fixed to 4; clips are run one by one"):
+        described(run(mask_graph(batch=4)), tmp_path)
+    with pytest.raises(UserError, match="axis 1 of input 'x' is 129"):
+        described(run(mask_graph(bins=129)), tmp_path)
+    with pytest.raises(UserError, match=r"model\.onnx_path: there is no file nothing\.onnx"):
+        described(run(mask_graph(), model={"onnx_path": "nothing.onnx"}), tmp_path)
+    with pytest.raises(
+        UserError, match=r"deployment\.lookahead_frames: found 14; 30 new frames and two look-aheads are 58"
+    ):
+        lengths = {"frames_per_patch": 30, "lookahead_frames": 14}
+        described(run(with_static_shape(mask_graph(), 40), deployment=lengths), tmp_path)
+
+
+def test_the_dynamic_copy_has_the_static_models_masks(run, tmp_path):
+    static = with_static_shape(mask_graph(), 40)
+    (model,) = models_of(run(static), tmp_path / "scratch")
+    assert model.dynamic.told_as.name == "model.onnx"
+    magnitude = magnitudes(40, bins=257)[0]
+    assert (MaskModel(model.dynamic.path)(magnitude) == MaskModel(static)(magnitude)).all()
+
+
+def test_each_setting_of_the_board_is_turned_off_in_turn(run, tmp_path):
+    config = run(mask_graph(), evaluation={"play_like": ["whole", "board"]}).config
+    model = RunModel("float", "dynamic", "static", 40)
+    vars(model)["field"] = (14, 9)
+    versions = versions_of([model], config)
+    found = {version.name: (version.source, version.play) for version in explaining_versions(versions, [model])}
+    assert found == {
+        "float_board.short look-ahead": ("dynamic", Board(30, 14)),
+        "float_board.silence gate": ("static", Board(30, 5, None)),
+        "float_board.input gain": ("static", Board(30, 5, input_gain=False)),
+        "float_board.rounding": ("static", Board(30, 5, half_away=False)),
+    }
+
+
+def test_a_look_ahead_that_is_long_enough_costs_nothing(run):
+    config = run(mask_graph(), evaluation={"play_like": "board"}).config
+    model = RunModel("float", "dynamic")
+    vars(model)["field"] = (5, 5)
+    found = explaining_versions(versions_of([model], config), [model])
+    assert len(found) == 3
+    assert not any("look-ahead" in version.name for version in found)
+
+
+def test_the_receptive_field_of_a_model_without_bound_asks_for_nothing():
+    model = RunModel("float", None)
+    vars(model)["field"] = None
+    assert model.needed_lookahead == 0
+
+
+def test_the_field_is_that_of_the_file(run, tmp_path):
+    onnx.save(time_convolution(3, 4, [8, 0]), tmp_path / "model.onnx")
+    shape = {"n_fft": 8, "win_length": 8, "hop_length": 4}
+    (model,) = models_of(run(preprocessing=shape), tmp_path / "scratch")
+    assert model.field == (8, 0)
+    assert model.needed_lookahead == 8

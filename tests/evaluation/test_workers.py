@@ -1,0 +1,94 @@
+import multiprocessing
+import os
+import time
+
+import pytest
+import soundfile
+
+from builders import Deadly, noise, write_clips, write_model
+from sezoo.audio import BadClipError
+from sezoo.dataset import Pair
+from sezoo.denoise import Board, WholeClip
+from sezoo.errors import UserError
+from sezoo.evaluation.scoring import Scoring
+from sezoo.evaluation.versions import Version
+from sezoo.evaluation.workers import THREAD_COUNTS, score_clips, usable_cores
+from sezoo.model_source import OnnxSource
+from sezoo.spectrum import Stft
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    noisy = write_clips(tmp_path / "noisy", " ".join(f"{index}.wav" for index in range(7)))
+    clean = write_clips(tmp_path / "clean", " ".join(f"{index}.wav" for index in range(7, 14)))
+    return [Pair(*paths) for paths in zip(noisy, clean, strict=True)]
+
+
+@pytest.fixture
+def scoring(tmp_path):
+    source = OnnxSource(write_model(tmp_path / "m.onnx"))
+    plays = {"whole": WholeClip((0, 0)), "board": Board(12, 3)}
+    versions = tuple(Version(name, name, "float", source, play, name) for name, play in plays.items())
+    return Scoring(versions, Stft(), 16000, ("snr", "si_snr", "mse"))
+
+
+def all_of(scoring, pairs, workers):
+    return dict(score_clips(scoring, pairs, workers))
+
+
+@pytest.mark.parametrize("method", [*multiprocessing.get_all_start_methods()])
+def test_scores_do_not_depend_on_the_number_of_workers_nor_on_how_they_start(method, scoring, pairs, monkeypatch):
+    here = all_of(scoring, pairs, 1)
+    assert sorted(here) == list(range(7))
+    if method == "fork":
+        return  # never used: threads of ours would be forked
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: [method])
+    assert all_of(scoring, pairs, 2) == here
+    assert all_of(scoring, pairs, 20) == here
+
+
+def test_a_clip_that_cannot_be_used_comes_back_as_such(scoring, pairs):
+    soundfile.write(pairs[3].noisy, noise(0.5)[:0], 16000)
+    found = all_of(scoring, pairs, 2)
+    assert isinstance(found[3], BadClipError)
+    assert found[3].path == pairs[3].noisy
+    assert sum(isinstance(clip, BadClipError) for clip in found.values()) == 1
+
+
+def test_a_killed_worker_ends_the_run_with_one_clear_error(scoring, pairs):
+    started = time.monotonic()
+    deadly = Scoring(**{**vars(scoring), "stft": Deadly()})
+    with pytest.raises(UserError, match=r"a worker process was ended from outside .* evaluation.num_workers: 1"):
+        all_of(deadly, pairs, 2)
+    assert time.monotonic() - started < 60  # no hang
+    assert not multiprocessing.active_children()
+
+
+def test_a_models_error_in_a_worker_is_the_same_error_here(scoring, pairs, tmp_path):
+    version = Version("float", "float", "float", OnnxSource(tmp_path / "no.onnx"), WholeClip(), "logs")
+    broken = Scoring(**{**vars(scoring), "versions": (version,)})
+    messages = set()
+    for workers in (1, 2):
+        with pytest.raises(UserError, match=r"no\.onnx") as caught:
+            all_of(broken, pairs, workers)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
+def test_a_consumer_that_stops_early_leaves_no_process(scoring, pairs):
+    clips = score_clips(scoring, pairs, 2)
+    next(clips)
+    clips.close()
+    assert not multiprocessing.active_children()
+
+
+def test_the_environment_is_as_it_was(scoring, pairs, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = {name: os.environ.get(name) for name in THREAD_COUNTS}
+    all_of(scoring, pairs, 2)
+    assert {name: os.environ.get(name) for name in THREAD_COUNTS} == before
+
+
+def test_usable_cores_are_at_least_one():
+    assert usable_cores() >= 1
