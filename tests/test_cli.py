@@ -109,7 +109,10 @@ def test_the_module_is_a_command(tmp_path):
     [
         (["demoo"], "'demoo' is neither a command nor an override; did you mean demo?"),
         (["confg", "--check"], "'confg' is neither a command nor an override; did you mean config?"),
-        (["xyz"], "'xyz' is neither a command nor an override; the commands are config, model, demo; overrides are "),
+        (
+            ["xyz"],
+            "'xyz' is neither a command nor an override; the commands are config, model, denoise, demo; overrides are ",
+        ),
         (["config"], "one of the arguments --check --print is required; see sezoo config --help"),
         (["config", "--check"], "argument --check: expected one argument"),
         (["--config-path"], "argument --config-path/-cp: expected one argument"),
@@ -176,7 +179,8 @@ def test_check_finds_the_file_by_any_path(project, run, fails):
 def test_a_mode_that_is_not_there_yet(project, fails, command):
     config = quantization_config(training={}, model={"model_type": "STFTTCNN"}, dataset={"name": "demo"})
     write_yaml(project / "user_config.yaml", {**config, "operation_mode": "training"})
-    assert fails(*command) == "operation_mode: training is not in this version of sezoo; it has quantization"
+    has = "quantization, evaluation, prediction and their chains"
+    assert fails(*command) == f"operation_mode: training is not in this version of sezoo; it has {has}"
     assert not (project / "experiment_outputs").exists()
 
 
@@ -494,7 +498,7 @@ def test_a_crash_keeps_its_traceback_and_the_run_folder(project, monkeypatch, ru
     def crash(_run):
         raise FileNotFoundError(2, "a fault of the program", "some file")
 
-    monkeypatch.setitem(services.SERVICES, "quantization", (crash,))
+    monkeypatch.setitem(services.SERVICES, "q", services.Service(crash, None))
     with pytest.raises(FileNotFoundError, match="a fault of the program"):
         run()
     (folder,) = run_folders(project)
@@ -506,7 +510,7 @@ def test_a_crash_keeps_its_traceback_and_the_run_folder(project, monkeypatch, ru
 def test_a_crash_is_exit_code_1(project):
     code = (
         "from sezoo import cli, services\n"
-        "services.SERVICES['quantization'] = (lambda run: 1 / 0,)\n"
+        "services.SERVICES['q'] = services.Service(lambda run: 1 / 0, None)\n"
         "cli.main(['hydra.run.dir=out'])"
     )
     done = outside("-c", code, cwd=project)

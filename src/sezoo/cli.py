@@ -48,6 +48,7 @@ commands:
   config --print FILE [SECTION.KEY=VALUE ...]   show it with all defaults and variables filled in
   model FILE                                    what an ONNX model is: axes, operators, size, MAC, receptive field
   model FILE --fix-axes [-o FILE]               make the batch and frames axes of a model dynamic
+  denoise FILE_OR_FOLDER ... -m MODEL [-o OUT]  denoise recordings, as a PC would or as the board does
   demo [-o DIR]                                 quantize the model that comes with sezoo, and hear what it cost
 
 anywhere:
@@ -172,6 +173,25 @@ def _model(words: list[str], command: str) -> None:
     describe(options.file)
 
 
+def _denoise(words: list[str], command: str) -> None:
+    parser = _Parser(
+        command,
+        description="Denoise recordings with an ONNX model (or torch weights of an STFT-TCNN). Rate, channels, length "
+        "and format stay as they are.",
+    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="recordings, folders; also settings: SECTION.KEY=VALUE")
+    add("-m", "--model", type=Path, required=True, metavar="MODEL")
+    add("-o", "--output", type=Path, default=Path("denoised"), metavar="OUT", help="a folder, or a file for a file")
+    add("--play-like", choices=("whole", "patches", "board"), default="whole", help="as a PC, or as the board does it")
+    add("--format", metavar="ENDING", help="wav, flac, ogg ... (default: as the recording)")
+    add("--overwrite", action="store_true", help="replace files that are there already")
+    options = parser.parse_intermixed_args(words)  # settings may stand behind the options
+    from sezoo.prediction.command import denoise_files
+
+    denoise_files(options)
+
+
 def _demo(words: list[str], command: str) -> None:
     parser = _Parser(command, description="Quantize the model that comes with sezoo on its recordings, and compare.")
     parser.add_argument(
@@ -183,4 +203,4 @@ def _demo(words: list[str], command: str) -> None:
     run_demo(options.output)
 
 
-COMMANDS = {"config": _config, "model": _model, "demo": _demo}
+COMMANDS = {"config": _config, "model": _model, "denoise": _denoise, "demo": _demo}

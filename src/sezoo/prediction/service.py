@@ -1,0 +1,101 @@
+"""The service `prediction`: a model and recordings in, denoised recordings out."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sezoo.audio_file import BadClipError
+from sezoo.config.sections import Config
+from sezoo.dataset import refused, tell_left_out, test_pairs
+from sezoo.files import shown
+from sezoo.model_source import open_model
+from sezoo.prediction.stream import Denoiser, blocks_in
+from sezoo.prediction.targets import Target, container_of, recordings_in, targets_for
+from sezoo.run import Run
+from sezoo.run_models import models_of
+from sezoo.spectrum import stft_of
+from sezoo.wording import counted
+
+__all__ = ["check_prediction", "predict", "predict_targets"]
+
+log = logging.getLogger(__name__)
+
+MENDING = "prediction.overwrite: true replaces such files, or choose another prediction.output_path"
+
+
+def check_prediction(config: Config) -> None:
+    """Check what prediction needs besides a model, before anything is started.
+
+    Raises
+    ------
+    UserError : recordings that are not there, files that are there already.
+    """
+    _sources(config)
+    if config.prediction.format is not None:
+        container_of(config.prediction.format, "prediction.format")
+
+
+def predict(run: Run) -> list[Path]:
+    """Denoise the configured recordings with the last model that the run has.
+
+    Raises
+    ------
+    UserError : the model, a recording or a target is not fit for it.
+    """
+    settings = run.config.prediction
+    check_prediction(run.config)
+    targets = targets_for(
+        _sources(run.config),
+        run.folder / settings.output_path,
+        ending=settings.format,
+        overwrite=settings.overwrite,
+        mending=MENDING,
+    )
+    return predict_targets(run, targets)
+
+
+def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
+    """Denoise recordings into the files that were chosen for them; the written ones."""
+    config, kind = run.config, run.config.prediction.play_like
+    skip_bad = config.dataset is not None and config.dataset.skip_bad_files
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        chosen = models_of(run, Path(scratch))[-1]
+        play = chosen.play(kind, config)
+        denoiser = Denoiser(
+            open_model(chosen.source_for(kind)),
+            stft_of(config.preprocessing),
+            play,
+            config.preprocessing.sample_rate,
+            peak_normalize=config.preprocessing.peak_normalize,
+        )
+        log.info("denoising %s with the %s model, %s", counted(len(targets), "recording"), chosen.name, play)
+        left_out: list[BadClipError] = []
+        blocks = sum(blocks_in(target.source) for target in targets)
+        for _ in run.progress(_blocks(denoiser, targets, left_out, skip_bad), blocks, "denoising"):
+            pass
+    tell_left_out(left_out, len(targets))
+    bad = {error.path for error in left_out}
+    written = [target.path for target in targets if target.source not in bad]
+    log.info("%s in %s", counted(len(written), "denoised recording"), shown(written[0].parent))
+    return written
+
+
+def _sources(config: Config) -> list[Path]:
+    if config.prediction.input_path is not None:
+        return recordings_in([config.prediction.input_path], "prediction.input_path")
+    return [pair.noisy for pair in test_pairs(config.dataset)]
+
+
+def _blocks(
+    denoiser: Denoiser, targets: Sequence[Target], left_out: list[BadClipError], skip_bad: bool
+) -> Iterator[None]:
+    for target in targets:
+        try:
+            yield from denoiser.denoise(target.source, target.path)
+        except BadClipError as bad:
+            if not skip_bad:
+                raise refused(bad) from bad
+            left_out.append(bad)

@@ -1,0 +1,109 @@
+"""One recording through a model, block by block: an hour of it needs no more memory than a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from sezoo.audio import Resampler
+from sezoo.audio_file import BadClipError, blocks_of, open_recording
+from sezoo.denoise import DenoisingStream, Play, open_stream
+from sezoo.errors import UserError
+from sezoo.files import written_aside
+from sezoo.mask_model import MaskFunction
+from sezoo.prediction.targets import container_of
+from sezoo.spectrum import Stft
+
+__all__ = ["BLOCK_SECONDS", "Denoiser", "blocks_in"]
+
+BLOCK_SECONDS = 5
+"""Of sound that is held at a time, in each of a few stages."""
+
+BEYOND_FULL_SCALE = {"FLOAT", "DOUBLE"}
+"""Subtypes that can hold samples beyond full scale; in others these are clipped, as every player would."""
+
+
+class Denoiser:
+    """Denoises recordings: each channel on its own, at the model's sample rate and back at the recording's.
+
+    Parameters
+    ----------
+    sample_rate : of the model, in Hz. What a recording has above half of it is not in the result.
+    peak_normalize : the model sees each recording scaled to a peak of 1, for which it is read twice.
+    """
+
+    def __init__(self, model: MaskFunction, stft: Stft, play: Play, sample_rate: int, *, peak_normalize: bool = False):
+        self.model, self.stft, self.play, self.sample_rate = model, stft, play, sample_rate
+        self.peak_normalize = peak_normalize
+
+    def denoise(self, source: Path, target: Path) -> Iterator[None]:
+        """Denoise a recording into a file of the same rate, channels and length; its ending says the container.
+
+        Yields
+        ------
+        None : after each block of `BLOCK_SECONDS`, and once at the end.
+
+        Raises
+        ------
+        BadClipError : the recording cannot be used. UserError : the file cannot be written.
+        """
+        with open_recording(source) as file:
+            if file.frames == 0:
+                raise BadClipError(source, "it has no samples")
+            peak = np.float32(_peak(source) if self.peak_normalize else 1)
+            with written_aside(target) as aside, _opened(aside, target, file) as out:
+                left = file.frames
+                for wave in self._denoised(file, peak):
+                    wave = wave[:left]
+                    left -= len(wave)
+                    out.write(wave if out.subtype in BEYOND_FULL_SCALE else np.clip(wave, -1, 1))
+                    yield
+                out.write(np.zeros((left, file.channels), np.float32))
+
+    def _denoised(self, file: soundfile.SoundFile, peak: np.float32) -> Iterator[np.ndarray]:
+        """The denoised samples, (n, channels) float32 a block, at the file's rate."""
+        down = Resampler(file.samplerate, self.sample_rate, file.channels)
+        up = Resampler(self.sample_rate, file.samplerate, file.channels)
+        streams = [open_stream(self.model, self.stft, self.play) for _ in range(file.channels)]
+        for block in blocks_of(file, BLOCK_SECONDS):
+            yield up.push(_each_channel(streams, down.push(block / peak)) * peak)
+        rest = _each_channel(streams, down.finish())
+        rest = np.concatenate([rest, np.stack([stream.finish() for stream in streams], axis=1)])
+        yield np.concatenate([up.push(rest * peak), up.finish()])
+
+
+def _each_channel(streams: list[DenoisingStream], block: np.ndarray) -> np.ndarray:
+    """Push each channel's samples, (n, channels), into its stream; what is ready of all: (m, channels)."""
+    return np.stack([stream.push(block[:, channel]) for channel, stream in enumerate(streams)], axis=1)
+
+
+def _peak(path: Path) -> float:
+    with open_recording(path) as file:
+        return max(float(np.abs(block).max(initial=0)) for block in blocks_of(file)) or 1.0
+
+
+def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> soundfile.SoundFile:
+    """A file to write to, as the recording is but for what its container cannot hold."""
+    container = container_of(target.suffix, str(target))
+    subtype = "OPUS" if target.suffix.lower() == ".opus" else like.subtype
+    if not soundfile.check_format(container, subtype):
+        subtype = soundfile.default_subtype(container)
+    try:
+        return soundfile.SoundFile(aside, "w", like.samplerate, like.channels, subtype, format=container)
+    except soundfile.LibsndfileError as error:
+        raise UserError(
+            f"{target}: {container} cannot hold {like.samplerate} Hz in {like.channels} channels "
+            f"({error.error_string.rstrip('.')}); another format can, wav for example"
+        ) from error
+
+
+def blocks_in(source: Path) -> int:
+    """How many blocks `Denoiser.denoise` yields for a recording; 1 where that cannot be known."""
+    try:
+        with open_recording(source) as file:
+            return -(-file.frames // max(1, round(BLOCK_SECONDS * file.samplerate))) + 1
+    except BadClipError:  # denoising it tells
+        return 1

@@ -1,0 +1,203 @@
+"""`sezoo denoise` and operation_mode prediction, from files to files."""
+
+import logging
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+
+from builders import evaluation_config, mask_graph, noise, write_clips, write_model, write_yaml
+from sezoo.audio import read_clip
+from sezoo.cli import main
+from sezoo.denoise import Board, Patches, WholeClip, denoise
+from sezoo.mask_model import MaskModel
+from sezoo.quantization.static_shape import with_static_shape
+from sezoo.spectrum import Stft
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "model.onnx")
+    write_clips(tmp_path / "noisy", "b.wav a.flac c.ogg")
+    (tmp_path / "noisy" / "notes.txt").write_text("no audio", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*words):
+        code = 0
+        try:
+            main([str(word) for word in words])
+        except SystemExit as end:
+            code = end.code
+        return code, capsys.readouterr().err
+
+    return call
+
+
+@pytest.fixture
+def fails(project, run):
+    """Call the command line, which must fail in one line and leave the working directory as it was: the message."""
+
+    def call(*words):
+        before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+        code, err = run(*words)
+        assert code == 2, err
+        assert "Traceback" not in err
+        told = [line for line in err.splitlines() if line.startswith("sezoo: error: ")]
+        assert len(told) == 1, err
+        assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
+        return told[0].removeprefix("sezoo: error: ")
+
+    return call
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_files_and_folders_become_files_of_the_same_names(project, run):
+    write_clips(project, "single.wav", seconds=0.3)
+    code, err = run("denoise", "single.wav", "noisy", "-m", "model.onnx")
+    assert code == 0, err
+    assert names_in(project / "denoised") == ["a.flac", "b.wav", "c.ogg", "single.wav"]
+    denoised = soundfile.read(project / "denoised" / "single.wav", dtype="float32")[0]
+    expected = denoise(read_clip(project / "single.wav", 16000), MaskModel(mask_graph()), Stft())
+    np.testing.assert_allclose(denoised, expected, atol=1 / 32768)
+    assert names_in(project) == ["denoised", "model.onnx", "noisy", "single.wav"]  # no folder of a run
+
+
+@pytest.mark.parametrize(
+    ("like", "play"), [("whole", WholeClip()), ("patches", Patches(30, 5)), ("board", Board(30, 5, -50.0))]
+)
+def test_the_ways_to_play(like, play, project, run):
+    code, err = run("denoise", "noisy/b.wav", "-m", "model.onnx", "-o", "out.wav", "--play-like", like)
+    assert code == 0, err
+    wave = read_clip(project / "noisy" / "b.wav", 16000)
+    expected = denoise(wave, MaskModel(mask_graph()), Stft(), play)
+    np.testing.assert_allclose(soundfile.read("out.wav", dtype="float32")[0], expected, atol=1.5 / 32768)
+
+
+def test_a_static_model_is_played_in_its_patches(project, run):
+    onnx.save(with_static_shape(mask_graph(), 40), project / "static.onnx")
+    code, err = run("denoise", "noisy/b.wav", "-m", "static.onnx", "-o", "out.wav", "--play-like", "board")
+    assert code == 0, err
+    assert "Board(frames=30, lookahead=5" not in err  # a sentence, no repr
+    assert "30 new frames and 2 x 5 of look-ahead" in err
+
+
+def test_another_container(project, run):
+    code, err = run("denoise", "noisy", "-m", "model.onnx", "-o", "out", "--format", ".FLAC")
+    assert code == 0, err
+    assert names_in(project / "out") == ["a.flac", "b.flac", "c.flac"]
+    assert soundfile.info("out/b.flac").format == "FLAC"
+
+
+def test_settings_of_the_spectrum(project, run):
+    write_model(project / "small.onnx", bins=129)
+    code, err = run("denoise", "noisy/b.wav", "-m", "small.onnx", "-o", "out.wav",
+                    "preprocessing.hop_length=64", "preprocessing.win_length=256")  # fmt: skip
+    assert code == 0, err
+    stft = Stft(256, 64, 256)
+    wave = read_clip(project / "noisy" / "b.wav", 16000)
+    expected = denoise(wave, MaskModel(mask_graph(bins=129)), stft)
+    np.testing.assert_allclose(soundfile.read("out.wav", dtype="float32")[0], expected, atol=1 / 32768)
+
+
+def test_nothing_is_overwritten_unless_told(project, run, fails):
+    run("denoise", "noisy", "-m", "model.onnx")
+    message = fails("denoise", "noisy", "-m", "model.onnx")
+    assert message.replace("\\", "/") == (
+        "denoised/a.flac and 2 others are there already; --overwrite replaces such files, -o names another place"
+    )
+    run("denoise", "noisy/b.wav", "-m", "model.onnx", "-o", "out.wav")
+    message = fails("denoise", "noisy/b.wav", "-m", "model.onnx", "-o", "out.wav")
+    assert message.startswith("out.wav is there already; --overwrite")
+    assert run("denoise", "noisy", "-m", "model.onnx", "--overwrite")[0] == 0
+
+
+def test_a_recording_is_never_its_own_target(project, fails):
+    words = ("-m", "model.onnx", "--overwrite")
+    assert "would be replaced by its own denoised version" in fails("denoise", "noisy", "-o", "noisy", *words)
+    assert "would be replaced by its own" in fails("denoise", "noisy/b.wav", "-o", "noisy/b.wav", *words)
+
+
+def test_two_recordings_of_one_name(project, fails):
+    write_clips(project / "other", "b.wav")
+    message = fails("denoise", "noisy/b.wav", "other/b.wav", "-m", "model.onnx")
+    assert "would both become" in message
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nothing.wav", "-m", "model.onnx"), "command line: there is no file or folder nothing.wav"),
+        (("empty", "-m", "model.onnx"), "command line: no recordings in empty; files that end in .aif, .aiff, .au"),
+        (("noisy", "-m", "model.onnx", "-o", "a.wav"), "-o: a.wav is one file, but there are 3 recordings"),
+        (("noisy", "-m", "model.onnx", "--format", "wave"), "--format: found 'wave'; allowed: wav, flac"),
+        (("noisy/b.wav", "-m", "model.onnx", "-o", "a.txt"), "-o: found '.txt'; allowed: wav, flac"),
+        (("noisy/b.wav", "-m", "nothing.onnx"), "there is no model nothing.onnx"),
+        (("noisy/b.wav", "-m", "noisy/b.wav"), "is not an ONNX model"),
+        (("noisy/b.wav",), "the following arguments are required: -m/--model; see sezoo denoise --help"),
+        (("a.b=c", "-m", "model.onnx"), "no recordings: name files or folders to denoise"),
+        (("noisy/b.wav", "-m", "model.onnx", "preprocessing.hop_lenth=1"), "hop_lenth: unknown key; did you mean"),
+        (("noisy/b.wav", "-m", "model.onnx", "n_fft=512"), "n_fft=512: there is no such file, and SECTION.KEY=VALUE"),
+        (("noisy/b.wav", "-m", "model.onnx", "--play-like", "bord"), "argument --play-like: invalid choice: 'bord'"),
+        (("noisy/notes.txt", "-m", "model.onnx"), "notes.txt: not readable as audio"),
+        (("noisy/b.wav", "-m", "static.onnx", "--play-like", "whole"), "play_like: whole clips need dynamic frames"),
+        (("noisy/b.wav", "-m", "static.onnx", "--play-like", "board", "evaluation.lookahead_frames=14",
+          "evaluation.frames_per_patch=30"), "evaluation.lookahead_frames: found 14; 30 new frames"),
+    ],
+)  # fmt: skip
+def test_bad_input(words, message, project, fails, monkeypatch):
+    (project / "empty").mkdir()
+    onnx.save(with_static_shape(mask_graph(), 40), project / "static.onnx")
+    monkeypatch.setattr("sezoo.run_models.with_dynamic_axes", lambda *_, **__: None)
+    assert message in fails("denoise", *words)
+
+
+def test_a_damaged_recording_among_others(project, run):
+    wave = noise(1.0)
+    wave[-1] = np.nan
+    soundfile.write(project / "noisy" / "b2.wav", wave, 16000, subtype="FLOAT")
+    code, err = run("denoise", "noisy", "-m", "model.onnx")
+    assert code == 2
+    assert "b2.wav: 1 of its samples are NaN or infinite" in err
+    assert names_in(project / "denoised") == ["a.flac", "b.wav"]  # whole ones, and no half
+
+
+def test_prediction_by_the_yaml_file(project, run):
+    raw = evaluation_config(operation_mode="prediction", dataset=None)
+    raw["prediction"] = {"input_path": "noisy", "format": "wav", "play_like": "patches"}
+    write_yaml(project / "user_config.yaml", raw)
+    code, err = run("hydra.run.dir=out")
+    assert code == 0, err
+    assert names_in(project / "out" / "predictions") == ["a.wav", "b.wav", "c.wav"]
+    assert run("hydra.run.dir=out")[0] == 2
+    assert run("hydra.run.dir=out", "prediction.overwrite=true")[0] == 0
+
+
+def test_prediction_of_the_test_set(project, run, caplog):
+    caplog.set_level(logging.INFO)
+    write_clips(project / "tests", "a.wav b.wav")
+    raw = evaluation_config(operation_mode="prediction")
+    raw["dataset"] = {"name": "custom", "noisy_test_files_path": "tests"}
+    write_yaml(project / "user_config.yaml", raw)
+    code, err = run("hydra.run.dir=out")
+    assert code == 0, err
+    assert names_in(project / "out" / "predictions") == ["a.wav", "b.wav"]
+    assert "2 denoised recordings in" in err
+
+
+def test_bad_recordings_are_left_out_if_that_is_wanted(project, run):
+    (project / "noisy" / "bad.wav").write_bytes(b"RIFF")
+    raw = evaluation_config(operation_mode="prediction", dataset={"skip_bad_files": True})
+    raw["prediction"] = {"input_path": "noisy"}
+    write_yaml(project / "user_config.yaml", raw)
+    code, err = run("hydra.run.dir=out")
+    assert code == 0, err
+    assert "1 of 4 clips left out: bad.wav" in err
+    assert names_in(project / "out" / "predictions") == ["a.flac", "b.wav", "c.ogg"]
