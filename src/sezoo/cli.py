@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     # Starting up makes hundreds of thousands of objects that live on; to look through them for garbage again and
     # again takes a fifth of that time.
     gc.set_threshold(100_000, 20, 20)
+    # numpy's products here are small: a second thread of its library would spin and wait for them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

@@ -14,6 +14,8 @@ NOISY = "noisy"
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+VALUES_AT_ONCE = 1 << 16
+"""So many are drawn in one go, which bounds the memory for large test sets."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,21 @@ def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> tuple[float
     The same values give the same interval.
     """
     values = np.asarray(values, np.float64)
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)]
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    low, high = np.percentile(_resampled_means(values, seed), [tail, 100 - tail])
+    # Rounding can leave the values: a mean of equal ones may differ from them in its last digit.
+    return max(float(low), float(values.min())), min(float(high), float(values.max()))
+
+
+def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
+    """The means of RESAMPLES draws of as many values, with replacement."""
+    rng, count = np.random.default_rng(seed), len(values)
+    at_once = max(1, VALUES_AT_ONCE // count)
+    means = [
+        values[rng.integers(0, count, (min(at_once, RESAMPLES - start), count))].mean(axis=1)
+        for start in range(0, RESAMPLES, at_once)
+    ]
+    return np.concatenate(means)
 
 
 def _mean(values: Sequence[float]) -> Mean:

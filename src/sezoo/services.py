@@ -109,6 +109,10 @@ def run_services(config: Config, folder: Path) -> None:
     What the later services of a chain need is checked before the first one starts.
     """
     letters = plan(config.operation_mode)
+    if "e" in letters and config.evaluation.num_workers != 1:
+        from sezoo.evaluation.worker_context import start_early
+
+        start_early(config.evaluation.metrics or ("pesq", "stoi"))
     with open_run(config, folder) as run:
         for index, letter in enumerate(letters[1:], 1):
             SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))

@@ -1,5 +1,7 @@
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -12,7 +14,8 @@ from sezoo.denoise import Board, WholeClip
 from sezoo.errors import UserError
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.versions import Version
-from sezoo.evaluation.workers import THREAD_COUNTS, score_clips, usable_cores
+from sezoo.evaluation.worker_context import THREAD_COUNTS, start_early, usable_cores
+from sezoo.evaluation.workers import score_clips
 from sezoo.model_source import OnnxSource
 from sezoo.spectrum import Stft
 
@@ -92,3 +95,17 @@ def test_the_environment_is_as_it_was(scoring, pairs, monkeypatch):
 
 def test_usable_cores_are_at_least_one():
     assert usable_cores() >= 1
+
+
+def test_starting_early_changes_nothing(scoring, pairs):
+    start_early(scoring.metrics)
+    assert all_of(scoring, pairs, 2) == all_of(scoring, pairs, 1)
+
+
+def test_starting_early_loads_nothing_heavy():
+    code = (
+        "import sys; import sezoo.evaluation.worker_context;"
+        "sys.exit(', '.join({'numpy', 'onnx', 'scipy'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr

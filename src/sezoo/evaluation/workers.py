@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 
 from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
 from sezoo.errors import UserError
 from sezoo.evaluation.scoring import ClipScorer, Scoring
+from sezoo.evaluation.worker_context import usable_cores, worker_context
 from sezoo.scores import ClipScores
 
-__all__ = ["score_clips", "usable_cores"]
-
-log = logging.getLogger(__name__)
-
-THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-"""A worker has one thread: more of them would only wait for each other."""
-
-PRELOADED = {"pesq": ("pesq", "csig", "cbak", "covl"), "pystoi": ("stoi", "estoi")}
-"""Packages that metrics load when they are first used, and the metrics: loaded once, before the workers part."""
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on Windows and macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+__all__ = ["score_clips"]
 
 
 def score_clips(
@@ -56,8 +39,8 @@ def score_clips(
         scorer = ClipScorer(scoring)
         yield from ((index, _outcome(scorer, pair)) for index, pair in enumerate(pairs))
         return
-    with _one_thread_each():
-        executor = ProcessPoolExecutor(workers, _context(scoring.metrics), _begin, (scoring,))
+    with worker_context(scoring.metrics) as context:
+        executor = ProcessPoolExecutor(workers, context, _begin, (scoring,))
         try:
             longest_first = sorted(range(len(pairs)), key=lambda index: -_size(pairs[index]))
             tasks = {executor.submit(_score, pairs[index]): index for index in longest_first}
@@ -70,31 +53,6 @@ def score_clips(
             ) from error
         finally:
             executor.shutdown(cancel_futures=True)
-
-
-def _context(metrics: Sequence[str]) -> multiprocessing.context.BaseContext:
-    """A fork server where there is one: libraries are loaded once, and no thread of ours is forked. Else spawn."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    packages = [package for package, needing in PRELOADED.items() if set(needing) & set(metrics)]
-    context.set_forkserver_preload([__name__, *packages])
-    return context
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started meanwhile use one thread for linear algebra."""
-    before = {name: os.environ.get(name) for name in THREAD_COUNTS}
-    os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _size(pair: Pair) -> int:

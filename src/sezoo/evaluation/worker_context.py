@@ -1,0 +1,67 @@
+"""How worker processes are started. It imports nothing heavy, so that they can be started before anything else is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
+
+__all__ = ["start_early", "usable_cores", "worker_context"]
+
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""A worker has one thread: more of them would only wait for each other."""
+
+WORKERS = "sezoo.evaluation.workers"
+PRELOADED = {"pesq": ("pesq", "csig", "cbak", "covl"), "pystoi": ("stoi", "estoi")}
+"""Packages that metrics load when they are first used, and the metrics: loaded once, before the workers part."""
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on Windows and macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@contextmanager
+def worker_context(metrics: Sequence[str]) -> Iterator[BaseContext]:
+    """What to start workers with, which get one thread each as long as this context lasts.
+
+    A fork server where there is one: libraries are loaded once, and no thread of ours is forked. Else spawn.
+    """
+    with _one_thread_each():
+        yield _context(metrics)
+
+
+def start_early(metrics: Sequence[str]) -> None:
+    """Let the fork server, where there is one, load its libraries while this process loads its own."""
+    with _one_thread_each():
+        if _context(metrics).get_start_method() == "forkserver":
+            from multiprocessing.forkserver import ensure_running
+
+            ensure_running()
+
+
+def _context(metrics: Sequence[str]) -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    packages = [package for package, needing in PRELOADED.items() if set(needing) & set(metrics)]
+    context.set_forkserver_preload([WORKERS, *packages])
+    return context
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started meanwhile use one thread for linear algebra."""
+    before = {name: os.environ.get(name) for name in THREAD_COUNTS}
+    os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
