@@ -19,6 +19,7 @@ SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezo
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"`([\w/]+\.yaml)`")
 MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"}
+DOCUMENTS = ["README.md", "docs/quantization.md", "docs/evaluation.md"]
 
 
 def blocks(document):
@@ -73,14 +74,24 @@ class Shell:
         return done
 
     def _sezoo(self, words):
-        before = set(self.folder.glob("**/saved_models"))
+        before, runs_before = set(self.folder.rglob("*")), set(self.folder.rglob("stm32ai_main.log"))
         self.call(SEZOO, *words)
-        new = set(self.folder.glob("**/saved_models")) - before
-        if words and words[0] in ("config", "model", "--help"):
-            assert not new
-        else:
-            assert new
-            assert all({path.name for path in folder.iterdir()} == MODELS for folder in new)
+        new = set(self.folder.rglob("*")) - before
+        runs = set(self.folder.rglob("stm32ai_main.log")) - runs_before
+        if words and words[0] in ("config", "model", "--help", "denoise"):
+            assert not runs
+            assert bool({path for path in new if path.suffix in (".flac", ".wav")}) == (words[0] == "denoise")
+            return
+        assert runs
+        for run in runs:
+            # A run's results: models, scores or sound, whichever services it had.
+            for results, names in (
+                ("saved_models", MODELS),
+                ("eval_logs", {"metrics_dict.json", "detailed_metrics.csv"}),
+            ):
+                folder = run.parent / results
+                assert not folder.exists() or {path.name for path in folder.iterdir()} == names
+            assert any((run.parent / name).exists() for name in ("saved_models", "eval_logs", "predictions"))
 
     def _python(self, words):
         if words == ["-m", "venv", ".venv"]:
@@ -119,7 +130,7 @@ class Shell:
             shutil.copy(path, self.folder / target)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/quantization.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_document_from_top_to_bottom(document, tmp_path):
     checkout(tmp_path if document == "README.md" else tmp_path / "sezoo")
     variables = {"VALENTINI": str(valentini_layout(tmp_path / "valentini_set"))}
@@ -131,7 +142,7 @@ def test_document_from_top_to_bottom(document, tmp_path):
             (shell.folder / name).write_text(text, encoding="utf-8")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("VALENTINI", variables["VALENTINI"])
-                assert compose_file(shell.folder / name).operation_mode == "quantization"
+                assert compose_file(shell.folder / name).operation_mode
         elif kind == "sh":
             for line in text.splitlines():
                 shell.run(line)

@@ -1,5 +1,6 @@
 """The model zoo's YAML, its command and its file names, with only the paths changed."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,15 +24,15 @@ def root_folder(tmp_path_factory):
         return SAMPLE
     folder = tmp_path_factory.mktemp("valentini")
     for kind in ("noisy", "clean"):
-        (folder / f"{kind}_trainset_28spk_wav").mkdir()
-        for path in sorted((DEMO_RECORDINGS / f"{kind}_trainset").glob("*.flac"))[:10]:
-            target = folder / f"{kind}_trainset_28spk_wav" / f"{path.stem}.wav"
-            soundfile.write(target, *soundfile.read(path, dtype="int16"))
+        for half, name in (("train", f"{kind}_trainset_28spk_wav"), ("test", f"{kind}_testset_wav")):
+            (folder / name).mkdir()
+            for path in sorted((DEMO_RECORDINGS / f"{kind}_{half}set").glob("*.flac"))[:10]:
+                soundfile.write(folder / name / f"{path.stem}.wav", *soundfile.read(path, dtype="int16"))
     return folder
 
 
-@pytest.mark.parametrize("general", ["general:", "general:general:"])
-def test_every_published_key_runs_from_src(general, root_folder, tmp_path):
+def run_published(root_folder, tmp_path, general, *overrides):
+    """Run the file with every published key by the published command: the run's folder, and what was logged."""
     text = EVERY_KEY
     for published, here in {
         "general:": general,
@@ -44,13 +45,18 @@ def test_every_published_key_runs_from_src(general, root_folder, tmp_path):
         text = text.replace(published, here)
     (tmp_path / "user_config.yaml").write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "stm32ai_main.py", "--config-path", str(tmp_path), "--config-name", "user_config"],
+        [sys.executable, "stm32ai_main.py", "--config-path", str(tmp_path), "--config-name", "user_config", *overrides],
         cwd=ROOT / "src", capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert ("'general:general'" in done.stderr) == (general == "general:general:")
-
     (run,) = (path for path in (tmp_path / "experiment_outputs").iterdir() if path.name != "mlruns")
+    return run, done.stderr
+
+
+@pytest.mark.parametrize("general", ["general:", "general:general:"])
+def test_every_published_key_runs_from_src(general, root_folder, tmp_path):
+    run, told = run_published(root_folder, tmp_path, general)
+    assert ("'general:general'" in told) == (general == "general:general:")
     assert {path.name for path in run.iterdir()} >= {".hydra", "stm32ai_main.log", "saved_models"}
     models = {path.name: onnx.load(path) for path in (run / "saved_models").iterdir()}
     assert set(models) == {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"}
@@ -58,6 +64,15 @@ def test_every_published_key_runs_from_src(general, root_folder, tmp_path):
     assert [dim.dim_value for dim in shape.dim] == [1, 257, 40]
     shape = models["quantized_model_int8.onnx"].graph.input[0].type.tensor_type.shape
     assert [dim.dim_param or dim.dim_value for dim in shape.dim] == ["batch", 257, "seq_len"]
+
+
+def test_the_published_chain_scores_float_and_int8(root_folder, tmp_path):
+    run, _ = run_published(root_folder, tmp_path, "general:", "operation_mode=chain_eqe", "dataset.num_test_samples=2")
+    for folder in ("eval_logs", "eval_logs_quantized", "eval_logs_quantized_patches", "eval_logs_quantized_board"):
+        means = json.loads((run / folder / "metrics_dict.json").read_text(encoding="utf-8"))
+        assert set(means) >= {"pesq", "stoi", "snr", "sisnr", "mse"}
+        rows = (run / folder / "detailed_metrics.csv").read_text(encoding="utf-8").splitlines()
+        assert len(rows) == 3
 
 
 def test_the_file_that_src_holds_runs_as_it_is(tmp_path):
