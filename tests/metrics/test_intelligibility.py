@@ -19,6 +19,16 @@ def test_are_the_package() -> None:
     assert metrics.estoi(clean, denoised, RATE) == pytest.approx(stoi(clean, denoised, RATE, True), abs=1e-9)
 
 
+def test_a_clip_with_digital_silence_has_one_score() -> None:
+    clean = speech_like(2.0)
+    gated = noised(clean)
+    gated[RATE // 2 : RATE] = 0
+    np.random.seed(1)
+    first = metrics.estoi(clean, gated, RATE)
+    assert np.random.random() == pytest.approx(0.417022)  # the caller's random numbers go on as they would
+    assert metrics.estoi(clean, gated, RATE) == first
+
+
 def test_with_too_little_speech() -> None:
     clean = np.zeros(2 * RATE)
     clean[: RATE // 10] = speech_like(1.0)[1_000 : 1_000 + RATE // 10]

@@ -13,6 +13,7 @@ __all__ = ["STOI_RATE", "at_stoi_rate", "estoi", "stoi"]
 STOI_RATE = 10_000
 """The sample rate in Hz at which STOI is defined; pystoi resamples clips of another one."""
 
+NOISE_SEED = 0
 NOT_SCORED = 1e-5  # what pystoi returns, with a warning, when it has too few frames
 
 
@@ -29,7 +30,8 @@ def stoi(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
 def estoi(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
     """Extended STOI, up to 1.0 (Jensen and Taal, IEEE/ACM TASLP 24(11), 2016); errors as for `stoi`.
 
-    `pystoi` adds random noise of 2e-16 to the spectra, so that the last digits vary from call to call.
+    `pystoi` adds random noise of 2e-16 to the spectra, which decides over frames of digital silence, as a silence
+    gate leaves them. It is always the same noise here, so that a clip has one score.
     """
     return _pystoi(clean, denoised, sample_rate, extended=True)
 
@@ -64,9 +66,14 @@ def _pystoi(clean: np.ndarray, denoised: np.ndarray, sample_rate: int, *, extend
     # Shorter than one frame of 256 samples at 10 kHz, pystoi fails on an empty array.
     if clean.size * STOI_RATE <= 256 * sample_rate:
         raise too_short
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Not enough STFT frames", category=RuntimeWarning)
-        score = float(pystoi_package(clean, denoised, sample_rate, extended=extended))
+    random_state = np.random.get_state()  # pystoi draws its noise from it
+    try:
+        np.random.seed(NOISE_SEED)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Not enough STFT frames", category=RuntimeWarning)
+            score = float(pystoi_package(clean, denoised, sample_rate, extended=extended))
+    finally:
+        np.random.set_state(random_state)
     if score == NOT_SCORED:
         raise too_short
     if not np.isfinite(score):
