@@ -23,3 +23,19 @@ def client(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     return mlflow.MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command line here: its exit code and standard error."""
+    from sezoo.cli import main
+
+    def call(*words):
+        code = 0
+        try:
+            main([str(word) for word in words])
+        except SystemExit as end:
+            code = end.code
+        return code, capsys.readouterr().err
+
+    return call

@@ -14,7 +14,6 @@ import soundfile
 import yaml
 
 from builders import RATE, noise, quantization_config, write_clips, write_model, write_yaml
-from sezoo.cli import main
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
@@ -28,21 +27,6 @@ def project(tmp_path, monkeypatch):
         write_clips(tmp_path / folder, "a.wav b.wav c.wav d.wav")
     write_yaml(tmp_path / "user_config.yaml", quantization_config())
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    """Call the command line: its exit code and standard error."""
-
-    def call(*words):
-        code = 0
-        try:
-            main(list(words))
-        except SystemExit as end:
-            code = end.code
-        return code, capsys.readouterr().err
-
-    return call
 
 
 @pytest.fixture

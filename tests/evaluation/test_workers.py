@@ -7,7 +7,7 @@ import time
 import pytest
 import soundfile
 
-from builders import Deadly, noise, write_clips, write_model
+from builders import Deadly, evaluation_config, noise, write_clips, write_model, write_yaml
 from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
 from sezoo.denoise import Board, WholeClip
@@ -109,3 +109,28 @@ def test_starting_early_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups of POSIX")
+def test_workers_end_when_the_main_process_is_killed(tmp_path):
+    """All processes of the run are in one group: it must be empty soon after."""
+    write_model(tmp_path / "model.onnx")
+    for folder in ("noisy", "clean"):
+        write_clips(tmp_path / folder, " ".join(f"{index:03d}.wav" for index in range(300)), seconds=2)
+    settings = {"metrics": ["pesq", "stoi"], "num_workers": 2}
+    write_yaml(tmp_path / "user_config.yaml", evaluation_config(evaluation=settings))
+    command = [sys.executable, "-m", "sezoo", "hydra.run.dir=out"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as main:
+        while b"scoring" not in main.stderr.readline():
+            pass
+        time.sleep(3)
+        main.kill()
+        main.wait()
+        for _ in range(200):
+            try:
+                os.killpg(main.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+        os.killpg(main.pid, 9)
+        pytest.fail("processes of the run are left")

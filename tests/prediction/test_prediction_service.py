@@ -9,7 +9,6 @@ import soundfile
 
 from builders import evaluation_config, mask_graph, noise, write_clips, write_model, write_yaml
 from sezoo.audio import read_clip
-from sezoo.cli import main
 from sezoo.denoise import Board, Patches, WholeClip, denoise
 from sezoo.mask_model import MaskModel
 from sezoo.quantization.static_shape import with_static_shape
@@ -23,19 +22,6 @@ def project(tmp_path, monkeypatch):
     write_clips(tmp_path / "noisy", "b.wav a.flac c.ogg")
     (tmp_path / "noisy" / "notes.txt").write_text("no audio", encoding="utf-8")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        code = 0
-        try:
-            main([str(word) for word in words])
-        except SystemExit as end:
-            code = end.code
-        return code, capsys.readouterr().err
-
-    return call
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 
 from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
@@ -72,7 +76,14 @@ def _begin(scoring: Scoring) -> None:
     """Set a worker up. The models are loaded with the first clip, where an error finds its way back."""
     global _scoring
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _scoring = scoring
+
+
+def _end_with_parent() -> None:
+    """A worker whose main process was killed would wait for its next clip for ever."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _score(pair: Pair) -> ClipScores | BadClipError:
