@@ -33,7 +33,6 @@ def stand_ins(monkeypatch):
         ("chain_eqeb", "qeb"),
         ("chain_tqe", "tqe"),
         ("chain_tqeb", "tqeb"),
-        ("chain_etq", "etq"),
         ("prediction", "p"),
     ],
 )

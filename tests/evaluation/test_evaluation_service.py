@@ -146,7 +146,7 @@ def test_a_model_in_too_short_patches_is_told_of(run, tmp_path, caplog):
     assert (advice.lookahead, advice.needed, advice.static_length) == (1, 3, 26)
     cost = results.means["float"]["snr"].value - results.means["float_patches"]["snr"].value
     assert advice.cost.value == pytest.approx(cost)
-    assert "float: a look-ahead of 1 frames is less than the 3 that the model's receptive field needs" in caplog.text
+    assert "float: a look-ahead of 1 frame is less than the 3 that the model's receptive field needs" in caplog.text
     assert "lookahead_frames: 3 with static_sequence_length: 26 is the smallest that avoids this" in caplog.text
 
 

@@ -10,6 +10,7 @@ from sezoo.evaluation.versions import Version
 from sezoo.metrics import METRIC_FACTS
 from sezoo.run_models import RunModel
 from sezoo.scores import ClipScores, Mean, change
+from sezoo.wording import counted
 
 __all__ = ["LookaheadAdvice", "SettingCost", "lookahead_advice", "setting_costs"]
 
@@ -39,7 +40,7 @@ class LookaheadAdvice:
 
     def __str__(self) -> str:
         start = (
-            f"{self.model}: a look-ahead of {self.lookahead} frames is less than the {self.needed} that the model's "
+            f"{self.model}: a look-ahead of {counted(self.lookahead, 'frame')} is less than the {self.needed} that the model's "
             "receptive field needs"
         )
         if self.cost is not None:
@@ -66,16 +67,14 @@ def lookahead_advice(
     for model in models:
         played = [version for version in versions if version.model == model.name]
         in_patches = [version for version in played if isinstance(version.play, Patches)]
-        patches = sorted(
-            in_patches, key=lambda version: isinstance(version.play, Board)
-        )  # the board has other costs too
-        whole = [version for version in played if isinstance(version.play, WholeClip)]
-        if not patches or patches[0].play.lookahead >= model.needed_lookahead:
+        # Patches before the board, which has other costs as well.
+        patches = min(in_patches, key=lambda version: isinstance(version.play, Board), default=None)
+        if patches is None or patches.play.lookahead >= model.needed_lookahead:
             continue
-        play = patches[0].play
-        cost = None
+        whole = next((version for version in played if isinstance(version.play, WholeClip)), None)
+        play, cost = patches.play, None
         if metric and whole and not isinstance(play, Board):
-            cost = change(clips, whole[0].name, patches[0].name, metric)
+            cost = change(clips, whole.name, patches.name, metric)
         found.append(LookaheadAdvice(model.name, play.frames, play.lookahead, model.needed_lookahead, metric, cost))
     return found
 
