@@ -40,8 +40,8 @@ class LookaheadAdvice:
 
     def __str__(self) -> str:
         start = (
-            f"{self.model}: a look-ahead of {counted(self.lookahead, 'frame')} is less than the {self.needed} that the model's "
-            "receptive field needs"
+            f"{self.model}: a look-ahead of {counted(self.lookahead, 'frame')} is less than the {self.needed} that the "
+            "model's receptive field needs"
         )
         if self.cost is not None:
             facts = METRIC_FACTS[self.metric]
