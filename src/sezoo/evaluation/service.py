@@ -58,7 +58,7 @@ def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
         asked = REFERENCE_METRICS if has_clean else NO_REFERENCE_METRICS
     if not has_clean and (needing := [metric for metric in asked if metric in REFERENCE_METRICS]):
         raise UserError(
-            f"evaluation.metrics: {needing[0]} needs clean speech, but the test set has none; there is dnsmos without it"
+            f"evaluation.metrics: {needing[0]} needs clean speech, but the test set has none; dnsmos needs none"
         )
     if set(asked) & set(NO_REFERENCE_METRICS) and not dnsmos_is_installed():
         why = "the test set has no clean clips, so that only DNSMOS can score it; it" if not has_clean else "dnsmos"
