@@ -115,6 +115,11 @@ def test_a_metric_that_there_is_not(project, fails):
     assert message.endswith("(did you mean stoi?)")
 
 
+@pytest.mark.parametrize("key", ["metrics", "play_like"])
+def test_an_empty_list(key, project, fails):
+    assert fails(f"evaluation.{key}=[]").startswith(f"evaluation.{key}: found []; allowed: ")
+
+
 def test_torch_weights_that_are_not_there(project, fails):
     message = fails("model.onnx_path=", "model.state_dict_path=weights.pt")
     assert message == "model.state_dict_path: there is no file weights.pt"

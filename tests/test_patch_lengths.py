@@ -29,6 +29,14 @@ def test_a_dynamic_model_is_cut_as_its_static_one_will_be():
     assert patch_lengths(config(quantization={"static_sequence_length": 58}), None) == (30, 14)
 
 
+def test_lengths_that_are_written_down_win_over_a_quantization_that_is_not_done():
+    lengths = {"frames_per_patch": 20, "lookahead_frames": 3}
+    assert patch_lengths(config(quantization={}, evaluation=lengths), None) == (20, 3)
+    both = {"quantization": {}, "evaluation": lengths, "operation_mode": "chain_qe"}
+    with pytest.raises(UserError, match="20 new frames and two look-aheads are 26 frames, but quantization"):
+        patch_lengths(config(**both), None)
+
+
 def test_fixed_sequence_length_of_old_files():
     assert patch_lengths(config(evaluation={"fixed_sequence_length": 58}), None) == (30, 14)
     with pytest.raises(UserError, match=r"evaluation.fixed_sequence_length: found 58; the model's length is 40 frames"):

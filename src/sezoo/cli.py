@@ -6,7 +6,9 @@ import argparse
 import gc
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +74,8 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     gc.set_threshold(100_000, 20, 20)
     # numpy's products here are small: a second thread of its library would spin and wait for them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a job (a batch system) means Ctrl-C
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

@@ -27,6 +27,7 @@ __all__ = [
     "tell_left_out",
     "test_pairs",
     "training_noisy_clips",
+    "training_pairs",
 ]
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,17 @@ def training_noisy_clips(dataset: Dataset) -> list[Path]:
     if clean.path is None:
         return clips_in(noisy.path, noisy.key, _extension(dataset))
     return [pair.noisy for pair in _pairs(noisy, clean, _extension(dataset))]
+
+
+def training_pairs(dataset: Dataset) -> list[Pair]:
+    """The pairs of the training set, sorted by name; each has a clean clip.
+
+    Raises
+    ------
+    UserError : a folder that is not set, missing or empty; folders that do not match.
+    """
+    noisy, clean = _folders(dataset, "train")
+    return _pairs(noisy, clean, _extension(dataset))
 
 
 def test_pairs(dataset: Dataset) -> list[Pair]:

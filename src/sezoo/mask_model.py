@@ -60,6 +60,8 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     ------
     UserError : there is no such file, or it is not an ONNX model.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; an ONNX file is needed")
     if not path.is_file():
         raise UserError(f"there is no model {path}")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Deployment
 from sezoo.errors import UserError
 
@@ -30,10 +31,11 @@ def patch_lengths(config: Config, static_frames: int | None) -> tuple[int, int]:
                 f"{static_frames} frames"
             )
         length, length_from = settings.fixed_sequence_length, "evaluation.fixed_sequence_length"
-    if length is None and config.quantization is not None:
-        length, length_from = config.quantization.static_sequence_length, "quantization.static_sequence_length"
     new, new_key = _set(config, "frames_per_patch")
     lookahead, lookahead_key = _set(config, "lookahead_frames")
+    is_open = new is None or lookahead is None or "q" in steps(config.operation_mode)
+    if length is None and config.quantization is not None and is_open:
+        length, length_from = config.quantization.static_sequence_length, "quantization.static_sequence_length"
     if length is None:
         return (
             DEFAULT.frames_per_patch if new is None else new,

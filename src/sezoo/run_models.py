@@ -65,22 +65,26 @@ class RunModel:
         """The file that plays it so."""
         return self.dynamic if kind == WHOLE or self.static is None else self.static
 
+    def play_problem(self, kind: str, config: Config) -> str | None:
+        """Why it, or the board, cannot be played so, in one line; None if it can."""
+        if kind == WHOLE and self.dynamic is None:
+            return f"play_like: whole clips need dynamic frames; this model has {self.static_frames}"
+        return board_problem(stft_of(config.preprocessing)) if kind == BOARD else None
+
     def play(self, kind: str, config: Config) -> Play:
         """How the configuration wants it played whole, in patches, or as on the board.
 
         Raises
         ------
-        UserError : it, or the board, cannot do that.
+        UserError : it, or the board, cannot do that; the model cannot be loaded.
         """
+        if (problem := self.play_problem(kind, config)) is not None:
+            raise UserError(problem)
         if kind == WHOLE:
-            if self.dynamic is None:
-                raise UserError(f"play_like: whole clips need dynamic frames; this model has {self.static_frames}")
             return WholeClip(self.field)
         frames, lookahead = patch_lengths(config, self.static_frames)
         if kind == PATCHES:
             return Patches(frames, lookahead)
-        if (problem := board_problem(stft_of(config.preprocessing))) is not None:
-            raise UserError(problem)
         return Board(frames, lookahead, (config.deployment or Deployment()).output_silence_threshold)
 
 
@@ -112,7 +116,7 @@ def _torch_model(config: Config) -> RunModel:
 
 
 def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
     model = load_onnx(path)
     contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)

@@ -49,6 +49,13 @@ DEFAULTS = {
         "clean_test_files_path": None,
         "noisy_train_files_path": None,
         "noisy_test_files_path": None,
+        "speech_path": None,
+        "noise_path": None,
+        "snr_range": (-5.0, 20.0),
+        "level_range": (-34.0, -14.0),
+        "clip_seconds": 2.0,
+        "cache": True,
+        "cache_gigabytes": 2.0,
         "skip_bad_files": False,
     },
     "preprocessing": {
@@ -63,10 +70,12 @@ DEFAULTS = {
         "power": 1.0,
     },
     "training": {
-        "device": "cuda:0",
+        "device": "auto",
         "epochs": 100,
         "optimizer": "Adam",
         "optimizer_arguments": {"lr": 0.001},
+        "lr_schedule": "constant",
+        "gradient_clipping": None,
         "loss": "spec_mse",
         "batching_strategy": "pad",
         "num_dataloader_workers": 4,
@@ -83,6 +92,9 @@ DEFAULTS = {
         },
         "save_every": 2,
         "snapshot_path": None,
+        "resume": None,
+        "mixed_precision": True,
+        "sound_examples_every": None,
         "ckpt_path": Path("ckpts"),
         "logs_filename": "training_logs.csv",
         "opset_version": 17,
@@ -187,6 +199,19 @@ def test_sample_counts(raw, value):
 def test_bad_sample_counts(raw):
     with pytest.raises(pydantic.ValidationError):
         Dataset(num_test_samples=raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"), [([-5, 20], (-5.0, 20.0)), ("(0, 1/2)", (0.0, 0.5)), (["-5", 3], (-5.0, 3.0))]
+)
+def test_ranges(raw, value):
+    assert Dataset(snr_range=raw).snr_range == value
+
+
+@pytest.mark.parametrize("raw", [[20, -5], 5, [1], [1, 2, 3], "wide", [0, float("inf")], [False, True], ["a", "b"]])
+def test_bad_ranges(raw):
+    with pytest.raises(pydantic.ValidationError):
+        Dataset(snr_range=raw)
 
 
 def test_loose_spelling_is_understood():

@@ -63,7 +63,7 @@ def test_everything_is_in_one_file(run, tmp_path):
     assert (found["clips"], found["seconds"]) == (5, 2.5)
     assert list(found["versions"]) == ["float_patches", "float_board", "float"]
     board = found["versions"]["float_board"]
-    assert board["play"]["like"] == "Board"
+    assert board["play"]["like"] == "board"
     assert board["folder"] == "eval_logs_board"
     mean = board["means"]["sisnr"]
     assert mean["low"] <= mean["mean"] <= mean["high"]
@@ -147,7 +147,10 @@ def test_a_model_in_too_short_patches_is_told_of(run, tmp_path, caplog):
     cost = results.means["float"]["snr"].value - results.means["float_patches"]["snr"].value
     assert advice.cost.value == pytest.approx(cost)
     assert "float: a look-ahead of 1 frame is less than the 3 that the model's receptive field needs" in caplog.text
-    assert "lookahead_frames: 3 with static_sequence_length: 26 is the smallest that avoids this" in caplog.text
+    assert (
+        "lookahead_frames: 3 with static_sequence_length: 26, for the same 20 new frames, is the smallest"
+        in caplog.text
+    )
 
 
 def test_the_costs_of_the_boards_settings(run, tmp_path):
@@ -164,8 +167,22 @@ def test_the_costs_of_the_boards_settings(run, tmp_path):
     assert {entry["setting"] for entry in everything["cost_of_board_settings"]} == set(costs)
 
 
+def test_explaining_a_dynamic_model_plays_it_as_on_the_board(run):
+    results = evaluate(run(evaluation={"explain_deployment": True}))
+    assert [version.name for version in results.versions] == ["float", "float_board"]
+    assert results.settings
+
+
+def test_torch_weights_that_cannot_be_loaded_are_an_error_before_anything_is_scored(run, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "weights.pt").write_text("none", encoding="utf-8")
+    with pytest.raises(UserError, match=r"weights\.pt"):
+        evaluate(run(model={"onnx_path": None, "state_dict_path": "weights.pt"}))
+    assert not (tmp_path / "out").exists()
+
+
 def test_explaining_without_a_board_says_so(run, caplog):
-    evaluate(run(evaluation={"explain_deployment": True}))
+    evaluate(run(evaluation={"explain_deployment": True, "play_like": "whole"}))
     assert "nothing is run as on the board" in caplog.text
 
 

@@ -26,7 +26,7 @@ def pair():
 @pytest.fixture
 def scoring(tmp_path):
     source = OnnxSource(write_model(tmp_path / "m.onnx"))
-    versions = tuple(Version(name, name, "float", source, play, name) for name, play in PLAYS.items())
+    versions = tuple(Version(name, name, "float", name, source, play, name) for name, play in PLAYS.items())
     return Scoring(versions, Stft(), 16000, ("snr", "si_snr", "mse", "stoi"))
 
 
@@ -116,6 +116,6 @@ def test_a_mask_that_is_none_names_model_and_clip(scoring, pair, tmp_path):
     weights = next(weight for weight in model.graph.initializer if weight.name == "b2")
     weights.raw_data = np.full(257, np.nan, np.float32).tobytes()
     (tmp_path / "nan.onnx").write_bytes(model.SerializeToString())
-    version = Version("float", "float", "float", OnnxSource(tmp_path / "nan.onnx"), WholeClip(), "logs")
+    version = Version("float", "float", "float", "whole", OnnxSource(tmp_path / "nan.onnx"), WholeClip(), "logs")
     with pytest.raises(UserError, match=rf"nan.onnx: the mask has NaN or infinite values \(on .*{pair.name}\)"):
         ClipScorer(changed(scoring, versions=(version,))).score(pair)

@@ -31,7 +31,7 @@ def pairs(tmp_path):
 def scoring(tmp_path):
     source = OnnxSource(write_model(tmp_path / "m.onnx"))
     plays = {"whole": WholeClip((0, 0)), "board": Board(12, 3)}
-    versions = tuple(Version(name, name, "float", source, play, name) for name, play in plays.items())
+    versions = tuple(Version(name, name, "float", name, source, play, name) for name, play in plays.items())
     return Scoring(versions, Stft(), 16000, ("snr", "si_snr", "mse"))
 
 
@@ -68,7 +68,7 @@ def test_a_killed_worker_ends_the_run_with_one_clear_error(scoring, pairs):
 
 
 def test_a_models_error_in_a_worker_is_the_same_error_here(scoring, pairs, tmp_path):
-    version = Version("float", "float", "float", OnnxSource(tmp_path / "no.onnx"), WholeClip(), "logs")
+    version = Version("float", "float", "float", "whole", OnnxSource(tmp_path / "no.onnx"), WholeClip(), "logs")
     broken = Scoring(**{**vars(scoring), "versions": (version,)})
     messages = set()
     for workers in (1, 2):

@@ -1,6 +1,9 @@
 """`sezoo denoise` and operation_mode prediction, from files to files."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -132,6 +135,10 @@ def test_two_recordings_of_one_name(project, fails):
         (("noisy/b.wav", "-m", "model.onnx", "preprocessing.hop_lenth=1"), "hop_lenth: unknown key; did you mean"),
         (("noisy/b.wav", "-m", "model.onnx", "n_fft=512"), "n_fft=512: there is no such file, and SECTION.KEY=VALUE"),
         (("noisy/b.wav", "-m", "model.onnx", "--play-like", "bord"), "argument --play-like: invalid choice: 'bord'"),
+        (("noisy/b.wav", "-m", "model.onnx", "-o", "a.mp3", "--format", "ogg"), "but -o a.mp3 says .mp3"),
+        (("noisy/b.wav", "-m", "model.onnx", "-o", "x" * 300 + ".wav"), "cannot be used: "),
+        (("noisy/b.wav", "-m", "noisy"), "noisy is a folder; an ONNX file is needed"),
+        (("noisy/b.wav", "-m", "model.onnx", "-o", "model.onnx/b"), "cannot write model.onnx/b"),
         (("noisy/notes.txt", "-m", "model.onnx"), "notes.txt: not readable as audio"),
         (("noisy/b.wav", "-m", "static.onnx", "--play-like", "whole"), "play_like: whole clips need dynamic frames"),
         (("noisy/b.wav", "-m", "static.onnx", "--play-like", "board", "evaluation.lookahead_frames=14",
@@ -155,6 +162,36 @@ def test_a_damaged_recording_among_others(project, run):
     assert names_in(project / "denoised") == ["a.flac", "b.wav"]  # whole ones, and no half
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of POSIX")
+def test_a_disk_that_is_full_is_not_the_recordings_fault(project):
+    """Not even where bad recordings may be left out."""
+    soundfile.write(project / "noisy" / "b.wav", noise(60.0), 16000)
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000));"
+        "from sezoo.cli import main;"
+        "main(['denoise', 'noisy/b.wav', '-m', 'model.onnx', 'dataset.skip_bad_files=true', 'dataset.name=demo'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 2, done.stderr
+    assert "error: cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(project.rglob("*.part*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_being_terminated_is_being_interrupted(project):
+    soundfile.write(project / "noisy" / "b.wav", noise(1200.0), 16000)
+    command = [sys.executable, "-m", "sezoo", "denoise", "noisy/b.wav", "-m", "model.onnx"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        assert "denoising 1 recording" in process.stderr.readline()
+        process.terminate()
+        told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted; nothing half-written is left" in told
+    assert not list((project / "denoised").iterdir())
+
+
 def test_prediction_by_the_yaml_file(project, run):
     raw = evaluation_config(operation_mode="prediction", dataset=None)
     raw["prediction"] = {"input_path": "noisy", "format": "wav", "play_like": "patches"}
@@ -175,7 +212,7 @@ def test_prediction_of_the_test_set(project, run, caplog):
     code, err = run("hydra.run.dir=out")
     assert code == 0, err
     assert names_in(project / "out" / "predictions") == ["a.wav", "b.wav"]
-    assert "2 denoised recordings in" in err
+    assert "2 denoised recordings: " in err
 
 
 def test_bad_recordings_are_left_out_if_that_is_wanted(project, run):

@@ -81,7 +81,7 @@ def mode_problems(config: Config) -> list[str]:
     for section in required_sections(mode):
         if section in config.model_fields_set or (section == "dataset" and not needs_dataset):
             continue
-        instead = _INSTEAD_OF_A_DATASET.get("".join(needs_dataset), "") if section == "dataset" else ""
+        instead = _instead_of(needs_dataset) if section == "dataset" else ""
         problems.append(f"{section}: operation_mode {mode} needs the section {section}{instead}")
     if config.model is not None:
         problems += _model_problems(config.model, mode)
@@ -96,6 +96,11 @@ _INSTEAD_OF_A_DATASET = {
     "q": " (or quantization.noisy_quantization_files_path)",
     "p": " (or prediction.input_path)",
 }
+
+
+def _instead_of(needing_steps: set[str]) -> str:
+    """What spares the data set where a single step needs it."""
+    return _INSTEAD_OF_A_DATASET.get("".join(needing_steps), "")
 
 
 def _model_problems(model: Model, mode: str) -> list[str]:
@@ -123,6 +128,14 @@ def _dataset_problems(dataset: Dataset, mode: str, needing_steps: set[str]) -> l
             keys = ("root_folder",) if needing_steps else ()
         case "custom":
             keys = tuple(dict.fromkeys(key for step in "teqp" if step in needing_steps for key in _CUSTOM_PATHS[step]))
+        case "mix":
+            if others := [LETTERS[step].mode for step in "eqp" if step in needing_steps]:
+                return [
+                    "dataset.name: found 'mix', which has clips for training alone; recordings of noisy speech are "
+                    f"needed for {' and '.join(others)}: those of dataset.name valentini, custom or demo"
+                    f"{_instead_of(needing_steps - {'t'})}"
+                ]
+            keys = ("speech_path", "noise_path") if "t" in needing_steps else ()
         case _:
             keys = ()
     return [

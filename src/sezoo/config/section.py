@@ -1,6 +1,7 @@
 """What every YAML section is made of: the base class, and the types of its keys with the words for what they allow."""
 
 import datetime
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
@@ -13,9 +14,11 @@ from sezoo.config.values import literal, number
 __all__ = [
     "AtLeast0",
     "AtLeast1",
+    "DecibelRange",
     "Fraction",
     "Frames",
     "HeldOutCount",
+    "Lookahead",
     "MetricNames",
     "Names",
     "NotNegative",
@@ -64,6 +67,16 @@ def _metrics(value: Any) -> Any:
     return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
 
 
+def _range(value: Any) -> tuple[float, float]:
+    value = literal(value)
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError
+    low, high = (number(end) for end in value)
+    if not all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high)) or low > high:
+        raise ValueError
+    return float(low), float(high)
+
+
 def _sample_count(value: Any) -> int | float:
     value = number(value)
     whole = isinstance(value, int) and value >= 1
@@ -79,10 +92,12 @@ Whole = Annotated[int, _number, Allowed("a whole number")]
 AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
 AtLeast1 = Annotated[int, Field(ge=1), _number, Allowed("a whole number, 1 or more")]
 Frames = Annotated[int, Field(ge=1, le=10_000), _number, Allowed("a whole number from 1 to 10000")]
+Lookahead = Annotated[int, Field(ge=0, le=10_000), _number, Allowed("a whole number from 0 to 10000")]
 SampleRate = Annotated[int, Field(ge=2000, le=768_000), _number, Allowed("a whole number from 2000 to 768000")]
 Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number")]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]
+DecibelRange = Annotated[tuple[float, float], PlainValidator(_range), Allowed("two numbers in dB, the lower one first")]
 Fraction = Annotated[float, Field(gt=0, lt=1), _number, Allowed("a fraction above 0 and below 1")]
 SampleCount = Annotated[
     int | float,
@@ -102,8 +117,8 @@ MetricName = Literal[
     *("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl"),
     *("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
 ]
-MetricNames = Annotated[tuple[MetricName, ...], BeforeValidator(_metrics)]
-PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], BeforeValidator(_names)]
+MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
+PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], Field(min_length=1), BeforeValidator(_names)]
 Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
 
 

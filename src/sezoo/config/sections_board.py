@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sezoo.config.section import AtLeast0, AtLeast1, Number, PathText, Section, Text, TrueFalse
+from sezoo.config.section import AtLeast0, Frames, Lookahead, Number, PathText, Section, Text, TrueFalse
 
 __all__ = ["Benchmarking", "Board", "Deployment", "HardwareSetup", "STEdgeAI", "Tools"]
 
@@ -61,8 +61,8 @@ class HardwareSetup(Section):
 class Deployment(Section):
     """The application on the board."""
 
-    frames_per_patch: AtLeast1 = Field(30, description="New frames P per call of the model.")
-    lookahead_frames: AtLeast0 = Field(
+    frames_per_patch: Frames = Field(30, description="New frames P per call of the model.")
+    lookahead_frames: Lookahead = Field(
         5, description="Context frames K on each side of the patch: the model's fixed length is P + 2 K frames."
     )
     output_silence_threshold: Number = Field(

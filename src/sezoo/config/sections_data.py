@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sezoo.config.section import (
     AtLeast0,
     AtLeast1,
+    DecibelRange,
     Fraction,
     HeldOutCount,
     PathText,
@@ -79,12 +80,12 @@ class CustomModelSpecific(Section):
 
 
 class Dataset(Section):
-    """The pairs of noisy and clean recordings."""
+    """The recordings: pairs of noisy and clean ones, or speech and noise that training mixes."""
 
-    name: Literal["valentini", "custom", "demo"] = Field(
+    name: Literal["valentini", "custom", "demo", "mix"] = Field(
         "valentini",
         description="Layout of the recordings: valentini under root_folder, custom by the four paths below, "
-        "demo is the small set that comes with sezoo.",
+        "demo is the small set that comes with sezoo, mix trains on speech_path mixed with noise_path.",
     )
     root_folder: PathText | None = Field(
         None,
@@ -95,8 +96,16 @@ class Dataset(Section):
         56, description="valentini: number of speakers of the training set."
     )
     file_extension: Text = Field(".wav", description="Extension of the recordings.")
-    num_training_samples: SampleCount | None = Field(None, description="Clips of the training set to use.")
-    num_validation_samples: HeldOutCount = Field(100, description="Clips split off the training set for validation.")
+    num_training_samples: SampleCount | None = Field(
+        None,
+        description="Clips of the training set to use, besides those for validation; mix: clips to mix in an epoch, "
+        "empty = as many as there are recordings of speech.",
+    )
+    num_validation_samples: HeldOutCount = Field(
+        100,
+        description="Clips split off the training set for validation; mix: clips to mix, once, of the recordings held "
+        "out of training (one in twenty).",
+    )
     num_test_samples: SampleCount | None = Field(None, description="Clips of the test set to use.")
     shuffle: TrueFalse = Field(True, description="Shuffle the training clips.")
     random_seed: AtLeast0 = Field(42, description="Seed of the split, the sampling and the shuffling.")
@@ -104,6 +113,17 @@ class Dataset(Section):
     clean_test_files_path: PathText | None = Field(None, description="custom: folder of the clean test clips.")
     noisy_train_files_path: PathText | None = Field(None, description="custom: folder of the noisy training clips.")
     noisy_test_files_path: PathText | None = Field(None, description="custom: folder of the noisy test clips.")
+    speech_path: PathText | None = Field(None, description="mix: folder of clean speech, searched with its subfolders.")
+    noise_path: PathText | None = Field(None, description="mix: folder of noise, searched with its subfolders.")
+    snr_range: DecibelRange = Field(
+        (-5.0, 20.0), description="mix: lowest and highest SNR in dB; the speech is measured without its pauses."
+    )
+    level_range: DecibelRange = Field(
+        (-34.0, -14.0), description="mix: lowest and highest level of the speech in dBFS (RMS without its pauses)."
+    )
+    clip_seconds: Positive = Field(2.0, description="mix: length of a clip in seconds.")
+    cache: TrueFalse = Field(True, description="Keep decoded training recordings in memory, 2 bytes a sample.")
+    cache_gigabytes: Positive = Field(2.0, description="Most memory that they may take, in GB.")
     skip_bad_files: TrueFalse = Field(
         False, description="Report clips that cannot be used and leave them out; False makes them an error."
     )

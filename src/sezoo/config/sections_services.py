@@ -9,6 +9,7 @@ from sezoo.config.section import (
     AtLeast0,
     AtLeast1,
     Frames,
+    Lookahead,
     MetricNames,
     Names,
     NotNegative,
@@ -42,12 +43,22 @@ class Regularization(Section):
 class Training(Section):
     """Training of a torch model."""
 
-    device: Text = Field("cuda:0", description="Torch device: cpu, cuda:0 ...")
+    device: Text = Field("auto", description="Torch device: auto, cpu, cuda:0 ...")
     epochs: AtLeast1 = Field(100, description="Passes over the training set.")
     optimizer: Text = Field("Adam", description="Name of any optimizer of torch.optim.")
     optimizer_arguments: Settings = Field({"lr": 0.001}, description="Keyword arguments of the optimizer.")
-    loss: Literal["spec_mse", "wave_mse", "wave_snr", "wave_sisnr"] = Field(
-        "spec_mse", description="spec_mse compares complex spectra, the wave losses need preprocessing.center True."
+    lr_schedule: Literal["constant", "one_cycle", "cosine", "exponential"] = Field(
+        "constant",
+        description="Learning rate over the steps: falls from that of the optimizer to 1/100 of it, in one_cycle after "
+        "rising from there in the first tenth.",
+    )
+    gradient_clipping: Positive | None = Field(
+        None, description="Largest norm of a step's gradient, all weights together; empty = no limit."
+    )
+    loss: Literal["spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr"] = Field(
+        "spec_mse",
+        description="spec_mse compares complex spectra, compressed compares them to the power 0.3; compressed_sisnr "
+        "adds the SI-SNR to it; the wave losses need preprocessing.center True.",
     )
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
@@ -62,6 +73,14 @@ class Training(Section):
     regularization: Regularization = Field(default_factory=Regularization, description="See the section below.")
     save_every: AtLeast1 = Field(2, description="Epochs from checkpoint to checkpoint.")
     snapshot_path: PathText | None = Field(None, description="Snapshot to resume the training from.")
+    resume: Literal["auto"] | None = Field(
+        None,
+        description="auto goes on from the newest snapshot of the runs beside this one; empty = snapshot_path, if set.",
+    )
+    mixed_precision: TrueFalse = Field(True, description="On a GPU, run the network in bfloat16.")
+    sound_examples_every: AtLeast1 | None = Field(
+        None, description="Epochs from one set of validation sounds to listen to to the next; empty = none."
+    )
     ckpt_path: PathText = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
     logs_filename: Text = Field("training_logs.csv", description="Name of the file with one row per epoch.")
     opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")
@@ -108,11 +127,11 @@ class Evaluation(Section):
         description="How the model is run: whole (the clip at once), patches (as the board cuts it), board (all that "
         "the board does); empty = whole, and for a static model all three.",
     )
-    frames_per_patch: AtLeast1 | None = Field(
+    frames_per_patch: Frames | None = Field(
         None,
         description="New frames P of a patch; empty = deployment.frames_per_patch, or what the model's length gives.",
     )
-    lookahead_frames: AtLeast0 | None = Field(
+    lookahead_frames: Lookahead | None = Field(
         None, description="Context frames K on each side of a patch; empty = deployment.lookahead_frames, or likewise."
     )
     explain_deployment: TrueFalse = Field(

@@ -49,8 +49,8 @@ class LookaheadAdvice:
             amount = f"{facts.form.format(abs(self.cost.value))} {facts.label}"
             start += f"; in patches it {'loses' if loses else 'gains'} {amount} here"
         return (
-            f"{start}: lookahead_frames: {self.needed} with static_sequence_length: {self.static_length} is the "
-            "smallest that avoids this"
+            f"{start}: lookahead_frames: {self.needed} with static_sequence_length: {self.static_length}, for the same "
+            f"{counted(self.frames, 'new frame')}, is the smallest that avoids this"
         )
 
 

@@ -115,7 +115,7 @@ def _version(results: Results, version: Version) -> dict[str, object]:
     return {
         "label": version.label,
         "model": path.as_posix(),
-        "play": {"like": type(version.play).__name__, **asdict(version.play)},
+        "play": {"like": version.kind, **asdict(version.play)},
         "folder": version.folder,
         "means": _intervals(results.means[version.name]),
         "improvement": _intervals({metric: mean for metric, mean in improvement.items() if mean is not None}),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.audio import BadClipError, read_clip
 from sezoo.dataset import Pair
 from sezoo.denoise import denoise_together
 from sezoo.errors import UserError
@@ -17,6 +16,7 @@ from sezoo.evaluation.versions import Version
 from sezoo.mask_model import MaskFunction
 from sezoo.metrics import score_clip
 from sezoo.model_source import ModelSource, open_model
+from sezoo.pairs import read_pair
 from sezoo.scores import NOISY, ClipScores
 from sezoo.spectrum import Stft
 
@@ -101,28 +101,3 @@ class ClipScorer:
         except UserError as error:
             raise UserError(f"{error} (on {pair.noisy})") from error
         return ClipWaves(noisy, clean, {name: wave * peak for name, wave in denoised.items()})
-
-
-def read_pair(pair: Pair, sample_rate: int, stft: Stft) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read a pair; where one clip is longer by a hop at most, its end is left out.
-
-    Returns
-    -------
-    noisy, clean : (samples,) float32 each; clean is None where the pair has none.
-
-    Raises
-    ------
-    BadClipError : a clip that cannot be used, or lengths that differ by more.
-    """
-    noisy = read_clip(pair.noisy, sample_rate, min_samples=stft.min_samples)
-    if pair.clean is None:
-        return noisy, None
-    clean = read_clip(pair.clean, sample_rate, min_samples=stft.min_samples)
-    if abs(len(noisy) - len(clean)) > stft.hop_length:
-        raise BadClipError(
-            pair.clean,
-            f"it is {len(clean)} samples long at {sample_rate} Hz, but {pair.noisy} is {len(noisy)}: "
-            f"clean and noisy may differ by a hop ({stft.hop_length}) at most",
-        )
-    samples = min(len(noisy), len(clean))
-    return noisy[:samples], clean[:samples]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from sezoo.config.sections import Config
 from sezoo.denoise import Board, Play
-from sezoo.errors import UserError
 from sezoo.model_source import ModelSource
 from sezoo.run_models import BOARD, PATCHES, WHOLE, RunModel
 
@@ -28,12 +27,14 @@ class Version:
     name : in files: "float", "int8_board".
     label : for people: "int8 on the board".
     model : name of the model.
+    kind : how it is played, by its name in the configuration.
     folder : of its scores, in the run's folder.
     """
 
     name: str
     label: str
     model: str
+    kind: str
     source: ModelSource
     play: Play
     folder: str
@@ -49,33 +50,38 @@ def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
     logs_path = config.evaluation.logs_path.as_posix()
     versions = []
     for model, suffix in zip(models, ("", "_quantized"), strict=False):
-        for index, (kind, play) in enumerate(_plays(model, bool(suffix), config).items()):
+        for index, (kind, play) in enumerate(_plays(model, bool(suffix), len(models) > 1, config).items()):
             name = model.name if kind == WHOLE else f"{model.name}_{kind}"
             folder = f"{logs_path}{suffix}" + (f"_{kind}" if index else "")
             label = model.name + LABELS[kind]
-            versions.append(Version(name, label, model.name, model.source_for(kind), play, folder))
+            versions.append(Version(name, label, model.name, kind, model.source_for(kind), play, folder))
     return versions
 
 
-def _plays(model: RunModel, made_here: bool, config: Config) -> dict[str, Play]:
-    """How a model is played, the way of its main scores first."""
+def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, Play]:
+    """How a model is played, the way of its main scores first.
+
+    Parameters
+    ----------
+    made_here : it is the int8 model of a quantization before this.
+    has_others : it is not the only model of the run.
+    """
     settings = config.evaluation
     asked = settings.play_like
     if asked is not None:
         return {kind: model.play(kind, config) for kind in dict.fromkeys(asked)}
     if model.static is not None:
         kinds = (WHOLE, PATCHES, BOARD) if made_here else (PATCHES, BOARD, WHOLE)
+    elif settings.fixed_sequence_length is not None:
+        kinds = (PATCHES,)
     else:
-        kinds = (WHOLE,) if settings.fixed_sequence_length is None else (PATCHES,)
+        kinds = (WHOLE, BOARD) if settings.explain_deployment and not has_others else (WHOLE,)
     plays: dict[str, Play] = {}
     for kind in kinds:
-        if kind == PATCHES:  # lengths that do not fit are an error in any case
+        if (problem := model.play_problem(kind, config)) is None:
             plays[kind] = model.play(kind, config)
-            continue
-        try:
-            plays[kind] = model.play(kind, config)
-        except UserError as error:
-            log.info("not scored%s: %s", LABELS[kind] or " on whole clips", error)
+        else:
+            log.info("not scored%s: %s", LABELS[kind] or " on whole clips", problem)
     return plays
 
 

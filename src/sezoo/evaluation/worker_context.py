@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
@@ -31,16 +33,31 @@ def worker_context(metrics: Sequence[str]) -> Iterator[BaseContext]:
     A fork server where there is one: libraries are loaded once, and no thread of ours is forked. Else spawn.
     """
     with _one_thread_each():
-        yield _context(metrics)
+        context = _context(metrics)
+        _ensure_server(context)
+        yield context
 
 
 def start_early(metrics: Sequence[str]) -> None:
     """Let the fork server, where there is one, load its libraries while this process loads its own."""
     with _one_thread_each():
-        if _context(metrics).get_start_method() == "forkserver":
-            from multiprocessing.forkserver import ensure_running
+        _ensure_server(_context(metrics))
 
-            ensure_running()
+
+def _ensure_server(context: BaseContext) -> None:
+    """Start the fork server, where there is one, so that Ctrl-C while it loads its libraries is not its business."""
+    if context.get_start_method() != "forkserver":
+        return
+    from multiprocessing.forkserver import ensure_running
+
+    if threading.current_thread() is not threading.main_thread():  # others may not touch signals
+        ensure_running()
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # is inherited
+    try:
+        ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _context(metrics: Sequence[str]) -> BaseContext:

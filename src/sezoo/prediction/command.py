@@ -9,6 +9,7 @@ from typing import Any
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
+from sezoo.files import reason_of
 from sezoo.mask_model import declared_contract, load_onnx
 from sezoo.prediction.service import predict_targets
 from sezoo.prediction.targets import Target, check_free, container_of, recordings_in, targets_for
@@ -39,7 +40,10 @@ def denoise_files(options: argparse.Namespace) -> None:
     if options.format is not None:
         container_of(options.format, "--format")
     sources = recordings_in(paths, "command line")
-    targets = _targets(sources, options)
+    try:
+        targets = _targets(sources, options)
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise UserError(f"-o: {options.output} cannot be used: {reason_of(error)}") from error
     config = _config(options, overrides)
     predict_targets(Run(config, Path(), NoTracker()), targets)
 
@@ -50,7 +54,11 @@ def _targets(sources: list[Path], options: argparse.Namespace) -> list[Target]:
         return targets_for(sources, output, ending=options.format, overwrite=options.overwrite, mending=OVERWRITE)
     if len(sources) > 1:
         raise UserError(f"-o: {output} is one file, but there are {len(sources)} recordings; name a folder")
-    container_of(output.suffix, "-o")
+    container = container_of(output.suffix, "-o")
+    if options.format is not None and container_of(options.format, "--format") != container:
+        raise UserError(
+            f"--format: found {options.format!r}, but -o {output} says {output.suffix}; leave one of them out"
+        )
     if output.exists() and output.samefile(sources[0]):
         raise UserError(f"{output} would be replaced by its own denoised version; name another file with -o")
     if not options.overwrite:

@@ -79,7 +79,8 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     tell_left_out(left_out, len(targets))
     bad = {error.path for error in left_out}
     written = [target.path for target in targets if target.source not in bad]
-    log.info("%s in %s", counted(len(written), "denoised recording"), shown(written[0].parent))
+    where = shown(written[0] if len(written) == 1 else written[0].parent)
+    log.info("%s: %s", counted(len(written), "denoised recording"), where)
     return written
 
 

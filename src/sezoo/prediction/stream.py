@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +55,14 @@ class Denoiser:
             if file.frames == 0:
                 raise BadClipError(source, "it has no samples")
             peak = np.float32(_peak(source) if self.peak_normalize else 1)
-            with written_aside(target) as aside, _opened(aside, target, file) as out:
+            with written_aside(target) as aside, _opened(aside, target, file) as write:
                 left = file.frames
                 for wave in self._denoised(file, peak):
                     wave = wave[:left]
                     left -= len(wave)
-                    out.write(wave if out.subtype in BEYOND_FULL_SCALE else np.clip(wave, -1, 1))
+                    write(wave)
                     yield
-                out.write(np.zeros((left, file.channels), np.float32))
+                write(np.zeros((left, file.channels), np.float32))
 
     def _denoised(self, file: soundfile.SoundFile, peak: np.float32) -> Iterator[np.ndarray]:
         """The denoised samples, (n, channels) float32 a block, at the file's rate."""
@@ -85,19 +86,31 @@ def _peak(path: Path) -> float:
         return max(float(np.abs(block).max(initial=0)) for block in blocks_of(file)) or 1.0
 
 
-def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> soundfile.SoundFile:
-    """A file to write to, as the recording is but for what its container cannot hold."""
+@contextmanager
+def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
+    """A file to write samples (n, channels) to, as the recording is but for what its container cannot hold."""
     container = container_of(target.suffix, str(target))
     subtype = "OPUS" if target.suffix.lower() == ".opus" else like.subtype
     if not soundfile.check_format(container, subtype):
         subtype = soundfile.default_subtype(container)
+    aside.touch()  # a folder that cannot be written has a reason in Python's errors, none in libsndfile's
     try:
-        return soundfile.SoundFile(aside, "w", like.samplerate, like.channels, subtype, format=container)
+        file = soundfile.SoundFile(aside, "w", like.samplerate, like.channels, subtype, format=container)
     except soundfile.LibsndfileError as error:
         raise UserError(
             f"{target}: {container} cannot hold {like.samplerate} Hz in {like.channels} channels "
             f"({error.error_string.rstrip('.')}); another format can, wav for example"
         ) from error
+
+    def write(wave: np.ndarray) -> None:
+        try:
+            file.write(wave if subtype in BEYOND_FULL_SCALE else np.clip(wave, -1, 1))
+        except soundfile.LibsndfileError as error:  # not the recording's fault, which is open as well
+            reason = error.error_string.rstrip(".")
+            raise UserError(f"cannot write {target}: {reason} (is the disk full?)") from error
+
+    with file:
+        yield write
 
 
 def blocks_in(source: Path) -> int:

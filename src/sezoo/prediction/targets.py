@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
+
+log = logging.getLogger(__name__)
 
 CONTAINERS = {
     "wav": "WAV", "flac": "FLAC", "ogg": "OGG", "opus": "OGG", "mp3": "MP3", "aiff": "AIFF", "aif": "AIFF", "au": "AU",
@@ -44,7 +47,9 @@ def recordings_in(paths: Sequence[Path], key: str) -> list[Path]:
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in AUDIO_EXTENSIONS)
-            inside = [file for file in inside if not file.name.startswith(".")]
+            inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
+            if inside and (others := sum(1 for _ in path.iterdir()) - len(inside)):
+                log.info("%s: %s in it are no recordings and are left alone", path, counted(others, "file or folder"))
             if not inside:
                 known = ", ".join(sorted(AUDIO_EXTENSIONS))
                 raise UserError(f"{key}: no recordings in {path}; files that end in {known} are taken for recordings")

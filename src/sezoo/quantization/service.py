@@ -95,7 +95,7 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
 def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str]]:
     """The checked float model, ready for calibration, and the types of its operators that are quantized."""
     settings = config.quantization
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
     model = load_onnx(path)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)

@@ -27,24 +27,26 @@ def print_scores(results: Results, title: str = "") -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
-    title = title or f"{counted(len(results.clips), 'test clip')}, {_minutes(results):.1f} min"
+    title = title or f"{counted(len(results.clips), 'test clip')}, {_length(results)}"
+    console.print(f"{title}: means, and 95 % intervals of them", style="italic")
     at_once = max(3, (console.width - LABEL_WIDTH) // METRIC_WIDTH)
     for start in range(0, len(results.metrics), at_once):
-        console.print(score_table(results, results.metrics[start : start + at_once], title))
-    for start in range(0, len(results.metrics) if results.settings else 0, at_once):
+        console.print(score_table(results, results.metrics[start : start + at_once]))
+    if not results.settings:
+        return
+    console.print("what the board's settings cost: the change of the scores without each", style="italic")
+    for start in range(0, len(results.metrics), at_once):
         console.print(settings_table(results, results.metrics[start : start + at_once]))
 
 
-def _minutes(results: Results) -> float:
-    return sum(clip.seconds for clip in results.clips) / 60
+def _length(results: Results) -> str:
+    seconds = sum(clip.seconds for clip in results.clips)
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
-def score_table(results: Results, metrics: Sequence[str], title: str) -> Table:
+def score_table(results: Results, metrics: Sequence[str]) -> Table:
     """Versions by metrics: the means over the clips with 95 % intervals, then the changes between versions."""
-    table = _table(f"{title}: means, and 95 % intervals of them")
-    for metric in metrics:
-        facts = METRIC_FACTS[metric]
-        table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
+    table = _table(metrics)
     labels = {NOISY: "noisy", **{version.name: version.label for version in results.versions}}
     for name, label in labels.items():
         table.add_row(label, *(_cell(results.means[name].get(metric), metric) for metric in metrics))
@@ -56,9 +58,7 @@ def score_table(results: Results, metrics: Sequence[str], title: str) -> Table:
 
 def settings_table(results: Results, metrics: Sequence[str]) -> Table:
     """What each setting of the board costs: the scores that would be won without it."""
-    table = _table("what the board's settings cost: the change of the scores without each")
-    for metric in metrics:
-        table.add_column(METRIC_FACTS[metric].label, justify="right", no_wrap=True)
+    table = _table(metrics)
     several = len({cost.model for cost in results.settings}) > 1
     for cost in results.settings:
         label = f"{cost.model}, {cost.setting}" if several else cost.setting
@@ -66,12 +66,16 @@ def settings_table(results: Results, metrics: Sequence[str]) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def _table(metrics: Sequence[str]) -> Table:
+    """A table without rows, a column for each metric."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
+    for metric in metrics:
+        facts = METRIC_FACTS[metric]
+        table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
     return table
 
 
@@ -89,6 +93,8 @@ def _cell(mean: Mean | None, metric: str) -> str:
     if mean is None:
         return "none"
     form = METRIC_FACTS[metric].form
+    if mean.clips < 2:  # one clip says nothing of how clips differ
+        return form.format(mean.value)
     return f"{form.format(mean.value)}\n[dim]±{form.format((mean.high - mean.low) / 2)}[/dim]"
 
 
