@@ -177,10 +177,10 @@ def test_check_finds_the_file_by_any_path(project, run, fails):
 
 @pytest.mark.parametrize("command", [["config", "--check", "user_config.yaml"], []])
 def test_a_mode_that_is_not_there_yet(project, fails, command):
-    config = quantization_config(training={}, model={"model_type": "STFTTCNN"}, dataset={"name": "demo"})
-    write_yaml(project / "user_config.yaml", {**config, "operation_mode": "training"})
-    has = "quantization, evaluation, prediction and their chains"
-    assert fails(*command) == f"operation_mode: training is not in this version of sezoo; it has {has}"
+    config = quantization_config(benchmarking={}, dataset={"name": "demo"})
+    write_yaml(project / "user_config.yaml", {**config, "operation_mode": "benchmarking"})
+    has = "training, quantization, evaluation, prediction and their chains"
+    assert fails(*command) == f"operation_mode: benchmarking is not in this version of sezoo; it has {has}"
     assert not (project / "experiment_outputs").exists()
 
 

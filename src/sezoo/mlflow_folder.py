@@ -61,13 +61,13 @@ class FolderTracker:
         for name, value in parameters.items():
             write_text(self.folder / "params" / name, value)
 
-    def metrics(self, values: Mapping[str, float]) -> None:
-        """Track numbers by name."""
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Track numbers by name, those of an epoch with its number as the step."""
         for name, value in values.items():
             path = self.folder / "metrics" / name
             path.parent.mkdir(exist_ok=True)
             with path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(f"{_now()} {float(value)} 0\n")
+                file.write(f"{_now()} {float(value)} {step}\n")
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""

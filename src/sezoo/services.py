@@ -28,6 +28,17 @@ class Service:
     check: Callable[[Config, bool], None]
 
 
+def _training(run: Run) -> None:
+    import sezoo.torch_model  # noqa: F401 - says what to install where there is no torch
+    from sezoo.training.service import train
+
+    train(run)
+
+
+def _check_training(config: Config, model_is_made: bool) -> None:
+    """Nothing comes before training: it checks what it needs itself."""
+
+
 def _quantization(run: Run) -> None:
     from sezoo.quantization.service import quantize  # onnxruntime loads here, not for `--help`
 
@@ -69,6 +80,7 @@ def _check_prediction(config: Config, model_is_made: bool) -> None:
 
 
 SERVICES: dict[str, Service] = {
+    "t": Service(_training, _check_training),
     "q": Service(_quantization, _check_quantization),
     "e": Service(_evaluation, _check_evaluation),
     "p": Service(_prediction, _check_prediction),

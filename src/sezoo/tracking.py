@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 class Tracker(Protocol):
     """Where a run's numbers and files are tracked."""
 
-    def metrics(self, values: Mapping[str, float]) -> None:
-        """Track numbers by name."""
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Track numbers by name, those of an epoch with its number as the step."""
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""
@@ -38,7 +38,7 @@ class Tracker(Protocol):
 class NoTracker:
     """Tracks nothing: what a run has where `mlflow.uri` is empty."""
 
-    def metrics(self, values: Mapping[str, float]) -> None:
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Nothing to do."""
 
     def artifact(self, path: Path, folder: str) -> None:
@@ -135,11 +135,11 @@ class ClientTracker:
         for key, value in parameters.items():
             client.log_param(self.run_id, key, value)
 
-    def metrics(self, values: Mapping[str, float]) -> None:
-        """Track numbers by name."""
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Track numbers by name, those of an epoch with its number as the step."""
         with _trouble_told():
             for name, value in values.items():
-                self.client.log_metric(self.run_id, name, float(value))
+                self.client.log_metric(self.run_id, name, float(value), step=step)
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""

@@ -1,0 +1,65 @@
+"""A batch of training examples as the losses see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from sezoo.training.torch_stft import TorchStft
+
+__all__ = ["SpectralBatch", "spectral_batch"]
+
+
+@dataclass(frozen=True)
+class SpectralBatch:
+    """Pairs of clips with their spectra; zeros, and the frames that hold only zeros, follow the shorter clips.
+
+    Attributes
+    ----------
+    noisy, clean : (batch, samples) float32
+    lengths : (batch,) int64, the samples of each clip; what lies behind is padding.
+    noisy_spectrum, clean_spectrum : (batch, bins, frames) complex64
+    frames : (batch,) int64, the frames that each clip would have by itself.
+    """
+
+    noisy: torch.Tensor
+    clean: torch.Tensor
+    lengths: torch.Tensor
+    noisy_spectrum: torch.Tensor
+    clean_spectrum: torch.Tensor
+    frames: torch.Tensor
+
+    @property
+    def valid_frames(self) -> torch.Tensor:
+        """The frames that are the clips' own: (batch, 1, frames) bool."""
+        return _below(self.frames, self.noisy_spectrum.shape[-1])[:, None]
+
+    @property
+    def valid_samples(self) -> torch.Tensor:
+        """The samples that are the clips' own: (batch, samples) bool."""
+        return _below(self.lengths, self.noisy.shape[-1])
+
+
+def spectral_batch(
+    noisy: torch.Tensor, clean: torch.Tensor, lengths: torch.Tensor, torch_stft: TorchStft
+) -> SpectralBatch:
+    """Analyse pairs of clips.
+
+    Parameters
+    ----------
+    noisy, clean : (batch, samples) float32, zeros behind the clip's length, on the transform's device.
+    lengths : (batch,) int64, in samples, on the same device.
+    """
+    return SpectralBatch(
+        noisy=noisy,
+        clean=clean,
+        lengths=lengths,
+        noisy_spectrum=torch_stft.analyse(noisy),
+        clean_spectrum=torch_stft.analyse(clean),
+        frames=torch_stft.frames(lengths),
+    )
+
+
+def _below(counts: torch.Tensor, total: int) -> torch.Tensor:
+    return torch.arange(total, device=counts.device) < counts[:, None]

@@ -1,0 +1,73 @@
+"""From the trained torch network to the float ONNX model that the other services take."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from sezoo.errors import UserError
+from sezoo.files import written_aside
+from sezoo.mask_model import MaskModel
+from sezoo.model_axes import AXIS_NAMES
+
+__all__ = ["export_onnx"]
+
+INPUT, OUTPUT = "input", "mask"
+FRAMES = 40  # of the example that the exporter traces the network with
+CHECKED_SHAPES = ((1, 24), (2, 37))
+AGREEMENT = 1e-4
+"""Largest difference between torch's mask and onnxruntime's: batch norms are folded, and sums ordered otherwise."""
+
+
+def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int) -> None:
+    """Write the network as float32 ONNX with dynamic batch and frames, after comparing it with torch on two shapes.
+
+    Batch norms are folded into the convolutions before them.
+
+    Parameters
+    ----------
+    network : maps (batch, bins, frames) to a mask of that shape; it is left as it is.
+
+    Raises
+    ------
+    UserError : the network cannot be exported in that opset, or gives other masks in onnxruntime.
+    """
+    network = copy.deepcopy(network).cpu().float().eval()
+    model = _exported(network, bins, opset)
+    session = MaskModel(model, path)
+    for batch, frames in CHECKED_SHAPES:
+        magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(magnitude)).numpy()
+        difference = float(np.abs(session(magnitude) - expected).max())
+        if not difference <= AGREEMENT:
+            raise UserError(
+                f"the exported model's mask differs from torch's by {difference:.2g} for {frames} frames: the network "
+                "does something that depends on the length of the example it was traced with"
+            )
+    with written_aside(path) as aside:
+        onnx.save(model, aside)
+
+
+def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
+    names = {0: AXIS_NAMES["batch"], 2: AXIS_NAMES["frames"]}
+    file = io.BytesIO()
+    try:
+        with warnings.catch_warnings():
+            # The exporter that traces: the new one needs another package, and gives the same graph of such networks.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network, (torch.rand(1, bins, FRAMES),), file, dynamo=False, opset_version=opset,
+                input_names=[INPUT], output_names=[OUTPUT], dynamic_axes={INPUT: names, OUTPUT: names},
+            )  # fmt: skip
+    except Exception as error:  # the exporter raises what it likes
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"training.opset_version: the network cannot be exported in opset {opset}: {reason}") from error
+    return onnx.load_from_string(file.getvalue())

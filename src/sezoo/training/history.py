@@ -1,0 +1,69 @@
+"""The history of a training: a row an epoch, as a file, as a picture, and which epoch was the best."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sezoo.files import write_text, written_aside
+
+__all__ = ["COLUMNS", "METRIC_OF", "History", "is_better", "save_curves"]
+
+METRIC_OF = {"wave_mse": "mse", "stoi": "stoi", "pesq": "pesq", "snr": "snr", "si-snr": "si_snr"}
+"""The validation metrics of the reference's logs, and what `sezoo.metrics` calls them."""
+
+COLUMNS = ("epoch", "train_loss", *METRIC_OF, "learning_rate")
+LOWER_IS_BETTER = {"train_loss", "wave_mse"}
+
+Row = Mapping[str, float | int | None]
+
+
+def is_better(value: float, than: float | None, metric: str) -> bool:
+    """Whether a value of a reference metric improves on another, or on none."""
+    if than is None:
+        return True
+    return value < than if metric in LOWER_IS_BETTER else value > than
+
+
+class History:
+    """The rows of all finished epochs, those before a resumption among them."""
+
+    def __init__(self, rows: Sequence[Row] = ()):
+        self.rows: list[dict[str, float | int | None]] = [dict(row) for row in rows]
+
+    def add(self, row: Row) -> None:
+        """Take in a finished epoch."""
+        self.rows.append(dict(row))
+
+    def save(self, path: Path) -> None:
+        """Write all rows as CSV; a metric that could not be measured is empty. The same rows give the same bytes."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in self.rows:
+            writer.writerow(["" if row[column] is None else repr(row[column]) for column in COLUMNS])
+        write_text(path, text.getvalue())
+
+
+def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
+    """Draw every column over the epochs, with the best epoch marked, and save it as PNG."""
+    from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
+
+    figure = Figure(figsize=(12, 6), dpi=110, layout="constrained")
+    epochs = [row["epoch"] for row in history.rows]
+    for ax, column in zip(figure.subplots(2, 4).flat, COLUMNS[1:], strict=False):
+        values = [float("nan") if row[column] is None else row[column] for row in history.rows]
+        ax.plot(epochs, values, color="#1f6feb", marker="o" if len(epochs) < 20 else None, markersize=4)
+        if best_epoch is not None:
+            ax.axvline(best_epoch, color="#d1622b", linewidth=1)
+        ax.set_title(column.replace("_", " "), fontsize=10, loc="left")
+        ax.set_xlabel("epoch", fontsize=9)
+        ax.grid(color="#e4e6e9")
+        ax.tick_params(labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in figure.axes[len(COLUMNS) - 1 :]:
+        ax.set_visible(False)
+    with written_aside(path) as aside:
+        figure.savefig(aside, format="png")

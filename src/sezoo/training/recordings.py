@@ -1,0 +1,261 @@
+"""Recordings that training reads again and again: decoded once, and kept in memory as long as there is room."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from sezoo.audio import BadClipError, read_clip
+from sezoo.audio_file import blocks_of, open_recording
+from sezoo.dataset import AUDIO_EXTENSIONS
+from sezoo.errors import UserError
+from sezoo.wording import counted
+
+__all__ = ["Memory", "Recordings", "recordings_under"]
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+AT_A_TIME = 64
+"""Recordings that are decoded side by side, which bounds the memory for those that are not kept."""
+
+
+FAINTEST = 2.0**-40
+"""Recordings are scaled up by 1 / FAINTEST at most; what is then less than half a step of 16 bits is silence."""
+
+
+def recordings_under(folder: Path, key: str) -> list[Path]:
+    """All recordings in a folder and its subfolders, by their endings, sorted by their paths.
+
+    Folders that are links are followed; hidden files and folders are left out.
+
+    Parameters
+    ----------
+    key : of the configuration, for messages.
+
+    Raises
+    ------
+    UserError : no such folder, or no recordings in it.
+    """
+    if not folder.is_dir():
+        what = (
+            f"{folder} is a file; a folder of recordings is needed"
+            if folder.is_file()
+            else f"there is no folder {folder}"
+        )
+        raise UserError(f"{key}: {what}")
+    found, entered = [], set()
+    for inside, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(inside)) in entered:  # a link to a folder further up
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(inside, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in AUDIO_EXTENSIONS]
+    if not found:
+        known = ", ".join(sorted(AUDIO_EXTENSIONS))
+        raise UserError(f"{key}: no recordings in {folder}; files that end in {known} are taken for recordings")
+    return sorted(found)
+
+
+class Memory:
+    """Room for decoded recordings, which several `Recordings` may share.
+
+    Parameters
+    ----------
+    size : in bytes.
+    """
+
+    def __init__(self, size: int = 0):
+        self.size = self.left = size
+
+    def take(self, amount: int) -> bool:
+        """Take so many bytes; False where so many are not left."""
+        if amount > self.left:
+            return False
+        self.left -= amount
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"size": self.size, "left": self.size}  # another process begins with nothing kept
+
+
+class Decoded(NamedTuple):
+    """A recording in memory: `samples` (n,) int16, times `scale` they are the wave; where it is loudest."""
+
+    samples: np.ndarray
+    scale: np.float32
+    loudest: int
+
+
+class Recordings:
+    """Recordings by their index, as waves at one sample rate.
+
+    They are kept as int16 scaled by a power of two, which is what a recording of 16 bits was: exact where it
+    needed no resampling, and closer than float16 (11 bits) elsewhere. Each recording goes through it, whether
+    it is kept or not: what training sees does not depend on the memory.
+
+    In a forked process those that are kept are there already; a spawned one begins with none.
+
+    Parameters
+    ----------
+    paths : of the files.
+    sample_rate : of the waves, in Hz.
+    memory : for those that are kept; None keeps none but the last.
+    min_samples : shortest recording that is of use, in samples at `sample_rate`.
+    """
+
+    def __init__(self, paths: Sequence[Path], sample_rate: int, memory: Memory | None = None, min_samples: int = 1):
+        self.paths, self.sample_rate, self.min_samples = tuple(paths), sample_rate, min_samples
+        self.memory = memory or Memory()
+        self.kept: dict[int, Decoded] = {}
+        self.last: tuple[int, Decoded] | None = None  # asked for its length, then for a segment
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "kept": {}, "last": None}
+
+    def subset(self, indices: Sequence[int]) -> Recordings:
+        """Some of them, in that order, with what is kept of them; the memory stays a common one."""
+        chosen = Recordings([self.paths[index] for index in indices], self.sample_rate, self.memory, self.min_samples)
+        chosen.kept = {new: self.kept[old] for new, old in enumerate(indices) if old in self.kept}
+        return chosen
+
+    def length(self, index: int) -> int:
+        """Samples of a recording.
+
+        Raises
+        ------
+        BadClipError : a recording that cannot be used; so do `samples`, `segment` and `loudest`.
+        """
+        return len(self._decoded(index).samples)
+
+    def loudest(self, index: int) -> tuple[int, float]:
+        """Where the peak of a recording is, in samples, and its magnitude."""
+        decoded = self._decoded(index)
+        return decoded.loudest, abs(float(decoded.samples[decoded.loudest])) * float(decoded.scale)
+
+    def samples(self, index: int) -> np.ndarray:
+        """A whole recording: (samples,) float32, full scale is 1."""
+        decoded = self._decoded(index)
+        return decoded.samples * decoded.scale
+
+    def segment(self, index: int, start: int, samples: int) -> np.ndarray:
+        """A part of a recording: (samples,) float32, with zeros where it lies before the beginning or after the end."""
+        decoded = self._decoded(index)
+        wave = np.zeros(samples, np.float32)
+        first, end = max(0, start), min(len(decoded.samples), start + samples)
+        if first < end:
+            np.multiply(decoded.samples[first:end], decoded.scale, out=wave[first - start : end - start])
+        return wave
+
+    def check(self, *, thorough: bool) -> list[int | BadClipError]:
+        """Look at all recordings before they are used.
+
+        Parameters
+        ----------
+        thorough : decode them, and keep them while there is room. Else only the headers are read, which takes a
+            hundredth of the time: silence, NaN and damage in the middle are then met when the recording is used.
+
+        Returns
+        -------
+        lengths : in samples at `sample_rate`; for a recording that cannot be used, the error that says why.
+        """
+        everything = range(len(self))
+        if not thorough:
+            return list(_in_threads(self._length_by_header, everything))
+        lengths: list[int | BadClipError] = []
+        for index, decoded in enumerate(_in_threads(self._decode_or_why_not, everything)):
+            if isinstance(decoded, Decoded):
+                self._keep(index, decoded)
+            lengths.append(decoded if isinstance(decoded, BadClipError) else len(decoded.samples))
+        return lengths
+
+    def fill_memory(self) -> None:
+        """Decode and keep recordings, one after the other, until there is no more room.
+
+        Raises
+        ------
+        BadClipError : a recording that cannot be used.
+        """
+        missing = [index for index in range(len(self)) if index not in self.kept]
+        if not missing or not self.memory.left:
+            return
+        log.info("decoding %s, to keep as many in memory as there is room for", counted(len(missing), "recording"))
+        decoding = _in_threads(self._decode, missing)
+        for index, decoded in zip(missing, decoding, strict=False):
+            if not self._keep(index, decoded):
+                break
+        gigabytes = sum(decoded.samples.nbytes for decoded in self.kept.values()) / 1e9
+        log.info("%d of %d are kept, %.2f GB", len(self.kept), len(self), gigabytes)
+
+    def _decoded(self, index: int) -> Decoded:
+        if (kept := self.kept.get(index)) is not None:
+            return kept
+        if self.last is None or self.last[0] != index:
+            self.last = index, self._decode(index)
+            self._keep(*self.last)
+        return self.last[1]
+
+    def _keep(self, index: int, decoded: Decoded) -> bool:
+        there_is_room = self.memory.take(decoded.samples.nbytes)
+        if there_is_room:
+            self.kept[index] = decoded
+        return there_is_room
+
+    def _decode(self, index: int) -> Decoded:
+        decoded = _in_16_bits(read_clip(self.paths[index], self.sample_rate, min_samples=self.min_samples))
+        if not decoded.samples.any():
+            raise BadClipError(
+                self.paths[index], f"it is silent (no sample reaches {FAINTEST / 2**16:.0e} of full scale)"
+            )
+        return decoded
+
+    def _decode_or_why_not(self, index: int) -> Decoded | BadClipError:
+        try:
+            return self._decode(index)
+        except BadClipError as bad:
+            return bad
+
+    def _length_by_header(self, index: int) -> int | BadClipError:
+        path, rate = self.paths[index], self.sample_rate
+        try:
+            with open_recording(path) as file:
+                next(blocks_of(file, seconds=0.01), None)  # tells of a file that is cut off
+                length = math.ceil(file.frames * (rate / file.samplerate))
+        except BadClipError as bad:
+            return bad
+        if length == 0:
+            return BadClipError(path, "it has no samples")
+        if length < self.min_samples:
+            return BadClipError(
+                path, f"it is {length} samples long at {rate} Hz, shorter than the {self.min_samples} needed"
+            )
+        return length
+
+
+def _in_16_bits(wave: np.ndarray) -> Decoded:
+    # The lowest value of 16 bits is one step further from 0 than the highest: -1.0 needs no larger scale.
+    loudest = int(np.argmax(np.abs(wave)))
+    peak = max(float(wave.max()), -float(wave.min()) * (1 - 2.0**-16))
+    exponent = math.frexp(max(peak, FAINTEST))[1]
+    samples = np.rint(np.ldexp(wave, 15 - exponent)).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    return Decoded(samples, np.float32(2.0 ** (exponent - 15)), loudest)
+
+
+def _in_threads(work: Callable[[int], Result], indices: Sequence[int]) -> Iterator[Result]:
+    """`work` on each index, in order; libsndfile and soxr let other threads run meanwhile."""
+    with ThreadPoolExecutor() as executor:
+        for first in range(0, len(indices), AT_A_TIME):
+            yield from executor.map(work, indices[first : first + AT_A_TIME])

@@ -1,0 +1,168 @@
+"""The service `training`: recordings in, the last and the best network out, as torch weights and as ONNX."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sezoo.audio import write_clip
+from sezoo.config.sections import Config
+from sezoo.config.validation import to_dict
+from sezoo.denoise import denoise
+from sezoo.files import filled_aside, shown
+from sezoo.run import Run
+from sezoo.spectrum import Stft, stft_of
+from sezoo.torch_model import TorchMaskModel, build_network, load_weights, torch_device
+from sezoo.training.examples import ExampleSource, example_sources
+from sezoo.training.export import export_onnx
+from sezoo.training.loader import Loader
+from sezoo.training.losses import build_loss
+from sezoo.training.optimization import build_optimizer, build_schedule
+from sezoo.training.resumption import snapshot_to_resume
+from sezoo.training.snapshot import load_snapshot
+from sezoo.training.torch_stft import TorchStft
+from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
+from sezoo.training.validation import validate
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+SOUNDS = 3
+LAST, BEST = "trained_model", "best_trained_model"
+
+
+def train(run: Run) -> Path:
+    """Train the configured network, and write it as ONNX.
+
+    Returns
+    -------
+    path : of the best epoch's ONNX model, which the run's later services take.
+
+    Raises
+    ------
+    UserError : the network, the recordings or the settings are not fit for it; the loss becomes NaN.
+    """
+    config = run.config
+    trainer = _trainer(run)
+    if (snapshot := snapshot_to_resume(config, run.folder)) is not None:
+        trainer.resume(load_snapshot(snapshot, trainer.settings))
+    networks = trainer.fit()
+    path = _write_models(run, trainer.network, networks)
+    run.tracker.artifact(trainer.files.history, "training")
+    best = trainer.history.rows[networks.best_epoch - 1]
+    run.tracker.metrics({f"best_{name}": value for name, value in best.items() if value is not None})
+    run.artefacts.float_model = path
+    return path
+
+
+def _trainer(run: Run) -> Trainer:
+    config, training = run.config, run.config.training
+    device = torch_device(training.device)
+    if device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
+    torch.manual_seed(config.dataset.random_seed)
+    stft = stft_of(config.preprocessing)
+    network = _network(config, stft.bins, device)
+    sources = example_sources(config)
+    batches = Loader(
+        sources[0],
+        seed=config.dataset.random_seed,
+        batch_size=training.batch_size,
+        shuffle=config.dataset.shuffle,
+        strategy=training.batching_strategy,
+        workers=training.num_dataloader_workers,
+    )
+    log.info(
+        "training on %d examples in %d batches an epoch, validating on %d, on %s",
+        len(sources[0]), len(batches), len(sources[1]), device,
+    )  # fmt: skip
+    torch_stft = TorchStft(stft).to(device)
+    optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())
+    return Trainer(
+        network=network,
+        batches=batches,
+        validate=partial(
+            validate, source=sources[1], stft=stft, sample_rate=config.preprocessing.sample_rate, device=str(device)
+        ),
+        loss=build_loss(training.loss, torch_stft),
+        optimizer=optimizer,
+        schedule=build_schedule(training.lr_schedule, optimizer, training.epochs * len(batches)),
+        torch_stft=torch_stft,
+        device=device,
+        training=training,
+        files=_files(run),
+        settings=_settings(config),
+        progress=run.progress,
+        each_epoch=partial(_after_epoch, run, sources[1], stft),
+    )
+
+
+def _network(config: Config, bins: int, device: torch.device) -> nn.Module:
+    """The network to start with, after it has made masks of two small shapes."""
+    network = build_network(config.model, config.model_specific)
+    if config.model.state_dict_path is not None:
+        load_weights(network, config.model.state_dict_path)
+        log.info("starts from %s", shown(config.model.state_dict_path))
+    model = TorchMaskModel(network, Path(config.model.custom or config.model.model_type), str(device))
+    for batch, frames in ((1, 24), (2, 37)):
+        model(np.random.default_rng(frames).random((batch, bins, frames), np.float32))
+    return model.network
+
+
+def _files(run: Run) -> TrainingFiles:
+    logs = run.folder / "training_logs"
+    training = run.config.training
+    return TrainingFiles(logs, run.folder / training.ckpt_path, logs / training.logs_filename)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What a snapshot must share with the training that goes on from it; the epochs may be others."""
+    plain = to_dict(config)
+    training = {key: plain["training"][key] for key in ("optimizer", "loss", "batch_size", "reference_metric")}
+    return {
+        "model.model_type": config.model.model_type,
+        "model.custom": config.model.custom,
+        **{f"model_specific.{key}": value for key, value in plain["model_specific"].items()},
+        **{f"preprocessing.{key}": value for key, value in plain["preprocessing"].items()},
+        **{f"training.{key}": value for key, value in training.items()},
+        "dataset.random_seed": config.dataset.random_seed,
+    }
+
+
+def _after_epoch(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, row: Mapping[str, Any]) -> None:
+    """Track an epoch's row, and every so many epochs save sounds."""
+    epoch, every = row["epoch"], run.config.training.sound_examples_every
+    run.tracker.metrics({name: value for name, value in row.items() if name != "epoch" and value is not None}, epoch)
+    if every and epoch % every == 0:
+        _save_sounds(run, source, stft, network, epoch)
+
+
+def _save_sounds(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, epoch: int) -> None:
+    """A few validation examples to listen to: noisy, denoised, clean."""
+    model = TorchMaskModel(network, Path("the network"), str(next(network.parameters()).device))
+    rate = run.config.preprocessing.sample_rate
+    for index in range(min(SOUNDS, len(source))):
+        noisy, clean = source.example(0, index)
+        folder = run.folder / "training_logs" / "sounds" / f"epoch_{epoch:04d}"
+        for name, wave in (("noisy", noisy), ("denoised", denoise(noisy, model, stft)), ("clean", clean)):
+            write_clip(folder / f"{index + 1}_{name}.wav", wave, rate)
+
+
+def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks) -> Path:
+    """The last and the best epoch's networks as ONNX in the run's models folder, together; the best one's path."""
+    bins, opset = stft_of(run.config.preprocessing).bins, run.config.training.opset_version
+    with filled_aside(run.models_folder) as aside:
+        for name, state in ((LAST, networks.last), (BEST, networks.best)):
+            network.load_state_dict(state)
+            export_onnx(network, aside / f"{name}.onnx", bins=bins, opset=opset)
+    path = run.models_folder / f"{BEST}.onnx"
+    log.info("%s: epoch %d, the best by %s", shown(path), networks.best_epoch, run.config.training.reference_metric)
+    return path

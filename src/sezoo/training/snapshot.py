@@ -1,0 +1,91 @@
+"""Snapshots: all that a training needs to go on as if it had never been stopped."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sezoo.errors import UserError
+from sezoo.files import written_aside
+
+__all__ = ["Snapshot", "load_snapshot", "random_states", "save_snapshot", "set_random_states"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state at the end of an epoch. Tensors are on the CPU, and nobody else's.
+
+    Attributes
+    ----------
+    settings : of the configuration that the state only fits with, by key.
+    epoch : finished epochs.
+    network, optimizer, schedule : state dicts; the schedule's is None where there is none.
+    best : of the best epoch: "epoch", "value" of the reference metric, and the "network"'s state dict.
+    history : a row an epoch.
+    random_states : of torch's generators.
+    """
+
+    settings: dict[str, Any]
+    epoch: int
+    network: dict[str, Any]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any] | None
+    best: dict[str, Any]
+    history: list[dict[str, Any]]
+    random_states: dict[str, Any]
+
+
+def random_states() -> dict[str, Any]:
+    """The states of torch's generators on the CPU and on the GPUs."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Go on with random numbers where a snapshot stopped; GPUs that are not here any more are passed over."""
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def save_snapshot(snapshot: Snapshot, path: Path) -> None:
+    """Write a snapshot, whole or not at all."""
+    with written_aside(path) as aside:
+        torch.save({"format": FORMAT, **asdict(snapshot)}, aside)
+
+
+def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
+    """Read a snapshot of a training with the same settings.
+
+    Raises
+    ------
+    UserError : no such file, a file that is torn or no snapshot, or one of other settings; it names them.
+    """
+    key = "training.snapshot_path"
+    if not path.is_file():
+        raise UserError(f"{key}: there is no file {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{key}: {path} is no snapshot, or a torn one; take an earlier one") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise UserError(f"{key}: {path} is no snapshot of sezoo's training (weights go to model.state_dict_path)")
+    try:
+        snapshot = Snapshot(**content)
+    except TypeError as error:
+        raise UserError(f"{key}: {path} is no snapshot of sezoo's training: {error}") from error
+    other = [name for name, value in settings.items() if snapshot.settings.get(name) != value]
+    if other:
+        name = other[0]
+        raise UserError(
+            f"{key}: {path} is of a training with {name}: {snapshot.settings.get(name)!r}, the configuration has "
+            f"{settings[name]!r}"
+            + (f" (and {len(other) - 1} more differ: {', '.join(other[1:])})" if other[1:] else "")
+        )
+    return snapshot

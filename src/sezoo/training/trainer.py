@@ -1,0 +1,282 @@
+"""The loop over epochs: train, validate, note, keep; stopped at any moment, it goes on as if it had not been."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from sezoo.config.sections import Training
+from sezoo.errors import UserError
+from sezoo.files import shown, written_aside
+from sezoo.training.batch import SpectralBatch, spectral_batch
+from sezoo.training.history import History, is_better, save_curves
+from sezoo.training.regularization import ActivationPenalty, clip_weights_
+from sezoo.training.snapshot import Snapshot, random_states, save_snapshot, set_random_states
+from sezoo.training.torch_stft import TorchStft
+
+__all__ = ["Batches", "TrainedNetworks", "Trainer", "TrainingFiles"]
+
+log = logging.getLogger(__name__)
+
+SECONDS_A_PICTURE = 30
+"""The curves are drawn anew so often while the training goes on, and at its end."""
+
+
+class Batches(Protocol):
+    """The training examples in batches, epoch by epoch."""
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+
+    def epoch(self, number: int) -> Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """noisy, clean (batch, samples) float32 and lengths (batch,) of each batch of an epoch."""
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Where a training writes to."""
+
+    logs: Path
+    checkpoints: Path
+    history: Path
+
+    @property
+    def snapshot(self) -> Path:
+        """What the training can be resumed from."""
+        return self.logs / "training_snapshot.pth"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of the history."""
+        return self.logs / "training_metrics.png"
+
+
+@dataclass(frozen=True)
+class TrainedNetworks:
+    """The state dicts of the last and of the best epoch."""
+
+    last: Mapping[str, torch.Tensor]
+    best: Mapping[str, torch.Tensor]
+    best_epoch: int
+
+
+@dataclass
+class Trainer:
+    """All that a training owns.
+
+    Attributes
+    ----------
+    network : on `device`.
+    batches : of the training examples.
+    validate : scores the network on the validation examples: a number, or None, by column of the history.
+    loss : of a batch and the network's mask.
+    settings : of the configuration, by key, that a snapshot must share with the training that resumes it.
+    each_epoch : is called with the network and the row of the history of each finished epoch.
+    """
+
+    network: nn.Module
+    batches: Batches
+    validate: Callable[[nn.Module], Mapping[str, float | None]]
+    loss: Callable[[SpectralBatch, torch.Tensor], torch.Tensor]
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler | None
+    torch_stft: TorchStft
+    device: torch.device
+    training: Training
+    files: TrainingFiles
+    settings: dict[str, Any]
+    progress: Callable[[Iterable, int, str], Iterable]
+    each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
+    history: History = field(default_factory=History)
+    best: dict[str, Any] = field(default_factory=lambda: {"epoch": 0, "value": None, "network": None})
+    epoch: int = 0
+    finished: Snapshot | None = None
+    drawn: float = field(default_factory=time.monotonic)
+
+    def resume(self, snapshot: Snapshot) -> None:
+        """Take up the state of a snapshot.
+
+        Raises
+        ------
+        UserError : the snapshot does not fit the network or the optimizer.
+        """
+        try:
+            self.network.load_state_dict(snapshot.network)
+            self.optimizer.load_state_dict(snapshot.optimizer)
+            if self.schedule is not None and snapshot.schedule is not None:
+                self.schedule.load_state_dict(snapshot.schedule)
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"training.snapshot_path: it does not fit this configuration: {reason}") from error
+        set_random_states(snapshot.random_states)
+        self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
+        self.history = History(snapshot.history)
+        log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
+
+    def fit(self) -> TrainedNetworks:
+        """Train until the last epoch, or until the reference metric has not improved for long enough.
+
+        Raises
+        ------
+        UserError : the loss becomes NaN or infinite; the reference metric cannot be measured.
+        KeyboardInterrupt : after the state of the last finished epoch was saved.
+        """
+        try:
+            while self.epoch < self.training.epochs and not self._is_patience_over():
+                self._one_epoch(self.epoch + 1)
+        except KeyboardInterrupt:
+            self._keep_finished()
+            raise
+        self._save()
+        save_curves(self.files.curves, self.history, self.best["epoch"])
+        return TrainedNetworks(self.finished.network, self.best["network"], self.best["epoch"])
+
+    def _one_epoch(self, epoch: int) -> None:
+        train_loss = self._train(epoch)
+        measured = self.validate(self.network)
+        self.epoch = epoch
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
+        self._note_best(epoch)
+        self.finished = self._snapshot()
+        self.history.save(self.files.history)
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
+        log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
+        self.each_epoch(self.network, self.history.rows[-1])
+        if epoch % self.training.save_every == 0:
+            self._save()
+
+    def _train(self, epoch: int) -> float:
+        """One pass over the training examples: the mean loss of its steps, without the penalty."""
+        self.network.train()
+        regularization = self.training.regularization
+        penalty = None
+        if regularization.activation_regularization is not None:
+            penalty = ActivationPenalty(
+                self.network,
+                regularization.act_reg_layer_types,
+                regularization.act_reg_threshold,
+                regularization.penalty_type,
+            )
+        total, steps = 0.0, 0
+        batches = self.progress(self.batches.epoch(epoch), len(self.batches), f"epoch {epoch}")
+        try:
+            for noisy, clean, lengths in batches:
+                total += self._step(noisy, clean, lengths, penalty, epoch, steps + 1)
+                steps += 1
+        finally:
+            if penalty is not None:
+                penalty.close()
+        return total / steps
+
+    def _step(
+        self,
+        noisy: torch.Tensor,
+        clean: torch.Tensor,
+        lengths: torch.Tensor,
+        penalty: ActivationPenalty | None,
+        epoch: int,
+        step: int,
+    ) -> float:
+        batch = spectral_batch(
+            noisy.to(self.device, non_blocking=True), clean.to(self.device, non_blocking=True),
+            lengths.to(self.device), self.torch_stft,
+        )  # fmt: skip
+        magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
+        half = self.training.mixed_precision and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            mask = self.network(magnitude)
+        loss = self.loss(batch, mask.float())
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self._keep_finished()
+            raise UserError(
+                f"training.loss: it became {value} in epoch {epoch}, step {step}; {self._last_good()}; a smaller "
+                "optimizer_arguments.lr or gradient_clipping may help"
+            )
+        if penalty is not None:
+            loss = loss + self.training.regularization.activation_regularization * penalty.value()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.training.gradient_clipping is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.training.gradient_clipping)
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        if self.training.regularization.weight_clipping_max is not None:
+            clip_weights_(self.network, self.training.regularization.weight_clipping_max)
+        return value
+
+    def _note_best(self, epoch: int) -> None:
+        metric = self.training.reference_metric
+        value = self.history.rows[-1][metric]
+        if value is None:
+            raise UserError(
+                f"training.reference_metric: {metric} could not be measured on a single validation clip; choose "
+                "train_loss or wave_mse, or longer validation clips"
+            )
+        if is_better(value, self.best["value"], metric):
+            self.best = {"epoch": epoch, "value": value, "network": _on_cpu(self.network.state_dict())}
+
+    def _is_patience_over(self) -> bool:
+        waited = self.epoch - self.best["epoch"]
+        over = self.training.early_stopping and self.epoch > 0 and waited >= self.training.early_stopping_patience
+        if over:
+            metric = self.training.reference_metric
+            log.info("stopped: %s has not improved since epoch %d", metric, self.best["epoch"])
+        return over
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            settings=self.settings,
+            epoch=self.epoch,
+            network=_on_cpu(self.network.state_dict()),
+            optimizer=_on_cpu(self.optimizer.state_dict()),
+            schedule=_on_cpu(self.schedule.state_dict()) if self.schedule is not None else None,
+            best=self.best,
+            history=copy.deepcopy(self.history.rows),
+            random_states=random_states(),
+        )
+
+    def _save(self) -> None:
+        """Write the snapshot, the weights and the picture of the last finished epoch."""
+        save_snapshot(self.finished, self.files.snapshot)
+        with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
+            torch.save(self.finished.network, aside)
+        self.history.save(self.files.history)
+        if time.monotonic() - self.drawn > SECONDS_A_PICTURE:  # it takes longer than a short epoch
+            save_curves(self.files.curves, self.history, self.best["epoch"])
+            self.drawn = time.monotonic()
+
+    def _keep_finished(self) -> None:
+        """Save the last finished epoch, whatever became of the one after it, and say how to go on."""
+        if self.finished is None:
+            log.warning("no epoch was finished: there is nothing to go on from")
+            return
+        self._save()
+        log.warning("go on with training.snapshot_path=%s", shown(self.files.snapshot))
+
+    def _last_good(self) -> str:
+        if self.finished is None:
+            return "no epoch was finished before it"
+        return f"the snapshot of epoch {self.finished.epoch} is {shown(self.files.snapshot)}"
+
+
+def _on_cpu(state: Any) -> Any:
+    """A copy of a state dict that training does not change."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().clone()
+    if isinstance(state, Mapping):
+        return {key: _on_cpu(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_on_cpu(value) for value in state)
+    return copy.deepcopy(state)

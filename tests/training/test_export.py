@@ -1,0 +1,68 @@
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.errors import UserError  # noqa: E402
+from sezoo.mask_model import MaskModel, axes_of, check_contract  # noqa: E402
+from sezoo.training.export import export_onnx  # noqa: E402
+
+BINS = 33
+
+
+def network(**shape):
+    torch.manual_seed(0)
+    made = StftTcnn(**{"n_blocks": 1, "num_layers": 2, "in_channels": BINS, "tcn_latent_dim": 12, **shape})
+    with torch.no_grad():  # as after some training: running statistics and biases of their own
+        for parameter in made.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        made.train()(torch.rand(4, BINS, 50))
+    return made
+
+
+@pytest.mark.parametrize("shape", [{}, {"layer_activation": "prelu"}, {"mask_activation": "tanh"}, {"kernel_size": 5}])
+@pytest.mark.parametrize("opset", [13, 17])
+def test_the_model_has_torchs_masks_for_any_batch_and_length(shape, opset, tmp_path):
+    made = network(**shape)
+    export_onnx(made, tmp_path / "m.onnx", bins=BINS, opset=opset)
+    model = onnx.load(tmp_path / "m.onnx")
+    assert axes_of(model.graph.input[0]) == axes_of(model.graph.output[0]) == ["batch", BINS, "seq_len"]
+    assert model.opset_import[0].version == opset
+    check_contract(model, tmp_path / "m.onnx", n_fft=64)
+    made.eval()
+    for batch, frames in ((1, 1), (3, 100)):
+        magnitude = np.random.default_rng(frames).random((batch, BINS, frames), np.float32)
+        with torch.no_grad():
+            expected = made(torch.from_numpy(magnitude)).numpy()
+        np.testing.assert_allclose(MaskModel(model)(magnitude), expected, atol=1e-5)
+
+
+def test_batch_norms_are_folded(tmp_path):
+    export_onnx(network(), tmp_path / "m.onnx", bins=BINS, opset=17)
+    assert "BatchNormalization" not in {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
+
+
+def test_the_network_is_left_as_it_is(tmp_path):
+    made = network().train()
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    export_onnx(made, tmp_path / "m.onnx", bins=BINS, opset=17)
+    assert made.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.state_dict().items())
+
+
+def test_an_opset_that_there_is_not(tmp_path):
+    with pytest.raises(UserError, match=r"training\.opset_version: the network cannot be exported in opset 3"):
+        export_onnx(network(), tmp_path / "m.onnx", bins=BINS, opset=3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_remembers_the_length_it_was_traced_with(tmp_path):
+    class Fixed(torch.nn.Module):
+        def forward(self, x):
+            return x * torch.ones(x.shape[0], BINS, 1) * len(x[0, 0]) / 40
+
+    with pytest.raises(UserError):
+        export_onnx(Fixed(), tmp_path / "m.onnx", bins=BINS, opset=17)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,199 @@
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from sezoo.config.sections import Training  # noqa: E402
+from sezoo.metrics import waveform  # noqa: E402
+from sezoo.spectrum import Stft  # noqa: E402
+from sezoo.training.batch import spectral_batch  # noqa: E402
+from sezoo.training.losses import LOSSES, SI_SNR_WEIGHT, build_loss  # noqa: E402
+from sezoo.training.torch_stft import TorchStft  # noqa: E402
+
+SMALL = Stft(64, 20, 50)
+LENGTHS = [700, 533, 619]
+
+
+def clips(lengths, samples=None, seed=0):
+    """Noisy and clean clips, padded with zeros."""
+    random, samples = np.random.default_rng(seed), samples or max(lengths)
+    clean, noisy = np.zeros((2, len(lengths), samples), np.float32)
+    for clip, length in enumerate(lengths):
+        clean[clip, :length] = 0.1 * (clip + 1) * random.standard_normal(length)
+        noisy[clip, :length] = clean[clip, :length] + 0.1 * random.standard_normal(length)
+    return noisy, clean
+
+
+def batch_of(noisy, clean, lengths, stft=SMALL):
+    return spectral_batch(torch.tensor(noisy), torch.tensor(clean), torch.tensor(lengths), TorchStft(stft))
+
+
+def mask_for(batch, seed=0):
+    """A mask that is the same for each clip's first frames however many follow."""
+    clips, bins, frames = batch.noisy_spectrum.shape
+    values = np.random.default_rng(seed).random((clips, bins, 1000), np.float32)
+    return torch.tensor(values[..., :frames])
+
+
+def loss_of(name, batch, mask, stft=SMALL):
+    return build_loss(name, TorchStft(stft))(batch, mask)
+
+
+def compressed_by_numpy(denoised, clean):
+    def spectra(spectrum):
+        return np.abs(spectrum) ** 0.3 * np.exp(1j * np.angle(spectrum))
+
+    magnitudes = (np.abs(denoised) ** 0.3 - np.abs(clean) ** 0.3) ** 2
+    return 0.7 * magnitudes + 0.3 * np.abs(spectra(denoised) - spectra(clean)) ** 2
+
+
+@pytest.fixture
+def by_numpy():
+    """Each loss, worked out clip by clip without padding."""
+    noisy, clean = (x.astype(np.float64) for x in clips(LENGTHS))
+    mask = mask_for(batch_of(*clips(LENGTHS), LENGTHS)).numpy()
+    errors, powers, squares, snrs, si_snrs = [], [], [], [], []
+    for clip, length in enumerate(LENGTHS):
+        ours, theirs = noisy[clip, :length], clean[clip, :length]
+        target = SMALL.analyse(theirs)
+        denoised = mask[clip, :, : SMALL.frames(length)] * SMALL.analyse(ours)
+        wave = SMALL.synthesise(denoised, length).astype(np.float64)
+        errors.append(np.abs(denoised - target) ** 2)
+        powers.append(compressed_by_numpy(denoised, target))
+        squares.append((wave - theirs) ** 2)
+        snrs.append(waveform.snr(theirs, wave))
+        si_snrs.append(waveform.si_snr(theirs, wave))
+    compressed = np.concatenate(powers, axis=-1).mean()
+    return {
+        "spec_mse": np.concatenate(errors, axis=-1).mean(),
+        "wave_mse": np.concatenate(squares).mean(),
+        "wave_snr": -np.mean(snrs),
+        "wave_sisnr": -np.mean(si_snrs),
+        "compressed": compressed,
+        "compressed_sisnr": compressed - SI_SNR_WEIGHT * np.mean(si_snrs),
+    }
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_formulas(name, by_numpy):
+    batch = batch_of(*clips(LENGTHS), LENGTHS)
+    loss = loss_of(name, batch, mask_for(batch))
+    assert loss.shape == () and loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(by_numpy[name], rel=1e-4, abs=1e-4)
+
+
+def test_every_loss_of_the_configuration_is_there():
+    assert set(get_args(Training.model_fields["loss"].annotation)) == set(LOSSES)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@settings(deadline=None, max_examples=25)
+@given(
+    lengths=st.lists(st.integers(64, 400), min_size=1, max_size=4),
+    padding=st.integers(0, 300),
+    center=st.booleans(),
+    hop=st.sampled_from([16, 20, 32]),
+)
+def test_more_padding_changes_no_loss(name, lengths, padding, center, hop):
+    stft = Stft(64, hop, 64 if hop == 32 else 50, center=center)
+    tight = batch_of(*clips(lengths), lengths, stft)
+    noisy, clean = (np.pad(x, ((0, 0), (0, padding))) for x in clips(lengths))
+    padded = batch_of(noisy, clean, lengths, stft)
+    assert (tight.frames == padded.frames).all()
+    masks = [mask_for(batch).requires_grad_() for batch in (tight, padded)]
+    losses = [loss_of(name, batch, mask, stft) for batch, mask in zip((tight, padded), masks, strict=True)]
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-5)
+    for loss in losses:
+        loss.backward()
+    shared = tight.noisy_spectrum.shape[-1]
+    torch.testing.assert_close(masks[1].grad[..., :shared], masks[0].grad, rtol=1e-3, atol=1e-5)
+    assert not masks[1].grad[..., shared:].any()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_masks_of_padding_frames_do_not_count(name):
+    batch = batch_of(*clips(LENGTHS), LENGTHS)
+    mask = mask_for(batch)
+    other = torch.where(batch.valid_frames, mask, 50.0)
+    assert (other != mask).any()
+    torch.testing.assert_close(loss_of(name, batch, other), loss_of(name, batch, mask))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("silent", ["clean", "noisy", "both", "mask", "everything", "perfect", "half a clip"])
+def test_losses_and_gradients_are_finite_in_silence(name, center, silent):
+    stft = Stft(64, 20, 50, center=center)
+    noisy, clean = clips(LENGTHS)
+    if silent in ("clean", "both", "everything"):
+        clean[0] = 0
+    if silent in ("noisy", "both", "everything"):
+        noisy[0] = 0
+    if silent == "perfect":
+        noisy = clean.copy()
+    if silent == "half a clip":
+        clean[0, :350] = noisy[0, :350] = 0
+    batch = batch_of(noisy, clean, LENGTHS, stft)
+    mask = torch.ones_like(batch.noisy_spectrum.real) * (0.0 if silent in ("mask", "everything") else 1.0)
+    loss = loss_of(name, batch, mask.requires_grad_(), stft)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(mask.grad).all()
+    assert mask.grad.abs().max() < 1e4
+
+
+@pytest.mark.parametrize("name", ["wave_snr", "wave_sisnr"])
+def test_for_a_silent_clean_clip_less_noise_is_better(name):
+    noisy, clean = clips([600])
+    batch = batch_of(noisy, np.zeros_like(clean), [600])
+    mask = torch.ones_like(batch.noisy_spectrum.real)
+    losses = [loss_of(name, batch, share * mask).item() for share in (1.0, 0.1, 0.01, 0.0)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == pytest.approx(0, abs=1e-3)
+
+
+def test_clips_without_a_frame_do_not_count():
+    stft = Stft(64, 20, 50, center=False)
+    noisy, clean = clips([300, 40])
+    both = batch_of(noisy, clean, [300, 40], stft)
+    alone = batch_of(noisy[:1], clean[:1], [300], stft)
+    assert both.frames.tolist() == [12, 0]
+    for name in ("spec_mse", "wave_mse", "compressed"):
+        torch.testing.assert_close(
+            loss_of(name, both, mask_for(both), stft), loss_of(name, alone, mask_for(both)[:1], stft)
+        )
+    assert all(torch.isfinite(loss_of(name, both, mask_for(both), stft)) for name in LOSSES)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_mask_learns_from_every_loss(name):
+    batch = batch_of(*clips(LENGTHS), LENGTHS)
+    logits = torch.zeros_like(batch.noisy_spectrum.real, requires_grad=True)
+    optimizer, losses = torch.optim.Adam([logits], 0.2), []
+    for _ in range(30):
+        loss = loss_of(name, batch, torch.sigmoid(logits))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert losses[-1] == min(losses)
+
+
+def test_the_level_is_free_in_si_snr_alone():
+    batch = batch_of(*clips(LENGTHS), LENGTHS)
+    mask = mask_for(batch)
+    for name in LOSSES:
+        same = torch.isclose(loss_of(name, batch, mask), loss_of(name, batch, 0.5 * mask), rtol=1e-3)
+        assert same == (name == "wave_sisnr")
+
+
+def test_the_validation_metrics_are_the_losses():
+    noisy, clean = clips([4000])
+    batch = batch_of(noisy, clean, [4000], Stft())
+    ones = torch.ones_like(batch.noisy_spectrum.real)
+    assert loss_of("wave_snr", batch, ones, Stft()).item() == pytest.approx(-waveform.snr(clean[0], noisy[0]), abs=0.01)

@@ -1,0 +1,163 @@
+"""Training from a configuration to its files: on the demo's recordings, killed, interrupted, resumed, and misused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import onnx
+import pytest
+
+from builders import evaluation_config, write_clips, write_yaml
+from sezoo.mask_model import check_contract
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # the tests share the cores; another number of threads would sum in another order
+
+SMALL = {"n_blocks": 1, "num_layers": 2, "in_channels": 257, "tcn_latent_dim": 16}
+
+
+def training_config(**changes):
+    """A training of a tiny network on four recordings of noise in noisy/ and clean/."""
+    raw = evaluation_config(
+        operation_mode="training", model=None, dataset={"num_validation_samples": 2, "random_seed": 1}
+    )
+    raw |= {"model": {"model_type": "STFTTCNN"}, "model_specific": SMALL}
+    raw["training"] = {
+        "device": "cpu", "epochs": 3, "batch_size": 2, "num_dataloader_workers": 0, "reference_metric": "snr",
+        "save_every": 1,
+    }  # fmt: skip
+    for section, entries in changes.items():
+        raw[section] = {**raw.get(section, {}), **entries} if isinstance(entries, dict) else entries
+    return raw
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("noisy", "clean"):
+        write_clips(tmp_path / folder, " ".join(f"{index}.wav" for index in range(8)), seconds=0.6)
+    write_yaml(tmp_path / "user_config.yaml", training_config())
+    return tmp_path
+
+
+def history(folder):
+    return (folder / "training_logs" / "training_logs.csv").read_bytes()
+
+
+def test_the_files_of_a_training(project, run):
+    code, err = run("hydra.run.dir=out", "training.sound_examples_every=3")
+    assert code == 0, err
+    out = project / "out"
+    logs = {path.name for path in (out / "training_logs").iterdir()}
+    assert logs == {"training_logs.csv", "training_metrics.png", "training_snapshot.pth", "sounds"}
+    assert {path.name for path in (out / "ckpts").iterdir()} == {f"epoch_000{epoch}.pth" for epoch in (1, 2, 3)}
+    assert len(history(out).splitlines()) == 4
+    for name in ("trained_model.onnx", "best_trained_model.onnx"):
+        path = out / "saved_models" / name
+        check_contract(onnx.load(path), path, n_fft=512)
+    sounds = {path.name for path in (out / "training_logs" / "sounds" / "epoch_0003").iterdir()}
+    assert sounds >= {"1_noisy.wav", "1_denoised.wav", "1_clean.wav"}
+
+
+def test_the_same_seed_gives_the_same_history_with_any_number_of_workers(project, run):
+    for name, words in (("a", ()), ("b", ("training.num_dataloader_workers=2",)), ("c", ("dataset.random_seed=2",))):
+        code, err = run(f"hydra.run.dir={name}", *words)
+        assert code == 0, err
+    assert history(project / "a") == history(project / "b") != history(project / "c")
+
+
+def test_a_training_goes_on_with_more_epochs(project, run):
+    assert run("hydra.run.dir=whole")[0] == 0
+    assert run("hydra.run.dir=first", "training.epochs=1")[0] == 0
+    code, err = run("hydra.run.dir=rest", "training.snapshot_path=first/training_logs/training_snapshot.pth")
+    assert code == 0, err
+    assert history(project / "rest") == history(project / "whole")
+
+
+def started(project, *words):
+    """The command in a process of its own, past its first epoch."""
+    command = [sys.executable, "-m", "sezoo", "training.epochs=25", "training.early_stopping=false", *words]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=project, env=one_thread, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    for line in process.stderr:
+        if "epoch 3" in line:
+            return process
+    pytest.fail("the training did not reach its third epoch")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("end", ["kill", "interrupt"])
+def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been(end, project, run):
+    process = started(project, "hydra.run.dir=stopped")
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL if end == "kill" else signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    if end == "interrupt":
+        assert process.returncode == 130
+        assert "go on with training.snapshot_path=" in told
+    words = ("training.epochs=25", "training.early_stopping=false")
+    code, err = run(
+        "hydra.run.dir=resumed", "training.snapshot_path=stopped/training_logs/training_snapshot.pth", *words
+    )
+    assert code == 0, err
+    assert "goes on after epoch" in err
+    assert run("hydra.run.dir=whole", *words)[0] == 0
+    assert history(project / "resumed") == history(project / "whole")
+
+
+def test_resume_auto_takes_the_newest_run_beside_it(project, run):
+    assert "a new training" in run("hydra.run.dir=runs/a", "training.resume=auto", "training.epochs=1")[1]
+    code, err = run("hydra.run.dir=runs/b", "training.resume=auto")
+    assert code == 0, err
+    assert "goes on after epoch 1 of 3" in err
+    assert len(history(project / "runs" / "b").splitlines()) == 4
+
+
+def test_the_chain_trains_quantizes_and_evaluates(tmp_path, monkeypatch, run):
+    """The demo's recordings, two epochs, from training to the scores of float and int8."""
+    monkeypatch.chdir(tmp_path)
+    raw = training_config(
+        operation_mode="chain_tqe", dataset={"name": "demo", "num_test_samples": 2, "num_validation_samples": 4},
+        training={"epochs": 2, "batch_size": 4, "reference_metric": "pesq"},
+        quantization={"num_quantization_samples": 4}, evaluation={"metrics": ["pesq", "snr"]},
+    )  # fmt: skip
+    for key in ("noisy_test_files_path", "clean_test_files_path", "noisy_train_files_path", "clean_train_files_path"):
+        raw["dataset"].pop(key, None)
+    write_yaml(tmp_path / "user_config.yaml", raw)
+    code, err = run("hydra.run.dir=out")
+    assert code == 0, err
+    models = {path.name for path in (tmp_path / "out" / "saved_models").iterdir()}
+    assert models == {
+        *("trained_model.onnx", "best_trained_model.onnx", "preprocessed_model.onnx"),
+        *("quantized_model_int8.onnx", "quantized_model_int8_static.onnx"),
+    }
+    assert (tmp_path / "out" / "eval_logs_quantized_board" / "metrics_dict.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("training.device=cuda:7",), "device: found 'cuda:7', but torch sees"),
+        (("training.optimizer=Adm",), "training.optimizer: found 'Adm'; did you mean Adam?"),
+        (("training.optimizer_arguments={rate:1}",), "training.optimizer_arguments"),
+        (("training.batch_size=100",), "training.batch_size"),
+        (("model.model_type=Custom", "model.custom=nets.py:Net"), "model.custom"),
+        (("training.optimizer=SGD", "training.optimizer_arguments={lr:1e30}"), "training.loss: it became"),
+        (("model_specific.in_channels=129",), "model_specific.in_channels: found 129"),
+        (("training.loss=wave_mse", "preprocessing.center=false"), "training.loss: found 'wave_mse'"),
+        (("training.snapshot_path=user_config.yaml",), "training.snapshot_path: user_config.yaml is no snapshot"),
+        (("training.loss=spec_mee",), "training.loss: found 'spec_mee'"),
+    ],
+)
+def test_bad_input(words, message, project, run):
+    code, err = run("hydra.run.dir=out", *words)
+    assert code == 2, err
+    assert "Traceback" not in err
+    (told,) = (line for line in err.splitlines() if line.startswith("sezoo: error: "))
+    assert message in told
+    if "it became" not in message:
+        assert not (project / "out" / "saved_models").exists()
