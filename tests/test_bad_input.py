@@ -296,7 +296,7 @@ def test_half_a_model(project, fails):
 
 def test_no_model(project, fails):
     assert fails("model.onnx_path=nothing.onnx").startswith("model.onnx_path: there is no file nothing.onnx (the ")
-    assert fails("model.onnx_path=noisy").startswith("model.onnx_path: there is no file noisy (the ")
+    assert fails("model.onnx_path=noisy") == "model.onnx_path: noisy is a folder; an ONNX file is needed"
     assert fails("model.onnx_path=").startswith("model.onnx_path: not set")
 
 

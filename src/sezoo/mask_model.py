@@ -75,6 +75,15 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
+def load_configured(path: Path) -> onnx.ModelProto:
+    """Read the file of `model.onnx_path`; errors as for `load_onnx`, and the key with a file that is not there."""
+    if path.is_dir():
+        raise UserError(f"model.onnx_path: {path} is a folder; an ONNX file is needed")
+    if not path.is_file():
+        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
+    return load_onnx(path)
+
+
 def quantized_nodes(model: onnx.ModelProto) -> int:
     """How many of the graph's nodes quantize or work on integers."""
     return sum(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node)

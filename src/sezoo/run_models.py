@@ -13,7 +13,7 @@ from sezoo.config.sections import Config, Deployment
 from sezoo.denoise import Board, Patches, Play, WholeClip
 from sezoo.denoise.board import board_problem
 from sezoo.errors import UserError
-from sezoo.mask_model import declared_contract, load_onnx, quantized_nodes
+from sezoo.mask_model import declared_contract, load_configured, load_onnx, quantized_nodes
 from sezoo.model_axes import with_dynamic_axes
 from sezoo.model_source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.patch_lengths import patch_lengths
@@ -116,9 +116,7 @@ def _torch_model(config: Config) -> RunModel:
 
 
 def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
-    if not path.exists():
-        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
-    model = load_onnx(path)
+    model = load_configured(path)
     contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
     name = "int8" if quantized_nodes(model) else "float"
     if isinstance(contract.batch, int) and contract.batch != 1:

@@ -189,7 +189,7 @@ def test_being_terminated_is_being_interrupted(project):
         told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "interrupted; nothing half-written is left" in told
-    assert not list((project / "denoised").iterdir())
+    assert not list(project.rglob("*.part*"))
 
 
 def test_prediction_by_the_yaml_file(project, run):

@@ -220,7 +220,7 @@ def names(source):
 
 def test_pairs_are_read_whole_and_split_by_name(custom, tmp_path):
     training, validation = example_sources(config_of(custom))
-    assert len(training), len(validation) == (7, 3)
+    assert (len(training), len(validation)) == (7, 3)
     assert sorted(names(training) + names(validation)) == [f"{index}.wav" for index in range(10)]
     for source in (training, validation):
         for index, name in enumerate(names(source)):

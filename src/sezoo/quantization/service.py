@@ -15,7 +15,7 @@ from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
 from sezoo.denoise import peak_normalized
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
-from sezoo.mask_model import check_contract, load_onnx, quantized_nodes
+from sezoo.mask_model import check_contract, load_configured, quantized_nodes
 from sezoo.quantization.calibration import MAX_FRAMES, NotFiniteError, calibrate
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.preparation import prepare
@@ -95,9 +95,7 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
 def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str]]:
     """The checked float model, ready for calibration, and the types of its operators that are quantized."""
     settings = config.quantization
-    if not path.exists():
-        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
-    model = load_onnx(path)
+    model = load_configured(path)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
     prepared = prepare(model, path, contract)
