@@ -9,13 +9,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 
 from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
 from sezoo.errors import UserError
 from sezoo.evaluation.scoring import ClipScorer, Scoring
-from sezoo.evaluation.worker_context import usable_cores, worker_context
+from sezoo.evaluation.worker_context import interrupt_deferred, usable_cores, worker_context
 from sezoo.scores import ClipScores
 
 __all__ = ["score_clips"]
@@ -44,12 +44,17 @@ def score_clips(
         yield from ((index, _outcome(scorer, pair)) for index, pair in enumerate(pairs))
         return
     with worker_context(scoring.metrics) as context:
-        executor = ProcessPoolExecutor(workers, context, _begin, (scoring,))
+        until_closed, stop = context.Pipe(duplex=False)
+        executor = ProcessPoolExecutor(workers, context, _begin, (scoring, until_closed))
         try:
             longest_first = sorted(range(len(pairs)), key=lambda index: -_size(pairs[index]))
-            tasks = {executor.submit(_score, pairs[index]): index for index in longest_first}
+            with interrupt_deferred():  # a worker that is half started would print what it misses
+                tasks = {executor.submit(_score, pairs[index]): index for index in longest_first}
             for task in as_completed(tasks):
                 yield tasks[task], task.result()
+        except (GeneratorExit, KeyboardInterrupt):
+            stop.close()  # nobody waits for clips that are being scored
+            raise
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker process was ended from outside while it scored clips (is there enough memory? "
@@ -72,17 +77,17 @@ _scoring: Scoring | None = None
 _scorer: ClipScorer | None = None
 
 
-def _begin(scoring: Scoring) -> None:
+def _begin(scoring: Scoring, until_closed: Connection) -> None:
     """Set a worker up. The models are loaded with the first clip, where an error finds its way back."""
     global _scoring
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(until_closed,), daemon=True).start()
     _scoring = scoring
 
 
-def _end_with_parent() -> None:
-    """A worker whose main process was killed would wait for its next clip for ever."""
-    wait([multiprocessing.parent_process().sentinel])
+def _end_with_parent(until_closed: Connection) -> None:
+    """End at once when the main process says so by closing its end, or was killed: a worker would wait for ever."""
+    wait([multiprocessing.parent_process().sentinel, until_closed])
     os._exit(1)
 
 
