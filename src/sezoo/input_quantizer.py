@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.mask_model import graph_inputs
+from sezoo.onnx_file import graph_inputs
 
 __all__ = ["InputQuantizer", "input_quantizer_of"]
 

@@ -7,17 +7,15 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
 
 from sezoo.errors import UserError
-
-if TYPE_CHECKING:
-    from sezoo.input_quantizer import InputQuantizer
+from sezoo.input_quantizer import InputQuantizer, input_quantizer_of
+from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 
 __all__ = [
     "Contract",
@@ -25,17 +23,12 @@ __all__ = [
     "MaskModel",
     "check_contract",
     "checked_mask",
-    "load_onnx",
+    "declared_contract",
     "open_session",
-    "quantized_nodes",
 ]
 
 log = logging.getLogger(__name__)
 
-QUANTIZED_OPERATORS = {
-    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
-    *("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QLinearAdd", "QGemm"),
-}
 FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axes`"
 
 
@@ -51,56 +44,6 @@ class Contract:
     bins: int
     batch: str | int
     frames: str | int
-
-
-def load_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file.
-
-    Raises
-    ------
-    UserError : there is no such file, or it is not an ONNX model.
-    """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; an ONNX file is needed")
-    if not path.is_file():
-        raise UserError(f"there is no model {path}")
-    try:
-        model = onnx.load(path, format="protobuf")
-    except (DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"{path} is not an ONNX model (or is damaged): it cannot be parsed") from error
-    except (OSError, onnx.checker.ValidationError) as error:
-        raise UserError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    if not model.graph.node or not model.opset_import:
-        raise UserError(f"{path} is not an ONNX model: it has no operators")
-    return model
-
-
-def load_configured(path: Path) -> onnx.ModelProto:
-    """Read the file of `model.onnx_path`; errors as for `load_onnx`, and the key with a file that is not there."""
-    if path.is_dir():
-        raise UserError(f"model.onnx_path: {path} is a folder; an ONNX file is needed")
-    if not path.is_file():
-        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()})")
-    return load_onnx(path)
-
-
-def quantized_nodes(model: onnx.ModelProto) -> int:
-    """How many of the graph's nodes quantize or work on integers."""
-    return sum(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node)
-
-
-def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """The graph's inputs without the weights, which old exporters list among them."""
-    weights = {weight.name for weight in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in weights]
-
-
-def axes_of(value: onnx.ValueInfoProto) -> list[str | int] | None:
-    """The axes of a tensor: a length, or the name of a dynamic axis ("" if it has none); None if unknown."""
-    tensor = value.type.tensor_type
-    if not tensor.HasField("shape"):
-        return None
-    return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]
 
 
 def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
@@ -287,8 +230,6 @@ class MaskModel:
     @cached_property
     def input_quantizer(self) -> InputQuantizer | None:
         """How the graph rounds its input to integers; None where it does not."""
-        from sezoo.input_quantizer import input_quantizer_of
-
         return input_quantizer_of(load_onnx(self._model) if isinstance(self._model, Path) else self._model)
 
 

@@ -10,7 +10,8 @@ import onnx
 
 from sezoo.errors import UserError
 from sezoo.files import written_aside
-from sezoo.mask_model import MaskModel, axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.mask_model import MaskModel
+from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 
 __all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes"]
 

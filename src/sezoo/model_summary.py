@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from sezoo.mask_model import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.receptive_field import receptive_field_of
 
 __all__ = ["ModelSummary", "describe", "multiply_accumulates", "summary_of"]

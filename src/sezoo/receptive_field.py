@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, axes_of, graph_inputs
+from sezoo.mask_model import MaskModel
 from sezoo.model_axes import with_dynamic_axes
+from sezoo.onnx_file import axes_of, graph_inputs
 
 __all__ = ["longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
 

@@ -13,9 +13,10 @@ from sezoo.config.sections import Config, Deployment
 from sezoo.denoise import Board, Patches, Play, WholeClip
 from sezoo.denoise.board import board_problem
 from sezoo.errors import UserError
-from sezoo.mask_model import declared_contract, load_configured, load_onnx, quantized_nodes
+from sezoo.mask_model import declared_contract
 from sezoo.model_axes import with_dynamic_axes
 from sezoo.model_source import ModelSource, OnnxSource, TorchSource, open_model
+from sezoo.onnx_file import load_configured, load_onnx, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
 from sezoo.receptive_field import receptive_field, receptive_field_of
 from sezoo.run import Run

@@ -6,7 +6,8 @@ import mask_graphs as graphs
 from mask_graphs import BINS
 from quantizers import mask_error, ours, quantization, ready, theirs, weights_of
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, quantized_nodes
+from sezoo.mask_model import MaskModel
+from sezoo.onnx_file import quantized_nodes
 from sezoo.quantization.calibration import calibrate
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.qdq import operators_to_quantize, quantized

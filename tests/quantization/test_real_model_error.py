@@ -7,7 +7,7 @@ import pytest
 
 from quantizers import mask_error, ours, quantization, ready, theirs
 from sezoo.audio import read_clip
-from sezoo.mask_model import load_onnx
+from sezoo.onnx_file import load_onnx
 from sezoo.spectrum import Stft
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,8 @@ import mask_graphs as graphs
 from mask_graphs import BINS
 from quantizers import mask_error, ours, quantization, ready, weights_of
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, axes_of, check_contract, open_session, quantized_nodes
+from sezoo.mask_model import Contract, MaskModel, check_contract, open_session
+from sezoo.onnx_file import axes_of, quantized_nodes
 from sezoo.quantization.preparation import prepare
 from sezoo.quantization.static_shape import check_axis_name, dynamic_axes, with_static_shape
 from sezoo.quantization.verification import verify

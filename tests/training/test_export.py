@@ -6,7 +6,8 @@ torch = pytest.importorskip("torch")
 
 from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.errors import UserError  # noqa: E402
-from sezoo.mask_model import MaskModel, axes_of, check_contract  # noqa: E402
+from sezoo.mask_model import MaskModel, check_contract  # noqa: E402
+from sezoo.onnx_file import axes_of  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
 
 BINS = 33

@@ -10,7 +10,8 @@ from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 from sezoo.files import reason_of
-from sezoo.mask_model import declared_contract, load_onnx
+from sezoo.mask_model import declared_contract
+from sezoo.onnx_file import load_onnx
 from sezoo.prediction.service import predict_targets
 from sezoo.prediction.targets import Target, check_free, container_of, recordings_in, targets_for
 from sezoo.run import Run

@@ -12,7 +12,8 @@ import onnxruntime
 from onnx import version_converter
 
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, graph_inputs
+from sezoo.mask_model import Contract, MaskModel
+from sezoo.onnx_file import graph_inputs
 
 __all__ = ["MIN_OPSET", "prepare", "with_known_shapes", "with_used_opsets"]
 

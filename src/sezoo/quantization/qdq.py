@@ -13,7 +13,7 @@ import onnx.version_converter
 
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
-from sezoo.mask_model import quantized_nodes
+from sezoo.onnx_file import quantized_nodes
 from sezoo.quantization.calibration import Ranges
 from sezoo.quantization.options import KEY, first_line, qdq_options
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets

@@ -15,7 +15,8 @@ from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
 from sezoo.denoise import peak_normalized
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
-from sezoo.mask_model import check_contract, load_configured, quantized_nodes
+from sezoo.mask_model import check_contract
+from sezoo.onnx_file import load_configured, quantized_nodes
 from sezoo.quantization.calibration import MAX_FRAMES, NotFiniteError, calibrate
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.preparation import prepare

@@ -7,7 +7,8 @@ from pathlib import Path
 import onnx
 
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, axes_of, graph_inputs
+from sezoo.mask_model import Contract
+from sezoo.onnx_file import axes_of, graph_inputs
 from sezoo.quantization.preparation import folded, with_known_shapes
 
 __all__ = ["check_axis_name", "dynamic_axes", "with_static_shape"]

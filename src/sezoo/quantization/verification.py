@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, load_onnx, open_session, quantized_nodes
+from sezoo.mask_model import MaskModel, open_session
+from sezoo.onnx_file import load_onnx, quantized_nodes
 from sezoo.quantization.static_shape import dynamic_axes
 
 __all__ = ["verify"]
