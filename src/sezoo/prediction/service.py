@@ -31,11 +31,9 @@ def check_prediction(config: Config) -> None:
 
     Raises
     ------
-    UserError : recordings that are not there, files that are there already.
+    UserError : recordings that are not there, a format that cannot be written.
     """
-    _sources(config)
-    if config.prediction.format is not None:
-        container_of(config.prediction.format, "prediction.format")
+    _checked_sources(config)
 
 
 def predict(run: Run) -> list[Path]:
@@ -46,9 +44,8 @@ def predict(run: Run) -> list[Path]:
     UserError : the model, a recording or a target is not fit for it.
     """
     settings = run.config.prediction
-    check_prediction(run.config)
     targets = targets_for(
-        _sources(run.config),
+        _checked_sources(run.config),
         run.folder / settings.output_path,
         ending=settings.format,
         overwrite=settings.overwrite,
@@ -84,7 +81,10 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     return written
 
 
-def _sources(config: Config) -> list[Path]:
+def _checked_sources(config: Config) -> list[Path]:
+    """The recordings to denoise, after a look at the format that they are to become."""
+    if config.prediction.format is not None:
+        container_of(config.prediction.format, "prediction.format")
     if config.prediction.input_path is not None:
         return recordings_in([config.prediction.input_path], "prediction.input_path")
     return [pair.noisy for pair in test_pairs(config.dataset)]
