@@ -232,6 +232,11 @@ def test_a_file_that_is_no_mapping():
             "training: {loss: wave_snr}",
             "training.loss: found 'wave_snr'; it needs preprocessing.center True",
         ),
+        (
+            "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 8000}\n"
+            "training: {loss: perceptual}",
+            "training.loss: found 'perceptual'; it needs preprocessing.sample_rate 16000, not 8000",
+        ),
     ],
 )
 def test_what_the_mode_needs(text, expected):

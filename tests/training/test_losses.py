@@ -11,7 +11,8 @@ from sezoo.config.sections import Training  # noqa: E402
 from sezoo.metrics import waveform  # noqa: E402
 from sezoo.spectrum import Stft  # noqa: E402
 from sezoo.training.batch import spectral_batch  # noqa: E402
-from sezoo.training.losses import LOSSES, SI_SNR_WEIGHT, build_loss  # noqa: E402
+from sezoo.training.losses import DISTURBANCE_WEIGHT, LOSSES, SI_SNR_WEIGHT, build_loss  # noqa: E402
+from sezoo.training.pesq_disturbance import PesqDisturbance  # noqa: E402
 from sezoo.training.torch_stft import TorchStft  # noqa: E402
 
 SMALL = Stft(64, 20, 50)
@@ -56,7 +57,7 @@ def by_numpy():
     """Each loss, worked out clip by clip without padding."""
     noisy, clean = (x.astype(np.float64) for x in clips(LENGTHS))
     mask = mask_for(batch_of(*clips(LENGTHS), LENGTHS)).numpy()
-    errors, powers, squares, snrs, si_snrs = [], [], [], [], []
+    errors, powers, squares, snrs, si_snrs, disturbances = [], [], [], [], [], []
     for clip, length in enumerate(LENGTHS):
         ours, theirs = noisy[clip, :length], clean[clip, :length]
         target = SMALL.analyse(theirs)
@@ -67,6 +68,8 @@ def by_numpy():
         squares.append((wave - theirs) ** 2)
         snrs.append(waveform.snr(theirs, wave))
         si_snrs.append(waveform.si_snr(theirs, wave))
+        waves = (torch.tensor(x[None], dtype=torch.float32) for x in (wave, theirs))
+        disturbances.append(float(PesqDisturbance()(*waves, torch.tensor([length]))))
     compressed = np.concatenate(powers, axis=-1).mean()
     return {
         "spec_mse": np.concatenate(errors, axis=-1).mean(),
@@ -75,6 +78,7 @@ def by_numpy():
         "wave_sisnr": -np.mean(si_snrs),
         "compressed": compressed,
         "compressed_sisnr": compressed - SI_SNR_WEIGHT * np.mean(si_snrs),
+        "perceptual": compressed - SI_SNR_WEIGHT * np.mean(si_snrs) + DISTURBANCE_WEIGHT * np.mean(disturbances),
     }
 
 

@@ -157,4 +157,8 @@ def _training_problems(config: Config, training: Training) -> list[str]:
         )
     if training.loss.startswith("wave_") and not spectrum.center:
         problems.append(f"training.loss: found {training.loss!r}; it needs preprocessing.center True")
+    if training.loss == "perceptual" and spectrum.sample_rate != 16000:
+        problems.append(
+            f"training.loss: found 'perceptual'; it needs preprocessing.sample_rate 16000, not {spectrum.sample_rate}"
+        )
     return problems

@@ -55,10 +55,13 @@ class Training(Section):
     gradient_clipping: Positive | None = Field(
         None, description="Largest norm of a step's gradient, all weights together; empty = no limit."
     )
-    loss: Literal["spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr"] = Field(
+    loss: Literal[
+        "spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr", "perceptual"
+    ] = Field(
         "spec_mse",
         description="spec_mse compares complex spectra, compressed compares them to the power 0.3; compressed_sisnr "
-        "adds the SI-SNR to it; the wave losses need preprocessing.center True.",
+        "adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; the wave losses need "
+        "preprocessing.center True.",
     )
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
