@@ -94,6 +94,10 @@ class Shell:
                 assert not folder.exists() or {path.name for path in folder.iterdir()} in allowed
             assert any((run.parent / name).exists() for name in ("saved_models", "eval_logs", "predictions"))
 
+    def _torchrun(self, words):
+        self.call(sys.executable, "-m", "torch.distributed.run", *words)
+        assert list(self.folder.glob("together/saved_models/best_trained_model.onnx"))
+
     def _python(self, words):
         if words == ["-m", "venv", ".venv"]:
             self.call(sys.executable, "-m", "venv", "--without-pip", ".venv")

@@ -191,7 +191,7 @@ def test_without_a_gpu(name, no_gpu):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cuda", "device: found 'cuda', but torch sees 0 CUDA GPUs here; set it to auto"),
+        ("cuda", "device: found 'cuda:0', but torch sees 0 CUDA GPUs here; set it to auto"),
         ("cuda:0", "device: found 'cuda:0', but torch sees 0 CUDA GPUs here; set it to auto"),
         ("mps", "device: found 'mps', but torch sees no Apple GPU here; set it to auto"),
         ("gpu", "device: found 'gpu'; allowed: auto, cpu, cuda, cuda:0 (or another number), mps"),
@@ -204,7 +204,7 @@ def test_devices_that_are_not_here(name, message, no_gpu):
 
 
 def test_with_a_gpu(one_gpu):
-    assert torch_device("auto") == torch.device("cuda")
+    assert torch_device("auto") == torch.device("cuda", 0)
     assert torch_device("cuda:0") == torch.device("cuda:0")
     assert torch_device("cpu") == torch.device("cpu")
     assert error_of(torch_device, "cuda:1") == (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sezoo import __version__
 from sezoo.errors import UserError
+from sezoo.processes import is_helper
 from sezoo.terminal import configure_logging
 from sezoo.wording import nearest
 
@@ -79,18 +80,20 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    configure_logging(logging.DEBUG if debug else logging.INFO)
+    configure_logging(logging.DEBUG if debug else logging.ERROR if is_helper() else logging.INFO)
     try:
         _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"{command}: error: {error}\n")
+        if not is_helper():  # the first process has met the same
+            sys.stderr.write(f"{command}: error: {error}\n")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"{command}: interrupted; nothing half-written is left\n")
+        if not is_helper():
+            sys.stderr.write(f"{command}: interrupted; nothing half-written is left\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()

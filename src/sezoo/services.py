@@ -9,6 +9,7 @@ from pathlib import Path
 from sezoo.config.modes import LETTERS, steps
 from sezoo.config.sections import Config
 from sezoo.errors import UserError
+from sezoo.processes import is_helper
 from sezoo.run import Run, open_run
 
 __all__ = ["SERVICES", "Service", "check_available", "plan", "run_services"]
@@ -118,9 +119,12 @@ def check_available(config: Config) -> None:
 def run_services(config: Config, folder: Path) -> None:
     """Do what the configuration says, with the results in `folder`.
 
-    What the later services of a chain need is checked before the first one starts.
+    What the later services of a chain need is checked before the first one starts. A process that helps another to
+    train (see `sezoo.processes`) does that alone.
     """
     letters = plan(config.operation_mode)
+    if is_helper():
+        letters = "".join(letter for letter in letters if letter == "t")
     if "e" in letters and config.evaluation.num_workers != 1:
         from sezoo.evaluation.worker_context import start_early
 

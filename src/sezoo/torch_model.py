@@ -46,8 +46,12 @@ def build_network(model: Model, model_specific: ModelSpecific | CustomModelSpeci
     return custom_network(model.custom, dict(model_specific))
 
 
-def torch_device(name: str) -> torch.device:
-    """The device of that name; `auto` is the first GPU where there is one, else the CPU.
+def torch_device(name: str, gpu: int = 0) -> torch.device:
+    """The device of that name; `auto` is a GPU where there is one, else the CPU.
+
+    Parameters
+    ----------
+    gpu : the number of the CUDA GPU where the name says none.
 
     Raises
     ------
@@ -59,9 +63,12 @@ def torch_device(name: str) -> torch.device:
         raise UserError(f"device: found {name!r}; allowed: {DEVICES}")
     device = torch.device(name)
     if device.type == "cuda":
+        device = torch.device("cuda", gpu) if device.index is None else device
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= gpus:
-            raise UserError(f"device: found {name!r}, but torch sees {counted(gpus, 'CUDA GPU')} here; set it to auto")
+        if device.index >= gpus:
+            raise UserError(
+                f"device: found {str(device)!r}, but torch sees {counted(gpus, 'CUDA GPU')} here; set it to auto"
+            )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError(f"device: found {name!r}, but torch sees no Apple GPU here; set it to auto")
     return device

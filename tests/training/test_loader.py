@@ -107,6 +107,17 @@ def test_the_last_batch():
         assert [len(noisy) for noisy, _, _ in loader.epoch(1)] == sizes
 
 
+@pytest.mark.parametrize(("count", "left_out"), [(18, 0), (13, 1), (15, 0)])
+def test_processes_that_train_together_share_each_batch(count, left_out):
+    def batches(**changes):
+        return indices(loader_of(Numbered(count), batch_size=6, **changes).epoch(1))
+
+    whole, shares = batches(), [batches(share=(rank, 3)) for rank in range(3)]
+    assert len(whole) - left_out == len(shares[0]) == len(loader_of(Numbered(count), batch_size=6, share=(0, 3)))
+    for batch, *parts in zip(whole[: len(shares[0])], *shares, strict=True):
+        assert [batch[rank::3] for rank in range(3)] == parts
+
+
 def test_the_networks_random_numbers_are_left_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)

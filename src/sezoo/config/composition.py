@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sezoo.config.command_line import DEFAULT_NAME, added, config_file, quoted, without_ending, words_for_hydra
@@ -18,6 +19,7 @@ from sezoo.config.values import ENVIRONMENT_VARIABLE, expand
 from sezoo.config.yaml_file import read_checked
 from sezoo.errors import UserError
 from sezoo.files import write_text
+from sezoo.processes import is_helper
 from sezoo.run_folder import HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
 
 __all__ = ["compose_file", "run_with_hydra"]
@@ -48,6 +50,15 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     raw = read_checked(path)
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
     words += [*_expanded_hydra_section(raw), *words_for_hydra(rest)]
+    if not is_helper():
+        _run_with_hydra(words, path, task)
+        return
+    with TemporaryDirectory() as nowhere:  # the first process is the run
+        words += [f"++{key}={quoted(nowhere)}" for key in ("hydra.run.dir", "hydra.sweep.dir")]
+        _run_with_hydra([*words, "++mlflow.uri=null"], path, task)
+
+
+def _run_with_hydra(words: Sequence[str], path: Path, task: Callable[[Config, Path], None]) -> None:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode

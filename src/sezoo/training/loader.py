@@ -43,6 +43,8 @@ class Loader:
     shuffle : another order in every epoch; else it is that of the source.
     strategy : pad with zeros to the longest example of a batch, or trim to the shortest.
     workers : processes that make examples; with 0 they are made here.
+    share : number and count of the processes that train together. Each makes its share of every batch; a last batch
+        that is too small for all of them is left out.
     drop_last : leave out a last batch that is smaller than the others.
     start_method : of the workers: fork, spawn or forkserver; None for what suits the system.
 
@@ -53,9 +55,9 @@ class Loader:
 
     def __init__(
         self, source: ExampleSource, *, seed: int, batch_size: int, shuffle: bool, strategy: Literal["pad", "trim"],
-        workers: int, drop_last: bool = False, start_method: str | None = None,
+        workers: int, share: tuple[int, int] = (0, 1), drop_last: bool = False, start_method: str | None = None,
     ):  # fmt: skip
-        self.order = _Order(len(source), batch_size, seed, shuffle=shuffle, drop_last=drop_last)
+        self.order = _Order(len(source), batch_size, seed, shuffle=shuffle, share=share, drop_last=drop_last)
         self.workers = min(workers, len(self.order))
         start_method = (start_method or START_METHOD) if self.workers else None
         if start_method in (None, "fork"):
@@ -111,19 +113,24 @@ def _fill_memory(source: ExampleSource) -> None:
 class _Order(Sampler[list[tuple[int, int]]]):
     """Which examples make up which batch. Each goes with its epoch, which workers that last would not know of."""
 
-    def __init__(self, count: int, batch_size: int, seed: int, *, shuffle: bool, drop_last: bool):
+    def __init__(
+        self, count: int, batch_size: int, seed: int, *, shuffle: bool, share: tuple[int, int], drop_last: bool
+    ):
         self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.shuffle, self.drop_last = shuffle, drop_last
+        self.shuffle, self.share = shuffle, share
+        self.least = batch_size if drop_last else share[1]
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.count // self.batch_size if self.drop_last else -(-self.count // self.batch_size)
+        whole, rest = divmod(self.count, self.batch_size)
+        return whole + (rest >= self.least)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         random = np.random.default_rng([self.seed, self.epoch])
         indices = random.permutation(self.count) if self.shuffle else np.arange(self.count)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
-            yield [(self.epoch, int(index)) for index in indices[first : first + self.batch_size]]
+            batch = indices[first : first + self.batch_size]
+            yield [(self.epoch, int(index)) for index in batch[self.share[0] :: self.share[1]]]
 
 
 # -- in the worker ------------------------------------------------------------------------------------

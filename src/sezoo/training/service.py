@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from sezoo import processes
 from sezoo.audio import write_clip
 from sezoo.config.sections import Config
 from sezoo.config.validation import to_dict
 from sezoo.denoise import denoise
+from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
 from sezoo.run import Run
 from sezoo.spectrum import Stft, stft_of
@@ -25,8 +27,9 @@ from sezoo.training.export import export_onnx
 from sezoo.training.loader import Loader
 from sezoo.training.losses import build_loss
 from sezoo.training.optimization import build_optimizer, build_schedule
+from sezoo.training.parallel import Parallel, parallel
 from sezoo.training.resumption import snapshot_to_resume
-from sezoo.training.snapshot import load_snapshot
+from sezoo.training.snapshot import Snapshot, load_snapshot
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate
@@ -50,11 +53,13 @@ def train(run: Run) -> Path:
     ------
     UserError : the network, the recordings or the settings are not fit for it; the loss becomes NaN.
     """
-    config = run.config
-    trainer = _trainer(run)
-    if (snapshot := snapshot_to_resume(config, run.folder)) is not None:
-        trainer.resume(load_snapshot(snapshot, trainer.settings))
-    networks = trainer.fit()
+    device = torch_device(run.config.training.device, processes.local_rank())
+    with parallel(device) as together:
+        trainer = _trainer(run, device, together)
+        snapshot = together.from_first(lambda: _snapshot(run, trainer.settings))
+        if snapshot is not None:
+            trainer.resume(snapshot)
+        networks = trainer.fit()
     path = _write_models(run, trainer.network, networks)
     run.tracker.artifact(trainer.files.history, "training")
     best = trainer.history.rows[networks.best_epoch - 1]
@@ -63,9 +68,18 @@ def train(run: Run) -> Path:
     return path
 
 
-def _trainer(run: Run) -> Trainer:
+def _snapshot(run: Run, settings: Mapping[str, Any]) -> Snapshot | None:
+    path = snapshot_to_resume(run.config, run.folder)
+    return None if path is None else load_snapshot(path, settings)
+
+
+def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
     config, training = run.config, run.config.training
-    device = torch_device(training.device)
+    if training.batch_size % together.count:
+        raise UserError(
+            f"training.batch_size: found {training.batch_size}; {together.count} processes share each batch, so it has "
+            f"to be a multiple of {together.count}"
+        )
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
     torch.manual_seed(config.dataset.random_seed)
@@ -79,6 +93,7 @@ def _trainer(run: Run) -> Trainer:
         shuffle=config.dataset.shuffle,
         strategy=training.batching_strategy,
         workers=training.num_dataloader_workers,
+        share=(together.rank, together.count),
     )
     log.info(
         "training on %d examples in %d batches an epoch, validating on %d, on %s",
@@ -101,6 +116,7 @@ def _trainer(run: Run) -> Trainer:
         files=_files(run),
         settings=_settings(config),
         progress=run.progress,
+        parallel=together,
         each_epoch=partial(_after_epoch, run, sources[1], stft),
     )
 

@@ -19,6 +19,7 @@ from sezoo.errors import UserError
 from sezoo.files import shown, written_aside
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
+from sezoo.training.parallel import Parallel
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
 from sezoo.training.snapshot import Snapshot, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
@@ -80,6 +81,7 @@ class Trainer:
     validate : scores the network on the validation examples: a number, or None, by column of the history.
     loss : of a batch and the network's mask.
     settings : of the configuration, by key, that a snapshot must share with the training that resumes it.
+    parallel : the processes that train together; only the first one validates and writes.
     each_epoch : is called with the network and the row of the history of each finished epoch.
     """
 
@@ -95,12 +97,16 @@ class Trainer:
     files: TrainingFiles
     settings: dict[str, Any]
     progress: Callable[[Iterable, int, str], Iterable]
+    parallel: Parallel = field(default_factory=Parallel)
     each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
     history: History = field(default_factory=History)
     best: dict[str, Any] = field(default_factory=lambda: {"epoch": 0, "value": None, "network": None})
     epoch: int = 0
     finished: Snapshot | None = None
     drawn: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.trained = self.parallel.wrapped(self.network)  # the same weights
 
     def resume(self, snapshot: Snapshot) -> None:
         """Take up the state of a snapshot.
@@ -128,26 +134,33 @@ class Trainer:
         Raises
         ------
         UserError : the loss becomes NaN or infinite; the reference metric cannot be measured.
-        KeyboardInterrupt : after the state of the last finished epoch was saved.
+        KeyboardInterrupt, RuntimeError : after the state of the last finished epoch was saved.
         """
         try:
             while self.epoch < self.training.epochs and not self._is_patience_over():
                 self._one_epoch(self.epoch + 1)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError):  # Ctrl-C; no memory, another process of the training gone
             self._keep_finished()
             raise
+        except UserError as error:
+            if not self.parallel.is_first:  # what it has met, such as a torn recording, the first one may not meet
+                log.error("process %d: %s", self.parallel.rank, error)
+            raise
         self._save()
-        save_curves(self.files.curves, self.history, self.best["epoch"])
+        if self.parallel.is_first:
+            save_curves(self.files.curves, self.history, self.best["epoch"])
         return TrainedNetworks(self.finished.network, self.best["network"], self.best["epoch"])
 
     def _one_epoch(self, epoch: int) -> None:
         train_loss = self._train(epoch)
-        measured = self.validate(self.network)
+        measured = self.parallel.from_first(lambda: self.validate(self.network))
         self.epoch = epoch
         rate = self.optimizer.param_groups[0]["lr"]
         self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
         self._note_best(epoch)
         self.finished = self._snapshot()
+        if not self.parallel.is_first:
+            return
         self.history.save(self.files.history)
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
         log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
@@ -194,9 +207,9 @@ class Trainer:
         magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
         half = self.training.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            mask = self.network(magnitude)
+            mask = self.trained(magnitude)
         loss = self.loss(batch, mask.float())
-        value = float(loss.detach())
+        value = self.parallel.mean(float(loss.detach()))
         if not math.isfinite(value):
             self._keep_finished()
             raise UserError(
@@ -249,6 +262,8 @@ class Trainer:
 
     def _save(self) -> None:
         """Write the snapshot, the weights and the picture of the last finished epoch."""
+        if not self.parallel.is_first:
+            return
         save_snapshot(self.finished, self.files.snapshot)
         with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
             torch.save(self.finished.network, aside)

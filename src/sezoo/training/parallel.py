@@ -1,0 +1,108 @@
+"""Training in several processes at once: what they share, and what only the first one does."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+import torch.distributed
+from torch import nn
+
+from sezoo import processes
+from sezoo.errors import UserError
+
+__all__ = ["Parallel", "parallel"]
+
+T = TypeVar("T")
+
+LONGEST_WAIT = datetime.timedelta(hours=2)
+"""For the first process, which validates and writes while the others wait."""
+
+
+class Parallel:
+    """The processes of a training. This class is what one process is by itself, and asks nobody.
+
+    Attributes
+    ----------
+    count : of the processes.
+    rank : of this one.
+    """
+
+    count, rank = 1, 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process validates, writes and tells."""
+        return self.rank == 0
+
+    def wrapped(self, network: nn.Module) -> nn.Module:
+        """The network to train with: its gradients are the means of all processes'."""
+        return network
+
+    def mean(self, value: float) -> float:
+        """The mean of all processes' values."""
+        return value
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What `make` returns in the first process, in all of them; the others do not call it."""
+        return make()
+
+
+class _Several(Parallel):
+    """Processes of a `torch.distributed` group."""
+
+    def __init__(self, device: torch.device):
+        self.count, self.rank, self.device = processes.process_count(), processes.rank(), device
+
+    def wrapped(self, network: nn.Module) -> nn.Module:
+        devices = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(network, device_ids=devices)
+
+    def mean(self, value: float) -> float:
+        summed = torch.tensor(value, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(summed)
+        return summed.item() / self.count
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        things = [make() if self.is_first else None]
+        torch.distributed.broadcast_object_list(things, src=0, device=self.device)
+        return things[0]
+
+
+@contextmanager
+def parallel(device: torch.device) -> Iterator[Parallel]:
+    """Join the processes that `torchrun` has started for this training, if it has.
+
+    Parameters
+    ----------
+    device : of this process: GPUs talk over NCCL, CPUs over Gloo.
+
+    Raises
+    ------
+    UserError : another process has ended before its time.
+    """
+    if processes.process_count() == 1:
+        yield Parallel()
+        return
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    torch.distributed.init_process_group(backend, timeout=LONGEST_WAIT)
+    try:
+        yield _Several(device)
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        raise UserError(
+            f"process {processes.rank()} of {processes.process_count()} has lost the others: one of them has ended, "
+            "and said why if it could"
+        ) from error
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Gloo's errors are of no class of their own."""
+    words = str(error).lower()
+    return isinstance(error, torch.distributed.DistError) or any(name in words for name in ("gloo", "connection"))
