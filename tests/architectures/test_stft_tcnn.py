@@ -73,6 +73,26 @@ def test_receptive_field(settings, field):
     assert (40 - frames.min(), frames.max() - 40) == (field, field)
 
 
+@pytest.mark.parametrize(("settings", "past"), [({}, 28), ({"kernel_size": 5}, 56), ({"kernel_size": 1}, 0)])
+def test_a_causal_network_looks_back_alone(settings, past):
+    network = small(tcn_latent_dim=32, causal=True, **settings).double().eval()
+    magnitude = torch.rand(1, 9, 81, dtype=torch.float64, requires_grad=True)
+    network(magnitude)[:, :, 60].sum().backward()
+    frames = magnitude.grad[0].abs().sum(0).nonzero()[:, 0]
+    assert (60 - frames.min(), frames.max() - 60) == (past, 0)
+    two_sided = small(tcn_latent_dim=32, **settings).double().eval()
+    two_sided.load_state_dict(network.state_dict())  # the weights are those of the other
+
+
+def test_a_causal_network_is_the_two_sided_one_late():
+    """One layer, whose only convolution over time is shifted by its reach."""
+    settings = {"n_blocks": 1, "num_layers": 1, "kernel_size": 5}
+    late, two_sided = small(causal=True, **settings).eval(), small(**settings).eval()
+    magnitude = torch.rand(1, 9, 30)
+    inside = [network.net[0].ds(network.net[0].act(network.net[0].c(magnitude))) for network in (late, two_sided)]
+    torch.testing.assert_close(inside[0][..., 4:], inside[1][..., 2:-2])
+
+
 @pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
 @pytest.mark.parametrize("frames", [1, 2, 40])
 def test_odd_kernels_keep_the_length(kernel_size, frames):

@@ -5,17 +5,23 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.architectures.utcn import Utcn  # noqa: E402
 from sezoo.errors import UserError  # noqa: E402
 from sezoo.mask_model import MaskModel, check_contract  # noqa: E402
 from sezoo.onnx_file import axes_of  # noqa: E402
+from sezoo.receptive_field import receptive_field_of  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
 
 BINS = 33
 
 
+UTCN = {"channels": (4, 4, 4)}
+
+
 def network(**shape):
     torch.manual_seed(0)
-    made = StftTcnn(**{"n_blocks": 1, "num_layers": 2, "in_channels": BINS, "tcn_latent_dim": 12, **shape})
+    kind = Utcn if "channels" in shape else StftTcnn
+    made = kind(**{"n_blocks": 1, "num_layers": 2, "in_channels": BINS, "tcn_latent_dim": 12, **shape})
     with torch.no_grad():  # as after some training: running statistics and biases of their own
         for parameter in made.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -23,7 +29,10 @@ def network(**shape):
     return made
 
 
-@pytest.mark.parametrize("shape", [{}, {"layer_activation": "prelu"}, {"mask_activation": "tanh"}, {"kernel_size": 5}])
+@pytest.mark.parametrize(
+    "shape",
+    [{}, {"layer_activation": "prelu"}, {"mask_activation": "tanh"}, {"kernel_size": 5}, {"causal": True}, UTCN],
+)
 @pytest.mark.parametrize("opset", [13, 17])
 def test_the_model_has_torchs_masks_for_any_batch_and_length(shape, opset, tmp_path):
     made = network(**shape)
@@ -40,9 +49,16 @@ def test_the_model_has_torchs_masks_for_any_batch_and_length(shape, opset, tmp_p
         np.testing.assert_allclose(MaskModel(model)(magnitude), expected, atol=1e-5)
 
 
-def test_batch_norms_are_folded(tmp_path):
-    export_onnx(network(), tmp_path / "m.onnx", bins=BINS, opset=17)
+@pytest.mark.parametrize("shape", [{}, {"causal": True}, UTCN])
+def test_batch_norms_are_folded(shape, tmp_path):
+    export_onnx(network(**shape), tmp_path / "m.onnx", bins=BINS, opset=17)
     assert "BatchNormalization" not in {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
+
+
+def test_a_causal_model_needs_no_look_ahead(tmp_path):
+    export_onnx(network(causal=True), tmp_path / "m.onnx", bins=BINS, opset=17)
+    model = onnx.load(tmp_path / "m.onnx")
+    assert receptive_field_of(model, tmp_path / "m.onnx") == (6, 0)
 
 
 def test_the_network_is_left_as_it_is(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sezoo.errors import UserError
 
@@ -23,9 +24,12 @@ WEIGHT_AXES = {
 class DepthwiseSeparableConv(nn.Module):
     """A depthwise convolution over time, batch norm and activation, then a 1x1 convolution over the channels."""
 
-    def __init__(self, channels: int, out_channels: int, *, kernel_size: int, dilation: int, activation: str):
+    def __init__(
+        self, channels: int, out_channels: int, *, kernel_size: int, dilation: int, activation: str, causal: bool
+    ):
         super().__init__()
-        padding = dilation * (kernel_size - 1) // 2  # as many frames out as in
+        reach = dilation * (kernel_size - 1)  # so much padding gives as many frames out as in
+        padding, self.past = (0, reach) if causal else (reach // 2, 0)
         self.dw = nn.Conv1d(
             channels, channels, kernel_size, dilation=dilation, padding=padding, groups=channels, bias=False
         )
@@ -35,19 +39,21 @@ class DepthwiseSeparableConv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channels, frames) to (batch, out_channels, frames)."""
+        if self.past:
+            x = functional.pad(x, (self.past, 0))
         return self.pw(self.act(self.bn(self.dw(x))))
 
 
 class ResidualLayer(nn.Module):
     """A 1x1 convolution to the latent channels, then a depthwise-separable one back, added to the input."""
 
-    def __init__(self, channels: int, latent: int, *, kernel_size: int, dilation: int, activation: str):
+    def __init__(self, channels: int, latent: int, *, kernel_size: int, dilation: int, activation: str, causal: bool):
         super().__init__()
         self.c = nn.Conv1d(channels, latent, 1)
         self.bn = nn.BatchNorm1d(latent)
         self.act = LAYER_ACTIVATIONS[activation]()
         self.ds = DepthwiseSeparableConv(
-            latent, channels, kernel_size=kernel_size, dilation=dilation, activation=activation
+            latent, channels, kernel_size=kernel_size, dilation=dilation, activation=activation, causal=causal
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -58,8 +64,8 @@ class ResidualLayer(nn.Module):
 class StftTcnn(nn.Module):
     """The STFT-TCNN, ``n_blocks * num_layers`` residual layers and the activation that makes the mask.
 
-    The defaults are the "medium" network. It is not causal: a layer looks ``dilation * (kernel_size - 1) / 2``
-    frames to either side, 14 frames in all for "medium".
+    The defaults are the "medium" network. A layer looks ``dilation * (kernel_size - 1) / 2`` frames to either side,
+    14 frames in all for "medium", or, where it is causal, twice as far back and not ahead. Weights are the same.
 
     Parameters
     ----------
@@ -70,6 +76,7 @@ class StftTcnn(nn.Module):
     kernel_size : taps of the depthwise convolution, an odd number.
     layer_activation : "relu" or "prelu" (one slope for all channels).
     mask_activation : "sigmoid" for masks in 0..1, "tanh" for -1..1.
+    causal : no frame's mask depends on frames after it.
 
     Raises
     ------
@@ -87,6 +94,7 @@ class StftTcnn(nn.Module):
         kernel_size: int = 3,
         layer_activation: str = "relu",
         mask_activation: str = "sigmoid",
+        causal: bool = False,
     ):
         super().__init__()
         if kernel_size % 2 == 0:
@@ -102,6 +110,7 @@ class StftTcnn(nn.Module):
                     kernel_size=kernel_size,
                     dilation=init_dilation**layer,
                     activation=layer_activation,
+                    causal=causal,
                 )
                 for _ in range(n_blocks)
                 for layer in range(num_layers)

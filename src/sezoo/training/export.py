@@ -16,6 +16,7 @@ from sezoo.errors import UserError
 from sezoo.files import written_aside
 from sezoo.mask_model import MaskModel
 from sezoo.model_axes import AXIS_NAMES
+from sezoo.training.constant_shapes import with_constant_shapes
 
 __all__ = ["export_onnx"]
 
@@ -70,4 +71,7 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
     except Exception as error:  # the exporter raises what it likes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"training.opset_version: the network cannot be exported in opset {opset}: {reason}") from error
-    return onnx.load_from_string(file.getvalue())
+    model = with_constant_shapes(onnx.load_from_string(file.getvalue()), bins)
+    # The exporter gives axes that it has not followed through the graph a name of its own.
+    model.graph.output[0].type.CopyFrom(model.graph.input[0].type)
+    return model

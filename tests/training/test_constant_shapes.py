@@ -1,0 +1,75 @@
+import io
+
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sezoo.mask_model import MaskModel  # noqa: E402
+from sezoo.training.constant_shapes import with_constant_shapes  # noqa: E402
+
+BINS = 12
+
+
+def exported(forward):
+    class Network(torch.nn.Module):
+        def forward(self, x):
+            return forward(x)
+
+    file = io.BytesIO()
+    axes = {0: "batch", 2: "seq_len"}
+    torch.onnx.export(
+        Network(), (torch.rand(1, BINS, 20),), file, dynamo=False, opset_version=17,
+        input_names=["input"], output_names=["mask"], dynamic_axes={"input": axes, "mask": axes},
+    )  # fmt: skip
+    return onnx.load_from_string(file.getvalue())
+
+
+def operators(model):
+    return [node.op_type for node in model.graph.node]
+
+
+def by_channels(x):
+    batch, bins, frames = x.shape
+    x = x.reshape(batch, 3, bins // 3, frames).transpose(1, 2)
+    return torch.relu(x.reshape(batch, bins, frames))
+
+
+def one_long_vector(x):
+    return torch.relu(x.reshape(-1)).reshape(x.shape)
+
+
+def frames_in_two_axes(x):
+    batch, bins, frames = x.shape
+    x = x[..., None] + x[..., None, :]
+    return torch.relu(x.reshape(batch, bins, frames, frames)).mean(3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("forward", "left"),
+    [
+        (by_channels, ["Reshape", "Transpose", "Reshape", "Relu"]),
+        (one_long_vector, None),
+        (frames_in_two_axes, None),
+        (torch.relu, ["Relu"]),
+    ],
+)
+def test_shapes_become_constants_where_they_can(forward, left):
+    model = exported(forward)
+    changed = with_constant_shapes(model, BINS)
+    if left is not None:
+        assert operators(changed) == left
+    onnx.checker.check_model(changed)
+    for batch, frames in ((1, 5), (3, 50), (2, 24)):
+        magnitude = np.random.default_rng(0).random((batch, BINS, frames), np.float32)
+        np.testing.assert_array_equal(MaskModel(changed)(magnitude), MaskModel(model)(magnitude))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_model_given_is_left_as_it_is():
+    model = exported(by_channels)
+    before = model.SerializeToString()
+    assert len(operators(with_constant_shapes(model, BINS))) < len(operators(model))
+    assert model.SerializeToString() == before
