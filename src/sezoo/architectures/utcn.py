@@ -76,7 +76,7 @@ class Utcn(nn.Module):
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Magnitudes (batch, bins, frames) to a mask of the same shape."""
-        compressed = (magnitude + 1e-6) ** COMPRESSION
+        compressed = magnitude**COMPRESSION
         fine = self.detail_down(self.down1(compressed[:, None, 1:]))  # without the bin of 0 Hz
         middle = self.down2(fine)
         wide = self.down3(middle)
