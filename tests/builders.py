@@ -96,6 +96,21 @@ def write_clips(folder: Path, names: str, *, rate: int = RATE, channels: int = 1
     return paths
 
 
+def write_speech_and_noise(folder: Path) -> Path:
+    """Ten recordings of speech/, of 0.6 to 1.5 s, and six of noise/, of 0.2 to 1.2 s, in subfolders."""
+    for index in range(10):
+        write_clips(folder / "speech" / f"speaker{index % 3}", f"{index}.flac", seconds=0.6 + index / 10)
+    for index in range(6):
+        write_clips(folder / "noise" / "street", f"{index}.wav", seconds=0.2 + index / 5)
+    return folder
+
+
+def mix(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A data set of `write_speech_and_noise`."""
+    paths = {"speech_path": folder / "speech", "noise_path": folder / "noise"}
+    return {"name": "mix", **paths, "clip_seconds": 1.0, "num_validation_samples": 4, **changes}
+
+
 def write_yaml(path: Path, content: Any) -> Path:
     """A configuration file of this content, nested containers or text."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from builders import evaluation_config, write_clips, write_model
+from builders import evaluation_config, mix, write_clips, write_model, write_speech_and_noise
 from sezoo import services
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
@@ -98,3 +98,19 @@ def test_a_chain_that_cannot_end_does_not_begin(project):
     with pytest.raises(UserError, match=r"evaluation\.lookahead_frames: found 14"):
         run_services(build_config(raw), project / "out")
     assert not (project / "out").exists()
+
+
+def test_a_mix_calibrates_and_its_test_folders_are_scored(project, caplog, capsys):
+    caplog.set_level(logging.INFO)
+    write_speech_and_noise(project)
+    asked = {"num_quantization_samples": 3, "static_sequence_length": 40}
+    raw = evaluation_config(operation_mode="chain_qep", quantization=asked, dataset=mix(project))
+    run_services(build_config(raw), project / "out")
+    assert "calibrated on 3 clips, 3 s of audio" in caplog.text
+    assert "scoring float, int8, int8 in patches, int8 on the board on 2 clips" in caplog.text
+    assert sorted(path.name for path in (project / "out" / "predictions").iterdir()) == ["a.wav", "b.wav"]
+    assert "int8 on the board - float" in capsys.readouterr().out
+
+    raw["dataset"]["noise_path"] = project / "nowhere"
+    with pytest.raises(UserError, match=r"^dataset\.noise_path: there is no folder .*nowhere$"):
+        run_services(build_config({**raw, "operation_mode": "chain_qe"}), project / "again")

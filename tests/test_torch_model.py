@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from sezoo import torch_model  # noqa: E402
 from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
-from sezoo.config.sections_data import CustomModelSpecific, Model, ModelSpecific  # noqa: E402
+from sezoo.config.sections_data import CustomModelSpecific, Model, ModelSpecific, UtcnSpecific  # noqa: E402
 from sezoo.errors import UserError  # noqa: E402
 from sezoo.mask_model import MaskModel  # noqa: E402
 from sezoo.receptive_field import receptive_field  # noqa: E402
@@ -81,6 +81,15 @@ def test_weights_come_back(settings, path):
     expected = network.eval()(torch.tensor(magnitude)).detach().numpy()
     assert model(magnitude).dtype == np.float32
     np.testing.assert_array_equal(model(magnitude), expected)
+
+
+def test_the_weights_of_a_utcn_come_back(path):
+    section = UtcnSpecific(in_channels=17, tcn_latent_dim=8, channels=(4, 4, 4))
+    network = build_network(Model(model_type="UTCN"), section)
+    torch.save(network.state_dict(), path)
+    model = torch_mask_model(Model(model_type="UTCN", state_dict_path=path), section, "cpu", n_fft=32)
+    magnitude = magnitudes(2, 17)
+    np.testing.assert_array_equal(model(magnitude), network.eval()(torch.tensor(magnitude)).detach().numpy())
 
 
 @pytest.mark.parametrize("n_fft", [16, 256, 320, 1024])
@@ -157,6 +166,65 @@ def test_the_magnitudes_stay_and_half_precision_is_widened(path):
 def test_magnitudes_of_other_bins(path):
     message = error_of(TorchMaskModel(network_of(), path), magnitudes(bins=11))
     assert message.startswith(f"{path}: cannot be run on shape (1, 11, 20): Given groups=1, weight of size [4, 9, 1]")
+
+
+class Trained(torch.nn.Module):
+    """A mask from a weight, a norm and dropout; in training mode another function of it."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.norm, self.dropout = torch.nn.BatchNorm1d(9), torch.nn.Dropout()
+        self.function = function
+
+    def forward(self, x):
+        mask = self.dropout(self.norm(x)).sigmoid()
+        return self.function(mask) if self.training else mask
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda mask: mask[:, :, 1:], "the mask has shape (2, 9, 19), the magnitudes (2, 9, 20)"),
+        (lambda mask: mask.mean(2, keepdim=True), "the mask has shape (2, 9, 1), the magnitudes (2, 9, 20)"),
+        (lambda mask: (mask, mask), "the network returns tuple; one float tensor is needed, the mask"),
+        (lambda mask: {}["mask"], "cannot be run on shape (2, 9, 20) in training mode: KeyError: 'mask'"),
+        (lambda mask: mask.detach(), "the mask has no gradient: it depends on no weight, or is detached"),
+        (lambda mask: (mask, mask.exp_())[0], "cannot be run on shape (2, 9, 20) in training mode: one of the"),
+        (lambda mask: mask, None),
+    ],
+)
+def test_networks_that_do_not_train(function, message, path):
+    torch.manual_seed(0)
+    model = TorchMaskModel(Trained(function), path)
+    before, random = {k: v.clone() for k, v in model.network.state_dict().items()}, torch.get_rng_state()
+    model(magnitudes(2))
+    if message is None:
+        model.check_trains(magnitudes(2))
+    else:
+        assert error_of(model.check_trains, magnitudes(2)).startswith(f"{path}: {message}")
+    assert not model.network.training
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.network.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.network.parameters())
+
+
+class Remembering(torch.nn.Module):
+    """A network that makes a table when it is first run, and keeps it."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.table = torch.nn.Parameter(torch.ones(9, 1)), None
+
+    def forward(self, x):
+        if self.table is None:
+            self.table = torch.linspace(0, 1, 9)[:, None]
+        return x * self.weight * self.table
+
+
+def test_what_a_network_keeps_of_a_run_is_of_use_in_training(path):
+    model = TorchMaskModel(Remembering(), path)
+    model(magnitudes())
+    model.check_trains(magnitudes())
 
 
 def test_threads(path, monkeypatch):

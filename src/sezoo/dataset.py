@@ -20,6 +20,7 @@ from sezoo.wording import counted
 __all__ = [
     "Pair",
     "clips_in",
+    "clips_of",
     "pair_clips",
     "read_clips",
     "refused",
@@ -110,7 +111,7 @@ test_pairs.__test__ = False  # not a test, whatever pytest makes of the name
 
 def _folders(dataset: Dataset, half: str) -> tuple[Folder, Folder]:
     """The noisy and the clean folder of the training ("train") or the test half ("test")."""
-    if dataset.name == "custom":
+    if dataset.name == "custom" or (dataset.name == "mix" and half == "test"):
         keys = [f"{kind}_{half}_files_path" for kind in ("noisy", "clean")]
         noisy, clean = (Folder(getattr(dataset, key), f"dataset.{key}") for key in keys)
         return noisy, clean
@@ -229,7 +230,7 @@ def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, 
     """
     if amount is None:
         return list(items)
-    count = max(1, round(amount * len(items))) if isinstance(amount, float) else amount
+    count = clips_of(amount, len(items))
     if count > len(items):
         log.warning(
             "%s: %d asked for, but there are only %s: all of them are used", key, count, counted(len(items), "clip")
@@ -242,6 +243,11 @@ def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, 
         return hashlib.sha256(f"{seed or 0}/{name}".encode("utf-8", "surrogatepass")).digest()
 
     return [items[index] for index in sorted(sorted(range(len(items)), key=rank)[:count])]
+
+
+def clips_of(amount: int | float, of: int) -> int:
+    """Clips that a number of them (int) or a share of so many (float, at least one) stands for."""
+    return max(1, round(amount * of)) if isinstance(amount, float) else amount
 
 
 def read_clips(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.config.sections import CustomModelSpecific, Model, ModelSpecific
+from sezoo.config.section import Section
+from sezoo.config.sections import Model
 from sezoo.mask_model import MaskFunction, MaskModel
 
 __all__ = ["ModelSource", "OnnxSource", "TorchSource", "open_model"]
@@ -29,7 +30,7 @@ class TorchSource:
     """A torch network and its weights, as the configuration describes them."""
 
     model: Model
-    model_specific: ModelSpecific | CustomModelSpecific
+    model_specific: Section
     device: str
     n_fft: int
 

@@ -8,7 +8,7 @@ from sezoo.audio import BadClipError, read_clip
 from sezoo.dataset import Pair
 from sezoo.spectrum import Stft
 
-__all__ = ["common_length", "read_pair"]
+__all__ = ["common_length", "normalized_alike", "read_pair"]
 
 
 def read_pair(pair: Pair, sample_rate: int, stft: Stft) -> tuple[np.ndarray, np.ndarray | None]:
@@ -44,3 +44,14 @@ def common_length(pair: Pair, noisy: int, clean: int, sample_rate: int, hop_leng
             f"clean and noisy may differ by a hop ({hop_length}) at most",
         )
     return min(noisy, clean)
+
+
+def normalized_alike(noisy: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both scaled so that the noisy clip, which is not silent, has a peak of 1: the mask from one to the other stays.
+
+    Parameters
+    ----------
+    noisy, clean : (samples,) float32 each.
+    """
+    peak = np.abs(noisy).max()
+    return noisy / peak, clean / peak

@@ -6,11 +6,14 @@ Importing this module imports torch, which is an optional dependency: import it 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from sezoo.config.sections_data import CustomModelSpecific, Model, ModelSpecific
+from sezoo.config.section import Section
+from sezoo.config.sections_data import Model, NetworkShape
 from sezoo.errors import UserError
 from sezoo.mask_model import checked_mask
 from sezoo.wording import counted
@@ -23,22 +26,26 @@ from torch import nn
 
 from sezoo.architectures.custom import custom_network, exception_line
 from sezoo.architectures.stft_tcnn import StftTcnn
+from sezoo.architectures.utcn import Utcn
 from sezoo.torch_weights import load_weights
 
 __all__ = ["TorchMaskModel", "build_network", "load_weights", "torch_device", "torch_mask_model"]
 
+NETWORKS = {"STFTTCNN": StftTcnn, "UTCN": Utcn}
+"""The networks that come with sezoo, by `model.model_type`."""
+
 DEVICES = "auto, cpu, cuda, cuda:0 (or another number), mps"
 
 
-def build_network(model: Model, model_specific: ModelSpecific | CustomModelSpecific) -> nn.Module:
+def build_network(model: Model, model_specific: Section) -> nn.Module:
     """The network that the configuration describes, with weights as its constructor leaves them.
 
     Raises
     ------
     UserError : `model.custom` is not set, or its class cannot be had or built; a shape that cannot be.
     """
-    if model.model_type == "STFTTCNN":
-        return StftTcnn(**dict(model_specific))
+    if model.model_type in NETWORKS:
+        return NETWORKS[model.model_type](**dict(model_specific))
     if model.custom is None:
         raise UserError(
             "model.custom: not set; model_type Custom needs it: path/to/file.py:ClassName or package.module:ClassName"
@@ -102,22 +109,59 @@ class TorchMaskModel:
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
         """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
+        with torch.no_grad():  # tensors made in inference_mode, if the network keeps some, would be no use in training
+            return self._checked(self._mask(magnitude), magnitude)
+
+    def check_trains(self, magnitude: np.ndarray) -> None:
+        """Make a mask in training mode, and the weights' gradients of it; the network is left as it was.
+
+        Raises
+        ------
+        UserError : what is only run in training fails, there is no gradient, or what comes out is no mask.
+        """
+        tensors = [*self.network.parameters(), *self.network.buffers()]
+        before = [tensor.detach().clone() for tensor in tensors]
+        self.network.train()
         try:
-            with torch.inference_mode():
-                # A copy, as a network may work in place.
-                mask = self.network(torch.tensor(magnitude, dtype=torch.float32, device=self.device))
-        except Exception as error:  # a user's own network raises what it likes
-            reason = exception_line(error).removeprefix("RuntimeError: ")
-            raise UserError(f"{self.path}: cannot be run on shape {magnitude.shape}: {reason}") from error
+            with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+                mask = self._mask(magnitude)
+                self._checked(mask, magnitude)
+                if not mask.requires_grad:
+                    raise UserError(f"{self.path}: the mask has no gradient: it depends on no weight, or is detached")
+                with self._errors_told(magnitude):
+                    mask.float().sum().backward()
+        finally:
+            self.network.eval()
+            self.network.zero_grad(set_to_none=True)
+            with torch.no_grad():
+                for tensor, content in zip(tensors, before, strict=True):
+                    tensor.copy_(content)
+
+    def _mask(self, magnitude: np.ndarray) -> torch.Tensor:
+        with self._errors_told(magnitude):
+            # A copy, as a network may work in place.
+            mask = self.network(torch.tensor(magnitude, dtype=torch.float32, device=self.device))
         if not (isinstance(mask, torch.Tensor) and mask.is_floating_point()):
             kind = str(mask.dtype) if isinstance(mask, torch.Tensor) else type(mask).__name__
             raise UserError(f"{self.path}: the network returns {kind}; one float tensor is needed, the mask")
-        return checked_mask(mask.float().cpu().numpy(), magnitude, self.path)
+        return mask
+
+    def _checked(self, mask: torch.Tensor, magnitude: np.ndarray) -> np.ndarray:
+        return checked_mask(mask.detach().float().cpu().numpy(), magnitude, self.path)
+
+    @contextmanager
+    def _errors_told(self, magnitude: np.ndarray) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a user's own network raises what it likes
+            reason = exception_line(error).removeprefix("RuntimeError: ")
+            how = " in training mode" if self.network.training else ""
+            raise UserError(f"{self.path}: cannot be run on shape {magnitude.shape}{how}: {reason}") from error
 
 
 def torch_mask_model(
     model: Model,
-    model_specific: ModelSpecific | CustomModelSpecific,
+    model_specific: Section,
     device: str,
     *,
     n_fft: int | None = None,
@@ -138,7 +182,7 @@ def torch_mask_model(
     if model.state_dict_path is None:
         raise UserError("model.state_dict_path: not set; a torch model needs it")
     bins = dict(model_specific).get("in_channels", 257) if n_fft is None else n_fft // 2 + 1
-    if isinstance(model_specific, ModelSpecific) and model_specific.in_channels != bins:
+    if isinstance(model_specific, NetworkShape) and model_specific.in_channels != bins:
         raise UserError(
             f"model_specific.in_channels: found {model_specific.in_channels}; preprocessing.n_fft {n_fft} needs "
             f"{bins} (n_fft // 2 + 1)"

@@ -64,3 +64,37 @@ def test_a_test_set_may_have_no_clean_clips():
         "dataset": {"name": "custom", "noisy_test_files_path": "noisy"},
     }  # fmt: skip
     assert build_config(raw).dataset.clean_test_files_path is None
+
+
+MIX = {"speech_path": "speech", "noise_path": "noise"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "paths", "missing"),
+    [
+        ("training", MIX, None),
+        ("quantization", MIX, None),
+        ("quantization", {"speech_path": "speech"}, "noise_path"),
+        ("evaluation", {"noisy_test_files_path": "noisy"}, None),
+        ("evaluation", MIX, "noisy_test_files_path"),
+        ("prediction", MIX, "noisy_test_files_path"),
+        ("chain_tqe", MIX, "noisy_test_files_path"),
+        ("chain_qe", {"noisy_test_files_path": "noisy", "noise_path": "noise"}, "speech_path"),
+        ("chain_tqe", {**MIX, "noisy_test_files_path": "noisy"}, None),
+    ],
+)
+def test_what_a_mix_needs(mode, paths, missing):
+    raw = {"operation_mode": mode, "model": {"onnx_path": "m.onnx"}, "preprocessing": {}, "training": {}}
+    raw |= {"quantization": {}, "dataset": {"name": "mix", **paths}}
+    if missing is None:
+        build_config(raw)
+        return
+    words = rf"^dataset\.{missing}: not set; operation_mode {mode} needs it with dataset\.name mix$"
+    with pytest.raises(UserError, match=words):
+        build_config(raw)
+
+
+def test_a_mix_may_calibrate_on_clips_of_its_own():
+    raw = {"operation_mode": "quantization", "model": {"onnx_path": "m.onnx"}, "preprocessing": {}}
+    raw |= {"quantization": {"noisy_quantization_files_path": "noisy"}, "dataset": {"name": "mix"}}
+    build_config(raw)

@@ -14,7 +14,8 @@ from sezoo.config.sections import (
     Quantization,
     Training,
 )
-from sezoo.config.validation import build_config
+from sezoo.config.validation import build_config, to_dict
+from sezoo.errors import UserError
 
 DEFAULTS = {
     "general": {
@@ -34,6 +35,7 @@ DEFAULTS = {
         "kernel_size": 3,
         "layer_activation": "relu",
         "mask_activation": "sigmoid",
+        "causal": False,
     },
     "dataset": {
         "name": "valentini",
@@ -256,6 +258,23 @@ def test_the_keys_of_a_custom_model_are_free():
     network = build_config(raw).model_specific
     assert isinstance(network, CustomModelSpecific)
     assert network.model_extra == {"width": 256, "name": "x", "skip": None}
+
+
+def test_the_keys_of_a_utcn_are_its_own():
+    raw = yaml.safe_load(EVERY_KEY)
+    raw |= {"operation_mode": "training"}
+    raw["model"]["model_type"] = "UTCN"
+    raw["model_specific"] = {"tcn_latent_dim": 64, "channels": [8, 16, 24]}
+    network = build_config(raw).model_specific
+    assert (network.n_blocks, network.tcn_latent_dim, network.channels) == (2, 64, (8, 16, 24))
+    assert build_config(to_dict(build_config(raw))).model_specific == network
+    for wrong, told in (
+        ({"mask_activation": "tanh"}, r"model_specific\.mask_activation"),
+        ({"channels": [8, 16]}, r"model_specific\.channels"),
+        ({"in_channels": 129}, r"model_specific\.in_channels: found 129; preprocessing\.n_fft 512 needs 257"),
+    ):
+        with pytest.raises(UserError, match=told):
+            build_config({**raw, "model_specific": wrong})
 
 
 def test_importing_the_sections_imports_nothing_heavy():

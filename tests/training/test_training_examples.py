@@ -3,17 +3,15 @@ import logging
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
-from builders import RATE, noise, write_clips
+from builders import RATE, mix, noise, write_clips, write_speech_and_noise
 from sezoo.audio import read_clip
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
-from sezoo.training.examples import MixedExamples, PairExamples, example_sources
-from sezoo.training.mixing import active_power, mixed
-from sezoo.training.recordings import Memory, Recordings
+from sezoo.mixing.mixture import active_power
+from sezoo.mixing.recordings import Memory, Recordings
+from sezoo.training.examples import PairExamples, example_sources
 
 
 @pytest.fixture(autouse=True)
@@ -32,52 +30,12 @@ def decibels(ratio):
     return 10 * np.log10(ratio)
 
 
-# -- mixing -------------------------------------------------------------------------------------------
-
-
-def test_pauses_do_not_count_as_speech():
-    speech = np.concatenate([noise(0.5), np.zeros(RATE, np.float32), noise(0.5) * 1e-3])
-    assert active_power(speech, RATE) == pytest.approx(np.mean(noise(0.5).astype(float) ** 2))
-    assert active_power(noise(0.01), RATE) == pytest.approx(np.mean(noise(0.01).astype(float) ** 2))
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.floats(-20, 40), st.floats(-50, -14))
-def test_the_snr_and_the_level_are_those_asked_for(snr, level):
-    speech = np.concatenate([np.zeros(3000, np.float32), noise(0.4, seed=1) * np.float32(0.3)])
-    around = noise(len(speech) / RATE, seed=2)
-    noisy, clean = mixed(speech, around, RATE, snr=snr, level=level)
-    assert noisy.dtype == clean.dtype == np.float32
-    assert np.abs(noisy).max() <= 0.99001
-    found = decibels(active_power(clean, RATE) / np.mean((noisy.astype(float) - clean) ** 2))
-    assert found == pytest.approx(snr, abs=0.1)
-    if np.abs(noisy).max() < 0.98:
-        assert decibels(active_power(clean, RATE)) == pytest.approx(level, abs=0.1)
-
-
-def test_what_would_clip_is_made_quieter_as_a_whole():
-    speech, around = noise(0.5, seed=1), noise(0.5, seed=2)
-    noisy, clean = mixed(speech, around, RATE, snr=0, level=0)
-    assert np.abs(noisy).max() == pytest.approx(0.99)
-    assert decibels(active_power(clean, RATE) / np.mean((noisy - clean) ** 2)) == pytest.approx(0, abs=0.1)
-
-
 # -- examples that are mixed --------------------------------------------------------------------------
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """Ten recordings of speech, of 0.6 to 1.5 s, and six of noise, of 0.2 to 1.2 s, in subfolders."""
-    for index in range(10):
-        write_clips(tmp_path / "speech" / f"speaker{index % 3}", f"{index}.flac", seconds=0.6 + index / 10)
-    for index in range(6):
-        write_clips(tmp_path / "noise" / "street", f"{index}.wav", seconds=0.2 + index / 5)
-    return tmp_path
-
-
-def mix(folders, **changes):
-    paths = {"speech_path": folders / "speech", "noise_path": folders / "noise"}
-    return {"name": "mix", **paths, "clip_seconds": 1.0, "num_validation_samples": 4, **changes}
+    return write_speech_and_noise(tmp_path)
 
 
 def all_of(source, epoch):
@@ -110,20 +68,6 @@ def test_validation_is_the_same_in_every_epoch(folders):
     assert not np.array_equal(*(validation.example(0, index)[0] for index in (0, 1)))
 
 
-def test_recordings_held_out_are_never_trained_on(folders):
-    training, validation = example_sources(config_of(mix(folders)))
-    for used, held, count in zip(training.recordings, validation.recordings, (10, 6), strict=True):
-        assert len(held) == 1
-        assert len(used) == count - 1
-        assert not set(used.paths) & set(held.paths)
-    # The choice is by name: another recording changes it by that one at most, another seed altogether.
-    write_clips(folders / "speech", "new.flac", seconds=1.0)
-    _, after = example_sources(config_of(mix(folders)))
-    assert set(after.recordings[0].paths) - set(validation.recordings[0].paths) <= {folders / "speech" / "new.flac"}
-    held = {example_sources(config_of(mix(folders, random_seed=seed)))[1].recordings[0].paths for seed in range(10)}
-    assert len(held) > 3
-
-
 def test_the_clean_clip_is_of_the_speech_and_the_rest_of_the_noise(folders):
     training, _ = example_sources(config_of(mix(folders, snr_range=[3, 3], level_range=[-30, -30])))
     speech = [recording.astype(float) for recording in map(training.recordings[0].samples, range(9))]
@@ -148,45 +92,6 @@ def test_all_of_the_ranges_is_drawn(folders):
     for values, (low, high) in zip(np.transpose(found), ((-40, -30), (-5, 20)), strict=True):
         assert low - 0.1 <= values.min() < low + (high - low) / 10
         assert high + 0.1 >= values.max() > high - (high - low) / 10
-
-
-def source_of(tmp_path, speech, around, **changes):
-    for name, wave in (("speech.wav", speech), ("noise.wav", around)):
-        soundfile.write(tmp_path / name, wave, RATE)
-    recordings = (Recordings([tmp_path / name], RATE) for name in ("speech.wav", "noise.wav"))
-    options = {"count": 20, "samples": RATE // 2, "snr_range": (0, 0), "level_range": (-20, -20), "seed": 1}
-    return MixedExamples(*recordings, **{**options, **changes})
-
-
-def test_parts_without_speech_are_not_drawn(tmp_path):
-    speech = np.concatenate([noise(1.0) * 1e-3, noise(0.5), noise(1.0) * 1e-3])
-    for _, clean in all_of(source_of(tmp_path, speech, noise(1.0)), 1):
-        assert decibels(active_power(clean, RATE)) == pytest.approx(-20, abs=0.1)
-        frames = np.abs(clean[: len(clean) // 320 * 320]).reshape(-1, 320).max(axis=1)
-        assert frames.max() > 1.0e-2
-        assert frames.max() / np.median(frames) < 2000
-
-
-def test_a_click_in_silence_is_found(tmp_path):
-    speech, around = np.zeros(60 * RATE, np.float32), np.zeros(60 * RATE, np.float32)
-    speech[50_000], around[-1] = 0.5, -0.5
-    for noisy, clean in all_of(source_of(tmp_path, speech, around, count=3), 1):
-        assert np.isfinite(noisy).all()
-        assert np.count_nonzero(clean) == 1
-        assert np.count_nonzero(noisy) == 2
-
-
-def test_short_speech_is_whole_and_short_noise_goes_on(tmp_path):
-    source = source_of(tmp_path, noise(0.3), noise(0.12), peak_normalize=True)
-    starts = set()
-    for noisy, clean in all_of(source, 1):
-        assert np.abs(noisy).max() == pytest.approx(1)
-        spoken = np.flatnonzero(clean)
-        starts.add(spoken[0])
-        assert spoken[-1] - spoken[0] + 1 == pytest.approx(0.3 * RATE, abs=5)
-        around = noisy - clean
-        assert np.count_nonzero(np.abs(around) > 1e-6) > 0.99 * len(around)
-    assert len(starts) > 10
 
 
 @pytest.mark.parametrize(("amount", "count"), [(None, 9), (30, 30), (0.5, 4)])
@@ -260,6 +165,25 @@ def test_the_demo_trains():
     assert noisy.shape == clean.shape
 
 
+@pytest.mark.parametrize(("pairs", "held"), [(2, 1), (3, 1), (12, 3), (399, 99), (404, 100)])
+def test_of_a_small_set_one_in_four_is_held_out_where_no_number_is_set(tmp_path, pairs, held, caplog):
+    for kind in ("noisy", "clean"):
+        write_clips(tmp_path / kind, " ".join(f"{index}.wav" for index in range(pairs)), seconds=0.03)
+    paths = {f"{kind}_train_files_path": tmp_path / kind for kind in ("noisy", "clean")}
+    with caplog.at_level(logging.INFO):
+        sources = example_sources(config_of({"name": "custom", **paths}, training={"batch_size": 1}))
+    assert [len(source) for source in sources] == [pairs - held, held]
+    told = f"dataset.num_validation_samples: not set; {held} of {pairs} clips held out, not 100"
+    assert (told in caplog.text) == (held != 100)
+    if pairs == 12:  # a number that is set is that number
+        with pytest.raises(UserError, match=r"found 100, but the training set has 12 clips: .*; 3 would do"):
+            example_sources(config_of({"name": "custom", **paths, "num_validation_samples": 100}))
+
+
+def test_the_demo_trains_where_no_number_is_set():
+    assert [len(source) for source in example_sources(config_of({"name": "demo"}))] == [21, 7]
+
+
 # -- what does not do ---------------------------------------------------------------------------------
 
 
@@ -284,15 +208,6 @@ def test_a_bad_recording_that_its_header_does_not_show_is_told_when_it_is_read(c
         training.example(1, 0)
 
 
-def test_bad_recordings_are_left_out_of_the_mix(folders, caplog):
-    bad = folders / "speech" / "speaker1" / "4.flac"
-    soundfile.write(bad, noise() * 0, RATE)
-    training, validation = example_sources(config_of(mix(folders, skip_bad_files=True)))
-    assert "1 of 10 clips left out: 4.flac" in caplog.text
-    assert len(training.recordings[0]) + len(validation.recordings[0]) == 9
-    assert bad not in training.recordings[0].paths + validation.recordings[0].paths
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -309,24 +224,9 @@ def test_too_few_pairs(custom, changes, words):
         example_sources(config_of({**custom, **changes}, training=training))
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"noise_path": "speech"}, "dataset.noise_path: speech and dataset.speech_path, speech, have recordings in"),
-        ({"noise_path": "speech/speaker0"}, "dataset.noise_path: speech/speaker0 and dataset.speech_path"),
-        ({"noise_path": "nowhere"}, "dataset.noise_path: there is no folder nowhere"),
-        ({"noise_path": "one"}, "dataset.noise_path: one recording in one that can be used; two are needed"),
-        ({"noise_path": "empty"}, "dataset.noise_path: no recordings in empty; files that end in"),
-        ({"clip_seconds": 0.01}, "dataset.clip_seconds: found 0.01, which is 160 samples at 16000 Hz; .* needs 400"),
-        ({"num_training_samples": 1}, "training.batch_size: found 2, but there are only 1 clip to train on"),
-    ],
-)
-def test_what_cannot_be_mixed(folders, monkeypatch, changes, words):
-    write_clips(folders / "one", "a.wav")
-    (folders / "empty").mkdir()
-    monkeypatch.chdir(folders)
-    with pytest.raises(UserError, match=words):
-        example_sources(config_of(mix(folders, **{"speech_path": "speech", **changes})))
+def test_too_few_to_mix(folders):
+    with pytest.raises(UserError, match=r"batch_size: found 2, but there are only 1 clip to train on, besides 4 for"):
+        example_sources(config_of(mix(folders, num_training_samples=1)))
 
 
 @pytest.mark.parametrize(
@@ -342,25 +242,6 @@ def test_what_cannot_be_mixed(folders, monkeypatch, changes, words):
 def test_settings_that_will_not_do(dataset, words):
     with pytest.raises(UserError, match=words):
         config_of(dataset)
-
-
-@pytest.mark.parametrize(
-    ("mode", "words"),
-    [
-        ("chain_tqe", "needed for evaluation and quantization: those of dataset.name valentini, custom or demo$"),
-        ("evaluation", "needed for evaluation: "),
-        ("quantization", r"quantization: those of .* demo \(or quantization.noisy_quantization_files_path\)$"),
-        ("chain_tq", r"quantization: those of .* demo \(or quantization.noisy_quantization_files_path\)$"),
-        ("prediction", r"needed for prediction: those of .* demo \(or prediction.input_path\)$"),
-    ],
-)
-def test_a_mix_is_for_training_alone(folders, mode, words):
-    raw = {"operation_mode": mode, "model": {"onnx_path": "m.onnx"}, "quantization": {}, "dataset": mix(folders)}
-    raw |= {"preprocessing": {}, "training": {}}
-    with pytest.raises(UserError, match=f"dataset.name: found 'mix', which has clips for training alone; .*{words}"):
-        build_config(raw)
-    if "q" in mode and "e" not in mode.removeprefix("chain_"):
-        build_config({**raw, "quantization": {"noisy_quantization_files_path": "noisy"}})
 
 
 def test_the_sources_share_their_room(custom):

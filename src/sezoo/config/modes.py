@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from sezoo.config.sections import Config, Dataset, Model, ModelSpecific, Training
+from sezoo.config.sections import Config, Dataset, Model, NetworkShape, Training
 
 __all__ = ["LETTERS", "OPERATION_MODES", "chain_problem", "mode_problems", "required_sections", "steps"]
 
@@ -114,30 +114,23 @@ def _model_problems(model: Model, mode: str) -> list[str]:
     return [f"model.onnx_path: not set; operation_mode {mode} needs it"]
 
 
-_CUSTOM_PATHS: dict[str, tuple[str, ...]] = {
-    "t": ("clean_train_files_path", "noisy_train_files_path"),
-    "e": ("noisy_test_files_path",),  # without clean ones there are the metrics that need none
-    "q": ("noisy_train_files_path",),
-    "p": ("noisy_test_files_path",),
+_TEST_PATHS = {letter: ("noisy_test_files_path",) for letter in "ep"}  # without clean ones: metrics that need none
+_PATHS: dict[str, dict[str, tuple[str, ...]]] = {
+    "valentini": {letter: ("root_folder",) for letter in "teqp"},
+    "custom": {
+        "t": ("clean_train_files_path", "noisy_train_files_path"),
+        "q": ("noisy_train_files_path",),
+        **_TEST_PATHS,
+    },
+    "mix": {"t": ("speech_path", "noise_path"), "q": ("speech_path", "noise_path"), **_TEST_PATHS},
+    "demo": {},
 }
+"""The keys of the data sets that each step needs."""
 
 
 def _dataset_problems(dataset: Dataset, mode: str, needing_steps: set[str]) -> list[str]:
-    match dataset.name:
-        case "valentini":
-            keys = ("root_folder",) if needing_steps else ()
-        case "custom":
-            keys = tuple(dict.fromkeys(key for step in "teqp" if step in needing_steps for key in _CUSTOM_PATHS[step]))
-        case "mix":
-            if others := [LETTERS[step].mode for step in "eqp" if step in needing_steps]:
-                return [
-                    "dataset.name: found 'mix', which has clips for training alone; recordings of noisy speech are "
-                    f"needed for {' and '.join(others)}: those of dataset.name valentini, custom or demo"
-                    f"{_instead_of(needing_steps - {'t'})}"
-                ]
-            keys = ("speech_path", "noise_path") if "t" in needing_steps else ()
-        case _:
-            keys = ()
+    paths = _PATHS[dataset.name]
+    keys = dict.fromkeys(key for step in "teqp" if step in needing_steps for key in paths.get(step, ()))
     return [
         f"dataset.{key}: not set; operation_mode {mode} needs it with dataset.name {dataset.name}"
         for key in keys
@@ -150,7 +143,7 @@ def _training_problems(config: Config, training: Training) -> list[str]:
     spectrum = config.preprocessing
     bins = spectrum.n_fft // 2 + 1
     network = config.model_specific
-    if isinstance(network, ModelSpecific) and network.in_channels != bins:
+    if isinstance(network, NetworkShape) and network.in_channels != bins:
         problems.append(
             f"model_specific.in_channels: found {network.in_channels}; "
             f"preprocessing.n_fft {spectrum.n_fft} needs {bins} (n_fft // 2 + 1)"

@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 
 from sezoo.config.modes import LETTERS, OPERATION_MODES, required_sections
 from sezoo.config.section import Section, allowed, choices
-from sezoo.config.sections import SECTIONS
+from sezoo.config.sections import NETWORKS, SECTIONS
 
 __all__ = ["markdown"]
 
@@ -30,6 +30,8 @@ def markdown() -> str:
     blocks = [_HEAD, _modes()]
     for name, cls in SECTIONS.items():
         blocks += _section(name, cls, level=2)
+        if name == "model_specific":
+            blocks += _section(f"{name} with model_type UTCN", NETWORKS["UTCN"], level=3)
     return "\n".join(blocks)
 
 

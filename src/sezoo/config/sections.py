@@ -14,11 +14,14 @@ from sezoo.config.sections_data import (
     MLflow,
     Model,
     ModelSpecific,
+    NetworkShape,
     Preprocessing,
+    UtcnSpecific,
 )
 from sezoo.config.sections_services import Evaluation, Prediction, Quantization, Regularization, Training
 
 __all__ = [
+    "NETWORKS",
     "SECTIONS",
     "Benchmarking",
     "Config",
@@ -31,6 +34,7 @@ __all__ = [
     "MLflow",
     "Model",
     "ModelSpecific",
+    "NetworkShape",
     "Prediction",
     "Preprocessing",
     "Quantization",
@@ -38,6 +42,7 @@ __all__ = [
     "STEdgeAI",
     "Tools",
     "Training",
+    "UtcnSpecific",
 ]
 
 SECTIONS: dict[str, type[Section]] = {
@@ -57,6 +62,10 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
+NETWORKS: dict[str, type[Section]] = {"STFTTCNN": ModelSpecific, "UTCN": UtcnSpecific, "Custom": CustomModelSpecific}
+"""The class of the section model_specific by the `model.model_type`."""
+
+
 class Config(BaseModel):
     """A checked configuration. Sections that are not in the file are None, or their defaults where those do."""
 
@@ -65,7 +74,7 @@ class Config(BaseModel):
     operation_mode: str = Field(description="What the run does.")
     general: General = Field(default_factory=General)
     model: Model | None = None
-    model_specific: ModelSpecific | CustomModelSpecific = Field(default_factory=ModelSpecific)
+    model_specific: ModelSpecific | UtcnSpecific | CustomModelSpecific = Field(default_factory=ModelSpecific)
     dataset: Dataset | None = None
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)
     training: Training | None = None

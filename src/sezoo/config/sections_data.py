@@ -21,7 +21,17 @@ from sezoo.config.section import (
 )
 from sezoo.config.values import literal, number
 
-__all__ = ["CustomModelSpecific", "Dataset", "General", "MLflow", "Model", "ModelSpecific", "Preprocessing"]
+__all__ = [
+    "CustomModelSpecific",
+    "Dataset",
+    "General",
+    "MLflow",
+    "Model",
+    "ModelSpecific",
+    "NetworkShape",
+    "Preprocessing",
+    "UtcnSpecific",
+]
 
 
 class General(Section):
@@ -41,8 +51,10 @@ class General(Section):
 class Model(Section):
     """The network that the run starts from."""
 
-    model_type: Literal["STFTTCNN", "Custom"] = Field(
-        "STFTTCNN", description="Architecture; Custom is your own torch class, built with the keys of model_specific."
+    model_type: Literal["STFTTCNN", "UTCN", "Custom"] = Field(
+        "STFTTCNN",
+        description="Architecture: STFTTCNN is the model zoo's, UTCN one of our own for int8; Custom is "
+        "your own torch class, built with the keys of model_specific.",
     )
     custom: Text | None = Field(
         None,
@@ -55,8 +67,8 @@ class Model(Section):
     )
 
 
-class ModelSpecific(Section):
-    """The shape of the STFT-TCNN network (with model_type Custom: any keys, given to your class)."""
+class NetworkShape(Section):
+    """What the networks that come with sezoo have in common."""
 
     n_blocks: AtLeast1 = Field(2, description="Number of blocks.")
     num_layers: AtLeast1 = Field(3, description="Residual layers per block; each one widens the dilation.")
@@ -64,8 +76,23 @@ class ModelSpecific(Section):
     tcn_latent_dim: AtLeast1 = Field(512, description="Channels inside a residual layer.")
     init_dilation: AtLeast1 = Field(2, description="Base of the dilation: init_dilation**i frames in layer i.")
     kernel_size: AtLeast1 = Field(3, description="Length of the depthwise kernel, in taps.")
+
+
+class ModelSpecific(NetworkShape):
+    """The shape of the STFT-TCNN network (with model_type Custom: any keys, given to your class)."""
+
     layer_activation: Literal["relu", "prelu"] = Field("relu", description="Activation inside the residual layers.")
     mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
+    causal: TrueFalse = Field(False, description="Look at frames of the past alone, twice as far back.")
+
+
+class UtcnSpecific(NetworkShape):
+    """The shape of the U-TCN network."""
+
+    tcn_latent_dim: AtLeast1 = Field(256, description="Channels of the residual layers.")
+    channels: tuple[AtLeast1, AtLeast1, AtLeast1] = Field(
+        (16, 32, 48), description="Channels of the three convolutions over the bins."
+    )
 
 
 class CustomModelSpecific(Section):
@@ -80,12 +107,12 @@ class CustomModelSpecific(Section):
 
 
 class Dataset(Section):
-    """The recordings: pairs of noisy and clean ones, or speech and noise that training mixes."""
+    """The recordings: pairs of noisy and clean ones, or speech and noise to mix."""
 
     name: Literal["valentini", "custom", "demo", "mix"] = Field(
         "valentini",
         description="Layout of the recordings: valentini under root_folder, custom by the four paths below, "
-        "demo is the small set that comes with sezoo, mix trains on speech_path mixed with noise_path.",
+        "demo is the small set that comes with sezoo, mix trains and calibrates on speech_path mixed with noise_path.",
     )
     root_folder: PathText | None = Field(
         None,
@@ -95,7 +122,7 @@ class Dataset(Section):
     n_speakers: Annotated[Literal[28, 56], BeforeValidator(number)] = Field(
         56, description="valentini: number of speakers of the training set."
     )
-    file_extension: Text = Field(".wav", description="Extension of the recordings.")
+    file_extension: Text = Field(".wav", description="Extension of the recordings; mix: of the test clips.")
     num_training_samples: SampleCount | None = Field(
         None,
         description="Clips of the training set to use, besides those for validation; mix: clips to mix in an epoch, "
@@ -103,16 +130,18 @@ class Dataset(Section):
     )
     num_validation_samples: HeldOutCount = Field(
         100,
-        description="Clips split off the training set for validation; mix: clips to mix, once, of the recordings held "
-        "out of training (one in twenty).",
+        description="Clips split off the training set for validation (where it is not set, one in four at most); mix: "
+        "clips to mix, once, of the recordings held out of training (one in twenty).",
     )
     num_test_samples: SampleCount | None = Field(None, description="Clips of the test set to use.")
     shuffle: TrueFalse = Field(True, description="Shuffle the training clips.")
     random_seed: AtLeast0 = Field(42, description="Seed of the split, the sampling and the shuffling.")
     clean_train_files_path: PathText | None = Field(None, description="custom: folder of the clean training clips.")
-    clean_test_files_path: PathText | None = Field(None, description="custom: folder of the clean test clips.")
+    clean_test_files_path: PathText | None = Field(
+        None, description="custom, mix: folder of the clean test clips; empty = there are none."
+    )
     noisy_train_files_path: PathText | None = Field(None, description="custom: folder of the noisy training clips.")
-    noisy_test_files_path: PathText | None = Field(None, description="custom: folder of the noisy test clips.")
+    noisy_test_files_path: PathText | None = Field(None, description="custom, mix: folder of the noisy test clips.")
     speech_path: PathText | None = Field(None, description="mix: folder of clean speech, searched with its subfolders.")
     noise_path: PathText | None = Field(None, description="mix: folder of noise, searched with its subfolders.")
     snr_range: DecibelRange = Field(

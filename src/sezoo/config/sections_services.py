@@ -34,7 +34,8 @@ class Regularization(Section):
         None, description="Weight of the activation penalty in the loss; empty = none."
     )
     act_reg_layer_types: Names = Field(
-        ("Conv1d", "DepthwiseSeparableConv"), description="Types of the layers whose outputs are penalised."
+        ("Conv1d", "DepthwiseSeparableConv"),
+        description="Types of the layers whose outputs are penalised; of the default ones, those that the network has.",
     )
     act_reg_threshold: NotNegative = Field(50.0, description="Magnitude above which an activation is penalised.")
     penalty_type: Literal["l1", "l2"] = Field("l2", description="Norm of the penalty.")
@@ -55,13 +56,13 @@ class Training(Section):
     gradient_clipping: Positive | None = Field(
         None, description="Largest norm of a step's gradient, all weights together; empty = no limit."
     )
-    loss: Literal[
-        "spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr", "perceptual"
-    ] = Field(
-        "spec_mse",
-        description="spec_mse compares complex spectra, compressed compares them to the power 0.3; compressed_sisnr "
-        "adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; the wave losses need "
-        "preprocessing.center True.",
+    loss: Literal["spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr", "perceptual"] = (
+        Field(
+            "spec_mse",
+            description="spec_mse compares complex spectra, compressed compares them to the power 0.3; "
+            "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; the wave "
+            "losses need preprocessing.center True.",
+        )
     )
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
@@ -93,7 +94,9 @@ class Quantization(Section):
     """From the float ONNX model to int8, once with dynamic axes and once with the board's fixed shape."""
 
     num_quantization_samples: SampleCount | None = Field(
-        100, description="Clips of the training set, or of noisy_quantization_files_path, used for calibration."
+        100,
+        description="Clips of the training set, or of noisy_quantization_files_path, used for calibration; mix: clips "
+        "to mix, empty = as many as there are recordings of speech to train on.",
     )
     random_seed: AtLeast0 | None = Field(None, description="Seed of that sampling; empty = dataset.random_seed.")
     noisy_quantization_files_path: PathText | None = Field(

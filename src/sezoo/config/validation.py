@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.section import Section, allowed, choices
-from sezoo.config.sections import SECTIONS, Config, CustomModelSpecific
+from sezoo.config.sections import NETWORKS, SECTIONS, Config, CustomModelSpecific
 from sezoo.config.values import expand
 from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
@@ -121,8 +121,10 @@ def _one_general(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _section_class(name: str, tree: Mapping[str, Any]) -> type[Section]:
     model = tree.get("model")
-    custom = isinstance(model, Mapping) and model.get("model_type") == "Custom"
-    return CustomModelSpecific if custom and name == "model_specific" else SECTIONS[name]
+    if name == "model_specific" and isinstance(model, Mapping):
+        kind = model.get("model_type")
+        return NETWORKS.get(kind, SECTIONS[name]) if isinstance(kind, str) else SECTIONS[name]
+    return SECTIONS[name]
 
 
 def _build_section(name: str, cls: type[Section], value: Any) -> tuple[Section | None, list[str]]:

@@ -11,13 +11,12 @@ import numpy as np
 import onnx
 
 from sezoo.config.sections import Config
-from sezoo.dataset import clips_in, read_clips, sample, training_noisy_clips
-from sezoo.denoise import peak_normalized
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract
 from sezoo.onnx_file import load_configured, quantized_nodes
 from sezoo.quantization.calibration import MAX_FRAMES, NotFiniteError, calibrate
+from sezoo.quantization.clips import CalibrationClips, calibration_clips, check_calibration_clips
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.preparation import prepare
 from sezoo.quantization.qdq import operators_to_quantize, quantized
@@ -61,7 +60,7 @@ def quantize(run: Run) -> QuantizedModels:
     path, stft = run.artefacts.float_model or config.model.onnx_path, stft_of(config.preprocessing)
     prepared, op_types = _prepared(path, config)
     options = calibration_options(settings)
-    clips = _calibration_clips(config)
+    clips = calibration_clips(config)
     log.info("calibrating %s on %s by %s", shown(path), counted(len(clips), "clip"), options.method)
     magnitudes = CalibrationMagnitudes(run, clips, stft)
     try:
@@ -88,7 +87,7 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
     UserError : the model, the settings or the folder of clips are not fit for it.
     """
     calibration_options(config.quantization)
-    _calibration_clips(config)
+    check_calibration_clips(config)
     if not model_is_made:
         _prepared(config.model.onnx_path, config)
 
@@ -103,44 +102,27 @@ def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str]]:
     return prepared, operators_to_quantize(prepared, settings.op_types_to_quantize, path)
 
 
-def _calibration_clips(config: Config) -> list[Path]:
-    settings, dataset = config.quantization, config.dataset
-    if settings.noisy_quantization_files_path is not None:
-        extension = dataset.file_extension if dataset else ".wav"
-        key = "quantization.noisy_quantization_files_path"
-        clips = clips_in(settings.noisy_quantization_files_path, key, extension)
-    else:
-        clips = training_noisy_clips(dataset)
-    seed = settings.random_seed
-    if seed is None and dataset is not None:
-        seed = dataset.random_seed
-    return sample(clips, settings.num_quantization_samples, seed, "quantization.num_quantization_samples")
-
-
 class CalibrationMagnitudes:
-    """The magnitudes of the calibration clips, clip by clip and piece by piece, read as they are asked for.
+    """The magnitudes of the calibration clips, clip by clip and piece by piece, made as they are asked for.
 
     Iterating gives one iterator of pieces (1, bins, frames) float32 a clip. The longest piece is kept: a patch of
     it is what the written models are checked on.
     """
 
-    def __init__(self, run: Run, clips: list[Path], stft: Stft):
+    def __init__(self, run: Run, clips: CalibrationClips, stft: Stft):
         self.run, self.clips, self.stft = run, clips, stft
         self.clips_read = 0
         self.seconds_read = 0.0
-        self.current: Path | None = None
+        self.current = ""
         self._longest = np.zeros((1, stft.bins, 0), np.float32)
 
     def __iter__(self) -> Iterator[Iterator[np.ndarray]]:
-        config = self.run.config
-        rate = config.preprocessing.sample_rate
-        skip_bad = config.dataset is not None and config.dataset.skip_bad_files
-        read = read_clips(self.clips, rate, min_samples=self.stft.min_samples, skip_bad=skip_bad)
-        for path, wave in self.run.progress(read, len(self.clips), "calibrating"):
-            self.current = path
+        rate = self.run.config.preprocessing.sample_rate
+        for name, wave in self.run.progress(self.clips, len(self.clips), "calibrating"):
+            self.current = name
             self.clips_read += 1
             self.seconds_read += len(wave) / rate
-            yield self._pieces(peak_normalized(wave) if config.preprocessing.peak_normalize else wave)
+            yield self._pieces(wave)
 
     def _pieces(self, wave: np.ndarray) -> Iterator[np.ndarray]:
         for spectrum in self.stft.analyse_blocks(wave, MAX_FRAMES):

@@ -1,4 +1,4 @@
-"""Recordings that training reads again and again: decoded once, and kept in memory as long as there is room."""
+"""Recordings that are read again and again: decoded once, and kept in memory as long as there is room."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from sezoo.audio import BadClipError, read_clip
 from sezoo.audio_file import blocks_of, open_recording
-from sezoo.dataset import AUDIO_EXTENSIONS
+from sezoo.dataset import AUDIO_EXTENSIONS, refused, tell_left_out
 from sezoo.errors import UserError
 from sezoo.wording import counted
 
-__all__ = ["Memory", "Recordings", "recordings_under"]
+__all__ = ["Memory", "Recordings", "recordings_under", "usable"]
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Recordings:
 
     They are kept as int16 scaled by a power of two, which is what a recording of 16 bits was: exact where it
     needed no resampling, and closer than float16 (11 bits) elsewhere. Each recording goes through it, whether
-    it is kept or not: what training sees does not depend on the memory.
+    it is kept or not: what is made of them does not depend on the memory.
 
     In a forked process those that are kept are there already; a spawned one begins with none.
 
@@ -243,6 +243,20 @@ class Recordings:
                 path, f"it is {length} samples long at {rate} Hz, shorter than the {self.min_samples} needed"
             )
         return length
+
+
+def usable(checked: Sequence[int | BadClipError], skip_bad: bool) -> list[int]:
+    """The indices of those that can be used, of what `Recordings.check` found; the others are named in the log.
+
+    Raises
+    ------
+    UserError : one that cannot, unless `skip_bad`; none that can.
+    """
+    bad = [found for found in checked if isinstance(found, BadClipError)]
+    if bad and not skip_bad:
+        raise refused(bad[0]) from bad[0]
+    tell_left_out(bad, len(checked))
+    return [index for index, found in enumerate(checked) if not isinstance(found, BadClipError)]
 
 
 def _in_16_bits(wave: np.ndarray) -> Decoded:

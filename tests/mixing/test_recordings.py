@@ -8,7 +8,7 @@ import soundfile
 from builders import RATE, noise, write_clips
 from sezoo.audio import BadClipError, read_clip
 from sezoo.errors import UserError
-from sezoo.training.recordings import Memory, Recordings, recordings_under
+from sezoo.mixing.recordings import Memory, Recordings, recordings_under
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_loudest_sample(paths):
 def test_each_is_decoded_once_while_there_is_room(paths, monkeypatch):
     read = []
     monkeypatch.setattr(
-        "sezoo.training.recordings.read_clip", lambda path, *a, **k: read.append(path) or read_clip(path, *a, **k)
+        "sezoo.mixing.recordings.read_clip", lambda path, *a, **k: read.append(path) or read_clip(path, *a, **k)
     )
     bytes_of_one = RATE // 2 * 2
     recordings = Recordings(paths, RATE, Memory(2 * bytes_of_one))
@@ -94,7 +94,7 @@ def test_recordings_that_share_their_room(paths):
 def test_a_subset_has_what_was_kept(paths, monkeypatch):
     recordings = Recordings(paths, RATE, Memory(3 * RATE))
     waves = [recordings.samples(index) for index in range(3)]
-    monkeypatch.setattr("sezoo.training.recordings.read_clip", None)
+    monkeypatch.setattr("sezoo.mixing.recordings.read_clip", None)
     chosen = recordings.subset([2, 0])
     assert chosen.paths == (paths[2], paths[0])
     np.testing.assert_array_equal(chosen.samples(0), waves[2])

@@ -1,0 +1,5 @@
+"""Noisy clips made of clean speech and noise, by seed: what training and calibration have with `dataset.name: mix`.
+
+`halves` tells which recordings are mixed with each other, `recordings` reads them, `mixed_examples` draws parts of
+them, and `mixture` adds the parts up.
+"""

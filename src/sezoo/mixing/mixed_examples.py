@@ -1,0 +1,89 @@
+"""Clips of speech with noise, drawn anew for every epoch and the same at every call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.audio import BadClipError
+from sezoo.dataset import refused
+from sezoo.mixing.mixture import mixed
+from sezoo.mixing.recordings import Recordings
+from sezoo.pairs import normalized_alike
+
+__all__ = ["MixedExamples"]
+
+TRIES = 10
+"""So often another part is drawn instead of one that is silent."""
+
+SILENT_DB = 20.0
+"""A part whose peak is so far below that of its recording is a pause."""
+
+
+class MixedExamples:
+    """Clips of clean speech with noise, mixed anew in every epoch.
+
+    All that is random depends on the seed, the epoch and the index of an example alone.
+
+    Parameters
+    ----------
+    speech, noise : to draw from.
+    count : examples in an epoch.
+    samples : length of an example.
+    snr_range : lowest and highest, in dB, drawn uniformly; see `sezoo.mixing.mixture.mixed` for what is measured.
+    level_range : of the speech, in dBFS, likewise.
+    peak_normalize : scale both clips so that the noisy one has a peak of 1.
+    always_the_same : every epoch has the examples of the first, as validation needs them.
+    """
+
+    def __init__(
+        self, speech: Recordings, noise: Recordings, *, count: int, samples: int, snr_range: tuple[float, float],
+        level_range: tuple[float, float], seed: int, peak_normalize: bool = False, always_the_same: bool = False,
+    ):  # fmt: skip
+        self.recordings = (speech, noise)
+        self.count, self.samples, self.seed = count, samples, seed
+        self.snr_range, self.level_range = snr_range, level_range
+        self.peak_normalize, self.always_the_same = peak_normalize, always_the_same
+
+    def __len__(self) -> int:
+        return self.count
+
+    def example(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """noisy, clean mixed for this epoch: (samples,) float32 each.
+
+        Raises
+        ------
+        UserError : a recording that cannot be used.
+        """
+        random = np.random.default_rng([self.seed, 0 if self.always_the_same else epoch, index])
+        speech, noise = self.recordings
+        try:
+            spoken = _part(speech, self.samples, random)
+            # The shorter noises are joined until they are long enough: a loop of one would be a rhythm.
+            around = np.zeros(0, np.float32)
+            while len(around) < self.samples:
+                around = np.concatenate([around, _part(noise, self.samples - len(around), random, cut=True)])
+        except BadClipError as bad:
+            raise refused(bad) from bad
+        noisy, clean = mixed(
+            spoken, around, speech.sample_rate,
+            snr=random.uniform(*self.snr_range), level=random.uniform(*self.level_range),
+        )  # fmt: skip
+        return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
+
+
+def _part(recordings: Recordings, samples: int, random: np.random.Generator, *, cut: bool = False) -> np.ndarray:
+    """A random part of a random recording that is no pause; after some tries, the part around the loudest sample.
+
+    Parameters
+    ----------
+    cut : a recording that is shorter is given as it is. Else it is somewhere in the part, with zeros around it.
+    """
+    for _ in range(TRIES):
+        index = int(random.integers(len(recordings)))
+        length, (loudest, peak) = recordings.length(index), recordings.loudest(index)
+        wanted = min(length, samples) if cut else samples
+        start = int(random.integers(min(0, length - wanted), max(0, length - wanted) + 1))
+        part = recordings.segment(index, start, wanted)
+        if np.abs(part).max() > peak * 10 ** (-SILENT_DB / 20):
+            return part
+    return recordings.segment(index, min(max(0, loudest - wanted // 2), length - wanted), wanted)

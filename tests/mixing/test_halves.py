@@ -1,0 +1,72 @@
+"""Which recordings are trained on and which are held out; folders that cannot be mixed."""
+
+import logging
+
+import pytest
+import soundfile
+
+from builders import RATE, mix, noise, write_clips, write_speech_and_noise
+from sezoo.config.validation import build_config
+from sezoo.errors import UserError
+from sezoo.mixing.halves import check_mix, halves_to_mix
+
+
+@pytest.fixture(autouse=True)
+def _log(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("sezoo"), "propagate", True)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return write_speech_and_noise(tmp_path)
+
+
+def config_of(dataset):
+    raw = {"operation_mode": "training", "model": {}, "preprocessing": {}, "training": {}, "dataset": dataset}
+    return build_config(raw)
+
+
+def test_the_halves_have_no_recording_in_common(folders):
+    training, held_out = halves_to_mix(config_of(mix(folders)))
+    for used, held, count in zip(training, held_out, (10, 6), strict=True):
+        assert len(held) == 1
+        assert len(used) == count - 1
+        assert not set(used.paths) & set(held.paths)
+    # The choice is by name: another recording changes it by that one at most, another seed altogether.
+    write_clips(folders / "speech", "new.flac", seconds=1.0)
+    _, after = halves_to_mix(config_of(mix(folders)))
+    assert set(after.speech.paths) - set(held_out.speech.paths) <= {folders / "speech" / "new.flac"}
+    held = {halves_to_mix(config_of(mix(folders, random_seed=seed)))[1].speech.paths for seed in range(10)}
+    assert len(held) > 3
+
+
+def test_bad_recordings_are_left_out_of_the_mix(folders, caplog):
+    bad = folders / "speech" / "speaker1" / "4.flac"
+    soundfile.write(bad, noise() * 0, RATE)
+    training, held_out = halves_to_mix(config_of(mix(folders, skip_bad_files=True)))
+    assert "1 of 10 clips left out: 4.flac" in caplog.text
+    assert len(training.speech) + len(held_out.speech) == 9
+    assert bad not in training.speech.paths + held_out.speech.paths
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"noise_path": "speech"}, "dataset.noise_path: speech and dataset.speech_path, speech, have recordings in"),
+        ({"noise_path": "speech/speaker0"}, "dataset.noise_path: speech/speaker0 and dataset.speech_path"),
+        ({"noise_path": "nowhere"}, "dataset.noise_path: there is no folder nowhere"),
+        ({"noise_path": "one"}, "dataset.noise_path: one recording in one that can be used; two are needed"),
+        ({"noise_path": "empty"}, "dataset.noise_path: no recordings in empty; files that end in"),
+        ({"clip_seconds": 0.01}, "dataset.clip_seconds: found 0.01, which is 160 samples at 16000 Hz; .* needs 400"),
+    ],
+)
+def test_what_cannot_be_mixed(folders, monkeypatch, changes, words):
+    write_clips(folders / "one", "a.wav")
+    (folders / "empty").mkdir()
+    monkeypatch.chdir(folders)
+    config = config_of(mix(folders, **{"speech_path": "speech", **changes}))
+    with pytest.raises(UserError, match=words):
+        halves_to_mix(config)
+    if "one" not in changes.values():  # that needs a look at the recordings
+        with pytest.raises(UserError, match=words):
+            check_mix(config)

@@ -1,0 +1,53 @@
+"""Which parts of the recordings are drawn."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from builders import RATE, noise
+from sezoo.mixing.mixed_examples import MixedExamples
+from sezoo.mixing.mixture import active_power
+from sezoo.mixing.recordings import Recordings
+
+
+def source_of(tmp_path, speech, around, **changes):
+    for name, wave in (("speech.wav", speech), ("noise.wav", around)):
+        soundfile.write(tmp_path / name, wave, RATE)
+    recordings = (Recordings([tmp_path / name], RATE) for name in ("speech.wav", "noise.wav"))
+    options = {"count": 20, "samples": RATE // 2, "snr_range": (0, 0), "level_range": (-20, -20), "seed": 1}
+    return MixedExamples(*recordings, **{**options, **changes})
+
+
+def all_of(source):
+    return [source.example(1, index) for index in range(len(source))]
+
+
+def test_parts_without_speech_are_not_drawn(tmp_path):
+    speech = np.concatenate([noise(1.0) * 1e-3, noise(0.5), noise(1.0) * 1e-3])
+    for _, clean in all_of(source_of(tmp_path, speech, noise(1.0))):
+        assert 10 * np.log10(active_power(clean, RATE)) == pytest.approx(-20, abs=0.1)
+        frames = np.abs(clean[: len(clean) // 320 * 320]).reshape(-1, 320).max(axis=1)
+        assert frames.max() > 1.0e-2
+        assert frames.max() / np.median(frames) < 2000
+
+
+def test_a_click_in_silence_is_found(tmp_path):
+    speech, around = np.zeros(60 * RATE, np.float32), np.zeros(60 * RATE, np.float32)
+    speech[50_000], around[-1] = 0.5, -0.5
+    for noisy, clean in all_of(source_of(tmp_path, speech, around, count=3)):
+        assert np.isfinite(noisy).all()
+        assert np.count_nonzero(clean) == 1
+        assert np.count_nonzero(noisy) == 2
+
+
+def test_short_speech_is_whole_and_short_noise_goes_on(tmp_path):
+    source = source_of(tmp_path, noise(0.3), noise(0.12), peak_normalize=True)
+    starts = set()
+    for noisy, clean in all_of(source):
+        assert np.abs(noisy).max() == pytest.approx(1)
+        spoken = np.flatnonzero(clean)
+        starts.add(spoken[0])
+        assert spoken[-1] - spoken[0] + 1 == pytest.approx(0.3 * RATE, abs=5)
+        around = noisy - clean
+        assert np.count_nonzero(np.abs(around) > 1e-6) > 0.99 * len(around)
+    assert len(starts) > 10
