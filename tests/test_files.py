@@ -1,7 +1,10 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from sezoo.errors import UserError
-from sezoo.files import filled_aside, shown, write_text, written_aside
+from sezoo.files import check_writable, filled_aside, shown, write_text, written_aside
 
 
 def names(folder):
@@ -34,6 +37,32 @@ def test_a_file_where_the_folder_should_be(tmp_path):
     write_text(tmp_path / "file", "")
     with pytest.raises(UserError, match=r"cannot write .*file.x: "):
         write_text(tmp_path / "file" / "x", "")
+
+
+@pytest.mark.parametrize("below", [".", "new", "new/er"])
+def test_a_folder_that_can_be_written_to_is_as_it_was(tmp_path, below):
+    check_writable(tmp_path / below, "a.key")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+def test_a_folder_below_a_file(tmp_path, monkeypatch, below):
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "file", "")
+    with pytest.raises(UserError) as caught:
+        check_writable(tmp_path / "file" / below, "a.key")
+    assert str(caught.value).startswith(f"a.key: cannot write to the folder {Path('file', below)}: ")
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("below", [".", "x"])
+def test_a_folder_without_the_right_to_write(tmp_path, below):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if os.name != "posix" or os.access(locked, os.W_OK):
+        pytest.skip("this user may write anywhere")
+    with pytest.raises(UserError, match=r"^a.key: cannot write to the folder .*: Permission denied$"):
+        check_writable(locked / below, "a.key")
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
 
-__all__ = ["filled_aside", "reason_of", "shown", "write_text", "written_aside"]
+__all__ = ["check_writable", "filled_aside", "reason_of", "shown", "write_text", "written_aside"]
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,27 @@ def filled_aside(folder: Path) -> Iterator[Path]:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_writable(folder: Path, key: str) -> None:
+    """Make sure that a folder can be written to, or made, before the work whose results it is for; leaves nothing.
+
+    Parameters
+    ----------
+    key : of the configuration that names the folder, for messages.
+
+    Raises
+    ------
+    UserError : it cannot (no permission, a file where a folder should be, no space).
+    """
+    there = folder
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        with tempfile.TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}: cannot write to the folder {shown(folder)}: {reason_of(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:

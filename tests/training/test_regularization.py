@@ -110,6 +110,17 @@ def test_layers_that_return_several_tensors_and_none():
         assert penalty.value() == 0
 
 
+def test_of_the_default_types_the_network_need_not_have_all():
+    network, default = Two(), Regularization().act_reg_layer_types
+    assert default == ("Conv1d", "DepthwiseSeparableConv")
+    values = []
+    for types in (default, ["Conv1d"], ["Linear"]):
+        with ActivationPenalty(network, types, 0.0, "l1") as penalty:
+            network(torch.ones(1, 3, 4))
+            values.append(penalty.value().item())
+    assert values[0] == values[1] != values[2]
+
+
 def test_half_precision_does_not_overflow():
     network = nn.Sequential(nn.Identity())
     with ActivationPenalty(network, ["Identity"], 50.0, "l2") as penalty:
@@ -121,6 +132,10 @@ def test_half_precision_does_not_overflow():
     ("types", "expected"),
     [
         (["Conv1D"], "the network has no layer 'Conv1D'; did you mean Conv1d?; it has Two, Conv1d, ReLU, Linear"),
+        (
+            ["DepthwiseSeparableConv"],
+            "the network has no layer 'DepthwiseSeparableConv'; it has Two, Conv1d, ReLU, Linear",
+        ),
         (["Conv1d", "zzz"], "the network has no layer 'zzz'; it has Two, Conv1d, ReLU, Linear"),
     ],
 )
@@ -130,6 +145,15 @@ def test_unknown_layers_are_named(types, expected):
         ActivationPenalty(network, types, 1.0, "l2")
     assert str(caught.value) == f"training.regularization.act_reg_layer_types: {expected}"
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules())
+
+
+def test_a_network_with_none_of_the_default_types():
+    with pytest.raises(UserError) as caught:
+        ActivationPenalty(nn.Sequential(nn.Linear(2, 2)), Regularization().act_reg_layer_types, 1.0, "l2")
+    assert str(caught.value) == (
+        "training.regularization.act_reg_layer_types: the network has none of Conv1d, DepthwiseSeparableConv; it has "
+        "Sequential, Linear"
+    )
 
 
 def test_weights_are_clipped_and_biases_are_not():

@@ -8,10 +8,15 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from sezoo.config.sections import Regularization
 from sezoo.errors import UserError
 from sezoo.wording import nearest
 
 __all__ = ["ActivationPenalty", "clip_weights_"]
+
+KEY = "training.regularization.act_reg_layer_types"
+DEFAULT_TYPES = Regularization().act_reg_layer_types
+"""Layers of the STFT-TCNN; a network of the user's own may have only some of them."""
 
 
 @torch.no_grad()
@@ -39,13 +44,13 @@ class ActivationPenalty:
     Parameters
     ----------
     network : whose layers are watched.
-    layer_types : class names of the layers.
+    layer_types : class names of the layers. Where they are the configuration's default, the network need not have all.
     threshold : magnitude above which an output is penalised.
     penalty_type : "l1" or "l2".
 
     Raises
     ------
-    UserError : the network has no layer of one of the types.
+    UserError : the network has no layer of one of the types; with the default ones, of any.
     """
 
     def __init__(
@@ -91,9 +96,14 @@ class ActivationPenalty:
 
 def _check_types(network: nn.Module, layer_types: set[str]) -> None:
     there = list(dict.fromkeys(type(layer).__name__ for layer in network.modules()))
+    # By value, not by whether it was set: a run's resolved configuration has the default written out.
+    if layer_types == set(DEFAULT_TYPES):
+        if layer_types.isdisjoint(there):
+            raise UserError(f"{KEY}: the network has none of {', '.join(DEFAULT_TYPES)}; it has {', '.join(there)}")
+        return
     for unknown in sorted(layer_types.difference(there)):
         near = nearest(unknown, there)
         raise UserError(
-            f"training.regularization.act_reg_layer_types: the network has no layer {unknown!r}"
+            f"{KEY}: the network has no layer {unknown!r}"
             f"{f'; did you mean {near}?' if near else ''}; it has {', '.join(there)}"
         )

@@ -18,7 +18,7 @@ from sezoo.config.sections import Config
 from sezoo.config.validation import to_dict
 from sezoo.denoise import denoise
 from sezoo.errors import UserError
-from sezoo.files import filled_aside, shown
+from sezoo.files import check_writable, filled_aside, shown
 from sezoo.run import Run
 from sezoo.spectrum import Stft, stft_of
 from sezoo.torch_model import TorchMaskModel, build_network, load_weights, torch_device
@@ -53,6 +53,11 @@ def train(run: Run) -> Path:
     ------
     UserError : the network, the recordings or the settings are not fit for it; the loss becomes NaN.
     """
+    for folder, key in (
+        (run.folder / run.config.training.ckpt_path, "training.ckpt_path"),
+        (run.models_folder, "general.saved_models_dir"),
+    ):
+        check_writable(folder, key)
     device = torch_device(run.config.training.device, processes.local_rank())
     with parallel(device) as together:
         trainer = _trainer(run, device, together)
