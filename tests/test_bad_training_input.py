@@ -148,10 +148,10 @@ def test_a_class_that_is_no_mask_network(name, message, project, fails):
 def test_a_checkpoint_folder_below_a_file(folder, project, fails):
     (project / "file").write_text("kept", encoding="utf-8")
     message = fails(f"training.ckpt_path={project / folder}")
-    assert str(Path(folder)) in message
-    assert message.endswith((": Not a directory", ": File exists"))
+    assert message.startswith(f"training.ckpt_path: cannot write to the folder {Path(folder)}: ")
+    assert message.endswith(": Not a directory")
     assert (project / "file").read_text(encoding="utf-8") == "kept"
-    assert_nothing_half_written(project)
+    assert left(project) == {"file"}
 
 
 def test_a_checkpoint_folder_without_the_right_to_write(project, fails):
@@ -160,13 +160,6 @@ def test_a_checkpoint_folder_without_the_right_to_write(project, fails):
     if os.name != "posix" or os.access(locked, os.W_OK):
         pytest.skip("this user may write anywhere")
     message = fails(f"training.ckpt_path={locked}")
-    assert "locked" in message
+    assert message.startswith("training.ckpt_path: cannot write to the folder locked: ")
     assert message.endswith(": Permission denied")
-    assert_nothing_half_written(project)
-
-
-def assert_nothing_half_written(project):
-    assert not any(".part" in name for name in left(project))
-    assert not (project / "out" / "saved_models").exists()
-    if (snapshot := project / "out" / "training_logs" / "training_snapshot.pth").exists():
-        assert torch.load(snapshot, weights_only=True)["epoch"] == 1
+    assert left(project) == set()

@@ -77,6 +77,7 @@ DEFAULTS = {
         "optimizer": "Adam",
         "optimizer_arguments": {"lr": 0.001},
         "lr_schedule": "constant",
+        "weight_averaging": None,
         "gradient_clipping": None,
         "loss": "spec_mse",
         "batching_strategy": "pad",

@@ -1,18 +1,22 @@
 """Training from a configuration to its files: on the demo's recordings, killed, interrupted, resumed, and misused."""
 
+import csv
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import onnx
 import pytest
 
 from builders import evaluation_config, write_clips, write_yaml
-from sezoo.mask_model import check_contract
+from sezoo.mask_model import MaskModel, check_contract
 
 torch = pytest.importorskip("torch")
+from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+
 torch.set_num_threads(1)  # the tests share the cores; another number of threads would sum in another order
 
 SMALL = {"n_blocks": 1, "num_layers": 2, "in_channels": 257, "tcn_latent_dim": 16}
@@ -68,12 +72,35 @@ def test_the_same_seed_gives_the_same_history_with_any_number_of_workers(project
     assert history(project / "a") == history(project / "b") != history(project / "c")
 
 
-def test_a_training_goes_on_with_more_epochs(project, run):
-    assert run("hydra.run.dir=whole")[0] == 0
-    assert run("hydra.run.dir=first", "training.epochs=1")[0] == 0
-    code, err = run("hydra.run.dir=rest", "training.snapshot_path=first/training_logs/training_snapshot.pth")
+@pytest.mark.parametrize("words", [(), ("training.weight_averaging=0.9",)])
+def test_a_training_goes_on_with_more_epochs(words, project, run):
+    assert run("hydra.run.dir=whole", *words)[0] == 0
+    assert run("hydra.run.dir=first", "training.epochs=1", *words)[0] == 0
+    snapshot = "training.snapshot_path=first/training_logs/training_snapshot.pth"
+    code, err = run("hydra.run.dir=rest", snapshot, *words)
     assert code == 0, err
     assert history(project / "rest") == history(project / "whole")
+
+
+def test_averaged_weights_are_validated_and_written(project, run):
+    assert run("hydra.run.dir=plain")[0] == 0
+    assert run("hydra.run.dir=averaged", "training.weight_averaging=0.9")[0] == 0
+    plain, averaged = (
+        {row["epoch"]: row for row in csv.DictReader(history(project / name).decode().splitlines())}
+        for name in ("plain", "averaged")
+    )
+    for epoch, row in averaged.items():  # the training is the same, the network that is measured another
+        assert row["train_loss"] == plain[epoch]["train_loss"]
+        assert row["snr"] != plain[epoch]["snr"]
+    snapshot = torch.load(project / "averaged" / "training_logs" / "training_snapshot.pth", weights_only=True)
+    written = torch.load(project / "averaged" / "ckpts" / "epoch_0003.pth", weights_only=True)
+    torch.testing.assert_close(written, snapshot["average"]["network"], rtol=0, atol=0)
+    assert not torch.equal(written["net.0.c.weight"], snapshot["network"]["net.0.c.weight"])
+    model = MaskModel(project / "averaged" / "saved_models" / "trained_model.onnx")
+    network = StftTcnn(**SMALL).eval()
+    network.load_state_dict(written)
+    magnitude = np.random.default_rng(0).random((1, 257, 30), np.float32)
+    np.testing.assert_allclose(model(magnitude), network(torch.tensor(magnitude)).detach().numpy(), atol=1e-5)
 
 
 def started(project, *words):

@@ -8,6 +8,7 @@ from pydantic import Field
 from sezoo.config.section import (
     AtLeast0,
     AtLeast1,
+    Fraction,
     Frames,
     Lookahead,
     MetricNames,
@@ -52,6 +53,11 @@ class Training(Section):
         "constant",
         description="Learning rate over the steps: falls from that of the optimizer to 1/100 of it, in one_cycle after "
         "rising from there in the first tenth.",
+    )
+    weight_averaging: Fraction | None = Field(
+        None,
+        description="Decay of an average of the weights over the steps, such as 0.999, which is then validated and "
+        "written in place of the last step's weights; empty = no average.",
     )
     gradient_clipping: Positive | None = Field(
         None, description="Largest norm of a step's gradient, all weights together; empty = no limit."

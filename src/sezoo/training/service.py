@@ -147,7 +147,8 @@ def _files(run: Run) -> TrainingFiles:
 def _settings(config: Config) -> dict[str, Any]:
     """What a snapshot must share with the training that goes on from it; the epochs may be others."""
     plain = to_dict(config)
-    training = {key: plain["training"][key] for key in ("optimizer", "loss", "batch_size", "reference_metric")}
+    keys = ("optimizer", "loss", "batch_size", "reference_metric", "weight_averaging")
+    training = {key: plain["training"][key] for key in keys}
     return {
         "model.model_type": config.model.model_type,
         "model.custom": config.model.custom,

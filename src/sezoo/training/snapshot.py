@@ -25,7 +25,7 @@ class Snapshot:
     ----------
     settings : of the configuration that the state only fits with, by key.
     epoch : finished epochs.
-    network, optimizer, schedule : state dicts; the schedule's is None where there is none.
+    network, optimizer, schedule, average : state dicts; None for a schedule or a `WeightAverage` that there is not.
     best : of the best epoch: "epoch", "value" of the reference metric, and the "network"'s state dict.
     history : a row an epoch.
     random_states : of torch's generators.
@@ -39,6 +39,7 @@ class Snapshot:
     best: dict[str, Any]
     history: list[dict[str, Any]]
     random_states: dict[str, Any]
+    average: dict[str, Any] | None = None
 
 
 def random_states() -> dict[str, Any]:

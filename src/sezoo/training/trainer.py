@@ -23,6 +23,7 @@ from sezoo.training.parallel import Parallel
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
 from sezoo.training.snapshot import Snapshot, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
+from sezoo.training.weight_average import WeightAverage
 
 __all__ = ["Batches", "TrainedNetworks", "Trainer", "TrainingFiles"]
 
@@ -63,7 +64,7 @@ class TrainingFiles:
 
 @dataclass(frozen=True)
 class TrainedNetworks:
-    """The state dicts of the last and of the best epoch."""
+    """The state dicts of the last and of the best epoch; the averages, where weights are averaged."""
 
     last: Mapping[str, torch.Tensor]
     best: Mapping[str, torch.Tensor]
@@ -107,6 +108,13 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.trained = self.parallel.wrapped(self.network)  # the same weights
+        decay = self.training.weight_averaging
+        self.average = WeightAverage(self.network, decay) if decay is not None else None
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is validated and written."""
+        return self.network if self.average is None else self.average.network
 
     def resume(self, snapshot: Snapshot) -> None:
         """Take up the state of a snapshot.
@@ -120,6 +128,8 @@ class Trainer:
             self.optimizer.load_state_dict(snapshot.optimizer)
             if self.schedule is not None and snapshot.schedule is not None:
                 self.schedule.load_state_dict(snapshot.schedule)
+            if self.average is not None:
+                self.average.load_state_dict(snapshot.average)
         except (RuntimeError, ValueError, KeyError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"training.snapshot_path: it does not fit this configuration: {reason}") from error
@@ -149,11 +159,11 @@ class Trainer:
         self._save()
         if self.parallel.is_first:
             save_curves(self.files.curves, self.history, self.best["epoch"])
-        return TrainedNetworks(self.finished.network, self.best["network"], self.best["epoch"])
+        return TrainedNetworks(_on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
 
     def _one_epoch(self, epoch: int) -> None:
         train_loss = self._train(epoch)
-        measured = self.parallel.from_first(lambda: self.validate(self.network))
+        measured = self.parallel.from_first(lambda: self.validate(self.result))
         self.epoch = epoch
         rate = self.optimizer.param_groups[0]["lr"]
         self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
@@ -164,7 +174,7 @@ class Trainer:
         self.history.save(self.files.history)
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
         log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
-        self.each_epoch(self.network, self.history.rows[-1])
+        self.each_epoch(self.result, self.history.rows[-1])
         if epoch % self.training.save_every == 0:
             self._save()
 
@@ -227,6 +237,8 @@ class Trainer:
             self.schedule.step()
         if self.training.regularization.weight_clipping_max is not None:
             clip_weights_(self.network, self.training.regularization.weight_clipping_max)
+        if self.average is not None:
+            self.average.update(self.network)
         return value
 
     def _note_best(self, epoch: int) -> None:
@@ -238,7 +250,7 @@ class Trainer:
                 "train_loss or wave_mse, or longer validation clips"
             )
         if is_better(value, self.best["value"], metric):
-            self.best = {"epoch": epoch, "value": value, "network": _on_cpu(self.network.state_dict())}
+            self.best = {"epoch": epoch, "value": value, "network": _on_cpu(self.result.state_dict())}
 
     def _is_patience_over(self) -> bool:
         waited = self.epoch - self.best["epoch"]
@@ -255,6 +267,7 @@ class Trainer:
             network=_on_cpu(self.network.state_dict()),
             optimizer=_on_cpu(self.optimizer.state_dict()),
             schedule=_on_cpu(self.schedule.state_dict()) if self.schedule is not None else None,
+            average=_on_cpu(self.average.state_dict()) if self.average is not None else None,
             best=self.best,
             history=copy.deepcopy(self.history.rows),
             random_states=random_states(),
@@ -266,7 +279,8 @@ class Trainer:
             return
         save_snapshot(self.finished, self.files.snapshot)
         with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
-            torch.save(self.finished.network, aside)
+            average = self.finished.average
+            torch.save(self.finished.network if average is None else average["network"], aside)
         self.history.save(self.files.history)
         if time.monotonic() - self.drawn > SECONDS_A_PICTURE:  # it takes longer than a short epoch
             save_curves(self.files.curves, self.history, self.best["epoch"])
