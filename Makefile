@@ -30,6 +30,7 @@ bench: .venv/dev-installed
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/quantization.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/training_loader.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist

@@ -55,6 +55,26 @@ class Infinite(Good):
         return super().forward(x) / 0
 
 
+class RaisesInTraining(Good):
+    def forward(self, x):
+        return {}["mask"] if self.training else super().forward(x)
+
+
+class ShortInTraining(Good):
+    def forward(self, x):
+        return super().forward(x)[:, :, int(self.training) :]
+
+
+class Detached(Good):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+class NotForOnnx(Good):
+    def forward(self, x):
+        return super().forward(x).mT.mT
+
+
 class Plain:
     """No network."""
 
@@ -130,6 +150,17 @@ def test_the_project_is_right_as_it_is(project, run):
         ("Two", "nets.py:Two: the network returns tuple; one float tensor is needed, the mask"),
         ("Infinite", "nets.py:Infinite: the mask has NaN or infinite values"),
         ("Raises", "nets.py:Raises: cannot be run on shape (1, 257, 24): KeyError: 'no\\nmask'"),
+        (
+            "RaisesInTraining",
+            "nets.py:RaisesInTraining: cannot be run on shape (2, 257, 37) in training mode: KeyError: 'mask'",
+        ),
+        ("ShortInTraining", "nets.py:ShortInTraining: the mask has shape (2, 257, 36), the magnitudes (2, 257, 37)"),
+        ("Detached", "nets.py:Detached: the mask has no gradient: it depends on no weight, or is detached"),
+        (
+            "NotForOnnx",
+            "training.opset_version: the network cannot be exported in opset 17: "
+            "Exporting the operator 'aten::mT' to ONNX opset version 17 is not supported",
+        ),
         ("Plain", "model.custom: Plain of nets.py is no class derived from torch.nn.Module"),
         ("function", "model.custom: function of nets.py is no class derived from torch.nn.Module"),
         ("torch", "model.custom: torch of nets.py is no class derived from torch.nn.Module"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -134,7 +135,11 @@ def _network(config: Config, bins: int, device: torch.device) -> nn.Module:
         log.info("starts from %s", shown(config.model.state_dict_path))
     model = TorchMaskModel(network, Path(config.model.custom or config.model.model_type), str(device))
     for batch, frames in ((1, 24), (2, 37)):
-        model(np.random.default_rng(frames).random((batch, bins, frames), np.float32))
+        magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
+        model(magnitude)
+    model.check_trains(magnitude)
+    with tempfile.TemporaryDirectory() as folder:  # told now, not after the last epoch
+        export_onnx(network, Path(folder, "model.onnx"), bins=bins, opset=config.training.opset_version)
     return model.network
 
 
