@@ -75,6 +75,13 @@ class NotForOnnx(Good):
         return super().forward(x).mT.mT
 
 
+class Picky(Good):
+    def forward(self, x):
+        if x.shape[2] == 51:  # half a second
+            raise ValueError("51 frames are too many")
+        return super().forward(x)
+
+
 class Plain:
     """No network."""
 
@@ -170,6 +177,12 @@ def test_the_project_is_right_as_it_is(project, run):
 def test_a_class_that_is_no_mask_network(name, message, project, fails):
     assert fails(f"model.custom=nets.py:{name}") == message
     assert left(project) == set()
+
+
+def test_a_network_that_fails_at_the_clips_own_length(project, fails):
+    assert fails("model.custom=nets.py:Picky") == (
+        "the network cannot be run on shape (2, 257, 51): ValueError: 51 frames are too many"
+    )
 
 
 # -- where the checkpoints go -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from torch import nn
 from sezoo import processes
 from sezoo.errors import UserError
 
-__all__ = ["Parallel", "parallel"]
+__all__ = ["Parallel", "is_lost_connection", "parallel"]
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ def parallel(device: torch.device) -> Iterator[Parallel]:
     try:
         yield _Several(device)
     except RuntimeError as error:
-        if not _is_lost_connection(error):
+        if not is_lost_connection(error):
             raise
         raise UserError(
             f"process {processes.rank()} of {processes.process_count()} has lost the others: one of them has ended, "
@@ -102,7 +102,9 @@ def parallel(device: torch.device) -> Iterator[Parallel]:
         torch.distributed.destroy_process_group()
 
 
-def _is_lost_connection(error: RuntimeError) -> bool:
-    """Gloo's errors are of no class of their own."""
+def is_lost_connection(error: Exception) -> bool:
+    """Whether an error says that another process of the training is gone."""
+    # Gloo's errors are of no class of their own.
     words = str(error).lower()
-    return isinstance(error, torch.distributed.DistError) or any(name in words for name in ("gloo", "connection"))
+    gone = isinstance(error, RuntimeError) and any(name in words for name in ("gloo", "connection"))
+    return processes.process_count() > 1 and (isinstance(error, torch.distributed.DistError) or gone)

@@ -14,12 +14,13 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from sezoo.architectures.custom import exception_line
 from sezoo.config.sections import Training
 from sezoo.errors import UserError
 from sezoo.files import shown, written_aside
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
-from sezoo.training.parallel import Parallel
+from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
 from sezoo.training.snapshot import Snapshot, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
@@ -217,7 +218,7 @@ class Trainer:
         magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
         half = self.training.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            mask = self.trained(magnitude)
+            mask = self._mask(magnitude)
         loss = self.loss(batch, mask.float())
         value = self.parallel.mean(float(loss.detach()))
         if not math.isfinite(value):
@@ -240,6 +241,16 @@ class Trainer:
         if self.average is not None:
             self.average.update(self.network)
         return value
+
+    def _mask(self, magnitude: torch.Tensor) -> torch.Tensor:
+        try:
+            return self.trained(magnitude)
+        except Exception as error:  # a user's own network raises what it likes, at some lengths only
+            if is_lost_connection(error):
+                raise
+            self._keep_finished()
+            shape = tuple(magnitude.shape)
+            raise UserError(f"the network cannot be run on shape {shape}: {exception_line(error)}") from error
 
     def _note_best(self, epoch: int) -> None:
         metric = self.training.reference_metric
