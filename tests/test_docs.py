@@ -17,7 +17,7 @@ from sezoo.dataset import DEMO_RECORDINGS
 ROOT = Path(__file__).parents[1]
 SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME = re.compile(r"`([\w/]+\.yaml)`")
+FILE_NAME = re.compile(r"`([\w/]+\.(?:yaml|py))`")
 MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"}
 TRAINED = {"trained_model.onnx", "best_trained_model.onnx"}
 DOCUMENTS = ["README.md", "docs/quantization.md", "docs/evaluation.md", "docs/training.md"]
@@ -150,6 +150,8 @@ def test_document_from_top_to_bottom(document, tmp_path):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("VALENTINI", variables["VALENTINI"])
                 assert compose_file(shell.folder / name).operation_mode
+        elif kind == "python":
+            (shell.folder / name).write_text(text, encoding="utf-8")
         elif kind == "sh":
             for line in text.splitlines():
                 shell.run(line)

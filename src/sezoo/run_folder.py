@@ -10,7 +10,15 @@ from pathlib import Path
 from sezoo.errors import UserError
 from sezoo.files import reason_of
 
-__all__ = ["HYDRA_FOLDER", "LOG_NAME", "RESOLVED_NAME", "claimed", "is_at_work_in", "remove_without_results"]
+__all__ = [
+    "HYDRA_FOLDER",
+    "LOG_NAME",
+    "RESOLVED_NAME",
+    "claimed",
+    "is_at_work_in",
+    "is_of_a_sweep",
+    "remove_without_results",
+]
 
 LOG_NAME = "stm32ai_main.log"
 RESOLVED_NAME = "resolved_config.yaml"
@@ -46,6 +54,11 @@ def claimed(folder: Path, *, named_by_time: bool) -> Path:
 def is_at_work_in(folder: Path) -> bool:
     """Whether a run has its log in this folder."""
     return (folder / LOG_NAME).exists()
+
+
+def is_of_a_sweep(folder: Path) -> bool:
+    """Whether the run of this folder is one of the jobs of a multirun."""
+    return (folder.parent / SWEEP_NAME).exists()
 
 
 def remove_without_results(folder: Path) -> None:

@@ -52,7 +52,7 @@ def test_bins_stay_in_their_order():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"in_channels": 250}, r"model_specific.in_channels: found 250; allowed: 16 k \+ 1"),
+        ({"in_channels": 250}, r"model_specific.in_channels: found 250; allowed for the U-TCN: one more than a mult"),
         ({"kernel_size": 2}, "model_specific.kernel_size: found 2; allowed: an odd number"),
     ],
 )

@@ -233,6 +233,22 @@ def test_a_file_that_is_no_mapping():
             "training.loss: found 'wave_snr'; it needs preprocessing.center True",
         ),
         (
+            "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 48000}\ntraining:",
+            "training.reference_metric: found 'pesq', which is defined for preprocessing.sample_rate 8000 and 16000, "
+            "not for 48000; stoi, snr, si-snr, wave_mse and train_loss are for any",
+        ),
+        (
+            "operation_mode: training\nmodel: {model_type: UTCN}\nmodel_specific: {channels: [8, 8]}\n"
+            "dataset: {name: demo}\npreprocessing:\ntraining:",
+            "model_specific.channels: found [8, 8]; allowed: a list of three whole numbers, 1 or more",
+        ),
+        (
+            "operation_mode: training\nmodel: {model_type: UTCN}\nmodel_specific: {causal: true}\n"
+            "dataset: {name: demo}\npreprocessing:\ntraining:",
+            "model_specific.causal: unknown key; the keys of model_specific are n_blocks, num_layers, in_channels, "
+            "tcn_latent_dim, init_dilation, kernel_size, channels",
+        ),
+        (
             "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 8000}\n"
             "training: {loss: perceptual}",
             "training.loss: found 'perceptual'; it needs preprocessing.sample_rate 16000, not 8000",

@@ -56,7 +56,10 @@ def test_the_files_of_a_training(project, run):
     out = project / "out"
     logs = {path.name for path in (out / "training_logs").iterdir()}
     assert logs == {"training_logs.csv", "training_metrics.png", "training_snapshot.pth", "sounds"}
-    assert {path.name for path in (out / "ckpts").iterdir()} == {f"epoch_000{epoch}.pth" for epoch in (1, 2, 3)}
+    assert {path.name for path in (out / "ckpts").iterdir()} == {
+        *(f"epoch_000{epoch}.pth" for epoch in (1, 2, 3)),
+        "best.pth",
+    }
     assert len(history(out).splitlines()) == 4
     for name in ("trained_model.onnx", "best_trained_model.onnx"):
         path = out / "saved_models" / name
@@ -80,6 +83,27 @@ def test_a_training_goes_on_with_more_epochs(words, project, run):
     code, err = run("hydra.run.dir=rest", snapshot, *words)
     assert code == 0, err
     assert history(project / "rest") == history(project / "whole")
+
+
+def test_the_jobs_of_a_sweep_are_not_each_others(project, run):
+    words = ("-m", "hydra.sweep.dir=sweep", "training.optimizer_arguments.lr=0.001,0.01", "training.resume=auto")
+    assert run(*words, "training.epochs=1")[0] == 0
+    assert run(*words)[0] == 0
+    for job, rate in enumerate(("0.001", "0.01")):
+        assert run(f"hydra.run.dir=alone{job}", f"training.optimizer_arguments.lr={rate}")[0] == 0
+        assert history(project / "sweep" / str(job)) == history(project / f"alone{job}")
+
+
+def test_the_best_weights_are_kept(project, run):
+    assert run("hydra.run.dir=out", "training.save_every=3")[0] == 0
+    rows = list(csv.DictReader(history(project / "out").decode().splitlines()))
+    best = max(rows, key=lambda row: float(row["snr"]))["epoch"]
+    assert run("hydra.run.dir=short", f"training.epochs={best}", "training.save_every=1")[0] == 0
+    weights = (
+        torch.load(project / path, weights_only=True)
+        for path in ("out/ckpts/best.pth", f"short/ckpts/epoch_000{best}.pth")
+    )
+    torch.testing.assert_close(*weights, rtol=0, atol=0)
 
 
 def test_averaged_weights_are_validated_and_written(project, run):

@@ -51,7 +51,10 @@ class Utcn(nn.Module):
     ):
         super().__init__()
         if (in_channels - 1) % 16:
-            raise UserError(f"model_specific.in_channels: found {in_channels}; allowed: 16 k + 1, such as 129 or 257")
+            raise UserError(
+                f"model_specific.in_channels: found {in_channels}; allowed for the U-TCN: one more than a multiple "
+                "of 16, such as 129 or 257 (preprocessing.n_fft is then a multiple of 32)"
+            )
         if kernel_size % 2 == 0:
             raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
         fine, middle, wide = channels

@@ -150,6 +150,11 @@ def _training_problems(config: Config, training: Training) -> list[str]:
         )
     if training.loss.startswith("wave_") and not spectrum.center:
         problems.append(f"training.loss: found {training.loss!r}; it needs preprocessing.center True")
+    if training.reference_metric == "pesq" and spectrum.sample_rate not in (8000, 16000):
+        problems.append(
+            f"training.reference_metric: found 'pesq', which is defined for preprocessing.sample_rate 8000 and 16000, "
+            f"not for {spectrum.sample_rate}; stoi, snr, si-snr, wave_mse and train_loss are for any"
+        )
     if training.loss == "perceptual" and spectrum.sample_rate != 16000:
         problems.append(
             f"training.loss: found 'perceptual'; it needs preprocessing.sample_rate 16000, not {spectrum.sample_rate}"

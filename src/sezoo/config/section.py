@@ -31,6 +31,7 @@ __all__ = [
     "Section",
     "Settings",
     "Text",
+    "ThreeCounts",
     "TrueFalse",
     "Whole",
     "allowed",
@@ -77,6 +78,16 @@ def _range(value: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _three_counts(value: Any) -> tuple[int, int, int]:
+    value = literal(value)
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise ValueError
+    counts = tuple(number(count) for count in value)
+    if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 1 for count in counts):
+        raise ValueError
+    return counts
+
+
 def _sample_count(value: Any) -> int | float:
     value = number(value)
     whole = isinstance(value, int) and value >= 1
@@ -98,6 +109,9 @@ Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]
 DecibelRange = Annotated[tuple[float, float], PlainValidator(_range), Allowed("two numbers in dB, the lower one first")]
+ThreeCounts = Annotated[
+    tuple[int, int, int], PlainValidator(_three_counts), Allowed("a list of three whole numbers, 1 or more")
+]
 Fraction = Annotated[float, Field(gt=0, lt=1), _number, Allowed("a fraction above 0 and below 1")]
 SampleCount = Annotated[
     int | float,

@@ -17,6 +17,7 @@ from sezoo.config.section import (
     SampleRate,
     Section,
     Text,
+    ThreeCounts,
     TrueFalse,
 )
 from sezoo.config.values import literal, number
@@ -90,9 +91,7 @@ class UtcnSpecific(NetworkShape):
     """The shape of the U-TCN network."""
 
     tcn_latent_dim: AtLeast1 = Field(256, description="Channels of the residual layers.")
-    channels: tuple[AtLeast1, AtLeast1, AtLeast1] = Field(
-        (16, 32, 48), description="Channels of the three convolutions over the bins."
-    )
+    channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
 
 
 class CustomModelSpecific(Section):

@@ -214,11 +214,12 @@ def _all_keys(sections: dict[str, type[Section]]) -> dict[str, list[str]]:
 def _unknown_key(section: str, cls: type[Section], key: str) -> str:
     """Names the key that was meant: the same one of another section, else the nearest here, else elsewhere."""
     start, keys, owners = f"{section}.{key}: unknown key", list(cls.model_fields), _all_keys(SECTIONS)
-    if key in owners:
-        return f"{start}; '{key}' is a key of {' and '.join(owners[key])}"
+    others = [owner for owner in owners.get(key, ()) if owner != section]  # another network may have the key
+    if others:
+        return f"{start}; '{key}' is a key of {' and '.join(others)}"
     if near := nearest(key, keys):
         return f"{start}; did you mean {section}.{near}?"
-    if near := nearest(key, list(owners), cutoff=0.8):
+    if (near := nearest(key, list(owners), cutoff=0.8)) and near != key:
         return f"{start}; did you mean {owners[near][0]}.{near}?"
     return f"{start}; the keys of {section} are {', '.join(keys)}"
 

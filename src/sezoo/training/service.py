@@ -152,7 +152,15 @@ def _files(run: Run) -> TrainingFiles:
 def _settings(config: Config) -> dict[str, Any]:
     """What a snapshot must share with the training that goes on from it; the epochs may be others."""
     plain = to_dict(config)
-    keys = ("optimizer", "loss", "batch_size", "reference_metric", "weight_averaging")
+    keys = (
+        "optimizer",
+        "optimizer_arguments",
+        "lr_schedule",
+        "loss",
+        "batch_size",
+        "reference_metric",
+        "weight_averaging",
+    )
     training = {key: plain["training"][key] for key in keys}
     return {
         "model.model_type": config.model.model_type,

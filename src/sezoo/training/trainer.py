@@ -154,6 +154,8 @@ class Trainer:
             self._keep_finished()
             raise
         except UserError as error:
+            if self.finished is not None:
+                self._keep_finished()
             if not self.parallel.is_first:  # what it has met, such as a torn recording, the first one may not meet
                 log.error("process %d: %s", self.parallel.rank, error)
             raise
@@ -222,7 +224,6 @@ class Trainer:
         loss = self.loss(batch, mask.float())
         value = self.parallel.mean(float(loss.detach()))
         if not math.isfinite(value):
-            self._keep_finished()
             raise UserError(
                 f"training.loss: it became {value} in epoch {epoch}, step {step}; {self._last_good()}; a smaller "
                 "optimizer_arguments.lr or gradient_clipping may help"
@@ -248,7 +249,6 @@ class Trainer:
         except Exception as error:  # a user's own network raises what it likes, at some lengths only
             if is_lost_connection(error):
                 raise
-            self._keep_finished()
             shape = tuple(magnitude.shape)
             raise UserError(f"the network cannot be run on shape {shape}: {exception_line(error)}") from error
 
@@ -292,6 +292,8 @@ class Trainer:
         with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
             average = self.finished.average
             torch.save(self.finished.network if average is None else average["network"], aside)
+        with written_aside(self.files.checkpoints / "best.pth") as aside:
+            torch.save(self.best["network"], aside)
         self.history.save(self.files.history)
         if time.monotonic() - self.drawn > SECONDS_A_PICTURE:  # it takes longer than a short epoch
             save_curves(self.files.curves, self.history, self.best["epoch"])
