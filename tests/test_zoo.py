@@ -1,0 +1,89 @@
+"""The models that come with sezoo are whole: float, int8 dynamic and static, the YAML that makes them, the card."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+
+import sezoo
+from sezoo.config.composition import compose_file
+from sezoo.dataset import DEMO_RECORDINGS
+from sezoo.denoise import denoise
+from sezoo.mask_model import MaskModel, check_contract
+from sezoo.metrics.waveform import si_snr
+from sezoo.model_summary import summary_of
+from sezoo.onnx_file import axes_of, quantized_nodes
+from sezoo.spectrum import Stft
+
+ZOO = Path(sezoo.__file__).parent / "zoo"
+MODELS = sorted(path.name for path in ZOO.iterdir() if (path / "README.md").is_file())
+MEGABYTES = 20
+
+
+def card(name):
+    return (ZOO / name / "README.md").read_text(encoding="utf-8")
+
+
+def noisy_clips(count=3):
+    for path in sorted((DEMO_RECORDINGS / "noisy_testset").glob("*.flac"))[:count]:
+        yield soundfile.read(path, dtype="float32")[0]
+
+
+def test_there_are_models():
+    assert {"stft_tcnn_medium", "utcn"} <= set(MODELS)
+    size = sum(path.stat().st_size for path in ZOO.rglob("*") if path.is_file())
+    assert size < MEGABYTES * 2**20
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_has_its_files(name):
+    files = {path.name for path in (ZOO / name).iterdir()}
+    assert files >= {f"{name}.onnx", f"{name}_int8.onnx", f"{name}_int8_static.onnx", "README.md", "training.yaml"}
+    for file in files:
+        if file.endswith((".onnx", ".yaml", ".csv")):
+            assert f"`{file}`" in card(name), f"the card says nothing of {file}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_float_model_is_as_its_card_says(name):
+    path = ZOO / name / f"{name}.onnx"
+    model = onnx.load(path)
+    check_contract(model, path, n_fft=512)
+    assert axes_of(model.graph.input[0]) == axes_of(model.graph.output[0]) == ["batch", 257, "seq_len"]
+    summary = summary_of(path)
+    said = {key.strip(): value.strip() for key, value in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", card(name), re.M)}
+    assert said["parameters"] == f"{summary.parameters:,}"
+    assert said["MAC"].startswith(f"{summary.macs_per_frame:,.0f} a frame")
+    assert said["receptive field"].startswith(f"{summary.field[0]} frames before and ")
+    assert f"{path.stat().st_size / 2**20:.2f} MiB" in said["float"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("kind", ["int8", "int8_static"])
+def test_the_int8_models_denoise_as_the_float_model(name, kind):
+    path = ZOO / name / f"{name}_{kind}.onnx"
+    model = onnx.load(path)
+    assert quantized_nodes(model)
+    axes = axes_of(model.graph.input[0])
+    if kind == "int8":
+        assert axes == ["batch", 257, "seq_len"]
+        float_model, int8 = MaskModel(ZOO / name / f"{name}.onnx"), MaskModel(path)
+        for noisy in noisy_clips():
+            assert si_snr(denoise(noisy, float_model, Stft()), denoise(noisy, int8, Stft())) > 14
+    else:
+        assert axes[:2] == [1, 257]
+        magnitude = np.random.default_rng(0).gamma(0.5, 1, axes).astype(np.float32)
+        dynamic = MaskModel(ZOO / name / f"{name}_int8.onnx")
+        np.testing.assert_array_equal(MaskModel(path)(magnitude), dynamic(magnitude))
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.rglob("*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_yaml_files_are_right(path, monkeypatch, tmp_path):
+    for name in ("SPEECH", "NOISE", "NOISY", "CLEAN"):
+        monkeypatch.setenv(name, str(tmp_path))
+    config = compose_file(path)
+    assert config.operation_mode in ("training", "chain_qe")
+    assert f"`{path.name}`" in card(path.parent.name)
