@@ -61,6 +61,23 @@ def test_a_causal_model_needs_no_look_ahead(tmp_path):
     assert receptive_field_of(model, tmp_path / "m.onnx") == (6, 0)
 
 
+class Deciding(torch.nn.Module):
+    def forward(self, x):
+        if x.mean() > 0.4:
+            return torch.sigmoid(x)
+        return torch.zeros_like(x)
+
+
+def test_a_decision_that_is_frozen_is_told(tmp_path, caplog):
+    export_onnx(Deciding(), tmp_path / "m.onnx", bins=BINS, opset=17)
+    assert "test_export.py" in caplog.text
+    assert "a decision that depends on the input" in caplog.text
+    caplog.clear()
+    for quiet in (network(), network(**UTCN), network(causal=True)):
+        export_onnx(quiet, tmp_path / "m.onnx", bins=BINS, opset=17)
+    assert not caplog.text
+
+
 def test_the_network_is_left_as_it_is(tmp_path):
     made = network().train()
     before = {name: tensor.clone() for name, tensor in made.state_dict().items()}

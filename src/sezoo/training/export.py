@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import logging
 import warnings
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import torch
 from torch import nn
 
 from sezoo.errors import UserError
-from sezoo.files import written_aside
+from sezoo.files import shown, written_aside
 from sezoo.mask_model import MaskModel
 from sezoo.model_axes import AXIS_NAMES
 from sezoo.training.constant_shapes import with_constant_shapes
 
 __all__ = ["export_onnx"]
+
+log = logging.getLogger(__name__)
 
 INPUT, OUTPUT = "input", "mask"
 FRAMES = 40  # of the example that the exporter traces the network with
@@ -61,9 +64,9 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
     names = {0: AXIS_NAMES["batch"], 2: AXIS_NAMES["frames"]}
     file = io.BytesIO()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as said:
             # The exporter that traces: the new one needs another package, and gives the same graph of such networks.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("always")
             torch.onnx.export(
                 network, (torch.rand(1, bins, FRAMES),), file, dynamo=False, opset_version=opset,
                 input_names=[INPUT], output_names=[OUTPUT], dynamic_axes={INPUT: names, OUTPUT: names},
@@ -71,6 +74,13 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
     except Exception as error:  # the exporter raises what it likes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"training.opset_version: the network cannot be exported in opset {opset}: {reason}") from error
+    for warning in said:
+        if issubclass(warning.category, torch.jit.TracerWarning) and "Python boolean" in str(warning.message):
+            log.warning(
+                "%s, line %d: a decision that depends on the input; the exported model always does what was right for "
+                "random magnitudes of %d frames",
+                shown(Path(warning.filename)), warning.lineno, FRAMES,
+            )  # fmt: skip
     model = with_constant_shapes(onnx.load_from_string(file.getvalue()), bins)
     # The exporter gives axes that it has not followed through the graph a name of its own.
     model.graph.output[0].type.CopyFrom(model.graph.input[0].type)
