@@ -33,7 +33,7 @@ def noisy_clips(count=3):
 
 
 def test_there_are_models():
-    assert {"stft_tcnn_medium", "utcn"} <= set(MODELS)
+    assert {"stft_tcnn_medium", "utcn", "utcn_small"} <= set(MODELS)
     size = sum(path.stat().st_size for path in ZOO.rglob("*") if path.is_file())
     assert size < MEGABYTES * 2**20
 
