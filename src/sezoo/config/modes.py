@@ -81,7 +81,7 @@ def mode_problems(config: Config) -> list[str]:
     for section in required_sections(mode):
         if section in config.model_fields_set or (section == "dataset" and not needs_dataset):
             continue
-        instead = _instead_of(needs_dataset) if section == "dataset" else ""
+        instead = _INSTEAD_OF_A_DATASET.get("".join(needs_dataset), "") if section == "dataset" else ""
         problems.append(f"{section}: operation_mode {mode} needs the section {section}{instead}")
     if config.model is not None:
         problems += _model_problems(config.model, mode)
@@ -96,11 +96,6 @@ _INSTEAD_OF_A_DATASET = {
     "q": " (or quantization.noisy_quantization_files_path)",
     "p": " (or prediction.input_path)",
 }
-
-
-def _instead_of(needing_steps: set[str]) -> str:
-    """What spares the data set where a single step needs it."""
-    return _INSTEAD_OF_A_DATASET.get("".join(needing_steps), "")
 
 
 def _model_problems(model: Model, mode: str) -> list[str]:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-__all__ = ["SAMPLE_RATE", "PesqDisturbance"]
+__all__ = ["PesqDisturbance"]
 
 SAMPLE_RATE = 16000
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 from sezoo.errors import UserError
 from sezoo.files import written_aside
 
-__all__ = ["Snapshot", "load_snapshot", "random_states", "save_snapshot", "set_random_states"]
+__all__ = ["Snapshot", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
 
 FORMAT = 1
 
@@ -40,6 +42,17 @@ class Snapshot:
     history: list[dict[str, Any]]
     random_states: dict[str, Any]
     average: dict[str, Any] | None = None
+
+
+def on_cpu(state: Any) -> Any:
+    """A copy of a state dict that training does not change."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().clone()
+    if isinstance(state, Mapping):
+        return {key: on_cpu(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(on_cpu(value) for value in state)
+    return copy.deepcopy(state)
 
 
 def random_states() -> dict[str, Any]:

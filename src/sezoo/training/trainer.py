@@ -22,7 +22,7 @@ from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
-from sezoo.training.snapshot import Snapshot, random_states, save_snapshot, set_random_states
+from sezoo.training.snapshot import Snapshot, on_cpu, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.weight_average import WeightAverage
 
@@ -162,7 +162,7 @@ class Trainer:
         self._save()
         if self.parallel.is_first:
             save_curves(self.files.curves, self.history, self.best["epoch"])
-        return TrainedNetworks(_on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
+        return TrainedNetworks(on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
 
     def _one_epoch(self, epoch: int) -> None:
         train_loss = self._train(epoch)
@@ -261,7 +261,7 @@ class Trainer:
                 "train_loss or wave_mse, or longer validation clips"
             )
         if is_better(value, self.best["value"], metric):
-            self.best = {"epoch": epoch, "value": value, "network": _on_cpu(self.result.state_dict())}
+            self.best = {"epoch": epoch, "value": value, "network": on_cpu(self.result.state_dict())}
 
     def _is_patience_over(self) -> bool:
         waited = self.epoch - self.best["epoch"]
@@ -275,10 +275,10 @@ class Trainer:
         return Snapshot(
             settings=self.settings,
             epoch=self.epoch,
-            network=_on_cpu(self.network.state_dict()),
-            optimizer=_on_cpu(self.optimizer.state_dict()),
-            schedule=_on_cpu(self.schedule.state_dict()) if self.schedule is not None else None,
-            average=_on_cpu(self.average.state_dict()) if self.average is not None else None,
+            network=on_cpu(self.network.state_dict()),
+            optimizer=on_cpu(self.optimizer.state_dict()),
+            schedule=on_cpu(self.schedule.state_dict()) if self.schedule is not None else None,
+            average=on_cpu(self.average.state_dict()) if self.average is not None else None,
             best=self.best,
             history=copy.deepcopy(self.history.rows),
             random_states=random_states(),
@@ -311,14 +311,3 @@ class Trainer:
         if self.finished is None:
             return "no epoch was finished before it"
         return f"the snapshot of epoch {self.finished.epoch} is {shown(self.files.snapshot)}"
-
-
-def _on_cpu(state: Any) -> Any:
-    """A copy of a state dict that training does not change."""
-    if isinstance(state, torch.Tensor):
-        return state.detach().cpu().clone()
-    if isinstance(state, Mapping):
-        return {key: _on_cpu(value) for key, value in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(_on_cpu(value) for value in state)
-    return copy.deepcopy(state)
