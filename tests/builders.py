@@ -55,7 +55,7 @@ def time_convolution(kernel: int, dilation: int, pads: list[int]) -> onnx.ModelP
 class Unity:
     """A mask that changes nothing, of a static or a dynamic length; it keeps what it has seen."""
 
-    path, batch, input_quantizer = Path("unity"), None, None
+    path, batch, input_quantizer, stateful = Path("unity"), None, None, False
 
     def __init__(self, frames: int | None = None):
         self.frames = frames

@@ -60,11 +60,16 @@ quantization:
   noisy_quantization_files_path:
   static_sequence_length: 40
   static_axis_name: "seq_len"
+  states: {}
   per_channel: True
   calibration_method: MinMax
   op_types_to_quantize:
   reduce_range: False
   extra_options: {CalibMovingAverage: True}
+  target: generic
+  accuracy_recovery: auto
+  max_float_macs: 0.0
+  sensitivity: False
 evaluation: {logs_path: eval_logs/, device: "cuda:0", fixed_sequence_length: }
 tools:
   stedgeai: {version: 10.0.0, optimization: balanced, on_cloud: True, path_to_stedgeai: }

@@ -20,11 +20,14 @@ from sezoo.config.sections import Quantization
 from sezoo.mask_model import MaskModel, check_contract
 from sezoo.quantization.calibration import calibrate
 from sezoo.quantization.options import calibration_options
+from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import prepare
 from sezoo.quantization.qdq import operators_to_quantize, quantized
 
 
 class Clips(CalibrationDataReader):
+    """Magnitudes, or all that a call is fed with, by the inputs' names."""
+
     def __init__(self, clips):
         self.clips = clips
         self.set_range(0, len(clips))
@@ -33,7 +36,9 @@ class Clips(CalibrationDataReader):
         return len(self.clips)
 
     def set_range(self, start_index, end_index):
-        self.rest = iter([{"input": clip} for clip in self.clips[start_index:end_index]])
+        self.rest = iter(
+            [clip if isinstance(clip, dict) else {"input": clip} for clip in self.clips[start_index:end_index]]
+        )
 
     def get_next(self):
         return next(self.rest, None)
@@ -90,7 +95,7 @@ def ready(model, settings=None, path=Path("some_model.onnx")):
 def ours(prepared, clips, op_types, settings):
     """What we write, each clip in one piece."""
     ranges = calibrate(prepared, [[clip] for clip in clips], op_types, calibration_options(settings))
-    return quantized(prepared, ranges, op_types, settings)
+    return quantized(Plan(prepared, prepared, ranges, tuple(op_types)), settings)
 
 
 def quantization(**settings):

@@ -1,10 +1,14 @@
-"""The model: magnitudes (batch, bins, frames) in, a mask of the same shape out; its contract, and running it."""
+"""The model: magnitudes (batch, bins, frames) in, a mask of the same shape out; its contract, and running it.
+
+A model may have states besides (see `sezoo.model_states`): inputs that take in a call what outputs gave in the last.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +19,18 @@ import onnxruntime
 
 from sezoo.errors import UserError
 from sezoo.input_quantizer import InputQuantizer, input_quantizer_of
+from sezoo.model_states import (
+    StateLoop,
+    check_states,
+    in_calls,
+    likely_states,
+    parsed_states,
+    states_of,
+    states_text,
+    with_states,
+)
 from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.wording import counted
 
 __all__ = [
     "Contract",
@@ -37,6 +52,7 @@ class Contract:
     """What a model that fits the contract calls its ends and axes.
 
     `batch` and `frames` are the names of the dynamic axes ("" where they have none), or the fixed length.
+    `states` are the names of state outputs by those of the state inputs; most models have none.
     """
 
     input: str
@@ -44,12 +60,14 @@ class Contract:
     bins: int
     batch: str | int
     frames: str | int
+    states: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
     """Check that a float model maps magnitudes (batch, bins, frames) to a mask of the same shape.
 
-    The graph's declarations are checked, then the model is run on two small shapes.
+    The graph's declarations are checked, then the model is run on two small shapes. Of a model with states
+    the frames axis may be fixed: it is run call by call.
 
     Parameters
     ----------
@@ -63,7 +81,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     if quantized_nodes(model):
         raise UserError(f"{path} is quantized already; give the float model that it was made from")
     contract = declared_contract(model, path, n_fft=n_fft)
-    if isinstance(contract.frames, int):
+    if isinstance(contract.frames, int) and not contract.states:
         raise UserError(
             f"{path}: the frames axis of input '{contract.input}' is fixed to {contract.frames}; a dynamic one is "
             f"needed, the static model is made from it: {FIX_AXES.format(path=path)}"
@@ -71,23 +89,30 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(
             f"{path}: the batch axis of input '{contract.input}' is fixed to {contract.batch}; a dynamic one (or 1) "
-            f"is needed: {FIX_AXES.format(path=path)}"
+            f"is needed: {'re-export it so' if contract.states else FIX_AXES.format(path=path)}"
         )
-    if contract.batch == 1:
+    if contract.batch == 1 and not contract.states:
         log.warning("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
     _try_out(model, path, contract)
     return contract
 
 
 def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
-    """Check what a float or int8 model's graph declares; parameters and errors as for `check_contract`."""
-    inputs, outputs = graph_inputs(model), list(model.graph.output)
+    """Check what a float or int8 model's graph declares, the states that it carries among that.
+
+    Parameters and errors are those of `check_contract`.
+    """
+    check_states(model, path)
+    states = states_of(model)
+    inputs = [value for value in graph_inputs(model) if value.name not in states]
+    outputs = [value for value in model.graph.output if value.name not in states.values()]
     for kind, values in (("input", inputs), ("output", outputs)):
         if len(values) != 1:
-            names = ", ".join(value.name for value in values)
+            names = ", ".join(value.name for value in values) or "none"
+            besides = f" besides {counted(len(states), 'state')}" if states else ""
             raise UserError(
-                f"{path} has {len(values)} {kind}s ({names}); the contract is one: magnitudes (batch, bins, frames) "
-                "in, a mask of the same shape out"
+                f"{path} has {len(values)} {kind}s{besides} ({names}); the contract is one: magnitudes (batch, bins, "
+                f"frames) in, a mask of the same shape out{_states_hint(model)}"
             )
     source, target = inputs[0], outputs[0]
     for kind, value in (("input", source), ("output", target)):
@@ -116,7 +141,18 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
         raise UserError(
             f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
         )
-    return Contract(source.name, target.name, model_bins, batch, frames)
+    return Contract(source.name, target.name, model_bins, batch, frames, states)
+
+
+def _states_hint(model: onnx.ModelProto) -> str:
+    """What to add to the complaint about several inputs or outputs; nothing where they cannot be states."""
+    if len(graph_inputs(model)) < 2:
+        return ""
+    named, likely = states_of(model), likely_states(model)
+    if likely != named:
+        named_so = f"quantization.states: {states_text(likely)}"
+        return f"; states, which are fed back from call to call, have to be named: {named_so}"
+    return "" if named else "; states, which are fed back from call to call, would be in pairs of one shape"
 
 
 def _may_be_mask(axes: list[str | int], bins: int) -> bool:
@@ -129,12 +165,16 @@ def _axes_text(axes: list[str | int]) -> str:
 
 
 def _try_out(model: onnx.ModelProto, path: Path, contract: Contract) -> None:
-    """Run the model on two shapes: what a graph declares is not always what it does."""
+    """Run the model on two shapes, with states two calls each: what a graph declares is not always what it does."""
     mask_model = MaskModel(model, path)
-    for batch, frames in ((1, 24), (1 if contract.batch == 1 else 2, 37)):
+    lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
+    # Clips of models with states are run one by one: that one batches is of no importance.
+    for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
         magnitude = np.random.default_rng(frames).random((batch, contract.bins, frames), np.float32)
         try:
-            mask_model(magnitude)
+            run = mask_model.fresh()
+            for _ in range(2 if contract.states else 1):
+                run(magnitude)
         except _ShapeError as error:
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
@@ -182,15 +222,19 @@ class MaskFunction(Protocol):
     path : of its file, for messages.
     batch, frames : the length of a fixed axis; None where it is dynamic.
     input_quantizer : how its input is rounded to integers; None where it is not.
+    stateful : it has states that are fed back. A clip is then what `fresh` gives a callable for, which takes the
+        frames in order and each of them once, in calls of `frames` where that is fixed. A model without states
+        needs no `fresh`: every call stands alone.
     """
 
     path: Path
     batch: int | None
     frames: int | None
     input_quantizer: InputQuantizer | None
+    stateful: bool
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
-        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
+        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape; of a stateful model a whole clip."""
 
 
 class MaskModel:
@@ -200,37 +244,67 @@ class MaskModel:
     ----------
     model : the file, or the model as read from it.
     path : for messages, where `model` is no path.
+    states : state outputs by state inputs; those that the model carries where it is None or empty.
 
     Raises
     ------
     UserError : onnxruntime cannot load or run it, or what comes out is no mask.
     """
 
-    def __init__(self, model: onnx.ModelProto | Path, path: Path | None = None):
+    def __init__(
+        self, model: onnx.ModelProto | Path, path: Path | None = None, states: Mapping[str, str] | None = None
+    ):
         self.path = path or model
         try:
             self.session = open_session(model)
         except Exception as error:  # onnxruntime's exceptions have no base class of their own
             raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
-        source = self.session.get_inputs()[0]
+        self.states = dict(states or parsed_states(self.session.get_modelmeta().custom_metadata_map))
+        sources = [value for value in self.session.get_inputs() if value.name not in self.states]
+        masks = [value.name for value in self.session.get_outputs() if value.name not in self.states.values()]
+        if len(sources) != 1 or len(masks) != 1:
+            raise UserError(f"{self.path}: one input and one output besides states are needed; see `sezoo model`")
+        (source,), (self.mask,) = sources, masks
         self.input = source.name
         batch, _, frames = source.shape if len(source.shape) == 3 else (None, None, None)
         self.batch: int | None = batch if isinstance(batch, int) else None
         self.frames: int | None = frames if isinstance(frames, int) else None
         self._model = model
 
+    @property
+    def stateful(self) -> bool:
+        """Whether states are fed back from call to call."""
+        return bool(self.states)
+
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
-        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
-        try:
-            (mask,) = self.session.run(None, {self.input: magnitude})
-        except Exception as error:
-            raise _ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
-        return checked_mask(mask, magnitude, self.path)
+        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape.
+
+        With states they are a clip from its beginning; a length of the model's own is kept to, call by call.
+        """
+        run = self.fresh()
+        if not self.stateful:
+            return run(magnitude)
+        masks = [run(call) for call in in_calls([magnitude], self.frames)]
+        return np.concatenate(masks, axis=2)[:, :, : magnitude.shape[2]]
+
+    def fresh(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The model at the beginning of a clip: calls of it have states of their own, which begin with zeros."""
+        loop = StateLoop(self.session, self.input, self.states, [self.mask])
+
+        def run(magnitude: np.ndarray) -> np.ndarray:
+            try:
+                (mask,) = loop(magnitude)
+            except Exception as error:
+                raise _ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
+            return checked_mask(mask, magnitude, self.path)
+
+        return run
 
     @cached_property
     def input_quantizer(self) -> InputQuantizer | None:
         """How the graph rounds its input to integers; None where it does not."""
-        return input_quantizer_of(load_onnx(self._model) if isinstance(self._model, Path) else self._model)
+        model = load_onnx(self._model) if isinstance(self._model, Path) else self._model
+        return input_quantizer_of(with_states(model, self.states))
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sezoo.config.section import Section
@@ -19,10 +20,12 @@ class OnnxSource:
     Attributes
     ----------
     told_as : the file that messages name, where `path` is a copy made for the run.
+    states : state outputs by state inputs, as the file or the configuration has them.
     """
 
     path: Path
     told_as: Path | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def open_model(source: ModelSource) -> MaskFunction:
     UserError : it cannot be loaded.
     """
     if isinstance(source, OnnxSource):
-        return MaskModel(source.path, source.told_as)
+        return MaskModel(source.path, source.told_as, source.states)
     from sezoo.torch_model import torch_mask_model  # torch takes seconds to load
 
     return torch_mask_model(source.model, source.model_specific, source.device, n_fft=source.n_fft, threads=1)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import onnx
 
+from sezoo.model_states import batch_of_one, likely_states, magnitude_input, states_of, states_text, with_states
 from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.receptive_field import receptive_field_of
 
-__all__ = ["ModelSummary", "describe", "multiply_accumulates", "summary_of"]
+__all__ = ["ModelSummary", "describe", "macs_by_node", "multiply_accumulates", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ModelSummary:
     parameters : number of weights, in float or int8.
     macs_per_frame : multiply-accumulate operations; None where a shape is unknown.
     field : frames that the mask of a frame depends on, (before, after); None without bound or not found.
+    states : state outputs by the state inputs that take them in the next call.
+    states_are_guessed : the file does not name them, but shapes and names say so.
     """
 
     bytes: int
@@ -38,6 +41,8 @@ class ModelSummary:
     quantized: bool
     macs_per_frame: float | None
     field: tuple[int, int] | None
+    states: dict[str, str]
+    states_are_guessed: bool
 
 
 def summary_of(path: Path) -> ModelSummary:
@@ -48,8 +53,11 @@ def summary_of(path: Path) -> ModelSummary:
     UserError : the file is no ONNX model.
     """
     model = load_onnx(path)
-    inputs = graph_inputs(model)
-    fits = len(inputs) == len(model.graph.output) == 1 and len(axes_of(inputs[0]) or ()) == 3
+    inputs, named = graph_inputs(model), states_of(model)
+    if not named:
+        model = with_states(model, likely_states(model))
+    states = states_of(model)
+    fits = _fits(model)
     return ModelSummary(
         bytes=model.ByteSize(),
         opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
@@ -60,6 +68,21 @@ def summary_of(path: Path) -> ModelSummary:
         quantized=quantized_nodes(model) > 0,
         macs_per_frame=_macs_per_frame(model) if fits else None,
         field=receptive_field_of(model, path) if fits else None,
+        states=states,
+        states_are_guessed=states != named,
+    )
+
+
+def _fits(model: onnx.ModelProto) -> bool:
+    """Whether it is one tensor of three axes to one tensor, besides states."""
+    states = states_of(model)
+    sources = [value for value in graph_inputs(model) if value.name not in states]
+    masks = [value for value in model.graph.output if value.name not in states.values()]
+    known = {value.name for value in (*graph_inputs(model), *model.graph.output)}
+    return (
+        len(sources) == len(masks) == 1
+        and len(axes_of(sources[0]) or ()) == 3
+        and known.issuperset([*states, *states.values()])
     )
 
 
@@ -76,7 +99,7 @@ def _parameters(model: onnx.ModelProto) -> int:
 
 def _macs_per_frame(model: onnx.ModelProto) -> float | None:
     """From two lengths, so that what does not grow with the frames does not count."""
-    _, _, frames = axes_of(graph_inputs(model)[0])
+    _, _, frames = axes_of(magnitude_input(model))
     if isinstance(frames, int):
         macs = multiply_accumulates(model, frames)
         return None if macs is None else macs / frames
@@ -89,9 +112,16 @@ def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
 
     None where the shape of one of them cannot be inferred.
     """
+    counts = macs_by_node(model, frames)
+    return None if None in counts.values() else sum(counts.values())
+
+
+def macs_by_node(model: onnx.ModelProto, frames: int = 64) -> dict[str, int | None]:
+    """The same for each node, by the name of its first output; None where a shape cannot be inferred."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
-    dims = graph_inputs(fixed)[0].type.tensor_type.shape.dim
+    batch_of_one(fixed)
+    dims = magnitude_input(fixed).type.tensor_type.shape.dim
     dims[0].dim_value, dims[2].dim_value = 1, frames
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
@@ -99,16 +129,19 @@ def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
     try:
         fixed = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
     except onnx.shape_inference.InferenceError:  # an operator that onnx does not know
-        return None
+        return {node.output[0]: None for node in fixed.graph.node}
     shapes = {weight.name: list(weight.dims) for weight in fixed.graph.initializer}
     for value in (*fixed.graph.input, *fixed.graph.value_info, *fixed.graph.output):
         axes = axes_of(value)
         if axes is not None and all(isinstance(axis, int) for axis in axes):
             shapes[value.name] = axes
-    try:
-        return sum(_node_macs(node, shapes) for node in fixed.graph.node)
-    except KeyError:
-        return None
+    counts: dict[str, int | None] = {}
+    for node in fixed.graph.node:
+        try:
+            counts[node.output[0]] = _node_macs(node, shapes)
+        except KeyError:
+            counts[node.output[0]] = None
+    return counts
 
 
 def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
@@ -153,11 +186,16 @@ def _rows(path: Path, summary: ModelSummary):
     for kind, ends in (("input", summary.inputs), ("output", summary.outputs)):
         for name, axes in ends.items():
             yield kind, f"{name} {_axes_text(axes)}"
+    if summary.states:
+        named = "not named in the file; it could be" if summary.states_are_guessed else "named in the file:"
+        yield "states", f"{named} quantization.states: {states_text(summary.states)}"
     yield "operators", ", ".join(f"{count} {name}" for name, count in summary.operators.items())
     yield "parameters", f"{summary.parameters:,}{' (int8)' if summary.quantized else ''}"
     macs = summary.macs_per_frame
     yield "MAC per frame", f"{macs:,.0f}" if macs is not None else "unknown: a shape cannot be inferred"
-    if summary.field is None:
+    if summary.states:
+        yield "receptive field", "without bound: stateful"
+    elif summary.field is None:
         yield "receptive field", "not found: recurrent, longer than the input, or not a mask model"
     else:
         before, after = summary.field

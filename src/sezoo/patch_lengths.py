@@ -11,12 +11,17 @@ __all__ = ["patch_lengths"]
 DEFAULT = Deployment()
 
 
-def patch_lengths(config: Config, static_frames: int | None) -> tuple[int, int]:
+def patch_lengths(config: Config, static_frames: int | None, *, stateful: bool = False) -> tuple[int, int]:
     """New frames P and look-ahead K of a patch; a static model is P + 2 K frames long.
 
     `evaluation.frames_per_patch` and `lookahead_frames` come first, then `deployment`'s where the file has that
     section. What is left open follows from the length of the model (or `evaluation.fixed_sequence_length`): 30 new
     frames, as the board's application has it, and the rest is look-ahead, if that comes out even.
+
+    Parameters
+    ----------
+    static_frames : of the model; None where it takes any number.
+    stateful : it has states, which see every frame once: all frames are new ones, and there is no look-ahead.
 
     Raises
     ------
@@ -33,6 +38,15 @@ def patch_lengths(config: Config, static_frames: int | None) -> tuple[int, int]:
         length, length_from = settings.fixed_sequence_length, "evaluation.fixed_sequence_length"
     new, new_key = _set(config, "frames_per_patch")
     lookahead, lookahead_key = _set(config, "lookahead_frames")
+    if stateful:
+        if lookahead:
+            raise UserError(
+                f"{lookahead_key}: found {lookahead}; allowed: 0, as a model with states takes every frame once"
+            )
+        if length is not None and new not in (None, length):
+            raise UserError(f"{new_key}: found {new}; allowed: {length}, the frames of each call by {length_from}")
+        configured = config.quantization.static_sequence_length if config.quantization is not None else None
+        return new or length or configured or DEFAULT.frames_per_patch, 0
     is_open = new is None or lookahead is None or "q" in steps(config.operation_mode)
     if length is None and config.quantization is not None and is_open:
         length, length_from = config.quantization.static_sequence_length, "quantization.static_sequence_length"

@@ -10,6 +10,7 @@ import onnx
 from sezoo.errors import UserError
 from sezoo.mask_model import MaskModel
 from sezoo.model_axes import with_dynamic_axes
+from sezoo.model_states import states_of
 from sezoo.onnx_file import axes_of, graph_inputs
 
 __all__ = ["longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
@@ -29,9 +30,9 @@ def receptive_field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | 
 
     Returns
     -------
-    (before, after) frames; None where there is no bound (recurrent models), or none was found.
+    (before, after) frames; None where there is no bound (recurrent models and those with states), or none was found.
     """
-    if any(node.op_type in RECURRENT for node in model.graph.node):
+    if states_of(model) or any(node.op_type in RECURRENT for node in model.graph.node):
         return None  # without bound, though what is long past vanishes in rounding
     exact = without_quantizers(model)
     if isinstance(axes_of(graph_inputs(model)[0])[2], int):  # as long as it likes, if the graph allows that

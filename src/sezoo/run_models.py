@@ -16,7 +16,8 @@ from sezoo.errors import UserError
 from sezoo.mask_model import declared_contract
 from sezoo.model_axes import with_dynamic_axes
 from sezoo.model_source import ModelSource, OnnxSource, TorchSource, open_model
-from sezoo.onnx_file import load_configured, load_onnx, quantized_nodes
+from sezoo.model_states import magnitude_input, states_of, with_states
+from sezoo.onnx_file import axes_of, load_configured, load_onnx, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
 from sezoo.receptive_field import receptive_field, receptive_field_of
 from sezoo.run import Run
@@ -40,7 +41,8 @@ class RunModel:
     Attributes
     ----------
     name : "float" or "int8".
-    dynamic : takes clips of any length; None where there is only a static model that cannot be made so.
+    dynamic : takes clips of any length; None where there is only a static model that cannot be made so. One with
+        states may have a length of its own, and takes clips call by call.
     static : takes patches of `static_frames` frames; None where there is none.
     """
 
@@ -55,7 +57,13 @@ class RunModel:
         source = self.dynamic or self.static
         if isinstance(source, TorchSource):
             return receptive_field(open_model(source), source.n_fft // 2 + 1, TORCH_REACH)
-        return receptive_field_of(load_onnx(source.path), source.path)
+        return receptive_field_of(with_states(load_onnx(source.path), source.states), source.path)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it has states that are fed back."""
+        source = self.dynamic or self.static
+        return isinstance(source, OnnxSource) and bool(source.states)
 
     @property
     def needed_lookahead(self) -> int:
@@ -83,7 +91,7 @@ class RunModel:
             raise UserError(problem)
         if kind == WHOLE:
             return WholeClip(self.field)
-        frames, lookahead = patch_lengths(config, self.static_frames)
+        frames, lookahead = patch_lengths(config, self.static_frames, stateful=self.stateful)
         if kind == PATCHES:
             return Patches(frames, lookahead)
         return Board(frames, lookahead, (config.deployment or Deployment()).output_silence_threshold)
@@ -105,8 +113,10 @@ def models_of(run: Run, scratch: Path) -> list[RunModel]:
     first = _torch_model(config) if path is None else _onnx_model(path, config, scratch)
     if made.int8 is None:
         return [first]
-    static = OnnxSource(made.int8_static)
-    return [first, RunModel("int8", OnnxSource(made.int8), static, config.quantization.static_sequence_length)]
+    static = load_onnx(made.int8_static)
+    states, frames = states_of(static), axes_of(magnitude_input(static))[2]
+    sources = (OnnxSource(path, states=states) for path in (made.int8, made.int8_static))
+    return [first, RunModel("int8", *sources, frames)]
 
 
 def _torch_model(config: Config) -> RunModel:
@@ -117,16 +127,20 @@ def _torch_model(config: Config) -> RunModel:
 
 
 def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
-    model = load_configured(path)
+    settings = config.quantization
+    model = with_states(load_configured(path), settings.states if settings is not None else {})
     contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
     name = "int8" if quantized_nodes(model) else "float"
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(
             f"{path}: its batch axis is fixed to {contract.batch}; clips are run one by one: export it with batch 1"
         )
+    source = OnnxSource(path, states=contract.states)
     if not isinstance(contract.frames, int):
-        return RunModel(name, OnnxSource(path))
-    return RunModel(name, _dynamic_copy(model, path, scratch), OnnxSource(path), contract.frames)
+        return RunModel(name, source)
+    if contract.states:  # call by call it plays whole clips, and patches of its length are nothing else
+        return RunModel(name, source, None, contract.frames)
+    return RunModel(name, _dynamic_copy(model, path, scratch), source, contract.frames)
 
 
 def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path) -> OnnxSource | None:

@@ -99,6 +99,7 @@ class TorchMaskModel:
     batch = None
     frames = None
     input_quantizer = None
+    stateful = False
 
     def __init__(self, network: nn.Module, path: Path, device: str = "cpu", *, threads: int | None = None):
         if threads is not None:

@@ -160,15 +160,18 @@ def test_activations_of_one_clip_at_a_time_are_alive(method, monkeypatch):
     class Activation(np.ndarray):
         __hash__ = object.__hash__
 
-    def watched(model):
-        run = runner(model)
+    def watched(*how):
+        run = runner(*how)
 
-        def run_and_watch(piece):
+        def run_and_watch(pieces):
             nonlocal most
-            outputs = [values.view(Activation) for values in run(piece)]
-            alive.update(outputs)
-            most = max(most, len(alive) / len(outputs))
-            return outputs
+            for given in run(pieces):
+                outputs = [values.view(Activation) for values in given]
+                del given
+                alive.update(outputs)
+                most = max(most, len(alive) / len(outputs))
+                yield outputs
+                del outputs
 
         return run_and_watch
 

@@ -10,6 +10,7 @@ from sezoo.mask_model import MaskModel
 from sezoo.onnx_file import quantized_nodes
 from sezoo.quantization.calibration import calibrate
 from sezoo.quantization.options import calibration_options
+from sezoo.quantization.plan import Plan
 from sezoo.quantization.qdq import operators_to_quantize, quantized
 
 PART = ["Conv", "Add", "Relu"]
@@ -262,4 +263,4 @@ def test_a_model_in_which_nothing_gets_quantized():
     with pytest.raises(UserError, match="op_types_to_quantize: Gather of the model work on no float32 activation"):
         calibrate(prepared, [graphs.magnitudes(30)], op_types, calibration_options(settings))
     with pytest.raises(UserError, match="op_types_to_quantize: no operator of the model was quantized"):
-        quantized(prepared, {}, op_types, settings)
+        quantized(Plan(prepared, prepared, {}, tuple(op_types)), settings)

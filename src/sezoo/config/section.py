@@ -30,6 +30,9 @@ __all__ = [
     "SampleRate",
     "Section",
     "Settings",
+    "Share",
+    "StatePairs",
+    "StepNames",
     "Text",
     "ThreeCounts",
     "TrueFalse",
@@ -66,6 +69,11 @@ def _metrics(value: Any) -> Any:
     several = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
     several["dnsmos"] = tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808"))
     return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
+
+
+def _text_pairs(value: Any) -> Any:
+    """Names by names; exporters like to call tensors 12 and 345, which YAML reads as numbers."""
+    return {_text(key): _text(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
 
 
 def _range(value: Any) -> tuple[float, float]:
@@ -133,7 +141,14 @@ MetricName = Literal[
 ]
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
 PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], Field(min_length=1), BeforeValidator(_names)]
+Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
+STEPS = (
+    *("operators", "int16_input", "split_input", "equalization", "rounding", "bias_correction", "ranges", "fallback"),
+)
+StepName = Literal["auto", "none", *STEPS]
+StepNames = Annotated[tuple[StepName, ...], Field(min_length=1), BeforeValidator(_names)]
 Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
+StatePairs = Annotated[dict[str, str], BeforeValidator(_text_pairs), Allowed("a mapping of names to names")]
 
 
 class Section(BaseModel):

@@ -20,6 +20,9 @@ from sezoo.config.section import (
     SampleCount,
     Section,
     Settings,
+    Share,
+    StatePairs,
+    StepNames,
     Text,
     TrueFalse,
 )
@@ -110,6 +113,11 @@ class Quantization(Section):
     )
     static_sequence_length: Frames = Field(40, description="Frames per call of the fixed-shape model.")
     static_axis_name: Text = Field("seq_len", description="Name of the model's dynamic time axis.")
+    states: StatePairs = Field(
+        {},
+        description="States that a model hands from call to call: names of outputs by names of the inputs that take "
+        "them in the next call; empty = those that the model file itself names, if any.",
+    )
     per_channel: TrueFalse = Field(True, description="One weight scale per output channel instead of per tensor.")
     calibration_method: Literal["MinMax", "Entropy", "Percentile", "Distribution"] = Field(
         "MinMax", description="How the activation ranges are found."
@@ -118,6 +126,23 @@ class Quantization(Section):
     reduce_range: TrueFalse = Field(False, description="Weights of 7 bits, for CPUs whose int8 products saturate.")
     extra_options: Settings = Field(
         {"CalibMovingAverage": True}, description="The extra_options of onnxruntime's quantize_static."
+    )
+    target: Literal["generic", "stm32n6", "cortex-m"] | None = Field(
+        None,
+        description="What the int8 models are for: generic QDQ, the NPU of the STM32N6 (one int8 input tensor), or "
+        "integer kernels on any Cortex-M; empty = as the board of benchmarking or deployment, or generic.",
+    )
+    accuracy_recovery: StepNames = Field(
+        ("auto",),
+        description="auto tries steps one after the other and keeps what makes the denoised clips sound more like the "
+        "float model's; none writes what onnxruntime would; or a list of steps to take without asking.",
+    )
+    max_float_macs: Share = Field(
+        0.0,
+        description="Share of the multiply-accumulates that may be left in float, or in 16 bits, where it helps most.",
+    )
+    sensitivity: TrueFalse = Field(
+        False, description="Quantize one layer at a time as well, and rank what each costs (takes a while)."
     )
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sezoo.denoise.masking import at_start
 from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
 from sezoo.mask_model import MaskFunction
@@ -24,6 +25,7 @@ __all__ = [
     "board_problem",
     "delay_of",
     "from_int16",
+    "gains_of_frames",
     "input_gain",
     "is_silent",
     "to_int16",
@@ -114,13 +116,13 @@ class BoardStream:
 
     Raises
     ------
-    UserError : the transform is none that the board computes.
+    UserError : the transform is none that the board computes; a model with states and a look-ahead.
     """
 
     def __init__(self, model: MaskFunction, stft: Stft, board: Board):
         if (problem := board_problem(stft)) is not None:
             raise UserError(problem)
-        self.model, self.stft, self.board = model, stft, board
+        self.model, self.stft, self.board = at_start(model, board), stft, board
         self.transform = replace(stft, center=False)
         self.quantizer = model.input_quantizer if board.half_away else None
         self.new = board.frames * stft.hop_length
@@ -172,3 +174,27 @@ class BoardStream:
         """With the zeros that stand before and after the window of a frame of n_fft samples."""
         before = (self.stft.n_fft - self.stft.win_length) // 2
         return np.pad(samples, (before, self.stft.n_fft - self.stft.win_length - before))
+
+
+def gains_of_frames(wave: np.ndarray, stft: Stft, board: Board) -> np.ndarray:
+    """The input gain that the board gives each frame of a clip, for magnitudes that are not made patch by patch.
+
+    The frames are those of `Stft.analyse`; each has the gain of the patch in which it is new.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+
+    Returns
+    -------
+    gains : (frames,) float32
+    """
+    hop, half = stft.hop_length, stft.win_length // 2
+    middle = 0 if stft.center else stft.n_fft // 2  # of frame 0, in samples
+    samples, frames = to_int16(wave), stft.frames(len(wave))
+    gains = np.ones(frames, np.float32)
+    for first in range(0, frames, board.frames):
+        start = (first - board.lookahead) * hop + middle - half
+        stop = (first + board.frames + board.lookahead - 1) * hop + middle + half
+        gains[first : first + board.frames] = input_gain(samples[max(0, start) : max(0, stop)])
+    return gains

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio import BadClipError
+from sezoo.config.modes import steps
 from sezoo.config.sections import Config
 from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
 from sezoo.errors import UserError
@@ -22,6 +23,8 @@ from sezoo.evaluation.versions import Version, explaining_versions, versions_of
 from sezoo.evaluation.workers import score_clips
 from sezoo.files import shown
 from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, dnsmos_is_installed
+from sezoo.model_states import states_of
+from sezoo.onnx_file import load_onnx
 from sezoo.patch_lengths import patch_lengths
 from sezoo.run import Run
 from sezoo.run_models import models_of
@@ -42,8 +45,18 @@ def check_evaluation(config: Config) -> None:
     UserError : test clips, metrics, or lengths of patches that will not do.
     """
     metrics_to_score(config, test_pairs(config.dataset))
-    static = config.quantization.static_sequence_length if config.quantization is not None else None
-    patch_lengths(config, static)
+    if _has_states(config):
+        patch_lengths(config, None, stateful=True)  # a length of the model's own would come before the settings'
+    else:
+        patch_lengths(config, config.quantization and config.quantization.static_sequence_length)
+
+
+def _has_states(config: Config) -> bool:
+    """Whether the model that the run begins with has states, by the configuration or by its file."""
+    if config.quantization is not None and config.quantization.states:
+        return True
+    is_trained, path = "t" in steps(config.operation_mode), config.model and config.model.onnx_path
+    return not is_trained and path is not None and path.is_file() and bool(states_of(load_onnx(path)))
 
 
 def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:

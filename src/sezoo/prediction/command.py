@@ -11,6 +11,7 @@ from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 from sezoo.files import reason_of
 from sezoo.mask_model import declared_contract
+from sezoo.model_states import with_states
 from sezoo.onnx_file import load_onnx
 from sezoo.prediction.service import predict_targets
 from sezoo.prediction.targets import Target, check_free, container_of, recordings_in, targets_for
@@ -69,13 +70,7 @@ def _targets(sources: list[Path], options: argparse.Namespace) -> list[Target]:
 
 def _config(options: argparse.Namespace, overrides: list[str]) -> Config:
     """The configuration of a prediction: the model's own n_fft, and what the overrides say."""
-    model: Path = options.model
     raw: dict[str, dict[str, Any]] = {"preprocessing": {}}
-    if model.suffix.lower() in TORCH_WEIGHTS:
-        raw["model"] = {"state_dict_path": model}
-    else:
-        raw["model"] = {"onnx_path": model}
-        raw["preprocessing"]["n_fft"] = 2 * (declared_contract(load_onnx(model), model).bins - 1)
     raw["prediction"] = {"input_path": options.inputs[0], "play_like": options.play_like}
     import yaml
 
@@ -85,4 +80,16 @@ def _config(options: argparse.Namespace, overrides: list[str]) -> Config:
         if not name:
             raise UserError(f"{override}: there is no such file, and SECTION.KEY=VALUE is needed for a setting")
         raw.setdefault(section, {})[name] = yaml.safe_load(value)
-    return build_config({"operation_mode": "prediction", **raw})
+    path: Path = options.model
+    if path.suffix.lower() in TORCH_WEIGHTS:
+        return build_config(_with_model(raw, state_dict_path=path))
+    config = build_config(_with_model(raw, onnx_path=path))
+    if "n_fft" in raw["preprocessing"]:
+        return config
+    model = with_states(load_onnx(path), config.quantization.states if config.quantization is not None else {})
+    raw["preprocessing"]["n_fft"] = 2 * (declared_contract(model, path).bins - 1)
+    return build_config(_with_model(raw, onnx_path=path))
+
+
+def _with_model(raw: dict[str, dict[str, Any]], **path: Path) -> dict[str, Any]:
+    return {"operation_mode": "prediction", **raw, "model": {**path, **raw.get("model", {})}}

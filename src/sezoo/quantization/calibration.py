@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,8 @@ from onnx import TensorProto, helper
 
 from sezoo.errors import UserError
 from sezoo.mask_model import open_session
+from sezoo.model_states import StateLoop, in_calls, magnitude_input, states_of
+from sezoo.onnx_file import axes_of
 from sezoo.quantization.histogram import SignedHistogram
 
 __all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate"]
@@ -48,6 +50,8 @@ def calibrate(
     clips: Iterable[Iterable[np.ndarray]],
     op_types: Iterable[str],
     options: CalibrationOptions,
+    *,
+    call_frames: int | None = None,
 ) -> Ranges:
     """Run the float model over the clips and find the range of each activation that will be quantized.
 
@@ -55,8 +59,11 @@ def calibrate(
     ----------
     model : float, with known shapes.
     clips : at least one, each a few pieces (1, bins, frames) of magnitudes, float32, `MAX_FRAMES` frames at
-        most. A clip is run piece by piece, and only one piece is held at a time.
+        most. A clip is run piece by piece, and only one piece is held at a time. States, which begin a clip with
+        zeros, are fed back from piece to piece.
     op_types : operators to be quantized: the ranges of what goes in and comes out of them are found.
+    call_frames : of a call, where a model with states takes any number: how often it will hand them on when it is
+        used. Whole clips in one call would show no state but the first and the last. None cuts nothing.
 
     Raises
     ------
@@ -70,8 +77,17 @@ def calibrate(
     givers = set(shared.values())  # one may itself take the range of the next: a Clip before a Relu
     seen = [name for name in tensors if name not in shared or name in givers]
     by_method = _by_histogram if options.method in ("Entropy", "Percentile") else _by_extremes
-    ranges = by_method(model, clips, seen, options)
-    return {name: ranges[shared.get(name, name)] for name in tensors}
+    ranges = by_method(model, clips, seen, options, call_frames)
+    return _with_states_ranges(model, {name: ranges[shared.get(name, name)] for name in tensors})
+
+
+def _with_states_ranges(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
+    """The ranges with one for a state and what takes its place: what is rounded once is not rounded again."""
+    for source, target in states_of(model).items():
+        if source in ranges and target in ranges:
+            low, high = zip(ranges[source], ranges[target], strict=True)
+            ranges[source] = ranges[target] = (min(low), max(high))
+    return ranges
 
 
 def tensors_to_calibrate(model: onnx.ModelProto, op_types: set[str]) -> list[str]:
@@ -152,28 +168,46 @@ class Extremes:
 
 
 def _by_extremes(
-    model: onnx.ModelProto, clips: Iterable[Iterable[np.ndarray]], tensors: list[str], options: CalibrationOptions
+    model: onnx.ModelProto,
+    clips: Iterable[Iterable[np.ndarray]],
+    tensors: list[str],
+    options: CalibrationOptions,
+    call_frames: int | None,
 ) -> Ranges:
     not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
     with_minimum = [name for name in tensors if name not in not_negative]
-    run = _runner(_with_extremes_as_outputs(model, with_minimum, tensors))
+    run = _runner(*_with_extremes_as_outputs(model, with_minimum, tensors), call_frames)
     has_minimum = np.isin(tensors, with_minimum)
     extremes = Extremes(options)
     for pieces in clips:
-        values = np.array([run(piece) for piece in pieces], np.float32)
-        minima, sums, maxima = np.split(values, [len(with_minimum), 2 * len(with_minimum)], axis=1)
-        _check_finite(with_minimum, minima.min(axis=0), sums.sum(axis=0))
+        minima, sums, high = _extremes_of_clip(run(pieces), len(with_minimum))
+        _check_finite(with_minimum, minima, sums)
         low = np.zeros(len(tensors), np.float32)
-        low[has_minimum] = minima.min(axis=0)
-        high = maxima.max(axis=0)
+        low[has_minimum] = minima
         _check_finite(tensors, high)
         extremes.add(low, high)
     low, high = extremes.result()
     return dict(zip(tensors, zip(low, high, strict=True), strict=True))
 
 
-def _with_extremes_as_outputs(model: onnx.ModelProto, minima: list[str], maxima: list[str]) -> onnx.ModelProto:
-    """The model giving, instead of the mask, numbers: tensors are reduced where they are computed.
+def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lowest values, sums and highest values over all calls, whose numbers are so many of the first two and the rest.
+
+    A clip can be very many calls, where a model takes a frame at a time: no list of them is made.
+    """
+    found = None
+    for numbers in calls:
+        low, total, high = np.split(np.array(numbers, np.float32), [minima, 2 * minima])
+        if found is not None:
+            low, total, high = np.minimum(low, found[0]), total + found[1], np.maximum(high, found[2])
+        found = low, total, high
+    return found
+
+
+def _with_extremes_as_outputs(
+    model: onnx.ModelProto, minima: list[str], maxima: list[str]
+) -> tuple[onnx.ModelProto, list[str]]:
+    """The model giving, instead of the mask, numbers (their names): tensors are reduced where they are computed.
 
     The sums are there because onnxruntime's extremes pass over most NaN. One that an operator without negative
     outputs lets through shows in the sums further on; one that it does not is of no consequence.
@@ -186,22 +220,27 @@ def _with_extremes_as_outputs(model: onnx.ModelProto, minima: list[str], maxima:
             output = f"calibration/{operator}/{index}"
             extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
             extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
-    return extended
+    return _with_states_as_outputs(extended, model)
 
 
 # -- histograms ---------------------------------------------------------------------------------------
 
 
 def _by_histogram(
-    model: onnx.ModelProto, clips: Iterable[Iterable[np.ndarray]], tensors: list[str], options: CalibrationOptions
+    model: onnx.ModelProto,
+    clips: Iterable[Iterable[np.ndarray]],
+    tensors: list[str],
+    options: CalibrationOptions,
+    call_frames: int | None,
 ) -> Ranges:
-    run = _runner(_with_tensors_as_outputs(model, tensors))
+    run = _runner(*_with_tensors_as_outputs(model, tensors), call_frames)
     histograms = [SignedHistogram() for _ in tensors]
     for pieces in clips:
-        for piece in pieces:
-            for name, histogram, values in zip(tensors, histograms, run(piece), strict=True):
+        for outputs in run(pieces):
+            for name, histogram, values in zip(tensors, histograms, outputs, strict=True):
                 histogram.add(values)
                 _check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
+            del outputs  # they are large, and the next call makes as many
     if options.method == "Entropy":
         ranges = [histogram.entropy_range() for histogram in histograms]
     else:
@@ -210,8 +249,8 @@ def _by_histogram(
     return dict(zip(tensors, ranges, strict=True))
 
 
-def _with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> onnx.ModelProto:
-    """The model giving the tensors themselves; an Identity, since an input cannot be an output too."""
+def _with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> tuple[onnx.ModelProto, list[str]]:
+    """The model giving the tensors themselves, and their names; an Identity, since an input cannot be an output too."""
     extended = onnx.ModelProto()
     extended.CopyFrom(model)
     inputs = {value.name for value in model.graph.input}
@@ -222,13 +261,33 @@ def _with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> onnx
             output = f"calibration/{index}"
             extended.graph.node.append(helper.make_node("Identity", [name], [output]))
         extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
-    return extended
+    return _with_states_as_outputs(extended, model)
 
 
-def _runner(model: onnx.ModelProto) -> Callable[[np.ndarray], list[np.ndarray]]:
-    session = open_session(model)
-    name = session.get_inputs()[0].name
-    return lambda magnitude: session.run(None, {name: magnitude})
+# -- running a clip -----------------------------------------------------------------------------------
+
+
+def _with_states_as_outputs(extended: onnx.ModelProto, model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
+    """A model of other outputs giving its states as well, and the names of those others."""
+    names = [value.name for value in extended.graph.output]
+    states = set(states_of(model).values()) - set(names)
+    extended.graph.output.extend(value for value in model.graph.output if value.name in states)
+    return extended, names
+
+
+def _runner(
+    model: onnx.ModelProto, outputs: Sequence[str], call_frames: int | None
+) -> Callable[[Iterable[np.ndarray]], Iterator[list[np.ndarray]]]:
+    """What takes the pieces of a clip, and gives the outputs of call after call; states begin with zeros."""
+    session, states, source = open_session(model), states_of(model), magnitude_input(model)
+    own = axes_of(source)[2]
+    frames = own if isinstance(own, int) else call_frames if states else None
+
+    def run(pieces: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        call = StateLoop(session, source.name, states, outputs)
+        return (call(magnitude) for magnitude in in_calls(pieces, frames))
+
+    return run
 
 
 def _check_finite(tensors: list[str], *numbers: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import version_converter
+from onnx import helper, version_converter
 
 from sezoo.errors import UserError
 from sezoo.mask_model import Contract, MaskModel
@@ -30,8 +30,9 @@ def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.Mode
     """Make a float model ready for quantization, computing the same masks.
 
     Converts the opset upward to `MIN_OPSET`, makes a batch axis fixed at 1 dynamic where the graph
-    allows it, folds constants and batch normalization (onnxruntime's basic level, which keeps to
-    standard operators) and infers every tensor's shape.
+    allows it (not with states, which belong to one clip), folds constants and batch normalization
+    (onnxruntime's basic level, which keeps to standard operators), gives every node a name of its own
+    and infers every tensor's shape.
 
     Parameters
     ----------
@@ -42,11 +43,25 @@ def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.Mode
     UserError : the model cannot be converted or computes something else afterwards.
     """
     prepared = _at_opset(_with_constant_weights(model), path)
-    if contract.batch == 1:
+    if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
         _check_same_mask(model, prepared, path, contract)
-    return with_known_shapes(folded(prepared))
+    return with_known_shapes(_with_node_names(_with_sums_apart(folded(prepared))))
+
+
+def _with_node_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a name for each node, which is how later steps and the user speak of it."""
+    taken: set[str] = set()
+    for node in model.graph.node:
+        wanted = node.name or f"{node.op_type}_{node.output[0]}"
+        name, number = wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        node.name = name
+        taken.add(name)
+    return model
 
 
 def _check_same_mask(before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract) -> None:
@@ -121,6 +136,28 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
         except Exception as error:  # neither onnxruntime's nor protobuf's exceptions have a useful base class
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"the model cannot be preprocessed by way of {optimised.parent}: {reason}") from error
+
+
+def _with_sums_apart(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a MatMul and an Add, where folding made a Gemm of two that add one activation to another.
+
+    A cell adds what comes from its state to what comes from the frame. As the bias of a Gemm that would be
+    no constant, which onnxruntime's quantizer warns of and integer kernels do not know.
+    """
+    constants = {weight.name for weight in model.graph.initializer}
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        settings = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        is_plain = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}.items() >= settings.items()
+        if node.op_type != "Gemm" or len(node.input) < 3 or node.input[2] in constants or not is_plain:
+            model.graph.node.append(node)
+            continue
+        left, right, added = node.input
+        product = f"{node.output[0]}/product"
+        model.graph.node.append(helper.make_node("MatMul", [left, right], [product], name=f"{node.name}/MatMul"))
+        model.graph.node.append(helper.make_node("Add", [product, added], node.output, name=node.name))
+    return model
 
 
 def with_used_opsets(model: onnx.ModelProto) -> onnx.ModelProto:

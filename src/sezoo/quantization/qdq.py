@@ -14,8 +14,8 @@ import onnx.version_converter
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.onnx_file import quantized_nodes
-from sezoo.quantization.calibration import Ranges
 from sezoo.quantization.options import KEY, first_line, qdq_options
+from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets
 from sezoo.wording import nearest
 
@@ -54,15 +54,8 @@ def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, 
     return chosen
 
 
-def quantized(
-    model: onnx.ModelProto, ranges: Ranges, op_types: Iterable[str], quantization: Quantization
-) -> onnx.ModelProto:
-    """The int8 model: int8 activations (asymmetric), int8 weights (symmetric), int32 biases.
-
-    Parameters
-    ----------
-    model : float, prepared; it is not changed.
-    ranges : of every activation that goes in or comes out of the operators.
+def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
+    """The int8 model: int8 activations (asymmetric; int16 where planned), int8 weights (symmetric), int32 biases.
 
     Raises
     ------
@@ -74,15 +67,19 @@ def quantized(
 
     tensors = {
         name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
-        for name, (low, high) in ranges.items()
+        for name, (low, high) in plan.ranges.items()
     }
     options = qdq_options(quantization)
     overrides = options["TensorQuantOverrides"]
-    source = _at_opset_for(model, overrides)
-    if quantization.per_channel and "Conv" in op_types and "MinimumRealRange" not in options:
-        # the user's first: onnxruntime checks no further than the first entry
+    # the user's first: onnxruntime checks no further than the first entry
+    overrides |= {
+        name: [{"quant_type": QuantType.QInt16, "symmetric": True}] for name in sorted(plan.int16 - overrides.keys())
+    }
+    source = _at_opset_for(plan.model, overrides)
+    overrides |= {name: _scale_overrides(*scale) for name, scale in plan.weight_scales.items() if name not in overrides}
+    if quantization.per_channel and "Conv" in plan.op_types and "MinimumRealRange" not in options:
         scales = _conv_weight_scales(source, reduce_range=quantization.reduce_range)
-        overrides |= {name: scale for name, scale in scales.items() if name not in overrides}
+        overrides |= {name: _scale_overrides(scale) for name, scale in scales.items() if name not in overrides}
     rounding_is_ours = not options.get("AddQDQPairToWeight")
     options |= {"TensorQuantOverrides": overrides, "AddQDQPairToWeight": True}
     try:
@@ -94,8 +91,8 @@ def quantized(
             QuantType.QInt8,
             TensorsData(CalibrationMethod.MinMax, tensors),
             [],
-            [],
-            list(op_types),
+            sorted(plan.in_float),
+            list(plan.op_types),
             options,
         )
         quantizer.quantize_model()
@@ -111,7 +108,14 @@ def quantized(
     return result
 
 
-def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[str, list[dict[str, Any]]]:
+def _scale_overrides(scale: np.ndarray, axis: int = 0) -> list[dict[str, Any]]:
+    """Scales of a weight's channels (channels,), or of the whole (), as onnxruntime's quantizer takes them."""
+    if not scale.ndim:
+        return [{"scale": scale, "zero_point": 0}]
+    return [{"axis": axis, "scale": value, "zero_point": 0} for value in scale]
+
+
+def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[str, np.ndarray]:
     """Scales of the convolutions' weights, one a channel, as onnxruntime computes them, but not channel by channel.
 
     onnxruntime's own loop over thousands of channels takes longer than calibrating on 30 clips.
@@ -126,7 +130,7 @@ def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[s
         largest = np.abs(values).max(axis=tuple(range(1, values.ndim))).astype(np.float64)
         scale = (largest / largest_int).astype(np.float32)
         scale[scale < np.finfo(np.float32).tiny] = 1  # a channel of zeros
-        scales[weight.name] = [{"axis": 0, "scale": value, "zero_point": 0} for value in scale]
+        scales[weight.name] = scale
     return scales
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +10,28 @@ import numpy as np
 import onnx
 
 from sezoo.config.sections import Config
+from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract
+from sezoo.model_states import states_of, with_states
 from sezoo.onnx_file import load_configured, quantized_nodes
-from sezoo.quantization.calibration import MAX_FRAMES, NotFiniteError, calibrate
-from sezoo.quantization.clips import CalibrationClips, calibration_clips, check_calibration_clips
+from sezoo.patch_lengths import patch_lengths
+from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate
+from sezoo.quantization.clips import calibration_clips, check_calibration_clips
+from sezoo.quantization.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.options import calibration_options
+from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import prepare
-from sezoo.quantization.qdq import operators_to_quantize, quantized
-from sezoo.quantization.static_shape import check_axis_name, with_static_shape
-from sezoo.quantization.verification import verify
+from sezoo.quantization.qdq import operators_to_quantize
+from sezoo.quantization.recovery.bench import Bench
+from sezoo.quantization.recovery.closeness import Closeness, mask_function
+from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered
+from sezoo.quantization.static_shape import check_axis_name, static_length, with_static_shape
+from sezoo.quantization.target import Target, check_settings, check_target, target_of
+from sezoo.quantization.verification import VERIFIED_CALLS, verify
 from sezoo.run import Run
-from sezoo.spectrum import Stft, stft_of
+from sezoo.spectrum import stft_of
 from sezoo.wording import counted
 
 __all__ = ["QuantizedModels", "check_quantization", "quantize"]
@@ -35,6 +43,10 @@ PREPROCESSED, DYNAMIC, STATIC = (
     "quantized_model_int8.onnx",
     "quantized_model_int8_static.onnx",
 )
+
+
+FEW = 8
+"""Excerpts that steps judge their own choices by."""
 
 
 @dataclass(frozen=True)
@@ -57,26 +69,67 @@ def quantize(run: Run) -> QuantizedModels:
     UserError : the model, the clips or the settings are not fit for it.
     """
     config, settings = run.config, run.config.quantization
-    path, stft = run.artefacts.float_model or config.model.onnx_path, stft_of(config.preprocessing)
+    path, target = run.artefacts.float_model or config.model.onnx_path, target_of(config)
     prepared, op_types = _prepared(path, config)
-    options = calibration_options(settings)
-    clips = calibration_clips(config)
-    log.info("calibrating %s on %s by %s", shown(path), counted(len(clips), "clip"), options.method)
-    magnitudes = CalibrationMagnitudes(run, clips, stft)
+    frames = static_length(prepared, settings.static_sequence_length)
+    if frames != settings.static_sequence_length:
+        told = counted(frames, "frame")
+        log.info("a call of %s is fixed to %s: quantization.static_sequence_length does not apply", shown(path), told)
+    magnitudes = _magnitudes(run, target)
+    plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
+    log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
+    result = recovered(plan, bench, target)
+    check_target(result.model, target, path)
+
+    static = with_static_shape(result.model, frames)
+    patch = magnitudes.patch(frames * (VERIFIED_CALLS if states_of(static) else 1))
+    models = _write_verified(run.models_folder, prepared, result.model, static, patch)
+    run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
+    _report(run, path, models, result, magnitudes)
+    return models
+
+
+def _magnitudes(run: Run, target: Target) -> CalibrationMagnitudes:
+    """The magnitudes of the configured clips, as the target's network sees them."""
+    config, board = run.config, None
+    if target.board_gain:
+        board = Board(*patch_lengths(config, None))
+    return CalibrationMagnitudes(run, calibration_clips(config), stft_of(config.preprocessing), board)
+
+
+def _calibrated(
+    path: Path,
+    prepared: onnx.ModelProto,
+    op_types: list[str],
+    frames: int,
+    magnitudes: CalibrationMagnitudes,
+    config: Config,
+) -> tuple[Plan, Bench]:
+    """The plan of the plain int8 model, and the bench that better ones are tried on."""
+    settings, options = config.quantization, calibration_options(config.quantization)
+    log.info("calibrating %s on %s by %s", shown(path), counted(len(magnitudes.clips), "clip"), options.method)
     try:
-        ranges = calibrate(prepared, magnitudes, op_types, options)
+        ranges = calibrate(prepared, magnitudes, op_types, options, call_frames=frames)
     except NotFiniteError as error:
         raise UserError(f"{error}, on {magnitudes.current}") from error
-    read = counted(magnitudes.clips_read, "clip")
-    log.info("calibrated on %s, %.0f s of audio", read, magnitudes.seconds_read)
+    magnitudes.tell()
+    _warn_of_empty_ranges(ranges)
+    fit, held_out = magnitudes.excerpts.parted()
+    masks, stft = mask_function(prepared), magnitudes.stft
+    some = fit[:: max(1, len(fit) // FEW)]
+    bench = Bench(settings, options, fit, Closeness(masks, held_out, stft), Closeness(masks, some, stft), frames)
+    return Plan(prepared, prepared, ranges, tuple(op_types)), bench
 
-    dynamic = quantized(prepared, ranges, op_types, settings)
-    static = with_static_shape(dynamic, settings.static_sequence_length)
-    patch = magnitudes.patch(settings.static_sequence_length)
-    models = _write_verified(run.models_folder, prepared, dynamic, static, patch)
-    run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
-    _report(run, path, models, dynamic, magnitudes)
-    return models
+
+def _warn_of_empty_ranges(ranges: Ranges) -> None:
+    """Say which tensors were zero on all clips."""
+    empty = [name for name, (low, high) in ranges.items() if low == high == 0]
+    if empty:
+        others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        log.warning(
+            "tensor '%s'%s is 0 on all calibration clips, so that its range is empty: are the clips silent?",
+            empty[0], others,
+        )  # fmt: skip
 
 
 def check_quantization(config: Config, *, model_is_made: bool) -> None:
@@ -87,6 +140,8 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
     UserError : the model, the settings or the folder of clips are not fit for it.
     """
     calibration_options(config.quantization)
+    check_steps(config.quantization.accuracy_recovery)
+    check_settings(config.quantization, target_of(config))
     check_calibration_clips(config)
     if not model_is_made:
         _prepared(config.model.onnx_path, config)
@@ -95,46 +150,11 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
 def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str]]:
     """The checked float model, ready for calibration, and the types of its operators that are quantized."""
     settings = config.quantization
-    model = load_configured(path)
+    model = with_states(load_configured(path), settings.states)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
     prepared = prepare(model, path, contract)
     return prepared, operators_to_quantize(prepared, settings.op_types_to_quantize, path)
-
-
-class CalibrationMagnitudes:
-    """The magnitudes of the calibration clips, clip by clip and piece by piece, made as they are asked for.
-
-    Iterating gives one iterator of pieces (1, bins, frames) float32 a clip. The longest piece is kept: a patch of
-    it is what the written models are checked on.
-    """
-
-    def __init__(self, run: Run, clips: CalibrationClips, stft: Stft):
-        self.run, self.clips, self.stft = run, clips, stft
-        self.clips_read = 0
-        self.seconds_read = 0.0
-        self.current = ""
-        self._longest = np.zeros((1, stft.bins, 0), np.float32)
-
-    def __iter__(self) -> Iterator[Iterator[np.ndarray]]:
-        rate = self.run.config.preprocessing.sample_rate
-        for name, wave in self.run.progress(self.clips, len(self.clips), "calibrating"):
-            self.current = name
-            self.clips_read += 1
-            self.seconds_read += len(wave) / rate
-            yield self._pieces(wave)
-
-    def _pieces(self, wave: np.ndarray) -> Iterator[np.ndarray]:
-        for spectrum in self.stft.analyse_blocks(wave, MAX_FRAMES):
-            magnitude = self.stft.magnitude(spectrum)[np.newaxis]
-            if magnitude.shape[2] > self._longest.shape[2]:
-                self._longest = magnitude
-            yield magnitude
-
-    def patch(self, frames: int) -> np.ndarray:
-        """A patch of so many frames from what was read, repeated if no clip was as long: (1, bins, frames)."""
-        repeats = -(-frames // self._longest.shape[2])
-        return np.ascontiguousarray(np.tile(self._longest, (1, 1, repeats))[:, :, :frames])
 
 
 def _write_verified(
@@ -149,12 +169,12 @@ def _write_verified(
 
 
 def _report(
-    run: Run, source: Path, models: QuantizedModels, dynamic: onnx.ModelProto, magnitudes: CalibrationMagnitudes
+    run: Run, source: Path, models: QuantizedModels, result: Recovered, magnitudes: CalibrationMagnitudes
 ) -> None:
     float_bytes, int8_bytes = source.stat().st_size, models.dynamic.stat().st_size
-    frames = run.config.quantization.static_sequence_length
+    frames = static_length(result.model, run.config.quantization.static_sequence_length)
     log.info("%s: %.2f MiB, in float %.2f MiB", shown(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
-    log.info("%s: the same, fixed to %d frames", shown(models.static), frames)
+    log.info("%s: the same, fixed to %s", shown(models.static), counted(frames, "frame"))
     run.tracker.metrics(
         {
             "calibration_clips": magnitudes.clips_read,
@@ -162,7 +182,9 @@ def _report(
             "calibration_seconds": magnitudes.seconds_read,
             "float_model_bytes": float_bytes,
             "int8_model_bytes": int8_bytes,
-            "quantized_nodes": quantized_nodes(dynamic),
+            "quantized_nodes": quantized_nodes(result.model),
+            "closeness_plain_db": result.plain,
+            "closeness_db": result.closeness,
         }
     )
     for path in (models.dynamic, models.static):

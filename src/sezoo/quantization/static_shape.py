@@ -8,22 +8,23 @@ import onnx
 
 from sezoo.errors import UserError
 from sezoo.mask_model import Contract
+from sezoo.model_states import batch_of_one, magnitude_input, mask_output
 from sezoo.onnx_file import axes_of, graph_inputs
 from sezoo.quantization.preparation import folded, with_known_shapes
 
-__all__ = ["check_axis_name", "dynamic_axes", "with_static_shape"]
+__all__ = ["check_axis_name", "dynamic_axes", "static_length", "with_static_shape"]
 
 
 def check_axis_name(name: str, contract: Contract, path: Path) -> None:
     """Check that `quantization.static_axis_name` is the frames axis of the model.
 
-    An axis without a name is taken by its position.
+    An axis without a name is taken by its position, as is one of fixed length, which a model with states may have.
 
     Raises
     ------
     UserError : the axis has another name; it names the axes found.
     """
-    if contract.frames in (name, ""):
+    if isinstance(contract.frames, int) or contract.frames in (name, ""):
         return
     raise UserError(
         f"quantization.static_axis_name: found '{name}', but the frames axis of input '{contract.input}' of {path} is "
@@ -31,8 +32,16 @@ def check_axis_name(name: str, contract: Contract, path: Path) -> None:
     )
 
 
+def static_length(model: onnx.ModelProto, configured: int) -> int:
+    """Frames of the static model: those that are configured, or the model's own where it has a fixed number."""
+    frames = axes_of(magnitude_input(model))[2]
+    return frames if isinstance(frames, int) else configured
+
+
 def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
-    """The model fixed to magnitudes of (1, bins, `frames`); the argument is not changed.
+    """The model fixed to magnitudes of (1, bins, `frames`), and its states to a batch of 1.
+
+    The argument is not changed.
 
     Raises
     ------
@@ -40,9 +49,10 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
     """
     static = onnx.ModelProto()
     static.CopyFrom(model)
-    source = graph_inputs(static)[0]
+    source = magnitude_input(static)
     bins = axes_of(source)[1]
-    for value in (source, *static.graph.output):
+    batch_of_one(static)
+    for value in (source, mask_output(static)):
         for dim, length in zip(value.type.tensor_type.shape.dim, (1, bins, frames), strict=True):
             dim.dim_value = length
     static = with_known_shapes(static)

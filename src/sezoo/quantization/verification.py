@@ -9,13 +9,17 @@ import onnx
 
 from sezoo.errors import UserError
 from sezoo.mask_model import MaskModel, open_session
-from sezoo.onnx_file import load_onnx, quantized_nodes
+from sezoo.model_states import StateLoop, in_calls, magnitude_input, mask_output, states_of
+from sezoo.onnx_file import axes_of, load_onnx, quantized_nodes
 from sezoo.quantization.static_shape import dynamic_axes
 
-__all__ = ["verify"]
+__all__ = ["VERIFIED_CALLS", "verify"]
 
 AGREEMENT = 1e-5
 """Largest difference of the two models' masks on a patch, run without onnxruntime's optimisations."""
+
+VERIFIED_CALLS = 8
+"""So many calls a model with states is verified on: the first begins with zeros and says little."""
 
 
 def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
@@ -23,7 +27,7 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
 
     Parameters
     ----------
-    patch : (1, bins, static frames) float32 magnitudes of a real clip.
+    patch : (1, bins, static frames) float32 magnitudes of a real clip; with states several calls of them.
 
     Raises
     ------
@@ -39,12 +43,15 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
     if unknown := dynamic_axes(models[static_path]):
         raise UserError(f"{static_path}: tensor '{unknown[0]}' is not static on every axis")
     # Optimised graphs may round halves differently where shapes allow other kernels: compare the files as written.
-    masks = [_run_as_written(model, patch) for model in models.values()]
+    frames = axes_of(magnitude_input(models[static_path]))[2]
+    masks = [_run_as_written(model, patch, frames) for model in models.values()]
     difference = float(np.abs(masks[0] - masks[1]).max())
     if difference > AGREEMENT:
         raise UserError(f"{static_path}: its mask differs from {dynamic_path.name}'s by {difference:.2g} on a patch")
 
 
-def _run_as_written(model: onnx.ModelProto, patch: np.ndarray) -> np.ndarray:
+def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> np.ndarray:
+    """The mask of the patch, in calls of so many frames."""
     session = open_session(model, optimise=False)
-    return session.run(None, {session.get_inputs()[0].name: patch})[0]
+    call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
+    return np.concatenate([call(magnitude)[0] for magnitude in in_calls([patch], frames)], axis=2)

@@ -1,0 +1,39 @@
+"""What decides an int8 model: the float graph, the ranges, and which tensors and operators are treated differently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+
+from sezoo.quantization.calibration import Ranges
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A float model and all that its int8 model is written from; a step of accuracy recovery makes a new one.
+
+    Attributes
+    ----------
+    model : float; nobody changes it.
+    exact : the same graph computing what the user's model does: its layers' outputs are what int8 aims at.
+    ranges : of every activation that goes in or comes out of the operators.
+    op_types : types of the operators to quantize.
+    weight_scales : of weights that are multiples of them already: (channels,) or () float32 and the channels' axis.
+    int16 : names of activations that get 16 bits.
+    in_float : names of nodes that are not quantized, whatever their type.
+    fixed_ranges : names of activations whose ranges are part of a transform.
+    """
+
+    model: onnx.ModelProto
+    exact: onnx.ModelProto
+    ranges: Ranges
+    op_types: tuple[str, ...]
+    weight_scales: Mapping[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+    int16: frozenset[str] = frozenset()
+    in_float: frozenset[str] = frozenset()
+    fixed_ranges: frozenset[str] = frozenset()

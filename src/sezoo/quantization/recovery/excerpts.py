@@ -1,0 +1,65 @@
+"""Excerpts of the calibration clips that are kept in memory: some to fit on, others to judge by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Excerpt", "Excerpts"]
+
+EXCERPT_FRAMES = 500
+"""Of a longer piece the first so many frames are kept."""
+
+MOST_FRAMES = 30_000
+"""In all: 300 s at a hop of 10 ms, 100 MB of spectra for the usual 257 bins."""
+
+ONE_IN = 5
+"""So many excerpts make one that is held out."""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a clip.
+
+    Attributes
+    ----------
+    spectrum : (bins, frames) complex64
+    magnitude : what the model sees of it: (1, bins, frames) float32
+    """
+
+    spectrum: np.ndarray
+    magnitude: np.ndarray
+
+
+@dataclass
+class Excerpts:
+    """Takes in pieces of clips, and keeps as many as there is room for, spread evenly over all that came."""
+
+    kept: list[Excerpt] = field(default_factory=list)
+    every: int = 1
+    seen: int = 0
+
+    def add(self, spectrum: np.ndarray, magnitude: np.ndarray) -> None:
+        """Take in a piece: (bins, frames) complex64 and (1, bins, frames) float32."""
+        if self.seen % self.every == 0:
+            part = slice(None, EXCERPT_FRAMES)
+            self.kept.append(Excerpt(spectrum[:, part].copy(), np.ascontiguousarray(magnitude[:, :, part])))
+        self.seen += 1
+        if sum(excerpt.spectrum.shape[1] for excerpt in self.kept) > MOST_FRAMES:
+            self.kept, self.every = self.kept[::2], 2 * self.every
+
+    def parted(self) -> tuple[list[Excerpt], list[Excerpt]]:
+        """Excerpts to fit on, and others to judge by: one in five, or the last fifth of each where they are few."""
+        if len(self.kept) >= ONE_IN:
+            fit = [excerpt for index, excerpt in enumerate(self.kept) if index % ONE_IN != ONE_IN - 1]
+            return fit, self.kept[ONE_IN - 1 :: ONE_IN]
+        fit, held_out = [], []
+        for excerpt in self.kept:
+            cut = max(1, excerpt.spectrum.shape[1] * (ONE_IN - 1) // ONE_IN)
+            for parts, part in ((fit, slice(None, cut)), (held_out, slice(cut, None))):
+                if excerpt.spectrum[:, part].shape[1]:
+                    parts.append(
+                        Excerpt(excerpt.spectrum[:, part], np.ascontiguousarray(excerpt.magnitude[:, :, part]))
+                    )
+        return fit, held_out or fit

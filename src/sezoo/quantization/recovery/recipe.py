@@ -1,0 +1,138 @@
+"""The recipe: which steps are tried in which order, and which are kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import onnx
+
+from sezoo.errors import UserError
+from sezoo.quantization.plan import Plan
+from sezoo.quantization.recovery.bench import Bench
+from sezoo.quantization.recovery.fallback import fallback
+from sezoo.quantization.recovery.operators import operators
+from sezoo.quantization.recovery.range_choice import ranges
+from sezoo.quantization.recovery.steps import bias_correction, equalization, int16_input, rounding, split_input
+from sezoo.quantization.target import Target
+
+__all__ = ["STEPS", "Recovered", "Tried", "check_steps", "decibels", "recovered"]
+
+log = logging.getLogger(__name__)
+
+KEY = "quantization.accuracy_recovery"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the recipe.
+
+    Attributes
+    ----------
+    name : in the YAML file.
+    does : in a few words, for the log.
+    least_gain : dB by which the waves must come closer; what costs memory or work has to bring more.
+    """
+
+    name: str
+    run: Callable[[Plan, Bench], Plan]
+    does: str
+    least_gain: float = 0.05
+
+
+STEPS = (
+    Step("operators", operators, "operators that 8 bits would ruin stay in float"),
+    Step("int16_input", int16_input, "the input in 16 bits", least_gain=0.5),
+    Step("split_input", split_input, "the input with what its rounding leaves beside it", least_gain=0.5),
+    Step("equalization", equalization, "quiet channels scaled up"),
+    Step("ranges", ranges, "ranges by the error of the denoised waves"),
+    Step("rounding", rounding, "weights refitted and rounded with compensation"),
+    Step("bias_correction", bias_correction, "mean outputs corrected, layer by layer"),
+    Step("fallback", fallback, "what hurts most in 16 bits or in float"),
+)
+"""In the order in which they are taken: what changes the graph before what is fitted to it."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a step: dB of closeness before and after, and whether it was kept."""
+
+    name: str
+    does: str
+    before: float
+    after: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """The plan that the steps led to, its int8 model, and how they got there."""
+
+    plan: Plan
+    model: onnx.ModelProto
+    plain: float
+    closeness: float
+    steps: tuple[Tried, ...]
+
+
+def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
+    """Take the steps that are configured.
+
+    With `auto` a step is kept if the int8 model's denoised waves come closer to the float model's on excerpts that
+    no step learns from; so the result is never farther away than the plain int8 model. Steps that are listed are
+    taken as they are.
+
+    Raises
+    ------
+    UserError : onnxruntime refuses the plain model.
+    """
+    wanted = bench.settings.accuracy_recovery
+    auto = wanted == ("auto",)
+    model = bench.written(plan)
+    plain = closest = bench.judged(model)
+    log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
+    tried: list[Tried] = []
+    for step in _steps(wanted, target):
+        candidate = step.run(plan, bench)
+        if candidate is plan:
+            log.info("  %s: nothing to do", step.name)
+            continue
+        written = bench.written(candidate)
+        found = bench.judged(written)
+        kept = not auto or found >= closest + step.least_gain
+        tried.append(Tried(step.name, step.does, closest, found, kept))
+        log.info("  %s: %s%s (%s)", step.name, decibels(found), "" if kept else ", not kept", step.does)
+        if kept:
+            plan, model, closest = candidate, written, found
+    if auto and not any(step.kept for step in tried):
+        log.info("no step brings the int8 model closer to the float model: the plain one is written")
+    return Recovered(plan, model, plain, closest, tuple(tried))
+
+
+def _steps(wanted: tuple[str, ...], target: Target) -> list[Step]:
+    """The steps to take: all that the target allows, of the ways to a finer input its first; or those listed."""
+    if wanted == ("none",):
+        return []
+    if wanted != ("auto",):
+        return [step for step in STEPS if step.name in wanted]
+    others = {"int16_input", "split_input"} - {*target.input_steps[:1]}
+    return [step for step in STEPS if step.name not in others]
+
+
+def check_steps(wanted: tuple[str, ...]) -> None:
+    """Check that `auto` and `none` stand alone.
+
+    Raises
+    ------
+    UserError : they do not.
+    """
+    for word in ("auto", "none"):
+        if word in wanted and len(wanted) > 1:
+            raise UserError(f"{KEY}: found {', '.join(wanted)}; {word} stands alone")
+
+
+def decibels(value: float) -> str:
+    """Closeness in words."""
+    return f"{value:.1f} dB" if math.isfinite(value) else "not to be compared (no numbers)"

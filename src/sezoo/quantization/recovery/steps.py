@@ -1,0 +1,155 @@
+"""The steps of accuracy recovery, each a function of a plan and of the bench it is tried on, giving another plan."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx
+
+from sezoo.quantization.calibration import ranges_of_activations, tensors_to_calibrate
+from sezoo.quantization.graph import copied, float_weights, set_weights, unused_name
+from sezoo.quantization.plan import Plan
+from sezoo.quantization.preparation import with_known_shapes
+from sezoo.quantization.recovery.bench import Bench
+from sezoo.quantization.recovery.channel_ties import channel_ties
+from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
+from sezoo.quantization.recovery.excerpts import Excerpt
+from sezoo.quantization.recovery.input_precision import with_int16_input, with_split_input
+from sezoo.quantization.recovery.linear_layers import LinearLayer, linear_layers
+from sezoo.quantization.recovery.rounding import refitted, rounded
+from sezoo.quantization.recovery.second_moments import Moments, second_moments
+from sezoo.quantization.recovery.tensors import tensors_of
+
+__all__ = ["bias_correction", "equalization", "int16_input", "rounding", "split_input"]
+
+
+def int16_input(plan: Plan, bench: Bench) -> Plan:
+    """What the first layers hear in 16 bits."""
+    return bench.completed(with_int16_input(plan))
+
+
+def split_input(plan: Plan, bench: Bench) -> Plan:
+    """What the first layers hear in two tensors of 8 bits."""
+    return bench.completed(with_split_input(plan))
+
+
+EXCERPTS_FOR_MEANS = 8
+"""Means are known from few."""
+
+# -- cross-layer equalization ---------------------------------------------------------------------------
+
+
+def equalization(plan: Plan, bench: Bench) -> Plan:
+    """Quiet channels louder, by factors that the layers behind take out again."""
+    op_types = set(plan.op_types)
+    covered = ranges_of_activations(plan.exact, op_types)  # what a Relu cuts off needs no integers
+    rounded_ones = [name for name in tensors_to_calibrate(plan.exact, op_types) if name not in covered]
+    ties = channel_ties(plan.exact)
+    peaks = channel_peaks(plan.exact, ties, rounded_ones, bench.fit)
+    factors = class_factors(ties, peaks, sums=False)
+    if np.all(factors == 1):
+        return plan
+    changed = {name for name, classes in ties.classes.items() if np.any(factors[classes] != 1)}
+    model = equalized(plan.exact, ties, factors)
+    kept = {name: ends for name, ends in plan.ranges.items() if name not in changed}
+    return bench.completed(replace(plan, model=model, exact=model, ranges=kept))
+
+
+# -- weights and biases ---------------------------------------------------------------------------------
+
+
+def rounding(plan: Plan, bench: Bench) -> Plan:
+    """Weights refitted to their rounded inputs, and rounded so that errors make up for each other."""
+    layers = _layers(plan, bench)
+    if not layers or bench.settings.extra_options.get("WeightSymmetric") is False:
+        return plan
+    moments = second_moments(bench.written(plan, with_relus=True), layers, bench.fit)
+    weights, model, scales = float_weights(plan.exact.graph), copied(plan.model), dict(plan.weight_scales)
+    largest, per_channel = (64 if bench.settings.reduce_range else 127), bench.settings.per_channel
+    by_weight: dict[str, list[LinearLayer]] = defaultdict(list)
+    for layer in layers:
+        by_weight[layer.weight].append(layer)
+    for name, sharing in by_weight.items():
+        layer, together = sharing[0], _pooled([moments[layer.node] for layer in sharing])
+        exact = layer.matrix(weights[name])
+        fitted = refitted(exact, together.covariance, together.cross_covariance)
+        integers = rounded(fitted, together.covariance, largest=largest, per_channel=per_channel)
+        matrix = integers.integers * integers.scales[..., np.newaxis]
+        of_channels = integers.scales.reshape(-1)
+        scales[name] = (of_channels if per_channel else of_channels[0], layer.channel_axis)
+        set_weights(model.graph, {name: layer.stored(matrix)})
+        for layer in sharing:
+            means = moments[layer.node]
+            missing = exact @ means.exact_means[..., np.newaxis] - matrix @ means.rounded_means[..., np.newaxis]
+            add_to_bias(model, layer, missing.reshape(-1))
+    return replace(plan, model=with_known_shapes(model), weight_scales=scales)
+
+
+def _layers(plan: Plan, bench: Bench) -> list[LinearLayer]:
+    """The layers that are quantized and whose weights the user has left to us."""
+    own = bench.settings.extra_options.get("TensorQuantOverrides") or {}
+    return [
+        layer
+        for layer in linear_layers(plan.exact, plan.in_float)
+        if layer.op_type in plan.op_types and layer.input in plan.ranges and layer.weight not in own
+    ]
+
+
+def _pooled(moments: Sequence[Moments]) -> Moments:
+    """The moments of layers with the same weights, each about its own means."""
+    nothing = np.zeros_like(moments[0].exact)
+    squares = sum(each.covariance for each in moments)
+    return Moments(1.0, nothing, nothing, squares, sum(each.cross_covariance for each in moments))
+
+
+def add_to_bias(model: onnx.ModelProto, layer: LinearLayer, values: np.ndarray) -> None:
+    """Add to the bias of a layer, giving it one of its own; a MatMul has it in the Add behind it, or has none."""
+    if layer.op_type == "MatMul" and layer.bias is None:
+        return
+    if layer.bias is not None:
+        values = float_weights(model.graph)[layer.bias] + values
+    name = unused_name(model.graph, f"{layer.node}/bias")
+    set_weights(model.graph, {name: values.astype(np.float32)})
+    for node in model.graph.node:
+        if layer.op_type == "MatMul" and layer.output in node.input:
+            node.input[:] = [name if read == layer.bias else read for read in node.input]
+        elif node.name == layer.node and layer.op_type != "MatMul":
+            node.input[:] = [*node.input[:2], name]
+    if layer.bias is not None and not any(layer.bias in node.input for node in model.graph.node):
+        model.graph.initializer.remove(next(each for each in model.graph.initializer if each.name == layer.bias))
+
+
+def bias_correction(plan: Plan, bench: Bench) -> Plan:
+    """Biases that bring the layers' mean outputs to those of the float model, layer by layer.
+
+    Each sees what the ones before it give when they are corrected: all at once, every layer would make up for the
+    same error again.
+    """
+    layers, excerpts = _layers(plan, bench), bench.fit[:: max(1, len(bench.fit) // EXCERPTS_FOR_MEANS)]
+    aims = _output_means(plan.exact, layers, excerpts)
+    for layer, aim in zip(layers, aims, strict=True):
+        current = next(each for each in linear_layers(plan.model) if each.node == layer.node)
+        (mean,) = _output_means(bench.written(plan), [layer], excerpts)
+        model = copied(plan.model)
+        add_to_bias(model, current, aim - mean)
+        plan = replace(plan, model=with_known_shapes(model))
+    return plan
+
+
+def _output_means(
+    model: onnx.ModelProto, layers: Sequence[LinearLayer], excerpts: Sequence[Excerpt]
+) -> list[np.ndarray]:
+    """The mean output of each layer by channel, (channels,) float64."""
+    output = {node.name: node.output[0] for node in model.graph.node}
+    run, sums, calls = tensors_of(model, [output[layer.node] for layer in layers]), [np.zeros(1) for _ in layers], 0
+    for excerpt in excerpts:
+        for _, tensors in run(excerpt.magnitude):
+            calls += 1
+            for index, (layer, values) in enumerate(zip(layers, tensors, strict=True)):
+                channel_axis = 1 if layer.op_type == "Conv" else values.ndim - 1
+                others = tuple(axis for axis in range(values.ndim) if axis != channel_axis)
+                sums[index] = sums[index] + values.mean(axis=others, dtype=np.float64)
+    return [total / calls for total in sums]

@@ -1,0 +1,189 @@
+"""What an int8 model is for, and the rules that its graph has to keep for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.config.sections import Config, Quantization
+from sezoo.errors import UserError
+from sezoo.model_states import magnitude_input
+from sezoo.quantization.graph import initializers, producers, readers
+
+__all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
+
+RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan", "If")
+
+ST_EDGE_AI = {
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
+    *(
+        "Relu",
+        "LeakyRelu",
+        "PRelu",
+        "Clip",
+        "Elu",
+        "HardSigmoid",
+        "HardSwish",
+        "Sigmoid",
+        "Tanh",
+        "Softmax",
+        "Softplus",
+    ),
+    *("Exp", "Log", "Sqrt", "Reciprocal", "Round", "Floor", "Ceil", "Erf", "ReduceMean", "ReduceSum", "ReduceMax"),
+    *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LayerNormalization"),
+    *("InstanceNormalization", "Concat", "Split", "Slice", "Pad", "Transpose", "Reshape", "Flatten", "Squeeze"),
+    *("Unsqueeze", "Gather", "Expand", "Tile", "Upsample", "Resize", "Identity", "Cast", "Constant", "Shape"),
+    *("QuantizeLinear", "DequantizeLinear"),
+}
+"""What ST Edge AI Core reads of an ONNX graph: on the NPU where it is int8, on the Cortex-M55 else."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A profile.
+
+    Attributes
+    ----------
+    name : in the YAML file.
+    words : for messages.
+    input_steps : the ways to more than 8 bits at the input, the best first.
+    rules : each says what a written model breaks, and which node or tensor does.
+    board_gain : calibrate on magnitudes with the board's input gain, which are what the network will see there.
+    """
+
+    name: str
+    words: str
+    input_steps: tuple[str, ...]
+    rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
+    board_gain: bool = False
+
+    def allows(self, step: str) -> bool:
+        """Whether a step of accuracy recovery gives models that this target can run."""
+        return step not in ("int16_input", "split_input") or step in self.input_steps
+
+
+def target_of(config: Config) -> Target:
+    """The target that is configured, or that of the configured board; generic where there is none."""
+    settings = config.quantization
+    if settings.target is not None:
+        return TARGETS[settings.target]
+    board = _board(config)
+    if board is None:
+        return TARGETS["generic"]
+    return TARGETS["stm32n6" if board.startswith("STM32N6") else "cortex-m"]
+
+
+def _board(config: Config) -> str | None:
+    """The board that the file names, for deployment or for benchmarking."""
+    if config.deployment is not None:
+        return config.deployment.hardware_setup.board
+    return None if config.benchmarking is None else config.benchmarking.board
+
+
+def check_target(model: onnx.ModelProto, target: Target, path: Path) -> None:
+    """Check a written int8 model against the target's rules.
+
+    Raises
+    ------
+    UserError : the first rule that it breaks, and what breaks it.
+    """
+    for rule in target.rules:
+        for broken in rule(model):
+            raise UserError(f"{path}: not fit for quantization.target: {target.name}: {broken}")
+
+
+def check_settings(settings: Quantization, target: Target) -> None:
+    """Check what can be known of the rules before there is a model.
+
+    Raises
+    ------
+    UserError : a setting that the target cannot have.
+    """
+    if target.name == "stm32n6" and not settings.per_channel:
+        raise UserError(
+            "quantization.per_channel: found False; quantization.target: stm32n6 needs a scale for each channel of "
+            "the weights: True, or another target"
+        )
+    for step in settings.accuracy_recovery:
+        if not target.allows(step):
+            raise UserError(
+                f"quantization.accuracy_recovery: {step} is not for quantization.target: {target.name}, whose network "
+                f"input is one int8 tensor"
+            )
+
+
+# -- rules -----------------------------------------------------------------------------------------------
+
+
+def _one_int8_input(model: onnx.ModelProto) -> Iterator[str]:
+    name = magnitude_input(model).name
+    for node in readers(model.graph)[name]:
+        if node.op_type != "QuantizeLinear":
+            yield f"{_named(node)} reads the input '{name}' in float; all that reads it has to be quantized to int8"
+
+
+def _activations_of_8_bits(model: onnx.ModelProto) -> Iterator[str]:
+    constants = initializers(model.graph)
+    for node in model.graph.node:
+        if node.op_type != "QuantizeLinear":
+            continue
+        scale, zero = constants.get(node.input[1]), constants.get(node.input[2]) if len(node.input) > 2 else None
+        if zero is None or zero.dtype != np.int8:
+            found = "uint8" if zero is None else zero.dtype.name
+            yield f"tensor '{node.input[0]}' is {found}; activations have to be int8"
+        elif scale is not None and scale.size != 1:
+            yield f"tensor '{node.input[0]}' has {scale.size} scales; activations have to have one"
+
+
+def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
+    constants = initializers(model.graph)
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants and len(node.input) > 2:
+            values, zero = constants[node.input[0]], constants.get(node.input[2])
+            if values.dtype == np.int8 and zero is not None and zero.any():
+                yield f"weights '{node.input[0]}' have a zero point; they have to be symmetric"
+
+
+def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
+    constants, made_by = initializers(model.graph), producers(model.graph)
+    for node in model.graph.node:
+        if node.op_type in RECURRENT:
+            yield f"{_named(node)} has no int8 form; decompose it into Gemm, Sigmoid, Tanh, Mul and Add"
+        elif node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+            for name in node.input[:2]:
+                maker = made_by.get(name)
+                if name in constants or maker is None or maker.op_type != "DequantizeLinear":
+                    yield f"{_named(node)} works in float on '{name}'; layers have to be int8"
+
+
+def _known_operators(model: onnx.ModelProto) -> Iterator[str]:
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in ST_EDGE_AI:
+            yield f"{_named(node)} is no operator that ST Edge AI reads"
+
+
+def _named(node: onnx.NodeProto) -> str:
+    domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
+    return f"operator {domain}{node.op_type} ('{node.name}')"
+
+
+TARGETS = {
+    "generic": Target("generic", "any runtime that reads QDQ models", ("split_input",)),
+    "stm32n6": Target(
+        "stm32n6",
+        "the NPU of the STM32N6",
+        (),
+        (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
+        board_gain=True,
+    ),
+    "cortex-m": Target(
+        "cortex-m",
+        "integer kernels on a Cortex-M",
+        ("int16_input", "split_input"),
+        (_macs_are_int8, _weights_are_symmetric),
+    ),
+}
