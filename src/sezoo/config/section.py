@@ -143,7 +143,8 @@ MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValid
 PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], Field(min_length=1), BeforeValidator(_names)]
 Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
 STEPS = (
-    *("operators", "int16_input", "split_input", "equalization", "rounding", "bias_correction", "ranges", "fallback"),
+    *("operators", "int16_input", "split_input", "input_floor", "equalization", "ranges", "rounding"),
+    *("bias_correction", "fallback"),
 )
 StepName = Literal["auto", "none", *STEPS]
 StepNames = Annotated[tuple[StepName, ...], Field(min_length=1), BeforeValidator(_names)]

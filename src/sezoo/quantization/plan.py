@@ -26,7 +26,11 @@ class Plan:
     weight_scales : of weights that are multiples of them already: (channels,) or () float32 and the channels' axis.
     int16 : names of activations that get 16 bits.
     in_float : names of nodes that are not quantized, whatever their type.
+    int8_input : whether the model's input is rounded to 8 bits even where nothing that reads it is quantized.
+    input_floor : the least that float operators are given of the rounded input, as a share of its step.
     fixed_ranges : names of activations whose ranges are part of a transform.
+    unrounded : whether operators in float are given what other operators in float make as it is, though one in int8
+        rounds it for itself; onnxruntime gives the rounded tensor to all that read it.
     """
 
     model: onnx.ModelProto
@@ -37,3 +41,6 @@ class Plan:
     int16: frozenset[str] = frozenset()
     in_float: frozenset[str] = frozenset()
     fixed_ranges: frozenset[str] = frozenset()
+    int8_input: bool = False
+    unrounded: bool = False
+    input_floor: float = 0.0

@@ -13,7 +13,9 @@ import onnx.version_converter
 
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
+from sezoo.model_states import magnitude_input, states_of
 from sezoo.onnx_file import quantized_nodes
+from sezoo.quantization.graph import producers, readers, set_weights, unused_name
 from sezoo.quantization.options import KEY, first_line, qdq_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets
@@ -100,12 +102,51 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {first_line(error)}") from error
     result = quantizer.model.model
+    if plan.unrounded:
+        result = _with_unrounded_inputs(result, plan)
     if rounding_is_ours:
         result = _with_rounded_weights(result)
+    if plan.int8_input:
+        result = _with_int8_input(result, *plan.ranges[magnitude_input(result).name], plan.input_floor)
     result = with_known_shapes(with_used_opsets(result))
     if not quantized_nodes(result):
         raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
     return result
+
+
+def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+    """The model whose operators in float read tensors from before the quantizers of operators in int8.
+
+    What an operator in int8 makes there is in integers only: it stays as it is, with the Relu that its quantizer
+    stands for. So do states, which are rounded when they are handed on, and an input of 8 bits.
+    """
+    graph, made_by = model.graph, producers(model.graph)
+    rounded_anyway = {name for pair in states_of(plan.model).items() for name in pair}
+    if plan.int8_input:
+        rounded_anyway.add(magnitude_input(plan.model).name)
+
+    def in_float(node: onnx.NodeProto) -> bool:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            return False
+        if node.op_type not in plan.op_types or node.name in plan.in_float:
+            return True
+        # onnxruntime leaves those alone that move values which nothing has rounded
+        return all(made_by[name].op_type != "DequantizeLinear" for name in node.input if name in made_by)
+
+    def unrounded(name: str) -> str:
+        pair = [made_by.get(name)]
+        pair += [made_by.get(pair[0].input[0])] if pair[0] is not None else [None]
+        if [node and node.op_type for node in pair] != ["DequantizeLinear", "QuantizeLinear"]:
+            return name
+        before = pair[1].input[0]
+        is_integers = before in made_by and not in_float(made_by[before])
+        return name if is_integers or {name, before} & rounded_anyway else before
+
+    inputs = [[unrounded(name) for name in node.input] if in_float(node) else None for node in graph.node]
+    for node, names in zip(graph.node, inputs, strict=True):
+        if names is not None:
+            node.input[:] = names
+    return model
 
 
 def _scale_overrides(scale: np.ndarray, axis: int = 0) -> list[dict[str, Any]]:
@@ -161,6 +202,39 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     for name, weight in weights.items():
         if name not in read:
             model.graph.initializer.remove(weight)
+    return model
+
+
+def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, floor: float) -> onnx.ModelProto:
+    """The model whose input goes through one int8 quantizer, whatever reads it.
+
+    Parameters
+    ----------
+    floor : what is read is no less than this share of the quantizer's step.
+    """
+    graph, name = model.graph, magnitude_input(model).name
+    reading = readers(graph)[name]
+    if all(node.op_type == "QuantizeLinear" for node in reading):
+        return model
+    low, high = min(low, np.float32(0)), max(high, np.float32(0))
+    scale = np.float32((high - low) / 255) or np.float32(1)
+    quantizer = {"scale": scale, "zero_point": np.int8(np.rint(-128 - low / scale))}
+    constants = [unused_name(graph, f"{name}_{key}") for key in quantizer]
+    set_weights(graph, dict(zip(constants, (np.array(value) for value in quantizer.values()), strict=True)))
+    integers, rounded = unused_name(graph, f"{name}_int8"), unused_name(graph, f"{name}_rounded")
+    first = [
+        onnx.helper.make_node("QuantizeLinear", [name, *constants], [integers], f"{name}_QuantizeLinear"),
+        onnx.helper.make_node("DequantizeLinear", [integers, *constants], [rounded], f"{name}_DequantizeLinear"),
+    ]
+    if floor:
+        least, rounded = unused_name(graph, f"{name}_floor"), unused_name(graph, f"{name}_no_less")
+        set_weights(graph, {least: np.array(floor * scale, np.float32)})
+        first.append(onnx.helper.make_node("Max", [first[1].output[0], least], [rounded], f"{name}_Max"))
+    for node in reading:
+        node.input[:] = [rounded if read == name else read for read in node.input]
+    nodes = [*first, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
     return model
 
 

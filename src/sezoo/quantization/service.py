@@ -14,21 +14,22 @@ from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract
-from sezoo.model_states import states_of, with_states
+from sezoo.model_states import magnitude_input, states_of, with_states
 from sezoo.onnx_file import load_configured, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
-from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate
+from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.clips import calibration_clips, check_calibration_clips
 from sezoo.quantization.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import prepare
-from sezoo.quantization.qdq import operators_to_quantize
+from sezoo.quantization.qdq import operators_to_quantize, quantized
 from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.closeness import Closeness, mask_function
+from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered
 from sezoo.quantization.static_shape import check_axis_name, static_length, with_static_shape
-from sezoo.quantization.target import Target, check_settings, check_target, target_of
+from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
 from sezoo.quantization.verification import VERIFIED_CALLS, verify
 from sezoo.run import Run
 from sezoo.spectrum import stft_of
@@ -69,14 +70,16 @@ def quantize(run: Run) -> QuantizedModels:
     UserError : the model, the clips or the settings are not fit for it.
     """
     config, settings = run.config, run.config.quantization
-    path, target = run.artefacts.float_model or config.model.onnx_path, target_of(config)
-    prepared, op_types = _prepared(path, config)
+    path = run.artefacts.float_model or config.model.onnx_path
+    prepared, op_types, target = _prepared(path, config)
     frames = static_length(prepared, settings.static_sequence_length)
     if frames != settings.static_sequence_length:
         told = counted(frames, "frame")
         log.info("a call of %s is fixed to %s: quantization.static_sequence_length does not apply", shown(path), told)
     magnitudes = _magnitudes(run, target)
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
+    if target.int8_input:
+        plan = with_int8_input(plan, bench.fit)
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
     result = recovered(plan, bench, target)
     check_target(result.model, target, path)
@@ -147,14 +150,39 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
         _prepared(config.model.onnx_path, config)
 
 
-def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str]]:
-    """The checked float model, ready for calibration, and the types of its operators that are quantized."""
+def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], Target]:
+    """The checked float model, ready for calibration, the types of its operators that are quantized, and for what."""
     settings = config.quantization
     model = with_states(load_configured(path), settings.states)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
     prepared = prepare(model, path, contract)
-    return prepared, operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+    op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+    return prepared, op_types, _target(path, prepared, op_types, config)
+
+
+def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: Config) -> Target:
+    """The target, if the model can be made to fit it; a board that nobody asked to quantize for can be passed over.
+
+    Raises
+    ------
+    UserError : the model cannot meet the rules of `quantization.target`.
+    """
+    target = target_of(config)
+    if not target.rules:
+        return target
+    magnitudes = magnitude_input(prepared).name
+    any_range = (np.float32(-1), np.float32(1))
+    names = {magnitudes, *tensors_to_calibrate(prepared, set(op_types))}
+    plan = Plan(prepared, prepared, dict.fromkeys(names, any_range), tuple(op_types), int8_input=target.int8_input)
+    try:
+        check_target(quantized(plan, config.quantization), target, path)
+    except UserError as error:
+        if config.quantization.target is not None:
+            raise
+        log.warning("%s; set by the board: quantization.target: generic is taken instead", error)
+        return TARGETS["generic"]
+    return target
 
 
 def _write_verified(

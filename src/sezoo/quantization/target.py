@@ -52,6 +52,7 @@ class Target:
     words : for messages.
     input_steps : the ways to more than 8 bits at the input, the best first.
     rules : each says what a written model breaks, and which node or tensor does.
+    int8_input : the model's input is rounded to 8 bits, though it may be float operators that read it.
     board_gain : calibrate on magnitudes with the board's input gain, which are what the network will see there.
     """
 
@@ -59,6 +60,7 @@ class Target:
     words: str
     input_steps: tuple[str, ...]
     rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
+    int8_input: bool = False
     board_gain: bool = False
 
     def allows(self, step: str) -> bool:
@@ -67,7 +69,7 @@ class Target:
 
 
 def target_of(config: Config) -> Target:
-    """The target that is configured, or that of the configured board; generic where there is none."""
+    """The target that is configured, or that of the board that the file names; generic where it names none."""
     settings = config.quantization
     if settings.target is not None:
         return TARGETS[settings.target]
@@ -78,10 +80,12 @@ def target_of(config: Config) -> Target:
 
 
 def _board(config: Config) -> str | None:
-    """The board that the file names, for deployment or for benchmarking."""
-    if config.deployment is not None:
+    """The board that the file names, for deployment or for benchmarking; defaults are not what a user names."""
+    if config.deployment is not None and "hardware_setup" in config.deployment.model_fields_set:
         return config.deployment.hardware_setup.board
-    return None if config.benchmarking is None else config.benchmarking.board
+    if config.benchmarking is not None and "board" in config.benchmarking.model_fields_set:
+        return config.benchmarking.board
+    return None
 
 
 def check_target(model: onnx.ModelProto, target: Target, path: Path) -> None:
@@ -178,6 +182,7 @@ TARGETS = {
         "the NPU of the STM32N6",
         (),
         (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
+        int8_input=True,
         board_gain=True,
     ),
     "cortex-m": Target(

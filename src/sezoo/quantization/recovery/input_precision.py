@@ -6,13 +6,14 @@ stays as it is, and the second needs no integers but those of 8 bits.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 import onnx
 from onnx import helper
 
+from sezoo.model_states import magnitude_input
 from sezoo.quantization.graph import (
     attribute,
     copied,
@@ -24,9 +25,10 @@ from sezoo.quantization.graph import (
 )
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes
+from sezoo.quantization.recovery.excerpts import Excerpt
 from sezoo.quantization.recovery.linear_layers import LINEAR
 
-__all__ = ["first_activations", "with_int16_input", "with_split_input"]
+__all__ = ["first_activations", "with_int8_input", "with_int16_input", "with_split_input"]
 
 HEADROOM = 2.0
 """The finest of 16 bits is spent on what is louder than the calibration clips."""
@@ -54,6 +56,13 @@ def first_activations(plan: Plan) -> list[str]:
             if source not in behind_layers and source in plan.ranges and source not in weights:
                 found[source] = None
     return [name for name in found if name not in made_by or made_by[name].op_type not in LINEAR]
+
+
+def with_int8_input(plan: Plan, excerpts: Sequence[Excerpt]) -> Plan:
+    """The model's input in 8 bits, also where it is float operators that read it; as loud as the mean excerpt."""
+    name = magnitude_input(plan.model).name
+    loudest = np.float32(np.mean([excerpt.magnitude.max() for excerpt in excerpts]))
+    return replace(plan, int8_input=True, ranges={name: (np.float32(0), loudest)} | plan.ranges)
 
 
 def with_int16_input(plan: Plan) -> Plan:

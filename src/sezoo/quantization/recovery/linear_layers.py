@@ -11,7 +11,7 @@ import onnx
 
 from sezoo.quantization.graph import attribute, float_weights, readers
 
-__all__ = ["LINEAR", "LinearLayer", "linear_layers"]
+__all__ = ["LINEAR", "LinearLayer", "linear_layers", "without_layers_before"]
 
 LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply and add; all else that holds weights is recurrent and stays in float."""
@@ -148,3 +148,15 @@ def _bias_behind(node: onnx.NodeProto, behind: list[onnx.NodeProto], weights: Ma
 def _is_unusual(node: onnx.NodeProto) -> bool:
     """Whether a Gemm does more than multiply and add."""
     return bool(attribute(node, "transA", 0)) or attribute(node, "alpha", 1.0) != 1 or attribute(node, "beta", 1.0) != 1
+
+
+def without_layers_before(model: onnx.ModelProto, layers: Sequence[LinearLayer]) -> list[LinearLayer]:
+    """The layers whose inputs depend on none of the others."""
+    nodes, behind, first = {layer.node: layer for layer in layers}, set(), []
+    for node in model.graph.node:
+        follows = any(name in behind for name in node.input)
+        if node.name in nodes and not follows:
+            first.append(nodes[node.name])
+        if node.name in nodes or follows:
+            behind.update(node.output)
+    return first

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from sezoo.model_states import magnitude_input
+from sezoo.quantization.calibration import tensors_to_calibrate
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.bench import Bench
 
-__all__ = ["ranges"]
+__all__ = ["input_floor", "ranges"]
 
 FACTORS = (0.8, 1.25, 1.6)
 """Of what calibration found, tried for all tensors together; then around the best one for each."""
@@ -19,6 +21,24 @@ OWN_FACTORS = (0.7, 1.4)
 
 TENSORS = 8
 """So many are tried alone: those that hold the most values."""
+
+
+FLOORS = (0.02, 0.05, 0.1, 0.2, 0.3)
+"""Shares of the input's step."""
+
+
+def input_floor(plan: Plan, bench: Bench) -> Plan:
+    """The least magnitude that float operators behind an 8-bit input are given.
+
+    Below half a step all is rounded to 0, where a power or a logarithm is far from what it was of the magnitudes
+    themselves: quiet bins are most of a recording, and have a mean.
+    """
+    if not plan.int8_input or magnitude_input(plan.model).name in tensors_to_calibrate(plan.model, set(plan.op_types)):
+        return plan
+    best, closest = plan, bench.judged_while_fitting(bench.written(plan))
+    for floor in FLOORS:
+        best, closest = _better(best, closest, replace(plan, input_floor=floor), bench)
+    return best
 
 
 def ranges(plan: Plan, bench: Bench) -> Plan:

@@ -14,7 +14,7 @@ from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
-from sezoo.quantization.recovery.range_choice import ranges
+from sezoo.quantization.recovery.range_choice import input_floor, ranges
 from sezoo.quantization.recovery.steps import bias_correction, equalization, int16_input, rounding, split_input
 from sezoo.quantization.target import Target
 
@@ -46,6 +46,7 @@ STEPS = (
     Step("operators", operators, "operators that 8 bits would ruin stay in float"),
     Step("int16_input", int16_input, "the input in 16 bits", least_gain=0.5),
     Step("split_input", split_input, "the input with what its rounding leaves beside it", least_gain=0.5),
+    Step("input_floor", input_floor, "quiet bins that an 8-bit input rounds to nothing get their mean"),
     Step("equalization", equalization, "quiet channels scaled up"),
     Step("ranges", ranges, "ranges by the error of the denoised waves"),
     Step("rounding", rounding, "weights refitted and rounded with compensation"),
@@ -95,6 +96,8 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
     tried: list[Tried] = []
     for step in _steps(wanted, target):
+        if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
+            continue  # rounding has seen to the means, in one pass
         candidate = step.run(plan, bench)
         if candidate is plan:
             log.info("  %s: nothing to do", step.name)

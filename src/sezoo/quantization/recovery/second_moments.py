@@ -16,7 +16,7 @@ import onnx
 
 from sezoo.quantization.graph import producers
 from sezoo.quantization.recovery.excerpts import Excerpt
-from sezoo.quantization.recovery.linear_layers import LinearLayer
+from sezoo.quantization.recovery.linear_layers import LinearLayer, without_layers_before
 from sezoo.quantization.recovery.tensors import tensors_of
 
 __all__ = ["Moments", "second_moments"]
@@ -93,27 +93,38 @@ def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def second_moments(
-    int8_model: onnx.ModelProto, layers: Sequence[LinearLayer], excerpts: Sequence[Excerpt]
+    float_model: onnx.ModelProto,
+    int8_model: onnx.ModelProto,
+    layers: Sequence[LinearLayer],
+    excerpts: Sequence[Excerpt],
 ) -> dict[str, Moments]:
     """The moments of each layer, by the name of its node.
 
     Parameters
     ----------
+    float_model : gives the exact inputs of the layers that have none before them, and so makes up for whatever was
+        rounded on the way from the model's input.
     int8_model : QDQ, with nodes of the layers' names, and with its Relus (an int8 model needs none where the integers
         end at zero, but then nothing has the values from before the rounding).
     """
     nodes, made_by = {node.name: node for node in int8_model.graph.node}, producers(int8_model.graph)
     rounded = [nodes[layer.node].input[0] for layer in layers]
     exact = [made_by[made_by[name].input[0]].input[0] for name in rounded]  # before QuantizeLinear, DequantizeLinear
+    first = {layer.node for layer in without_layers_before(float_model, layers)}
     run = tensors_of(int8_model, [*exact, *rounded, *(nodes[layer.node].output[0] for layer in layers)])
+    run_float = tensors_of(float_model, [layer.input for layer in layers if layer.node in first])
     rng, typical = np.random.default_rng(0), np.median(np.concatenate([_levels(each.magnitude) for each in excerpts]))
     moments = {layer.node: Moments() for layer in layers}
     for excerpt in excerpts:
-        for magnitude, values in run(excerpt.magnitude):
+        for (magnitude, values), (_, exact_ones) in zip(
+            run(excerpt.magnitude), run_float(excerpt.magnitude), strict=True
+        ):
+            exact_of_first = iter(exact_ones)
             share = magnitude.shape[2] / (len(excerpts) * excerpt.magnitude.shape[2])
             frame_weights = _weights_of_frames(magnitude, typical)
             of_layers = (values[start : start + len(layers)] for start in range(0, len(values), len(layers)))
             for layer, before, behind, output in zip(layers, *of_layers, strict=True):
+                before = next(exact_of_first) if layer.node in first else before
                 positions = _positions(layer, output.shape, share, rng)
                 columns = [layer.columns(value, output.shape, positions) for value in (before, behind)]
                 moments[layer.node].add(*columns, _weights_at(positions, layer, output.shape, frame_weights))

@@ -66,7 +66,7 @@ def rounding(plan: Plan, bench: Bench) -> Plan:
     layers = _layers(plan, bench)
     if not layers or bench.settings.extra_options.get("WeightSymmetric") is False:
         return plan
-    moments = second_moments(bench.written(plan, with_relus=True), layers, bench.fit)
+    moments = second_moments(plan.exact, bench.written(plan, with_relus=True), layers, bench.fit)
     weights, model, scales = float_weights(plan.exact.graph), copied(plan.model), dict(plan.weight_scales)
     largest, per_channel = (64 if bench.settings.reduce_range else 127), bench.settings.per_channel
     by_weight: dict[str, list[LinearLayer]] = defaultdict(list)

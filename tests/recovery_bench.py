@@ -1,0 +1,38 @@
+"""A bench for the steps of accuracy recovery without audio: spectra of given magnitudes and phases drawn at random."""
+
+import numpy as np
+
+from mask_graphs import BINS
+from sezoo.quantization.calibration import calibrate
+from sezoo.quantization.options import calibration_options
+from sezoo.quantization.plan import Plan
+from sezoo.quantization.qdq import operators_to_quantize
+from sezoo.quantization.recovery.bench import Bench
+from sezoo.quantization.recovery.closeness import Closeness, mask_function
+from sezoo.quantization.recovery.excerpts import Excerpt, Excerpts
+from sezoo.spectrum import Stft
+
+STFT = Stft(n_fft=2 * (BINS - 1), hop_length=BINS // 2, win_length=2 * (BINS - 1))
+CALL_FRAMES = 8
+
+
+def excerpts_of(clips, seed=0):
+    """Each clip of magnitudes (1, bins, frames) with a complex spectrum to it."""
+    rng = np.random.default_rng(seed)
+    return [
+        Excerpt((clip[0] * np.exp(2j * np.pi * rng.random(clip[0].shape))).astype(np.complex64), clip) for clip in clips
+    ]
+
+
+def bench_of(prepared, clips, settings):
+    """The plan of the plain int8 model, and the bench that better ones are tried on.
+
+    `clips` are magnitudes (1, bins, frames); what is fitted on and what is judged by is parted as the service does it.
+    """
+    op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, "some_model.onnx")
+    options = calibration_options(settings)
+    ranges = calibrate(prepared, [[clip] for clip in clips], op_types, options, call_frames=CALL_FRAMES)
+    fit, held_out = Excerpts(excerpts_of(clips)).parted()
+    masks = mask_function(prepared)
+    judges = [Closeness(masks, excerpts, STFT) for excerpts in (held_out, fit)]
+    return Plan(prepared, prepared, ranges, tuple(op_types)), Bench(settings, options, fit, *judges, CALL_FRAMES)
