@@ -169,7 +169,7 @@ dataset: {shuffle: maybe}
         "quantization.zzz: unknown key; the keys of quantization are num_quantization_samples, random_seed, "
         "noisy_quantization_files_path, static_sequence_length, static_axis_name, states, per_channel, "
         "calibration_method, op_types_to_quantize, reduce_range, extra_options, target, accuracy_recovery, "
-            "max_float_macs, sensitivity (and 3 more problems: "
+        "max_float_macs, sensitivity (and 3 more problems: "
         "quantization.static_sequence_length, quantization.calibration_method, dataset.shuffle)"
     )
     assert message(raw_with("benchmarking: {board: x}\nzzz:")).endswith("(and 1 more problem: zzz)")

@@ -193,10 +193,29 @@ def test_constants_are_read_as_they_are():
     onnx.checker.check_model(model, full_check=True)
 
 
+def test_what_is_moved_unrounded_is_read_unrounded():
+    """Nothing has rounded what the Slice cuts: onnxruntime leaves it in float, though its type is quantized."""
+    graph = graphs.Graph()
+    ends = [graph.integers(name, value) for name, value in (("start", 1), ("end", BINS), ("axis", 1))]
+    part = graph.node("Slice", [graph.node("Softplus", ["input"], "soft"), *ends], "part")
+    log = graph.node("Log", [graph.node("Add", [part, graph.number("eps", 1e-5)], "positive")], "log")
+    branches = [graph.conv(source, f"of_{source}", BINS - 1, LATENT) for source in (part, log)]
+    hidden = graph.node("Tanh", [graph.node("Add", branches, "sum")], "tanh")
+    graph.node("Sigmoid", [graph.conv(hidden, "out", LATENT, BINS)], "mask")
+    plan, bench = benched(graph.model())
+    found = operators(plan, bench)
+    assert "node_part" not in found.in_float
+    inputs = {node.name: node.input[0] for node in bench.written(found).graph.node}
+    assert (inputs["node_positive"], inputs["node_of_part"]) == ("part", "part_DequantizeLinear_Output")
+
+
 def test_an_input_of_8_bits_stays_one():
     plan, bench = benched(two_branches())
     model = bench.written(replace(unrounded(plan), int8_input=True))
     assert [node.op_type for node in readers(model.graph)["input"]] == ["QuantizeLinear"]
+    made_by = producers(model.graph)  # and nothing is rounded twice
+    doubled = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] in made_by]
+    assert not [name for name in doubled if "input" in name]
 
 
 @pytest.mark.parametrize("name", stateful_graphs.ALL)

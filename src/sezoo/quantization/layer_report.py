@@ -159,7 +159,7 @@ class LayerReport:
     Attributes
     ----------
     macs_shares : of all multiply-accumulates, by precision; empty where a shape is unknown.
-    bytes, float_bytes : of the int8 model and of the float model that it was written from.
+    bytes : of the int8 model.
     plain, closeness : dB between the denoised waves and the float model's, of the plain int8 model and of this.
     convergence : None with too few excerpts.
     """
@@ -169,7 +169,6 @@ class LayerReport:
     worst: tuple[Weakness, ...]
     macs_shares: Mapping[str, float]
     bytes: int
-    float_bytes: int
     plain: float
     closeness: float
     steps: tuple[Tried, ...]
@@ -208,7 +207,6 @@ def layer_report(recovered: Recovered, bench: Bench, excerpts: Sequence[Excerpt]
         tuple(_worst(plan, tensors, layers, bench)),
         _macs_shares(layers),
         recovered.model.ByteSize(),
-        plan.exact.ByteSize(),
         recovered.plain,
         recovered.closeness,
         recovered.steps,
@@ -422,38 +420,35 @@ def _layers(plan: Plan, model: onnx.ModelProto, bench: Bench, magnitude: np.ndar
     exact_nodes = {node.name: node for node in plan.exact.graph.node}
     nodes = [node for node in model.graph.node if node.op_type in (*LINEAR, *RECURRENT) and node.name in exact_nodes]
     exact_weights, made_by = float_weights(plan.exact.graph), producers(model.graph)
-    pairs = {  # by a layer's name: its weights in the float model and in the int8 model
-        node.name: [
-            pair
-            for pair in zip(exact_nodes[node.name].input[1:], node.input[1:], strict=False)
-            if pair[0] in exact_weights
-        ][: 1 if node.op_type in LINEAR else 2]
-        for node in nodes
-    }
-    given = [name for node in nodes for _, name in pairs[node.name]]
-    called = _as_called(model, bench)
-    _, values = next(tensors_of(called, given)(magnitude[:, :, :64])) if given else (None, [])
-    values, macs, frames = dict(zip(given, values, strict=True)), *_macs(plan, bench)
+    weights = {node.name: _weights_of(node, exact_nodes[node.name], exact_weights) for node in nodes}
+    given = [name for of_layer in weights.values() for name in of_layer]
+    _, values = next(tensors_of(_as_called(model, bench), given)(magnitude)) if given else (None, [])
+    values = dict(zip(given, values, strict=True))
+    macs, frames = _macs(plan, bench)
     total = None if None in macs.values() else sum(macs.values())
     for node in nodes:
-        own, types = pairs[node.name], {name: _precision(model, made_by, name) for name in node.input if name}
-        power = sum(_total(np.square(exact_weights[exact])) for exact, _ in own)
-        noise = sum(
-            _total(np.square(values[ours].reshape(exact_weights[exact].shape) - exact_weights[exact]))
-            for exact, ours in own
-        )
-        precision = max((types[name] for name in node.input[:2]), key=_bits)
-        work = macs.get(exact_nodes[node.name].output[0])
+        pairs = [(exact_weights[exact], values[name]) for name, exact in weights[node.name].items()]
+        power = sum(_total(np.square(exact)) for exact, _ in pairs)
+        noise = sum(_total(np.square(rounded - exact)) for exact, rounded in pairs)
+        precision = max((_precision(model, made_by, name) for name in node.input[:2]), key=_bits)
+        work = macs[exact_nodes[node.name].output[0]]
         yield Layer(
             node.name,
             node.op_type,
             precision,
             None if precision == "float" else _sqnr(power, noise),
-            any(exact in plan.weight_scales for exact, _ in own),
-            sum(values[ours].size * _bits(types[ours]) // 8 for _, ours in own),
+            any(exact in plan.weight_scales for exact in weights[node.name].values()),
+            sum(values[name].size * _bits(_precision(model, made_by, name)) // 8 for name in weights[node.name]),
             None if work is None else work / frames,
             work / total if work is not None and total else None,
         )
+
+
+def _weights_of(node: onnx.NodeProto, exact: onnx.NodeProto, exact_weights: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """By the names of a layer's weights in the int8 model, those in the float model; biases are none."""
+    of_inputs = slice(1, 2 if node.op_type in LINEAR else 3)
+    pairs = zip(node.input[of_inputs], exact.input[of_inputs], strict=True)
+    return {name: of_exact for name, of_exact in pairs if of_exact in exact_weights}
 
 
 def _macs(plan: Plan, bench: Bench) -> tuple[dict[str, int | None], int]:
@@ -555,6 +550,7 @@ def convergence(plan: Plan, bench: Bench) -> Convergence | None:
     """Ranges of the float model from halves of the excerpts that are fitted on, against those from all.
 
     The halves are every other excerpt, and the first and the second half: kinds of clips may come by turns or in rows.
+    Ranges that are part of a transform, and those of tensors in float, do not count.
     """
     fit, middle = bench.fit, len(bench.fit) // 2
     if len(fit) < FEWEST:
@@ -564,12 +560,16 @@ def convergence(plan: Plan, bench: Bench) -> Convergence | None:
         clips = ([excerpt.magnitude] for excerpt in excerpts)
         return calibrate(plan.exact, clips, plan.op_types, bench.options, call_frames=bench.call_frames)
 
+    quantized = [
+        node for node in plan.exact.graph.node if node.op_type in plan.op_types and node.name not in plan.in_float
+    ]
+    counted = {name for node in quantized for name in (*node.input, *node.output)} - plan.fixed_ranges
     of_all = ranges(fit)
     of_halves = [ranges(half) for half in (fit[::2], fit[1::2], fit[:middle], fit[middle:])]
     differences = {
         name: float(np.mean([_difference(half[name], ends) for half in of_halves]))
         for name, ends in of_all.items()
-        if ends[1] > ends[0]
+        if name in counted and ends[1] > ends[0]
     }
     if not differences:
         return None
@@ -611,9 +611,8 @@ def log_report(report: LayerReport) -> None:
         log.info("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)
     shares = ", ".join(f"{100 * share:.1f} % in {name}" for name, share in sorted(report.macs_shares.items()))
     log.info(
-        "multiply-accumulates: %s; %.2f MiB, in float %.2f MiB; closeness %s, plain int8 %s",
-        shares or "unknown", report.bytes / 2**20, report.float_bytes / 2**20,
-        decibels(report.closeness), decibels(report.plain),
+        "multiply-accumulates: %s; %.2f MiB; closeness %s, plain int8 %s",
+        shares or "unknown", report.bytes / 2**20, decibels(report.closeness), decibels(report.plain),
     )  # fmt: skip
     if report.convergence is not None:
         log.info("%s", report.convergence.sentence)

@@ -126,10 +126,10 @@ def log_advice(advice: LengthAdvice | None) -> None:
     length = f"quantization.static_sequence_length: {advice.static_length}"
     new = counted(advice.frames, "new frame")
     if advice.is_enough:
-        less = f"; {advice.needed} would do, with {length} ({new})" if advice.needed < advice.lookahead else ""
+        less = f"; {advice.needed} would do: {advice.needed_closeness:.1f} with {length} ({new})"
         log.info(
             "%s is enough: cut into patches, the denoised clips are %s from the float model's, %s uncut%s",
-            key, patches, whole, less,
+            key, patches, whole, less if advice.needed < advice.lookahead else "",
         )  # fmt: skip
     elif advice.needed > advice.lookahead:
         log.warning(
@@ -140,8 +140,8 @@ def log_advice(advice: LengthAdvice | None) -> None:
     else:
         log.warning(
             "%s: cut into patches, the denoised clips are %s from the float model's instead of %s, and no look-ahead "
-            "of up to %d frames brings them closer",
-            key, patches, whole, max(advice.lookahead, _longest(advice.field)),
+            "of up to %s brings them closer",
+            key, patches, whole, counted(max(advice.lookahead, _longest(advice.field)), "frame"),
         )  # fmt: skip
 
 

@@ -48,8 +48,10 @@ def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]
     """Quantize one layer at a time, its inputs and weights; the costliest first.
 
     Outputs are rounded only where they leave the model: all others are the inputs of a layer behind. Operators that
-    only hand values on round nothing, and are left out.
+    only hand values on round nothing, and are left out. Weights are the float model's, rounded to nearest: those that
+    a step of accuracy recovery has refitted make up for the rounding of layers that are in float here.
     """
+    plan = replace(plan, model=plan.exact, weight_scales={})
     groups, found = _groups(plan), []
     outputs = {value.name for value in plan.model.graph.output}
     for (name, op_type), nodes in progress(groups.items(), len(groups), "quantizing layer by layer"):

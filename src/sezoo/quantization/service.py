@@ -19,6 +19,7 @@ from sezoo.onnx_file import load_configured, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
 from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.clips import calibration_clips, check_calibration_clips
+from sezoo.quantization.length_advice import advise, log_advice
 from sezoo.quantization.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
@@ -76,13 +77,16 @@ def quantize(run: Run) -> QuantizedModels:
     if frames != settings.static_sequence_length:
         told = counted(frames, "frame")
         log.info("a call of %s is fixed to %s: quantization.static_sequence_length does not apply", shown(path), told)
-    magnitudes = _magnitudes(run, target)
+    new_frames, lookahead = patch_lengths(config, frames)
+    magnitudes = _magnitudes(run, target, Board(new_frames, lookahead))
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
     if target.int8_input:
         plan = with_int8_input(plan, bench.fit)
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
     result = recovered(plan, bench, target)
     check_target(result.model, target, path)
+
+    log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, new_frames, lookahead))
 
     static = with_static_shape(result.model, frames)
     patch = magnitudes.patch(frames * (VERIFIED_CALLS if states_of(static) else 1))
@@ -92,12 +96,10 @@ def quantize(run: Run) -> QuantizedModels:
     return models
 
 
-def _magnitudes(run: Run, target: Target) -> CalibrationMagnitudes:
+def _magnitudes(run: Run, target: Target, board: Board) -> CalibrationMagnitudes:
     """The magnitudes of the configured clips, as the target's network sees them."""
-    config, board = run.config, None
-    if target.board_gain:
-        board = Board(*patch_lengths(config, None))
-    return CalibrationMagnitudes(run, calibration_clips(config), stft_of(config.preprocessing), board)
+    clips, stft = calibration_clips(run.config), stft_of(run.config.preprocessing)
+    return CalibrationMagnitudes(run, clips, stft, board if target.board_gain else None)
 
 
 def _calibrated(

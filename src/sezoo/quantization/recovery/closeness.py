@@ -66,4 +66,6 @@ def _si_snr(reference: np.ndarray, wave: np.ndarray) -> float:
     target = reference * (np.dot(reference, wave) / np.dot(reference, reference))
     wanted, error = np.sum(np.square(target)), np.sum(np.square(wave - target))
     limit = 10.0 ** (EQUAL / 10)
-    return float(10 * np.log10(np.clip(wanted / max(error, np.finfo(float).tiny), 1 / limit, limit)))
+    if error * limit <= wanted:
+        return EQUAL
+    return float(10 * np.log10(max(wanted / error, 1 / limit)))

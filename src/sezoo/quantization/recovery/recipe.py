@@ -43,7 +43,7 @@ class Step:
 
 
 STEPS = (
-    Step("operators", operators, "operators that 8 bits would ruin stay in float"),
+    Step("operators", operators, "operators that 8 bits would ruin stay in float", least_gain=1.0),
     Step("int16_input", int16_input, "the input in 16 bits", least_gain=0.5),
     Step("split_input", split_input, "the input with what its rounding leaves beside it", least_gain=0.5),
     Step("input_floor", input_floor, "quiet bins that an 8-bit input rounds to nothing get their mean"),

@@ -78,6 +78,9 @@ def rounded(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_ch
         integers = _best_neighbours(weights, damped, scales, largest)
     else:
         integers = _compensated(weights, damped, scales, largest)
+        plain = np.clip(np.rint(weights / scales[..., np.newaxis]), -largest, largest)  # a greedy search may lose to it
+        losses = [_losses(weights - each * scales[..., np.newaxis], damped) for each in (integers, plain)]
+        integers = np.where((losses[0] <= losses[1])[..., np.newaxis], integers, plain)
     return Rounded(integers.astype(np.float32), scales)
 
 
@@ -93,13 +96,18 @@ def _scales(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_ch
         error = (
             weights - np.clip(np.rint(weights / scales[..., np.newaxis]), -largest, largest) * scales[..., np.newaxis]
         )
-        loss = np.einsum("gof,gof->go", error @ covariance, error)
+        loss = _losses(error, covariance)
         if not per_channel:
             loss = np.full_like(loss, loss.sum())
         better = np.ones_like(loss, bool) if least is None else loss < least
         best = np.where(better, scales, best)
         least = np.where(better, loss, loss if least is None else least)
     return best.astype(np.float32)
+
+
+def _losses(errors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """What errors of the weights make of each output: (groups, outputs)."""
+    return np.einsum("gof,gof->go", errors @ covariance, errors)
 
 
 def _compensated(weights: np.ndarray, covariance: np.ndarray, scales: np.ndarray, largest: int) -> np.ndarray:

@@ -40,7 +40,7 @@ def tensors_of(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[np.nda
     def run(magnitude: np.ndarray) -> Calls:
         loop = StateLoop(session, source.name, states, wanted)
         for call in in_calls([magnitude], length if isinstance(length, int) else None):
-            values = loop(call)
+            values = loop(call) if wanted else []
             yield call, [values[index] for index in where]
 
     return run

@@ -1,0 +1,142 @@
+"""The recipe as a whole: never farther from float than the plain int8 model, whatever the network."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+import foreign_graphs
+import mask_graphs as graphs
+from quantizers import quantization, ready, theirs
+from recovery_bench import bench_of
+from sezoo.errors import UserError
+from sezoo.mask_model import MaskModel
+from sezoo.quantization.recovery.closeness import EQUAL
+from sezoo.quantization.recovery.excerpts import EXCERPT_FRAMES, Excerpts
+from sezoo.quantization.recovery.recipe import STEPS, check_steps, recovered
+from sezoo.quantization.target import TARGETS
+
+MODELS = {"tcnn": graphs.tcnn, "viewed": graphs.viewed, "clip then relu": graphs.clip_then_relu, **foreign_graphs.PLAIN}
+
+
+def bench(build, **settings):
+    prepared, _ = ready(build(seed=1))
+    clips = graphs.magnitudes(*[40] * 15)
+    plan, made = bench_of(prepared, clips, quantization(**settings))
+    return plan, made, clips
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", MODELS)
+def test_the_result_is_never_farther_than_the_plain_model(name, target):
+    if (target != "generic" and "lstm" in name) or ("gru" in name and target != "generic"):
+        pytest.skip("recurrent operators are for generic alone")
+    plan, made, clips = bench(MODELS[name])
+    result = recovered(plan, made, TARGETS[target])
+    assert result.closeness >= result.plain
+    onnx.checker.check_model(result.model)
+    assert made.judged(result.model) == result.closeness
+    theirs_too = theirs(plan.exact, clips, plan.op_types, made.settings)
+    assert result.closeness >= made.judged(theirs_too) - 0.05
+    assert MaskModel(result.model, "m")(clips[0]).shape == clips[0].shape
+
+
+def test_none_is_what_onnxruntime_writes():
+    plan, made, _ = bench(graphs.tcnn, accuracy_recovery="none")
+    result = recovered(plan, made, TARGETS["generic"])
+    assert result.steps == ()
+    assert result.model == made.written(plan)
+
+
+def test_listed_steps_are_taken_without_asking(caplog):
+    plan, made, _ = bench(graphs.tcnn, accuracy_recovery=["rounding", "equalization"])
+    with caplog.at_level(logging.INFO, "sezoo"):
+        result = recovered(plan, made, TARGETS["generic"])
+    assert [step.name for step in result.steps] == ["equalization", "rounding"]  # in the recipe's order
+    assert all(step.kept for step in result.steps)
+    assert "equalization: " in caplog.text and " dB (quiet channels scaled up)" in caplog.text
+
+
+def test_steps_are_told_with_their_effect(caplog):
+    plan, made, _ = bench(graphs.tcnn)
+    with caplog.at_level(logging.INFO, "sezoo"):
+        result = recovered(plan, made, TARGETS["generic"])
+    assert "plain int8 is " in caplog.text
+    for step in result.steps:
+        assert f"{step.name}: {step.after:.1f} dB" in caplog.text
+        assert step.kept or "not kept" in caplog.text
+
+
+def test_auto_and_none_stand_alone():
+    with pytest.raises(UserError, match="accuracy_recovery: found auto, rounding; auto stands alone"):
+        check_steps(("auto", "rounding"))
+    check_steps(("auto",))
+    check_steps(tuple(step.name for step in STEPS))
+
+
+def test_the_names_are_those_of_the_configuration():
+    from sezoo.config.section import STEPS as NAMES
+
+    assert tuple(step.name for step in STEPS) == NAMES
+
+
+def test_silent_clips_are_all_the_same():
+    prepared, _ = ready(graphs.tcnn())
+    silent = [np.zeros((1, graphs.BINS, 40), np.float32) for _ in range(5)]
+    plan, made = bench_of(prepared, silent, quantization())
+    result = recovered(plan, made, TARGETS["generic"])
+    assert result.closeness == result.plain == EQUAL
+
+
+def test_masks_that_are_no_numbers_are_as_far_as_can_be():
+    plan, made, _ = bench(graphs.tcnn)
+
+    def broken(magnitude):
+        raise UserError("the mask has NaN or infinite values")
+
+    assert made.closeness(broken) == -np.inf
+    assert made.closeness(MaskModel(plan.exact, "m")) == EQUAL
+
+
+def test_some_float_macs_are_spent_where_they_help_most():
+    plan, made, _ = bench(foreign_graphs.grouped_dilated, accuracy_recovery=["fallback"], max_float_macs=0.4)
+    result = recovered(plan, made, TARGETS["generic"])
+    assert result.plan.in_float
+    assert result.closeness > result.plain
+    nothing = recovered(plan, replace(made, settings=quantization(accuracy_recovery=["fallback"])), TARGETS["generic"])
+    assert nothing.plan is plan
+
+
+# -- excerpts --------------------------------------------------------------------------------------------
+
+
+def piece(frames, value):
+    return np.full((3, frames), value, np.complex64), np.full((1, 3, frames), value, np.float32)
+
+
+def test_one_excerpt_in_five_is_held_out():
+    excerpts = Excerpts()
+    for value in range(12):
+        excerpts.add(*piece(10, value))
+    fit, held_out = excerpts.parted()
+    assert [int(each.magnitude[0, 0, 0]) for each in held_out] == [4, 9]
+    assert len(fit) == 10
+
+
+def test_a_few_are_cut_in_time():
+    excerpts = Excerpts()
+    excerpts.add(*piece(100, 1))
+    fit, held_out = excerpts.parted()
+    assert [each.magnitude.shape[2] for each in (*fit, *held_out)] == [80, 20]
+
+
+def test_memory_is_bounded_and_the_rest_is_spread_evenly():
+    excerpts = Excerpts()
+    for value in range(1000):
+        excerpts.add(*piece(2 * EXCERPT_FRAMES, value))
+    values = [int(each.magnitude[0, 0, 0]) for each in excerpts.kept]
+    assert sum(each.spectrum.shape[1] for each in excerpts.kept) <= 30_000
+    assert len(values) > 25
+    assert np.unique(np.diff(values)).size == 1

@@ -1,0 +1,119 @@
+"""What a model is for: rules of the targets, on written models and from the command."""
+
+import numpy as np
+import pytest
+
+import foreign_graphs
+import mask_graphs as graphs
+from builders import quantization_config
+from quantizers import ours, quantization, ready
+from recovery_bench import bench_of
+from sezoo.config.validation import build_config
+from sezoo.errors import UserError
+from sezoo.quantization.recovery.recipe import recovered
+from sezoo.quantization.recovery.steps import int16_input, split_input
+from sezoo.quantization.target import TARGETS, check_settings, check_target, target_of
+
+
+def int8_model(build, step=None, **settings):
+    prepared, op_types = ready(build(), quantization(**settings))
+    clips = graphs.magnitudes(*[30] * 6)
+    if step is None:
+        return ours(prepared, clips, op_types, quantization(**settings))
+    plan, bench = bench_of(prepared, clips, quantization(**settings))
+    return bench.written(step(plan, bench))
+
+
+def broken(model, target):
+    with pytest.raises(UserError) as caught:
+        check_target(model, TARGETS[target], "int8.onnx")
+    return str(caught.value)
+
+
+def test_a_convolutional_network_fits_all():
+    model = int8_model(graphs.tcnn)
+    for target in TARGETS.values():
+        check_target(model, target, "int8.onnx")
+
+
+def test_operators_without_int8_form_are_named():
+    for target in ("stm32n6", "cortex-m"):
+        message = broken(int8_model(foreign_graphs.lstm_mask), target)
+        assert f"not fit for quantization.target: {target}: " in message
+        assert "operator LSTM" in message
+    check_target(int8_model(foreign_graphs.lstm_mask), TARGETS["generic"], "int8.onnx")
+
+
+@pytest.mark.parametrize(
+    ("step", "words"), [(int16_input, "tensor 'input' is int16"), (split_input, "reads the input 'input' in float")]
+)
+def test_the_npu_has_one_int8_input(step, words):
+    assert words in broken(int8_model(graphs.tcnn, step), "stm32n6")
+    check_target(int8_model(graphs.tcnn, step), TARGETS["cortex-m"], "int8.onnx")
+
+
+def test_layers_in_float_and_weights_with_a_zero_point():
+    only_add = int8_model(graphs.tcnn, op_types_to_quantize=["Add"])
+    assert "works in float on" in broken(only_add, "cortex-m")
+    lopsided = int8_model(graphs.tcnn, per_channel=False, extra_options={"WeightSymmetric": False})
+    assert "have a zero point" in broken(lopsided, "cortex-m")
+
+
+def test_an_8_bit_input_is_made_for_the_npu():
+    prepared, _ = ready(foreign_graphs.log_power_prologue())
+    plan, bench = bench_of(prepared, graphs.magnitudes(*[30] * 10), quantization())
+    from sezoo.quantization.recovery.input_precision import with_int8_input
+
+    result = recovered(with_int8_input(plan, bench.fit), bench, TARGETS["stm32n6"])
+    check_target(result.model, TARGETS["stm32n6"], "int8.onnx")
+
+
+def config_of(**sections):
+    return build_config(quantization_config(**sections))
+
+
+def test_the_target_is_that_of_the_file_or_of_its_board():
+    assert target_of(config_of()).name == "generic"
+    assert target_of(config_of(quantization={"target": "cortex-m"})).name == "cortex-m"
+    for board, name in (("STM32N6570-DK", "stm32n6"), ("NUCLEO-H743ZI2", "cortex-m")):
+        assert target_of(config_of(benchmarking={"board": board})).name == name
+        assert target_of(config_of(deployment={"hardware_setup": {"board": board}})).name == name
+    assert target_of(config_of(deployment={"frames_per_patch": 30})).name == "generic"  # names no board
+    both = config_of(quantization={"target": "generic"}, benchmarking={"board": "STM32N6570-DK"})
+    assert target_of(both).name == "generic"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"per_channel": False}, "quantization.per_channel: found False; quantization.target: stm32n6 needs a scale"),
+        (
+            {"accuracy_recovery": ["int16_input"]},
+            "accuracy_recovery: int16_input is not for quantization.target: stm32n6",
+        ),
+        (
+            {"accuracy_recovery": ["split_input"]},
+            "accuracy_recovery: split_input is not for quantization.target: stm32n6",
+        ),
+    ],
+)
+def test_settings_that_the_npu_cannot_have(settings, words):
+    with pytest.raises(UserError, match=words):
+        check_settings(quantization(**settings), TARGETS["stm32n6"])
+    check_settings(quantization(**settings), TARGETS["cortex-m"])
+
+
+def test_the_boards_gain_is_given_to_loud_patches():
+    from sezoo.denoise.board import gains_of_frames
+    from sezoo.denoise.plays import Board
+    from sezoo.spectrum import Stft
+
+    stft, board = Stft(), Board(frames=30, lookahead=5)
+    wave = np.zeros(16000 * 3, np.float32)
+    wave[16000:17000] = 0.5
+    gains = gains_of_frames(wave, stft, board)
+    assert gains.shape == (stft.frames(len(wave)),)
+    assert gains[105] == pytest.approx(32767 / 16384)
+    assert gains[0] == gains[-1] == 1
+    wave[16000:17000] = 0.01  # a peak of 328 is below 2000
+    np.testing.assert_array_equal(gains_of_frames(wave, stft, board), 1)
