@@ -7,11 +7,13 @@ import numpy as np
 import onnx
 import pytest
 
+from foreign_graphs import log_power_prologue
 from mask_graphs import BINS, Graph, clip_then_relu, lstm, magnitudes, tcnn
 from quantizers import quantization, ready, weights_of
 from recovery_bench import bench_of, excerpts_of
 from sezoo.quantization import layer_report as module
 from sezoo.quantization.layer_report import REPORT, convergence, layer_report, log_report, write_report
+from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, Tried
 from sezoo.quantization.recovery.steps import int16_input, rounding, split_input
 from sezoo.quantization.sensitivity import LayerLoss
@@ -178,6 +180,15 @@ def test_an_input_of_16_bits():
     assert given.sqnr > by_name(reported(plan, bench).tensors)["input"].sqnr + 30
     assert by_name(report.layers)["node_b0.in"].precision == "int16"
     assert set(report.macs_shares) == {"int8", "int16"}
+
+
+def test_an_input_of_8_bits_in_front_of_float_operators():
+    plan, bench = on_bench(log_power_prologue())
+    assert "input" not in plan.ranges
+    report = reported(with_int8_input(plan, bench.fit), bench)
+    given = by_name(report.tensors)["input"]
+    assert (given.dtype, given.made_by, given.low) == ("int8", "", 0)
+    assert given.sqnr == pytest.approx(given.accumulated_sqnr)
 
 
 def test_an_input_that_is_split():

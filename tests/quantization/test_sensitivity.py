@@ -4,12 +4,14 @@ import numpy as np
 import onnx
 import pytest
 
+from foreign_graphs import log_power_prologue
 from mask_graphs import lstm, magnitudes, read_twice, tcnn
 from quantizers import quantization, ready
 from recovery_bench import bench_of
 from sezoo.errors import UserError
 from sezoo.onnx_file import quantized_nodes
-from sezoo.quantization.graph import initializers
+from sezoo.quantization.graph import initializers, readers
+from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.steps import rounding
 from sezoo.quantization.sensitivity import sensitivity
 
@@ -101,6 +103,19 @@ def test_refitted_weights_of_layers_in_float_do_not_count():
     refitted = rounding(plan, bench)
     assert refitted.weight_scales
     assert sensitivity(refitted, bench, silently) == sensitivity(plan, bench, silently)
+
+
+def test_an_input_of_8_bits_in_front_of_float_operators_stands_for_itself(monkeypatch):
+    plan, bench = on_bench(log_power_prologue())
+    plain = sensitivity(plan, bench, silently)
+    written = Written(monkeypatch, bench)
+    losses = sensitivity(with_int8_input(plan, bench.fit), bench, silently)
+    (of_input,) = [loss for loss in losses if loss.name == "input"]
+    assert (of_input.op_type, of_input.nodes) == ("input", 0)
+    assert of_input.closeness < 60
+    assert [loss for loss in losses if loss is not of_input] == plain
+    (alone,) = [model for model in written.models if readers(model.graph)["input"][0].op_type == "QuantizeLinear"]
+    assert quantized_nodes(alone) == 2
 
 
 def test_the_plan_and_the_settings_stay_as_they_are():

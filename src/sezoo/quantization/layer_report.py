@@ -349,19 +349,23 @@ def _quantizers(plan: Plan, model: onnx.ModelProto) -> list[_Quantizer]:
         lowest, highest = _integer_limits(dtype)
         zero = float(constants[node.input[2]]) if len(node.input) > 2 else 0.0
         ends = (lowest - zero) * scale, (highest - zero) * scale
-        fused, limits = _fused(plan.model, name, {each.name for each in graph.node})
-        maker = made_by.get(before)
-        op_type = "+".join([maker.op_type if maker is not None else "input", *fused])
-        made = maker.name if maker is not None else ""
+        op_type, made = _maker(made_by, before)
+        fused, limits = _fused(plan.model, name, made)
+        op_type = "+".join([op_type, *fused])
         at = _Quantizer(name, made, op_type, dtype, before, behind.output[0], scale, *ends, limits)
         found.setdefault(name, at)  # one that is quantized for each of its readers is told once
     own = _tensor_names(model)
     for name in tensors_to_calibrate(plan.exact, set(plan.op_types)):
         if name not in found and name in own:
-            maker = made_by.get(name)
-            op_type, made = (maker.op_type, maker.name) if maker is not None else ("input", "")
+            op_type, made = _maker(made_by, name)
             found[name] = _Quantizer(name, made, op_type, "float", name, name)
     return list(found.values())
+
+
+def _maker(made_by: Mapping[str, onnx.NodeProto], name: str) -> tuple[str, str]:
+    """The type and the name of the node that makes a tensor."""
+    node = made_by.get(name)
+    return ("input", "") if node is None else (node.op_type, node.name)
 
 
 def _integer_type(graph: onnx.GraphProto, node: onnx.NodeProto) -> str:
@@ -376,11 +380,14 @@ def _integer_limits(dtype: str) -> tuple[int, int]:
     return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
-def _fused(model: onnx.ModelProto, name: str, kept: set[str]) -> tuple[list[str], tuple[float, float]]:
-    """The activations before a quantizer that it stands for, as it cuts off the same, and where they cut."""
+def _fused(model: onnx.ModelProto, name: str, maker: str) -> tuple[list[str], tuple[float, float]]:
+    """The activations that a quantizer stands for, as it cuts off the same, and where they cut.
+
+    They are those of the float model between `maker`, the node before the quantizer, and the tensor.
+    """
     made_by, constants = producers(model.graph), initializers(model.graph)
     op_types, low, high = [], -math.inf, math.inf
-    while name in made_by and made_by[name].op_type in ("Relu", "Clip") and made_by[name].name not in kept:
+    while maker and name in made_by and made_by[name].op_type in ("Relu", "Clip") and made_by[name].name != maker:
         node = made_by[name]
         if node.op_type == "Relu":
             low = max(low, 0.0)

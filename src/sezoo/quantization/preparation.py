@@ -40,14 +40,28 @@ def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.Mode
 
     Raises
     ------
-    UserError : the model cannot be converted or computes something else afterwards.
+    UserError : weights are NaN or infinite; the model cannot be converted, or computes something else afterwards.
     """
+    _check_weights(model, path)
     prepared = _at_opset(_with_constant_weights(model), path)
     if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
         _check_same_mask(model, prepared, path, contract)
     return with_known_shapes(_with_node_names(_with_sums_apart(folded(prepared))))
+
+
+def _check_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Recurrent operators of onnxruntime give masks that look right for weights that are no numbers."""
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            values = onnx.numpy_helper.to_array(weight, str(path.parent))
+            bad = values.size - np.count_nonzero(np.isfinite(values))
+            if bad:
+                raise UserError(
+                    f"{path}: {bad} of the {values.size} weights '{weight.name}' are NaN or infinite; the training "
+                    "diverged: export an earlier checkpoint"
+                )
 
 
 def _with_node_names(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -33,7 +33,7 @@ class LayerLoss:
 
     Attributes
     ----------
-    name : of the layer's node; of the type of the operators.
+    name : of the layer's node; of the type of the operators; input for the model's input.
     nodes : how many there are.
     closeness : dB between the denoised waves and the float model's: the lower, the more this layer costs.
     """
@@ -57,11 +57,11 @@ def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]
     for (name, op_type), nodes in progress(groups.items(), len(groups), "quantizing layer by layer"):
         others = {node.name for node in plan.model.graph.node} - {node.name for node in nodes}
         ends = {node.op_type for node in nodes if outputs & set(node.output)}
-        alone = replace(plan, in_float=plan.in_float | others)
+        alone = replace(plan, in_float=plan.in_float | others, int8_input=not nodes)
         try:
             model = _bench_for(bench, {op_type} - ends).written(alone)
         except UserError:
-            if name != op_type:
+            if name != op_type or not nodes:
                 raise
             continue  # nothing was quantized: these only hand integers on
         found.append(LayerLoss(name, op_type, len(nodes), bench.judged_while_fitting(model)))
@@ -69,8 +69,13 @@ def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]
 
 
 def _groups(plan: Plan) -> dict[tuple[str, str], list[onnx.NodeProto]]:
-    """The quantized nodes by name and type: layers with weights alone, the others together with their like."""
+    """The quantized nodes by name and type: layers with weights alone, the others together with their like.
+
+    An input that is rounded for whatever reads it stands for itself, without nodes.
+    """
     weights, groups = float_weights(plan.model.graph), {}
+    if plan.int8_input:
+        groups["input", "input"] = []
     for node in plan.model.graph.node:
         if node.op_type not in plan.op_types or node.name in plan.in_float:
             continue
@@ -94,5 +99,8 @@ def log_sensitivity(losses: Sequence[LayerLoss]) -> None:
         return
     log.info("closeness with one layer quantized at a time, the costliest first:")
     for loss in losses[:WORST]:
-        what = f"{loss.op_type} {loss.name}" if loss.name != loss.op_type else f"all {loss.nodes} {loss.op_type}"
+        if loss.name != loss.op_type:
+            what = f"{loss.op_type} {loss.name}"
+        else:
+            what = f"all {loss.nodes} {loss.op_type}" if loss.nodes else "the model's input"
         log.info("  %5.1f dB  %s", loss.closeness, what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from sezoo.onnx_file import load_configured, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
 from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.clips import calibration_clips, check_calibration_clips
+from sezoo.quantization.layer_report import layer_report, log_report, write_report
 from sezoo.quantization.length_advice import advise, log_advice
 from sezoo.quantization.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.options import calibration_options
@@ -29,6 +30,7 @@ from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.closeness import Closeness, mask_function
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered
+from sezoo.quantization.sensitivity import sensitivity
 from sezoo.quantization.static_shape import check_axis_name, static_length, with_static_shape
 from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
 from sezoo.quantization.verification import VERIFIED_CALLS, verify
@@ -77,7 +79,7 @@ def quantize(run: Run) -> QuantizedModels:
     if frames != settings.static_sequence_length:
         told = counted(frames, "frame")
         log.info("a call of %s is fixed to %s: quantization.static_sequence_length does not apply", shown(path), told)
-    new_frames, lookahead = patch_lengths(config, frames)
+    new_frames, lookahead = patch_lengths(config, frames, stateful=bool(states_of(prepared)))
     magnitudes = _magnitudes(run, target, Board(new_frames, lookahead))
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
     if target.int8_input:
@@ -86,11 +88,16 @@ def quantize(run: Run) -> QuantizedModels:
     result = recovered(plan, bench, target)
     check_target(result.model, target, path)
 
+    report = layer_report(result, bench, bench.fit)
+    if settings.sensitivity:
+        report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
+    log_report(report)
     log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, new_frames, lookahead))
 
     static = with_static_shape(result.model, frames)
     patch = magnitudes.patch(frames * (VERIFIED_CALLS if states_of(static) else 1))
     models = _write_verified(run.models_folder, prepared, result.model, static, patch)
+    write_report(report, run.folder)
     run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
     _report(run, path, models, result, magnitudes)
     return models
