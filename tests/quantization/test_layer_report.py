@@ -11,8 +11,7 @@ from foreign_graphs import log_power_prologue
 from mask_graphs import BINS, Graph, clip_then_relu, lstm, magnitudes, tcnn
 from quantizers import quantization, ready, weights_of
 from recovery_bench import bench_of, excerpts_of
-from sezoo.quantization import layer_report as module
-from sezoo.quantization.layer_report import REPORT, convergence, layer_report, log_report, write_report
+from sezoo.quantization.layer_report import REPORT, Weakness, convergence, layer_report, log_report, write_report
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, Tried
 from sezoo.quantization.recovery.steps import int16_input, rounding, split_input
@@ -220,12 +219,12 @@ def test_models_with_states(model):
 def test_tensors_are_looked_at_in_parts_that_fit_into_memory(monkeypatch):
     plan, bench = on_bench(tcnn(blocks=2))
     at_once = reported(plan, bench)
-    monkeypatch.setattr(module, "VALUES_AT_ONCE", 3000)
+    monkeypatch.setattr("sezoo.quantization.layer_report.tensors.VALUES_AT_ONCE", 3000)
     assert reported(plan, bench).tensors == at_once.tensors
 
 
 def test_few_excerpts_are_run(monkeypatch):
-    monkeypatch.setattr(module, "MOST_EXCERPTS", 2)
+    monkeypatch.setattr("sezoo.quantization.layer_report.report.MOST_EXCERPTS", 2)
     clips = magnitudes(20, 20, 20, 20, 20)
     clips[1] *= 1000
     report = reported(*on_bench(one_convolution()), clips)
@@ -329,7 +328,7 @@ def test_the_log_is_short(caplog):
 def test_weights_and_long_names_in_the_log(caplog):
     report = reported(*on_bench(one_convolution()))
     long = dataclasses.replace(report.layers[0], name="/net" * 20 + "/Conv")
-    weak = module.Weakness(long.name, "weights", "Conv", 3.0, "one scale for all weights")
+    weak = Weakness(long.name, "weights", "Conv", 3.0, "one scale for all weights")
     with caplog.at_level(logging.INFO):
         log_report(dataclasses.replace(report, worst=(weak,), sensitivity=(LayerLoss("Add", "Add", 6, 12.0),)))
     lines = [record.getMessage() for record in caplog.records]

@@ -1,0 +1,19 @@
+"""The ratio of signal to quantization noise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+__all__ = ["energy", "sqnr"]
+
+
+def energy(values: np.ndarray) -> float:
+    """Sum of squares, in float64."""
+    return float(np.square(values).sum(dtype=np.float64))
+
+
+def sqnr(signal: float, noise: float) -> float | None:
+    """In dB, of two energies; None where there is nothing to compare, or no difference."""
+    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
