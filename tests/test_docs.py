@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"`([\w/]+\.(?:yaml|py))`")
 MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"}
 TRAINED = {"trained_model.onnx", "best_trained_model.onnx"}
-DOCUMENTS = ["README.md", "docs/quantization.md", "docs/evaluation.md", "docs/training.md"]
+DOCUMENTS = ["README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"]
 
 
 def blocks(document):

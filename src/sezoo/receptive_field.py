@@ -13,7 +13,7 @@ from sezoo.model_axes import with_dynamic_axes
 from sezoo.model_states import states_of
 from sezoo.onnx_file import axes_of, graph_inputs
 
-__all__ = ["longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
+__all__ = ["RECURRENT", "longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
 
 LONGEST_FIELD = 4096
 """Frames on either side up to which a receptive field is searched."""

@@ -15,7 +15,7 @@ from sezoo.errors import UserError
 from sezoo.mask_model import Contract, MaskModel
 from sezoo.onnx_file import graph_inputs
 
-__all__ = ["MIN_OPSET", "prepare", "with_known_shapes", "with_used_opsets"]
+__all__ = ["MIN_OPSET", "check_weights", "prepare", "with_known_shapes", "with_used_opsets"]
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,8 @@ def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.Mode
 
     Raises
     ------
-    UserError : weights are NaN or infinite; the model cannot be converted, or computes something else afterwards.
+    UserError : the model cannot be converted or computes something else afterwards.
     """
-    _check_weights(model, path)
     prepared = _at_opset(_with_constant_weights(model), path)
     if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)
@@ -51,8 +50,13 @@ def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.Mode
     return with_known_shapes(_with_node_names(_with_sums_apart(folded(prepared))))
 
 
-def _check_weights(model: onnx.ModelProto, path: Path) -> None:
-    """Recurrent operators of onnxruntime give masks that look right for weights that are no numbers."""
+def check_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Check that all weights are numbers: recurrent operators may give masks that look right with others.
+
+    Raises
+    ------
+    UserError : NaN or infinite weights.
+    """
     for weight in model.graph.initializer:
         if weight.data_type == onnx.TensorProto.FLOAT:
             values = onnx.numpy_helper.to_array(weight, str(path.parent))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from sezoo.quantization.length_advice import advise, log_advice
 from sezoo.quantization.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.preparation import prepare
+from sezoo.quantization.preparation import check_weights, prepare
 from sezoo.quantization.qdq import operators_to_quantize, quantized
 from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.closeness import Closeness, mask_function
@@ -88,6 +89,7 @@ def quantize(run: Run) -> QuantizedModels:
     result = recovered(plan, bench, target)
     check_target(result.model, target, path)
 
+    _tell_what_stays_in_float(result.plan)
     report = layer_report(result, bench, bench.fit)
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
@@ -133,6 +135,19 @@ def _calibrated(
     return Plan(prepared, prepared, ranges, tuple(op_types)), bench
 
 
+def _tell_what_stays_in_float(plan: Plan) -> None:
+    """Name the operators that work in float, in the int8 model as in the float one."""
+    values = (*plan.model.graph.value_info, *plan.model.graph.output)
+    in_float = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    kinds = Counter(
+        f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        for node in plan.model.graph.node
+        if node.output[0] in in_float and (node.op_type not in plan.op_types or node.name in plan.in_float)
+    )
+    if kinds:
+        log.info("in float as before: %s", ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+
+
 def _warn_of_empty_ranges(ranges: Ranges) -> None:
     """Say which tensors were zero on all clips."""
     empty = [name for name, (low, high) in ranges.items() if low == high == 0]
@@ -151,18 +166,24 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
     ------
     UserError : the model, the settings or the folder of clips are not fit for it.
     """
-    calibration_options(config.quantization)
-    check_steps(config.quantization.accuracy_recovery)
-    check_settings(config.quantization, target_of(config))
+    _check_settings(config)
     check_calibration_clips(config)
     if not model_is_made:
         _prepared(config.model.onnx_path, config)
 
 
+def _check_settings(config: Config) -> None:
+    calibration_options(config.quantization)
+    check_steps(config.quantization.accuracy_recovery)
+    check_settings(config.quantization, target_of(config))
+
+
 def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], Target]:
     """The checked float model, ready for calibration, the types of its operators that are quantized, and for what."""
     settings = config.quantization
+    _check_settings(config)
     model = with_states(load_configured(path), settings.states)
+    check_weights(model, path)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
     prepared = prepare(model, path, contract)

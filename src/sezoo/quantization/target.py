@@ -13,10 +13,9 @@ from sezoo.config.sections import Config, Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input
 from sezoo.quantization.graph import initializers, producers, readers
+from sezoo.receptive_field import RECURRENT
 
 __all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
-
-RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan", "If")
 
 ST_EDGE_AI = {
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
@@ -155,7 +154,7 @@ def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
 def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
     constants, made_by = initializers(model.graph), producers(model.graph)
     for node in model.graph.node:
-        if node.op_type in RECURRENT:
+        if node.op_type in RECURRENT | {"If"}:
             yield f"{_named(node)} has no int8 form; decompose it into Gemm, Sigmoid, Tanh, Mul and Add"
         elif node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
             for name in node.input[:2]:

@@ -27,6 +27,7 @@ from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes
 from sezoo.quantization.recovery.excerpts import Excerpt
 from sezoo.quantization.recovery.linear_layers import LINEAR
+from sezoo.receptive_field import RECURRENT
 
 __all__ = ["first_activations", "with_int8_input", "with_int16_input", "with_split_input"]
 
@@ -49,7 +50,7 @@ def first_activations(plan: Plan) -> list[str]:
     behind_layers: set[str] = set()
     found: dict[str, None] = {}
     for node in plan.model.graph.node:
-        if node.op_type in LINEAR or any(name in behind_layers for name in node.input):
+        if node.op_type in (*LINEAR, *RECURRENT) or any(name in behind_layers for name in node.input):
             behind_layers.update(node.output)
         if node.op_type in LINEAR and node.op_type in plan.op_types and node.input[1] in weights:
             source = node.input[0]

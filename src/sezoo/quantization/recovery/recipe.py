@@ -22,6 +22,9 @@ __all__ = ["STEPS", "Recovered", "Tried", "check_steps", "decibels", "recovered"
 
 log = logging.getLogger(__name__)
 
+INAUDIBLE = 60.0
+"""dB of closeness above which nothing is left to win."""
+
 KEY = "quantization.accuracy_recovery"
 
 
@@ -96,11 +99,13 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
     tried: list[Tried] = []
     for step in _steps(wanted, target):
+        if auto and closest >= INAUDIBLE:
+            break
         if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
             continue  # rounding has seen to the means, in one pass
         candidate = step.run(plan, bench)
         if candidate is plan:
-            log.info("  %s: nothing to do", step.name)
+            log.debug("  %s: nothing to do", step.name)
             continue
         written = bench.written(candidate)
         found = bench.judged(written)
@@ -109,7 +114,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
         log.info("  %s: %s%s (%s)", step.name, decibels(found), "" if kept else ", not kept", step.does)
         if kept:
             plan, model, closest = candidate, written, found
-    if auto and not any(step.kept for step in tried):
+    if auto and closest < INAUDIBLE and not any(step.kept for step in tried):
         log.info("no step brings the int8 model closer to the float model: the plain one is written")
     return Recovered(plan, model, plain, closest, tuple(tried))
 
