@@ -49,7 +49,7 @@ class Target:
     ----------
     name : in the YAML file.
     words : for messages.
-    input_steps : the ways to more than 8 bits at the input, the best first.
+    input_step : the way to more than 8 bits at the input that is tried unasked; None if there is none.
     rules : each says what a written model breaks, and which node or tensor does.
     int8_input : the model's input is rounded to 8 bits, though it may be float operators that read it.
     board_gain : calibrate on magnitudes with the board's input gain, which are what the network will see there.
@@ -57,14 +57,14 @@ class Target:
 
     name: str
     words: str
-    input_steps: tuple[str, ...]
+    input_step: str | None
     rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
     int8_input: bool = False
     board_gain: bool = False
 
     def allows(self, step: str) -> bool:
         """Whether a step of accuracy recovery gives models that this target can run."""
-        return step not in ("int16_input", "split_input") or step in self.input_steps
+        return not (self.int8_input and step in ("int16_input", "split_input"))
 
 
 def target_of(config: Config) -> Target:
@@ -175,11 +175,11 @@ def _named(node: onnx.NodeProto) -> str:
 
 
 TARGETS = {
-    "generic": Target("generic", "any runtime that reads QDQ models", ("split_input",)),
+    "generic": Target("generic", "any runtime that reads QDQ models", "split_input"),
     "stm32n6": Target(
         "stm32n6",
         "the NPU of the STM32N6",
-        (),
+        None,
         (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
         int8_input=True,
         board_gain=True,
@@ -187,7 +187,7 @@ TARGETS = {
     "cortex-m": Target(
         "cortex-m",
         "integer kernels on a Cortex-M",
-        ("int16_input", "split_input"),
+        "int16_input",
         (_macs_are_int8, _weights_are_symmetric),
     ),
 }

@@ -1,5 +1,7 @@
 """More than 8 bits at the input, or just 8 where float operators read it."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -110,3 +112,11 @@ def test_an_input_that_is_quantized_needs_neither():
     rounded = with_int8_input(plan, bench.fit)
     assert input_floor(rounded, bench) is rounded
     assert list(quantizers(quantized(rounded, quantization()))) == list(quantizers(quantized(plan, quantization())))
+
+
+def test_16_bits_behind_a_relu_do_not_lose_it():
+    """onnxruntime leaves the Relu to the quantizer, which cuts nothing off if it is symmetric."""
+    plan, bench = made(foreign_graphs.attention_gate)
+    relus = {node.output[0] for node in plan.exact.graph.node if node.op_type == "Relu"}
+    finer = replace(plan, int16=frozenset(relus))
+    assert bench.judged(bench.written(finer)) > bench.judged(bench.written(plan)) - 1

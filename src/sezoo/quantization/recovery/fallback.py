@@ -1,8 +1,8 @@
-"""16 bits, or float, for the few tensors that hurt most, within what the user allows."""
+"""16 bits, or float, for the few layers that hurt most, within the share of the MACs that the user allows."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sezoo.model_summary import macs_by_node
 from sezoo.quantization.plan import Plan
@@ -13,9 +13,10 @@ __all__ = ["fallback"]
 
 
 def fallback(plan: Plan, bench: Bench) -> Plan:
-    """Leave the layers in float that gain most by it, while their share of the MACs is allowed.
+    """Give the layers more bits that gain most by it, while their share of the MACs is allowed.
 
-    Each is tried alone on excerpts that steps may learn from; then they are taken in the order of their gain.
+    Each is tried alone, with its input in 16 bits and wholly in float, on excerpts that steps may learn from; then
+    the ways are taken in the order of their gain. Of two that are as good the one with integers is taken.
     """
     allowed = bench.settings.max_float_macs
     if not allowed:
@@ -23,19 +24,42 @@ def fallback(plan: Plan, bench: Bench) -> Plan:
     by_output = macs_by_node(plan.exact)
     macs = {node.name: by_output[node.output[0]] or 0 for node in plan.exact.graph.node}
     total, spent = sum(macs.values()), 0
-    layers = [
-        node.name
-        for node in plan.model.graph.node
-        if node.op_type in LINEAR and node.op_type in plan.op_types and 0 < macs.get(node.name, 0) <= allowed * total
-    ]
+    layers = [node for node in plan.model.graph.node if node.op_type in LINEAR and node.op_type in plan.op_types]
+    ways = [Way(frozenset({node.name}), macs.get(node.name, 0), in_float=node.name) for node in layers]
+    for source in dict.fromkeys(node.input[0] for node in layers):
+        reading = frozenset(node.name for node in layers if node.input[0] == source)
+        if _may_be_int16(plan, source):
+            ways.append(Way(reading, sum(macs.get(name, 0) for name in reading), int16=source))
     closest = bench.judged_while_fitting(bench.written(plan))
-    gains = {name: bench.judged_while_fitting(bench.written(_in_float(plan, name))) - closest for name in layers}
-    chosen = plan
-    for name in sorted(layers, key=lambda name: -gains[name]):
-        if gains[name] > 0 and spent + macs[name] <= allowed * total:
-            chosen, spent = _in_float(chosen, name), spent + macs[name]
+    gains = {
+        way: bench.judged_while_fitting(bench.written(way.taken(plan))) - closest
+        for way in ways
+        if 0 < way.macs <= allowed * total
+    }
+    chosen, done = plan, set()
+    for way, gain in sorted(gains.items(), key=lambda item: (-round(item[1], 1), item[0].int16 is None)):
+        if gain > 0 and not way.layers & done and spent + way.macs <= allowed * total:
+            chosen, spent = way.taken(chosen), spent + way.macs
+            done |= way.layers
     return chosen
 
 
-def _in_float(plan: Plan, name: str) -> Plan:
-    return replace(plan, in_float=plan.in_float | {name})
+@dataclass(frozen=True)
+class Way:
+    """More bits for layers that cost so many MACs: one of them in float, or what they read in 16 bits."""
+
+    layers: frozenset[str]
+    macs: int
+    in_float: str | None = None
+    int16: str | None = None
+
+    def taken(self, plan: Plan) -> Plan:
+        """The plan with it."""
+        if self.in_float is not None:
+            return replace(plan, in_float=plan.in_float | {self.in_float})
+        return replace(plan, int16=plan.int16 | {self.int16})
+
+
+def _may_be_int16(plan: Plan, source: str) -> bool:
+    """Whether the target knows 16 bits, and the tensor is no part of a transform."""
+    return not plan.int8_input and source in plan.ranges and source not in plan.fixed_ranges | plan.int16

@@ -120,12 +120,12 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
 
 
 def _steps(wanted: tuple[str, ...], target: Target) -> list[Step]:
-    """The steps to take: all that the target allows, of the ways to a finer input its first; or those listed."""
+    """The steps to take: those listed, or all, of the ways to a finer input the one that is the target's."""
     if wanted == ("none",):
         return []
     if wanted != ("auto",):
         return [step for step in STEPS if step.name in wanted]
-    others = {"int16_input", "split_input"} - {*target.input_steps[:1]}
+    others = {"int16_input", "split_input"} - {target.input_step}
     return [step for step in STEPS if step.name not in others]
 
 
