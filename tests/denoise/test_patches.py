@@ -77,11 +77,27 @@ def test_a_recurrent_model_has_a_long_context(monkeypatch):
     np.testing.assert_allclose(masks, model(magnitude[np.newaxis])[0], atol=1e-3)
 
 
-def test_every_patch_has_its_context_and_zeros_outside_the_clip():
+def test_every_patch_has_its_context_and_the_clip_mirrored_outside():
     model, magnitude = Unity(), np.arange(1, 8, dtype=np.float32)[np.newaxis]
-    assert masks_of(model, Patches(3, 2), magnitude).shape == (1, 7)
+    for pieces in ((), (1,), (2, 3), (6,)):
+        model.seen.clear()
+        assert masks_of(model, Patches(3, 2), magnitude, pieces).shape == (1, 7)
+        seen = np.concatenate(model.seen)[:, 0].tolist()
+        assert seen == [[3, 2, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7, 6], [5, 6, 7, 6, 5, 4, 3]]
+
+
+def test_or_zeros_outside():
+    model, magnitude = Unity(), np.arange(1, 8, dtype=np.float32)[np.newaxis]
+    masks_of(model, Patches(3, 2, mirrored=False), magnitude)
     seen = np.concatenate(model.seen)[:, 0].tolist()
     assert seen == [[0, 0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7, 0], [5, 6, 7, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_clips_shorter_than_the_context(frames):
+    model = Unity()
+    assert masks_of(model, Patches(3, 5), np.ones((1, frames), np.float32)).shape == (1, frames)
+    assert (np.concatenate(model.seen) == 1).all()
 
 
 def test_a_static_model_is_run_patch_by_patch_and_gives_the_same():

@@ -82,6 +82,7 @@ class MaskStream:
         else:
             self.step, (self.before, self.after) = WHOLE_CLIP_FRAMES, play.context
         self.held = self.before if in_patches else 0  # frames of context before the first pending one
+        self.to_mirror = self.before if in_patches and play.mirrored else 0  # of them still zeros
         self.magnitude = np.zeros((bins, self.held), np.float32)
         self.spectrum = np.zeros((bins, 0), np.complex64)
 
@@ -109,8 +110,10 @@ class MaskStream:
             return self.spectrum
         steps = -(-left // self.step)
         if self.length is not None:
+            self._mirror_beginning()
             behind = steps * self.step - left + self.after
-            self.magnitude = np.pad(self.magnitude, [(0, 0), (0, behind)])
+            mirrored = isinstance(self.play, Patches) and self.play.mirrored
+            self.magnitude = np.pad(self.magnitude, [(0, 0), (0, behind)], mode="reflect" if mirrored else "constant")
             return self._masked(left, steps)
         return self._take(left, self.run(self.magnitude[np.newaxis])[0, :, self.held :])
 
@@ -119,12 +122,20 @@ class MaskStream:
         if not steps:
             return self.spectrum[:, :0]
         if self.length is not None:
+            self._mirror_beginning()
             return self._take(frames, self._patch_masks(steps)[:, :frames])
         masked = []
         for _ in range(steps):
             piece = self.magnitude[np.newaxis, :, : self.held + self.step + self.after]
             masked.append(self._take(self.step, self.run(piece)[0, :, self.held : self.held + self.step]))
         return np.concatenate(masked, axis=1)
+
+    def _mirror_beginning(self) -> None:
+        """Put the clip's first frames, mirrored, in the place of the zeros before it; once, when they are there."""
+        if self.to_mirror:
+            clip = self.magnitude[:, self.to_mirror :]
+            self.magnitude = np.pad(clip, [(0, 0), (self.to_mirror, 0)], mode="reflect")
+            self.to_mirror = 0
 
     def _patch_masks(self, patches: int) -> np.ndarray:
         """The masks of the new frames of so many patches: (bins, patches * step) float32."""

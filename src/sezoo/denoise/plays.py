@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Board", "Patches", "Play", "WholeClip"]
 
@@ -27,11 +27,17 @@ class WholeClip:
 class Patches:
     """Fixed lengths of `frames` new ones with `lookahead` frames on either side, masks stitched together.
 
-    The spectrum is the whole clip's. Before and after the clip the magnitudes are 0.
+    The spectrum is the whole clip's.
+
+    Attributes
+    ----------
+    mirrored : before and after the clip stand its own frames, mirrored; otherwise the magnitudes there are 0. A network
+        takes zeros for silence that ends where the clip begins, which is not what its layers' own padding says.
     """
 
     frames: int = 30
     lookahead: int = 5
+    mirrored: bool = field(default=True, kw_only=True)
 
     @property
     def length(self) -> int:
@@ -54,6 +60,7 @@ class Board(Patches):
         even as onnxruntime does.
     """
 
+    mirrored: bool = field(default=False, kw_only=True)
     silence_threshold: float | None = -50.0
     input_gain: bool = True
     half_away: bool = True

@@ -1,5 +1,6 @@
 """Float ONNX model and noisy recordings in, two int8 QDQ models out.
 
-`service` is the way through: `preparation` -> `calibration` (`histogram`) -> `qdq` -> `static_shape` ->
+`service` is the way through: `preparation` -> `magnitudes` (of `clips`) -> `calibration` (`histogram`) -> `plan`, which
+`recovery` makes better and `qdq` writes -> `target` (its rules) -> `layer_report`, `length_advice` -> `static_shape` ->
 `verification`.
 """

@@ -111,7 +111,9 @@ def advise(
 
     @cache
     def of_patches(lookahead: int) -> float:
-        return _measured(closeness, _in_patches(int8, Patches(min(frames, EXCERPT_FRAMES // 2), lookahead)))
+        return _measured(
+            closeness, _in_patches(int8, Patches(min(frames, EXCERPT_FRAMES // 2), lookahead, mirrored=False))
+        )
 
     needed = _needed(of_patches, lookahead, longest, _goal(whole))
     return LengthAdvice(field, frames, lookahead, of_patches(lookahead), whole, needed, of_patches(needed))

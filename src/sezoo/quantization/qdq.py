@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,8 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
             list(plan.op_types),
             options,
         )
-        quantizer.quantize_model()
+        with _quiet():
+            quantizer.quantize_model()
         quantizer.model.topological_sort()
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
         raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {first_line(error)}") from error
@@ -153,6 +155,17 @@ def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProt
     return model
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime warns on the terminal of what is decided here on purpose, a line for every node."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _scale_overrides(scale: np.ndarray, axis: int = 0) -> list[dict[str, Any]]:
     """Scales of a weight's channels (channels,), or of the whole (), as onnxruntime's quantizer takes them."""
     if not scale.ndim:
@@ -190,6 +203,8 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         if node.op_type != "QuantizeLinear" or node.input[0] not in weights:
             continue
         values, scale, zero_point = (onnx.numpy_helper.to_array(weights[name]) for name in node.input)
+        if zero_point.dtype.kind not in "iu":  # 4 bits and floats of 8 are onnxruntime's business
+            continue
         axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
         along = [1] * values.ndim
         if scale.ndim:

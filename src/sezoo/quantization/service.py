@@ -80,8 +80,8 @@ def quantize(run: Run) -> QuantizedModels:
     if frames != settings.static_sequence_length:
         told = counted(frames, "frame")
         log.info("a call of %s is fixed to %s: quantization.static_sequence_length does not apply", shown(path), told)
-    new_frames, lookahead = patch_lengths(config, frames, stateful=bool(states_of(prepared)))
-    magnitudes = _magnitudes(run, target, Board(new_frames, lookahead))
+    patches = _patches(config, frames, stateful=bool(states_of(prepared)))
+    magnitudes = _magnitudes(run, target, patches)
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
     if target.int8_input:
         plan = with_int8_input(plan, bench.fit)
@@ -94,15 +94,24 @@ def quantize(run: Run) -> QuantizedModels:
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
-    log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, new_frames, lookahead))
+    log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead))
 
     static = with_static_shape(result.model, frames)
     patch = magnitudes.patch(frames * (VERIFIED_CALLS if states_of(static) else 1))
     models = _write_verified(run.models_folder, prepared, result.model, static, patch)
-    write_report(report, run.folder)
+    run.tracker.artifact(write_report(report, run.folder), "reports")
     run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
     _report(run, path, models, result, magnitudes)
     return models
+
+
+def _patches(config: Config, frames: int, *, stateful: bool) -> Board:
+    """The patches that the static model will be run in; lengths that do not fit it are for who runs it to mend."""
+    try:
+        return Board(*patch_lengths(config, frames, stateful=stateful))
+    except UserError as error:
+        log.warning("%s", error)
+        return Board(frames, 0)
 
 
 def _magnitudes(run: Run, target: Target, board: Board) -> CalibrationMagnitudes:
@@ -145,7 +154,7 @@ def _tell_what_stays_in_float(plan: Plan) -> None:
         if node.output[0] in in_float and (node.op_type not in plan.op_types or node.name in plan.in_float)
     )
     if kinds:
-        log.info("in float as before: %s", ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+        log.info("in float: %s", ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
 
 
 def _warn_of_empty_ranges(ranges: Ranges) -> None:

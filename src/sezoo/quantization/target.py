@@ -13,6 +13,7 @@ from sezoo.config.sections import Config, Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input
 from sezoo.quantization.graph import initializers, producers, readers
+from sezoo.quantization.recovery.linear_layers import LINEAR
 from sezoo.receptive_field import RECURRENT
 
 __all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
@@ -61,6 +62,11 @@ class Target:
     rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
     int8_input: bool = False
     board_gain: bool = False
+
+    @property
+    def all_int8(self) -> bool:
+        """Whether no multiplication may be in float or in more than 8 bits, but for those of the input."""
+        return _macs_are_int8 in self.rules
 
     def allows(self, step: str) -> bool:
         """Whether a step of accuracy recovery gives models that this target can run."""
@@ -111,6 +117,11 @@ def check_settings(settings: Quantization, target: Target) -> None:
             "quantization.per_channel: found False; quantization.target: stm32n6 needs a scale for each channel of "
             "the weights: True, or another target"
         )
+    if target.all_int8 and settings.max_float_macs:
+        raise UserError(
+            f"quantization.max_float_macs: found {settings.max_float_macs:g}; quantization.target: {target.name} has "
+            "all layers in int8; allowed: 0, or another target"
+        )
     for step in settings.accuracy_recovery:
         if not target.allows(step):
             raise UserError(
@@ -144,8 +155,12 @@ def _activations_of_8_bits(model: onnx.ModelProto) -> Iterator[str]:
 
 def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
     constants = initializers(model.graph)
+    layers = [node for node in model.graph.node if node.op_type in LINEAR]
+    weights = {node.input[1] for node in layers}
     for node in model.graph.node:
-        if node.op_type == "DequantizeLinear" and node.input[0] in constants and len(node.input) > 2:
+        if node.output[0] in weights and node.op_type == "DequantizeLinear" and node.input[0] in constants:
+            if len(node.input) < 3:
+                continue
             values, zero = constants[node.input[0]], constants.get(node.input[2])
             if values.dtype == np.int8 and zero is not None and zero.any():
                 yield f"weights '{node.input[0]}' have a zero point; they have to be symmetric"
@@ -156,7 +171,7 @@ def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
     for node in model.graph.node:
         if node.op_type in RECURRENT | {"If"}:
             yield f"{_named(node)} has no int8 form; decompose it into Gemm, Sigmoid, Tanh, Mul and Add"
-        elif node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+        elif node.op_type in LINEAR:
             for name in node.input[:2]:
                 maker = made_by.get(name)
                 if name in constants or maker is None or maker.op_type != "DequantizeLinear":

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import onnx
 
 from sezoo.config.sections import Quantization
+from sezoo.errors import UserError
 from sezoo.quantization.calibration import CalibrationOptions, calibrate
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.qdq import quantized
@@ -51,14 +53,23 @@ class Bench:
 
     def judged(self, model: onnx.ModelProto) -> float:
         """SI-SNR of the model's denoised waves against the float model's, in dB."""
-        return self.closeness(mask_function(model))
+        return _judged(self.closeness, model)
 
     def judged_while_fitting(self, model: onnx.ModelProto) -> float:
         """The same on excerpts that steps may learn from."""
-        return self.fit_closeness(mask_function(model))
+        return _judged(self.fit_closeness, model)
 
     def completed(self, plan: Plan) -> Plan:
         """The plan with ranges for the tensors that have none yet."""
         clips = ([excerpt.magnitude] for excerpt in self.fit)
         found = calibrate(plan.exact, clips, plan.op_types, self.options, call_frames=self.call_frames)
         return replace(plan, ranges=found | plan.ranges)
+
+
+def _judged(closeness: Closeness, model: onnx.ModelProto) -> float:
+    """As close as can be heard; minus infinity for a model that onnxruntime cannot load."""
+    try:
+        masks = mask_function(model)
+    except UserError:
+        return -np.inf
+    return closeness(masks)

@@ -18,7 +18,7 @@ __all__ = ["Closeness", "mask_function"]
 EQUAL = 100.0
 """dB given to waves that agree to rounding: nobody hears a difference, and a mean over clips stays finite."""
 
-SILENT = 1e-10
+SILENT = 1e-14
 """Mean square of a wave that has nothing to compare."""
 
 MaskOf = Callable[[np.ndarray], np.ndarray]
@@ -66,6 +66,8 @@ def _si_snr(reference: np.ndarray, wave: np.ndarray) -> float:
     target = reference * (np.dot(reference, wave) / np.dot(reference, reference))
     wanted, error = np.sum(np.square(target)), np.sum(np.square(wave - target))
     limit = 10.0 ** (EQUAL / 10)
+    if wanted < np.finfo(np.float32).tiny:  # a silent wave is as far away as can be
+        return -EQUAL
     if error * limit <= wanted:
         return EQUAL
     return float(10 * np.log10(max(wanted / error, 1 / limit)))

@@ -105,13 +105,14 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
             continue  # rounding has seen to the means, in one pass
         candidate = step.run(plan, bench)
         if candidate is plan:
-            log.debug("  %s: nothing to do", step.name)
+            log.log(logging.DEBUG if auto else logging.INFO, "  %s: nothing to do", step.name)
             continue
         written = bench.written(candidate)
         found = bench.judged(written)
         kept = not auto or found >= closest + step.least_gain
         tried.append(Tried(step.name, step.does, closest, found, kept))
-        log.info("  %s: %s%s (%s)", step.name, decibels(found), "" if kept else ", not kept", step.does)
+        why_not = "" if kept else f", not kept: less than {step.least_gain:g} dB closer"
+        log.info("  %s: %s%s (%s)", step.name, decibels(found), why_not, step.does)
         if kept:
             plan, model, closest = candidate, written, found
     if auto and closest < INAUDIBLE and not any(step.kept for step in tried):
@@ -125,7 +126,7 @@ def _steps(wanted: tuple[str, ...], target: Target) -> list[Step]:
         return []
     if wanted != ("auto",):
         return [step for step in STEPS if step.name in wanted]
-    others = {"int16_input", "split_input"} - {target.input_step}
+    others = {"int16_input", "split_input"} - {target.input_step} | ({"fallback"} if target.all_int8 else set())
     return [step for step in STEPS if step.name not in others]
 
 

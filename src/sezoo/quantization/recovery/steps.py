@@ -78,6 +78,8 @@ def rounding(plan: Plan, bench: Bench) -> Plan:
         fitted = refitted(exact, together.covariance, together.cross_covariance)
         integers = rounded(fitted, together.covariance, largest=largest, per_channel=per_channel)
         matrix = integers.integers * integers.scales[..., np.newaxis]
+        if not np.isfinite(matrix).all():  # weights so large that their squares are not numbers any more
+            continue
         of_channels = integers.scales.reshape(-1)
         scales[name] = (of_channels if per_channel else of_channels[0], layer.channel_axis)
         set_weights(model.graph, {name: layer.stored(matrix)})
