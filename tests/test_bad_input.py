@@ -303,9 +303,19 @@ def test_no_model(project, fails):
 def test_a_model_whose_mask_is_not_a_number(project, fails):
     model = onnx.load("model.onnx")
     bias = next(weight for weight in model.graph.initializer if weight.name == "b2")
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(257, np.nan, np.float32), "b2"))
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(257, 3e38, np.float32), "b2"))
+    model.graph.node[-1].op_type = "Exp"
     onnx.save(model, "other.onnx")
     assert fails("model.onnx_path=other.onnx") == "other.onnx: the mask has NaN or infinite values"
+
+
+def test_weights_that_are_not_numbers(project, fails):
+    model = onnx.load("model.onnx")
+    bias = next(weight for weight in model.graph.initializer if weight.name == "b2")
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(257, np.nan, np.float32), "b2"))
+    onnx.save(model, "other.onnx")
+    message = "other.onnx: 257 of the 257 weights 'b2' are NaN or infinite; the training diverged: "
+    assert fails("model.onnx_path=other.onnx") == message + "export an earlier checkpoint"
 
 
 # -- where results go ---------------------------------------------------------------------------------
