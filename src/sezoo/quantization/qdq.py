@@ -74,9 +74,9 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     }
     options = qdq_options(quantization)
     overrides = options["TensorQuantOverrides"]
-    # the user's first: onnxruntime checks no further than the first entry
-    # Symmetric, as kernels for 16 bits have it; but onnxruntime leaves out a Relu whose quantizer should do its work,
-    # and does not see that a symmetric one does not.
+    # The user's come first: onnxruntime checks no further than the first entry. 16 bits are symmetric, as kernels for
+    # them have it; but onnxruntime leaves out a Relu whose quantizer should do its work, and does not see that a
+    # symmetric one does not.
     cut_off = {name for node in plan.model.graph.node if node.op_type in ("Relu", "Clip") for name in node.output}
     overrides |= {
         name: [{"quant_type": QuantType.QInt16, "symmetric": name not in cut_off}]

@@ -20,19 +20,8 @@ __all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
 
 ST_EDGE_AI = {
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
-    *(
-        "Relu",
-        "LeakyRelu",
-        "PRelu",
-        "Clip",
-        "Elu",
-        "HardSigmoid",
-        "HardSwish",
-        "Sigmoid",
-        "Tanh",
-        "Softmax",
-        "Softplus",
-    ),
+    *("Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Softmax"),
+    "Softplus",
     *("Exp", "Log", "Sqrt", "Reciprocal", "Round", "Floor", "Ceil", "Erf", "ReduceMean", "ReduceSum", "ReduceMax"),
     *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LayerNormalization"),
     *("InstanceNormalization", "Concat", "Split", "Slice", "Pad", "Transpose", "Reshape", "Flatten", "Squeeze"),

@@ -37,12 +37,10 @@ def channel_peaks(
     return peaks
 
 
-def class_factors(ties: ChannelTies, peaks: Mapping[str, np.ndarray], *, sums: bool) -> np.ndarray:
+def class_factors(ties: ChannelTies, peaks: Mapping[str, np.ndarray]) -> np.ndarray:
     """The factor of each class of channels: (classes,) float64, from 1 to `LARGEST_FACTOR`.
 
-    Parameters
-    ----------
-    sums : also scale channels that are added to others.
+    Channels that are added to others keep theirs: along a residual stream every sum would want another factor.
     """
     count = 1 + max((int(classes.max()) for classes in ties.classes.values()), default=0)
     factors = np.full(count, np.inf)
@@ -51,8 +49,7 @@ def class_factors(ties: ChannelTies, peaks: Mapping[str, np.ndarray], *, sums: b
         np.minimum.at(factors, ties.classes[name], room)
     factors[0] = 1
     factors[np.isinf(factors)] = 1  # of silent channels nothing is known
-    if not sums:
-        factors[list(ties.summed)] = 1
+    factors[list(ties.summed)] = 1
     return np.clip(factors, 1, LARGEST_FACTOR)
 
 

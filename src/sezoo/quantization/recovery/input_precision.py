@@ -46,7 +46,7 @@ FINE_STEPS = int(MAGNIFIED / 2)
 
 def first_activations(plan: Plan) -> list[str]:
     """The activations on which the first layers work: between them and the model's input nothing holds weights."""
-    weights, made_by = float_weights(plan.model.graph), producers(plan.model.graph)
+    weights = float_weights(plan.model.graph)
     behind_layers: set[str] = set()
     found: dict[str, None] = {}
     for node in plan.model.graph.node:
@@ -56,7 +56,7 @@ def first_activations(plan: Plan) -> list[str]:
             source = node.input[0]
             if source not in behind_layers and source in plan.ranges and source not in weights:
                 found[source] = None
-    return [name for name in found if name not in made_by or made_by[name].op_type not in LINEAR]
+    return list(found)
 
 
 def with_int8_input(plan: Plan, excerpts: Sequence[Excerpt]) -> Plan:

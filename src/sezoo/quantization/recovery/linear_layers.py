@@ -1,4 +1,4 @@
-"""The layers that hold the weights, seen as matrices: rows of outputs are weights times columns of inputs."""
+"""The layers that hold the weights, seen as matrices: outputs are weights times columns of inputs."""
 
 from __future__ import annotations
 
@@ -65,13 +65,6 @@ class LinearLayer:
         if self.op_type != "Conv":
             return matrix[0] if self.transposed else matrix[0].T
         return matrix.reshape(self.shape)
-
-    def rows(self, output: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """An output of the layer as (groups, outputs of a group, positions), at some of its positions."""
-        if self.op_type != "Conv":
-            return output.reshape(-1, output.shape[-1])[positions].T[np.newaxis]
-        channels = output[0].reshape(output.shape[1], -1)[:, positions]
-        return channels.reshape(self.groups, -1, len(positions))
 
     def columns(self, value: np.ndarray, output_shape: Sequence[int], positions: np.ndarray) -> np.ndarray:
         """The inputs of those positions: (groups, features, positions).

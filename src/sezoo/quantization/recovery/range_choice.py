@@ -20,8 +20,7 @@ OWN_FACTORS = (0.7, 1.4)
 """Tried for one tensor at a time."""
 
 TENSORS = 8
-"""So many are tried alone: those that hold the most values."""
-
+"""So many are tried alone: the first of the graph, whose errors go through all that follows."""
 
 FLOORS = (0.02, 0.05, 0.1, 0.2, 0.3)
 """Shares of the input's step."""

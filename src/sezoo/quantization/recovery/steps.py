@@ -49,7 +49,7 @@ def equalization(plan: Plan, bench: Bench) -> Plan:
     rounded_ones = [name for name in tensors_to_calibrate(plan.exact, op_types) if name not in covered]
     ties = channel_ties(plan.exact)
     peaks = channel_peaks(plan.exact, ties, rounded_ones, bench.fit)
-    factors = class_factors(ties, peaks, sums=False)
+    factors = class_factors(ties, peaks)
     if np.all(factors == 1):
         return plan
     changed = {name for name, classes in ties.classes.items() if np.any(factors[classes] != 1)}
