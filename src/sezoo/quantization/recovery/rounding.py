@@ -3,9 +3,9 @@
 Two steps, both from the second moments of what the layer gets in the int8 model. *Refitting*: the real-valued weights
 and bias that make of the rounded inputs what the given ones make of the same inputs unrounded, by least squares drawn
 towards the weights as they are. *Error-compensating rounding*: weight after weight is rounded, and the error is made
-up for by those that are not rounded yet (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
-Transformers", ICLR 2023, after Hassibi and Stork's optimal brain surgeon); kernels of up to three taps, whose inputs
-are their own, take the best of all neighbouring integers instead.
+up for by those that are not rounded yet (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative
+Pre-trained Transformers", ICLR 2023, after Hassibi and Stork's optimal brain surgeon); kernels of up to three taps,
+whose inputs are their own, take the best of all neighbouring integers instead.
 """
 
 from __future__ import annotations
