@@ -20,7 +20,7 @@ demo: .venv/core-installed
 	$(BIN)/sezoo demo
 
 test: .venv/dev-installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check src tests benchmarks

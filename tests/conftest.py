@@ -3,6 +3,11 @@ import os
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    """The documents first: each takes a minute or two, and at the end one process would wait for the other."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """A user's folder for caches that is empty when the tests begin."""
