@@ -22,17 +22,21 @@ import numpy as np
 from measure import ROOT, SEZOO, cost_of
 
 ZOO = ROOT / "src" / "sezoo" / "zoo"
-NPU = "+quantization.target=stm32n6"
-
 STEPS = ("int16_input", "split_input", "equalization", "ranges", "rounding", "bias_correction")
+
+
+def settings(target, recovery="auto"):
+    return [f"++quantization.target={target}", f"++quantization.accuracy_recovery={recovery}"]
+
+
 ROWS = {
-    "onnxruntime, plain": ["+quantization.accuracy_recovery=none"],
-    **{f"{step} alone": [f"+quantization.accuracy_recovery={step}"] for step in STEPS},
-    "`generic`, whole clips": ["+quantization.target=generic"],
-    "`cortex-m`, whole clips": ["+quantization.target=cortex-m"],
-    "`cortex-m`, in patches": ["+quantization.target=cortex-m"],
-    "one int8 input (`stm32n6`), plain": [NPU, "+quantization.accuracy_recovery=none"],
-    "`stm32n6`, whole clips": [NPU],
+    "onnxruntime, plain": settings("generic", "none"),
+    **{f"{step} alone": settings("generic", step) for step in STEPS},
+    "`generic`, whole clips": settings("generic"),
+    "`cortex-m`, whole clips": settings("cortex-m"),
+    "`cortex-m`, in patches": settings("cortex-m"),
+    "one int8 input (`stm32n6`), plain": settings("stm32n6", "none"),
+    "`stm32n6`, whole clips": settings("stm32n6"),
 }
 LOOKAHEAD = {"stft_tcnn_medium": 14, "utcn": 16, "utcn_small": 16}
 NEW_FRAMES = 30
