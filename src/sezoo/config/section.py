@@ -33,6 +33,7 @@ __all__ = [
     "Share",
     "StatePairs",
     "StepNames",
+    "TargetNames",
     "Text",
     "ThreeCounts",
     "TrueFalse",
@@ -141,6 +142,11 @@ MetricName = Literal[
 ]
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
 PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], Field(min_length=1), BeforeValidator(_names)]
+TargetNames = Annotated[
+    tuple[Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "stedgeai"], ...],
+    Field(min_length=1),
+    BeforeValidator(_names),
+]
 Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
 STEPS = (
     *("operators", "int16_input", "split_input", "input_floor", "equalization", "ranges", "rounding"),

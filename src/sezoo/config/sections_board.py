@@ -4,7 +4,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from sezoo.config.section import AtLeast0, Frames, Lookahead, Number, PathText, Section, Text, TrueFalse
+from sezoo.config.section import (
+    AtLeast0,
+    AtLeast1,
+    Frames,
+    Lookahead,
+    Number,
+    PathText,
+    Positive,
+    Section,
+    TargetNames,
+    Text,
+    TrueFalse,
+)
 
 __all__ = ["Benchmarking", "Board", "Deployment", "HardwareSetup", "STEdgeAI", "Tools"]
 
@@ -34,18 +46,40 @@ class STEdgeAI(Section):
 
 
 class Tools(Section):
-    """ST's tools; none is needed for training, quantization and evaluation."""
+    """Programs of others; none is needed for training, quantization and evaluation."""
 
     stedgeai: STEdgeAI = Field(default_factory=STEdgeAI, description="See the section below.")
     path_to_cubeIDE: PathText | None = Field(  # noqa: N815 - the YAML key is spelled so
         None, description="The stm32cubeide program, which builds the board's project."
+    )
+    path_to_cubeprogrammer: PathText | None = Field(
+        None, description="The STM32_Programmer_CLI program, which writes to the board."
+    )
+    path_to_signing_tool: PathText | None = Field(
+        None, description="The STM32_SigningTool_CLI program, which signs what an STM32N6 starts from."
+    )
+    path_to_arm_gcc: PathText | None = Field(
+        None, description="The arm-none-eabi-gcc program; empty = that on the PATH, or else ziglang's compiler."
+    )
+    path_to_qemu: PathText | None = Field(
+        None, description="The qemu-system-arm program, which emulates a Cortex-M; empty = that on the PATH."
     )
 
 
 class Benchmarking(Section):
     """Memory and time of the model on a board."""
 
-    board: Board = Field("STM32N6570-DK", description="Board to measure on.")
+    board: Board = Field("STM32N6570-DK", description="Board to measure on, or to fit into.")
+    targets: TargetNames = Field(
+        ("stedgeai",),
+        description="What measures: host is onnxruntime here; cortex-m55, cortex-m7 and cortex-m4 are the C package in "
+        "an emulator; stedgeai is ST's tool, here or in its cloud (see tools.stedgeai).",
+    )
+    clock_mhz: Positive | None = Field(
+        None, description="Clock of the processor for estimated times, in MHz; empty = the fastest that the board has."
+    )
+    runs: AtLeast1 = Field(50, description="Calls that the host's latency is the median of.")
+    threads: AtLeast1 = Field(1, description="Threads of onnxruntime on the host.")
 
 
 class HardwareSetup(Section):
@@ -61,6 +95,25 @@ class HardwareSetup(Section):
 class Deployment(Section):
     """The application on the board."""
 
+    backend: Literal["portable-c", "stm32n6"] | None = Field(
+        None,
+        description="portable-c writes a package of C sources for any Cortex-M; stm32n6 goes through ST's tools onto "
+        "the board. Empty = stm32n6 for an STM32N6, portable-c for other boards.",
+    )
+    engine: Literal["patch", "stream"] = Field(
+        "patch",
+        description="Of portable-c: patch runs the network on whole patches, as ST's application does; stream "
+        "computes every frame once and keeps what the convolutions need of earlier ones.",
+    )
+    input_gain: TrueFalse | None = Field(
+        None,
+        description="Of portable-c with patches: scale the magnitudes of a loud patch to its peak, as ST's application "
+        "does. Empty = as the model was calibrated.",
+    )
+    emulate: TrueFalse = Field(
+        True, description="Of portable-c: build the package for the board's core and denoise a clip in an emulator."
+    )
+    dry_run: TrueFalse = Field(False, description="Of stm32n6: show the commands instead of running them.")
     frames_per_patch: Frames = Field(30, description="New frames P per call of the model.")
     lookahead_frames: Lookahead = Field(
         5, description="Context frames K on each side of the patch: the model's fixed length is P + 2 K frames."
