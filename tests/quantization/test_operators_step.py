@@ -13,7 +13,7 @@ from mask_graphs import BINS, LATENT, magnitudes
 from quantizers import quantization, ready
 from recovery_bench import bench_of
 from sezoo.model_states import states_of, with_states
-from sezoo.quantization.graph import producers, readers
+from sezoo.onnx_graph import producers, readers
 from sezoo.quantization.recovery.operators import before_small_values, operators
 from sezoo.quantization.static_shape import with_static_shape
 from sezoo.quantization.verification import verify

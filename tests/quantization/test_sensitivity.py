@@ -10,7 +10,7 @@ from quantizers import quantization, ready
 from recovery_bench import bench_of
 from sezoo.errors import UserError
 from sezoo.onnx_file import quantized_nodes
-from sezoo.quantization.graph import initializers, readers
+from sezoo.onnx_graph import initializers, readers
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.steps import rounding
 from sezoo.quantization.sensitivity import sensitivity

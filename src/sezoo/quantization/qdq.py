@@ -16,7 +16,7 @@ from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input, states_of
 from sezoo.onnx_file import quantized_nodes
-from sezoo.quantization.graph import producers, readers, set_weights, unused_name
+from sezoo.onnx_graph import producers, readers, set_weights, unused_name
 from sezoo.quantization.options import KEY, first_line, qdq_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets

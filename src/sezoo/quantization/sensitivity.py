@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from sezoo.errors import UserError
-from sezoo.quantization.graph import float_weights
+from sezoo.onnx_graph import float_weights
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.linear_layers import LINEAR

@@ -12,7 +12,7 @@ import onnx
 from sezoo.config.sections import Config, Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input
-from sezoo.quantization.graph import initializers, producers, readers
+from sezoo.onnx_graph import initializers, producers, readers
 from sezoo.quantization.recovery.linear_layers import LINEAR
 from sezoo.receptive_field import RECURRENT
 

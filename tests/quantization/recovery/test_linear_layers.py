@@ -7,7 +7,7 @@ import pytest
 import foreign_graphs
 import mask_graphs as graphs
 from quantizers import ready
-from sezoo.quantization.graph import float_weights
+from sezoo.onnx_graph import float_weights
 from sezoo.quantization.recovery.linear_layers import linear_layers, without_layers_before
 from sezoo.quantization.recovery.tensors import tensors_of
 

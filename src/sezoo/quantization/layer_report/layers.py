@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from sezoo.model_summary import macs_by_node
-from sezoo.quantization.graph import float_weights
+from sezoo.onnx_graph import float_weights
 from sezoo.quantization.layer_report.quantizers import bits, precisions
 from sezoo.quantization.layer_report.sqnr import energy, sqnr
 from sezoo.quantization.plan import Plan

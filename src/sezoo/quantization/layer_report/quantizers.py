@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from sezoo.onnx_graph import initializers, producers, readers
 from sezoo.quantization.calibration import tensors_to_calibrate
-from sezoo.quantization.graph import initializers, producers, readers
 from sezoo.quantization.plan import Plan
 
 __all__ = ["Quantizer", "bits", "precisions", "quantizers", "tensor_names"]

@@ -11,7 +11,7 @@ import onnx
 
 from sezoo.model_states import magnitude_input, states_of
 from sezoo.onnx_file import axes_of
-from sezoo.quantization.graph import copied, layout
+from sezoo.onnx_graph import copied, layout
 from sezoo.quantization.layer_report.quantizers import Quantizer, quantizers, tensor_names
 from sezoo.quantization.layer_report.sqnr import energy, sqnr
 from sezoo.quantization.plan import Plan

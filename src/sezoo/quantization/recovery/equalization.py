@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import onnx
 
-from sezoo.quantization.graph import attribute, copied, float_weights, set_weights
+from sezoo.onnx_graph import attribute, copied, float_weights, set_weights
 from sezoo.quantization.recovery.channel_ties import ChannelTies
 from sezoo.quantization.recovery.excerpts import Excerpt
 from sezoo.quantization.recovery.tensors import tensors_of

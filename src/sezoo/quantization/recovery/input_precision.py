@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 
 from sezoo.model_states import magnitude_input
-from sezoo.quantization.graph import (
+from sezoo.onnx_graph import (
     attribute,
     copied,
     float_weights,

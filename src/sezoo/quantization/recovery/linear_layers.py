@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import onnx
 
-from sezoo.quantization.graph import attribute, float_weights, readers
+from sezoo.onnx_graph import attribute, float_weights, readers
 
 __all__ = ["LINEAR", "LinearLayer", "linear_layers", "without_layers_before"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from sezoo.errors import UserError
-from sezoo.quantization.graph import float_weights, producers
+from sezoo.onnx_graph import float_weights, producers
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.linear_layers import LINEAR

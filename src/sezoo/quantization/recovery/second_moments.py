@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from sezoo.quantization.graph import producers
+from sezoo.onnx_graph import producers
 from sezoo.quantization.recovery.excerpts import Excerpt
 from sezoo.quantization.recovery.linear_layers import LinearLayer, without_layers_before
 from sezoo.quantization.recovery.tensors import tensors_of

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
+from sezoo.onnx_graph import copied, float_weights, set_weights, unused_name
 from sezoo.quantization.calibration import ranges_of_activations, tensors_to_calibrate
-from sezoo.quantization.graph import copied, float_weights, set_weights, unused_name
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes
 from sezoo.quantization.recovery.bench import Bench

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from sezoo.mask_model import open_session
 from sezoo.model_states import StateLoop, in_calls, magnitude_input, states_of
 from sezoo.onnx_file import axes_of
-from sezoo.quantization.graph import copied
+from sezoo.onnx_graph import copied
 
 __all__ = ["tensors_of"]
 
