@@ -1,0 +1,1 @@
+"""How fast a model is and how much memory it takes: one table, whatever measured it."""

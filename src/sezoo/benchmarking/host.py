@@ -1,0 +1,174 @@
+"""Latency on this machine: onnxruntime's, of the float and the int8 model, on a patch and on a whole clip.
+
+The magnitudes are those of the noisy test recordings that come with sezoo, one behind the other: real speech in noise
+as far as a synthesiser goes, without the denormal numbers and the zeros that made-up input can have.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from sezoo.audio import read_clip
+from sezoo.benchmarking.results import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
+from sezoo.config.sections import Benchmarking
+from sezoo.dataset import DEMO_RECORDINGS
+from sezoo.errors import UserError
+from sezoo.files import shown
+from sezoo.model_source import OnnxSource
+from sezoo.model_states import StateLoop, in_calls, magnitude_input, mask_output, states_of, with_states
+from sezoo.model_summary import macs_by_node, multiply_accumulates, summary_of
+from sezoo.onnx_file import axes_of, load_onnx
+from sezoo.patch_lengths import patch_lengths
+from sezoo.run import Run
+from sezoo.run_models import RunModel, models_of
+from sezoo.spectrum import Stft, stft_of
+from sezoo.wording import counted
+
+__all__ = ["HOST", "clip_magnitudes", "measure_host"]
+
+log = logging.getLogger(__name__)
+
+HOST = "host"
+
+CLIP_SECONDS = 10
+"""Of audio in the whole clip."""
+
+WARM_UP_CALLS = 5
+"""Before the clock is looked at: memory is allocated, weights are laid out, the processor speeds up."""
+
+
+@dataclass(frozen=True)
+class _Latency:
+    """Of a call, in milliseconds."""
+
+    median: float
+    p95: float
+
+
+def measure_host(run: Run) -> list[Measurement]:
+    """Time a patch and a whole clip on every ONNX model that the run has.
+
+    A patch is a call of the model that the board would run, the static one where there is one; of a model with states
+    it is a call of its stream. `benchmarking.runs` calls are timed, on `benchmarking.threads` threads.
+
+    Raises
+    ------
+    UserError : the models are not fit for it, or there is none in ONNX.
+    """
+    config, settings = run.config, run.config.benchmarking or Benchmarking()
+    stft, rate = stft_of(config.preprocessing), config.preprocessing.sample_rate
+    magnitudes = clip_magnitudes(stft, rate)
+    found: list[Measurement] = []
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        models = [model for model in models_of(run, Path(scratch)) if _is_onnx(model)]
+        if not models:
+            raise UserError(
+                "benchmarking.targets: host times ONNX models; this run has torch weights alone: set model.onnx_path, "
+                "or train or export the model first"
+            )
+        static = next((model.static_frames for model in models if model.static_frames is not None), None)
+        for model in models:
+            length = static if model.static_frames is None else model.static_frames  # one patch for all, if possible
+            frames, lookahead = patch_lengths(config, length, stateful=model.stateful)
+            source = model.static or model.dynamic
+            log.info("timing %s: %s", model.name, shown(source.told_as or source.path))
+            patch = _middle(magnitudes, frames + 2 * lookahead)
+            audio = frames * stft.hop_length / rate
+            found.append(_timed(model.name, source, patch, settings, audio, STREAM if model.stateful else PATCH))
+            if model.dynamic is not None:
+                found.append(_timed(model.name, model.dynamic, magnitudes, settings, CLIP_SECONDS, WHOLE_CLIP))
+    return found
+
+
+def _is_onnx(model: RunModel) -> bool:
+    return isinstance(model.static or model.dynamic, OnnxSource)
+
+
+def clip_magnitudes(stft: Stft, sample_rate: int) -> np.ndarray:
+    """Magnitudes of ten seconds of the noisy test recordings that come with sezoo: (1, bins, frames) float32."""
+    samples, waves = CLIP_SECONDS * sample_rate, []
+    for path in sorted((DEMO_RECORDINGS / "noisy_testset").glob("*.flac")):
+        waves.append(read_clip(path, sample_rate))
+        if sum(map(len, waves)) >= samples:
+            break
+    wave = np.concatenate(waves)[:samples]
+    return np.ascontiguousarray(stft.magnitude(stft.analyse(wave))[np.newaxis])
+
+
+def _middle(magnitudes: np.ndarray, frames: int) -> np.ndarray:
+    """So many frames from the middle of the clip, where somebody speaks; it is repeated if it is too short."""
+    whole = magnitudes.shape[2]
+    return np.take(magnitudes, np.arange(frames) + max(0, (whole - frames) // 2), axis=2, mode="wrap")
+
+
+def _timed(
+    name: str, source: OnnxSource, magnitudes: np.ndarray, settings: Benchmarking, audio_seconds: float, what: str
+) -> Measurement:
+    model = with_states(load_onnx(source.path), source.states)
+    length = axes_of(magnitude_input(model))[2]
+    # A model with a length of its own is called as often as the clip needs.
+    calls = [np.ascontiguousarray(call) for call in in_calls([magnitudes], length if isinstance(length, int) else None)]
+    session = _session(source.path, settings.threads)
+    latency = _latency(lambda: _pass(session, model, calls), settings.runs)
+    frames = calls[0].shape[2]
+    macs = multiply_accumulates(model, frames)
+    several = f" of {len(calls)} calls in a row" if len(calls) > 1 else ""
+    return Measurement(
+        target=HOST,
+        model=name,
+        what=what,
+        macs=None if macs is None else len(calls) * macs,
+        parameters=summary_of(source.path).parameters,
+        milliseconds=latency.median,
+        p95_milliseconds=latency.p95,
+        audio_seconds=audio_seconds,
+        threads=settings.threads,
+        how=f"onnxruntime {onnxruntime.__version__} here, median{several} over {counted(settings.runs, 'run')}",
+        layers=() if what == WHOLE_CLIP else tuple(_layers(model, frames)),
+    )
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A session as an application would open it, on so many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4  # what goes wrong is raised
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _pass(session: onnxruntime.InferenceSession, model: onnx.ModelProto, calls: Sequence[np.ndarray]) -> None:
+    """The calls one after the other; states begin with zeros and are fed back."""
+    loop = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
+    for call in calls:
+        loop(call)
+
+
+def _latency(work: Callable[[], None], runs: int) -> _Latency:
+    for _ in range(WARM_UP_CALLS):
+        work()
+    durations = []
+    for _ in range(runs):
+        start = time.perf_counter_ns()
+        work()
+        durations.append(time.perf_counter_ns() - start)
+    median, p95 = np.percentile(durations, [50, 95]) / 1e6
+    return _Latency(float(median), float(p95))
+
+
+def _layers(model: onnx.ModelProto, frames: int) -> list[LayerCost]:
+    """The operators that multiply, with their work; onnxruntime's own time is of operators that it has merged."""
+    macs = macs_by_node(model, frames)
+    return [
+        LayerCost(node.name or node.output[0], node.op_type, macs[node.output[0]])
+        for node in model.graph.node
+        if macs.get(node.output[0])
+    ]

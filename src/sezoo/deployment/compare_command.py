@@ -1,0 +1,139 @@
+"""`sezoo compare VECTORS OUTPUT`: where a board's dump first leaves what the PC computed."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator
+
+from sezoo.deployment.comparison import Comparison, LayerResult, compare
+from sezoo.deployment.dump import matched, read_dump
+from sezoo.deployment.layers import Vectors
+from sezoo.deployment.vectors import read_vectors
+from sezoo.errors import UserError
+from sezoo.wording import counted
+
+__all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compare_files"]
+
+TOLERANCE = 1.0
+"""LSB, where the command is given no other: what two ways to round may differ by in one layer."""
+
+EXIT_DIFFERENT = 1
+NAMES_SHOWN = 5
+
+
+def compare_files(options: argparse.Namespace) -> int:
+    """Compare, print the verdict, and give the exit code: 0 within the tolerance, 1 not.
+
+    Parameters
+    ----------
+    options : `vectors` and `output` are paths, `tolerance` LSB; None or missing is 1.
+
+    Raises
+    ------
+    UserError : a file that cannot be read, a tensor of another size, none that both have, a negative tolerance.
+    """
+    tolerance = getattr(options, "tolerance", None)
+    tolerance = TOLERANCE if tolerance is None else tolerance
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise UserError(f"--tolerance: found {tolerance:g}; allowed: 0 or more, in LSB")
+    vectors = read_vectors(options.vectors)
+    readings, others = matched(read_dump(options.output), vectors)
+    comparison = compare(vectors, readings, others, tolerance)
+    _print(vectors, comparison)
+    return 0 if comparison.within else EXIT_DIFFERENT
+
+
+def _print(vectors: Vectors, comparison: Comparison) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    if len(comparison.results) > 1:
+        console.print(_table(comparison))
+    colour = "green" if comparison.within else "red"
+    console.print(f"[bold {colour}]{escape(_verdict(comparison))}[/]")
+    for line in _details(vectors, comparison):
+        console.print(Padding(escape(line), (0, 0, 0, 2), expand=False))
+
+
+def _table(comparison: Comparison):
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("tensor, in graph order", overflow="fold")
+    for name in ("values", "differ", "beyond", "largest", "SNR"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in comparison.results:
+        style = "" if result.within else "bold red" if result is comparison.first else "red"
+        snr = "" if result.snr is None else f"{result.snr:.1f} dB"
+        numbers = (f"{count:,}" if count else "-" for count in (result.differing, result.beyond))
+        largest = f"{result.largest:.4g} LSB" if result.differing else "-"
+        table.add_row(escape(result.name), f"{result.values:,}", *numbers, largest, snr, style=style)
+    return table
+
+
+def _verdict(comparison: Comparison) -> str:
+    results, first = comparison.results, comparison.first
+    what = results[0].name if len(results) == 1 else counted(len(results), "tensor")
+    if first is None:
+        if not any(result.differing for result in results):
+            return f"equal: all {sum(result.values for result in results):,} values of {what}"
+        largest = max(result.largest for result in results)
+        return f"within tolerance: {what}, {largest:.3g} LSB at most where {comparison.tolerance:g} is allowed"
+    if not first.beyond:
+        return f"the values of {first.name} are the PC's, but in another order than the dump's shape says"
+    if len(results) == 1:
+        return f"different: {first.name} leaves the PC's{_frame(first)}"
+    return f"different: the board leaves the PC at {first.name}{_frame(first)}"
+
+
+def _frame(result: LayerResult) -> str:
+    if result.first is None:
+        return ""
+    patch, frame = result.first
+    of_patch = f" of patch {patch}" if result.samples > 1 or patch else ""
+    if frame is None:
+        return f" in patch {patch}" if of_patch else ""
+    return f" in frame {frame}{of_patch}"
+
+
+def _details(vectors: Vectors, comparison: Comparison) -> Iterator[str]:
+    shown = comparison.first or max(comparison.results, key=lambda result: result.largest)
+    if comparison.first is not None and shown.made_by:
+        yield (
+            f"{shown.name} is made by {shown.made_by}"
+            if shown.made_by != "input"
+            else (f"{shown.name} is the model's input: the board was given other values than the PC")
+        )
+    if shown.differing:
+        snr = "" if shown.snr is None else f"; SNR {shown.snr:.1f} dB"
+        kind = "of the mask" if shown.name == vectors.mask else "as a real value"
+        yield (
+            f"{shown.differing:,} of {shown.values:,} values differ, {shown.beyond:,} by more than "
+            f"{comparison.tolerance:g} LSB; the largest by {shown.largest:.4g} LSB, {shown.largest_real:.4g} "
+            f"{kind}{snr}"
+        )
+    if shown.first is not None and shown.first[1] is not None:
+        yield f"{shown.frames_beyond:,} of {counted(shown.frames, 'frame')} hold such values"
+    patches = f"{shown.samples} of {len(vectors.layer(shown.name).values)} patches"
+    order = f", in the order {shown.order}" if shown.order else ""
+    yield f"read as {shown.read_as}{order}; {patches}"
+    yield from (f"hint: {hint}" for hint in shown.hints)
+    if comparison.not_dumped:
+        yield f"not in the dump, between the last that agrees and this one: {_some(comparison.not_dumped)}"
+    mask = next((result for result in comparison.results if result.name == vectors.mask), None)
+    if mask is not None and mask is not shown and comparison.first is not None:
+        told = "is within the tolerance" if mask.within else f"differs by {mask.largest:.4g} LSB"
+        yield f"the mask {told}{'' if mask.snr is None else f', SNR {mask.snr:.1f} dB'}"
+    if comparison.not_compared:
+        yield f"not compared, as the vectors have none of these names: {_some(comparison.not_compared)}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,139 @@
+"""What the STM32N6's application asks of the settings and of the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.config.modes import steps
+from sezoo.config.sections import Config
+from sezoo.denoise.board import board_problem
+from sezoo.errors import UserError
+from sezoo.mask_model import declared_contract
+from sezoo.model_states import states_of
+from sezoo.onnx_file import quantized_nodes
+from sezoo.onnx_graph import initializers, readers
+from sezoo.spectrum import stft_of, window_by_name
+
+__all__ = ["BOARD", "check_model", "check_settings"]
+
+BOARD = "STM32N6570-DK"
+SAMPLE_RATES = (16000, 48000)
+"""Of the microphone, in Hz."""
+
+
+def check_settings(config: Config) -> None:
+    """Check what can be known without a model, a C project or a tool.
+
+    Raises
+    ------
+    UserError : the key, what was found, and what the board can do.
+    """
+    hardware, spectrum = config.deployment.hardware_setup, config.preprocessing
+    if hardware.board != BOARD:
+        raise UserError(
+            f"deployment.hardware_setup.board: found '{hardware.board}'; deployment.backend: stm32n6 is for {BOARD}, "
+            "portable-c for the others"
+        )
+    if hardware.serie != "STM32N6":
+        raise UserError(f"deployment.hardware_setup.serie: found '{hardware.serie}'; allowed: STM32N6, that of {BOARD}")
+    if spectrum.sample_rate not in SAMPLE_RATES:
+        allowed = " or ".join(str(rate) for rate in SAMPLE_RATES)
+        raise UserError(
+            f"preprocessing.sample_rate: found {spectrum.sample_rate}; allowed: {allowed}, the rates of the board's "
+            "microphone: the model has to be trained for one of them"
+        )
+    if spectrum.n_fft & (spectrum.n_fft - 1):
+        near = 1 << spectrum.n_fft.bit_length()
+        raise UserError(
+            f"preprocessing.n_fft: found {spectrum.n_fft}; allowed: a power of two, {near} for example, as the board's "
+            "Fourier transform is made for: the model has to be trained with it"
+        )
+    if (problem := board_problem(stft_of(spectrum))) is not None:
+        raise UserError(problem)
+    window_by_name(spectrum.window, spectrum.win_length)
+    made = config.quantization.static_sequence_length if "q" in steps(config.operation_mode) else _needed(config)
+    if made != _needed(config):
+        raise UserError(
+            f"quantization.static_sequence_length: found {made}; deployment.frames_per_patch and two times "
+            f"deployment.lookahead_frames are {_needed(config)}: set it to that"
+        )
+
+
+def _needed(config: Config) -> int:
+    """Frames of the static model."""
+    return config.deployment.frames_per_patch + 2 * config.deployment.lookahead_frames
+
+
+def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
+    """Check that a model is the static int8 one that the application is built around.
+
+    Raises
+    ------
+    UserError : a float or a dynamic model, one with states, of another length or another contract; what to do.
+    """
+    settings = config.deployment
+    needed = _needed(config)
+    if not quantized_nodes(model):
+        raise UserError(
+            f"{path} is a float model; the board needs the static int8 one, quantized_model_int8_static.onnx of a "
+            f"quantization with quantization.static_sequence_length: {needed} (operation_mode: chain_qd does both)"
+        )
+    if states := states_of(model):
+        raise UserError(
+            f"{path} has states ({', '.join(states)}); deployment.backend: stm32n6 is for models without, as the "
+            "board's application keeps none from patch to patch"
+        )
+    contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
+    if contract.batch != 1:
+        raise UserError(f"{path}: its batch axis is {_axis(contract.batch)}; the board needs 1: {_static(needed)}")
+    if not isinstance(contract.frames, int):
+        raise UserError(
+            f"{path}: its frames axis is {_axis(contract.frames)}; the board needs {needed}: {_static(needed)}"
+        )
+    if contract.frames != needed:
+        raise UserError(
+            f"{path} has {contract.frames} frames; deployment.frames_per_patch: {settings.frames_per_patch} and two "
+            f"times deployment.lookahead_frames: {settings.lookahead_frames} are {needed}. "
+            f"{_fitting(contract.frames, settings.frames_per_patch, settings.lookahead_frames)}, or quantize with "
+            f"quantization.static_sequence_length: {needed}"
+        )
+    _check_input(model, contract.input, path)
+
+
+def _axis(axis: str | int) -> str:
+    return f"fixed to {axis}" if isinstance(axis, int) else "dynamic"
+
+
+def _static(frames: int) -> str:
+    return (
+        "take the static model of the quantization, quantized_model_int8_static.onnx, made with "
+        f"quantization.static_sequence_length: {frames}"
+    )
+
+
+def _fitting(length: int, new: int, lookahead: int) -> str:
+    """The settings that would make so many frames of this length: those nearest to what is set."""
+    fits = []
+    if length >= new and (length - new) % 2 == 0:
+        fits.append(f"deployment.lookahead_frames: {(length - new) // 2}")
+    if length > 2 * lookahead:
+        fits.append(f"deployment.frames_per_patch: {length - 2 * lookahead}")
+    if not fits:
+        fits.append(f"deployment.frames_per_patch: {length} with deployment.lookahead_frames: 0")
+    return f"Set {' or '.join(fits)}"
+
+
+def _check_input(model: onnx.ModelProto, name: str, path: Path) -> None:
+    """The application rounds magnitudes to int8 itself, and hands the network nothing else."""
+    constants = initializers(model.graph)
+    for node in readers(model.graph)[name]:
+        zero = constants.get(node.input[2]) if node.op_type == "QuantizeLinear" and len(node.input) > 2 else None
+        if zero is None or zero.dtype != np.int8:
+            how = "in float" if node.op_type != "QuantizeLinear" else f"as {'uint8' if zero is None else zero.dtype}"
+            raise UserError(
+                f"{path}: operator {node.op_type} ('{node.name}') reads the input '{name}' {how}; the board gives it "
+                "as int8: quantize with quantization.target: stm32n6"
+            )

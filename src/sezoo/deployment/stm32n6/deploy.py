@@ -1,0 +1,255 @@
+"""From the static int8 model to a board that denoises: through ST's tools, step by step."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from sezoo.config.sections import Config
+from sezoo.deployment.stm32n6.c_project import CProject, read_c_project
+from sezoo.deployment.stm32n6.checks import BOARD, check_model, check_settings
+from sezoo.deployment.stm32n6.headers import header_texts
+from sezoo.deployment.stm32n6.project_files import changed_project
+from sezoo.deployment.stm32n6.steps import (
+    APPLICATION_SLOT,
+    FSBL_ADDRESS,
+    WEIGHTS_ADDRESS,
+    Places,
+    Step,
+    command_line,
+    steps_of,
+)
+from sezoo.deployment.stm32n6.tools import Toolbox, check_version, find_tools, plain_tools
+from sezoo.errors import UserError
+from sezoo.files import check_writable, filled_aside, reason_of, shown, write_text, written_aside
+from sezoo.onnx_file import load_configured, load_onnx
+from sezoo.run import Run
+from sezoo.targets.boards import BOARDS
+from sezoo.targets.programs import run_program
+
+__all__ = ["check_stm32n6", "deploy_stm32n6"]
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = ("network_atonbuf.xSPI2.raw", "network_atonbuf.xSPI2.bin", "network_data.bin")
+"""What stedgeai calls the weights for the board's external flash."""
+
+LAST_LINES = 12
+"""Of a build that ended well but made nothing."""
+
+BUILT = {".bin", ".elf", ".hex", ".list", ".map"}
+"""Endings of what a build makes for people; a build that fails gives the earlier ones back."""
+
+
+def check_stm32n6(config: Config) -> None:
+    """Check what can be checked before there is a model: the settings, the C project, and that the tools are there.
+
+    Raises
+    ------
+    UserError : the first thing that does not fit or is missing.
+    """
+    check_settings(config)
+    project = read_c_project(config.deployment)
+    if not config.deployment.dry_run:
+        find_tools(config)
+        check_writable(project.folder, "deployment.c_project_path")
+
+
+def deploy_stm32n6(run: Run, model_path: Path) -> None:
+    """Compile the model, build the application around it, sign it and write all to the board.
+
+    What is made and all that the programs say is in the folder `deployment` of the run's. With `deployment.dry_run`
+    the commands go to standard output, and nothing is run or copied.
+
+    Parameters
+    ----------
+    model_path : of the static int8 model.
+
+    Raises
+    ------
+    UserError : a setting, the model, the C project or a tool does not fit; a step fails. The C project is then as it
+        was, unless the application had been built already.
+    """
+    config = run.config
+    check_settings(config)
+    given = config.model is not None and config.model.onnx_path == model_path
+    check_model(load_configured(model_path) if given else load_onnx(model_path), model_path, config)
+    project = read_c_project(config.deployment)
+    tools = plain_tools(config) if config.deployment.dry_run else find_tools(config)
+    if not config.deployment.dry_run:
+        check_writable(project.folder, "deployment.c_project_path")
+    deployment = _Deployment(config, model_path.absolute(), project, tools, _own_folder(run.folder))
+    if config.deployment.dry_run:
+        deployment.show()
+    else:
+        deployment.do()
+
+
+def _own_folder(folder: Path) -> Path:
+    """`deployment` in the run's folder, with a number behind it where an earlier one is there."""
+    for number in count():
+        candidate = folder.absolute() / ("deployment" if number == 0 else f"deployment_{number}")
+        try:
+            candidate.mkdir(parents=True)
+            return candidate
+        except FileExistsError:
+            log.info("%s is there from earlier and stays", shown(candidate))
+        except OSError as error:
+            raise UserError(f"cannot write {candidate}: {reason_of(error)}") from error
+
+
+class _Deployment:
+    """One deployment: its steps, and what is done between them."""
+
+    def __init__(self, config: Config, model: Path, project: CProject, tools: Toolbox, folder: Path):
+        self.config, self.model, self.project, self.tools = config, model, project, tools
+        self.places = Places(folder, project.application)
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        """The steps by their names, in order."""
+        probe = self.config.deployment.hardware_setup.stlink_serial_number
+        steps = steps_of(self.tools, self.model, self.project, self.places, probe)
+        return {step.name: step for step in steps}
+
+    def show(self) -> None:
+        """Write the headers, and tell what would be run, and copied in between."""
+        self.write_headers()
+        log.info("nothing is run; the commands, in order:")
+        for step in self.steps.values():
+            sys.stdout.write(f"{command_line(step)}\n")
+        log.info(
+            "stedgeai would run in %s; before the build, these files would be copied:", self.project.neural_art.parent
+        )
+        for template in self.project.templates:
+            log.info("  %s to %s", template.source, template.target)
+        log.info("the weights, %s, would be copied to %s before they are flashed", WEIGHTS[0], self.places.weights)
+
+    def do(self) -> None:
+        """Run all steps."""
+        stedgeai = self.config.tools.stedgeai
+        if stedgeai.on_cloud and "on_cloud" in stedgeai.model_fields_set:
+            log.info(
+                "tools.stedgeai.on_cloud: an STM32N6 is not deployed to from the cloud; %s is used", self.tools.stedgeai
+            )
+        version = check_version(self.run("version"), self.tools.stedgeai)
+        log.info("stedgeai %s", version)
+        self.write_headers()
+        self.run("generate")
+        self.take_weights()
+        self.build()
+        self.run("sign")
+        self.check_size()
+        for name in ("flash_fsbl", "flash_application", "flash_weights"):
+            self.run(name)
+        log.info(
+            "%s is on the board, and in %s: set its switches to boot from the flash, and turn it off and on",
+            *(self.model.name, shown(self.places.folder)),
+        )
+
+    def run(self, name: str) -> str:
+        """Run a step; what it was to make is removed where it fails. Gives what it said."""
+        names = list(self.steps)
+        step, number = self.steps[name], names.index(name) + 1
+        log.info("step %d of %d: %s", number, len(names), step.doing)
+        log_file = self.places.logs / f"{number:02}_{name}.log"
+        try:
+            said = run_program(step.words, log_file, timeout=step.timeout, folder=step.folder)
+            for path in step.makes:
+                if not (any(path.iterdir()) if path.is_dir() else path.is_file() and path.stat().st_size):
+                    raise UserError(
+                        f"{Path(step.words[0]).name} ended well, but has not written {shown(path)}; all that it said "
+                        f"is in {shown(log_file)}{_last(said)}"
+                    )
+        except BaseException:
+            for path in step.makes:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            raise
+        return said
+
+    def write_headers(self) -> None:
+        """The C files, all of them, into their folder."""
+        with filled_aside(self.places.headers) as aside:
+            for name, text in header_texts(self.config, self.model.stem).items():
+                write_text(aside / name, text)
+        log.info("headers of the application: %s", shown(self.places.headers))
+
+    def take_weights(self) -> None:
+        """The weights under a name that STM32CubeProgrammer takes: it refuses .raw."""
+        folder = self.places.generated
+        source = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+        if source is None:
+            raise UserError(
+                f"{shown(folder)}: stedgeai has written no weights for the external flash ({WEIGHTS[0]}), but "
+                f"{_names(folder)}; does {self.project.neural_art} place them there?"
+            )
+        with written_aside(self.places.weights) as aside:
+            shutil.copyfile(source, aside)
+
+    def build(self) -> None:
+        """Put the files into the C project and build it; if that fails, the project is as it was."""
+        project = self.project
+        with changed_project(project.folder, self.new_files(), self.results, self.places.replaced) as replaced:
+            for path in replaced:
+                log.info("replaced in the C project: %s", path.relative_to(project.folder))
+            if replaced:
+                log.info("the earlier ones are in %s", shown(self.places.replaced))
+            said = self.run("build")
+            self.places = replace(self.places, application=self.built_application(said))
+
+    def results(self) -> list[Path]:
+        """What a build has made in the C project."""
+        output = self.project.application.parent
+        return [path for path in output.glob("*") if path.suffix in BUILT] if output.is_dir() else []
+
+    def new_files(self) -> dict[Path, Path]:
+        """Where the headers and the generated files are, by where they go."""
+        new: dict[Path, Path] = {}
+        for template in self.project.templates:
+            candidates = (self.places.generated / template.source, self.places.headers / template.source)
+            source = next((path for path in candidates if path.is_file()), None)
+            if source is not None:
+                new[template.target] = source
+            elif template.target.suffix == ".c":  # an earlier model's would be built with the new weights
+                raise UserError(
+                    f"{self.project.conf}: templates: stedgeai has not written {template.source}; it wrote "
+                    f"{_names(self.places.generated)}"
+                )
+            else:
+                log.warning("stedgeai has not written %s, so %s is not replaced", template.source, template.target)
+        return new
+
+    def built_application(self, said: str) -> Path:
+        """The .bin file of the build: as the project names it, or the only one."""
+        expected = self.project.application
+        found = [expected] if expected.is_file() else sorted(expected.parent.glob("*.bin"))
+        if len(found) == 1:
+            return found[0]
+        what = f"but not one file: {', '.join(path.name for path in found)}" if found else "but made no such file"
+        raise UserError(
+            f"the build ended well, {what}; {shown(expected)} is expected (in CubeIDE's settings of the build: convert "
+            f"to binary file){_last(said)}"
+        )
+
+    def check_size(self) -> None:
+        """Neither the application nor the weights may be larger than their part of the flash."""
+        flash = BOARDS[BOARD].flash - (WEIGHTS_ADDRESS - FSBL_ADDRESS)
+        for path, most, what in (
+            (self.places.signed, APPLICATION_SLOT, "the weights follow"),
+            (self.places.weights, flash, "the flash ends"),
+        ):
+            if (size := path.stat().st_size) > most:
+                raise UserError(f"{shown(path)} has {size} bytes; after {most} {what}: nothing was flashed")
+
+
+def _names(folder: Path) -> str:
+    return ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
+
+
+def _last(said: str) -> str:
+    lines = [line.rstrip() for line in said.splitlines() if line.strip()][-LAST_LINES:]
+    return "".join(["; at last:" if lines else "", *(f"\n  {line}" for line in lines)])

@@ -1,0 +1,83 @@
+"""The C files that tell the board's application about the model: its constants, and the window of its spectra."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from sezoo.config.sections import Config
+from sezoo.spectrum import window_by_name
+
+__all__ = ["CONFIG_HEADER", "HEADERS", "TABLES_HEADER", "TABLES_SOURCE", "header_texts"]
+
+CONFIG_HEADER, TABLES_HEADER, TABLES_SOURCE = "ai_model_config.h", "user_mel_tables.h", "user_mel_tables.c"
+HEADERS = (CONFIG_HEADER, TABLES_HEADER, TABLES_SOURCE)
+"""Names under which the application includes or compiles them."""
+
+WRITTEN_BY = "/* Written by sezoo, from the sections preprocessing and deployment of its configuration. */\n"
+VALUES_A_LINE = 6
+
+
+def header_texts(config: Config, model_name: str) -> dict[str, str]:
+    """The files' texts by their names.
+
+    Parameters
+    ----------
+    model_name : what the board calls the model; characters that C or a small display may not know become `_`.
+    """
+    spectrum = config.preprocessing
+    window = window_by_name(spectrum.window, spectrum.win_length).astype(np.float32)
+    declaration = f"extern const PREPROC_FLOAT_T user_win[{len(window)}];\n"
+    return {
+        CONFIG_HEADER: _guarded("AI_MODEL_CONFIG_H", _model_config(config, model_name)),
+        TABLES_HEADER: _guarded("USER_MEL_TABLES_H", f'#include "preproc_dpu.h"\n\n{declaration}'),
+        TABLES_SOURCE: f'{WRITTEN_BY}\n#include "{TABLES_HEADER}"\n\n{_window_table(spectrum.window, window)}',
+    }
+
+
+def _model_config(config: Config, model_name: str) -> str:
+    spectrum, deployment = config.preprocessing, config.deployment
+    name = re.sub(r"[^A-Za-z0-9 ._+-]", "_", model_name)
+    own, of_spectrum = "CTRL_X_CUBE_AI_", "CTRL_X_CUBE_AI_SPECTROGRAM_"
+    macros = {
+        "CTRL_AI_HW_SELECT": deployment.hardware_setup.board,
+        f"{own}MODEL_NAME": f'"{name}"',
+        f"{own}MODE_NB_OUTPUT": "(1U)",
+        f"{own}MODE_OUTPUT_1": "(CTRL_AI_SPECTROGRAM)",
+        f"{own}SENSOR_TYPE": "(COM_TYPE_MIC)",
+        f"{own}AUDIO_OUT": "(COM_TYPE_HEADSET)",
+        f"{own}SENSOR_NAME": '"imp34dt05"',
+        f"{own}SENSOR_ODR": f"({spectrum.sample_rate}.0F)",
+        f"{own}PREPROC": "(CTRL_AI_STFT)",
+        f"{own}POSTPROC": "(CTRL_AI_ISTFT)",
+        f"{of_spectrum}HOP_LENGTH": f"({spectrum.hop_length}U)",
+        f"{of_spectrum}NFFT": f"({spectrum.n_fft}U)",
+        f"{of_spectrum}WINDOW_LENGTH": f"({spectrum.win_length}U)",
+        f"{of_spectrum}COL_NO_OVL": f"({deployment.frames_per_patch}U)",
+        f"{of_spectrum}COL_OVL": f"({deployment.lookahead_frames}U)",
+        f"{own}AUDIO_OUT_DB_THRESHOLD": f"({_float(deployment.output_silence_threshold)})",
+        f"{of_spectrum}WIN": "(user_win)",
+        "CTRL_SEQUENCE": "{CTRL_CMD_PARAM_AI,0}",
+    }
+    width = max(len(macro) for macro in macros)
+    return "".join(f"#define {macro:{width}} {value}\n" for macro, value in macros.items())
+
+
+def _window_table(name: str, window: np.ndarray) -> str:
+    """The definition of `user_win`; 9 significant digits are enough to give every float32 back exactly."""
+    values = [_float(value) for value in window]
+    lines = [values[start : start + VALUES_A_LINE] for start in range(0, len(values), VALUES_A_LINE)]
+    body = ",\n".join("  " + ", ".join(line) for line in lines)
+    comment = f"/* {re.sub(r'[^A-Za-z0-9_ ]', '_', name)}, periodic */\n"
+    return f"{comment}const PREPROC_FLOAT_T user_win[{len(values)}] = {{\n{body}\n}};\n"
+
+
+def _float(value: float) -> str:
+    """A C constant of type float: `-50.0F`, `3.05175781e-05F`."""
+    text = f"{value:.9g}"
+    return f"{text}F" if "." in text or "e" in text else f"{text}.0F"
+
+
+def _guarded(guard: str, body: str) -> str:
+    return f"{WRITTEN_BY}\n#ifndef {guard}\n#define {guard}\n\n{body}\n#endif /* {guard} */\n"

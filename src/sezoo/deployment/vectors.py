@@ -1,0 +1,237 @@
+"""Validation vectors: what a static model gives for a few real patches, layer by layer, to hold a board's dump against.
+
+Three files are written beside each other:
+
+- `<model>_vectors.npz`, the ends in float32: `m_inputs_1` and `m_outputs_1`, each (samples, ...);
+- `<model>_vectors_int8.npz`, the same with every end that the model quantizes in integers;
+- `<model>_vectors_layers.npz`, the integers of every quantized tensor in between, with names, scales and zero points:
+  what `sezoo compare` reads.
+
+The names are those that ST's validation itself gives to tensors in the file that it leaves (`network_val_io.npz`):
+`m_` for the model as it was given, `c_` for the generated C code, counted from 1 in the order of the graph's inputs and
+outputs. People hand such files to `stedgeai validate --valinput`, float or int8, batch first. What is unsure, as no
+program of ST's was at hand to try it with: whether every version takes `m_outputs_1` from the same file, or wants it in
+a second one (`--valoutput`), and in which order of axes a version wants the input of an ONNX model. That is why the two
+files hold nothing else, and why `sezoo compare` finds out about axes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.deployment.arrays import read_npz
+from sezoo.deployment.layers import Layer, Vectors
+from sezoo.errors import UserError
+from sezoo.files import written_aside
+from sezoo.input_quantizer import input_quantizer_of
+from sezoo.mask_model import open_session
+from sezoo.model_states import magnitude_input, mask_output, states_of
+from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+
+__all__ = ["VectorFiles", "read_vectors", "write_vectors"]
+
+FLOATS, INTEGERS, LAYERS = "_vectors.npz", "_vectors_int8.npz", "_vectors_layers.npz"
+"""How the files' names end, after the model's."""
+
+
+@dataclass(frozen=True)
+class VectorFiles:
+    """The three files."""
+
+    floats: Path
+    integers: Path
+    layers: Path
+
+
+# -- making and writing them -----------------------------------------------------------------------------
+
+
+def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path) -> VectorFiles:
+    """Run a static int8 model on patches, without any optimisation of the graph, and write the three files.
+
+    The input is put on the grid of the model's input quantizer first, halves rounded away from zero as C's `roundf`
+    does: the float and the int8 file then say the same, however a board rounds. The states of a model that has some
+    are inputs of every sample, so that each stands for itself.
+
+    Parameters
+    ----------
+    patches : one or more, each (1, bins, frames) float32 magnitudes of the model's length; with states the calls of
+        one clip in their order.
+    folder : is made where it is not there.
+
+    Raises
+    ------
+    UserError : no model that is quantized and static, or patches that are not of its length.
+    """
+    model = load_onnx(model_path)
+    axes = axes_of(magnitude_input(model))
+    if not quantized_nodes(model) or not all(isinstance(axis, int) for axis in axes):
+        raise UserError(f"{model_path}: vectors are made of a static int8 model; its input is {tuple(axes)}")
+    for patch in patches:
+        if list(patch.shape) != axes:
+            raise UserError(f"{model_path} takes patches of {tuple(axes)}; one of {patch.shape} was given")
+    vectors = _made(model, model_path, patches)
+    ends = {"inputs": vectors.inputs, "outputs": vectors.outputs}
+    floats, integers = {}, {}
+    for kind, names in ends.items():
+        for number, name in enumerate(names, 1):
+            floats[f"m_{kind}_{number}"] = vectors.layer(name).real
+            integers[f"m_{kind}_{number}"] = vectors.layer(name).values
+    files = VectorFiles(*(folder / f"{model_path.stem}{ending}" for ending in (FLOATS, INTEGERS, LAYERS)))
+    contents = {files.floats: floats, files.integers: integers, files.layers: _as_arrays(vectors)}
+    for path, arrays in contents.items():
+        with written_aside(path) as aside:
+            np.savez_compressed(aside, **arrays)
+    return files
+
+
+def _made(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> Vectors:
+    found = list(_quantized(model))
+    quantizer, states = input_quantizer_of(model), states_of(model)
+    source, mask = magnitude_input(model).name, mask_output(model).name
+    inputs, outputs = ([value.name for value in ends] for ends in (graph_inputs(model), model.graph.output))
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    for name, element, _ in (at.integers for at in found):
+        probe.graph.output.append(onnx.helper.make_tensor_value_info(name, element, None))
+    session = open_session(probe, optimise=False)
+    shapes = {value.name: value.shape for value in session.get_inputs()}
+    fed = {name: np.zeros(shapes[name], np.float32) for name in states}
+    samples: list[dict[str, np.ndarray]] = []
+    wanted = [*outputs, *(at.integers[0] for at in found)]
+    for patch in patches:
+        on_grid = patch if quantizer is None else quantizer.rounded_half_away(patch)
+        fed[source] = on_grid.astype(np.float32, copy=False)
+        given = dict(zip(wanted, session.run(wanted, fed), strict=True))
+        samples.append({**fed, **given})
+        fed = {name: given[target] for name, target in states.items()}
+
+    def layer(at: _Quantized) -> Layer:
+        values = _stacked([sample[at.integers[0]] for sample in samples])
+        return Layer(at.name, at.made_by, at.aliases, values, at.scale, at.integers[2])
+
+    def in_float(name: str, made_by: str) -> Layer:
+        return Layer(name, made_by, (), _stacked([sample[name] for sample in samples]), None, 0)
+
+    quantized = {at.name for at in found}
+    made_by = {name: f"{node.op_type} {node.name}".strip() for node in model.graph.node for name in node.output}
+    layers = (
+        *(in_float(name, "input") for name in inputs if name not in quantized),
+        *(layer(at) for at in found),
+        *(in_float(name, made_by.get(name, "")) for name in outputs if name not in quantized),
+    )
+    return Vectors(path, path.name, layers, tuple(inputs), tuple(outputs), mask, axes_of(magnitude_input(model))[2])
+
+
+def _stacked(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Samples along the first axis, which is the batch where that is 1."""
+    return np.concatenate(values) if values[0].shape[:1] == (1,) else np.stack(values)
+
+
+@dataclass(frozen=True)
+class _Quantized:
+    """An activation that is quantized; `integers` are name, ONNX type and zero point of the quantized tensor."""
+
+    name: str
+    made_by: str
+    aliases: tuple[str, ...]
+    scale: float
+    integers: tuple[str, int, int]
+
+
+def _quantized(model: onnx.ModelProto) -> Iterator[_Quantized]:
+    """The activations that are quantized, in graph order; one that is so for each of its readers comes once.
+
+    One with a scale for each channel, which no converter of activations makes, is left out.
+    """
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    outputs, seen = {value.name for value in model.graph.output}, set()
+    for node in model.graph.node:
+        source = node.input[0] if node.input else ""
+        if node.op_type != "QuantizeLinear" or source in weights or source in seen or node.input[1] not in weights:
+            continue
+        scale = onnx.numpy_helper.to_array(weights[node.input[1]])
+        zero = weights.get((*node.input, "")[2])
+        if scale.size != 1:
+            continue
+        seen.add(source)
+        behind = [
+            reader.output[0]
+            for reader in model.graph.node
+            if reader.op_type == "DequantizeLinear" and reader.input[0] == node.output[0]
+        ]
+        name = next((each for each in behind if each in outputs), source)
+        maker = makers.get(source)
+        made_by = "input" if maker is None else f"{maker.op_type} {maker.name}".strip()
+        others = (source, node.output[0], *behind, maker.name if maker is not None else "")
+        aliases = tuple(dict.fromkeys(each for each in others if each and each != name))
+        element = onnx.TensorProto.UINT8 if zero is None else zero.data_type
+        zero_point = 0 if zero is None else int(onnx.numpy_helper.to_array(zero).item())
+        yield _Quantized(name, made_by, aliases, float(scale.item()), (node.output[0], element, zero_point))
+
+
+# -- the file of the layers ------------------------------------------------------------------------------
+
+
+def _as_arrays(vectors: Vectors) -> dict[str, np.ndarray]:
+    """Plain arrays only, so that nothing has to be pickled."""
+    layers = vectors.layers
+    return {
+        "model": np.array(vectors.model),
+        "names": np.array([layer.name for layer in layers]),
+        "made_by": np.array([layer.made_by for layer in layers]),
+        "aliases": np.array(["\n".join(layer.aliases) for layer in layers]),
+        "scales": np.array([layer.scale or 0 for layer in layers], np.float32),  # 0: in float
+        "zero_points": np.array([layer.zero_point for layer in layers], np.int32),
+        "inputs": np.array(vectors.inputs),
+        "outputs": np.array(vectors.outputs),
+        "mask": np.array(vectors.mask),
+        "frames": np.array(vectors.frames),
+        **{f"layer_{index:03}": layer.values for index, layer in enumerate(layers)},
+    }
+
+
+def read_vectors(path: Path) -> Vectors:
+    """Read the file of the layers; of the other two files that one which was written with them.
+
+    Raises
+    ------
+    UserError : the file cannot be read, or is none of the three.
+    """
+    arrays = read_npz(path)
+    if "names" not in arrays and (beside := _layers_beside(path)) is not None:
+        path, arrays = beside, read_npz(beside)
+    try:
+        scales = arrays["scales"].tolist()
+        layers = tuple(
+            Layer(
+                str(name),
+                str(arrays["made_by"][index]),
+                tuple(str(arrays["aliases"][index]).split("\n")) if arrays["aliases"][index] else (),
+                arrays[f"layer_{index:03}"],
+                scales[index] or None,
+                int(arrays["zero_points"][index]),
+            )
+            for index, name in enumerate(arrays["names"])
+        )
+        ends = [tuple(str(name) for name in arrays[kind]) for kind in ("inputs", "outputs")]
+        return Vectors(path, str(arrays["model"]), layers, *ends, str(arrays["mask"]), int(arrays["frames"]))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not one of the files with validation vectors (<model>{LAYERS}) that a deployment writes; "
+            f"it has {', '.join(arrays) or 'no arrays'}"
+        ) from error
+
+
+def _layers_beside(path: Path) -> Path | None:
+    for ending in (INTEGERS, FLOATS):
+        if path.name.endswith(ending):
+            beside = path.with_name(path.name.removesuffix(ending) + LAYERS)
+            return beside if beside.is_file() else None
+    return None

@@ -1,0 +1,79 @@
+"""Measuring a model with ST Edge AI: on a board in the cloud, or else as exactly as is possible otherwise."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sezoo.config.sections_board import STEdgeAI
+from sezoo.errors import UserError
+from sezoo.files import write_text
+from sezoo.targets.stedgeai.cloud import Cloud, Patience, tool_arguments
+from sezoo.targets.stedgeai.facts import StEdgeAiResult
+from sezoo.targets.stedgeai.local import measure_here
+from sezoo.targets.stedgeai.reports import result_of
+
+__all__ = ["measure"]
+
+log = logging.getLogger(__name__)
+
+
+def measure(
+    model: Path, board: str, settings: STEdgeAI, folder: Path, patience: Patience | None = None
+) -> StEdgeAiResult:
+    """Memory, work and, from a benchmark, time of a model.
+
+    With `on_cloud` the cloud's benchmark is tried first, then its analysis, then the program of this computer; a
+    warning says why one was passed over. Without, the program alone is asked.
+
+    Parameters
+    ----------
+    model : ONNX, of fixed shape.
+    folder : where logs and reports are kept.
+    patience : with the cloud.
+
+    Raises
+    ------
+    UserError : none of them has a result; what each said. Reports that were in `folder` are as they were.
+    """
+    if not settings.on_cloud:
+        return measure_here(model, board, settings.optimization, settings.path_to_stedgeai, folder)
+    failures: list[str] = []
+    with _passed_over(failures, "cloud"):
+        cloud = Cloud(patience)
+        version = cloud.version(settings.version)
+        with cloud.uploaded(model) as name:
+            arguments = {"model": name, **tool_arguments(board, settings.optimization)}
+            with _passed_over(failures, "cloud benchmark"):
+                answer = cloud.benchmark(board, arguments, version)
+                return _result(cloud, answer, "cloud benchmark", version, folder)
+            with _passed_over(failures, "cloud analyze"):
+                answer = cloud.run("analyze", arguments, version)
+                return _result(cloud, answer, "cloud analyze", version, folder)
+    with _passed_over(failures, "local generate"):
+        return measure_here(model, board, settings.optimization, settings.path_to_stedgeai, folder)
+    raise UserError(f"ST Edge AI cannot measure {model.name} for {board}: {'; '.join(failures)}")
+
+
+@contextmanager
+def _passed_over(failures: list[str], what: str) -> Iterator[None]:
+    """Note why one way did not lead to a result, and go on with the next."""
+    try:
+        yield
+    except UserError as error:
+        failures.append(f"{what}: {error}")
+        log.warning("%s: no result: %s", what, error)
+
+
+def _result(cloud: Cloud, answer: dict[str, object], obtained: str, version: str, folder: Path) -> StEdgeAiResult:
+    """What an answer says; the answer itself is kept."""
+    answer = cloud.web.clean_document(answer)
+    result = result_of(answer, f"{obtained}: the answer", obtained, version)
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
+    write_text(folder / f"{obtained.replace(' ', '_')}.json", text + "\n")
+    if obtained == "cloud benchmark" and result.milliseconds is None:
+        log.warning("%s: the answer has no time in it", obtained)
+    return result

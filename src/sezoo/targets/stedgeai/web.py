@@ -1,0 +1,285 @@
+"""HTTP as ST's Developer Cloud needs it: proxies, time-outs, secrets that stay secret, and one message a fault."""
+
+from __future__ import annotations
+
+import http.client
+import http.cookiejar
+import ipaddress
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from email.message import Message
+from html import escape
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+
+from sezoo import __version__
+from sezoo.errors import UserError
+
+__all__ = ["Answer", "RefusedError", "UnreachableError", "Web", "may_pass", "place"]
+
+REQUEST_SECONDS = 30.0
+"""Without a word of the server, after which a request is given up."""
+
+TIMES_LONGER = 10
+"""May a request take altogether, of a server that does send something."""
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes; the reports have a few 100 KB."""
+
+SHORTEST_SECRET = 4
+"""Characters. Shorter ones are in every other word, and hiding them would make nonsense of a message."""
+
+DEEPEST = 100
+"""Objects in objects that are kept of an answer."""
+
+LONGEST_WORDS = 500
+"""Characters of what a server says that are passed on."""
+
+ADVICE = {
+    401: "it does not accept the login",
+    403: "the account may not do that: log in once at the website and accept its terms",
+    404: "that is not there: see whether the cloud has moved and its addresses in the environment are right",
+}
+
+
+class UnreachableError(UserError):
+    """No answer: no network, no such host, silence."""
+
+
+class RefusedError(UserError):
+    """An answer with a status that is not success."""
+
+    def __init__(self, message: str, status: int):
+        super().__init__(message)
+        self.status = status
+
+
+def may_pass(error: UserError) -> bool:
+    """Whether the same request may have success a little later: there was no answer, or one of a server at fault."""
+    if isinstance(error, RefusedError):
+        return error.status == 429 or error.status >= 500
+    return isinstance(error, UnreachableError)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered; `url` is without its query, which can hold secrets."""
+
+    status: int
+    url: str
+    headers: Message
+    body: bytes = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", errors="replace")
+
+
+class Web:
+    """Requests, each with a time limit, and the cookies and secrets between them.
+
+    Parameters
+    ----------
+    timeout : seconds without a word of the server.
+    secrets : passwords and tokens; whoever gets to know one puts it in, and no message shows it.
+    """
+
+    def __init__(self, timeout: float = REQUEST_SECONDS, secrets: set[str] | None = None):
+        self.timeout = timeout
+        self.secrets = set() if secrets is None else secrets
+        self.cookies = http.cookiejar.CookieJar()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        bearer: str | None = None,
+        secret: bool = True,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Send a request. Redirects are not followed: they are answers.
+
+        Parameters
+        ----------
+        bearer : token to show.
+        secret : something in it is; then the way there has to be encrypted, or not to leave this computer.
+        timeout : seconds without a word of the server, where they are others than usual.
+
+        Raises
+        ------
+        UserError : the way there is not safe.
+        UnreachableError : there is no answer, or not in time.
+        """
+        if (secret or bearer is not None) and not is_safe(url):
+            raise UserError(f"{place(url)}: a login is not sent unencrypted: the address has to begin with https://")
+        headers = {"User-Agent": f"sezoo/{__version__}", "Accept": "application/json, text/html;q=0.9, */*;q=0.8"}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        if bearer is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
+        timeout = timeout or self.timeout
+        until = time.monotonic() + TIMES_LONGER * timeout
+        try:
+            request = urllib.request.Request(url, data=body, headers=headers, method=method)
+            try:
+                response = self._opener(url).open(request, timeout=timeout)
+            except urllib.error.HTTPError as error:  # which is the response
+                response = error
+            with response:
+                return Answer(response.status, place(url), response.headers, _read(response, place(url), until))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreachableError(self.clean(f"{place(url)} {_why(error, timeout)}")) from None
+
+    def _opener(self, url: str) -> urllib.request.OpenerDirector:
+        # Proxies are those of the environment, but what is for this computer does not leave it.
+        proxies = urllib.request.ProxyHandler({} if _is_loopback(url) else None)
+        return urllib.request.build_opener(proxies, urllib.request.HTTPCookieProcessor(self.cookies), _NoRedirects)
+
+    def json_of(self, answer: Answer, what: str) -> object:
+        """The JSON in an answer.
+
+        Parameters
+        ----------
+        what : was asked for, to begin the message with.
+
+        Raises
+        ------
+        RefusedError : the status is not success; what the server said of it.
+        UserError : the answer is not JSON.
+        """
+        if not 200 <= answer.status < 300:
+            raise self.refusal(answer, what)
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            kind = answer.headers.get_content_type()
+            found = f"{len(answer.body)} bytes of {kind}, which begin {self.clean(answer.text)[:40]!r}"
+            raise UserError(
+                f"{what}: {answer.url} answered with what is not JSON: {found if answer.body else 'nothing'}"
+            ) from None
+
+    def refusal(self, answer: Answer, what: str) -> RefusedError:
+        """The error that an answer is which is no success."""
+        status = answer.status
+        advice = ADVICE.get(status) or ("the server has a fault, try it later" if status >= 500 else "")
+        if 300 <= status < 400:
+            advice = f"it has moved to {place(answer.headers.get('Location') or '?')}"
+        phrase = http.client.responses.get(status, "")
+        parts = [f"{what}: {answer.url} answered {status} {phrase}".rstrip(), self.words_of(said_in(answer)), advice]
+        return RefusedError(": ".join(part for part in parts if part), status)
+
+    def words_of(self, content: object) -> str:
+        """The words for people in a JSON object of the server; empty where there are none."""
+        return " ".join(self.clean(_words(content)).split())[:LONGEST_WORDS]
+
+    def clean(self, text: str) -> str:
+        """The text with every secret hidden, however it is written."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            if len(secret) >= SHORTEST_SECRET:
+                written = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)}
+                for form in written:
+                    text = text.replace(form, "***")
+        return text
+
+    def clean_document(self, document: object, depth: int = DEEPEST) -> object:
+        """A JSON document with every secret hidden."""
+        if isinstance(document, dict | list) and not depth:
+            return None
+        if isinstance(document, dict):
+            return {self.clean(key): self.clean_document(value, depth - 1) for key, value in document.items()}
+        if isinstance(document, list):
+            return [self.clean_document(value, depth - 1) for value in document]
+        return self.clean(document) if isinstance(document, str) else document
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Redirects become errors that are answers, so that a token never follows one to somewhere else."""
+
+    def http_error_302(self, *_: object) -> None:
+        """Nothing to go on with."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _why(error: Exception, timeout: float) -> str:
+    reason = getattr(error, "reason", None) or error
+    if isinstance(reason, TimeoutError):
+        return f"does not answer within {timeout:g} s"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            f"shows a certificate that is not trusted ({reason.verify_message}): where a proxy looks into "
+            "encrypted connections, let SSL_CERT_FILE name its certificate"
+        )
+    said = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+    said = said or type(reason).__name__
+    return f"cannot be reached: {said}; see whether the network works and HTTPS_PROXY is as it should be"
+
+
+def _read(response: http.client.HTTPResponse, url: str, until: float) -> bytes:
+    parts, size = [], 0
+    while part := response.read1(65536):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            raise UserError(f"{url} answers with more than {LARGEST_ANSWER // 1024**2} MiB")
+        if time.monotonic() > until:
+            raise TimeoutError
+    return b"".join(parts)
+
+
+def said_in(answer: Answer) -> object:
+    """The JSON of an answer that is no success; None where there is none."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _words(content: object, depth: int = 4) -> str:
+    if not isinstance(content, dict) or not depth:
+        return ""
+    found = next((content[key] for key in ("message", "error", "detail", "errors", "result") if content.get(key)), "")
+    if isinstance(found, str):
+        return found
+    return _words(found, depth - 1) or (json.dumps(found, ensure_ascii=False) if found != content.get("result") else "")
+
+
+def is_safe(url: str) -> bool:
+    """Whether what is sent there can be read by nobody on the way."""
+    parts = _split(url)
+    return (parts.scheme == "https" and bool(parts.hostname)) or _is_loopback(url)
+
+
+def _is_loopback(url: str) -> bool:
+    host = _split(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def place(url: str) -> str:
+    """An address for messages: without a user's name, a password, a query."""
+    parts = _split(url)
+    if not parts.hostname:
+        return parts.path or "?"
+    port = f":{parts.port}" if parts.port else ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address; none where it is no address at all."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looks at it only now
+    except ValueError:
+        return urlsplit("")
+    return parts
