@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sezoo.errors import UserError
 
-__all__ = ["check_writable", "filled_aside", "reason_of", "shown", "write_text", "written_aside"]
+__all__ = ["check_writable", "filled_aside", "reason_of", "shown", "unused_path", "write_text", "written_aside"]
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,17 @@ def filled_aside(folder: Path) -> Iterator[Path]:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def unused_path(path: Path) -> Path:
+    """A path at which there is nothing yet: this one, or with a number behind its name."""
+    number, free = 0, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    if number:
+        log.info("%s is there from earlier and stays", shown(path))
+    return free
 
 
 def check_writable(folder: Path, key: str) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import onnx
 
-from sezoo.config.sections import Config, Deployment
-from sezoo.denoise import Board, Patches, Play, WholeClip
+from sezoo.backend import board_of, has_input_gain
+from sezoo.config.sections import Config
+from sezoo.denoise import Patches, Play, WholeClip
 from sezoo.denoise.board import board_problem
 from sezoo.errors import UserError
 from sezoo.mask_model import declared_contract
@@ -23,7 +24,7 @@ from sezoo.receptive_field import receptive_field, receptive_field_of
 from sezoo.run import Run
 from sezoo.spectrum import stft_of
 
-__all__ = ["BOARD", "PATCHES", "WHOLE", "RunModel", "models_of"]
+__all__ = ["BOARD", "PATCHES", "WHOLE", "RunModel", "models_of", "static_frames_of"]
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,12 @@ class RunModel:
         return isinstance(source, OnnxSource) and bool(source.states)
 
     @property
+    def calibrated_with_gain(self) -> bool:
+        """Whether it says that it was calibrated on magnitudes with the input gain of ST's application."""
+        source = self.static or self.dynamic
+        return isinstance(source, OnnxSource) and has_input_gain(load_onnx(source.path))
+
+    @property
     def needed_lookahead(self) -> int:
         """Frames of look-ahead with which patches have the whole clip's masks; 0 where that has no bound."""
         return max(self.field) if self.field else 0
@@ -94,7 +101,7 @@ class RunModel:
         frames, lookahead = patch_lengths(config, self.static_frames, stateful=self.stateful)
         if kind == PATCHES:
             return Patches(frames, lookahead)
-        return Board(frames, lookahead, (config.deployment or Deployment()).output_silence_threshold)
+        return board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain)
 
 
 def models_of(run: Run, scratch: Path) -> list[RunModel]:
@@ -117,6 +124,12 @@ def models_of(run: Run, scratch: Path) -> list[RunModel]:
     states, frames = states_of(static), axes_of(magnitude_input(static))[2]
     sources = (OnnxSource(path, states=states) for path in (made.int8, made.int8_static))
     return [first, RunModel("int8", *sources, frames)]
+
+
+def static_frames_of(model: onnx.ModelProto) -> int | None:
+    """The frames that a model is fixed to; None where it takes any number."""
+    frames = axes_of(magnitude_input(model))[2]
+    return frames if isinstance(frames, int) else None
 
 
 def _torch_model(config: Config) -> RunModel:

@@ -80,10 +80,36 @@ def _check_prediction(config: Config, model_is_made: bool) -> None:
     check_prediction(config)
 
 
+def _benchmarking(run: Run) -> None:
+    from sezoo.benchmarking.service import benchmark
+
+    benchmark(run)
+
+
+def _check_benchmarking(config: Config, model_is_made: bool) -> None:
+    from sezoo.benchmarking.service import check_benchmarking
+
+    check_benchmarking(config)
+
+
+def _deployment(run: Run) -> None:
+    from sezoo.deployment.service import deploy
+
+    deploy(run)
+
+
+def _check_deployment(config: Config, model_is_made: bool) -> None:
+    from sezoo.deployment.service import check_deployment
+
+    check_deployment(config)
+
+
 SERVICES: dict[str, Service] = {
     "t": Service(_training, _check_training),
     "q": Service(_quantization, _check_quantization),
     "e": Service(_evaluation, _check_evaluation),
+    "b": Service(_benchmarking, _check_benchmarking),
+    "d": Service(_deployment, _check_deployment),
     "p": Service(_prediction, _check_prediction),
 }
 """The services that this version has, by the letters of `sezoo.config.modes.LETTERS`."""

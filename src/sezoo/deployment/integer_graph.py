@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["Conv", "Elementwise", "FloatStep", "IntegerGraph", "Lookup", "Operator", "Rearrange", "Tensor"]
+__all__ = ["Conv", "Elementwise", "FloatStep", "IntegerGraph", "Lookup", "Operator", "Rearrange", "Site", "Tensor"]
 
 ROW = 16
 """Rows begin at multiples of so many integers, and weights are padded to it: one vector register of Helium."""
@@ -238,6 +238,24 @@ Operator = Conv | Elementwise | Lookup | Rearrange
 
 
 @dataclass(frozen=True, eq=False)
+class Site:
+    """Where the integers of the ONNX graph are to be found.
+
+    Attributes
+    ----------
+    name : of the tensor of integers in the ONNX graph.
+    tensor : that has them in its rows.
+    items : in the shape of the ONNX tensor, ``frame * items of a row + item``.
+    offset : what the ONNX graph's integers are larger by, 128 for uint8.
+    """
+
+    name: str
+    tensor: Tensor
+    items: np.ndarray
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
 class IntegerGraph:
     """What a patch of magnitudes goes through on its way to the mask.
 
@@ -250,6 +268,7 @@ class IntegerGraph:
     result : the tensor that the mask is looked up from.
     mask_table : (256,) float32, the mask for integers from -128 to 127.
     mask_index : (bins,) the item of `result` for each bin.
+    sites : the tensors of integers of the ONNX graph that are in these rows as they are.
     """
 
     bins: int
@@ -260,6 +279,7 @@ class IntegerGraph:
     result: Tensor
     mask_table: np.ndarray
     mask_index: np.ndarray
+    sites: tuple[Site, ...] = ()
 
     @property
     def macs_per_frame(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from sezoo.backend import with_input_gain
 from sezoo.config.sections import Config
 from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
@@ -88,6 +89,8 @@ def quantize(run: Run) -> QuantizedModels:
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
     result = recovered(plan, bench, target)
     check_target(result.model, target, path)
+    if target.board_gain:
+        with_input_gain(result.model)
 
     _tell_what_stays_in_float(result.plan)
     report = layer_report(result, bench, bench.fit)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from sezoo.backend import STM32N6, backend_of
+from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input
@@ -67,6 +69,8 @@ def target_of(config: Config) -> Target:
     settings = config.quantization
     if settings.target is not None:
         return TARGETS[settings.target]
+    if "d" in steps(config.operation_mode):
+        return TARGETS["stm32n6" if backend_of(config) == STM32N6 else "cortex-m"]
     board = _board(config)
     if board is None:
         return TARGETS["generic"]

@@ -103,6 +103,12 @@ class Node:
         names = self.inputs
         return self.constants.real(names[position]) if position < len(names) and names[position] else None
 
+    @property
+    def offset(self) -> int:
+        """By how much the integers of a QuantizeLinear are larger than signed ones."""
+        zero = self.constant(2)
+        return OFFSETS["uint8" if zero is None else zero.dtype.name][1]
+
     def quantizer(self, name: str, items: int) -> Tensor:
         """What a QuantizeLinear makes, in signed integers whatever the graph has.
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.deployment.integer_graph import Elementwise, IntegerGraph, Lookup, Operator, Rearrange, Tensor
+from sezoo.deployment.integer_graph import Elementwise, IntegerGraph, Lookup, Operator, Rearrange, Site, Tensor
 from sezoo.deployment.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.qdq_reader.float_steps import FLOAT_OPERATORS, FloatSteps
 from sezoo.deployment.qdq_reader.movements import MOVEMENTS, moved
@@ -73,6 +73,7 @@ class _Reader:
         self.constants = Constants(initializers(model.graph), {})
         self.steps = FloatSteps(frames)
         self.operators: list[Operator] = []
+        self.sites: list[Site] = []
         magnitude = in_time(np.arange(bins)[np.newaxis], bins, frames, 2)
         self.values: dict[str, Value] = {source: Floats((FloatRow("magnitude", bins),), magnitude)}
 
@@ -94,6 +95,7 @@ class _Reader:
             result=result,
             mask_table=mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset),
             mask_index=index,
+            sites=tuple(self.sites),
         )
 
     def _mask(self, value: Real, name: str) -> tuple[Tensor, np.ndarray]:
@@ -116,7 +118,9 @@ class _Reader:
         elif kind == "DequantizeLinear" and node.inputs[0] in self.constants.plain:
             self.constants.quantized[output] = _quantized_constant(node)
         elif kind == "QuantizeLinear":
-            self.values[output] = self._quantized(node)
+            self.values[output] = rounded = self._quantized(node)
+            if len(rounded.sources) == 1 and (rounded.items >= 0).all():
+                self.sites.append(Site(output, rounded.sources[0].tensor, rounded.items, node.offset))
         elif kind == "DequantizeLinear":
             self.values[output] = self._value(node, node.inputs[0])
         elif kind in MOVEMENTS:

@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.denoise.board import board_problem
+from sezoo.deployment.checks import check_frames, check_transform, needed_frames
 from sezoo.errors import UserError
 from sezoo.mask_model import declared_contract
 from sezoo.model_states import states_of
 from sezoo.onnx_file import quantized_nodes
 from sezoo.onnx_graph import initializers, readers
-from sezoo.spectrum import stft_of, window_by_name
 
 __all__ = ["BOARD", "check_model", "check_settings"]
 
@@ -45,26 +43,7 @@ def check_settings(config: Config) -> None:
             f"preprocessing.sample_rate: found {spectrum.sample_rate}; allowed: {allowed}, the rates of the board's "
             "microphone: the model has to be trained for one of them"
         )
-    if spectrum.n_fft & (spectrum.n_fft - 1):
-        near = 1 << spectrum.n_fft.bit_length()
-        raise UserError(
-            f"preprocessing.n_fft: found {spectrum.n_fft}; allowed: a power of two, {near} for example, as the board's "
-            "Fourier transform is made for: the model has to be trained with it"
-        )
-    if (problem := board_problem(stft_of(spectrum))) is not None:
-        raise UserError(problem)
-    window_by_name(spectrum.window, spectrum.win_length)
-    made = config.quantization.static_sequence_length if "q" in steps(config.operation_mode) else _needed(config)
-    if made != _needed(config):
-        raise UserError(
-            f"quantization.static_sequence_length: found {made}; deployment.frames_per_patch and two times "
-            f"deployment.lookahead_frames are {_needed(config)}: set it to that"
-        )
-
-
-def _needed(config: Config) -> int:
-    """Frames of the static model."""
-    return config.deployment.frames_per_patch + 2 * config.deployment.lookahead_frames
+    check_transform(config)
 
 
 def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
@@ -75,7 +54,7 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
     UserError : a float or a dynamic model, one with states, of another length or another contract; what to do.
     """
     settings = config.deployment
-    needed = _needed(config)
+    needed = needed_frames(settings)
     if not quantized_nodes(model):
         raise UserError(
             f"{path} is a float model; the board needs the static int8 one, quantized_model_int8_static.onnx of a "
@@ -93,13 +72,7 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
         raise UserError(
             f"{path}: its frames axis is {_axis(contract.frames)}; the board needs {needed}: {_static(needed)}"
         )
-    if contract.frames != needed:
-        raise UserError(
-            f"{path} has {contract.frames} frames; deployment.frames_per_patch: {settings.frames_per_patch} and two "
-            f"times deployment.lookahead_frames: {settings.lookahead_frames} are {needed}. "
-            f"{_fitting(contract.frames, settings.frames_per_patch, settings.lookahead_frames)}, or quantize with "
-            f"quantization.static_sequence_length: {needed}"
-        )
+    check_frames(contract.frames, path, settings)
     _check_input(model, contract.input, path)
 
 
@@ -112,18 +85,6 @@ def _static(frames: int) -> str:
         "take the static model of the quantization, quantized_model_int8_static.onnx, made with "
         f"quantization.static_sequence_length: {frames}"
     )
-
-
-def _fitting(length: int, new: int, lookahead: int) -> str:
-    """The settings that would make so many frames of this length: those nearest to what is set."""
-    fits = []
-    if length >= new and (length - new) % 2 == 0:
-        fits.append(f"deployment.lookahead_frames: {(length - new) // 2}")
-    if length > 2 * lookahead:
-        fits.append(f"deployment.frames_per_patch: {length - 2 * lookahead}")
-    if not fits:
-        fits.append(f"deployment.frames_per_patch: {length} with deployment.lookahead_frames: 0")
-    return f"Set {' or '.join(fits)}"
 
 
 def _check_input(model: onnx.ModelProto, name: str, path: Path) -> None:

@@ -6,7 +6,6 @@ import logging
 import shutil
 import sys
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 from sezoo.config.sections import Config
@@ -25,7 +24,7 @@ from sezoo.deployment.stm32n6.steps import (
 )
 from sezoo.deployment.stm32n6.tools import Toolbox, check_version, find_tools, plain_tools
 from sezoo.errors import UserError
-from sezoo.files import check_writable, filled_aside, reason_of, shown, write_text, written_aside
+from sezoo.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
 from sezoo.targets.boards import BOARDS
@@ -91,15 +90,12 @@ def deploy_stm32n6(run: Run, model_path: Path) -> None:
 
 def _own_folder(folder: Path) -> Path:
     """`deployment` in the run's folder, with a number behind it where an earlier one is there."""
-    for number in count():
-        candidate = folder.absolute() / ("deployment" if number == 0 else f"deployment_{number}")
-        try:
-            candidate.mkdir(parents=True)
-            return candidate
-        except FileExistsError:
-            log.info("%s is there from earlier and stays", shown(candidate))
-        except OSError as error:
-            raise UserError(f"cannot write {candidate}: {reason_of(error)}") from error
+    path = unused_path(folder.absolute() / "deployment")
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason_of(error)}") from error
+    return path
 
 
 class _Deployment:

@@ -1,0 +1,97 @@
+"""Instructions on an emulated Cortex-M: the C package of the model, built and run there."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from sezoo.benchmarking.results import PATCH, STREAM, LayerCost, Measurement
+from sezoo.config.sections import Config, Deployment
+from sezoo.deployment.c_package.deploy import package_for, tools_of
+from sezoo.deployment.c_package.emulated_run import run_emulated
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.recording import recording_of
+from sezoo.onnx_file import load_onnx
+from sezoo.patch_lengths import patch_lengths
+from sezoo.run import Run
+from sezoo.run_models import static_frames_of
+from sezoo.targets.boards import BOARDS
+from sezoo.targets.cores import CORES
+
+__all__ = ["check_emulated", "measure_emulated"]
+
+SECONDS = 2
+"""Of audio that are denoised: every call takes as many instructions as the others."""
+
+
+def check_emulated(config: Config) -> None:
+    """Check that compiler and emulator are there.
+
+    Raises
+    ------
+    UserError : one is missing or too old.
+    """
+    tools_of(config, Path())
+
+
+def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
+    """Build the C package of a static int8 model for a core, and count.
+
+    Times are estimates: an instruction a cycle, at `benchmarking.clock_mhz` or the fastest clock of the board.
+
+    Raises
+    ------
+    UserError : the model does not fit, a tool is missing, or the package does not compile.
+    """
+    config, core = run.config, CORES[target]
+    emulation = tools_of(config, run.folder / "benchmark_logs")
+    recording = recording_of(config)
+    stft, rate = config.preprocessing, config.preprocessing.sample_rate
+    wave = recording.noisy[: SECONDS * rate]
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        package = Path(scratch) / "package"
+        package.mkdir()
+        program = package_for(load_onnx(model), model, _with_patches(config, model), wave, package)
+        done = run_emulated(emulation, core, package, wave, rate, Path(scratch) / core.name)
+    figures = done.figures
+    facts = BOARDS[config.benchmarking.board]
+    clock = config.benchmarking.clock_mhz or facts.clock_mhz
+    instructions = figures.instructions / figures.calls
+    return Measurement(
+        target=target,
+        model="int8",
+        what=STREAM if program.engine.is_stream else PATCH,
+        macs=program.graph.macs_per_frame * program.engine.computed,
+        parameters=program.graph.parameters,
+        flash=done.size.flash,
+        ram=program.arena_bytes + program.state_bytes + figures.stack,
+        arena=program.arena_bytes,
+        stack=figures.stack,
+        milliseconds=instructions / clock / 1000,
+        instructions=round(instructions),
+        audio_seconds=program.engine.new * stft.hop_length / rate,
+        is_estimate=True,
+        clock_mhz=clock,
+        how=f"the C package in QEMU, {core.kernels}, built with {done.compiler}",
+        layers=(
+            LayerCost("spectra", "STFT", instructions=round(figures.spectra / figures.calls)),
+            *_layers(program, figures.steps, figures.calls),
+        ),
+    )
+
+
+def _layers(program: Program, steps: tuple[int, ...], calls: int) -> list[LayerCost]:
+    frames = program.engine.computed
+    return [
+        LayerCost(operator.name, operator.kind, operator.macs * frames or None, instructions=round(count / calls))
+        for operator, count in zip(program.graph.operators, steps, strict=True)
+    ]
+
+
+def _with_patches(config: Config, model: Path) -> Config:
+    """The configuration with a deployment section whose patches are those of the model."""
+    settings = config.deployment
+    if settings is None:
+        new, lookahead = patch_lengths(config, static_frames_of(load_onnx(model)))
+        settings = Deployment(frames_per_patch=new, lookahead_frames=lookahead)
+    return config.model_copy(update={"deployment": settings})

@@ -1,0 +1,89 @@
+"""The service `benchmarking`: what a model takes of memory and of time, on whatever it is run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sezoo.benchmarking.emulated import check_emulated, measure_emulated
+from sezoo.benchmarking.figure import save_benchmark_figure
+from sezoo.benchmarking.host import HOST, measure_host
+from sezoo.benchmarking.results import PATCH, Benchmark, LayerCost, Measurement, write_benchmark
+from sezoo.benchmarking.table import print_benchmark
+from sezoo.config.sections import Config
+from sezoo.files import shown
+from sezoo.onnx_file import load_onnx
+from sezoo.patch_lengths import patch_lengths
+from sezoo.run import Run
+from sezoo.run_models import static_frames_of
+
+__all__ = ["STEDGEAI", "benchmark", "check_benchmarking"]
+
+log = logging.getLogger(__name__)
+
+STEDGEAI = "stedgeai"
+FIGURE = "benchmark.png"
+
+
+def check_benchmarking(config: Config) -> None:
+    """Check what can be checked before there is a model.
+
+    Raises
+    ------
+    UserError : a tool that is missing.
+    """
+    for target in config.benchmarking.targets:
+        if target not in (HOST, STEDGEAI):
+            check_emulated(config)
+
+
+def benchmark(run: Run) -> Benchmark:
+    """Measure the run's static model, or the configured one, on every target.
+
+    `benchmark.json` and `benchmark.png` appear in the run's folder, and the table on the terminal.
+
+    Raises
+    ------
+    UserError : the model does not fit, or a tool is missing or fails.
+    """
+    settings = run.config.benchmarking
+    check_benchmarking(run.config)
+    model = run.artefacts.int8_static or run.config.model.onnx_path
+    found: list[Measurement] = []
+    for target in dict.fromkeys(settings.targets):
+        if target == HOST:
+            found += measure_host(run)
+        elif target == STEDGEAI:
+            found.append(_by_st_edge_ai(run, model))
+        else:
+            found.append(measure_emulated(run, model, target))
+    result = Benchmark(settings.board, tuple(found))
+    path = write_benchmark(result, run.folder)
+    save_benchmark_figure(run.folder / FIGURE, result)
+    print_benchmark(result)
+    log.info("all figures: %s", shown(path))
+    for one in result.measurements:
+        if one.milliseconds is not None:
+            run.tracker.metrics({f"ms_{one.target}_{one.model}_{one.what}".replace(" ", "_"): one.milliseconds})
+    run.tracker.artifact(path, "benchmark")
+    return result
+
+
+def _by_st_edge_ai(run: Run, model: Path) -> Measurement:
+    from sezoo.targets.stedgeai.measure import measure
+
+    config = run.config
+    result = measure(model, config.benchmarking.board, config.tools.stedgeai, run.folder / "stedgeai")
+    new, _ = patch_lengths(config, static_frames_of(load_onnx(model)))
+    return Measurement(
+        target=STEDGEAI,
+        model="int8",
+        what=PATCH,
+        macs=result.macs,
+        flash=result.flash_bytes,
+        ram=result.ram_bytes,
+        milliseconds=result.milliseconds,
+        audio_seconds=new * config.preprocessing.hop_length / config.preprocessing.sample_rate,
+        how=f"ST Edge AI {result.tool_version or ''}, {result.obtained}",
+        layers=tuple(LayerCost(layer.name, "", layer.macs, milliseconds=layer.milliseconds) for layer in result.layers),
+    )

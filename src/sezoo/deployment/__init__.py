@@ -1,0 +1,1 @@
+"""From an int8 model to what runs on a microcontroller."""

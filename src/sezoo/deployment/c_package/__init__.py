@@ -1,0 +1,1 @@
+"""An int8 model as a package of C sources for any Cortex-M, or any computer."""

@@ -1,0 +1,72 @@
+"""Numbers as C source."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.deployment.integer_graph import ROW, padded
+
+__all__ = ["c_array", "c_float", "depthwise_weights", "matrix_weights", "padded_pairs"]
+
+COLUMNS = 120
+
+
+def c_float(value: float) -> str:
+    """A float32 as a C literal that is exactly it."""
+    value = float(np.float32(value))
+    if not np.isfinite(value):
+        raise ValueError(f"{value} has no C literal")
+    return f"{value.hex()}f"
+
+
+def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
+    """A constant array: int8 as words of four, in which the compiler reads them eight times as fast, others one by one.
+
+    int8 arrays are called `name_words`, and `name` is a macro that points to the bytes.
+    """
+    values = np.ascontiguousarray(values).ravel()
+    note = f"/* {comment} */\n" if comment else ""
+    if values.dtype == np.int8:
+        words = np.pad(values, (0, -len(values) % 4)).view("<u4")
+        texts = [f"0x{word:08X}" for word in words]
+        head = f"static const uint32_t {name}_words[{len(words)}] = {{\n"
+        return f"{note}{head}{_wrapped(texts)}}};\n#define {name} ((const int8_t *)(const void *){name}_words)\n"
+    if values.dtype == np.float32:
+        kind, texts = "float", [c_float(value) for value in values]
+    else:
+        kind, texts = {"int32": "int32_t", "uint16": "uint16_t"}[values.dtype.name], [str(value) for value in values]
+    return f"{note}static const {kind} {name}[{len(values)}] = {{\n{_wrapped(texts)}}};\n"
+
+
+def _wrapped(texts: list[str]) -> str:
+    a_line = max(1, COLUMNS // (max(len(text) for text in texts) + 2))
+    lines = (texts[first : first + a_line] for first in range(0, len(texts), a_line))
+    return "".join(f"    {', '.join(line)},\n" for line in lines)
+
+
+def padded_pairs(values: np.ndarray) -> np.ndarray:
+    """(groups, outputs) with a zero behind an odd number of outputs, which are computed two by two."""
+    return np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
+
+
+def matrix_weights(weights: np.ndarray) -> np.ndarray:
+    """Weights in the order in which the matrix product reads them.
+
+    Parameters
+    ----------
+    weights : (groups, outputs, depth) int8
+
+    Returns
+    -------
+    ordered : (groups, pairs of outputs, depth / 16, 2, 16) int8, padded with zeros
+    """
+    groups, outputs, depth = weights.shape
+    whole = np.zeros((groups, outputs + outputs % 2, padded(depth)), np.int8)
+    whole[:, :outputs, :depth] = weights
+    return whole.reshape(groups, -1, 2, padded(depth) // ROW, ROW).transpose(0, 1, 3, 2, 4)
+
+
+def depthwise_weights(weights: np.ndarray) -> np.ndarray:
+    """(channels, 1, taps, kernel, 1) int8 to (taps, kernel, channels padded to 16)."""
+    ordered = weights[:, 0, :, :, 0].transpose(1, 2, 0)
+    return np.pad(ordered, ((0, 0), (0, 0), (0, padded(len(weights)) - len(weights))))

@@ -1,0 +1,195 @@
+"""The backend `portable-c`: a static int8 model in, a package of C sources out, built and run on an emulated core."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.backend import has_input_gain
+from sezoo.config.sections import Config
+from sezoo.denoise.plays import Board
+from sezoo.deployment.agreement import agreement
+from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
+from sezoo.deployment.c_package.package import PackageSettings, write_package
+from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.readme import readme
+from sezoo.deployment.c_package.report import DeploymentReport, write_report
+from sezoo.deployment.checks import check_frames, check_transform
+from sezoo.deployment.integer_graph import IntegerGraph
+from sezoo.deployment.qdq_reader import integer_graph_of
+from sezoo.deployment.recording import Recording, recording_of
+from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.stream_plan import stream_plan
+from sezoo.errors import UserError
+from sezoo.files import filled_aside, shown, unused_path, write_text
+from sezoo.mask_model import declared_contract
+from sezoo.onnx_file import load_configured, load_onnx
+from sezoo.run import Run
+from sezoo.spectrum import Stft, stft_of
+from sezoo.targets.boards import BOARDS
+from sezoo.targets.c_compiler import find_compiler
+from sezoo.targets.cores import CORES
+from sezoo.targets.emulator import find_emulator
+
+__all__ = ["FOLDER", "check_c_package", "deploy_c_package", "package_for", "tools_of"]
+
+log = logging.getLogger(__name__)
+
+FOLDER = "c_package"
+"""In the run's folder."""
+
+VECTOR_CALLS = 3
+
+
+def check_c_package(config: Config) -> None:
+    """Check what can be checked before there is a model: the settings, and that the tools are there.
+
+    Raises
+    ------
+    UserError : the first thing that does not fit or is missing.
+    """
+    check_transform(config)
+    settings = config.deployment
+    if settings.dry_run:
+        raise UserError("deployment.dry_run: found True; it is for deployment.backend: stm32n6, whose steps it shows")
+    if settings.emulate:
+        tools_of(config, Path())
+
+
+def deploy_c_package(run: Run, model_path: Path) -> None:
+    """Write the package into the run's folder, and show that it does on the board's core what it should.
+
+    Parameters
+    ----------
+    model_path : of the static int8 model.
+
+    Raises
+    ------
+    UserError : the model or the settings do not fit, a tool is missing, the package does not compile, or the core's
+        masks are not those of the vectors.
+    """
+    config = run.config
+    check_c_package(config)
+    given = config.model is not None and config.model.onnx_path == model_path
+    model = load_configured(model_path) if given else load_onnx(model_path)
+    program = _program_of(model, model_path, config)
+    settings = _package_settings(config, model, program.engine)
+    core = CORES[BOARDS[config.deployment.hardware_setup.board].core]
+    recording = recording_of(config)
+    emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
+
+    patches = _patches(program.graph, recording.noisy, program.stft)
+    agreed = agreement(program.graph, model, patches)
+    package = unused_path(run.folder / FOLDER)
+    with filled_aside(package) as aside:
+        write_package(program, settings, _vectors_of(program, recording.noisy), aside)
+        emulated = None
+        if emulation is not None:
+            log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
+            wave, rate = recording.noisy, settings.sample_rate
+            emulated = run_emulated(emulation, core, aside, wave, rate, run.folder / f"emulated_{core.name}")
+        reference = _reference(program, settings, recording, model_path)
+        report = DeploymentReport(model_path.name, program, settings, agreed, recording, reference, emulated)
+        write_text(aside / "README.md", readme(report))
+    write_report(report, run.folder)
+    log.info("C package: %s", shown(package))
+    for line in report.told():
+        log.info("%s", line)
+    run.tracker.metrics(report.metrics())
+
+
+def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
+    """The C program of a static int8 model.
+
+    Raises
+    ------
+    UserError : the model does not fit.
+    """
+    settings, stft = config.deployment, stft_of(config.preprocessing)
+    graph = integer_graph_of(model, path)
+    declared_contract(model, path, n_fft=stft.n_fft)
+    if settings.engine == "stream":
+        engine = Engine(True, settings.frames_per_patch, stream_plan(graph).lag[graph.result.name])
+    else:
+        check_frames(graph.frames, path, settings)
+        engine = Engine(False, settings.frames_per_patch, settings.lookahead_frames)
+    return Program(graph, engine, stft)
+
+
+def tools_of(config: Config, logs: Path) -> Emulation:
+    """The tools to build and to emulate with.
+
+    Parameters
+    ----------
+    logs : folder for what they say.
+
+    Raises
+    ------
+    UserError : one is missing or too old.
+    """
+    return Emulation(find_compiler(config.tools.path_to_arm_gcc), find_emulator(config.tools.path_to_qemu), logs)
+
+
+def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.ndarray, folder: Path) -> Program:
+    """Write a package into an empty folder, with vectors from a recording.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+
+    Raises
+    ------
+    UserError : the model or the settings do not fit.
+    """
+    check_transform(config)
+    program = _program_of(model, path, config)
+    write_package(program, _package_settings(config, model, program.engine), _vectors_of(program, wave), folder)
+    return program
+
+
+def _package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> PackageSettings:
+    """A stream has neither gate nor gain: both are of patches."""
+    settings, rate = config.deployment, config.preprocessing.sample_rate
+    if engine.is_stream:
+        if settings.input_gain:
+            raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
+        return PackageSettings(rate, False, None)
+    gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
+    return PackageSettings(rate, gain, settings.output_silence_threshold)
+
+
+def _vectors_of(program: Program, wave: np.ndarray) -> list[np.ndarray]:
+    """Magnitudes of some calls in a row from the middle of a recording: (bins, frames that a call computes) each."""
+    engine, stft = program.engine, program.stft
+    magnitudes = stft.magnitude(stft.analyse(wave))
+    count = engine.computed
+    first = max(0, magnitudes.shape[1] // 2 - VECTOR_CALLS * engine.new // 2)
+    starts = first + engine.new * np.arange(VECTOR_CALLS)
+    return [np.take(magnitudes, np.arange(start, start + count), axis=1, mode="wrap") for start in starts]
+
+
+def _patches(graph: IntegerGraph, wave: np.ndarray, stft: Stft) -> list[np.ndarray]:
+    """Two patches of the model's own length from a recording: (bins, frames) float32."""
+    magnitudes = stft.magnitude(stft.analyse(wave))
+    starts = (0, magnitudes.shape[1] // 2)
+    return [
+        np.ascontiguousarray(np.take(magnitudes, np.arange(start, start + graph.frames), axis=1, mode="wrap"))
+        for start in starts
+    ]
+
+
+def _reference(program: Program, settings: PackageSettings, recording: Recording, path: Path) -> np.ndarray:
+    engine = program.engine
+    if engine.is_stream:
+        return denoised_in_stream(program.graph, recording.noisy, program.stft, engine.new)
+    play = Board(
+        engine.new,
+        engine.lookahead,
+        settings.silence_threshold,
+        input_gain=settings.input_gain,
+        half_away=False,
+    )
+    return denoised_in_patches(program.graph, path, recording.noisy, program.stft, play)

@@ -1,0 +1,92 @@
+"""Building a C package for a core, and running it there: on its vectors, and on a recording."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.audio import read_clip, write_clip
+from sezoo.deployment.c_package.package import MAGNITUDES, MASKS
+from sezoo.targets.c_compiler import CCompiler, build_program
+from sezoo.targets.cores import Core
+from sezoo.targets.elf import ProgramSize, size_of
+from sezoo.targets.emulator import Figures, emulate, read_figures
+
+__all__ = ["EmulatedRun", "Emulation", "run_emulated"]
+
+VECTOR_SECONDS = 120
+SECONDS_PER_SECOND = 30
+"""Time for an emulator to denoise a second of audio, at most."""
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """The tools: a compiler, the emulator, and where what they say is kept."""
+
+    compiler: CCompiler
+    qemu: Path
+    logs: Path
+
+
+@dataclass(frozen=True)
+class EmulatedRun:
+    """What came of it.
+
+    Attributes
+    ----------
+    figures : counted while the recording was denoised.
+    size : of the program, its buffers for samples among them.
+    denoised : (samples,) float32
+    """
+
+    core: Core
+    compiler: str
+    figures: Figures
+    size: ProgramSize
+    denoised: np.ndarray
+
+
+def run_emulated(
+    emulation: Emulation, core: Core, package: Path, wave: np.ndarray, sample_rate: int, folder: Path
+) -> EmulatedRun:
+    """Check the package's vectors on a core, and denoise a recording there.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+    folder : for programs and recordings, `noisy.wav` and `denoised.wav`; it is made.
+
+    Raises
+    ------
+    UserError : the package does not compile, or its masks are not those of the vectors.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def built(program: str) -> Path:
+        elf = folder / f"{program}.elf"
+        log_file = emulation.logs / f"build_{program}_{core.name}.log"
+        build_program(emulation.compiler, core, package, program, elf, log_file)
+        return elf
+
+    for name in (MAGNITUDES, MASKS):
+        shutil.copyfile(package / "test_vectors" / name, folder / name)
+    log_file = emulation.logs / f"check_vectors_{core.name}.log"
+    emulate(emulation.qemu, core, built("check_vectors"), folder, log_file, timeout=VECTOR_SECONDS)
+    for name in (MAGNITUDES, MASKS):
+        (folder / name).unlink()
+    write_clip(folder / "noisy.wav", wave, sample_rate)
+    elf = built("denoise_wav")
+    seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(wave) / sample_rate
+    emulate(emulation.qemu, core, elf, folder, emulation.logs / f"denoise_wav_{core.name}.log", timeout=seconds)
+    denoised = (
+        read_clip(folder / "denoised.wav", sample_rate) if _has_sound(folder / "denoised.wav") else np.zeros_like(wave)
+    )
+    return EmulatedRun(core, str(emulation.compiler), read_figures(folder / "figures.txt"), size_of(elf), denoised)
+
+
+def _has_sound(path: Path) -> bool:
+    """Whether any sample is not zero; a clip that is all below the gate is no error here."""
+    return any(path.read_bytes()[44:])

@@ -1,0 +1,204 @@
+"""What the generated C does in a call: which rows of which buffers its steps read and write, and where those lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sezoo.deployment.integer_graph import Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor, padded
+from sezoo.deployment.memory_plan import Buffer, MemoryPlan, planned
+from sezoo.deployment.stream_plan import StreamPlan, stream_plan
+from sezoo.spectrum import Stft
+
+__all__ = ["LANES", "Engine", "Program", "depth_of", "magnitude_row"]
+
+LANES = 4
+"""Frames that a Fourier transform is made of at a time."""
+
+FLOAT = 4
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a call goes through the frames.
+
+    Attributes
+    ----------
+    is_stream : every frame is computed once; else whole patches are.
+    new : frames of a call, whose samples go in and come out.
+    lookahead : frames by which the masks lag behind the newest frame.
+    """
+
+    is_stream: bool
+    new: int
+    lookahead: int
+
+    @property
+    def computed(self) -> int:
+        """Frames that the network computes in a call."""
+        return self.new if self.is_stream else self.new + 2 * self.lookahead
+
+    @property
+    def held(self) -> int:
+        """Frames whose samples are there in a call, the oldest ones first those that come out next."""
+        return self.new + self.lookahead if self.is_stream else self.computed
+
+    @property
+    def first_computed(self) -> int:
+        """The first of the held frames that the network computes."""
+        return self.held - self.computed
+
+    @property
+    def first_kept(self) -> int:
+        """The first of the held frames that come out."""
+        return 0 if self.is_stream else self.lookahead
+
+    @property
+    def first_mask(self) -> int:
+        """The row of the mask for it."""
+        return 0 if self.is_stream else self.lookahead
+
+    def late(self, stft: Stft) -> int:
+        """Samples that the ring of ST's application writes later than it could."""
+        return 0 if self.is_stream else (stft.n_fft - stft.win_length) // 2
+
+    def latency(self, stft: Stft) -> int:
+        """Samples from the newest one of a call's input to the last one of its output, in time."""
+        return self.lookahead * stft.hop_length + stft.win_length - stft.hop_length + self.late(stft)
+
+
+def magnitude_row(bins: int) -> int:
+    """Floats from one frame's magnitudes to the next one's."""
+    return -(-bins // LANES) * LANES
+
+
+def depth_of(conv: Conv) -> int:
+    """Weights of an output of a convolution, padded."""
+    return padded(conv.weights[0, 0].size)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """An integer graph, an engine, and the places of all buffers.
+
+    The steps are numbered: 0 makes the integers of the beginning, step i + 1 is operator i, the last one makes samples.
+    """
+
+    graph: IntegerGraph
+    engine: Engine
+    stft: Stft
+
+    @cached_property
+    def stream(self) -> StreamPlan | None:
+        """Lags and kept rows; None of patches."""
+        return stream_plan(self.graph) if self.engine.is_stream else None
+
+    def kept(self, tensor: Tensor) -> int:
+        """Rows of earlier calls in front of a tensor's new ones."""
+        return self.stream.kept[tensor.name] if self.stream else 0
+
+    def lag(self, tensor: Tensor) -> int:
+        """Frames by which its newest row lags behind."""
+        return self.stream.lag[tensor.name] if self.stream else 0
+
+    def first_row(self, operator: Operator, operand: int) -> int:
+        """The row of a buffer that an operator begins to read at; less than 0 is beyond a patch's edge."""
+        if self.stream:
+            return self.stream.first_row(operator, operand)
+        return -operator.before if isinstance(operator, Conv) else 0
+
+    @cached_property
+    def history_offsets(self) -> dict[str, int]:
+        """Where the kept rows of the tensors that have some lie between calls, in bytes."""
+        offsets, end = {}, 0
+        for tensor in self.graph.tensors:
+            if self.kept(tensor):
+                offsets[tensor.name] = end
+                end += self.kept(tensor) * tensor.row_bytes
+        return offsets
+
+    @cached_property
+    def history_bytes(self) -> int:
+        """All kept rows together."""
+        return sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+
+    @staticmethod
+    def scratch_bytes(operator: Operator) -> int:
+        """What a convolution needs besides its rows; see SEZOO_SCRATCH in sezoo_kernels.h."""
+        if not isinstance(operator, Conv):
+            return 0
+        if operator.is_depthwise:
+            return padded(operator.channels_in) + 16
+        depth = depth_of(operator)
+        columns = 0 if operator.is_pointwise and operator.positions == 1 else 4 * depth * operator.input.bits // 8 + 16
+        return 4 * depth * 2 + 16 + columns
+
+    @cached_property
+    def memory(self) -> MemoryPlan:
+        """The places of tensors, scratch memory, spectra and magnitudes; 16 bytes behind all are read, not used."""
+        graph, last = self.graph, len(self.graph.operators) + 1
+        made = {tensor.name: 0 for tensor in graph.entries}
+        made |= {operator.output.name: index + 1 for index, operator in enumerate(graph.operators)}
+        needed = dict(made)
+        for index, operator in enumerate(graph.operators):
+            needed |= {tensor.name: index + 1 for tensor in operator.inputs}
+        needed[graph.result.name] = last
+        shared = self._in_place(needed)
+        places: dict[str, Buffer] = {}
+        for tensor in graph.tensors:
+            first = shared.get(tensor.name, tensor.name)
+            size = (self.kept(tensor) + self.engine.computed) * tensor.row_bytes
+            places[first] = Buffer(f"tensor {first}", size, made[first], needed[tensor.name])
+        spectra = self.stft.n_fft * LANES * FLOAT
+        buffers = [
+            *places.values(),
+            *(Buffer(f"scratch {i}", self.scratch_bytes(each), i + 1, i + 1) for i, each in enumerate(graph.operators)),
+            Buffer("analysis", spectra, 0, 0),
+            Buffer("magnitudes", LANES * magnitude_row(graph.bins) * FLOAT, 0, 0),
+            *(Buffer(f"row {name}", size * FLOAT, 0, 0) for name, size in self.float_rows.items()),
+            Buffer("synthesis", spectra, last, last),
+            Buffer("mask", graph.bins * FLOAT, last, last),
+        ]
+        plan = planned(buffer for buffer in buffers if buffer.size)
+        offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}
+        return MemoryPlan(offsets, plan.size)
+
+    def _in_place(self, needed: dict[str, int]) -> dict[str, str]:
+        """Outputs that take the place of an input which nobody reads any more, and the tensor that had it first.
+
+        An operator that looks at one integer at a time can write over what it has read. A stream's rows do not begin
+        at the same row of their buffers.
+        """
+        shared: dict[str, str] = {}
+        if self.engine.is_stream:
+            return shared
+        for index, operator in enumerate(self.graph.operators):
+            if isinstance(operator, Elementwise | Lookup):
+                for tensor in operator.inputs:
+                    is_last = needed[tensor.name] == index + 1
+                    if is_last and tensor.row_bytes == operator.output.row_bytes:
+                        shared[operator.output.name] = shared.get(tensor.name, tensor.name)
+                        break
+        return shared
+
+    @cached_property
+    def float_rows(self) -> dict[str, int]:
+        """Items of the rows of floats that the prologue makes."""
+        return {step.output: step.items for step in self.graph.prologue if step.kind != "quantize"} | {
+            # Integers that are used in the prologue alone have no rows in the network.
+            step.output: -(-step.items * step.tensor.bits // 8 // FLOAT)
+            for step in self.graph.prologue
+            if step.kind == "quantize" and step.tensor not in self.graph.entries
+        }
+
+    @property
+    def arena_bytes(self) -> int:
+        """The block of memory that a call needs."""
+        return self.memory.size + 16
+
+    @property
+    def state_bytes(self) -> int:
+        """What lives from call to call: samples, the ring of the output, and kept rows."""
+        samples = 2 * (self.stft.win_length + (self.engine.held - 1) * self.stft.hop_length)
+        return samples + 2 * FLOAT * self.stft.win_length + self.history_bytes

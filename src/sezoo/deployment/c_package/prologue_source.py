@@ -1,0 +1,132 @@
+"""The generated function that makes the integers of the beginning from a frame's magnitudes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from sezoo.deployment.c_package.arrays import c_array, c_float
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.integer_graph import FloatStep, Tensor
+
+__all__ = ["prologue_source"]
+
+INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+CALLS = {
+    "sqrt": "sezoo_sqrt",
+    "log": "sezoo_log",
+    "exp": "sezoo_exp",
+    "abs": "sezoo_abs",
+    "neg": "-",
+    "round": "sezoo_round",
+    "relu": "sezoo_relu",
+    "max": "sezoo_max",
+    "min": "sezoo_min",
+    "pow": "sezoo_pow",
+}
+
+
+def prologue_source(program: Program) -> str:
+    """Tables, and the function `sezoo_model_enter`."""
+    steps = program.graph.prologue
+    numbers = {step.output: number for number, step in enumerate(steps)}
+    tables, lines = [], []
+    for number, step in enumerate(steps):
+        if step.kind == "gather" and _blocks(step) is None:
+            tables.append(c_array(f"order_{number}", step.index.astype(np.uint16)))
+        if step.constant is not None and step.constant.size > 1:
+            tables.append(c_array(f"constant_{number}", step.constant))
+        lines += _lines(program, step, number, numbers)
+    body = "".join(f"    {line}\n" for line in lines)
+    head = "void sezoo_model_enter(int8_t *arena, const float *magnitude, int32_t frame)\n"
+    return "".join(f"{table}\n" for table in tables) + head + "{\n    (void)frame;\n" + body + "}\n"
+
+
+def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, int]) -> Iterator[str]:
+    def row(name: str) -> str:
+        return "magnitude" if name == "magnitude" else f"row_{numbers[name]}"
+
+    made = f"row_{number}"
+    yield f"/* {step.output.encode('ascii', 'replace').decode().replace('*/', '* /')} */"
+    if step.kind == "quantize":
+        tensor = step.tensor
+        yield f"{_pointer(tensor)}{made} = {_place(program, tensor)};"
+        value = (
+            f"sezoo_quantized({row(step.inputs[0])}[i], {c_float(tensor.scale)}, {tensor.zero_point}, {tensor.low}, "
+            f"{tensor.high})"
+        )
+        yield from _loop(step.items, f"{made}[i] = (int{tensor.bits}_t){value};")
+        return
+    offset = program.memory.offsets[f"row {step.output}"]
+    yield f"float *const {made} = (float *)(void *)(arena + {offset});"
+    if step.kind == "gather":
+        yield from _gathered(program, step, number, row)
+        return
+    if step.kind == "dequantize":
+        value = f"(float)({row(step.inputs[0])}[i] - {step.tensor.zero_point}) * {c_float(step.tensor.scale)}"
+    else:
+        operands = [f"{row(name)}[i]" for name in step.inputs]
+        if step.constant is not None:
+            constant = c_float(step.constant[0]) if step.constant.size == 1 else f"constant_{number}[i]"
+            operands.insert(0 if step.first else 1, constant)
+        if step.kind in INFIX:
+            value = f" {INFIX[step.kind]} ".join(operands)
+        else:
+            value = f"{CALLS[step.kind]}({', '.join(operands)})"
+    yield from _loop(step.items, f"{made}[i] = {value};")
+
+
+def _loop(items: int, statement: str) -> Iterator[str]:
+    yield f"for (int32_t i = 0; i < {items}; ++i) {{"
+    yield f"    {statement}"
+    yield "}"
+
+
+def _pointer(tensor: Tensor) -> str:
+    return f"int{tensor.bits}_t *const "
+
+
+def _place(program: Program, tensor: Tensor) -> str:
+    """Where the integers of the frame go: into the network's row, or to the prologue's own memory."""
+    if tensor in program.graph.entries:
+        first = program.memory.offsets[f"tensor {tensor.name}"] + program.kept(tensor) * tensor.row_bytes
+        place = f"arena + {first} + frame * {tensor.row_bytes}"
+    else:
+        place = f"arena + {program.memory.offsets[f'row {tensor.name}']}"
+    return place if tensor.bits == 8 else f"(int16_t *)(void *)({place})"
+
+
+def _gathered(program: Program, step: FloatStep, number: int, row) -> Iterator[str]:
+    """Items of rows in another order: copied in blocks where they are few, else one by one."""
+    blocks = _blocks(step)
+    sizes = [_size(program, name) for name in step.inputs]
+    starts = np.cumsum([0, *sizes])
+    if blocks is not None:
+        for to, first, count in blocks:
+            which = int(np.searchsorted(starts, first, side="right")) - 1
+            # A block may reach from one row into the next.
+            while count:
+                here = min(count, int(starts[which + 1]) - first)
+                source = f"{row(step.inputs[which])} + {first - int(starts[which])}"
+                yield f"memcpy(row_{number} + {to}, {source}, {here} * sizeof(float));"
+                to, first, count, which = to + here, first + here, count - here, which + 1
+        return
+    value = f"{row(step.inputs[0])}[order_{number}[i]]"
+    for name, start in zip(step.inputs[1:], starts[1:-1], strict=True):
+        value = f"order_{number}[i] < {start} ? {value} : {row(name)}[order_{number}[i] - {start}]"
+    yield from _loop(step.items, f"row_{number}[i] = {value};")
+
+
+def _size(program: Program, name: str) -> int:
+    return program.graph.bins if name == "magnitude" else program.float_rows[name]
+
+
+def _blocks(step: FloatStep) -> list[tuple[int, int, int]] | None:
+    """(to, from, count) of the contiguous pieces of an order, or None if it has many."""
+    breaks = np.flatnonzero(np.diff(step.index) != 1) + 1
+    if len(breaks) > 8:
+        return None
+    edges = [0, *breaks.tolist(), len(step.index)]
+    return [(first, int(step.index[first]), end - first) for first, end in pairwise(edges)]

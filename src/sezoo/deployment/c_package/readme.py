@@ -1,0 +1,136 @@
+"""The README of a C package, with the sizes and figures of the very model in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sezoo.deployment.c_package.report import DeploymentReport
+
+__all__ = ["readme"]
+
+
+def readme(report: DeploymentReport) -> str:
+    """The text of `README.md`."""
+    program = report.program
+    graph, engine, stft = program.graph, program.engine, program.stft
+    how = (
+        "Every frame is computed once: what the convolutions need of earlier frames is kept from call to call."
+        if engine.is_stream
+        else f"A call computes a patch of {engine.computed} frames, {engine.lookahead} on either side of the new ones."
+    )
+    rate = report.settings.sample_rate
+    latency = engine.latency(stft)
+    rows = [
+        ("samples in and out", f"16-bit, {rate} Hz, {engine.new * stft.hop_length} a call"),
+        ("latency", f"{latency} samples ({1000 * latency / rate:.0f} ms), and the {engine.new} frames of a call"),
+        ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
+        ("state", f"{program.state_bytes:,} bytes"),
+        ("weights and biases", f"{graph.parameters:,}"),
+        ("multiplications", f"{graph.macs_per_frame * engine.computed:,} a call"),
+        *_measured(report),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    settings = report.settings
+    gain = "scaled to the peak of a loud call" if settings.input_gain else "as they are"
+    gate = (
+        "no gate"
+        if settings.silence_threshold is None
+        else f"a call whose output is below {settings.silence_threshold:g} dBFS is silent"
+    )
+    return _README.format(model=report.model, how=how, table=table, gain=gain, gate=gate, exact=_exact(report))
+
+
+def _measured(report: DeploymentReport) -> Iterator[tuple[str, str]]:
+    if (run := report.emulated) is None:
+        return
+    figures, calls = run.figures, run.figures.calls
+    yield "built with", run.compiler
+    yield f"flash on {run.core.name}", f"{run.size.flash:,} bytes, the example program among them"
+    yield "stack", f"{figures.stack:,} bytes"
+    yield (
+        f"instructions on {run.core.name} ({run.core.kernels})",
+        f"{figures.instructions / calls / 1e6:.2f} million a call, {figures.spectra / calls / 1e6:.2f} of them for the "
+        "spectra",
+    )
+
+
+def _exact(report: DeploymentReport) -> str:
+    agreed = report.agreement
+    lines = [
+        f"Each operator, fed the integers of onnxruntime, differs from it in {100 * agreed.share:.2g} % of its "
+        f"integers, by {agreed.largest} at most."
+    ]
+    if report.emulated is not None and report.pesq:
+        wave = report.wave_snr
+        same = "equal, sample by sample" if wave is not None and np.isinf(wave) else f"{wave:.0f} dB apart"
+        lines.append(
+            f"{report.recording.told}, denoised on an emulated {report.emulated.core.name}: PESQ "
+            f"{report.pesq['core']:.3f}, and {report.pesq['reference']:.3f} by the reference in Python; the waves are "
+            f"{same}."
+        )
+    return "\n".join(lines)
+
+
+_README = """\
+# A denoiser for speech in C
+
+Made of the int8 model `{model}`. C99, without a heap, and without a library but for `memcpy`, `memmove` and `memset`.
+{how}
+
+| | |
+|---|---|
+{table}
+
+The instructions are an emulator's. It does not know how long they take: memory that has to be waited for, and
+instructions that take several cycles, come on top. Measure on your board.
+
+{exact}
+
+## Use
+
+`include/sezoo_denoiser.h` is all that your program includes:
+
+```c
+#include "sezoo_denoiser.h"
+
+static sezoo_denoiser denoiser;
+static int8_t arena[SEZOO_ARENA_BYTES] __attribute__((aligned(16)));
+
+void begin(void) {{ sezoo_init(&denoiser, arena); }}
+
+void samples_arrived(const int16_t in[SEZOO_SAMPLES_PER_CALL], int16_t out[SEZOO_SAMPLES_PER_CALL])
+{{
+    sezoo_process(&denoiser, in, out);
+}}
+```
+
+Compile all of `src/` with `-O3 -ffp-contract=off` for your core. Which kernels that gives follows from the compiler's
+options: Helium with `-mcpu=cortex-m55`, the DSP extension with `-mcpu=cortex-m4`, `m7` or `m33`, plain C elsewhere (or
+with `-DSEZOO_PLAIN_C`). Put `arena` into the fastest memory that it fits into.
+
+The magnitudes that the network sees are {gain}; {gate}.
+
+## Try it
+
+On a computer, with CMake:
+
+```
+cmake -B build
+cmake --build build
+ctest --test-dir build
+build/denoise_wav noisy.wav denoised.wav
+```
+
+`check_vectors` compares the masks of this build with those of the reference in `test_vectors/`, bit by bit. Run it on
+your board too: `examples/cortex_m` has start-up code, linker scripts and files over semihosting for the boards that
+QEMU emulates, and stands for yours.
+
+| file | |
+|---|---|
+| `src/sezoo_denoiser.c` | a call: samples, spectra, masks, samples |
+| `src/sezoo_fft.c` | the Fourier transform, of four frames at a time |
+| `src/sezoo_conv.c`, `sezoo_matmul.c`, `sezoo_elementwise.c`, `sezoo_stream.c` | the integer operators |
+| `src/sezoo_model.c` | the weights, and the steps of this network |
+"""

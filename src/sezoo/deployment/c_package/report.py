@@ -1,0 +1,149 @@
+"""What is known of a C package: its sizes, how exact it is, and what it did on the emulated core."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.deployment.agreement import Agreement
+from sezoo.deployment.c_package.emulated_run import EmulatedRun
+from sezoo.deployment.c_package.package import PackageSettings
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.recording import Recording
+from sezoo.files import write_text
+from sezoo.metrics.checks import MetricError
+from sezoo.metrics.perceptual_quality import pesq
+from sezoo.metrics.waveform import snr
+
+__all__ = ["REPORT", "DeploymentReport", "write_report"]
+
+REPORT = "deployment.json"
+
+
+@dataclass(frozen=True, eq=False)
+class DeploymentReport:
+    """All that was found out.
+
+    Attributes
+    ----------
+    reference : (samples,) float32, the recording as numpy denoises it.
+    emulated : None where nothing was run.
+    """
+
+    model: str
+    program: Program
+    settings: PackageSettings
+    agreement: Agreement
+    recording: Recording
+    reference: np.ndarray
+    emulated: EmulatedRun | None
+
+    @cached_property
+    def pesq(self) -> dict[str, float]:
+        """Of the recording, as numpy and as the core denoises it; empty where it cannot be scored."""
+        clean = self.recording.clean
+        if clean is None:
+            return {}
+        waves = {"reference": self.reference}
+        if self.emulated is not None:
+            waves["core"] = self.emulated.denoised
+        try:
+            return {name: pesq(clean, wave, self.settings.sample_rate) for name, wave in waves.items()}
+        except MetricError:
+            return {}
+
+    @cached_property
+    def wave_snr(self) -> float | None:
+        """In dB, of the core's wave against numpy's: infinite where they are equal. None where nothing was run."""
+        if self.emulated is None:
+            return None
+        if np.array_equal(self.reference, self.emulated.denoised):
+            return float("inf")
+        try:
+            return snr(self.reference, self.emulated.denoised)
+        except MetricError:
+            return None
+
+    def told(self) -> Iterator[str]:
+        """In words, for the log."""
+        agreed, program = self.agreement, self.program
+        yield (
+            f"each operator against onnxruntime's: {100 * agreed.share:.2g} % of the integers differ, by "
+            f"{agreed.largest} at most; the mask by {agreed.mean_mask_difference:.1e} on average"
+        )
+        yield (
+            f"{program.arena_bytes / 1024:.1f} KiB of working memory, {program.state_bytes / 1024:.1f} KiB of state; "
+            f"{program.engine.latency(program.stft)} samples of latency"
+        )
+        if (run := self.emulated) is None:
+            return
+        figures = run.figures
+        yield (
+            f"{run.core.name} ({run.core.kernels}): masks equal numpy's bit by bit; "
+            f"{figures.instructions / figures.calls / 1e6:.2f} million instructions a call of {program.engine.new} "
+            f"frames, {run.size.flash / 1024:.0f} KiB of flash"
+        )
+        if self.pesq and self.wave_snr is not None:
+            wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"{self.wave_snr:.0f} dB from each other"
+            core, numpy = self.pesq["core"], self.pesq["reference"]
+            yield f"{self.recording.told}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waves {wave}"
+
+    def metrics(self) -> dict[str, float]:
+        """For the experiment tracking."""
+        found = {"arena_bytes": self.program.arena_bytes, "integers_differing_share": self.agreement.share}
+        if self.emulated is not None:
+            figures = self.emulated.figures
+            found["instructions_per_call"] = figures.instructions / figures.calls
+            found["flash_bytes"] = self.emulated.size.flash
+        return found | {f"pesq_{name}": value for name, value in self.pesq.items()}
+
+
+def write_report(report: DeploymentReport, folder: Path) -> Path:
+    """Write `deployment.json`."""
+    program, run = report.program, report.emulated
+    content: dict[str, object] = {
+        "model": report.model,
+        "engine": "stream" if program.engine.is_stream else "patch",
+        "frames_per_call": program.engine.new,
+        "latency_samples": program.engine.latency(program.stft),
+        "arena_bytes": program.arena_bytes,
+        "state_bytes": program.state_bytes,
+        "macs_per_call": program.graph.macs_per_frame * program.engine.computed,
+        "parameters": program.graph.parameters,
+        "onnxruntime": {
+            "differing_share": report.agreement.share,
+            "largest_difference": report.agreement.largest,
+            "mean_mask_difference": report.agreement.mean_mask_difference,
+            "operators": [asdict(operator) for operator in report.agreement.operators],
+        },
+        "recording": report.recording.told,
+        "pesq": report.pesq,
+    }
+    if run is not None:
+        operators = [(operator.name, operator.kind) for operator in program.graph.operators]
+        content["emulated"] = {
+            "core": run.core.name,
+            "kernels": run.core.kernels,
+            "compiler": run.compiler,
+            "flash_bytes": run.size.flash,
+            "ram_bytes": run.size.ram + run.figures.stack,
+            "stack_bytes": run.figures.stack,
+            "instructions_per_call": run.figures.instructions / run.figures.calls,
+            "instructions_of_the_longest_call": run.figures.worst,
+            "instructions_of_spectra_per_call": run.figures.spectra / run.figures.calls,
+            "operators": [
+                {"name": name, "kind": kind, "instructions_per_call": steps / run.figures.calls}
+                for (name, kind), steps in zip(operators, run.figures.steps, strict=True)
+            ],
+            "masks_equal_the_reference": True,  # run_emulated has refused anything else
+            "wave_snr_db": None if report.wave_snr is None or np.isinf(report.wave_snr) else report.wave_snr,
+            "waves_are_equal": report.wave_snr is not None and bool(np.isinf(report.wave_snr)),
+        }
+    path = folder / REPORT
+    write_text(path, json.dumps(content, indent=2) + "\n")
+    return path

@@ -1,0 +1,208 @@
+/* Convolutions: which activations belong to an output, and the matrix products of them. */
+#include "sezoo_kernels.h"
+
+#include <string.h>
+
+/* A piece of a frame's row as a column of a matrix product, with zeros where there is nothing. */
+static void copy_piece(const sezoo_conv *conv, const int8_t *frame, int32_t first, int8_t *column)
+{
+    const int32_t bytes = conv->input_bytes;
+    const int32_t channels = conv->groups * conv->channels_in;
+    for (int32_t j = 0; j < conv->kernel; ++j) {
+        const int32_t position = first + j * conv->dilation;
+        int8_t *to = column + j * conv->channels_in * bytes;
+        if (frame != NULL && position >= 0 && position < conv->positions_in) {
+            memcpy(to, frame + position * channels * bytes, (size_t)(conv->channels_in * bytes));
+        } else if (bytes == 1) {
+            memset(to, conv->input_zero_point, (size_t)conv->channels_in);
+        } else {
+            for (int32_t c = 0; c < conv->channels_in; ++c) {
+                ((int16_t *)(void *)to)[c] = (int16_t)conv->input_zero_point;
+            }
+        }
+    }
+}
+
+static void product(const sezoo_conv *conv, const sezoo_matrix *matrix, const int8_t *x, int32_t stride, int32_t rows,
+                    int8_t *out, int32_t out_stride, void *scratch)
+{
+    if (conv->input_bytes == 1) {
+        sezoo_matmul_s8(matrix, &conv->rounding, x, stride, rows, out, out_stride, scratch);
+    } else {
+        sezoo_matmul_s16(matrix, &conv->rounding, (const int16_t *)(const void *)x, stride, rows, out, out_stride,
+                         scratch);
+    }
+}
+
+
+void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, int8_t *out,
+                    int32_t frames_out, void *scratch)
+{
+    const int8_t *input = x;
+    const int32_t bytes = conv->input_bytes, depth = conv->matrix.depth, outputs = conv->matrix.outputs;
+    const int32_t channels_in = conv->groups * conv->channels_in, channels_out = conv->groups * outputs;
+    const int32_t row = conv->input_row * bytes;
+
+    if (conv->taps == 1 && conv->kernel == 1 && conv->groups == 1 && conv->positions_out == 1 && conv->pad == 0) {
+        /* Every frame's row is a column as it lies there. */
+        product(conv, &conv->matrix, input + first_frame * row, conv->input_row, frames_out, out, conv->output_row,
+                scratch);
+        return;
+    }
+    /* With one tap in time, positions whose kernel is all inside can be read as they lie there too: the kernel's
+       channels are contiguous, and what a vector reads beyond them has weights of zero. */
+    int32_t inside = conv->positions_out, inside_end = 0;
+    if (conv->taps == 1 && conv->groups == 1 && conv->dilation == 1) {
+        inside = (conv->pad + conv->stride - 1) / conv->stride;
+        inside_end = (conv->positions_in - conv->kernel + conv->pad) / conv->stride + 1;
+        inside_end = sezoo_limited(inside_end, inside, conv->positions_out);
+    }
+    int8_t *gathered = (int8_t *)scratch + SEZOO_SCRATCH(depth);
+    for (int32_t t = 0; t < frames_out; ++t) {
+        const int32_t at = first_frame + t;
+        int8_t *frame_out = out + t * conv->output_row;
+        if (inside_end > inside) {
+            const int8_t *first = input + at * row + (inside * conv->stride - conv->pad) * channels_in * bytes;
+            product(conv, &conv->matrix, first, conv->stride * channels_in, inside_end - inside,
+                    frame_out + inside * channels_out, channels_out, scratch);
+        }
+        for (int32_t group = 0; group < conv->groups; ++group) {
+            sezoo_matrix matrix = conv->matrix;
+            const int32_t pairs = (outputs + 1) / 2;
+            matrix.weights += group * 2 * pairs * depth;
+            matrix.bias += group * 2 * pairs;
+            matrix.multiplier += group * 2 * pairs;
+            const int32_t piece = conv->kernel * conv->channels_in * bytes;
+            for (int32_t f = 0; f < conv->positions_out;) {
+                if (f >= inside && f < inside_end) {
+                    f = inside_end;
+                    continue;
+                }
+                const int32_t limit = f < inside && inside_end > inside ? inside : conv->positions_out;
+                const int32_t count = sezoo_limited(limit - f, 1, 4);
+                for (int32_t i = 0; i < count; ++i) {
+                    int8_t *column = gathered + i * depth * bytes;
+                    for (int32_t tap = 0; tap < conv->taps; ++tap) {
+                        const int32_t frame = at + tap * conv->dilation_time;
+                        const int8_t *there = frame >= 0 && frame < frames_in
+                                                  ? input + frame * row + group * conv->channels_in * bytes
+                                                  : NULL;
+                        copy_piece(conv, there, (f + i) * conv->stride - conv->pad, column + tap * piece);
+                    }
+                }
+                product(conv, &matrix, gathered, depth, count, frame_out + f * channels_out + group * outputs,
+                        channels_out, scratch);
+                f += count;
+            }
+        }
+    }
+}
+
+/* Where the activations of a tap are, or a row of zeros. */
+static const int8_t *tap_row(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t frame,
+                             int32_t position, const int8_t *zeros)
+{
+    if (frame < 0 || frame >= frames_in || position < 0 || position >= conv->positions_in) {
+        return zeros;
+    }
+    return x + frame * conv->input_row + position * conv->channels;
+}
+
+#if SEZOO_MVE
+/* Three taps in time, which nearly all have: weights stay in registers while the frames from `begin` to `end` go by. Rows
+   have room for whole vectors. With `edge`, taps may be beyond the frames that there are. */
+static inline void three_taps(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t first_frame,
+                              int8_t *out, int32_t begin, int32_t end, const int8_t *zeros, int edge)
+{
+    const int32x4_t low = vdupq_n_s32(conv->rounding.lowest), high = vdupq_n_s32(conv->rounding.highest);
+    const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+    const int32_t row = conv->input_row, zero_point = conv->rounding.zero_point;
+    const int32_t second = conv->dilation_time, third = 2 * second;
+    for (int32_t c = 0; c < padded && begin < end; c += 4) {
+        const int32x4_t w0 = vldrbq_s32(conv->weights + c), w1 = vldrbq_s32(conv->weights + padded + c),
+                        w2 = vldrbq_s32(conv->weights + 2 * padded + c);
+        const int32x4_t bias = vldrwq_s32(conv->bias + c);
+        const float32x4_t scale = vldrwq_f32(conv->multiplier + c);
+        const int8_t *x0 = x + (first_frame + begin) * row + c, *x1 = x0 + second * row, *x2 = x0 + third * row;
+        int8_t *place = out + begin * conv->output_row + c;
+        for (int32_t t = begin; t < end; ++t, place += conv->output_row) {
+            if (edge) {
+                const int32_t at = first_frame + t;
+                x0 = (at >= 0 && at < frames_in ? x + at * row : zeros) + c;
+                x1 = (at + second >= 0 && at + second < frames_in ? x + (at + second) * row : zeros) + c;
+                x2 = (at + third >= 0 && at + third < frames_in ? x + (at + third) * row : zeros) + c;
+            }
+            int32x4_t sum = vaddq_s32(bias, vmulq_s32(vldrbq_s32(x0), w0));
+            sum = vaddq_s32(sum, vmulq_s32(vldrbq_s32(x1), w1));
+            sum = vaddq_s32(sum, vmulq_s32(vldrbq_s32(x2), w2));
+            const float32x4_t steps = vmulq_f32(vcvtq_f32_s32(sum), scale);
+            vstrbq_s32(place, sezoo_rounded_lanes(steps, low, high, zero_point));
+            x0 += row;
+            x1 += row;
+            x2 += row;
+        }
+    }
+}
+#endif
+
+void sezoo_run_depthwise(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t first_frame,
+                         int8_t *out, int32_t frames_out, int8_t *scratch)
+{
+    const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+    memset(scratch, conv->input_zero_point, (size_t)padded);
+#if SEZOO_MVE
+    if (conv->taps == 3 && conv->kernel == 1 && conv->positions_out == 1 && conv->pad == 0) {
+        const int32_t begin = sezoo_limited(-first_frame, 0, frames_out);
+        const int32_t end = sezoo_limited(frames_in - first_frame - 2 * conv->dilation_time, begin, frames_out);
+        three_taps(conv, x, frames_in, first_frame, out, 0, begin, scratch, 1);
+        three_taps(conv, x, frames_in, first_frame, out, begin, end, scratch, 0);
+        three_taps(conv, x, frames_in, first_frame, out, end, frames_out, scratch, 1);
+        return;
+    }
+    const int32x4_t low = vdupq_n_s32(conv->rounding.lowest), high = vdupq_n_s32(conv->rounding.highest);
+#endif
+    for (int32_t t = 0; t < frames_out; ++t) {
+        for (int32_t f = 0; f < conv->positions_out; ++f) {
+            int8_t *place = out + t * conv->output_row + f * conv->channels;
+            const int32_t first = f * conv->stride - conv->pad;
+#if SEZOO_MVE
+            for (int32_t c = 0; c < conv->channels; c += 4) {
+                const mve_pred16_t some = vctp32q((uint32_t)(conv->channels - c));
+                int32x4_t sum = vldrwq_z_s32(conv->bias + c, some);
+                const int8_t *w = conv->weights + c;
+                for (int32_t tap = 0; tap < conv->taps; ++tap) {
+                    for (int32_t j = 0; j < conv->kernel; ++j, w += padded) {
+                        const int8_t *from =
+                            tap_row(conv, x, frames_in, first_frame + t + tap * conv->dilation_time,
+                                    first + j * conv->dilation, scratch);
+                        sum = vaddq_s32(sum, vmulq_s32(vldrbq_z_s32(from + c, some), vldrbq_s32(w)));
+                    }
+                }
+                const float32x4_t steps = vmulq_f32(vcvtq_f32_s32(sum), vldrwq_z_f32(conv->multiplier + c, some));
+                vstrbq_p_s32(place + c, sezoo_rounded_lanes(steps, low, high, conv->rounding.zero_point), some);
+            }
+#else
+            for (int32_t c = 0; c < conv->channels; c += SEZOO_ROW) {
+                const int32_t count = sezoo_limited(conv->channels - c, 1, SEZOO_ROW);
+                int32_t sums[SEZOO_ROW];
+                memcpy(sums, conv->bias + c, (size_t)count * sizeof sums[0]);
+                const int8_t *w = conv->weights + c;
+                for (int32_t tap = 0; tap < conv->taps; ++tap) {
+                    for (int32_t j = 0; j < conv->kernel; ++j, w += padded) {
+                        const int8_t *from =
+                            tap_row(conv, x, frames_in, first_frame + t + tap * conv->dilation_time,
+                                    first + j * conv->dilation, scratch) +
+                            c;
+                        for (int32_t i = 0; i < count; ++i) {
+                            sums[i] += from[i] * w[i];
+                        }
+                    }
+                }
+                for (int32_t i = 0; i < count; ++i) {
+                    place[c + i] = sezoo_rounded((float)sums[i] * conv->multiplier[c + i], &conv->rounding);
+                }
+            }
+#endif
+        }
+    }
+}

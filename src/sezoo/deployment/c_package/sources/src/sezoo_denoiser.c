@@ -1,0 +1,181 @@
+/* A call: samples become spectra, their magnitudes go through the network, and its mask makes samples of the spectra.
+   The spectra of the frames that come out are computed a second time, which costs less than to keep them. */
+#include "sezoo_denoiser.h"
+
+#include <string.h>
+
+#include "sezoo_lanes.h"
+#include "sezoo_math.h"
+#include "sezoo_model.h"
+
+#define STEP (2 * SEZOO_LANES) /* floats from one complex value of four frames to the next */
+#define HALF (SEZOO_N_FFT / 2)
+#define MARGIN ((SEZOO_N_FFT - SEZOO_WINDOW) / 2) /* zeros before and behind the window */
+#define FULL_SCALE 32768.0f
+
+/* Where a sample of a frame is among those of a transform: the even ones are the real parts. */
+#define PLACE(t, n) ((t)*STEP + ((n)&1) * SEZOO_LANES)
+
+void sezoo_init(sezoo_denoiser *denoiser, void *arena)
+{
+    memset(denoiser, 0, sizeof *denoiser);
+    denoiser->arena = arena;
+    sezoo_model_begin((int8_t *)denoiser->history);
+}
+
+/* Up to four frames, windowed, as spectra. */
+static void analyse(const sezoo_denoiser *denoiser, int32_t first, int32_t count, float *z)
+{
+    const int16_t *samples = denoiser->samples + first * SEZOO_HOP;
+    int32_t from[SEZOO_LANES];
+    for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
+        from[lane] = (lane < count ? lane : count - 1) * SEZOO_HOP;
+    }
+    memset(z, 0, HALF * STEP * sizeof *z);
+#if SEZOO_MVE
+    const uint32x4_t offsets = vreinterpretq_u32_s32(vldrwq_s32(from));
+#endif
+    for (int32_t i = 0; i < SEZOO_WINDOW; ++i) {
+        const int32_t n = MARGIN + i;
+        const float weight = sezoo_model_window[i] * (1.0f / FULL_SCALE);
+        float *to = z + PLACE(sezoo_model_fft.reverse[n / 2], n);
+#if SEZOO_MVE
+        const int32x4_t four = vldrhq_gather_shifted_offset_s32(samples + i, offsets);
+        vstrwq_f32(to, vmulq_n_f32(vcvtq_f32_s32(four), weight));
+#else
+        for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
+            to[lane] = (float)samples[from[lane] + i] * weight;
+        }
+#endif
+    }
+    sezoo_fft_forward(&sezoo_model_fft, z);
+}
+
+/* The magnitudes of four spectra, a row for each. */
+static void measure(const float *z, float gain, float *magnitudes)
+{
+    float powers[SEZOO_LANES];
+    for (int32_t k = 0; k <= HALF; ++k) {
+        const sezoo_lanes re = sezoo_load(k == HALF ? z + SEZOO_LANES : z + k * STEP);
+        if (k == 0 || k == HALF) {
+            sezoo_store(powers, sezoo_mul(re, re));
+        } else {
+            const sezoo_lanes im = sezoo_load(z + k * STEP + SEZOO_LANES);
+            sezoo_store(powers, sezoo_add(sezoo_mul(re, re), sezoo_mul(im, im)));
+        }
+        for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
+            magnitudes[lane * SEZOO_MAGNITUDE_ROW + k] = sezoo_sqrt(powers[lane]) * gain;
+        }
+    }
+}
+
+/* ST's application shows the network a loud patch as if its peak were full scale. */
+static float input_gain(const sezoo_denoiser *denoiser)
+{
+#if SEZOO_INPUT_GAIN
+    int32_t peak = 0;
+    for (int32_t i = 0; i < SEZOO_SAMPLES_HELD; ++i) {
+        const int32_t sample = denoiser->samples[i] < 0 ? -denoiser->samples[i] : denoiser->samples[i];
+        peak = sample > peak ? sample : peak;
+    }
+    return peak > SEZOO_LOUD_PEAK ? 32767.0f / (float)peak : 1.0f;
+#else
+    (void)denoiser;
+    return 1.0f;
+#endif
+}
+
+/* The masks of four frames times their spectra. */
+static void apply_masks(const int8_t *arena, int32_t first, int32_t count, float *z, float *mask)
+{
+    for (int32_t lane = 0; lane < count; ++lane) {
+        sezoo_model_mask(arena, first + lane, mask);
+        z[lane] *= mask[0];
+        z[SEZOO_LANES + lane] *= mask[HALF];
+        for (int32_t k = 1; k < HALF; ++k) {
+            z[k * STEP + lane] *= mask[k];
+            z[k * STEP + SEZOO_LANES + lane] *= mask[k];
+        }
+    }
+}
+
+static int16_t to_sample(float value)
+{
+    const float scaled = sezoo_min(sezoo_max(value * FULL_SCALE, -32768.0f), 32767.0f);
+    return (int16_t)sezoo_round(scaled);
+}
+
+/* A frame is added to the output's ring, and the samples that nothing more is added to come out. */
+static void add_frame(sezoo_denoiser *denoiser, const float *z, int32_t lane, int16_t *out)
+{
+    float *wave = denoiser->wave, *weight = denoiser->weight;
+    for (int32_t i = SEZOO_LATE; i < SEZOO_WINDOW; ++i) {
+        const int32_t n = MARGIN + i - SEZOO_LATE;
+        const float window = sezoo_model_window[i - SEZOO_LATE];
+        wave[i] += z[PLACE(n / 2, n) + lane] * (1.0f / HALF) * window;
+        weight[i] += window * window;
+    }
+    for (int32_t i = 0; i < SEZOO_HOP; ++i) {
+        out[i] = to_sample(weight[i] > 1.1754944e-38f ? wave[i] / weight[i] : wave[i]);
+    }
+    memmove(wave, wave + SEZOO_HOP, (SEZOO_WINDOW - SEZOO_HOP) * sizeof *wave);
+    memmove(weight, weight + SEZOO_HOP, (SEZOO_WINDOW - SEZOO_HOP) * sizeof *weight);
+    memset(wave + SEZOO_WINDOW - SEZOO_HOP, 0, SEZOO_HOP * sizeof *wave);
+    memset(weight + SEZOO_WINDOW - SEZOO_HOP, 0, SEZOO_HOP * sizeof *weight);
+}
+
+/* A call whose output is quieter than the threshold is silent. */
+static void gate(int16_t *out)
+{
+#if SEZOO_GATE
+    uint64_t power = 0;
+    for (int32_t i = 0; i < SEZOO_SAMPLES_PER_CALL; ++i) {
+        power += (uint64_t)((int32_t)out[i] * out[i]);
+    }
+    if (power < SEZOO_GATE_POWER) {
+        memset(out, 0, SEZOO_SAMPLES_PER_CALL * sizeof *out);
+    }
+#else
+    (void)out;
+#endif
+}
+
+void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out)
+{
+    int8_t *arena = denoiser->arena;
+    float *magnitudes = (float *)(void *)(arena + SEZOO_MAGNITUDES);
+    int16_t *samples = denoiser->samples;
+
+    memmove(samples, samples + SEZOO_SAMPLES_PER_CALL,
+            (SEZOO_SAMPLES_HELD - SEZOO_SAMPLES_PER_CALL) * sizeof *samples);
+    memcpy(samples + SEZOO_SAMPLES_HELD - SEZOO_SAMPLES_PER_CALL, in, SEZOO_SAMPLES_PER_CALL * sizeof *samples);
+
+    const float gain = input_gain(denoiser);
+    for (int32_t t = 0; t < SEZOO_COMPUTED; t += SEZOO_LANES) {
+        const int32_t count = SEZOO_COMPUTED - t < SEZOO_LANES ? SEZOO_COMPUTED - t : SEZOO_LANES;
+        float *z = (float *)(void *)(arena + SEZOO_ANALYSIS);
+        analyse(denoiser, SEZOO_FIRST_COMPUTED + t, count, z);
+        measure(z, gain, magnitudes);
+        for (int32_t lane = 0; lane < count; ++lane) {
+            sezoo_model_enter(arena, magnitudes + lane * SEZOO_MAGNITUDE_ROW, t + lane);
+        }
+    }
+    SEZOO_TRACE(-1);
+    sezoo_model_run(arena, (int8_t *)denoiser->history, denoiser->frames);
+    if (denoiser->frames < SEZOO_ALL_STARTED) {
+        denoiser->frames += SEZOO_FRAMES_PER_CALL;
+    }
+    for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; t += SEZOO_LANES) {
+        const int32_t left = SEZOO_FRAMES_PER_CALL - t;
+        const int32_t count = left < SEZOO_LANES ? left : SEZOO_LANES;
+        float *z = (float *)(void *)(arena + SEZOO_SYNTHESIS);
+        analyse(denoiser, SEZOO_FIRST_KEPT + t, count, z);
+        apply_masks(arena, t, count, z, (float *)(void *)(arena + SEZOO_MASK));
+        sezoo_fft_inverse(&sezoo_model_fft, z);
+        for (int32_t lane = 0; lane < count; ++lane) {
+            add_frame(denoiser, z, lane, out + (t + lane) * SEZOO_HOP);
+        }
+    }
+    gate(out);
+    SEZOO_TRACE(-2);
+}

@@ -1,0 +1,120 @@
+/* The integer operators. Activations are rows, one for each frame, that begin at multiples of 16 integers.
+   Inside a row come all channels of the first position, then those of the next. */
+#ifndef SEZOO_KERNELS_H
+#define SEZOO_KERNELS_H
+
+#include <stdint.h>
+
+#include "sezoo_target.h"
+
+#define SEZOO_ROW 16 /* rows and weights are padded to so many integers: one vector register */
+
+/* How accumulators become int8: rounded to even after multiplication by a float32 for each output, limited to
+   lowest..highest, and the zero point added. */
+typedef struct {
+    int32_t zero_point;
+    int32_t lowest, highest; /* without the zero point */
+} sezoo_rounding;
+
+/* A matrix: `outputs` rows of `depth` weights, a multiple of SEZOO_ROW. Two rows lie together, 16 weights of the one
+   and 16 of the other in turn, so that one pointer runs through both. The last pair is padded with zeros. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;     /* with the input's zero point in it; one for each row, the padding among them */
+    const float *multiplier; /* likewise */
+    int32_t depth;
+    int32_t outputs;
+} sezoo_matrix;
+
+/* A convolution. Its input's frames are read from `first_frame + t` on for output frame t, and zeros beyond what there
+   is. Groups have matrices one behind the other; a matrix row holds the taps in time, in each the positions, in each
+   the channels. */
+typedef struct {
+    sezoo_matrix matrix; /* of the first group */
+    sezoo_rounding rounding;
+    int32_t input_row, output_row; /* integers from one frame to the next */
+    int32_t input_bytes;           /* of an integer: 1 or 2 */
+    int32_t groups;
+    int32_t channels_in; /* of a group */
+    int32_t positions_in, positions_out;
+    int32_t taps, dilation_time;
+    int32_t kernel, stride, dilation, pad; /* over positions */
+    int32_t input_zero_point;
+} sezoo_conv;
+
+/* A depthwise convolution: weights by tap in time, position, and channel; channels are padded to SEZOO_ROW, here and in
+   `bias` and `multiplier`. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;
+    const float *multiplier;
+    sezoo_rounding rounding;
+    int32_t input_row, output_row;
+    int32_t channels;
+    int32_t positions_in, positions_out;
+    int32_t taps, dilation_time;
+    int32_t kernel, stride, dilation, pad;
+    int32_t input_zero_point;
+} sezoo_depthwise;
+
+/* Addition or multiplication of two rows of integers. */
+typedef struct {
+    sezoo_rounding rounding;
+    int32_t zero_point_a, zero_point_b;
+    float scale_a, scale_b;
+    float inverse; /* 1 / scale of the output */
+    int32_t row; /* integers from one frame to the next, in all three */
+} sezoo_elementwise;
+
+/* Bytes of scratch memory that a convolution needs. */
+#define SEZOO_SCRATCH(depth) (4 * (depth) * 2 + SEZOO_ROW)
+
+/* Frames `first_frame`.. of `x` are read for the first output frame; `frames_in` are there. */
+void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, int8_t *out,
+                    int32_t frames_out, void *scratch);
+void sezoo_run_depthwise(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t first_frame,
+                         int8_t *out, int32_t frames_out, int8_t *scratch);
+
+/* out[r][o] = rounded(sum over k of x[r][k] * weights[o][k] + bias[o]). `scratch` holds SEZOO_SCRATCH(depth). */
+void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
+                     int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
+void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
+                      int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
+
+void sezoo_run_add(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
+void sezoo_run_add_s16(const sezoo_elementwise *op, const int16_t *a, const int8_t *b, int8_t *out, int32_t frames);
+void sezoo_run_mul(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
+
+/* out[i] = table[x[i] + 128] */
+void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int32_t row, int32_t frames);
+/* out[i] = inputs[0][index[i]], where the items of further inputs are numbered behind those of the first */
+void sezoo_run_rearrange(const uint16_t *index, int32_t items, const int8_t *const *inputs, const int32_t *input_items,
+                         const int32_t *input_rows, int32_t inputs_count, int8_t *out, int32_t out_row,
+                         int32_t frames);
+
+static inline int32_t sezoo_limited(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Rounded half to even without a library: adding 1.5 * 2^23 leaves the integer in the lowest bits of a float. */
+static inline int8_t sezoo_rounded(float steps, const sezoo_rounding *rounding)
+{
+    const float low = (float)rounding->lowest, high = (float)rounding->highest;
+    union {
+        float real;
+        int32_t bits;
+    } sum;
+    steps = steps < low ? low : steps > high ? high : steps;
+    sum.real = steps + 12582912.0f;
+    return (int8_t)(sum.bits - 0x4B400000 + rounding->zero_point);
+}
+
+#if SEZOO_MVE
+static inline int32x4_t sezoo_rounded_lanes(float32x4_t steps, int32x4_t low, int32x4_t high, int32_t zero_point)
+{
+    return vaddq_n_s32(vminq_s32(vmaxq_s32(vcvtnq_s32_f32(steps), low), high), zero_point);
+}
+#endif
+
+#endif

@@ -1,0 +1,266 @@
+/* Matrix products of int8 weights with int8 or int16 activations: nine tenths of all the work. */
+#include "sezoo_kernels.h"
+
+#include <string.h>
+
+#if SEZOO_MVE
+
+/* Four rows and two outputs at a time: 6 loads and 8 instructions of 16 multiplications each. Eight accumulators, which
+   have to be in even registers, leave the odd ones for the pointers: more than a compiler manages. The fields are in
+   the order of the registers that they are loaded into, r0 to r12 and r14. */
+typedef struct {
+    int32_t a0;
+    const int8_t *x0;
+    int32_t a1;
+    const int8_t *x1;
+    int32_t a2;
+    const int8_t *x2;
+    int32_t a3;
+    const int8_t *x3;
+    int32_t b0;
+    const int8_t *weights;
+    int32_t b1;
+    const int8_t *x0_end;
+    int32_t b2;
+    int32_t b3;
+} dot_block;
+
+#define STEP                                                                                                           \
+    "vldrb.8 q4, [r9], #16\n"                                                                                          \
+    "vldrb.8 q0, [r1], #16\n"                                                                                          \
+    "vmladava.s8 r0, q0, q4\n"                                                                                         \
+    "vldrb.8 q1, [r3], #16\n"                                                                                          \
+    "vmladava.s8 r2, q1, q4\n"                                                                                         \
+    "vldrb.8 q2, [r5], #16\n"                                                                                          \
+    "vmladava.s8 r4, q2, q4\n"                                                                                         \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r6, q3, q4\n"                                                                                         \
+    "vldrb.8 q5, [r9], #16\n"                                                                                          \
+    "vmladava.s8 r8, q0, q5\n"                                                                                         \
+    "vmladava.s8 r10, q1, q5\n"                                                                                        \
+    "vmladava.s8 r12, q2, q5\n"                                                                                        \
+    "vmladava.s8 lr, q3, q5\n"
+
+/* The accumulators come back in the first 8 words of the block, a0 to a3 and then b0 to b3; the others stay. Two steps a
+   turn; an odd number of them begins in the middle. */
+static inline void dot_2x4(dot_block *block, int32_t steps)
+{
+    __asm volatile(
+        "push {r0-r12, lr}\n"
+        "push {%0}\n"
+        "tst %1, #1\n"
+        "ldm %0, {r0-r12, lr}\n"
+        "bne 2f\n"
+        "1:\n" STEP
+        "2:\n" STEP
+        "cmp r1, r11\n"
+        "bne 1b\n"
+        "pop {r1}\n"
+        "stm r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"
+        "pop {r0-r12, lr}\n"
+        :
+        : "r"(block), "r"(steps)
+        : "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");
+}
+
+#undef STEP
+
+void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
+                     int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+{
+    const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)out_stride);
+    const int32_t depth = matrix->depth, outputs = matrix->outputs, zero_point = rounding->zero_point;
+    dot_block block;
+    const int32_t *sums = (const int32_t *)&block;
+    (void)scratch;
+    block.weights = matrix->weights;
+    for (int32_t o = 0; o < outputs; o += 2, block.weights += 2 * depth) {
+        const int32_t bias = matrix->bias[o];
+        const float scale_a = matrix->multiplier[o], scale_b = matrix->multiplier[o + 1];
+        const int8_t *row = x;
+        int8_t *place = out + o;
+        block.b0 = block.b1 = block.b2 = block.b3 = matrix->bias[o + 1];
+        for (int32_t left = rows; left > 0; left -= 4, row += 4 * stride, place += 4 * out_stride) {
+            block.a0 = block.a1 = block.a2 = block.a3 = bias;
+            block.x0 = row;
+            block.x0_end = row + depth;
+            if (left >= 4) {
+                block.x1 = row + stride;
+                block.x2 = row + 2 * stride;
+                block.x3 = row + 3 * stride;
+            } else { /* rows beyond the last are the first again, and not stored */
+                block.x1 = left > 1 ? row + stride : row;
+                block.x2 = left > 2 ? row + 2 * stride : row;
+                block.x3 = row;
+            }
+            dot_2x4(&block, depth / SEZOO_ROW);
+            const mve_pred16_t stored = vctp32q((uint32_t)left);
+            const float32x4_t steps_a = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums)), scale_a);
+            const float32x4_t steps_b = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums + 4)), scale_b);
+            vstrbq_scatter_offset_p_s32(place, places, sezoo_rounded_lanes(steps_a, low, high, zero_point), stored);
+            if (o + 1 < outputs) {
+                vstrbq_scatter_offset_p_s32(place + 1, places, sezoo_rounded_lanes(steps_b, low, high, zero_point),
+                                            stored);
+            }
+        }
+    }
+}
+
+void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
+                      int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+{
+    const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)out_stride);
+    const int32_t depth = matrix->depth, outputs = matrix->outputs;
+    (void)scratch;
+    for (int32_t o = 0; o < outputs; ++o) {
+        const int8_t *weights = matrix->weights + (o / 2) * 2 * depth + (o & 1) * SEZOO_ROW;
+        for (int32_t r = 0; r < rows; r += 4) {
+            const int32_t left = rows - r;
+            const int16_t *x0 = x + r * stride, *x1 = left > 1 ? x0 + stride : x0, *x2 = left > 2 ? x1 + stride : x1,
+                          *x3 = left > 3 ? x2 + stride : x2;
+            const int8_t *w = weights;
+            int32_t a0 = matrix->bias[o], a1 = a0, a2 = a0, a3 = a0;
+            for (int32_t k = 0; k < depth; k += SEZOO_ROW, w += 2 * SEZOO_ROW) {
+                int16x8_t v = vldrbq_s16(w);
+                a0 = vmladavaq_s16(a0, vldrhq_s16(x0 + k), v);
+                a1 = vmladavaq_s16(a1, vldrhq_s16(x1 + k), v);
+                a2 = vmladavaq_s16(a2, vldrhq_s16(x2 + k), v);
+                a3 = vmladavaq_s16(a3, vldrhq_s16(x3 + k), v);
+                v = vldrbq_s16(w + 8);
+                a0 = vmladavaq_s16(a0, vldrhq_s16(x0 + k + 8), v);
+                a1 = vmladavaq_s16(a1, vldrhq_s16(x1 + k + 8), v);
+                a2 = vmladavaq_s16(a2, vldrhq_s16(x2 + k + 8), v);
+                a3 = vmladavaq_s16(a3, vldrhq_s16(x3 + k + 8), v);
+            }
+            const int32x4_t sums = {a0, a1, a2, a3};
+            const float32x4_t steps = vmulq_n_f32(vcvtq_f32_s32(sums), matrix->multiplier[o]);
+            vstrbq_scatter_offset_p_s32(out + r * out_stride + o, places,
+                                        sezoo_rounded_lanes(steps, low, high, rounding->zero_point),
+                                        vctp32q((uint32_t)left));
+        }
+    }
+}
+
+#elif SEZOO_DSP
+
+/* SXTB16 makes two int16 of the bytes 0 and 2 of a word, or 1 and 3. The activations of four rows are brought into that
+   order once, so that only the weights have to be taken apart at each product: 15 instructions for 16 of them. */
+typedef uint32_t __attribute__((may_alias)) word;
+typedef struct __attribute__((packed, may_alias)) {
+    uint32_t value;
+} unaligned_word; /* activations of convolutions over frequencies begin anywhere */
+
+static void spread_s8(const int8_t *x, int32_t stride, int32_t rows, int32_t depth, word *spread)
+{
+    for (int32_t r = 0; r < 4; ++r) {
+        const unaligned_word *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
+        word *to = spread + 2 * r;
+        for (int32_t k = 0; k < depth; k += 4, to += 8) {
+            const uint32_t four = (from++)->value;
+            to[0] = (uint32_t)__sxtb16((int8x4_t)four);
+            to[1] = (uint32_t)__sxtb16((int8x4_t)(four >> 8));
+        }
+    }
+}
+
+static void spread_s16(const int16_t *x, int32_t stride, int32_t rows, int32_t depth, word *spread)
+{
+    for (int32_t r = 0; r < 4; ++r) {
+        const unaligned_word *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
+        word *to = spread + 2 * r;
+        for (int32_t k = 0; k < depth; k += 4, to += 8, from += 2) {
+            const uint32_t first = from[0].value, second = from[1].value;
+            to[0] = (first & 0xFFFFU) | (second << 16);
+            to[1] = (first >> 16) | (second & 0xFFFF0000U);
+        }
+    }
+}
+
+/* Four weights of one output with four rows. A compiler would load the activations one by one, and turn the weights with
+   an instruction of its own. */
+#define FOUR                                                                                                           \
+    "ldr %[even], [%[w]], #4\n"                                                                                        \
+    "sxtb16 %[odd], %[even], ror #8\n"                                                                                 \
+    "sxtb16 %[even], %[even]\n" ROW("a0") ROW("a1") ROW("a2") ROW("a3")
+#define ROW(sum)                                                                                                       \
+    "ldrd %[x0], %[x1], [%[x]], #8\n"                                                                                  \
+    "smlad %[" sum "], %[x0], %[even], %[" sum "]\n"                                                                   \
+    "smlad %[" sum "], %[x1], %[odd], %[" sum "]\n"
+
+static void products(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const word *spread, int32_t rows,
+                     int8_t *out, int32_t out_stride)
+{
+    const int32_t depth = matrix->depth;
+    const word *end = spread + 2 * depth;
+    for (int32_t o = 0; o < matrix->outputs; ++o) {
+        const int8_t *weights = matrix->weights + (o / 2) * 2 * depth + (o & 1) * SEZOO_ROW;
+        const word *x = spread;
+        int32_t a0 = matrix->bias[o], a1 = a0, a2 = a0, a3 = a0;
+        uint32_t even, odd, x0, x1;
+        __asm volatile(
+            "1:\n" FOUR FOUR FOUR FOUR
+            "cmp %[x], %[end]\n"
+            "add %[w], %[w], #16\n" /* over those of the other output of the pair */
+            "bne 1b\n"
+            : [w] "+r"(weights), [x] "+r"(x), [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3),
+              [even] "=&r"(even), [odd] "=&r"(odd), [x0] "=&r"(x0), [x1] "=&r"(x1)
+            : [end] "r"(end)
+            : "cc", "memory");
+        const float scale = matrix->multiplier[o];
+        int8_t *place = out + o;
+        place[0] = sezoo_rounded((float)a0 * scale, rounding);
+        if (rows > 1) place[out_stride] = sezoo_rounded((float)a1 * scale, rounding);
+        if (rows > 2) place[2 * out_stride] = sezoo_rounded((float)a2 * scale, rounding);
+        if (rows > 3) place[3 * out_stride] = sezoo_rounded((float)a3 * scale, rounding);
+    }
+}
+
+#undef ROW
+#undef FOUR
+
+void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
+                     int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+{
+    for (int32_t r = 0; r < rows; r += 4) {
+        spread_s8(x + r * stride, stride, rows - r, matrix->depth, scratch);
+        products(matrix, rounding, scratch, rows - r, out + r * out_stride, out_stride);
+    }
+}
+
+void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
+                      int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+{
+    for (int32_t r = 0; r < rows; r += 4) {
+        spread_s16(x + r * stride, stride, rows - r, matrix->depth, scratch);
+        products(matrix, rounding, scratch, rows - r, out + r * out_stride, out_stride);
+    }
+}
+
+#else
+
+#define PLAIN_MATMUL(name, type)                                                                                       \
+    void name(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const type *x, int32_t stride, int32_t rows, \
+              int8_t *out, int32_t out_stride, void *scratch)                                                          \
+    {                                                                                                                  \
+        (void)scratch;                                                                                                 \
+        for (int32_t o = 0; o < matrix->outputs; ++o) {                                                                \
+            const int8_t *weights = matrix->weights + (o / 2) * 2 * matrix->depth + (o & 1) * SEZOO_ROW;               \
+            for (int32_t r = 0; r < rows; ++r) {                                                                       \
+                const type *row = x + r * stride;                                                                      \
+                int32_t sum = matrix->bias[o];                                                                         \
+                for (int32_t k = 0; k < matrix->depth; k += SEZOO_ROW) {                                               \
+                    for (int32_t i = 0; i < SEZOO_ROW; ++i) {                                                          \
+                        sum += row[k + i] * weights[2 * k + i];                                                        \
+                    }                                                                                                  \
+                }                                                                                                      \
+                out[r * out_stride + o] = sezoo_rounded((float)sum * matrix->multiplier[o], rounding);                 \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+PLAIN_MATMUL(sezoo_matmul_s8, int8_t)
+PLAIN_MATMUL(sezoo_matmul_s16, int16_t)
+
+#endif

@@ -1,0 +1,58 @@
+"""Where in one block of memory each buffer lies: two may share a place if they are never needed at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["Buffer", "MemoryPlan", "planned"]
+
+ALIGNMENT = 16
+"""Bytes: a vector register."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory that is needed from one step to another, both included.
+
+    Attributes
+    ----------
+    size : bytes.
+    """
+
+    name: str
+    size: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Offsets in bytes by the buffers' names, and the size of the whole block."""
+
+    offsets: dict[str, int]
+    size: int
+
+
+def planned(buffers: Iterable[Buffer]) -> MemoryPlan:
+    """Give every buffer a place, the largest ones first, each in the smallest gap that it fits into.
+
+    Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020), which is
+    within a few per cent of the best there is for networks of this kind.
+    """
+    placed: list[tuple[int, int, Buffer]] = []
+    for buffer in sorted(buffers, key=lambda each: (-each.size, each.first, each.name)):
+        size = -(-buffer.size // ALIGNMENT) * ALIGNMENT
+        at_the_same_time = sorted(
+            (start, end) for start, end, other in placed if other.first <= buffer.last and buffer.first <= other.last
+        )
+        best, smallest, reached = None, None, 0
+        for start, end in at_the_same_time:
+            gap = start - reached
+            if gap >= size and (smallest is None or gap < smallest):
+                best, smallest = reached, gap
+            reached = max(reached, end)
+        start = reached if best is None else best
+        placed.append((start, start + size, buffer))
+    offsets = {buffer.name: start for start, _, buffer in placed}
+    return MemoryPlan(offsets, max((end for _, end, _ in placed), default=0))

@@ -1,0 +1,60 @@
+"""The recording that a deployed model is tried on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sezoo.audio import BadClipError
+from sezoo.config.sections import Config, Dataset
+from sezoo.dataset import refused, test_pairs
+from sezoo.pairs import read_pair
+from sezoo.spectrum import stft_of
+
+__all__ = ["Recording", "recording_of"]
+
+MOST_SECONDS = 10
+"""An emulator takes some seconds for one of audio."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A noisy clip, and the clean speech in it where that is known: (samples,) float32.
+
+    Attributes
+    ----------
+    told : what it is, for messages.
+    """
+
+    noisy: np.ndarray
+    clean: np.ndarray | None
+    told: str
+
+
+def recording_of(config: Config) -> Recording:
+    """The first test clip of the configured data set, or of the recordings that come with sezoo; at most 10 s of it.
+
+    Raises
+    ------
+    UserError : the data set's test half cannot be used.
+    """
+    dataset = config.dataset if _has_test_clips(config.dataset) else Dataset(name="demo")
+    pair = min(test_pairs(dataset), key=lambda each: each.name)
+    rate = config.preprocessing.sample_rate
+    try:
+        noisy, clean = read_pair(pair, rate, stft_of(config.preprocessing))
+    except BadClipError as error:
+        raise refused(error) from error
+    most = MOST_SECONDS * rate
+    whose = "that come with sezoo" if dataset.name == "demo" else f"of dataset {dataset.name}"
+    told = f"{pair.noisy.name} of the recordings {whose}" if dataset.name == "demo" else f"{pair.noisy.name} {whose}"
+    return Recording(noisy[:most], None if clean is None else clean[:most], told)
+
+
+def _has_test_clips(dataset: Dataset | None) -> bool:
+    if dataset is None:
+        return False
+    if dataset.name == "valentini":
+        return dataset.root_folder is not None
+    return dataset.name == "demo" or dataset.noisy_test_files_path is not None

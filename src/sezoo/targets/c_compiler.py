@@ -1,0 +1,115 @@
+"""Compilers for Cortex-M: GNU's, or else the one that the package `ziglang` from PyPI brings."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sezoo.errors import UserError
+from sezoo.targets.cores import Core
+from sezoo.targets.programs import Program, run_program, try_program
+
+__all__ = ["CCompiler", "build_program", "find_compiler"]
+
+ARM_GCC = Program(
+    "arm-none-eabi-gcc",
+    "tools.path_to_arm_gcc",
+    "install it (Debian and Ubuntu: gcc-arm-none-eabi libnewlib-arm-none-eabi; elsewhere the Arm GNU Toolchain)",
+)
+OLDEST_GCC = (11, 0)
+"""From here on its Helium intrinsics are complete."""
+
+BUILD_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class CCompiler:
+    """A compiler: the words that begin its command, and its version."""
+
+    command: tuple[str, ...]
+    is_zig: bool
+    version: str
+
+    def __str__(self) -> str:
+        return f"{'zig cc' if self.is_zig else 'arm-none-eabi-gcc'} {self.version}"
+
+
+def find_compiler(configured: Path | None) -> CCompiler:
+    """The compiler: GCC as configured or on the PATH, else ziglang's.
+
+    Raises
+    ------
+    UserError : there is none, or GCC is too old.
+    """
+    gcc = try_program(ARM_GCC, configured)
+    if gcc is None:
+        if importlib.util.find_spec("ziglang") is None:
+            raise UserError(
+                f"no compiler for Cortex-M was found: {ARM_GCC.install} and have it on the PATH or set {ARM_GCC.key}, "
+                "or pip install 'sezoo[mcu]', which brings ziglang's; deployment.emulate: False writes the C package "
+                "without compiling it"
+            )
+        command = (sys.executable, "-m", "ziglang")
+        return CCompiler((*command, "cc"), True, _said([*command, "version"]))
+    said = _said([str(gcc), "-dumpfullversion"])
+    version = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
+    if version < OLDEST_GCC:
+        raise UserError(
+            f"{gcc} is version {said or 'unknown'}; {OLDEST_GCC[0]} or later is needed: {ARM_GCC.install}, or set "
+            f"{ARM_GCC.key} to another one"
+        )
+    return CCompiler((str(gcc),), False, said)
+
+
+def _said(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"cannot run {command[0]}: {error}") from error
+    return done.stdout.strip()
+
+
+def build_program(compiler: CCompiler, core: Core, package: Path, program: str, elf: Path, log_file: Path) -> None:
+    """Compile and link one of the package's example programs for a core.
+
+    Parameters
+    ----------
+    package : folder of the C package.
+    program : `denoise_wav` or `check_vectors`.
+    log_file : for what the compiler says.
+
+    Raises
+    ------
+    UserError : it does not compile; the compiler's last lines.
+    """
+    cortex_m = package / "examples" / "cortex_m"
+    options = [
+        *(("-target", "thumb-freestanding-eabihf", f"-mcpu={core.zig}") if compiler.is_zig else (*core.gcc, "-mthumb")),
+        *("-std=gnu99", "-O3", "-ffp-contract=off", "-ffreestanding", "-ffunction-sections", "-fdata-sections"),
+        *(
+            "-Wall",
+            "-Wextra",
+            "-DSEZOO_MEASURE",
+            f"-DINSTRUCTIONS_PER_100_TICKS={round(core.instructions_per_tick * 100)}",
+        ),
+        *(f"-I{package / folder}" for folder in ("include", "src", "examples")),
+        *(f"-L{cortex_m}", "-Wl,--gc-sections", "-T", str(cortex_m / core.script)),
+    ]
+    if compiler.is_zig:
+        options += ["-isystem", str(cortex_m / "freestanding"), str(cortex_m / "freestanding" / "string.c")]
+    else:
+        options += ["-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs"]
+    sources = [
+        *sorted((package / "src").glob("*.c")),
+        package / "examples" / f"{program}.c",
+        *sorted(cortex_m.glob("*.c")),
+    ]
+    command = [*compiler.command, *options, *(str(source) for source in sources), "-o", str(elf)]
+    run_program(command, log_file, timeout=BUILD_SECONDS)
