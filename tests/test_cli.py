@@ -111,7 +111,7 @@ def test_the_module_is_a_command(tmp_path):
         (["confg", "--check"], "'confg' is neither a command nor an override; did you mean config?"),
         (
             ["xyz"],
-            "'xyz' is neither a command nor an override; the commands are config, model, denoise, demo; overrides are ",
+            "'xyz' is neither a command nor an override; the commands are config, model, compare, denoise, demo; overrides are ",
         ),
         (["config"], "one of the arguments --check --print is required; see sezoo config --help"),
         (["config", "--check"], "argument --check: expected one argument"),
@@ -173,15 +173,6 @@ def test_check_finds_the_file_by_any_path(project, run, fails):
     )
     (project / "short.yml").write_text("operation_mode: quantization\n", encoding="utf-8")
     assert fails("config", "--check", "short.yml").endswith("Hydra reads .yaml files only; rename it to short.yaml")
-
-
-@pytest.mark.parametrize("command", [["config", "--check", "user_config.yaml"], []])
-def test_a_mode_that_is_not_there_yet(project, fails, command):
-    config = quantization_config(benchmarking={}, dataset={"name": "demo"})
-    write_yaml(project / "user_config.yaml", {**config, "operation_mode": "benchmarking"})
-    has = "training, quantization, evaluation, prediction and their chains"
-    assert fails(*command) == f"operation_mode: benchmarking is not in this version of sezoo; it has {has}"
-    assert not (project / "experiment_outputs").exists()
 
 
 # -- a run --------------------------------------------------------------------------------------------

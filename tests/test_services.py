@@ -6,7 +6,7 @@ from builders import evaluation_config, mix, write_clips, write_model, write_spe
 from sezoo import services
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
-from sezoo.services import Service, check_available, plan, run_services
+from sezoo.services import Service, plan, run_services
 
 
 @pytest.fixture
@@ -50,15 +50,6 @@ def test_what_later_services_need_is_checked_first(stand_ins, tmp_path):
 def test_a_single_service_checks_itself(stand_ins, tmp_path):
     run_services(build_config(evaluation_config()), tmp_path / "out")
     assert stand_ins == ["do e"]
-
-
-def test_services_that_are_not_there_yet_are_named():
-    config = build_config(evaluation_config(operation_mode="chain_qb", quantization={}, benchmarking={}))
-    with pytest.raises(UserError, match="benchmarking, the b of chain_qb, is not in this version of sezoo; it has"):
-        check_available(config)
-    with pytest.raises(UserError, match=r"^operation_mode: benchmarking is not in this version"):
-        check_available(build_config(evaluation_config(operation_mode="benchmarking", benchmarking={})))
-    check_available(build_config(evaluation_config(operation_mode="chain_eqe", quantization={})))
 
 
 @pytest.fixture

@@ -12,16 +12,12 @@ import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sezoo import __version__
 from sezoo.errors import UserError
 from sezoo.processes import is_helper
 from sezoo.terminal import configure_logging
 from sezoo.wording import nearest
-
-if TYPE_CHECKING:
-    from sezoo.config.sections import Config
 
 __all__ = ["main"]
 
@@ -52,10 +48,12 @@ commands:
   config --print FILE [SECTION.KEY=VALUE ...]   show it with all defaults and variables filled in
   model FILE                                    what an ONNX model is: axes, operators, size, MAC, receptive field
   model FILE --fix-axes [-o FILE]               make the batch and frames axes of a model dynamic
+  compare VECTORS OUTPUT [--tolerance LSB]      where a board's dump first leaves what the PC computed
   denoise FILE_OR_FOLDER ... -m MODEL [-o OUT]  denoise recordings, as a PC would or as the board does
   demo [-o DIR]                                 quantize the model that comes with sezoo, and hear what it cost
 
 anywhere:
+  --dry-run             of a deployment with ST's tools: show the commands instead of running them
   --debug               the traceback of an error, and a log with more in it
   --version, --help
 Relative paths, in the YAML file and here, are relative to the working directory.
@@ -117,13 +115,10 @@ def _run_yaml(words: list[str], config_folder: Path) -> None:
         if not word.startswith("-") and "=" not in word and not word.startswith("~"):
             _check_no_value(words, word)
     from sezoo.config.composition import run_with_hydra
-    from sezoo.services import check_available, run_services
+    from sezoo.services import run_services
 
-    def run(config: Config, folder: Path) -> None:
-        check_available(config)
-        run_services(config, folder)
-
-    run_with_hydra(words, config_folder, run)
+    words = ["++deployment.dry_run=True" if word == "--dry-run" else word for word in words]
+    run_with_hydra(words, config_folder, run_services)
 
 
 def _check_no_value(words: list[str], word: str) -> None:
@@ -151,11 +146,9 @@ def _config(words: list[str], command: str) -> None:
     options = parser.parse_args(words)
     from sezoo.config.composition import compose_file
     from sezoo.config.validation import missing_paths, to_yaml
-    from sezoo.services import check_available
 
     path = options.check or options.print
     config = compose_file(path, options.overrides)
-    check_available(config)
     if options.print:
         sys.stdout.write(to_yaml(config))
         return
@@ -213,4 +206,15 @@ def _demo(words: list[str], command: str) -> None:
     run_demo(options.output)
 
 
-COMMANDS = {"config": _config, "model": _model, "denoise": _denoise, "demo": _demo}
+def _compare(words: list[str], command: str) -> None:
+    parser = _Parser(command, description="Find where a board's dump first leaves what the PC computed.")
+    parser.add_argument("vectors", type=Path, metavar="VECTORS", help="a .npz file that a deployment has written")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the board's: .npz by tensor, .npy, or raw .bin")
+    parser.add_argument("--tolerance", type=float, metavar="LSB", help="that counts as equal (default: 1)")
+    options = parser.parse_args(words)
+    from sezoo.deployment.compare_command import compare_files
+
+    sys.exit(compare_files(options))
+
+
+COMMANDS = {"config": _config, "model": _model, "compare": _compare, "denoise": _denoise, "demo": _demo}

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.config.modes import LETTERS, steps
+from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.errors import UserError
 from sezoo.processes import is_helper
 from sezoo.run import Run, open_run
 
-__all__ = ["SERVICES", "Service", "check_available", "plan", "run_services"]
+__all__ = ["SERVICES", "Service", "plan", "run_services"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ SERVICES: dict[str, Service] = {
     "d": Service(_deployment, _check_deployment),
     "p": Service(_prediction, _check_prediction),
 }
-"""The services that this version has, by the letters of `sezoo.config.modes.LETTERS`."""
+"""The services, by the letters of `sezoo.config.modes.LETTERS`."""
 
 
 def plan(mode: str) -> str:
@@ -124,22 +123,6 @@ def plan(mode: str) -> str:
     letters = steps(mode)
     last = letters.rfind("e")
     return "".join(letter for index, letter in enumerate(letters) if letter != "e" or index == last)
-
-
-def check_available(config: Config) -> None:
-    """Check that this version has all services of the configured operation mode.
-
-    Raises
-    ------
-    UserError : it has not; it names those that it has.
-    """
-    mode = config.operation_mode
-    for letter in plan(mode):
-        if letter not in SERVICES:
-            name = LETTERS[letter].mode
-            which = mode if mode == name else f"{name}, the {letter} of {mode},"
-            has = ", ".join(LETTERS[known].mode for known in SERVICES)
-            raise UserError(f"operation_mode: {which} is not in this version of sezoo; it has {has} and their chains")
 
 
 def run_services(config: Config, folder: Path) -> None:

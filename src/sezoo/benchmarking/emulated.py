@@ -37,7 +37,8 @@ def check_emulated(config: Config) -> None:
 def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
     """Build the C package of a static int8 model for a core, and count.
 
-    Times are estimates: an instruction a cycle, at `benchmarking.clock_mhz` or the fastest clock of the board.
+    Times are estimates: an instruction a cycle, at `benchmarking.clock_mhz` or the fastest clock of the board; at a
+    usual one for a core that the board does not have.
 
     Raises
     ------
@@ -55,7 +56,8 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
         done = run_emulated(emulation, core, package, wave, rate, Path(scratch) / core.name)
     figures = done.figures
     facts = BOARDS[config.benchmarking.board]
-    clock = config.benchmarking.clock_mhz or facts.clock_mhz
+    fastest = facts.clock_mhz if facts.core == core.name else core.clock_mhz
+    clock = config.benchmarking.clock_mhz or fastest
     instructions = figures.instructions / figures.calls
     return Measurement(
         target=target,

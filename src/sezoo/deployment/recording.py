@@ -10,9 +10,9 @@ from sezoo.audio import BadClipError
 from sezoo.config.sections import Config, Dataset
 from sezoo.dataset import refused, test_pairs
 from sezoo.pairs import read_pair
-from sezoo.spectrum import stft_of
+from sezoo.spectrum import Stft, stft_of
 
-__all__ = ["Recording", "recording_of"]
+__all__ = ["Recording", "patches_of", "recording_of"]
 
 MOST_SECONDS = 10
 """An emulator takes some seconds for one of audio."""
@@ -58,3 +58,11 @@ def _has_test_clips(dataset: Dataset | None) -> bool:
     if dataset.name == "valentini":
         return dataset.root_folder is not None
     return dataset.name == "demo" or dataset.noisy_test_files_path is not None
+
+
+def patches_of(recording: Recording, stft: Stft, frames: int) -> list[np.ndarray]:
+    """Two patches of magnitudes, from the beginning and from the middle: (bins, frames) float32 each."""
+    magnitudes = stft.magnitude(stft.analyse(recording.noisy))
+    starts = (0, magnitudes.shape[1] // 2)
+    patches = (np.take(magnitudes, np.arange(start, start + frames), axis=1, mode="wrap") for start in starts)
+    return [np.ascontiguousarray(patch) for patch in patches]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+
+import numpy as np
 
 from sezoo.backend import STM32N6, backend_of
 from sezoo.config.sections import Config
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
+from sezoo.deployment.recording import patches_of, recording_of
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
+from sezoo.deployment.vectors import write_vectors
+from sezoo.files import shown
+from sezoo.onnx_file import load_onnx
 from sezoo.run import Run
+from sezoo.run_models import static_frames_of
+from sezoo.spectrum import stft_of
 
 __all__ = ["check_deployment", "deploy"]
+
+log = logging.getLogger(__name__)
+
+VECTORS = "validation_vectors"
+"""Folder in the run's."""
 
 
 def check_deployment(config: Config) -> None:
@@ -36,5 +50,15 @@ def deploy(run: Run) -> None:
     model: Path = run.artefacts.int8_static or run.config.model.onnx_path
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)
+        _write_vectors(run, model)
     else:
         deploy_c_package(run, model)
+
+
+def _write_vectors(run: Run, model: Path) -> None:
+    """What the network gives for real patches, for `stedgeai validate` and `sezoo compare`."""
+    stft = stft_of(run.config.preprocessing)
+    recording = recording_of(run.config)
+    patches = patches_of(recording, stft, static_frames_of(load_onnx(model)))
+    written = write_vectors(model, [patch[np.newaxis] for patch in patches], run.folder / VECTORS)
+    log.info("validation vectors, for sezoo compare: %s", shown(written.layers.parent))

@@ -18,6 +18,7 @@ class Core:
     script : the linker script in the C package.
     instructions_per_tick : of its SysTick, when QEMU counts an instruction as a nanosecond.
     kernels : which of the package's kernels it gets.
+    clock_mhz : that many of its microcontrollers run at, where no board of ours has the core.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Core:
     script: str
     instructions_per_tick: float
     kernels: str
+    clock_mhz: float
 
 
 CORES: dict[str, Core] = {
@@ -40,6 +42,7 @@ CORES: dict[str, Core] = {
             "an547.ld",
             31.25,
             "Helium (MVE)",
+            800,
         ),
         Core(
             "cortex-m7",
@@ -49,6 +52,7 @@ CORES: dict[str, Core] = {
             "an500.ld",
             40,
             "DSP extension",
+            480,
         ),
         Core(
             "cortex-m4",
@@ -58,6 +62,7 @@ CORES: dict[str, Core] = {
             "an500.ld",
             40,
             "DSP extension",
+            180,
         ),
         Core(
             "cortex-m33",
@@ -67,6 +72,7 @@ CORES: dict[str, Core] = {
             "an505.ld",
             50,
             "DSP extension",
+            160,
         ),
     )
 }

@@ -18,9 +18,8 @@ from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, write_report
 from sezoo.deployment.checks import check_frames, check_transform
-from sezoo.deployment.integer_graph import IntegerGraph
 from sezoo.deployment.qdq_reader import integer_graph_of
-from sezoo.deployment.recording import Recording, recording_of
+from sezoo.deployment.recording import Recording, patches_of, recording_of
 from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.stream_plan import stream_plan
 from sezoo.errors import UserError
@@ -28,7 +27,7 @@ from sezoo.files import filled_aside, shown, unused_path, write_text
 from sezoo.mask_model import declared_contract
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
-from sezoo.spectrum import Stft, stft_of
+from sezoo.spectrum import stft_of
 from sezoo.targets.boards import BOARDS
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
@@ -81,8 +80,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     recording = recording_of(config)
     emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
 
-    patches = _patches(program.graph, recording.noisy, program.stft)
-    agreed = agreement(program.graph, model, patches)
+    agreed = agreement(program.graph, model, patches_of(recording, program.stft, program.graph.frames))
     package = unused_path(run.folder / FOLDER)
     with filled_aside(package) as aside:
         write_package(program, settings, _vectors_of(program, recording.noisy), aside)
@@ -169,16 +167,6 @@ def _vectors_of(program: Program, wave: np.ndarray) -> list[np.ndarray]:
     first = max(0, magnitudes.shape[1] // 2 - VECTOR_CALLS * engine.new // 2)
     starts = first + engine.new * np.arange(VECTOR_CALLS)
     return [np.take(magnitudes, np.arange(start, start + count), axis=1, mode="wrap") for start in starts]
-
-
-def _patches(graph: IntegerGraph, wave: np.ndarray, stft: Stft) -> list[np.ndarray]:
-    """Two patches of the model's own length from a recording: (bins, frames) float32."""
-    magnitudes = stft.magnitude(stft.analyse(wave))
-    starts = (0, magnitudes.shape[1] // 2)
-    return [
-        np.ascontiguousarray(np.take(magnitudes, np.arange(start, start + graph.frames), axis=1, mode="wrap"))
-        for start in starts
-    ]
 
 
 def _reference(program: Program, settings: PackageSettings, recording: Recording, path: Path) -> np.ndarray:

@@ -10,138 +10,121 @@
    the order of the registers that they are loaded into, r0 to r12 and r14. */
 typedef struct {
     int32_t a0;
-    const int8_t *x0;
+    const void *x0;
     int32_t a1;
-    const int8_t *x1;
+    const void *x1;
     int32_t a2;
-    const int8_t *x2;
+    const void *x2;
     int32_t a3;
-    const int8_t *x3;
+    const void *weights; /* widening loads want a low register */
     int32_t b0;
-    const int8_t *weights;
+    const void *x3;
     int32_t b1;
-    const int8_t *x0_end;
+    const void *x0_end;
     int32_t b2;
     int32_t b3;
 } dot_block;
 
-#define STEP                                                                                                           \
-    "vldrb.8 q4, [r9], #16\n"                                                                                          \
+/* Sixteen activations of each row with sixteen weights of two outputs. */
+#define STEP_S8                                                                                                        \
+    "vldrb.8 q4, [r7], #16\n"                                                                                          \
     "vldrb.8 q0, [r1], #16\n"                                                                                          \
     "vmladava.s8 r0, q0, q4\n"                                                                                         \
     "vldrb.8 q1, [r3], #16\n"                                                                                          \
     "vmladava.s8 r2, q1, q4\n"                                                                                         \
     "vldrb.8 q2, [r5], #16\n"                                                                                          \
     "vmladava.s8 r4, q2, q4\n"                                                                                         \
-    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vldrb.8 q3, [r9], #16\n"                                                                                          \
     "vmladava.s8 r6, q3, q4\n"                                                                                         \
-    "vldrb.8 q5, [r9], #16\n"                                                                                          \
+    "vldrb.8 q5, [r7], #16\n"                                                                                          \
     "vmladava.s8 r8, q0, q5\n"                                                                                         \
     "vmladava.s8 r10, q1, q5\n"                                                                                        \
     "vmladava.s8 r12, q2, q5\n"                                                                                        \
     "vmladava.s8 lr, q3, q5\n"
 
+/* Eight of each: weights are widened as they are loaded. */
+#define HALF_S16(first, second)                                                                                        \
+    "vldrb.s16 q4, [r7, #" first "]\n"                                                                                 \
+    "vldrh.16 q0, [r1], #16\n"                                                                                         \
+    "vmladava.s16 r0, q0, q4\n"                                                                                        \
+    "vldrh.16 q1, [r3], #16\n"                                                                                         \
+    "vmladava.s16 r2, q1, q4\n"                                                                                        \
+    "vldrh.16 q2, [r5], #16\n"                                                                                         \
+    "vmladava.s16 r4, q2, q4\n"                                                                                        \
+    "vldrh.16 q3, [r9], #16\n"                                                                                         \
+    "vmladava.s16 r6, q3, q4\n"                                                                                        \
+    "vldrb.s16 q5, [r7, #" second "]\n"                                                                                \
+    "vmladava.s16 r8, q0, q5\n"                                                                                        \
+    "vmladava.s16 r10, q1, q5\n"                                                                                       \
+    "vmladava.s16 r12, q2, q5\n"                                                                                       \
+    "vmladava.s16 lr, q3, q5\n"
+#define STEP_S16 HALF_S16("0", "16") HALF_S16("8", "24") "adds r7, #32\n"
+
 /* The accumulators come back in the first 8 words of the block, a0 to a3 and then b0 to b3; the others stay. Two steps a
    turn; an odd number of them begins in the middle. */
-static inline void dot_2x4(dot_block *block, int32_t steps)
-{
-    __asm volatile(
-        "push {r0-r12, lr}\n"
-        "push {%0}\n"
-        "tst %1, #1\n"
-        "ldm %0, {r0-r12, lr}\n"
-        "bne 2f\n"
-        "1:\n" STEP
-        "2:\n" STEP
-        "cmp r1, r11\n"
-        "bne 1b\n"
-        "pop {r1}\n"
-        "stm r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"
-        "pop {r0-r12, lr}\n"
-        :
-        : "r"(block), "r"(steps)
-        : "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");
-}
-
-#undef STEP
-
-void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
-                     int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
-{
-    const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);
-    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)out_stride);
-    const int32_t depth = matrix->depth, outputs = matrix->outputs, zero_point = rounding->zero_point;
-    dot_block block;
-    const int32_t *sums = (const int32_t *)&block;
-    (void)scratch;
-    block.weights = matrix->weights;
-    for (int32_t o = 0; o < outputs; o += 2, block.weights += 2 * depth) {
-        const int32_t bias = matrix->bias[o];
-        const float scale_a = matrix->multiplier[o], scale_b = matrix->multiplier[o + 1];
-        const int8_t *row = x;
-        int8_t *place = out + o;
-        block.b0 = block.b1 = block.b2 = block.b3 = matrix->bias[o + 1];
-        for (int32_t left = rows; left > 0; left -= 4, row += 4 * stride, place += 4 * out_stride) {
-            block.a0 = block.a1 = block.a2 = block.a3 = bias;
-            block.x0 = row;
-            block.x0_end = row + depth;
-            if (left >= 4) {
-                block.x1 = row + stride;
-                block.x2 = row + 2 * stride;
-                block.x3 = row + 3 * stride;
-            } else { /* rows beyond the last are the first again, and not stored */
-                block.x1 = left > 1 ? row + stride : row;
-                block.x2 = left > 2 ? row + 2 * stride : row;
-                block.x3 = row;
-            }
-            dot_2x4(&block, depth / SEZOO_ROW);
-            const mve_pred16_t stored = vctp32q((uint32_t)left);
-            const float32x4_t steps_a = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums)), scale_a);
-            const float32x4_t steps_b = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums + 4)), scale_b);
-            vstrbq_scatter_offset_p_s32(place, places, sezoo_rounded_lanes(steps_a, low, high, zero_point), stored);
-            if (o + 1 < outputs) {
-                vstrbq_scatter_offset_p_s32(place + 1, places, sezoo_rounded_lanes(steps_b, low, high, zero_point),
-                                            stored);
-            }
-        }
+#define DOT(name, STEP)                                                                                                \
+    static inline void name(dot_block *block, int32_t steps)                                                           \
+    {                                                                                                                  \
+        __asm volatile(                                                                                                \
+            "push {r0-r12, lr}\n"                                                                                      \
+            "push {%0}\n"                                                                                              \
+            "tst %1, #1\n"                                                                                             \
+            "ldm %0, {r0-r12, lr}\n"                                                                                   \
+            "bne 2f\n"                                                                                                 \
+            "1:\n" STEP "2:\n" STEP                                                                                    \
+            "cmp r1, r11\n"                                                                                            \
+            "bne 1b\n"                                                                                                 \
+            "pop {r1}\n"                                                                                               \
+            "stm r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"                                                             \
+            "pop {r0-r12, lr}\n"                                                                                       \
+            :                                                                                                          \
+            : "r"(block), "r"(steps)                                                                                   \
+            : "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");                                                     \
     }
-}
+DOT(dot_2x4_s8, STEP_S8)
+DOT(dot_2x4_s16, STEP_S16)
 
-void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
-                      int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
-{
-    const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);
-    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)out_stride);
-    const int32_t depth = matrix->depth, outputs = matrix->outputs;
-    (void)scratch;
-    for (int32_t o = 0; o < outputs; ++o) {
-        const int8_t *weights = matrix->weights + (o / 2) * 2 * depth + (o & 1) * SEZOO_ROW;
-        for (int32_t r = 0; r < rows; r += 4) {
-            const int32_t left = rows - r;
-            const int16_t *x0 = x + r * stride, *x1 = left > 1 ? x0 + stride : x0, *x2 = left > 2 ? x1 + stride : x1,
-                          *x3 = left > 3 ? x2 + stride : x2;
-            const int8_t *w = weights;
-            int32_t a0 = matrix->bias[o], a1 = a0, a2 = a0, a3 = a0;
-            for (int32_t k = 0; k < depth; k += SEZOO_ROW, w += 2 * SEZOO_ROW) {
-                int16x8_t v = vldrbq_s16(w);
-                a0 = vmladavaq_s16(a0, vldrhq_s16(x0 + k), v);
-                a1 = vmladavaq_s16(a1, vldrhq_s16(x1 + k), v);
-                a2 = vmladavaq_s16(a2, vldrhq_s16(x2 + k), v);
-                a3 = vmladavaq_s16(a3, vldrhq_s16(x3 + k), v);
-                v = vldrbq_s16(w + 8);
-                a0 = vmladavaq_s16(a0, vldrhq_s16(x0 + k + 8), v);
-                a1 = vmladavaq_s16(a1, vldrhq_s16(x1 + k + 8), v);
-                a2 = vmladavaq_s16(a2, vldrhq_s16(x2 + k + 8), v);
-                a3 = vmladavaq_s16(a3, vldrhq_s16(x3 + k + 8), v);
-            }
-            const int32x4_t sums = {a0, a1, a2, a3};
-            const float32x4_t steps = vmulq_n_f32(vcvtq_f32_s32(sums), matrix->multiplier[o]);
-            vstrbq_scatter_offset_p_s32(out + r * out_stride + o, places,
-                                        sezoo_rounded_lanes(steps, low, high, rounding->zero_point),
-                                        vctp32q((uint32_t)left));
-        }
+#define MATMUL(name, type, dot)                                                                                        \
+    void name(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const type *x, int32_t stride, int32_t rows, \
+              int8_t *out, int32_t out_stride, void *scratch)                                                          \
+    {                                                                                                                  \
+        const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);                    \
+        const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)out_stride);                               \
+        const int32_t depth = matrix->depth, outputs = matrix->outputs, zero_point = rounding->zero_point;             \
+        dot_block block;                                                                                               \
+        const int32_t *sums = (const int32_t *)&block;                                                                 \
+        (void)scratch;                                                                                                 \
+        const int8_t *weights = matrix->weights;                                                                       \
+        for (int32_t o = 0; o < outputs; o += 2, weights += 2 * depth) {                                               \
+            const int32_t bias = matrix->bias[o];                                                                      \
+            const float scale_a = matrix->multiplier[o], scale_b = matrix->multiplier[o + 1];                          \
+            const type *row = x;                                                                                       \
+            int8_t *place = out + o;                                                                                   \
+            block.b0 = block.b1 = block.b2 = block.b3 = matrix->bias[o + 1];                                           \
+            for (int32_t left = rows; left > 0; left -= 4, row += 4 * stride, place += 4 * out_stride) {               \
+                block.a0 = block.a1 = block.a2 = block.a3 = bias;                                                      \
+                block.x0 = row;                                                                                        \
+                block.x0_end = row + depth;                                                                            \
+                block.weights = weights;                                                                               \
+                /* Rows beyond the last are the first again, and not stored. */                                        \
+                block.x1 = left > 1 ? row + stride : row;                                                              \
+                block.x2 = left > 2 ? row + 2 * stride : row;                                                          \
+                block.x3 = left > 3 ? row + 3 * stride : row;                                                          \
+                dot(&block, depth / SEZOO_ROW);                                                                        \
+                const mve_pred16_t stored = vctp32q((uint32_t)left);                                                   \
+                const float32x4_t steps_a = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums)), scale_a);                     \
+                const float32x4_t steps_b = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums + 4)), scale_b);                 \
+                vstrbq_scatter_offset_p_s32(place, places, sezoo_rounded_lanes(steps_a, low, high, zero_point),        \
+                                            stored);                                                                   \
+                if (o + 1 < outputs) {                                                                                 \
+                    vstrbq_scatter_offset_p_s32(place + 1, places,                                                     \
+                                                sezoo_rounded_lanes(steps_b, low, high, zero_point), stored);          \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-}
+MATMUL(sezoo_matmul_s8, int8_t, dot_2x4_s8)
+MATMUL(sezoo_matmul_s16, int16_t, dot_2x4_s16)
 
 #elif SEZOO_DSP
 
