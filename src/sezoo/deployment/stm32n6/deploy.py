@@ -22,13 +22,14 @@ from sezoo.deployment.stm32n6.steps import (
     command_line,
     steps_of,
 )
-from sezoo.deployment.stm32n6.tools import Toolbox, check_version, find_tools, plain_tools
+from sezoo.deployment.stm32n6.tools import Toolbox, find_tools, plain_tools
 from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
 from sezoo.targets.boards import BOARDS
 from sezoo.targets.programs import run_program
+from sezoo.targets.stedgeai.local import checked_version
 
 __all__ = ["check_stm32n6", "deploy_stm32n6"]
 
@@ -132,7 +133,7 @@ class _Deployment:
             log.info(
                 "tools.stedgeai.on_cloud: an STM32N6 is not deployed to from the cloud; %s is used", self.tools.stedgeai
             )
-        version = check_version(self.run("version"), self.tools.stedgeai)
+        version = checked_version(self.run("version"), self.tools.stedgeai)
         log.info("stedgeai %s", version)
         self.write_headers()
         self.run("generate")

@@ -1,9 +1,8 @@
-"""ST's programs: which are needed, where they are, and whether stedgeai is new enough."""
+"""ST's programs: which are needed, and where they are."""
 
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -12,22 +11,12 @@ from pathlib import Path
 from sezoo.config.sections import Config
 from sezoo.errors import UserError
 from sezoo.targets.programs import Program, find_program, try_program
+from sezoo.targets.stedgeai.local import STEDGEAI
 
-__all__ = ["STEDGEAI", "Toolbox", "check_version", "find_tools", "plain_tools"]
+__all__ = ["Toolbox", "find_tools", "plain_tools"]
 
 log = logging.getLogger(__name__)
 
-OLDEST_STEDGEAI = (2, 0, 0)
-"""The first ST Edge AI Core that compiles for the STM32N6."""
-
-VERSION = r"\d+\.\d+(?:\.\d+)?"
-
-STEDGEAI = Program(
-    "stedgeai",
-    "tools.stedgeai.path_to_stedgeai",
-    f"install ST Edge AI Core {'.'.join(map(str, OLDEST_STEDGEAI))} or newer from st.com",
-    "STM32_AI_EXE",
-)
 CUBEIDE = Program(
     ("stm32cubeidec", "stm32cubeide") if sys.platform == "win32" else "stm32cubeide",
     "tools.path_to_cubeIDE",
@@ -116,26 +105,3 @@ def _headless(cubeide: Path) -> Path:
     """On Windows `stm32cubeide` ends before the build does, and says nothing; `stm32cubeidec` is for that."""
     beside = cubeide.with_name(f"stm32cubeidec{cubeide.suffix}")
     return beside if sys.platform == "win32" and cubeide.stem == "stm32cubeide" and beside.is_file() else cubeide
-
-
-def check_version(said: str, program: Path) -> str:
-    """The version in what `stedgeai --version` says.
-
-    Raises
-    ------
-    UserError : there is none, or one that does not know the STM32N6.
-    """
-    needed = ".".join(map(str, OLDEST_STEDGEAI))
-    # A tool may name the version of its Python as well.
-    found = re.search(rf"edge\s*ai[^\d\n]*({VERSION})", said, re.IGNORECASE) or re.search(rf"({VERSION})", said)
-    if found is None:
-        lines = said.split("\n")
-        raise UserError(
-            f"{program} --version: no version in what it says ({lines[0][:80]!r}); {needed} or newer is needed"
-        )
-    if tuple(map(int, found[1].split("."))) < OLDEST_STEDGEAI[: found[1].count(".") + 1]:
-        raise UserError(
-            f"{program}: version {found[1]} was found, {needed} or newer is needed for an STM32N6: {STEDGEAI.install}, "
-            f"and set {STEDGEAI.key} or {STEDGEAI.variable}"
-        )
-    return found[1]

@@ -15,7 +15,7 @@ from sezoo.targets.programs import Program, find_program, run_program
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
 from sezoo.targets.stedgeai.reports import read_reports
 
-__all__ = ["STEDGEAI", "Tool", "find_tool", "is_n6", "measure_here", "run_tool", "target_of"]
+__all__ = ["STEDGEAI", "Tool", "checked_version", "find_tool", "is_n6", "measure_here", "run_tool", "target_of"]
 
 STEDGEAI = Program(
     name="stedgeai",
@@ -61,6 +61,16 @@ def find_tool(configured: Path | None, folder: Path) -> Tool:
     """
     path = find_program(STEDGEAI, configured)
     said = run_program([path, "--version"], folder / "stedgeai_version.log", timeout=VERSION_SECONDS)
+    return Tool(path, checked_version(said, path))
+
+
+def checked_version(said: str, path: Path) -> str:
+    """The version in what `stedgeai --version` says, as 2.1.0.
+
+    Raises
+    ------
+    UserError : there is none, or one before 2.0.
+    """
     lines = said.splitlines()
     # A tool may name the version of Python or of its parts as well.
     found = next((m for line in lines if NAMES_ITSELF.search(line) and (m := VERSION.search(line))), None)
@@ -70,8 +80,11 @@ def find_tool(configured: Path | None, folder: Path) -> Tool:
         raise UserError(f"{path} --version says {first[:80]!r}, which names no version: is it ST Edge AI Core?")
     version = found.group().removeprefix("v")
     if (int(found[1]), int(found[2])) < OLDEST:
-        raise UserError(f"{path} is version {version}, which is too old: {STEDGEAI.install}")
-    return Tool(path, version)
+        raise UserError(
+            f"{path} is version {version}, which is too old: {STEDGEAI.install}, and set {STEDGEAI.key} or "
+            f"{STEDGEAI.variable}"
+        )
+    return version
 
 
 def run_tool(
