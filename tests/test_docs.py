@@ -20,7 +20,10 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"`([\w/]+\.(?:yaml|py))`")
 MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"}
 TRAINED = {"trained_model.onnx", "best_trained_model.onnx"}
-DOCUMENTS = ["README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"]
+DOCUMENTS = [
+    *("README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"),
+    "docs/deployment.md",
+]
 
 
 def blocks(document):
@@ -139,6 +142,8 @@ class Shell:
 def test_document_from_top_to_bottom(document, tmp_path):
     if document == "docs/training.md":
         pytest.importorskip("torch")
+    if document == "docs/deployment.md" and not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")):
+        pytest.skip("the compiler arm-none-eabi-gcc or the emulator qemu-system-arm is not installed")
     checkout(tmp_path if document == "README.md" else tmp_path / "sezoo")
     variables = {"VALENTINI": str(valentini_layout(tmp_path / "valentini_set"))}
     shell = Shell(tmp_path, variables)

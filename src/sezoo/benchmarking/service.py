@@ -33,7 +33,11 @@ def check_benchmarking(config: Config) -> None:
     UserError : a tool that is missing.
     """
     for target in config.benchmarking.targets:
-        if target not in (HOST, STEDGEAI):
+        if target == STEDGEAI:
+            from sezoo.targets.stedgeai.measure import check_measurable
+
+            check_measurable(config.tools.stedgeai)
+        elif target != HOST:
             check_emulated(config)
 
 

@@ -18,13 +18,17 @@ from sezoo.targets.stedgeai.addresses import Addresses
 from sezoo.targets.stedgeai.tokens import Token, keep_token, kept_token, token_of
 from sezoo.targets.stedgeai.web import Answer, Web, may_pass, place
 
-__all__ = ["PASSWORD", "USERNAME", "Login", "login_form"]
+__all__ = ["NO_ACCOUNT", "PASSWORD", "USERNAME", "Login", "can_log_in", "login_form"]
 
 log = logging.getLogger(__name__)
 
 USERNAME, PASSWORD = "stmai_username", "stmai_password"
 """Variables of the environment."""
 
+NO_ACCOUNT = (
+    f"ST's developer cloud needs an account (free, at my.st.com): set {USERNAME} and {PASSWORD} in the environment, or "
+    "set tools.stedgeai.on_cloud=False to use the stedgeai program of this computer"
+)
 CLIENT = "oidc_prod_client_app_stm32ai"
 MOST_REDIRECTS = 20
 WHAT = "login at ST's developer cloud"
@@ -110,6 +114,12 @@ class Login:
         return {"cloud": self.where.user, **({"user": name} if name else {})}
 
 
+def can_log_in() -> bool:
+    """Whether the user's name and password are in the environment, or somebody is there to be asked."""
+    known = os.environ.get(USERNAME) and os.environ.get(PASSWORD)
+    return bool(known) or (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty())
+
+
 def credentials() -> tuple[str, str]:
     """The user's name and password: of the environment, or else asked for if somebody is there.
 
@@ -120,12 +130,8 @@ def credentials() -> tuple[str, str]:
     name, password = os.environ.get(USERNAME), os.environ.get(PASSWORD)
     if name and password:
         return name, password
-    problem = (
-        f"ST's developer cloud needs an account (free, at my.st.com): set {USERNAME} and {PASSWORD} in the "
-        "environment, or set tools.stedgeai.on_cloud=False to use the stedgeai program of this computer"
-    )
-    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UserError(problem)
+    if not can_log_in():
+        raise UserError(NO_ACCOUNT)
     try:
         if not name:
             from sezoo.terminal import console
@@ -133,9 +139,9 @@ def credentials() -> tuple[str, str]:
             name = console().input("User name (e-mail address) at ST: ").strip()
         password = password or getpass.getpass(f"Password of {name} at ST: ")
     except EOFError:
-        raise UserError(problem) from None
+        raise UserError(NO_ACCOUNT) from None
     if not name or not password:
-        raise UserError(problem)
+        raise UserError(NO_ACCOUNT)
     return name, password
 
 

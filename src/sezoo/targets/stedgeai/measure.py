@@ -11,12 +11,15 @@ from pathlib import Path
 from sezoo.config.sections_board import STEdgeAI
 from sezoo.errors import UserError
 from sezoo.files import write_text
+from sezoo.targets.programs import find_program, try_program
 from sezoo.targets.stedgeai.cloud import Cloud, Patience, tool_arguments
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
-from sezoo.targets.stedgeai.local import measure_here
+from sezoo.targets.stedgeai.local import STEDGEAI, measure_here
+from sezoo.targets.stedgeai.login import NO_ACCOUNT, can_log_in
 from sezoo.targets.stedgeai.reports import result_of
+from sezoo.targets.stedgeai.tokens import token_file
 
-__all__ = ["measure"]
+__all__ = ["check_measurable", "measure"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,22 @@ def measure(
     with _passed_over(failures, "local generate"):
         return measure_here(model, board, settings.optimization, settings.path_to_stedgeai, folder)
     raise UserError(f"ST Edge AI cannot measure {model.name} for {board}: {'; '.join(failures)}")
+
+
+def check_measurable(settings: STEdgeAI) -> None:
+    """Check that there is something to measure with, before there is a model.
+
+    Raises
+    ------
+    UserError : no program where the cloud is not wanted; neither an account nor a program where it is.
+    """
+    if not settings.on_cloud:
+        find_program(STEDGEAI, settings.path_to_stedgeai)
+    elif not can_log_in() and not token_file().is_file() and try_program(STEDGEAI, settings.path_to_stedgeai) is None:
+        raise UserError(
+            f"{NO_ACCOUNT}, which is not there either; benchmarking.targets: host, cortex-m55, cortex-m7 and cortex-m4 "
+            "need nothing of ST's"
+        )
 
 
 @contextmanager
