@@ -10,6 +10,7 @@ import soundfile
 from onnx import helper, numpy_helper
 
 from builders import RATE, mask_graph, noise, quantization_config, write_clips, write_yaml
+from sezoo.backend import has_input_gain
 from sezoo.onnx_file import quantized_nodes
 
 
@@ -78,6 +79,9 @@ def test_targets_have_their_inputs(project, run, target, kind):
     weights = {weight.name: numpy_helper.to_array(weight) for weight in dynamic.graph.initializer}
     assert reader.op_type == "QuantizeLinear"
     assert weights[reader.input[2]].dtype == kind
+    # ST's application shows the network a loud patch's magnitudes scaled to the peak; so were they calibrated.
+    static = models(project)["quantized_model_int8_static"]
+    assert has_input_gain(dynamic) == has_input_gain(static) == (target == "stm32n6")
 
 
 def with_lstm(path):

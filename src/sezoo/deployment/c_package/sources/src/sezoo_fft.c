@@ -1,6 +1,8 @@
 /* A real transform of n samples is a complex one of n / 2, and a pass over its bins (Sorensen et al., "Real-valued fast
    Fourier transform algorithms", IEEE ASSP-35, 1987). The complex one decimates in time, two radix-2 stages in one pass
    (radix 2^2: 3 multiplications by twiddle factors where radix 2 has 4). */
+#ifndef SEZOO_CMSIS_DSP
+
 #include "sezoo_fft.h"
 
 #include "sezoo_lanes.h"
@@ -139,3 +141,7 @@ void sezoo_fft_inverse(const sezoo_fft *fft, float *z)
         sezoo_store(z + t * STEP + SEZOO_LANES, sezoo_scale(sezoo_load(z + t * STEP + SEZOO_LANES), -1.0f));
     }
 }
+
+#else
+typedef int sezoo_fft_is_empty; /* C wants something in a file; see sezoo_fft_cmsis.c */
+#endif
