@@ -3,7 +3,7 @@ import pytest
 from builders import quantization_config
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
-from sezoo.tracking import ClientTracker, start_tracking
+from sezoo.tracking import ClientTracker, Trackers, start_tracking
 
 
 def config(tmp_path, uri="mlruns"):
@@ -35,8 +35,10 @@ def test_mlflows_own_client_tracks_the_same(tmp_path, client):
 def test_a_server_that_goes_away_costs_the_entry_and_not_the_run(client, caplog, tmp_path):
     tracker = ClientTracker(client, "p", "r", {})
     client.delete_run(tracker.run_id)  # what is tracked from now on is refused
-    tracker.metrics({"pesq": 2.5})
-    assert "could not be tracked" in caplog.text
+    kept = ClientTracker(client, "p", "another", {})
+    Trackers(tracker, kept).metrics({"pesq": 2.5})
+    assert caplog.text.count("could not be tracked") == 1
+    assert client.get_run(kept.run_id).data.metrics == {"pesq": 2.5}
 
 
 @pytest.mark.parametrize(

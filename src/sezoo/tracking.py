@@ -1,4 +1,4 @@
-"""Experiment tracking: parameters, metrics and models of a run in MLflow, and how the run ended."""
+"""Experiment tracking: parameters, metrics and models of a run in MLflow and ClearML, and how the run ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from sezoo.clearml_tracker import ClearmlTracker, clearml_is_configured
 from sezoo.config.sections import Config
 from sezoo.config.validation import to_dict
 from sezoo.errors import UserError
@@ -35,24 +36,37 @@ class Tracker(Protocol):
         """Say how the run ended: FINISHED, FAILED or KILLED."""
 
 
-class NoTracker:
-    """Tracks nothing: what a run has where `mlflow.uri` is empty."""
+class Trackers:
+    """Tracks in several places, or in none; trouble in one of them is told, and costs the entry there alone."""
+
+    def __init__(self, *trackers: Tracker):
+        self.trackers = trackers
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Nothing to do."""
+        """Track numbers by name, those of an epoch with its number as the step."""
+        for tracker in self.trackers:
+            with _trouble_told():
+                tracker.metrics(values, step)
 
     def artifact(self, path: Path, folder: str) -> None:
-        """Nothing to do."""
+        """Track a copy of a file, in a folder of the run's artifacts."""
+        for tracker in self.trackers:
+            with _trouble_told():
+                tracker.artifact(path, folder)
 
     def end(self, status: str, error: str = "") -> None:
-        """Nothing to do."""
+        """Say how the run ended: FINISHED, FAILED or KILLED."""
+        for tracker in self.trackers:
+            with _trouble_told():
+                tracker.end(status, error)
 
 
 @contextmanager
 def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
     """Start to track a run at `mlflow.uri`; it ends as FINISHED, FAILED or KILLED with this context.
 
-    A local folder is written to directly; for every other address the `mlflow` package is needed.
+    A local folder is written to directly; for every other address the `mlflow` package is needed. Where ClearML is
+    installed and configured, the run is a task there as well.
 
     Raises
     ------
@@ -62,11 +76,9 @@ def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
     try:
         yield tracker
     except BaseException as error:
-        with _trouble_told():
-            tracker.end("KILLED") if isinstance(error, KeyboardInterrupt) else tracker.end("FAILED", str(error))
+        tracker.end("KILLED") if isinstance(error, KeyboardInterrupt) else tracker.end("FAILED", str(error))
         raise
-    with _trouble_told():
-        tracker.end("FINISHED")
+    tracker.end("FINISHED")
 
 
 @contextmanager
@@ -75,14 +87,20 @@ def _trouble_told() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # OSError, MlflowException, and what MLflow's stores and their drivers raise
-        log.warning("mlflow.uri: could not be tracked: %s", _first_line(error))
+        log.warning("something of the run could not be tracked: %s", _first_line(error))
 
 
 def _tracker(config: Config, folder: Path) -> Tracker:
-    uri = config.mlflow.uri
-    if not uri:
-        return NoTracker()
     parameters = {key: str(value) for key, value in _flat(to_dict(config))}
+    trackers = [] if not config.mlflow.uri else [_mlflow_tracker(config, folder, parameters)]
+    if clearml_is_configured():
+        with _trouble_told():
+            trackers.append(ClearmlTracker(config.general.project_name, _run_name(folder), parameters))
+    return Trackers(*trackers)
+
+
+def _mlflow_tracker(config: Config, folder: Path, parameters: Mapping[str, str]) -> Tracker:
+    uri = config.mlflow.uri
     try:
         if (store := _local_folder(uri)) is not None:
             from sezoo.mlflow_folder import FolderTracker
@@ -137,14 +155,12 @@ class ClientTracker:
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""
-        with _trouble_told():
-            for name, value in values.items():
-                self.client.log_metric(self.run_id, name, float(value), step=step)
+        for name, value in values.items():
+            self.client.log_metric(self.run_id, name, float(value), step=step)
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""
-        with _trouble_told():
-            self.client.log_artifact(self.run_id, str(path), folder)
+        self.client.log_artifact(self.run_id, str(path), folder)
 
     def end(self, status: str, error: str = "") -> None:
         """Say how the run ended: FINISHED, FAILED or KILLED."""
