@@ -1,5 +1,6 @@
 """The example of each operation mode runs as it is where its paths are."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from builders import write_clips, write_model
 
-EXAMPLES = Path(__file__).parents[1] / "src" / "config_file_examples"
+SOURCES = Path(__file__).parents[1] / "src"
+EXAMPLES = SOURCES / "config_file_examples"
+ZOO = SOURCES / "sezoo" / "zoo" / "stft_tcnn_medium"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -19,6 +22,9 @@ def test_an_example(path, tmp_path):
         little = ["model_specific.tcn_latent_dim=8", "training.epochs=1", "training.batch_size=2"]
         little += ["training.reference_metric=train_loss"]
     write_model(tmp_path / "denoiser.onnx")
+    shutil.copy(ZOO / "stft_tcnn_medium_int8_static.onnx", tmp_path / "denoiser_int8_static.onnx")
+    if path.stem in ("benchmarking_config", "deployment_config"):  # the shipped model has 58 frames
+        little = ["deployment.lookahead_frames=14"] if path.stem == "deployment_config" else ["benchmarking.runs=2"]
     for folder in ("recordings", "noisy", "clean"):
         write_clips(tmp_path / folder, "a.wav b.wav c.wav d.wav")
     (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -28,4 +34,7 @@ def test_an_example(path, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     made = {file.name for file in (tmp_path / "out").rglob("*")}
-    assert made & {"quantized_model_int8.onnx", "evaluation.json", "predictions", "trained_model.onnx"}
+    assert made & {
+        *("quantized_model_int8.onnx", "evaluation.json", "predictions", "trained_model.onnx", "benchmark.json"),
+        "sezoo_model.c",
+    }
