@@ -22,7 +22,7 @@ MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_mod
 TRAINED = {"trained_model.onnx", "best_trained_model.onnx"}
 DOCUMENTS = [
     *("README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"),
-    "docs/deployment.md",
+    *("docs/deployment.md", "docs/model_zoo.md", "docs/own_model.md"),
 ]
 
 
