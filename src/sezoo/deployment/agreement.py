@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.deployment.integer_graph import IntegerGraph
+from sezoo.deployment.integer_graph import IntegerGraph, Site
 from sezoo.deployment.interpreter import run_graph, run_operator
 from sezoo.mask_model import open_session
 from sezoo.onnx_graph import copied
@@ -70,11 +70,9 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
         distances.append(np.abs(found[mask][0] - run_graph(graph, patch)).mean())
         theirs: dict[str, np.ndarray] = {}
         for name, site in rows.items():
-            dtype = np.int8 if site.tensor.bits == 8 else np.int16
-            row = np.zeros(graph.frames * site.tensor.items, dtype)
-            row[site.items.ravel()] = (found[name].ravel().astype(np.int32) - site.offset).astype(dtype)
-            if len(site.items.ravel()) == len(row):  # not a part of a row alone
-                theirs.setdefault(site.tensor.name, row.reshape(graph.frames, -1))
+            row = _rows_of(site, found[name], graph.frames)
+            if row is not None:
+                theirs.setdefault(site.tensor.name, row)
         for operator in graph.operators:
             if any(tensor.name not in theirs for tensor in operator.inputs):
                 continue
@@ -88,3 +86,14 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
     return Agreement(
         tuple(OperatorAgreement(name, *count) for name, count in counts.items()), float(np.mean(distances))
     )
+
+
+def _rows_of(site: Site, integers: np.ndarray, frames: int) -> np.ndarray | None:
+    """onnxruntime's integers as rows: (frames, items) int8 or int16; None where it has a part of them alone."""
+    size = frames * site.tensor.items
+    items = site.items.ravel()
+    there = items < size  # a convolution that is padded for more frames than are kept makes them all
+    row, is_known = np.zeros(size, np.int8 if site.tensor.bits == 8 else np.int16), np.zeros(size, bool)
+    row[items[there]] = integers.ravel()[there].astype(np.int32) - site.offset
+    is_known[items[there]] = True
+    return row.reshape(frames, -1) if is_known.all() else None

@@ -135,7 +135,8 @@ class Conv:
     @property
     def is_pointwise(self) -> bool:
         """Whether it sees one position of one frame, and is a matrix product."""
-        return self.groups == 1 and self.weights.shape[2:4] == (1, 1) and self.stride == 1 and not self.pad
+        alone = self.weights.shape[2:4] == (1, 1) and self.stride == 1 and self.positions == self.positions_in
+        return self.groups == 1 and alone
 
     @property
     def macs(self) -> int:

@@ -108,12 +108,13 @@ def _weights(node: Node) -> tuple[np.ndarray, np.ndarray]:
     quantized = node.constants.quantized.get(node.inputs[1])
     if quantized is None:
         raise UnsupportedError(f"{node} works in float: its weights '{node.inputs[1]}' are not quantized")
-    offset = 128 if quantized.values.dtype == np.uint8 else 0
-    values = quantized.values.astype(np.int32) - offset
+    values = quantized.centred
     if values.min(initial=0) < -128 or values.max(initial=0) > 127:
-        raise UnsupportedError(f"{node} has weights of {quantized.values.dtype.name}; int8 can be run")
-    if np.any(quantized.zero_point.astype(np.int32) - offset):
-        raise UnsupportedError(f"{node} has weights with a zero point; symmetric ones can be run")
+        kind, zero = quantized.values.dtype.name, quantized.zero_point
+        raise UnsupportedError(
+            f"{node} has weights of {kind}{' with a zero point' if zero.any() else ''}, which differ from zero by more "
+            "than int8 holds; symmetric int8 weights can be run"
+        )
     if quantized.scale.size > 1 and quantized.axis != 0:
         raise UnsupportedError(
             f"{node} has scales of its weights on axis {quantized.axis}; on that of the outputs they can be run"

@@ -27,6 +27,7 @@ class FloatSteps:
     frames: int
     steps: list[FloatStep] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
+    real_rows: dict[str, FloatRow] = field(default_factory=dict)
 
     def quantized(self, value: Floats, tensor: Tensor, node: Node) -> Real:
         """Rounded to a tensor, which the operators begin with."""
@@ -37,6 +38,13 @@ class FloatSteps:
         self.steps.append(FloatStep("quantize", (row.name,), tensor.name, row.size, tensor=tensor))
         return Real((Source(tensor),), layout.items_at(np.arange(row.size)))
 
+    def made(self, value: Real) -> bool:
+        """Whether these are integers of the beginning, or functions of them that there are steps for."""
+        return all(
+            source.tensor in self.tensors and all(each.op_type in FLOAT_OPERATORS for each in source.functions)
+            for source in value.sources
+        )
+
     def as_floats(self, value: Real | Floats, node: Node) -> Floats:
         """Integers of the beginning as real numbers again.
 
@@ -46,16 +54,27 @@ class FloatSteps:
         """
         if isinstance(value, Floats):
             return value
-        rows = []
-        for source in value.sources:
-            tensor = source.tensor
-            if source.functions or tensor.name not in {each.name for each in self.tensors}:
-                raise UnsupportedError(f"{node} works in float on what comes from int8 operators")
-            name = f"{tensor.name}/real"
-            if all(step.output != name for step in self.steps):
-                self.steps.append(FloatStep("dequantize", (tensor.name,), name, tensor.items, tensor=tensor))
-            rows.append(FloatRow(name, tensor.items))
-        return Floats(tuple(rows), value.items)
+        if not self.made(value):
+            raise UnsupportedError(f"{node} works in float on what comes from int8 operators")
+        return Floats(tuple(self._real_row(source) for source in value.sources), value.items)
+
+    def _real_row(self, source: Source) -> FloatRow:
+        """What integers stand for, with functions of one number applied, as a row; made once."""
+        tensor, functions = source.tensor, source.functions
+        name = "/".join((tensor.name, *(function.output for function in functions), "real"))
+        if name in self.real_rows:
+            return self.real_rows[name]
+        if functions:
+            last = functions[-1]
+            row = self._real_row(replace(source, functions=functions[:-1]))
+            given = (last.constant(position) for position, read in enumerate(last.inputs) if read)
+            operands = [Floats((row,), np.empty(0)) if constant is None else constant for constant in given]
+            row = self._steps_of(last, [row], operands, None, name)
+        else:
+            row = FloatRow(name, tensor.items)
+            self.steps.append(FloatStep("dequantize", (tensor.name,), name, row.size, tensor=tensor))
+        self.real_rows[name] = row
+        return row
 
     def function(self, node: Node, operands: Sequence[Floats | np.ndarray]) -> Floats:
         """An operator item by item; constants are arrays.
@@ -68,48 +87,55 @@ class FloatSteps:
         values = [operand for operand in operands if isinstance(operand, Floats)]
         if node.op_type not in FLOAT_OPERATORS:
             raise UnsupportedError(f"{node} works in float on the magnitudes")
-        if any(value.items.shape != values[0].items.shape for value in values):
-            raise UnsupportedError(f"{node} repeats one of its operands")
+        shapes = np.broadcast_arrays(*(value.items for value in values))
+        values = [replace(value, items=items) for value, items in zip(values, shapes, strict=True)]
         layouts = [self._layout(value, node) for value in values]
         rows = [
             self._row(value, layout.natural, f"{node.output}/{number}")
             for number, (value, layout) in enumerate(zip(values, layouts, strict=True))
         ]
-        made = self._steps_of(node, rows, operands, layouts[0])
+        if len({layout.axis for layout in layouts}) > 1:
+            raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
+        # Not the output's own name: a QuantizeLinear makes a tensor of that.
+        made = self._steps_of(node, rows, operands, layouts[0], f"{node.output}/float")
         return Floats((made,), layouts[0].items_at(np.arange(made.size)))
 
     def _steps_of(
-        self, node: Node, rows: list[FloatRow], operands: Sequence[Floats | np.ndarray], layout: Layout
+        self,
+        node: Node,
+        rows: list[FloatRow],
+        operands: Sequence[Floats | np.ndarray],
+        layout: Layout | None,
+        name: str,
     ) -> FloatRow:
         kind, first = node.op_type, rows[0]
         if kind in UNARY:
-            return self._add(UNARY[kind], rows, node.output)
+            return self._add(UNARY[kind], rows, name)
         if kind == "Reciprocal":
-            return self._add("div", rows, node.output, np.ones(1, F), first=True)
+            return self._add("div", rows, name, np.ones(1, F), first=True)
         if kind == "Clip":
             made = first
-            for operator, limit in zip(("max", "min"), (node.constant(1), node.constant(2)), strict=True):
+            for operator, limit in zip(("max", "min"), node.limits, strict=True):
                 if limit is not None:
-                    name = f"{node.output}/{operator}"
-                    made = self._add(operator, [made], name, np.asarray(limit, F).reshape(1))
+                    made = self._add(operator, [made], f"{name}/{operator}", np.asarray(limit, F).reshape(1))
             return made
         if len(operands) != 2:
             raise UnsupportedError(f"{node} has {len(operands)} operands; 2 can be run")
         if len(rows) == 2:
             if kind == "Pow":
                 raise UnsupportedError(f"{node} has an exponent that is no constant")
-            return self._add(BINARY[kind], rows, node.output)
+            return self._add(BINARY[kind], rows, name)
         is_first = isinstance(operands[0], np.ndarray)
         constant = self._constant(node, operands[0] if is_first else operands[1], layout)
         if kind != "Pow":
-            return self._add(BINARY[kind], rows, node.output, constant, first=is_first)
+            return self._add(BINARY[kind], rows, name, constant, first=is_first)
         if is_first or constant.size > 1 or constant[0] <= 0:
             raise UnsupportedError(f"{node} is no power of the magnitudes with one positive exponent")
         if constant[0] == 0.5:
-            return self._add("sqrt", rows, node.output)
+            return self._add("sqrt", rows, name)
         if constant[0] == 2:
-            return self._add("mul", [first, first], node.output)
-        return first if constant[0] == 1 else self._add("pow", rows, node.output, constant)
+            return self._add("mul", [first, first], name)
+        return first if constant[0] == 1 else self._add("pow", rows, name, constant)
 
     def _add(
         self, kind: str, rows: list[FloatRow], name: str, constant: np.ndarray | None = None, *, first: bool = False
@@ -132,10 +158,10 @@ class FloatSteps:
         self.steps.append(FloatStep("gather", names, name, len(order), index=order))
         return FloatRow(name, len(order))
 
-    def _constant(self, node: Node, constant: np.ndarray, layout: Layout) -> np.ndarray:
+    def _constant(self, node: Node, constant: np.ndarray, layout: Layout | None) -> np.ndarray:
         """One number, or one for each item of a row."""
         values = np.asarray(constant, F)
-        if values.size == 1:
+        if values.size == 1 or layout is None:
             return values.reshape(1)
         shape = list(layout.row.shape)
         shape.insert(layout.axis, self.frames)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.helper
 
 from sezoo.deployment.integer_graph import Tensor
 from sezoo.onnx_graph import attribute
@@ -40,8 +41,12 @@ class QuantizedConstant:
     @cached_property
     def real(self) -> np.ndarray:
         """What it stands for, in float32."""
-        centred = self.values.astype(np.int64) - self._spread(self.zero_point)
-        return (centred * self._spread(self.scale)).astype(np.float32)
+        return (self.centred * self._spread(self.scale)).astype(np.float32)
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        """The integers less their zero points, int64."""
+        return self.values.astype(np.int64) - self._spread(self.zero_point.astype(np.int64))
 
     def _spread(self, numbers: np.ndarray) -> np.ndarray:
         if numbers.size == 1:
@@ -104,10 +109,26 @@ class Node:
         return self.constants.real(names[position]) if position < len(names) and names[position] else None
 
     @property
+    def limits(self) -> tuple[np.ndarray | float | None, np.ndarray | float | None]:
+        """The lowest and the highest value of a Clip; None without one. Until opset 10 they were attributes."""
+        low, high = (self.constant(position) for position in (1, 2))
+        return (
+            self.attribute("min", None) if low is None else low,
+            self.attribute("max", None) if high is None else high,
+        )
+
+    @property
+    def integer_type(self) -> str:
+        """What a QuantizeLinear rounds to, by numpy's name."""
+        zero, wanted = self.constant(2), self.attribute("output_dtype", 0)
+        if zero is not None:
+            return zero.dtype.name
+        return onnx.helper.tensor_dtype_to_np_dtype(wanted).name if wanted else "uint8"
+
+    @property
     def offset(self) -> int:
         """By how much the integers of a QuantizeLinear are larger than signed ones."""
-        zero = self.constant(2)
-        return OFFSETS["uint8" if zero is None else zero.dtype.name][1]
+        return OFFSETS[self.integer_type][1]
 
     def quantizer(self, name: str, items: int) -> Tensor:
         """What a QuantizeLinear makes, in signed integers whatever the graph has.
@@ -119,7 +140,7 @@ class Node:
         scale, zero = self.constant(1), self.constant(2)
         if scale is None or scale.size != 1 or (zero is not None and zero.size != 1):
             raise UnsupportedError(f"{self} has not one constant scale for the whole tensor")
-        kind = "uint8" if zero is None else zero.dtype.name
+        kind = self.integer_type
         if kind not in OFFSETS:
             raise UnsupportedError(f"{self} rounds to {kind}; int8 and int16 can be run")
         bits, offset = OFFSETS[kind]

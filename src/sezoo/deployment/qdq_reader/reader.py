@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from sezoo.deployment.integer_graph import Elementwise, IntegerGraph, Lookup, Operator, Rearrange, Site, Tensor
 from sezoo.deployment.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.qdq_reader.float_steps import FLOAT_OPERATORS, FloatSteps
-from sezoo.deployment.qdq_reader.movements import MOVEMENTS, moved
+from sezoo.deployment.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
 from sezoo.deployment.qdq_reader.tables import FUNCTIONS, integer_table, mask_table
 from sezoo.deployment.qdq_reader.values import FloatRow, Floats, Layout, Pending, Real, Source, Value, in_time, laid_out
@@ -30,6 +30,8 @@ from sezoo.wording import counted
 __all__ = ["integer_graph_of"]
 
 F = np.float32
+
+ZERO = Tensor("zero", 1, F(1), 0)
 
 SUPPORTED = (
     "Conv over time or over frequencies and time, grouped and depthwise among them; Add, Sub and Mul of two int8 "
@@ -58,6 +60,8 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
         raise UserError(
             f"{path} takes any number of frames; the static int8 model is needed, which quantization writes beside it"
         )
+    if isinstance(contract.batch, int) and contract.batch != 1:
+        raise UserError(f"{path} takes {contract.batch} patches at a time; a static model with a batch of 1 is needed")
     try:
         return _Reader(model, contract.input, contract.bins, contract.frames).read(contract.output)
     except UnsupportedError as error:
@@ -74,6 +78,7 @@ class _Reader:
         self.steps = FloatSteps(frames)
         self.operators: list[Operator] = []
         self.sites: list[Site] = []
+        self.rounded: dict[Tensor, Real] = {}
         magnitude = in_time(np.arange(bins)[np.newaxis], bins, frames, 2)
         self.values: dict[str, Value] = {source: Floats((FloatRow("magnitude", bins),), magnitude)}
 
@@ -117,6 +122,8 @@ class _Reader:
             self.constants.plain[output] = numpy_helper.to_array(given) if is_tensor else np.array(given)
         elif kind == "DequantizeLinear" and node.inputs[0] in self.constants.plain:
             self.constants.quantized[output] = _quantized_constant(node)
+        elif all(self.constants.real(name) is not None for name in node.inputs if name):
+            self.constants.plain |= zip(node.proto.output, folded(node, self.opset), strict=True)
         elif kind == "QuantizeLinear":
             self.values[output] = rounded = self._quantized(node)
             if len(rounded.sources) == 1 and (rounded.items >= 0).all():
@@ -140,6 +147,13 @@ class _Reader:
     def _quantized(self, node: Node) -> Real:
         value = self._value(node, node.inputs[0])
         tensor = node.quantizer(node.inputs[0], value.total)
+        # Some quantizers write a QuantizeLinear for each reader, the same one or another.
+        if tensor not in self.rounded:
+            is_first = all(other.name != tensor.name for other in self.rounded)
+            self.rounded[tensor] = self._rounded(node, value, tensor if is_first else replace(tensor, name=node.output))
+        return self.rounded[tensor]
+
+    def _rounded(self, node: Node, value: Value, tensor: Tensor) -> Real:
         if isinstance(value, Floats):
             return self.steps.quantized(value, tensor, node)
         if isinstance(value, Pending):
@@ -149,14 +163,17 @@ class _Reader:
                 )
             self.operators.append(value.finished(tensor))
             return Real((Source(self.operators[-1].output),), value.items)
+        widths = {tensor.bits, *(source.tensor.bits for source in value.sources)}
+        as_it_is = all(_is_in_steps_of(source, tensor) for source in value.sources)
+        if max(widths) > 8 and not as_it_is and self.steps.made(value):  # no table is for so many integers
+            return self.steps.quantized(self.steps.as_floats(value, node), tensor, node)
         sources = (self._requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
         return Real(tuple(sources), value.items)
 
     def _requantized(self, node: Node, source: Source, wanted: Tensor, number: int) -> Source:
         """A source with its functions applied, in the steps of another quantizer."""
         old = source.tensor
-        same = (old.scale, old.zero_point, old.bits) == (wanted.scale, wanted.zero_point, wanted.bits)
-        if same and not source.functions:
+        if _is_in_steps_of(source, wanted):
             return source
         if old.bits != 8 or wanted.bits != 8:
             raise UnsupportedError(f"{node} makes {wanted.bits} bits of the {old.bits} of '{old.name}'")
@@ -188,7 +205,11 @@ class _Reader:
         values = [operand for operand in operands if isinstance(operand, Value)]
         if any(operand is None for operand in operands) or not values:
             raise UnsupportedError(f"{node} has no form that can be run")
-        if any(isinstance(value, Floats) for value in values):
+        in_float = any(isinstance(value, Floats) for value in values)
+        several = any(isinstance(operand, np.ndarray) and operand.size != 1 for operand in operands)
+        if several and all(isinstance(value, Real) for value in values):
+            in_float |= all(self.steps.made(value) for value in values)
+        if in_float:
             given = [self.steps.as_floats(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
         if len(values) == 2 and node.op_type in ("Add", "Sub", "Mul"):
@@ -197,26 +218,34 @@ class _Reader:
             raise UnsupportedError(f"{node} has no integer form")
         if isinstance(values[0], Pending):
             return values[0].clamped(node)
-        if any(isinstance(operand, np.ndarray) and operand.size != 1 for operand in operands):
+        if several:
             raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
+        if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:
+            raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
         return values[0].with_function(node)
 
     def _elementwise(self, node: Node, a: Value, b: Value) -> Pending:
         if any(not isinstance(value, Real) or not value.is_rounded for value in (a, b)):
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
-        if a.items.shape != b.items.shape:
-            raise UnsupportedError(f"{node} repeats one of its operands: shapes {a.items.shape} and {b.items.shape}")
+        shapes = np.broadcast_arrays(a.items, b.items)
+        a, b = (replace(value, items=items) for value, items in zip((a, b), shapes, strict=True))
         first, second = (self._without_zeros(value, node) for value in (a, b))
+        if first.axis != second.axis:
+            raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
         left = self._row(a, first.natural, f"{node.output}/a")
         right = self._row(b, second.natural, f"{node.output}/b")
-        sign = F(-1) if node.op_type == "Sub" else F(1)
+        signs = (F(1), F(-1) if node.op_type == "Sub" else F(1))
+        if right.bits > left.bits:  # the wider one first
+            left, right, signs = right, left, signs[::-1]
+        if right.bits > 8:
+            raise UnsupportedError(f"{node} reads two tensors of {right.bits} bits; one of them can have so many")
         operator = Elementwise(
             kind="mul" if node.op_type == "Mul" else "add",
             name=node.output,
             a=left,
             b=right,
             output=Tensor(node.output, left.items, F(1), 0),
-            scales=(left.scale, sign * right.scale),
+            scales=(signs[0] * left.scale, signs[1] * right.scale),
             inverse=F(1),
             low=-128,
             high=127,
@@ -246,9 +275,18 @@ class _Reader:
         return output
 
 
+def _is_in_steps_of(source: Source, wanted: Tensor) -> bool:
+    """Whether a source's integers are those that a quantizer would make of them."""
+    old = source.tensor
+    same = (old.scale, old.zero_point, old.bits) == (wanted.scale, wanted.zero_point, wanted.bits)
+    return same and not source.functions
+
+
 def _quantized_constant(node: Node) -> QuantizedConstant:
     values, scale, zero = (node.constant(position) for position in range(3))
     if scale is None:
         raise UnsupportedError(f"{node} has a scale that is no constant")
+    if node.attribute("block_size", 0):
+        raise UnsupportedError(f"{node} has scales for blocks of weights; one for each output can be run")
     zero = np.zeros(1, np.int32) if zero is None else zero
     return QuantizedConstant(values, scale, zero, node.attribute("axis", 1) % max(values.ndim, 1))

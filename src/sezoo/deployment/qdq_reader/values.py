@@ -103,13 +103,14 @@ class Pending:
         if node.op_type == "Relu":
             low, high = 0.0, np.inf
         elif node.op_type == "Clip":
-            given = [node.constant(position) for position in (1, 2)]
             low, high = (
-                default if limit is None else float(limit)
-                for limit, default in zip(given, (-np.inf, np.inf), strict=True)
+                default if limit is None else float(np.squeeze(limit))
+                for limit, default in zip(node.limits, (-np.inf, np.inf), strict=True)
             )
         else:
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        if (self.items < 0).any() and not low <= 0 <= high:
+            raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
         # As ONNX has it: first the lower limit, then the upper one.
         return replace(
             self,
