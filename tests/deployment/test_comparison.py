@@ -7,11 +7,11 @@ import pytest
 
 from mask_graphs import BINS, magnitudes, tcnn
 from quantizers import ours, quantization, ready
-from sezoo.deployment.compare_command import compare_files
-from sezoo.deployment.comparison import compare
-from sezoo.deployment.dump import matched, read_dump, read_like
-from sezoo.deployment.layers import Layer, Vectors
-from sezoo.deployment.vectors import read_vectors, write_vectors
+from sezoo.deployment.validation.command import compare_files
+from sezoo.deployment.validation.comparison import compare
+from sezoo.deployment.validation.dump import matched, read_dump, read_like
+from sezoo.deployment.validation.layers import Layer, Vectors
+from sezoo.deployment.validation.vectors import read_vectors, write_vectors
 from sezoo.errors import UserError
 from sezoo.quantization.static_shape import with_static_shape
 

@@ -6,7 +6,7 @@ import mask_graphs as graphs
 import stateful_graphs
 from mask_graphs import BINS, magnitudes
 from quantizers import ours, quantization, ready
-from sezoo.deployment.vectors import read_vectors, write_vectors
+from sezoo.deployment.validation.vectors import read_vectors, write_vectors
 from sezoo.errors import UserError
 from sezoo.input_quantizer import input_quantizer_of
 from sezoo.mask_model import MaskModel, open_session

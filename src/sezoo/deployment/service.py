@@ -12,7 +12,7 @@ from sezoo.config.sections import Config
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.recording import patches_of, recording_of
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
-from sezoo.deployment.vectors import write_vectors
+from sezoo.deployment.validation.vectors import write_vectors
 from sezoo.files import shown
 from sezoo.onnx_file import load_onnx
 from sezoo.run import Run

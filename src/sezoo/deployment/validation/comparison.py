@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sezoo.deployment.dump import Reading
-from sezoo.deployment.layers import Layer, Vectors
-from sezoo.deployment.patterns import hints_of
+from sezoo.deployment.validation.dump import Reading
+from sezoo.deployment.validation.layers import Layer, Vectors
+from sezoo.deployment.validation.patterns import hints_of
 
 __all__ = ["Comparison", "LayerResult", "compare", "frame_axis"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sezoo.deployment.dump import Reading
-from sezoo.deployment.layers import Layer
+from sezoo.deployment.validation.dump import Reading
+from sezoo.deployment.validation.layers import Layer
 
 __all__ = ["hints_of"]
 

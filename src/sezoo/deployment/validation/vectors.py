@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.deployment.arrays import read_npz
-from sezoo.deployment.layers import Layer, Vectors
+from sezoo.deployment.validation.array_file import read_npz
+from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.errors import UserError
 from sezoo.files import written_aside
 from sezoo.input_quantizer import input_quantizer_of

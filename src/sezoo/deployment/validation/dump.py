@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.deployment.arrays import check_file, read_npy, read_npz
-from sezoo.deployment.layers import Layer, Vectors
+from sezoo.deployment.validation.array_file import check_file, read_npy, read_npz
+from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
 

@@ -7,10 +7,10 @@ import math
 import sys
 from collections.abc import Iterator
 
-from sezoo.deployment.comparison import Comparison, LayerResult, compare
-from sezoo.deployment.dump import matched, read_dump
-from sezoo.deployment.layers import Vectors
-from sezoo.deployment.vectors import read_vectors
+from sezoo.deployment.validation.comparison import Comparison, LayerResult, compare
+from sezoo.deployment.validation.dump import matched, read_dump
+from sezoo.deployment.validation.layers import Vectors
+from sezoo.deployment.validation.vectors import read_vectors
 from sezoo.errors import UserError
 from sezoo.wording import counted
 
