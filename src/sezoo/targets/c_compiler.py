@@ -46,8 +46,8 @@ def find_compiler(configured: Path | None) -> CCompiler:
     ------
     UserError : there is none, or GCC is too old.
     """
-    gcc = try_program(ARM_GCC, configured)
-    if gcc is None:
+    found = try_program(ARM_GCC, configured)
+    if found is None:
         if importlib.util.find_spec("ziglang") is None:
             raise UserError(
                 f"no compiler for Cortex-M was found: {ARM_GCC.install} and have it on the PATH or set {ARM_GCC.key}, "
@@ -56,6 +56,7 @@ def find_compiler(configured: Path | None) -> CCompiler:
             )
         command = (sys.executable, "-m", "ziglang")
         return CCompiler((*command, "cc"), True, _said([*command, "version"]))
+    gcc = found.absolute()  # it is run in another folder
     said = _said([str(gcc), "-dumpfullversion"])
     version = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
     if version < OLDEST_GCC:
@@ -89,6 +90,7 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
     ------
     UserError : it does not compile; the compiler's last lines.
     """
+    package, elf = package.absolute(), elf.absolute()
     cortex_m = package / "examples" / "cortex_m"
     options = [
         *(("-target", "thumb-freestanding-eabihf", f"-mcpu={core.zig}") if compiler.is_zig else (*core.gcc, "-mthumb")),
@@ -100,7 +102,7 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
             f"-DINSTRUCTIONS_PER_100_TICKS={round(core.instructions_per_tick * 100)}",
         ),
         *(f"-I{package / folder}" for folder in ("include", "src", "examples")),
-        *(f"-L{cortex_m}", "-Wl,--gc-sections", "-T", str(cortex_m / core.script)),
+        *("-Wl,--gc-sections,--entry=reset", "-T", str(cortex_m / core.script)),
     ]
     if compiler.is_zig:
         options += ["-isystem", str(cortex_m / "freestanding"), str(cortex_m / "freestanding" / "string.c")]
@@ -112,4 +114,5 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
         *sorted(cortex_m.glob("*.c")),
     ]
     command = [*compiler.command, *options, *(str(source) for source in sources), "-o", str(elf)]
-    run_program(command, log_file, timeout=BUILD_SECONDS)
+    # Linker scripts include each other by names in the working directory: zig does not hand on -L for them.
+    run_program(command, log_file, timeout=BUILD_SECONDS, folder=cortex_m)

@@ -62,7 +62,7 @@ def emulate(qemu: Path, core: Core, elf: Path, folder: Path, log_file: Path, *, 
     UserError : it ends with an error, or not in time.
     """
     command = [
-        *(qemu, "-M", core.machine, "-nographic", "-monitor", "none", "-serial", "none"),
+        *(qemu.absolute(), "-M", core.machine, "-nographic", "-monitor", "none", "-serial", "none"),
         *("-semihosting-config", "enable=on,target=native", "-icount", "shift=0,sleep=off", "-kernel", elf.absolute()),
     ]
     return run_program(command, log_file, timeout=timeout, folder=folder)

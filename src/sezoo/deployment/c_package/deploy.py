@@ -54,6 +54,8 @@ def check_c_package(config: Config) -> None:
     settings = config.deployment
     if settings.dry_run:
         raise UserError("deployment.dry_run: found True; it is for deployment.backend: stm32n6, whose steps it shows")
+    if settings.engine == "stream" and settings.input_gain:
+        raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
     if settings.emulate:
         tools_of(config, Path())
 
@@ -88,7 +90,8 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
         if emulation is not None:
             log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
             wave, rate = recording.noisy, settings.sample_rate
-            emulated = run_emulated(emulation, core, aside, wave, rate, run.folder / f"emulated_{core.name}")
+            with filled_aside(unused_path(run.folder / f"emulated_{core.name}")) as folder:
+                emulated = run_emulated(emulation, core, aside, wave, rate, folder)
         reference = _reference(program, settings, recording, model_path)
         report = DeploymentReport(model_path.name, program, settings, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
@@ -152,8 +155,6 @@ def _package_settings(config: Config, model: onnx.ModelProto, engine: Engine) ->
     """A stream has neither gate nor gain: both are of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
     if engine.is_stream:
-        if settings.input_gain:
-            raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
         return PackageSettings(rate, False, None)
     gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
     return PackageSettings(rate, gain, settings.output_silence_threshold)

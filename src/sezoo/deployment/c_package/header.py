@@ -30,7 +30,7 @@ def denoiser_header(program: Program, sample_rate: int, *, input_gain: bool, sil
         "HELD": stft.win_length + (engine.held - 1) * stft.hop_length,
         "WINDOW": stft.win_length,
         "HISTORY": max(16, program.history_bytes),  # C has no arrays of nothing
-        "STARTED": engine.lookahead,
+        "STARTED": max(1, engine.lookahead),  # compilers warn of unsigned numbers less than 0
         "GAIN": int(input_gain),
         "PEAK": LOUD_PEAK,
         "GATE": int(silence_threshold is not None),

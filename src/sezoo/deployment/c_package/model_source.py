@@ -159,8 +159,8 @@ def _run_function(program: Program) -> str:
         lines += _arrived(program, operator.output)
         lines.append(f"SEZOO_TRACE({index});")
     kept = [
-        f"memset(history + {program.history_offsets[tensor.name]}, {tensor.zero_point}, "
-        f"{program.kept(tensor) * tensor.row_bytes});"
+        f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {program.kept(tensor) * tensor.row_bytes}, "
+        f"{tensor.zero_point}, {tensor.bits // 8});"
         for tensor in graph.tensors
         if program.kept(tensor)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from sezoo.deployment.integer_graph import Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor, padded
+from sezoo.deployment.integer_graph import ROW, Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor, padded
 from sezoo.deployment.memory_plan import Buffer, MemoryPlan, planned
 from sezoo.deployment.stream_plan import StreamPlan, stream_plan
 from sezoo.spectrum import Stft
@@ -136,7 +136,7 @@ class Program:
 
     @cached_property
     def memory(self) -> MemoryPlan:
-        """The places of tensors, scratch memory, spectra and magnitudes; 16 bytes behind all are read, not used."""
+        """The places of tensors, scratch memory, spectra and magnitudes."""
         graph, last = self.graph, len(self.graph.operators) + 1
         made = {tensor.name: 0 for tensor in graph.entries}
         made |= {operator.output.name: index + 1 for index, operator in enumerate(graph.operators)}
@@ -194,8 +194,8 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        """The block of memory that a call needs."""
-        return self.memory.size + 16
+        """The block of memory that a call needs; kernels read up to 15 integers beyond the end of a row."""
+        return self.memory.size + ROW * max(tensor.bits for tensor in self.graph.tensors) // 8
 
     @property
     def state_bytes(self) -> int:

@@ -135,7 +135,7 @@ static int32_t open_recording(int file)
 
 static void write_header(int file, int32_t samples)
 {
-    uint8_t header[HEADER] = "RIFF....WAVEfmt \x10\0\0\0\1\0\1\0........\2\0\x10\0data....";
+    uint8_t header[HEADER + 1] = "RIFF....WAVEfmt \x10\0\0\0\1\0\1\0........\2\0\x10\0data....";
     put_at(header + 4, (uint32_t)samples * 2 + HEADER - 8);
     put_at(header + 24, SEZOO_SAMPLE_RATE);
     put_at(header + 28, SEZOO_SAMPLE_RATE * 2);

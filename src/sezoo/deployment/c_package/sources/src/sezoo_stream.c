@@ -2,6 +2,14 @@
 
 #include <string.h>
 
+void sezoo_fill(int8_t *kept, int32_t kept_bytes, int32_t zero_point, int32_t bytes)
+{
+    const int8_t parts[] = {(int8_t)zero_point, (int8_t)(zero_point >> 8)};
+    for (int32_t i = 0; i < kept_bytes; ++i) {
+        kept[i] = parts[i % bytes];
+    }
+}
+
 void sezoo_keep(int8_t *rows, int8_t *kept, int32_t kept_bytes, int32_t new_bytes)
 {
     memcpy(rows, kept, (size_t)kept_bytes);

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+/* Before the first call, what is kept is zeros of integers of one or two bytes. */
+void sezoo_fill(int8_t *kept, int32_t kept_bytes, int32_t zero_point, int32_t bytes);
+
 /* `rows` has room for what is kept, and behind it the new rows. The kept ones are put there, and the last ones of all
    are kept for the next call. */
 void sezoo_keep(int8_t *rows, int8_t *kept, int32_t kept_bytes, int32_t new_bytes);
