@@ -12,7 +12,7 @@ from sezoo.model_states import with_states
 from sezoo.quantization.static_shape import with_static_shape
 from sezoo.run import Run
 from sezoo.spectrum import Stft
-from sezoo.tracking import NoTracker
+from sezoo.tracking import Trackers
 
 RUNS = 3
 CLIP_FRAMES = 1001  # of 10 s with a hop of 10 ms, centred
@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch):
         }
         for section, entries in changes.items():
             config[section] = {**config.get(section, {}), **entries}
-        return Run(build_config(config), tmp_path / "out", NoTracker())
+        return Run(build_config(config), tmp_path / "out", Trackers())
 
     return make
 

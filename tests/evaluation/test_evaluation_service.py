@@ -19,7 +19,7 @@ from sezoo.evaluation.service import check_evaluation, evaluate, waves_of
 from sezoo.metrics import METRICS
 from sezoo.quantization.static_shape import with_static_shape
 from sezoo.run import Run
-from sezoo.tracking import NoTracker
+from sezoo.tracking import Trackers
 
 P232 = Path(__file__).parents[2].parent / "shared" / "data" / "voicebank_demand_p232"
 REFERENCE_KEYS = ["pesq", "stoi", "snr", "sisnr", "mse"]
@@ -37,7 +37,7 @@ def run(tmp_path, monkeypatch):
         soundfile.write(tmp_path / "noisy" / path.name, wave, 16000, subtype="FLOAT")
 
     def make(**changes):
-        return Run(build_config(evaluation_config(**changes)), tmp_path / "out", NoTracker())
+        return Run(build_config(evaluation_config(**changes)), tmp_path / "out", Trackers())
 
     return make
 
@@ -245,7 +245,7 @@ def test_a_torch_model_is_evaluated_as_its_onnx_file_is(run, tmp_path):
 def test_the_demo_is_scored_with_every_metric(tmp_path):
     raw = evaluation_config(dataset={"name": "demo", "num_test_samples": 2}, evaluation={"metrics": None})
     raw["model"]["onnx_path"] = str(DEMO_RECORDINGS.parents[1] / "zoo" / "stft_tcnn_medium" / "stft_tcnn_medium.onnx")
-    results = evaluate(Run(build_config(raw), tmp_path / "out", NoTracker()))
+    results = evaluate(Run(build_config(raw), tmp_path / "out", Trackers()))
     assert [metric for metric in results.metrics if metric in results.means["float"]] == list(results.metrics)
     assert results.means["float"]["pesq"].value > results.means["noisy"]["pesq"].value
 
@@ -264,7 +264,7 @@ def test_the_noisy_input_of_the_standard_test_set_has_the_scores_that_are_known(
     )
     write_model(tmp_path / "model.onnx")
     raw["model"]["onnx_path"] = str(tmp_path / "model.onnx")
-    results = evaluate(Run(build_config(raw), tmp_path / "out", NoTracker()))
+    results = evaluate(Run(build_config(raw), tmp_path / "out", Trackers()))
     assert results.means["noisy"]["snr"].clips == 393
     assert results.means["noisy"]["snr"].value == pytest.approx(8.453, abs=0.001)
     assert results.means["noisy"]["si_snr"].value == pytest.approx(8.451, abs=0.001)
@@ -272,7 +272,7 @@ def test_the_noisy_input_of_the_standard_test_set_has_the_scores_that_are_known(
     raw["dataset"]["num_test_samples"] = 40
     raw["evaluation"]["metrics"] = ["pesq", "stoi"]
     config = build_config(raw)
-    results = evaluate(Run(config, tmp_path / "some", NoTracker()))
+    results = evaluate(Run(config, tmp_path / "some", Trackers()))
     for pair, clip in zip(test_pairs(config.dataset), results.clips, strict=True):
         clean, noisy = (soundfile.read(path)[0] for path in (pair.clean, pair.noisy))
         assert clip.scores["noisy"]["pesq"] == pytest.approx(pesq.pesq(16000, clean, noisy, "wb"), abs=2e-3)

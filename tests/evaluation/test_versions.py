@@ -12,7 +12,7 @@ from sezoo.mask_model import MaskModel
 from sezoo.quantization.static_shape import with_static_shape
 from sezoo.run import Artefacts, Run
 from sezoo.run_models import RunModel, models_of
-from sezoo.tracking import NoTracker
+from sezoo.tracking import Trackers
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch):
             onnx.save(graph, tmp_path / "model.onnx")
         (tmp_path / "scratch").mkdir(exist_ok=True)
         config = build_config(evaluation_config(**changes))
-        return Run(config, tmp_path, NoTracker(), artefacts or Artefacts())
+        return Run(config, tmp_path, Trackers(), artefacts or Artefacts())
 
     return make
 

@@ -84,6 +84,7 @@ def quantize(run: Run) -> QuantizedModels:
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
     magnitudes = _magnitudes(run, target, patches)
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
+    bench = replace(bench, fits_target=target.is_kept_by)
     if target.int8_input:
         plan = with_int8_input(plan, bench.fit)
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,10 @@ class Target:
     def all_int8(self) -> bool:
         """Whether no multiplication may be in float or in more than 8 bits, but for those of the input."""
         return _macs_are_int8 in self.rules
+
+    def is_kept_by(self, model: onnx.ModelProto) -> bool:
+        """Whether a written int8 model keeps all rules."""
+        return not any(True for rule in self.rules for _ in rule(model))
 
     def allows(self, step: str) -> bool:
         """Whether a step of accuracy recovery gives models that this target can run."""
@@ -171,6 +175,25 @@ def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
                     yield f"{_named(node)} works in float on '{name}'; layers have to be int8"
 
 
+def _sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
+    """What is added or multiplied behind layers has to be rounded: kernels for integers have no float in between."""
+    constants, made_by = initializers(model.graph), producers(model.graph)
+    behind_layers: set[str] = set()
+    for node in model.graph.node:
+        inputs = [name for name in node.input if name and name not in constants]
+        if node.op_type in LINEAR or behind_layers & set(inputs):
+            behind_layers.update(node.output)
+        real = [name for name in inputs if not _is_constant(name, constants, made_by)]
+        if node.op_type in ("Add", "Sub", "Mul") and len(real) > 1 and behind_layers & set(real):
+            for name in real:
+                if name not in made_by or made_by[name].op_type != "DequantizeLinear":
+                    yield f"{_named(node)} works in float on '{name}'; tensors that are added have to be int8"
+
+
+def _is_constant(name: str, constants: Mapping[str, np.ndarray], made_by: Mapping[str, onnx.NodeProto]) -> bool:
+    return name in constants or (name in made_by and made_by[name].input[0] in constants)
+
+
 def _known_operators(model: onnx.ModelProto) -> Iterator[str]:
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx") or node.op_type not in ST_EDGE_AI:
@@ -196,6 +219,6 @@ TARGETS = {
         "cortex-m",
         "integer kernels on a Cortex-M",
         "int16_input",
-        (_macs_are_int8, _weights_are_symmetric),
+        (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
     ),
 }

@@ -51,8 +51,7 @@ def find_compiler(configured: Path | None) -> CCompiler:
         if importlib.util.find_spec("ziglang") is None:
             raise UserError(
                 f"no compiler for Cortex-M was found: {ARM_GCC.install} and have it on the PATH or set {ARM_GCC.key}, "
-                "or pip install 'sezoo[mcu]', which brings ziglang's; deployment.emulate: False writes the C package "
-                "without compiling it"
+                "or pip install 'sezoo[mcu]', which brings ziglang's"
             )
         command = (sys.executable, "-m", "ziglang")
         return CCompiler((*command, "cc"), True, _said([*command, "version"]))

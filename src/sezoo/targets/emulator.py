@@ -14,8 +14,7 @@ __all__ = ["Figures", "emulate", "find_emulator", "read_figures"]
 QEMU = Program(
     "qemu-system-arm",
     "tools.path_to_qemu",
-    "install QEMU 7 or later (Debian and Ubuntu: qemu-system-arm; elsewhere qemu.org), or set deployment.emulate: "
-    "False for the C package alone",
+    "install QEMU 7 or later (Debian and Ubuntu: qemu-system-arm; elsewhere qemu.org)",
 )
 
 

@@ -57,7 +57,10 @@ def check_c_package(config: Config) -> None:
     if settings.engine == "stream" and settings.input_gain:
         raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
     if settings.emulate:
-        tools_of(config, Path())
+        try:
+            tools_of(config, Path())
+        except UserError as error:
+            raise UserError(f"{error}; deployment.emulate: False writes the C package without trying it out") from error
 
 
 def deploy_c_package(run: Run, model_path: Path) -> None:

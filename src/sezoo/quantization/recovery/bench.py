@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ class Bench:
     closeness : judges by other excerpts.
     fit_closeness : judges by a few of those that steps may learn from.
     call_frames : of a call, for models with states.
+    fits_target : whether a model keeps the rules of what it is quantized for; one that does not is infinitely far away.
     """
 
     settings: Quantization
@@ -37,6 +38,7 @@ class Bench:
     closeness: Closeness
     fit_closeness: Closeness
     call_frames: int
+    fits_target: Callable[[onnx.ModelProto], bool] = lambda model: True
 
     def written(self, plan: Plan, *, with_relus: bool = False) -> onnx.ModelProto:
         """The plan's int8 model.
@@ -53,11 +55,11 @@ class Bench:
 
     def judged(self, model: onnx.ModelProto) -> float:
         """SI-SNR of the model's denoised waves against the float model's, in dB."""
-        return _judged(self.closeness, model)
+        return self._judged(self.closeness, model)
 
     def judged_while_fitting(self, model: onnx.ModelProto) -> float:
         """The same on excerpts that steps may learn from."""
-        return _judged(self.fit_closeness, model)
+        return self._judged(self.fit_closeness, model)
 
     def completed(self, plan: Plan) -> Plan:
         """The plan with ranges for the tensors that have none yet."""
@@ -65,11 +67,12 @@ class Bench:
         found = calibrate(plan.exact, clips, plan.op_types, self.options, call_frames=self.call_frames)
         return replace(plan, ranges=found | plan.ranges)
 
-
-def _judged(closeness: Closeness, model: onnx.ModelProto) -> float:
-    """As close as can be heard; minus infinity for a model that onnxruntime cannot load."""
-    try:
-        masks = mask_function(model)
-    except UserError:
-        return -np.inf
-    return closeness(masks)
+    def _judged(self, closeness: Closeness, model: onnx.ModelProto) -> float:
+        """As close as can be heard; minus infinity for a model that the target or onnxruntime cannot run."""
+        if not self.fits_target(model):
+            return -np.inf
+        try:
+            masks = mask_function(model)
+        except UserError:
+            return -np.inf
+        return closeness(masks)

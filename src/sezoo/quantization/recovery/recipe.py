@@ -111,7 +111,9 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
         found = bench.judged(written)
         kept = not auto or found >= closest + step.least_gain
         tried.append(Tried(step.name, step.does, closest, found, kept))
-        why_not = "" if kept else f", not kept: less than {step.least_gain:g} dB closer"
+        fits = bench.fits_target(written)
+        why = f"less than {step.least_gain:g} dB closer" if fits else f"not fit for {target.name}"
+        why_not = "" if kept else f", not kept: {why}"
         log.info("  %s: %s%s (%s)", step.name, decibels(found), why_not, step.does)
         if kept:
             plan, model, closest = candidate, written, found
