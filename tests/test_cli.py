@@ -111,8 +111,7 @@ def test_the_module_is_a_command(tmp_path):
         (["confg", "--check"], "'confg' is neither a command nor an override; did you mean config?"),
         (
             ["xyz"],
-            "'xyz' is neither a command nor an override; the commands are config, model, compare, denoise, demo; "
-            "overrides are ",
+            "'xyz' is neither a command nor an override; the commands are quantize, evaluate, benchmark, deploy, ",
         ),
         (["config"], "one of the arguments --check --print is required; see sezoo config --help"),
         (["config", "--check"], "argument --check: expected one argument"),

@@ -1,3 +1,68 @@
-"""sezoo: takes a speech-enhancement network from recordings to a microcontroller."""
+"""sezoo: takes a speech-enhancement network from recordings to a microcontroller.
+
+The five verbs and `denoise` are functions of this module; the command line uses the same ones. They are imported when
+they are first asked for, so that `import sezoo` costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+TYPE_CHECKING = False  # for type checkers it is True; typing itself takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sezoo.api.denoising import denoise
+    from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
+    from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, train
+    from sezoo.errors import UserError
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Benchmark",
+    "DeployedModel",
+    "Evaluation",
+    "QuantizedModel",
+    "TrainedModel",
+    "UserError",
+    "__version__",
+    "benchmark",
+    "denoise",
+    "deploy",
+    "evaluate",
+    "quantize",
+    "train",
+]
+
+_FROM = {
+    "sezoo.api.denoising": ("denoise",),
+    "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
+    "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "train"),
+    "sezoo.errors": ("UserError",),
+}
+_MODULE_OF = {name: module for module, names in _FROM.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'sezoo' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps `sezoo.denoise` the function: Python would set the package `sezoo/denoise` there once that is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,8 +1,7 @@
-"""The command line: words and YAML in, a configuration out, and the services set to work."""
+"""The command line: a command and its options, or a YAML file and overrides; errors in one line, and exit codes."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import os
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo import __version__
+from sezoo.commands.table import COMMANDS, GROUPS, run_command
 from sezoo.errors import UserError
 from sezoo.processes import is_helper
 from sezoo.terminal import configure_logging
@@ -21,42 +21,36 @@ from sezoo.wording import nearest
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
-
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
+LEVELS = {"--debug": logging.DEBUG, "--verbose": logging.DEBUG, "--quiet": logging.WARNING}
+"""Words that may stand anywhere, the strongest first."""
+
 HELP = """\
-usage: {command} [--config-path DIR] [--config-name NAME] [--multirun] [SECTION.KEY=VALUE ...]
-       {command} COMMAND ...
+usage: {command} COMMAND ...
+       {command} [--config-path DIR] [--config-name NAME] [SECTION.KEY=VALUE ...]
 
-Takes a speech-enhancement network from recordings to a microcontroller, as one YAML file says.
+Takes a speech-enhancement network from recordings to a microcontroller.
+{commands}
 
-a run, as a YAML file says:
-  --config-path DIR     folder of the YAML file (default: {folder})
-  --config-name NAME    its name, with or without .yaml (default: user_config)
-  SECTION.KEY=VALUE     sets a key for this run, whether the file has it or not, for example
-                          quantization.num_quantization_samples=50
-                          'quantization.op_types_to_quantize=[Conv,Add,Relu]'
-                          quantization.random_seed=null        (null, or nothing: not set)
-  --multirun, -m        a run for each combination of comma-separated values, for example
-                          quantization.calibration_method=MinMax,Percentile
-  The results are in experiment_outputs/<date and time>/; hydra.run.dir=DIR puts them elsewhere.
+Each command has its own help: {command} quantize --help
 
-commands:
-  config --check FILE [SECTION.KEY=VALUE ...]   say what is wrong with a configuration, without running it
-  config --print FILE [SECTION.KEY=VALUE ...]   show it with all defaults and variables filled in
-  model FILE                                    what an ONNX model is: axes, operators, size, MAC, receptive field
-  model FILE --fix-axes [-o FILE]               make the batch and frames axes of a model dynamic
-  compare VECTORS OUTPUT [--tolerance LSB]      where a board's dump first leaves what the PC computed
-  denoise FILE_OR_FOLDER ... -m MODEL [-o OUT]  denoise recordings, as a PC would or as the board does
-  demo [-o DIR]                                 quantize the model that comes with sezoo, and hear what it cost
+a run as a YAML file says, with every setting (docs/configuration.md):
+  --config-path DIR    folder of the file (default: {folder})
+  --config-name NAME   its name, with or without .yaml (default: user_config)
+  SECTION.KEY=VALUE    a key for this run: quantization.random_seed=3
+                       (null, or nothing: not set; a list: '[Conv,Add]')
+  --multirun, -m       a run for each combination of values: a.key=1,2
+  --dry-run            of a deployment with ST's tools: show the commands only
 
 anywhere:
-  --dry-run             of a deployment with ST's tools: show the commands instead of running them
-  --debug               the traceback of an error, and a log with more in it
+  --quiet              warnings and errors alone
+  --verbose, --debug   a log with more in it; --debug: tracebacks as well
   --version, --help
-Relative paths, in the YAML file and here, are relative to the working directory.
+Results are in experiment_outputs/<date and time>/; -o DIR of a command, or
+hydra.run.dir=DIR of a YAML run, puts them elsewhere. Relative paths, in YAML
+files too, are relative to the working directory.
 """
 
 
@@ -77,10 +71,11 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a job (a batch system) means Ctrl-C
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
-    configure_logging(logging.DEBUG if debug else logging.ERROR if is_helper() else logging.INFO)
+    level = next((level for flag, level in LEVELS.items() if flag in words), logging.INFO)
+    words = [word for word in words if word not in LEVELS]
+    configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:
-        _dispatch(words, config_folder or Path(), command)
+        code = _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -95,19 +90,31 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
+        return
+    if code:
+        sys.exit(code)
 
 
-def _dispatch(words: list[str], config_folder: Path, command: str) -> None:
+def _dispatch(words: list[str], config_folder: Path, command: str) -> int | None:
     first = words[0] if words else ""
     if first in COMMANDS:
-        COMMANDS[first](words[1:], f"{command} {first}")
-    elif {"-h", "--help"} & set(words):
-        folder = "the working directory" if config_folder == Path() else f"that of {command.split()[-1]}"
-        sys.stdout.write(HELP.format(command=command, folder=folder))
+        return run_command(first, words[1:], command)
+    if {"-h", "--help"} & set(words):
+        sys.stdout.write(_help(config_folder, command))
     elif first == "--version":
         sys.stdout.write(f"sezoo {__version__}\n")
     else:
         _run_yaml(words, config_folder)
+    return None
+
+
+def _help(config_folder: Path, command: str) -> str:
+    folder = "the working directory" if config_folder == Path() else f"that of {command.split()[-1]}"
+    lines = []
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {each.usage:38}  {each.summary}" for each in commands]
+    return HELP.format(command=command, folder=folder, commands="\n".join(lines))
 
 
 def _run_yaml(words: list[str], config_folder: Path) -> None:
@@ -130,91 +137,3 @@ def _check_no_value(words: list[str], word: str) -> None:
     others = f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
     hint = f"did you mean {near}?" if near else others
     raise UserError(f"{word!r} is neither a command nor an override; {hint}")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        raise UserError(f"{message}; see {self.prog} --help")
-
-
-def _config(words: list[str], command: str) -> None:
-    parser = _Parser(command, description="Check or show a configuration file without running it.")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with it")
-    what.add_argument("--print", type=Path, metavar="FILE", help="show it with all defaults and variables filled in")
-    parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE")
-    options = parser.parse_args(words)
-    from sezoo.config.composition import compose_file
-    from sezoo.config.validation import missing_paths, to_yaml
-
-    path = options.check or options.print
-    config = compose_file(path, options.overrides)
-    if options.print:
-        sys.stdout.write(to_yaml(config))
-        return
-    sys.stdout.write(f"{path} is fine: {config.operation_mode}\n")
-    for key, missing in missing_paths(config):
-        sys.stdout.write(f"but {key}: there is no {missing}\n")
-
-
-def _model(words: list[str], command: str) -> None:
-    parser = _Parser(command, description="Say what an ONNX mask model is, or make its axes dynamic.")
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--fix-axes", action="store_true", help="write a copy with dynamic batch and frames axes")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="of --fix-axes; default: FILE_dynamic.onnx")
-    options = parser.parse_args(words)
-    if options.output and not options.fix_axes:
-        raise UserError("-o: it names what --fix-axes writes; --fix-axes is missing")
-    if options.fix_axes:
-        from sezoo.model_axes import fix_axes
-
-        target = options.output or options.file.with_name(f"{options.file.stem}_dynamic.onnx")
-        sys.stdout.write(fix_axes(options.file, target) + "\n")
-        return
-    from sezoo.model_summary import describe
-
-    describe(options.file)
-
-
-def _denoise(words: list[str], command: str) -> None:
-    parser = _Parser(
-        command,
-        description="Denoise recordings with an ONNX model (or torch weights of an STFT-TCNN). Rate, channels, length "
-        "and format stay as they are.",
-    )
-    add = parser.add_argument
-    add("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="recordings, folders; also settings: SECTION.KEY=VALUE")
-    add("-m", "--model", type=Path, required=True, metavar="MODEL")
-    add("-o", "--output", type=Path, default=Path("denoised"), metavar="OUT", help="a folder, or a file for a file")
-    add("--play-like", choices=("whole", "patches", "board"), default="whole", help="as a PC, or as the board does it")
-    add("--format", metavar="ENDING", help="wav, flac, ogg ... (default: as the recording)")
-    add("--overwrite", action="store_true", help="replace files that are there already")
-    options = parser.parse_intermixed_args(words)  # settings may stand behind the options
-    from sezoo.prediction.command import denoise_files
-
-    denoise_files(options)
-
-
-def _demo(words: list[str], command: str) -> None:
-    parser = _Parser(command, description="Quantize the model that comes with sezoo on its recordings, and compare.")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="default: experiment_outputs/demo_<date and time>"
-    )
-    options = parser.parse_args(words)
-    from sezoo.demo.run import run_demo
-
-    run_demo(options.output)
-
-
-def _compare(words: list[str], command: str) -> None:
-    parser = _Parser(command, description="Find where a board's dump first leaves what the PC computed.")
-    parser.add_argument("vectors", type=Path, metavar="VECTORS", help="a .npz file that a deployment has written")
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the board's: .npz by tensor, .npy, or raw .bin")
-    parser.add_argument("--tolerance", type=float, metavar="LSB", help="that counts as equal (default: 1)")
-    options = parser.parse_args(words)
-    from sezoo.deployment.compare_command import compare_files
-
-    sys.exit(compare_files(options))
-
-
-COMMANDS = {"config": _config, "model": _model, "compare": _compare, "denoise": _denoise, "demo": _demo}

@@ -1,1 +1,137 @@
-"""Models that come with sezoo."""
+"""Models that come with sezoo: each a folder with its float and int8 files, its card, and the YAML that made it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sezoo.errors import UserError
+from sezoo.files import filled_aside
+from sezoo.wording import nearest
+
+__all__ = ["ZooModel", "copy_model", "zoo_model", "zoo_models"]
+
+FOLDER = Path(__file__).parent
+CARD = "README.md"
+ROW = re.compile(r"^\| ([^|]+?) \| (.+?) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """A shipped model, and what its card says; None where that says nothing.
+
+    Attributes
+    ----------
+    folder : that holds its files.
+    title : of the card.
+    macs_per_frame : multiply-accumulates.
+    pesq_float, pesq_int8, pesq_board : on the card's test set, on whole clips and as the board plays int8.
+    """
+
+    name: str
+    folder: Path
+    title: str
+    parameters: int | None
+    macs_per_frame: int | None
+    pesq_noisy: float | None
+    pesq_float: float | None
+    pesq_int8: float | None
+    pesq_board: float | None
+
+    @property
+    def float_model(self) -> Path:
+        """The float ONNX file."""
+        return self.folder / f"{self.name}.onnx"
+
+    @property
+    def int8(self) -> Path:
+        """The int8 ONNX file for clips of any length."""
+        return self.folder / f"{self.name}_int8.onnx"
+
+    @property
+    def int8_static(self) -> Path:
+        """The int8 ONNX file of fixed length, for the board."""
+        return self.folder / f"{self.name}_int8_static.onnx"
+
+    @property
+    def card(self) -> str:
+        """The card, in Markdown."""
+        return (self.folder / CARD).read_text(encoding="utf-8")
+
+
+def zoo_models() -> list[ZooModel]:
+    """All of them, by name."""
+    return [_read(path.parent) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+
+
+def zoo_model(name: str) -> ZooModel:
+    """The model of that name.
+
+    Raises
+    ------
+    UserError : there is none; what there is.
+    """
+    names = [path.parent.name for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+    if name not in names:
+        near = nearest(name, names)
+        there = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+        raise UserError(f"no model {name!r} comes with sezoo; {there} (sezoo zoo list)")
+    return _read(FOLDER / name)
+
+
+def copy_model(name: str, folder: Path) -> list[Path]:
+    """Copy a model's ONNX files, card and YAML files into a folder, never over files that are there.
+
+    Returns
+    -------
+    copied : the new files.
+
+    Raises
+    ------
+    UserError : there is no such model; a file of that name is there; the folder cannot be written.
+    """
+    model = zoo_model(name)
+    sources = [model.float_model, model.int8, model.int8_static, model.folder / CARD, *model.folder.glob("*.yaml")]
+    targets = [folder / source.name for source in sources]
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; choose a folder with -o")
+    if there := [target for target in targets if target.exists()]:
+        raise UserError(f"{there[0]} is there already, and is not replaced; choose another folder with -o")
+    with filled_aside(folder) as aside:
+        for source in sources:
+            shutil.copyfile(source, aside / source.name)
+    return targets
+
+
+def _read(folder: Path) -> ZooModel:
+    """A model with the numbers of its card's tables."""
+    text = (folder / CARD).read_text(encoding="utf-8")
+    rows = [(name, [cell.strip() for cell in rest.split("|")]) for name, rest in ROW.findall(text)]
+
+    def first(start: str) -> str | None:
+        return next((cells[0] for name, cells in rows if name.startswith(start)), None)
+
+    def score(start: str) -> float | None:
+        """PESQ, the first of the numbers of a row of the scores."""
+        found = (cells[0] for name, cells in rows if name.startswith(start) and len(cells) > 1)
+        return next((float(cell) for cell in found if re.fullmatch(r"\d*\.\d+", cell)), None)
+
+    return ZooModel(
+        name=folder.name,
+        folder=folder,
+        title=text.partition("\n")[0].lstrip("# "),
+        parameters=_number(first("parameters")),
+        macs_per_frame=_number(first("MAC")),
+        pesq_noisy=score("noisy"),
+        pesq_float=score("float"),
+        pesq_int8=score("int8 ("),
+        pesq_board=score("int8 on the board"),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    """The number that a cell begins with: `295,552 a frame, ...`."""
+    found = re.match(r"[\d,]+", text or "")
+    return int(found[0].replace(",", "")) if found else None

@@ -1,0 +1,102 @@
+"""Clips as a caller has them (a folder, files, arrays) as a folder of recordings, which a configuration can name."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from sezoo.errors import UserError
+from sezoo.files import reason_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Clips", "extension_of", "folder_of"]
+
+Clips: TypeAlias = str | Path | Sequence["str | Path | np.ndarray"]
+"""A folder, files, or waves (samples,) at the model's sample rate."""
+
+DEFAULT_EXTENSION = ".wav"
+
+
+def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like: Path | None = None) -> Path:
+    """The folder that the clips are in, or a new one in `scratch` with files and arrays in it.
+
+    Parameters
+    ----------
+    what : the parameter that the clips are given by, for messages and for the name of a new folder.
+    sample_rate : of arrays, in Hz.
+    like : a folder made by this before, whose files these belong to one by one: they get their names.
+
+    Raises
+    ------
+    UserError : no clips, files that are not there or of several kinds, arrays that are no waves.
+    """
+    if isinstance(clips, str | Path):
+        return Path(clips)
+    entries = list(clips)
+    if not entries:
+        raise UserError(f"{what}: no clips; a folder, a list of files, or a list of waves is needed")
+    names = None if like is None else sorted(path.stem for path in like.iterdir())
+    if names is not None and len(names) != len(entries):
+        raise UserError(f"{what}: {len(entries)} clips, but {len(names)} noisy ones; a clean clip for each is needed")
+    folder = scratch / what
+    folder.mkdir(parents=True)
+    if all(isinstance(entry, str | Path) for entry in entries):
+        _link([Path(entry) for entry in entries], names, folder, what)
+    else:
+        _write(entries, names, folder, what, sample_rate)
+    return folder
+
+
+def _link(paths: Sequence[Path], names: Sequence[str] | None, folder: Path, what: str) -> None:
+    """Files under names that keep their order, linked where the system can and copied elsewhere."""
+    kinds = sorted({path.suffix.lower() for path in paths})
+    if len(kinds) > 1:
+        raise UserError(f"{what}: files of several kinds ({', '.join(kinds)}); those of one kind are needed")
+    for index, path in enumerate(paths):
+        if not path.is_file():
+            raise UserError(f"{what}: there is no file {path}")
+        target = folder / f"{names[index] if names else f'{index:05}_{path.stem}'}{path.suffix}"
+        try:
+            target.symlink_to(path.absolute())
+        except OSError:
+            try:
+                shutil.copyfile(path, target)
+            except OSError as error:
+                raise UserError(f"{what}: cannot copy {path}: {reason_of(error)}") from error
+
+
+def _write(waves: Sequence[object], names: Sequence[str] | None, folder: Path, what: str, sample_rate: int) -> None:
+    import numpy as np
+    import soundfile
+
+    for index, entry in enumerate(waves):
+        wave = np.asarray(entry)
+        if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating):
+            raise UserError(
+                f"{what}: clip {index} is {wave.dtype} {wave.shape}; waves (samples,) of floats within -1 and 1 are "
+                "needed, or paths of files"
+            )
+        name = names[index] if names else f"{index:05}"
+        soundfile.write(folder / f"{name}.wav", wave.astype(np.float32), sample_rate, subtype="FLOAT")
+
+
+def extension_of(folder: Path, what: str) -> str:
+    """The ending of most recordings of a folder, `.wav` where it holds none: reading it tells of that.
+
+    Raises
+    ------
+    UserError : there is no such folder.
+    """
+    from sezoo.dataset import AUDIO_EXTENSIONS
+
+    if not folder.is_dir():
+        found = "a file" if folder.is_file() else "not there"
+        raise UserError(f"{what}: {folder} is {found}; a folder of recordings is needed")
+    suffixes = [path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")]
+    found = Counter(suffix for suffix in suffixes if suffix in AUDIO_EXTENSIONS)
+    return max(found, key=lambda suffix: (found[suffix], suffix == DEFAULT_EXTENSION), default=DEFAULT_EXTENSION)

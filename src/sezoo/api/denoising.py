@@ -1,0 +1,136 @@
+"""`sezoo.denoise`: a wave, or files, without a run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from sezoo.api.sections import Settings, Spectrum
+from sezoo.api.settings import prediction_settings
+from sezoo.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["denoise", "denoise_files"]
+
+PathLike = str | Path
+
+
+@overload
+def denoise(
+    audio: np.ndarray,
+    model: PathLike,
+    output: None = None,
+    *,
+    play_like: str = "whole",
+    sample_rate: int = 16000,
+    settings: Settings | None = None,
+) -> np.ndarray: ...
+
+
+@overload
+def denoise(
+    audio: PathLike | Sequence[PathLike],
+    model: PathLike,
+    output: PathLike,
+    *,
+    play_like: str = "whole",
+    sample_rate: int = 16000,
+    overwrite: bool = False,
+    settings: Settings | None = None,
+) -> list[Path]: ...
+
+
+def denoise(
+    audio: np.ndarray | PathLike | Sequence[PathLike],
+    model: PathLike,
+    output: PathLike | None = None,
+    *,
+    play_like: str = "whole",
+    sample_rate: int = 16000,
+    overwrite: bool = False,
+    settings: Settings | None = None,
+) -> np.ndarray | list[Path]:
+    """Denoise a wave, or files; rate, channels and length stay as they are.
+
+    Parameters
+    ----------
+    audio : wave (samples,) or (samples, channels) of floats within -1 and 1; or a file, a folder, several of them.
+    model : float or int8 ONNX file, or torch weights of an STFT-TCNN.
+    output : folder of the denoised files, or a file for one; a wave needs none.
+    play_like : "whole", as a PC runs the model; "patches" or "board", as the board does.
+    sample_rate : of a wave, in Hz; that of the model is in `settings`, and 16000 Hz if it is not.
+    overwrite : files that are there already.
+    settings : as for `sezoo.quantize`: {"preprocessing": {"hop_length": 128}}.
+
+    Returns
+    -------
+    denoised : a wave of the same shape, float32; or the written files.
+
+    Raises
+    ------
+    UserError : the model, a recording or a setting is not fit for it; a file that is there already.
+    """
+    if isinstance(audio, str | Path):
+        audio = [audio]
+    if isinstance(audio, Sequence) and all(isinstance(entry, str | Path) for entry in audio):
+        if output is None:
+            raise UserError("output: not given; a folder for the denoised files, or a file for one, is needed")
+        return denoise_files(
+            [Path(entry) for entry in audio],
+            Path(model),
+            Path(output),
+            play_like=play_like,
+            overwrite=overwrite,
+            more=settings,
+        )
+    if output is not None:
+        raise UserError("output: a denoised wave is returned; leave it out, or give a file to denoise")
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        source, target = Path(scratch, "noisy.wav"), Path(scratch, "denoised.wav")
+        _write_wave(source, audio, sample_rate)
+        denoise_files([source], Path(model), target, play_like=play_like, more=settings)
+        import soundfile
+
+        return soundfile.read(target, dtype="float32")[0]
+
+
+def denoise_files(
+    paths: Sequence[Path],
+    model: Path,
+    output: Path,
+    *,
+    play_like: str = "whole",
+    format: str | None = None,
+    overwrite: bool = False,
+    spectrum: Spectrum | None = None,
+    more: Settings | None = None,
+) -> list[Path]:
+    """The files that `denoise` and the command of that name write, and their container if it is another one."""
+    if not paths:
+        raise UserError("no recordings: name files or folders to denoise")
+    from sezoo.config.validation import build_config
+    from sezoo.prediction.command import denoise_recordings
+
+    def config():
+        return build_config(
+            prediction_settings(model, paths[0], spectrum or Spectrum(), play_like=play_like, more=more)
+        )
+
+    return denoise_recordings(paths, output, config, format=format, overwrite=overwrite)
+
+
+def _write_wave(path: Path, wave: object, sample_rate: int) -> None:
+    import numpy as np
+    import soundfile
+
+    wave = np.asarray(wave)
+    if wave.ndim not in (1, 2) or not wave.size or not np.issubdtype(wave.dtype, np.floating):
+        raise UserError(
+            f"audio: found {wave.dtype} {wave.shape}; a wave (samples,) or (samples, channels) of floats within -1 and "
+            "1, or paths of files, are needed"
+        )
+    soundfile.write(path, wave.astype(np.float32), sample_rate, subtype="FLOAT")

@@ -1,0 +1,133 @@
+"""One run for a verb: a configuration built from its settings, a folder for it, and the services set to work."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
+
+from sezoo.api.sections import Settings
+from sezoo.errors import UserError
+
+__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "run_settings", "yaml_of"]
+
+DEFAULT_FOLDER = Path("experiment_outputs")
+NAMED_BY_TIME = "%Y_%m_%d_%H_%M_%S"
+
+
+def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool = False) -> Path:
+    """Do what the settings say.
+
+    Parameters
+    ----------
+    folder : of the results, a new or an empty one; one named by the time in experiment_outputs if None.
+    tables : show on standard output what the services print there.
+
+    Returns
+    -------
+    folder : of the results.
+
+    Raises
+    ------
+    UserError : a setting, a model or a recording is not fit for it; the folder holds something already.
+    """
+    from sezoo.config.validation import build_config
+
+    config = build_config(settings)
+    from sezoo.files import write_text
+    from sezoo.processes import process_count
+    from sezoo.run_folder import HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
+    from sezoo.services import run_services
+
+    if process_count() > 1:
+        raise UserError("several processes (torchrun) need a YAML file: --save-config writes it, --config-name runs it")
+    if folder is not None:
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"folder: {folder} is there already and not an empty folder; choose another")
+    named_by_time = folder is None
+    path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
+    path = claimed(path, named_by_time=named_by_time)
+    write_text(path / HYDRA_FOLDER / "config.yaml", yaml_of(settings))  # as a run from a YAML file has it
+    try:
+        with (
+            nullcontext() if tables else redirect_stdout(io.StringIO()),
+            _log_files_filled(),
+            _script_not_run_again(),
+        ):
+            run_services(config, path)
+    except (UserError, KeyboardInterrupt):
+        if not is_at_work_in(path):
+            remove_without_results(path)
+        raise
+    return path
+
+
+def yaml_of(settings: Settings) -> str:
+    """The settings as the text of a YAML file."""
+    import yaml
+
+    return yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _plain(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [_plain(entry) for entry in value]
+        case Path():
+            return value.as_posix()
+    return value
+
+
+@contextmanager
+def _log_files_filled() -> Iterator[None]:
+    """Where nobody has set a level for sezoo's log, the run's log file still has all of it.
+
+    What goes to the handlers of the program that called us is what its own level lets through, as before.
+    """
+    logger = logging.getLogger("sezoo")
+    if logger.level != logging.NOTSET:
+        yield
+        return
+    forward = _Forward()
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(forward)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        logger.removeHandler(forward)
+
+
+class _Forward(logging.Handler):
+    """Hands on to the root logger what that would have taken."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        root = logging.getLogger()
+        if record.levelno >= root.getEffectiveLevel():
+            root.handle(record)
+
+
+@contextmanager
+def _script_not_run_again() -> Iterator[None]:
+    """Worker processes need nothing of the script that called us, and do not run it again to get it.
+
+    Python would: a script without `if __name__ == "__main__":` would begin anew in each of them.
+    """
+    main = sys.modules["__main__"].__dict__
+    kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        del main["__spec__"]
+        main.update(kept)

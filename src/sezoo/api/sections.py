@@ -1,0 +1,141 @@
+"""The parts that the verbs' settings are made of: the spectrum, a test set, patches, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sezoo.api.clips import DEFAULT_EXTENSION, extension_of
+from sezoo.errors import UserError
+
+__all__ = [
+    "Settings",
+    "Spectrum",
+    "extension",
+    "finished",
+    "given",
+    "merged",
+    "model_section",
+    "name_list",
+    "patches",
+    "scored_set",
+    "section",
+]
+
+Settings = dict[str, Any]
+"""A configuration as a YAML file has it: `operation_mode` and the sections, each a dictionary."""
+
+TORCH_WEIGHTS = {".pt", ".pth"}
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The spectrum that a model was trained with; see the section `preprocessing`.
+
+    Attributes
+    ----------
+    sample_rate : in Hz.
+    n_fft : in samples; None is what the model's bins say: 257 of them are 512 samples.
+    hop_length, win_length : in samples.
+    """
+
+    sample_rate: int = 16000
+    n_fft: int | None = None
+    hop_length: int = 160
+    win_length: int = 400
+
+    def settings(self) -> Settings:
+        """The section, without what is the default anyway."""
+        default = Spectrum()
+        mine = {key: getattr(self, key) for key in ("sample_rate", "n_fft", "hop_length", "win_length")}
+        return {key: value for key, value in mine.items() if value != getattr(default, key)}
+
+
+def given(**values: Any) -> Settings:
+    """The values that are not None."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def section(name: str, **values: Any) -> Settings:
+    """A section with what is given, or none where that is nothing."""
+    return {name: found} if (found := given(**values)) else {}
+
+
+def name_list(names: Sequence[str] | None) -> list[str] | None:
+    """Names as a list of their own; one alone may be plain text."""
+    return None if names is None else [names] if isinstance(names, str) else list(names)
+
+
+def model_section(path: Path) -> Settings:
+    """The section `model` of an ONNX file, or of torch weights by their ending."""
+    return {"state_dict_path" if path.suffix.lower() in TORCH_WEIGHTS else "onnx_path": path}
+
+
+def extension(folder: Path, key: str) -> Settings:
+    """The key `file_extension` where a folder's recordings need it."""
+    found = extension_of(folder, key)
+    return {} if found == DEFAULT_EXTENSION else {"file_extension": found}
+
+
+def scored_set(noisy: Path, clean: Path | None) -> Settings:
+    """The section `dataset` of test clips."""
+    dataset: Settings = {"name": "custom", "noisy_test_files_path": noisy}
+    if clean is not None:
+        extension_of(clean, "dataset.clean_test_files_path")  # it is there
+        dataset["clean_test_files_path"] = clean
+    return dataset | extension(noisy, "dataset.noisy_test_files_path")
+
+
+def patches(model: Path, frames: int | None, lookahead: int | None) -> Settings:
+    """The patches of a static model: as asked for, and what is left open as its length has it."""
+    asked_for = given(frames_per_patch=frames, lookahead_frames=lookahead)
+    if len(asked_for) == 2 or not model.is_file():  # what is not there is told later
+        return asked_for
+    from sezoo.config.sections import Config, Deployment, Evaluation
+    from sezoo.onnx_file import load_onnx
+    from sezoo.patch_lengths import patch_lengths
+    from sezoo.run_models import static_frames_of
+
+    length = static_frames_of(load_onnx(model))
+    if length is None:
+        return asked_for
+    asked, default = Config(operation_mode="deployment", evaluation=Evaluation(**asked_for)), Deployment()
+    new, around = patch_lengths(asked, length)
+    fitting = {"frames_per_patch": new, "lookahead_frames": around}
+    return {key: value for key, value in fitting.items() if value != getattr(default, key)}
+
+
+def finished(settings: Settings, spectrum: Spectrum, model: Path, more: Settings | None) -> Settings:
+    """The settings with the spectrum's and further ones, in the order of a YAML file."""
+    settings = merged({**settings, "preprocessing": spectrum.settings()}, more)
+    if wrong := [name for name, keys in settings.items() if name != "operation_mode" and not isinstance(keys, Mapping)]:
+        raise UserError(f"{wrong[0]}: found {settings[wrong[0]]!r}; allowed: a mapping of keys to values")
+    path = settings["model"].get("onnx_path")
+    if path is not None and "n_fft" not in settings["preprocessing"]:
+        n_fft = 2 * (_bins(Path(path), settings) - 1)
+        if n_fft != 512:
+            settings["preprocessing"]["n_fft"] = n_fft
+    order = ("operation_mode", "general", "model", "model_specific", "preprocessing", "dataset")
+    return {key: settings[key] for key in (*order, *(key for key in settings if key not in order)) if key in settings}
+
+
+def _bins(path: Path, settings: Settings) -> int:
+    if not path.exists():  # told before anything heavy is imported
+        raise UserError(f"there is no model {path} (the working directory is {Path.cwd()})")
+    from sezoo.mask_model import declared_contract
+    from sezoo.model_states import with_states
+    from sezoo.onnx_file import load_onnx
+
+    states = (settings.get("quantization") or {}).get("states") or {}
+    return declared_contract(with_states(load_onnx(path), states), path).bins
+
+
+def merged(settings: Settings, more: Settings | None) -> Settings:
+    """The settings, and further ones over them, key by key."""
+    result = dict(settings)
+    for key, value in (more or {}).items():
+        mine = result.get(key)
+        result[key] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+    return result

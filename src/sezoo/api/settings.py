@@ -1,0 +1,235 @@
+"""What each verb's arguments are in a configuration: plain sections that hold only what differs from the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sezoo.api.clips import DEFAULT_EXTENSION, extension_of
+from sezoo.api.sections import (
+    Settings,
+    Spectrum,
+    extension,
+    finished,
+    given,
+    merged,
+    model_section,
+    name_list,
+    patches,
+    scored_set,
+    section,
+)
+from sezoo.errors import UserError
+
+__all__ = [
+    "benchmarking_settings",
+    "deployment_settings",
+    "evaluation_settings",
+    "prediction_settings",
+    "quantization_settings",
+    "training_settings",
+]
+
+
+def quantization_settings(
+    model: Path,
+    data: Path,
+    spectrum: Spectrum,
+    *,
+    target: str | None = None,
+    noisy: Path | None = None,
+    clean: Path | None = None,
+    frames: int = 40,
+    num_clips: int | None = 100,
+    metrics: Sequence[str] | None = None,
+    workers: int | None = None,
+    more: Settings | None = None,
+) -> Settings:
+    """Quantize, and evaluate where there are clean clips; see `sezoo.quantize`.
+
+    Raises
+    ------
+    UserError : a folder or a model that is not there.
+    """
+    if noisy is not None and clean is None:
+        raise UserError("noisy: test clips need the clean speech in them (clean); without it leave them out")
+    kind = extension_of(data, "quantization.noisy_quantization_files_path")
+    quantization: Settings = {"noisy_quantization_files_path": data}
+    if num_clips != 100:
+        quantization["num_quantization_samples"] = num_clips
+    if frames != 40:
+        quantization["static_sequence_length"] = frames
+    if target is not None:
+        quantization["target"] = target
+    settings: Settings = {"operation_mode": "quantization", "model": {"onnx_path": model}}
+    if clean is not None:
+        settings["operation_mode"] = "chain_qe"
+        settings["dataset"] = scored_set(noisy or data, clean)
+        settings |= section("evaluation", metrics=name_list(metrics), num_workers=workers)
+        if (other := settings["dataset"].get("file_extension", DEFAULT_EXTENSION)) != kind:
+            raise UserError(
+                f"dataset.noisy_test_files_path: {noisy} holds {other} files, {data} {kind} files; clips to calibrate "
+                "and to test with have to be of one kind"
+            )
+    elif kind != DEFAULT_EXTENSION:
+        settings["dataset"] = {"name": "custom", "file_extension": kind}
+    settings["quantization"] = quantization
+    return finished(settings, spectrum, model, more)
+
+
+def evaluation_settings(
+    model: Path,
+    noisy: Path,
+    spectrum: Spectrum,
+    *,
+    clean: Path | None = None,
+    metrics: Sequence[str] | None = None,
+    play_like: Sequence[str] | None = None,
+    num_clips: int | None = None,
+    explain_deployment: bool = False,
+    workers: int | None = None,
+    more: Settings | None = None,
+) -> Settings:
+    """Score a model; see `sezoo.evaluate`.
+
+    Raises
+    ------
+    UserError : a folder or a model that is not there.
+    """
+    dataset = scored_set(noisy, clean)
+    if num_clips is not None:
+        dataset["num_test_samples"] = num_clips
+    settings: Settings = {"operation_mode": "evaluation", "model": model_section(model), "dataset": dataset}
+    settings |= section(
+        "evaluation",
+        metrics=name_list(metrics),
+        play_like=name_list(play_like),
+        explain_deployment=explain_deployment or None,
+        num_workers=workers,
+    )
+    return finished(settings, spectrum, model, more)
+
+
+def benchmarking_settings(
+    model: Path,
+    spectrum: Spectrum,
+    *,
+    on: Sequence[str] = ("host",),
+    board: str | None = None,
+    clock_mhz: float | None = None,
+    runs: int = 50,
+    threads: int = 1,
+    more: Settings | None = None,
+) -> Settings:
+    """Measure memory and time; see `sezoo.benchmark`.
+
+    Raises
+    ------
+    UserError : a model that is not there.
+    """
+    benchmarking = {"board": board, "targets": name_list(on), "clock_mhz": clock_mhz}
+    benchmarking |= {"runs": runs if runs != 50 else None, "threads": threads if threads != 1 else None}
+    settings: Settings = {"operation_mode": "benchmarking", "model": {"onnx_path": model}}
+    return finished(settings | section("benchmarking", **benchmarking), spectrum, model, more)
+
+
+def deployment_settings(
+    model: Path,
+    spectrum: Spectrum,
+    *,
+    board: str | None = None,
+    backend: str | None = "portable-c",
+    engine: str = "patch",
+    frames: int | None = None,
+    lookahead: int | None = None,
+    emulate: bool = True,
+    dry_run: bool = False,
+    more: Settings | None = None,
+) -> Settings:
+    """Bring a model onto a board; see `sezoo.deploy`.
+
+    Raises
+    ------
+    UserError : a model that is not there.
+    """
+    deployment: Settings = {"backend": backend}
+    if engine != "patch":
+        deployment["engine"] = engine
+    deployment |= patches(model, frames, lookahead) if engine == "patch" else given(frames_per_patch=frames)
+    deployment |= given(emulate=None if emulate else False, dry_run=dry_run or None)
+    if board is not None:
+        deployment["hardware_setup"] = {"board": board}
+    settings: Settings = {"operation_mode": "deployment", "model": {"onnx_path": model}, "deployment": deployment}
+    return finished(settings, spectrum, model, more)
+
+
+def training_settings(
+    spectrum: Spectrum,
+    *,
+    speech: Path | None = None,
+    noise: Path | None = None,
+    noisy: Path | None = None,
+    clean: Path | None = None,
+    architecture: str = "STFTTCNN",
+    weights: Path | None = None,
+    epochs: int = 100,
+    batch_size: int = 16,
+    device: str | None = None,
+    more: Settings | None = None,
+) -> Settings:
+    """Train a network; see `sezoo.train`.
+
+    Raises
+    ------
+    UserError : neither, or both, of the two kinds of recordings; a folder that is not there.
+    """
+    mixed, pairs = {"speech": speech, "noise": noise}, {"noisy": noisy, "clean": clean}
+    chosen = [kind for kind in (mixed, pairs) if any(kind.values())]
+    if len(chosen) != 1 or not all(chosen[0].values()):
+        raise UserError(
+            "recordings to train on: give speech and noise, to be mixed (--speech, --noise), or else pairs of clean "
+            "and noisy ones (--clean, --noisy)"
+        )
+    if chosen[0] is mixed:
+        dataset: Settings = {"name": "mix", "speech_path": speech, "noise_path": noise}
+    else:
+        dataset = {"name": "custom", "noisy_train_files_path": noisy, "clean_train_files_path": clean}
+        dataset |= extension(noisy, "dataset.noisy_train_files_path")
+    settings: Settings = {"operation_mode": "training", "model": {"model_type": architecture}}
+    settings["model"] |= given(state_dict_path=weights)
+    if spectrum.n_fft not in (None, 512):
+        settings["model_specific"] = {"in_channels": spectrum.n_fft // 2 + 1}
+    settings["dataset"] = dataset
+    settings["preprocessing"] = spectrum.settings()
+    settings["training"] = given(
+        epochs=epochs if epochs != 100 else None, batch_size=batch_size if batch_size != 16 else None, device=device
+    )
+    return merged(settings, more)
+
+
+def prediction_settings(
+    model: Path,
+    recordings: Path,
+    spectrum: Spectrum,
+    *,
+    play_like: str = "whole",
+    output: Path | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    more: Settings | None = None,
+) -> Settings:
+    """Denoise a file or a folder of them; see `sezoo.denoise`.
+
+    Parameters
+    ----------
+    output : folder of the denoised files; None is what a run of a YAML file has.
+
+    Raises
+    ------
+    UserError : a model that is not there.
+    """
+    prediction: Settings = {"input_path": recordings}
+    prediction |= given(output_path=None if output is None else output.absolute(), format=format)
+    prediction |= given(play_like=play_like if play_like != "whole" else None, overwrite=overwrite or None)
+    settings: Settings = {"operation_mode": "prediction", "model": model_section(model), "prediction": prediction}
+    return finished(settings, spectrum, model, more)

@@ -1,0 +1,332 @@
+"""The verbs: quantize, evaluate, benchmark, deploy, train.
+
+Each builds the configuration that a YAML file would have (`sezoo.api.settings`), does the run with its log, its
+tracking and its results in a folder (`sezoo.api.running`), and gives what it found (`sezoo.api.results`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from sezoo.api.clips import Clips, folder_of
+from sezoo.api.results import (
+    Benchmark,
+    DeployedModel,
+    Evaluation,
+    QuantizedModel,
+    TrainedModel,
+    read_benchmark,
+)
+from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, run_settings
+from sezoo.api.sections import Settings, Spectrum
+from sezoo.api.settings import (
+    benchmarking_settings,
+    deployment_settings,
+    evaluation_settings,
+    quantization_settings,
+    training_settings,
+)
+from sezoo.errors import UserError
+
+__all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "train"]
+
+PathLike = str | Path
+
+
+def quantize(
+    model: PathLike,
+    clips: Clips,
+    *,
+    target: str | None = None,
+    noisy: Clips | None = None,
+    clean: Clips | None = None,
+    frames: int = 40,
+    num_clips: int | None = 100,
+    metrics: Sequence[str] | None = None,
+    workers: int | None = None,
+    folder: PathLike | None = None,
+    sample_rate: int = 16000,
+    n_fft: int | None = None,
+    hop_length: int = 160,
+    win_length: int = 400,
+    settings: Settings | None = None,
+) -> QuantizedModel:
+    """Make the two int8 models of a float one, and score them where there is clean speech.
+
+    Parameters
+    ----------
+    model : float ONNX file, magnitudes (batch, bins, frames) to a mask of that shape.
+    clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waves (samples,).
+    target : what the int8 models are for: "generic", "stm32n6" or "cortex-m"; None is generic.
+    noisy, clean : test clips and the clean speech in them. With `clean` alone, `clips` are the noisy ones.
+    frames : per call of the static model.
+    num_clips : of `clips` that are used; None is all.
+    metrics : to score: "pesq", "stoi", "snr", "si_snr" ...; None is all.
+    workers : processes that score clips; None is one a core.
+    folder : of the results, a new one; None is experiment_outputs/<date and time>.
+    sample_rate, n_fft, hop_length, win_length : of the spectrum that the model was trained with, in Hz and samples;
+        n_fft None is what the model's bins say. Waves are at this rate.
+    settings : further keys of the configuration by section, {"quantization": {"per_channel": False}}.
+
+    Raises
+    ------
+    UserError : the model, the clips or a setting are not fit for it.
+    """
+    spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        data = folder_of(clips, Path(scratch), "clips", sample_rate=sample_rate)
+        given = _pairs(noisy if noisy is not None else clips, clean, Path(scratch), sample_rate)
+        made = quantization_settings(
+            Path(model),
+            data,
+            spectrum,
+            target=target,
+            noisy=given[0] if clean is not None or noisy is not None else None,
+            clean=given[1],
+            frames=frames,
+            num_clips=num_clips,
+            metrics=metrics,
+            workers=workers,
+            more=settings,
+        )
+        return QuantizedModel.read(run_settings(made, folder))
+
+
+def evaluate(
+    models: PathLike | Sequence[PathLike],
+    noisy: Clips,
+    clean: Clips | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    play_like: Sequence[str] | None = None,
+    num_clips: int | None = None,
+    explain_deployment: bool = False,
+    workers: int | None = None,
+    folder: PathLike | None = None,
+    sample_rate: int = 16000,
+    n_fft: int | None = None,
+    hop_length: int = 160,
+    win_length: int = 400,
+    settings: Settings | None = None,
+) -> Evaluation:
+    """Score one model or several on noisy clips, beside those clips themselves.
+
+    Parameters
+    ----------
+    models : float or int8 ONNX files, dynamic or static, or torch weights of an STFT-TCNN.
+    noisy, clean : a folder each, files, or waves (samples,) at `sample_rate`. Files pair by name, lists in order.
+        Without clean clips DNSMOS alone can score.
+    metrics : "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl", "dnsmos"; None is all that fit.
+    play_like : how a model is run: "whole", "patches", "board" or several of them; None is what suits it.
+    num_clips : to draw of the clips; None is all.
+    explain_deployment : score without each of the board's settings as well.
+    workers : processes that score clips; None is one a core.
+    folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`. With several models each
+        has a folder in `folder`.
+
+    Raises
+    ------
+    UserError : a model, the clips or a setting are not fit for it.
+    """
+    paths = [Path(models)] if isinstance(models, str | Path) else [Path(model) for model in models]
+    if not paths:
+        raise UserError("models: none; a file or several are needed")
+    spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        noisy_folder, clean_folder = _pairs(noisy, clean, Path(scratch), sample_rate)
+        all_settings = [
+            evaluation_settings(
+                path,
+                noisy_folder,
+                spectrum,
+                clean=clean_folder,
+                metrics=metrics,
+                play_like=play_like,
+                num_clips=num_clips,
+                explain_deployment=explain_deployment,
+                workers=workers,
+                more=settings,
+            )
+            for path in paths
+        ]
+        return run_evaluations(paths, all_settings, folder)
+
+
+def run_evaluations(
+    models: Sequence[Path], settings: Sequence[Settings], folder: PathLike | None, *, tables: bool = False
+) -> Evaluation:
+    """One evaluation after the other, each of several in a folder of its own."""
+    if len(models) == 1:
+        return Evaluation.read(run_settings(settings[0], folder, tables=tables))
+    names = [path.stem for path in models]
+    if len(set(names)) < len(names):
+        names = [f"{index}_{name}" for index, name in enumerate(names, 1)]
+    parent = Path(folder) if folder is not None else _new_folder()
+    parts = {
+        name: Evaluation.read(run_settings(one, parent / name, tables=tables))
+        for name, one in zip(names, settings, strict=True)
+    }
+    return Evaluation.joined(parent.absolute(), parts)
+
+
+def benchmark(
+    model: PathLike,
+    *,
+    on: str | Sequence[str] = ("host",),
+    board: str | None = None,
+    clock_mhz: float | None = None,
+    runs: int = 50,
+    threads: int = 1,
+    folder: PathLike | None = None,
+    sample_rate: int = 16000,
+    n_fft: int | None = None,
+    hop_length: int = 160,
+    win_length: int = 400,
+    settings: Settings | None = None,
+) -> Benchmark:
+    """Measure what a call of a model takes of memory and time.
+
+    Parameters
+    ----------
+    model : ONNX file; a static int8 one for everything but "host".
+    on : "host" is onnxruntime here; "cortex-m55", "cortex-m7" and "cortex-m4" are the C package in an emulator;
+        "stedgeai" is ST's tool.
+    board : to fit into, which also says the clock; None is STM32N6570-DK.
+    clock_mhz : for estimated times; None is the fastest of the board.
+    runs : calls on the host that the median is of.
+    threads : of onnxruntime on the host.
+    folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`.
+
+    Raises
+    ------
+    UserError : the model is not fit for it, or a tool is missing.
+    """
+    made = benchmarking_settings(
+        Path(model),
+        Spectrum(sample_rate, n_fft, hop_length, win_length),
+        on=[on] if isinstance(on, str) else on,
+        board=board,
+        clock_mhz=clock_mhz,
+        runs=runs,
+        threads=threads,
+        more=settings,
+    )
+    return read_benchmark(run_settings(made, folder))
+
+
+def deploy(
+    model: PathLike,
+    *,
+    board: str | None = None,
+    backend: str | None = "portable-c",
+    engine: str = "patch",
+    frames: int | None = None,
+    lookahead: int | None = None,
+    emulate: bool = True,
+    folder: PathLike | None = None,
+    sample_rate: int = 16000,
+    n_fft: int | None = None,
+    hop_length: int = 160,
+    win_length: int = 400,
+    settings: Settings | None = None,
+) -> DeployedModel:
+    """Make of a static int8 model what runs on a board.
+
+    Parameters
+    ----------
+    model : static int8 ONNX file, as `sezoo.quantize` writes it.
+    board : None is STM32N6570-DK.
+    backend : "portable-c" writes C sources for any Cortex-M; "stm32n6" goes through ST's tools onto the board.
+    engine : of portable-c: "patch", or "stream", which computes every frame once.
+    frames, lookahead : new frames of a patch and context on each side; None is what the model's length says.
+    emulate : of portable-c: build it and run it on an emulated core.
+    folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`.
+
+    Raises
+    ------
+    UserError : the model is not fit for it, or a tool is missing.
+    """
+    made = deployment_settings(
+        Path(model),
+        Spectrum(sample_rate, n_fft, hop_length, win_length),
+        board=board,
+        backend=backend,
+        engine=engine,
+        frames=frames,
+        lookahead=lookahead,
+        emulate=emulate,
+        more=settings,
+    )
+    return DeployedModel.read(run_settings(made, folder))
+
+
+def train(
+    *,
+    speech: PathLike | None = None,
+    noise: PathLike | None = None,
+    noisy: PathLike | None = None,
+    clean: PathLike | None = None,
+    architecture: str = "STFTTCNN",
+    weights: PathLike | None = None,
+    epochs: int = 100,
+    batch_size: int = 16,
+    device: str | None = None,
+    folder: PathLike | None = None,
+    sample_rate: int = 16000,
+    n_fft: int | None = None,
+    hop_length: int = 160,
+    win_length: int = 400,
+    settings: Settings | None = None,
+) -> TrainedModel:
+    """Train a network; needs torch (`pip install 'sezoo[train]'`).
+
+    Parameters
+    ----------
+    speech, noise : folders to mix: clean speech and noise, searched with their subfolders.
+    noisy, clean : or else folders of pairs, files of the same names.
+    architecture : "STFTTCNN", the model zoo's, or "UTCN", one of our own for int8.
+    weights : torch weights to start from.
+    epochs : passes over the recordings.
+    batch_size : clips per step.
+    device : of torch; None is a GPU if there is one.
+    folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`; n_fft None is 512.
+
+    Raises
+    ------
+    UserError : the recordings or a setting are not fit for it; torch is missing.
+    """
+    made = training_settings(
+        Spectrum(sample_rate, n_fft, hop_length, win_length),
+        **{key: _path(value) for key, value in (("speech", speech), ("noise", noise))},
+        **{key: _path(value) for key, value in (("noisy", noisy), ("clean", clean), ("weights", weights))},
+        architecture=architecture,
+        epochs=epochs,
+        batch_size=batch_size,
+        device=device,
+        more=settings,
+    )
+    return TrainedModel.read(run_settings(made, folder))
+
+
+def _pairs(noisy: Clips, clean: Clips | None, scratch: Path, sample_rate: int) -> tuple[Path, Path | None]:
+    """The folders of noisy and clean clips; those of lists belong to each other in order."""
+    one = folder_of(noisy, scratch, "noisy", sample_rate=sample_rate)
+    if clean is None:
+        return one, None
+    is_made = one.is_relative_to(scratch)
+    return one, folder_of(clean, scratch, "clean", sample_rate=sample_rate, like=one if is_made else None)
+
+
+def _path(value: PathLike | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _new_folder() -> Path:
+    """A folder named by the time that is not there yet."""
+    import time
+
+    from sezoo.files import unused_path
+
+    return unused_path(DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME))

@@ -1,0 +1,37 @@
+"""`sezoo config`.
+
+Check or show a configuration file without running it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sezoo.commands.parser import Parser
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Its words."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with it")
+    what.add_argument("--print", type=Path, metavar="FILE", help="show it with all defaults and variables filled in")
+    parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set besides those of FILE")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Check, or show."""
+    from sezoo.config.composition import compose_file
+    from sezoo.config.validation import missing_paths, to_yaml
+
+    path = options.check or options.print
+    config = compose_file(path, options.overrides)
+    if options.print:
+        sys.stdout.write(to_yaml(config))
+        return
+    sys.stdout.write(f"{path} is fine: {config.operation_mode}\n")
+    for key, missing in missing_paths(config):
+        sys.stdout.write(f"but {key}: there is no {missing}\n")

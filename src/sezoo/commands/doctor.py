@@ -1,0 +1,73 @@
+"""`sezoo doctor`.
+
+Say what is installed, which programs were found, and what each missing one is
+for and how to get it. Nothing that is missing here is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sezoo.commands.output import print_json
+from sezoo.commands.parser import Parser, add_json
+from sezoo.health import Finding, diagnosis
+
+if TYPE_CHECKING:
+    from rich.padding import Padding
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Its words."""
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Look, and tell."""
+    found = diagnosis()
+    if options.json:
+        print_json(found)
+        return
+    from sezoo.terminal import results
+
+    console = results()
+    console.print(f"sezoo {found.sezoo}, Python {found.python}, {found.system}, {found.cores} cores", soft_wrap=True)
+    for title, findings in (
+        ("packages", found.packages),
+        ("optional packages", found.optional_packages),
+        ("programs", found.programs),
+        ("folders", found.folders),
+    ):
+        console.print(f"\n{title}", style="bold")
+        for line in _lines(findings):
+            console.print(line, soft_wrap=isinstance(line, str))
+
+
+def _lines(findings: list[Finding]) -> Iterator[str | Padding]:
+    """What is there in a line each; of what is not, below that, what it is for and how to get it."""
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    names = max(len(each.name) for each in findings)
+    versions = max(len(each.version or "") for each in findings)
+    for each in findings:
+        if each.found:
+            version = f"{each.version or '':{versions}}  " if versions else ""
+            where = escape(_short(each.path)) if each.path is not None else ""
+            yield f"[green]ok[/]  {each.name:{names}}  {version}{where}".rstrip()
+            continue
+        yield f"[yellow]--[/]  {each.name:{names}}  {escape(each.problem) or 'not there'}"
+        for line in (f"for {each.purpose}", each.remedy):
+            if line:
+                yield Padding(f"[dim]{escape(line)}[/]", (0, 0, 0, 6), expand=False)
+
+
+def _short(path: Path) -> str:
+    """A path with ~ for the home folder."""
+    home = Path.home()
+    return str(Path("~") / path.relative_to(home)) if home != Path(os.sep) and path.is_relative_to(home) else str(path)

@@ -1,0 +1,281 @@
+"""`import sezoo` and its functions: what they give, what they refuse, and what they leave alone."""
+
+import inspect
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+import yaml
+
+import sezoo
+from builders import mix, noise, write_clips, write_model, write_speech_and_noise
+from sezoo.denoise import WholeClip, denoise
+from sezoo.mask_model import MaskModel
+from sezoo.spectrum import Stft
+
+PLAIN = {"quantization": {"accuracy_recovery": ["none"]}, "mlflow": {"uri": None}}
+QUIET = {"mlflow": {"uri": None}}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A working directory with a model, and clips of noise in noisy/ and clean/."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEZOO_TEST", raising=False)
+    write_model(tmp_path / "model.onnx")
+    for folder in ("noisy", "clean"):
+        write_clips(tmp_path / folder, "a.wav b.wav c.wav", seconds=0.4)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def own_logging():
+    """The log of the package as a program has it that has not touched it."""
+    logger = logging.getLogger("sezoo")
+    kept = logger.level, logger.propagate, list(logger.handlers)
+    logger.setLevel(logging.NOTSET)
+    logger.propagate, logger.handlers = True, []
+    yield
+    level, logger.propagate, logger.handlers = kept
+    logger.setLevel(level)
+
+
+def quantized(project, **changes):
+    return sezoo.quantize("model.onnx", "noisy", settings=PLAIN, folder=project / "int8", **changes)
+
+
+def outside(code, cwd):
+    command = [sys.executable, "-c", code] if not isinstance(code, Path) else [sys.executable, str(code)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120)
+
+
+# -- the module ---------------------------------------------------------------------------------------
+
+
+def test_the_import_is_light_and_leaves_logging_alone(tmp_path):
+    code = (
+        "import sezoo, sys, logging\n"
+        "heavy = {'numpy', 'onnx', 'onnxruntime', 'pydantic', 'yaml', 'hydra', 'rich', 'torch', 'logging.config'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "from sezoo import quantize, evaluate, benchmark, deploy, train, denoise, UserError\n"
+        "logger = logging.getLogger('sezoo')\n"
+        "assert (logger.level, logger.handlers, logging.getLogger().handlers) == (0, [], [])\n"
+    )
+    done = outside(code, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_public():
+    assert sezoo.__all__ == [
+        *("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel", "UserError", "__version__"),
+        *("benchmark", "denoise", "deploy", "evaluate", "quantize", "train"),
+    ]
+    for name in sezoo.__all__:
+        assert getattr(sezoo, name).__doc__
+        assert name in dir(sezoo)
+    assert (Path(sezoo.__file__).parent / "py.typed").is_file()
+    with pytest.raises(AttributeError, match="no attribute 'quantise'"):
+        sezoo.quantise  # noqa: B018
+
+
+def test_the_function_denoise_and_the_package_of_that_name():
+    import sezoo.denoise
+
+    assert inspect.isfunction(sezoo.denoise)
+    assert sys.modules["sezoo.denoise"].denoise is denoise
+
+
+@pytest.mark.parametrize("name", ["quantize", "evaluate", "benchmark", "deploy", "train", "denoise"])
+def test_functions_are_typed_and_told(name):
+    function = getattr(sezoo, name)
+    assert "Raises" in function.__doc__
+    for name, parameter in inspect.signature(function).parameters.items():
+        assert parameter.annotation is not parameter.empty
+        assert name in function.__doc__
+
+
+# -- quantize -----------------------------------------------------------------------------------------
+
+
+def test_quantize_a_folder(project):
+    result = sezoo.quantize("model.onnx", "noisy", target="cortex-m", frames=12, num_clips=2, settings=QUIET)
+    assert result.folder.parent == project / "experiment_outputs"
+    axes = onnx.load(result.static).graph.input[0].type.tensor_type.shape.dim
+    assert [axis.dim_value for axis in axes] == [1, 257, 12]
+    assert result.dynamic.is_file()
+    assert result.int8_bytes == result.dynamic.stat().st_size
+    assert result.float_bytes == Path("model.onnx").stat().st_size
+    assert 0 < result.closeness < 200
+    assert result.evaluation is None
+    resolved = yaml.safe_load((result.folder / "resolved_config.yaml").read_text(encoding="utf-8"))
+    assert resolved["quantization"]["target"] == "cortex-m"
+    assert resolved["quantization"]["num_quantization_samples"] == 2
+    log = (result.folder / "stm32ai_main.log").read_text(encoding="utf-8")
+    assert "calibrated on 2 clips" in log
+
+
+def test_nothing_is_printed_and_the_log_is_the_callers(project, capfd, caplog):
+    quantized(project)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "INFO" not in err
+    assert logging.getLogger("sezoo").handlers == []
+    told = [record.levelno for record in caplog.records if record.name.startswith("sezoo")]
+    assert not told or min(told) >= logging.WARNING
+
+
+def test_quantize_and_score_waves(project):
+    noisy = [noise(0.4, seed=seed) for seed in range(3)]
+    clean = [0.5 * wave for wave in noisy]
+    result = sezoo.quantize(
+        "model.onnx", noisy, clean=clean, metrics=["snr", "si_snr"], workers=1, settings=PLAIN, folder="out"
+    )
+    assert list(result.evaluation.versions) == ["float", "int8", "int8_patches", "int8_board"]
+    scored = result.evaluation.versions["int8"]
+    assert set(scored.means) == {"snr", "si_snr"}
+    assert result.evaluation.noisy["snr"].value == pytest.approx(0, abs=1e-4)  # noisy is twice clean
+    assert sorted(scored.clips) == ["00000.wav", "00001.wav", "00002.wav"]
+    mean = np.mean([clip["snr"] for clip in scored.clips.values()])
+    assert scored.means["snr"].value == pytest.approx(mean)
+    assert scored.improvement["snr"].value == pytest.approx(mean - result.evaluation.noisy["snr"].value)
+
+
+def test_the_number_of_bins_says_the_fourier_transform(project):
+    write_model(project / "small.onnx", bins=129)
+    result = sezoo.quantize("small.onnx", "noisy", win_length=256, settings=PLAIN)
+    resolved = yaml.safe_load((result.folder / "resolved_config.yaml").read_text(encoding="utf-8"))
+    assert resolved["preprocessing"]["n_fft"] == 256
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sezoo.quantize("nothing.onnx", "noisy"), "there is no model nothing.onnx"),
+        (lambda: sezoo.quantize("model.onnx", "nothing"), "nothing is not there; a folder of recordings is needed"),
+        (lambda: sezoo.quantize("model.onnx", []), "clips: no clips"),
+        (lambda: sezoo.quantize("model.onnx", ["noisy/a.wav", "x.wav"]), "clips: there is no file x.wav"),
+        (lambda: sezoo.quantize("model.onnx", [np.zeros((2, 9))]), r"clips: clip 0 is float64 \(2, 9\); waves"),
+        (lambda: sezoo.quantize("model.onnx", [np.zeros(9, np.int16)]), r"clips: clip 0 is int16 \(9,\)"),
+        (lambda: sezoo.quantize("model.onnx", "noisy", noisy="noisy"), "noisy: test clips need the clean speech"),
+        (lambda: sezoo.quantize("model.onnx", "noisy", target="cortexm"), "quantization.target: found 'cortexm'"),
+        (lambda: sezoo.quantize("model.onnx", "noisy", folder="clean"), "clean is there already"),
+        (
+            lambda: sezoo.evaluate("model.onnx", ["noisy/a.wav"], ["clean/a.wav", "clean/b.wav"]),
+            "clean: 2 clips, but 1 noisy",
+        ),
+        (lambda: sezoo.evaluate([], "noisy"), "models: none"),
+        (lambda: sezoo.evaluate("model.onnx", "noisy", settings={"evaluation": 3}), "evaluation: found 3; allowed"),
+        (lambda: sezoo.benchmark("model.onnx", on="cortex-m3"), "benchmarking.targets: found"),
+        (lambda: sezoo.deploy("model.onnx", emulate=False), "the static int8 model is needed"),
+        (lambda: sezoo.train(speech="clean"), "give speech and noise"),
+        (lambda: sezoo.train(speech="clean", noise="noisy", noisy="noisy", clean="clean"), "give speech and noise"),
+        (lambda: sezoo.denoise("noisy/a.wav", "model.onnx"), "output: not given"),
+        (lambda: sezoo.denoise(np.zeros(9, np.int16), "model.onnx"), "audio: found int16"),
+        (lambda: sezoo.denoise(np.zeros(900), "model.onnx", "x.wav"), "output: a denoised wave is returned"),
+        (lambda: sezoo.denoise([], "model.onnx", "x"), "no recordings"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_leave_nothing(project, call, message):
+    before = set(project.rglob("*"))
+    with pytest.raises(sezoo.UserError, match=message):
+        call()
+    new = {path for path in set(project.rglob("*")) - before if "mlruns" not in path.parts}
+    assert new <= {project / "experiment_outputs"}  # where a run that had begun is tracked as failed
+
+
+# -- evaluate, benchmark, deploy, train ---------------------------------------------------------------
+
+
+def test_evaluate_several_models_on_files(project):
+    write_model(project / "other" / "model.onnx", seed=1)
+    files = [f"noisy/{name}.wav" for name in "abc"]
+    result = sezoo.evaluate(
+        ["model.onnx", "other/model.onnx"], files, [f"clean/{name}.wav" for name in "abc"],
+        metrics=("mse",), workers=1, settings=QUIET,
+    )  # fmt: skip
+    assert list(result.versions) == ["1_model: float", "2_model: float"]
+    one, other = result.versions.values()
+    assert (one.model, other.model) == (Path("model.onnx"), Path("other/model.onnx"))
+    assert one.means["mse"].value != other.means["mse"].value
+    assert result.noisy["mse"].value == 0
+    assert one.play_like == "whole"
+    assert list(one.clips) == ["00000_a.wav", "00001_b.wav", "00002_c.wav"]
+    assert {path.name for path in result.folder.iterdir()} == {"1_model", "2_model"}
+
+
+def test_a_script_without_the_idiom_is_not_run_again_by_workers(project):
+    script = project / "script.py"
+    script.write_text(
+        "import sezoo\n"
+        "print('begun')\n"
+        "result = sezoo.evaluate('model.onnx', 'noisy', 'clean', metrics=['mse'], workers=2,\n"
+        "                        settings={'mlflow': {'uri': None}})\n"
+        "print(len(result.versions['float'].clips))\n"
+        "assert __file__.endswith('script.py')\n",
+        encoding="utf-8",
+    )
+    done = outside(script, project)
+    assert (done.returncode, done.stdout.split()) == (0, ["begun", "3"]), done.stderr
+
+
+def test_benchmark_and_deploy_the_static_model(project):
+    static = quantized(project, target="cortex-m", frames=44).static
+    result = sezoo.benchmark(static, runs=2, settings=QUIET)
+    assert isinstance(result, sezoo.Benchmark)
+    patch = result.measurements[0]
+    assert (patch.target, patch.model, patch.what) == ("host", "int8", "patch")
+    assert patch.milliseconds > 0
+    assert sum(layer.macs for layer in patch.layers) == patch.macs == 2 * 257 * 8 * 44
+    deployed = sezoo.deploy(static, emulate=False, settings=QUIET)
+    assert (deployed.c_package / "README.md").is_file()
+    assert deployed.facts["frames_per_call"] == 30  # and 7 of look-ahead on either side, from the length of 44
+    assert deployed.facts["arena_bytes"] > 0
+
+
+def test_train(project):
+    pytest.importorskip("torch")
+    write_speech_and_noise(project)
+    shape = {"n_blocks": 1, "num_layers": 1, "tcn_latent_dim": 4}
+    data = {key: value for key, value in mix(project).items() if key in ("clip_seconds", "num_validation_samples")}
+    settings = {
+        "model_specific": shape, "dataset": {**data, "num_training_samples": 4}, "mlflow": {"uri": None},
+        "training": {"num_dataloader_workers": 0, "reference_metric": "snr"},
+    }  # fmt: skip
+    result = sezoo.train(speech="speech", noise="noise", epochs=1, batch_size=4, device="cpu", settings=settings)
+    assert result.best.is_file()
+    assert result.last.is_file()
+    assert [row["epoch"] for row in result.history] == [1]
+    assert set(result.history[0]) >= {"train_loss", "snr"}
+
+
+# -- denoise ------------------------------------------------------------------------------------------
+
+
+def test_denoise_a_wave(project):
+    wave = noise(0.5)
+    denoised = sezoo.denoise(wave, "model.onnx")
+    np.testing.assert_allclose(denoised, denoise(wave, MaskModel(Path("model.onnx")), Stft(), WholeClip()), atol=1e-6)
+    assert denoised.dtype == np.float32
+    stereo = sezoo.denoise(np.stack([wave, 0 * wave], axis=1), "model.onnx", settings={"mlflow": {"uri": None}})
+    assert stereo.shape == (len(wave), 2)
+    np.testing.assert_allclose(stereo[:, 0], denoised, atol=1e-6)
+    assert np.abs(stereo[:, 1]).max() < 1e-6
+    assert not Path("experiment_outputs").exists()
+
+
+def test_denoise_a_wave_of_another_rate(project):
+    assert sezoo.denoise(noise(0.5, rate=48000), "model.onnx", sample_rate=48000).shape == (24000,)
+
+
+def test_denoise_files(project):
+    written = sezoo.denoise("noisy", "model.onnx", "out")
+    assert written == [Path("out", f"{name}.wav") for name in "abc"]
+    assert soundfile.info(written[0]).frames == soundfile.info("noisy/a.wav").frames
+    with pytest.raises(sezoo.UserError, match="there already"):
+        sezoo.denoise("noisy", "model.onnx", "out")
+    assert sezoo.denoise(["noisy/a.wav"], "model.onnx", "one.wav") == [Path("one.wav")]
