@@ -143,3 +143,7 @@ def run_services(config: Config, folder: Path) -> None:
             SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
         for letter in letters:
             SERVICES[letter].do(run)
+        if not is_helper():
+            from sezoo.report.of_run import write_run_report
+
+            write_run_report(run)

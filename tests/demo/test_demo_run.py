@@ -25,10 +25,15 @@ def test_the_demo_quantizes_scores_and_says_where_everything_is(tmp_path):
         assert (tmp_path / "out" / name).is_file()
         assert str(Path("out") / name) in done.stdout
     assert (tmp_path / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in (tmp_path / "out" / "listen").iterdir()) == [
-        *("1_noisy.wav", "2_float.wav", "3_int8.wav"),
-        *("4_int8_patches.wav", "5_int8_board.wav", "6_clean.wav"),
+    listen = tmp_path / "out" / "listen"
+    assert {path.name for path in listen.iterdir()} == {"index.json", "best", "median", "worst"}
+    assert sorted(path.name for path in (listen / "median").glob("*.flac")) == [
+        *("1_noisy.flac", "2_float.flac", "3_int8.flac"),
+        *("4_int8_patches.flac", "5_int8_board.flac", "6_clean.flac"),
     ]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<audio") == 3 * 6
+    assert str(Path("out") / "report.html") in done.stdout
 
 
 def test_a_folder_with_something_in_it_is_not_written_to(tmp_path):

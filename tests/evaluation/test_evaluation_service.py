@@ -70,7 +70,7 @@ def test_everything_is_in_one_file(run, tmp_path):
     gain = board["improvement"]["sisnr"]["mean"]
     assert gain == pytest.approx(mean["mean"] - found["noisy"]["sisnr"]["mean"])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "evaluation.json", "eval_logs", "eval_logs_board", "eval_logs_whole",
+        "evaluation.json", "eval_logs", "eval_logs_board", "eval_logs_whole", "listen",
     }  # fmt: skip
 
 

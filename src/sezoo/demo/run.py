@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
@@ -16,8 +14,10 @@ from sezoo.dataset import test_pairs
 from sezoo.errors import UserError
 from sezoo.evaluation.service import evaluate, waves_of
 from sezoo.files import shown
+from sezoo.listening import FOLDER
 from sezoo.quantization.service import QuantizedModels, quantize
 from sezoo.report.comparison import median_clip, save_comparison
+from sezoo.report.of_run import REPORT, write_run_report
 from sezoo.report.score_table import print_scores
 from sezoo.run import open_run
 from sezoo.spectrum import stft_of
@@ -62,16 +62,9 @@ def run_demo(folder: Path | None) -> None:
         rate = config.preprocessing.sample_rate
         stft = stft_of(config.preprocessing)
         save_comparison(folder / "comparison.png", results.clips, results.means, waves, stft, rate)
-        _save_sound(folder / "listen", waves, rate)
+        write_run_report(run)
         print_scores(results, f"{len(results.clips)} test clips of the demo set")
         _print_files(config, models, folder)
-
-
-def _save_sound(folder: Path, waves: Mapping[str, np.ndarray], sample_rate: int) -> None:
-    from sezoo.audio import write_clip
-
-    for order, (version, wave) in enumerate(waves.items(), 1):
-        write_clip(folder / f"{order}_{version}.wav", wave, sample_rate)
 
 
 def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
@@ -85,7 +78,8 @@ def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
         ("int8, any length", models.dynamic),
         (f"int8, {frames} frames, for the board", models.static),
         ("picture", folder / "comparison.png"),
-        ("to listen to", folder / "listen"),
+        ("report, with sound", folder / REPORT),
+        ("to listen to", folder / FOLDER),
     )
     width = max(len(name) for name, _ in rows)
     for name, path in rows:

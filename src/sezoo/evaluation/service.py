@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sezoo.config.sections import Config
 from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
 from sezoo.errors import UserError
 from sezoo.evaluation.as_deployed import lookahead_advice, setting_costs
+from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
 from sezoo.evaluation.scoring import ClipScorer, Scoring
@@ -85,7 +87,7 @@ def evaluate(run: Run) -> Results:
     """Score every model that the run has, and the noisy clips themselves, in one pass over the test set.
 
     The files appear when all is scored: `metrics_dict.json` and `detailed_metrics.csv` of each version in a folder
-    of its own, and `evaluation.json` with all of it.
+    of its own, `evaluation.json` with all of it, and in the folder `listen` a few clips to listen to.
 
     Raises
     ------
@@ -112,7 +114,9 @@ def evaluate(run: Run) -> Results:
             settings=setting_costs(explaining, clips, scoring.metrics),
             left_out=left_out,
         )
-    write_results(results, run.folder)
+        write_results(results, run.folder)
+        compared = ClipScorer(replace(scoring, versions=tuple(versions)))
+        save_listening(run.folder, compared, clips, {pair.name: pair for pair in pairs})
     _tell(run, results)
     return results
 

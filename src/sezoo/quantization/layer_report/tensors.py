@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
@@ -19,6 +19,12 @@ from sezoo.quantization.recovery.tensors import tensors_of
 from sezoo.quantization.static_shape import static_length
 
 __all__ = ["Tensor", "measured_tensors"]
+
+BINS = 60
+"""Of a histogram."""
+
+MARGIN = 0.25
+"""Of a range's width, on either side of it, that a histogram shows; what lies beyond is in its outermost bins."""
 
 VALUES_AT_ONCE = 50_000_000
 """Of the tensors that are looked at in one run: what bounds the memory, 200 MB a model."""
@@ -39,6 +45,7 @@ class Tensor:
     sqnr, accumulated_sqnr : dB; None in float, where nothing differs, and where the float model has no such tensor.
     saturation_noise : share of the rounding's error power that the saturated values make.
     rms_steps : root mean square in steps of the quantizer.
+    histogram : counts of the values in `BINS` equal bins from `histogram_low` to `histogram_high`; empty in float.
     """
 
     name: str
@@ -54,6 +61,9 @@ class Tensor:
     accumulated_sqnr: float | None
     saturation_noise: float | None
     rms_steps: float | None
+    histogram: tuple[int, ...] = ()
+    histogram_low: float | None = None
+    histogram_high: float | None = None
 
 
 def measured_tensors(
@@ -124,6 +134,7 @@ class _Sums:
     accumulated_noise: float = 0.0
     low: float = math.inf
     high: float = -math.inf
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def add(self, at: Quantizer, before: np.ndarray, behind: np.ndarray, exact: np.ndarray | None) -> None:
         """Take in the values of a call, float32 of one shape."""
@@ -135,6 +146,7 @@ class _Sums:
             beyond = (values < at.low - at.step / 2) | (values > at.high + at.step / 2)
             self.signal += energy(values)
             self.noise += energy(errors)
+            self.histogram += np.histogram(np.clip(values, *_ends(at)), BINS, _ends(at))[0]
             self.saturated += int(beyond.sum())
             self.saturation_noise += energy(errors[beyond])
         if exact is not None:
@@ -144,6 +156,7 @@ class _Sums:
     def of(self, at: Quantizer) -> Tensor:
         """The tensor, from all calls."""
         is_float = at.low is None
+        ends = (None, None) if is_float else _ends(at)
         return Tensor(
             at.name,
             at.made_by,
@@ -158,4 +171,13 @@ class _Sums:
             accumulated_sqnr=sqnr(self.exact_signal, self.accumulated_noise),
             saturation_noise=self.saturation_noise / self.noise if self.noise else None,
             rms_steps=None if is_float else math.sqrt(self.signal / self.count) / at.step,
+            histogram=() if is_float else tuple(self.histogram.tolist()),
+            histogram_low=ends[0],
+            histogram_high=ends[1],
         )
+
+
+def _ends(at: Quantizer) -> tuple[float, float]:
+    """Of the histogram of what comes to a quantizer."""
+    margin = MARGIN * (at.high - at.low)
+    return at.low - margin, at.high + margin

@@ -1,0 +1,174 @@
+"""What of an evaluation is kept to listen to: the clips that int8 changed most to the better and to the worse."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.audio import write_clip
+from sezoo.dataset import Pair
+from sezoo.denoise.masking import MaskStream
+from sezoo.evaluation.results import NAME_IN_FILES
+from sezoo.evaluation.scoring import ClipScorer, ClipWaves
+from sezoo.evaluation.versions import Version
+from sezoo.files import filled_aside
+from sezoo.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
+from sezoo.metrics import METRIC_FACTS
+from sezoo.scores import NOISY, ClipScores
+
+__all__ = ["SECONDS", "chosen_clips", "save_listening"]
+
+SECONDS = 8.0
+"""What is kept of a longer clip."""
+
+FRAMES_AT_ONCE = 2048
+
+PLACES = ("best", "median", "worst", "first")
+"""The names of the clips' folders: why they were chosen."""
+
+
+def save_listening(
+    folder: Path, scorer: ClipScorer, clips: Sequence[ClipScores], pairs: Mapping[str, Pair]
+) -> list[ListenedClip]:
+    """Denoise the chosen clips once more, and keep their waves and masks in the run's folder, all or nothing.
+
+    Parameters
+    ----------
+    folder : of the run.
+    scorer : of the versions to keep.
+    pairs : by the clips' names.
+
+    Raises
+    ------
+    UserError, BadClipError : as for `ClipScorer.waves`; the files cannot be written.
+    """
+    versions = scorer.scoring.versions
+    kept = []
+    with filled_aside(folder / FOLDER) as aside:
+        for place, clip, why, metric, change in chosen_clips(clips, versions, scorer.scoring.metrics):
+            kept.append(_save(aside / place, scorer, clip, pairs[clip.name], why, metric, change))
+        write_index(kept, aside)
+        for place in PLACES:  # of a run in the same folder before this one
+            shutil.rmtree(folder / FOLDER / place, ignore_errors=True)
+    return kept
+
+
+def chosen_clips(
+    clips: Sequence[ClipScores], versions: Sequence[Version], metrics: Sequence[str]
+) -> list[tuple[str, ClipScores, str, str | None, float | None]]:
+    """The best, the median and the worst clip by what the last model changed, each once.
+
+    The change is from the float to the int8 model; where there is one model, from the noisy clip to it. It is of
+    PESQ, or of the first metric where that was not scored.
+
+    Returns
+    -------
+    chosen : place ("best" ...), the clip, why in words, the metric and its change. Where nothing was scored it is the
+        first clip alone, without metric and change.
+    """
+    first = next(version for version in versions if version.model == versions[-1].model)
+    against = versions[0].name if versions[0].model != first.model else NOISY
+    from_label = "noisy" if against == NOISY else versions[0].label
+    for metric in sorted(metrics, key=lambda metric: metric != "pesq"):
+        sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+        scored = [
+            (sign * (clip.scores[first.name][metric] - clip.scores[against][metric]), clip)
+            for clip in clips
+            if metric in clip.scores[first.name] and metric in clip.scores[against]
+        ]
+        if scored:
+            break
+    else:
+        return [("first", clip, "the first clip; none could be scored", None, None) for clip in clips[:1]]
+    scored.sort(key=lambda pair: (pair[0], pair[1].name))
+    places = {"best": len(scored) - 1, "median": len(scored) // 2, "worst": 0}
+    of_what = f"{METRIC_FACTS[metric].label} from {from_label} to {first.label}"
+    found: dict[int, tuple[str, ClipScores, str, str, float]] = {}
+    for place, index in places.items():
+        change, clip = scored[index]
+        found.setdefault(index, (place, clip, f"{place} of {len(scored)} by {of_what}", metric, sign * change))
+    return list(found.values())
+
+
+def _save(
+    folder: Path, scorer: ClipScorer, clip: ClipScores, pair: Pair, why: str, metric: str | None, change: float | None
+) -> ListenedClip:
+    scoring = scorer.scoring
+    rate, hop = scoring.sample_rate, scoring.stft.hop_length
+    waves = scorer.waves(pair)
+    first_of_model: dict[str, Version] = {}
+    for version in scoring.versions:
+        first_of_model.setdefault(version.model, version)
+    start, stop = _excerpt(waves, [version.name for version in first_of_model.values()], hop, rate)
+    labels = {NOISY: "noisy", **{version.name: version.label for version in scoring.versions}, "clean": "clean"}
+    kept = {NOISY: waves.noisy, **waves.denoised} | ({} if waves.clean is None else {"clean": waves.clean})
+    versions = []
+    for order, (name, wave) in enumerate(kept.items(), 1):
+        file = f"{order}_{name}.flac"
+        write_clip(folder / file, wave[start:stop], rate)
+        scores = {NAME_IN_FILES.get(each, each): value for each, value in clip.scores.get(name, {}).items()}
+        versions.append(ListenedVersion(name, labels[name], file, scores))
+    masks = {
+        version.name: _mask(scorer, version, waves.noisy, start // hop, -(-stop // hop))
+        for version in first_of_model.values()
+    }
+    np.savez_compressed(folder / MASKS, **masks)
+    return ListenedClip(
+        folder=folder.name,
+        name=clip.name.encode("utf-8", "backslashreplace").decode("utf-8"),
+        why=why,
+        metric=None if metric is None else NAME_IN_FILES.get(metric, metric),
+        change=change,
+        sample_rate=rate,
+        start=start / rate,
+        seconds=(stop - start) / rate,
+        clip_seconds=len(waves.noisy) / rate,
+        hop_length=hop,
+        masks=list(masks),
+        versions=versions,
+    )
+
+
+def _excerpt(waves: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> tuple[int, int]:
+    """Where models differ most in `SECONDS`, or a single one gives the loudest sound; it begins with a frame.
+
+    Returns
+    -------
+    start, stop : in samples.
+    """
+    samples, longest = len(waves.noisy), int(SECONDS * rate)
+    if samples <= longest:
+        return 0, samples
+    last = waves.denoised[compared[-1]]
+    told = last if len(compared) < 2 else last - waves.denoised[compared[0]]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(told, dtype=np.float64))])
+    starts = np.arange(0, samples - longest + 1, hop)
+    start = int(starts[np.argmax(energy[starts + longest] - energy[starts])])
+    return start, start + longest
+
+
+def _mask(scorer: ClipScorer, version: Version, noisy: np.ndarray, first: int, stop: int) -> np.ndarray:
+    """The masks of these frames of a clip: (bins, frames) float16. On the board the input gain changes them a little.
+
+    They are what a spectrum of ones becomes.
+    """
+    model, play = scorer.players[version.name]
+    stft = scorer.scoring.stft
+    peak = np.abs(noisy).max() if scorer.scoring.peak_normalize else np.float32(1)
+    stream, kept, done = MaskStream(model, play, stft.bins), [], 0
+
+    def keep(masked: np.ndarray) -> None:
+        nonlocal done
+        kept.append(masked[:, max(0, first - done) : max(0, stop - done)].real.astype(np.float16))
+        done += masked.shape[1]
+
+    for spectrum in stft.analyse_blocks(noisy / peak, FRAMES_AT_ONCE):
+        keep(stream.push(np.ones_like(spectrum), stft.magnitude(spectrum)))
+        if done >= stop:
+            break
+    else:
+        keep(stream.finish())
+    return np.concatenate(kept, axis=1)

@@ -1,0 +1,244 @@
+"""The section on the chip: look-ahead against receptive field, memory against boards, kernels, and the tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table
+from sezoo.report.boards import BoardFit, board_fits
+from sezoo.report.facts import RunFacts
+from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
+from sezoo.report.target_facts import BenchmarkFacts, DeploymentFacts, KernelFacts, MeasuredFacts
+from sezoo.report.words import bytes_text, count_text, percent_text
+
+__all__ = ["chip_section"]
+
+MOST_KERNELS = 12
+
+
+def chip_section(facts: RunFacts) -> Section | None:
+    """What is known of the model on a microcontroller; None where nothing is."""
+    blocks = [*_look_ahead(facts), *_boards(facts)]
+    if facts.benchmark:
+        blocks += _measurements(facts.benchmark)
+    if facts.deployment:
+        blocks += _deployment(facts.deployment, facts.setting("preprocessing", "sample_rate"))
+    blocks += _kernels(facts)
+    return Section("chip", "On the chip", blocks) if blocks else None
+
+
+# -- look-ahead --------------------------------------------------------------------------------------
+
+
+def _look_ahead(facts: RunFacts) -> Iterator[Block]:
+    found = facts.evaluation
+    deployed = found and found.as_deployed()
+    notes = [each.told for each in found.look_ahead] if found else []
+    if not notes:
+        notes = [each for each in facts.log.warnings if "receptive field" in each]
+    whole = next((each for each in found.versions if each.play.get("context")), None) if found else None
+    pictures = []
+    if deployed and whole and deployed.play.get("frames"):
+        pictures.append(_patch(deployed.play["frames"], deployed.play["lookahead"], *whole.play["context"]))
+    if not pictures and not notes:
+        return
+    yield Heading("Look-ahead against receptive field")
+    if pictures:
+        yield Pictures(pictures)
+    if notes:
+        yield Notes([f"{note}." for note in notes])
+
+
+def _patch(frames: int, lookahead: int, before: int, after: int) -> Picture:
+    """A call of the model: what it sees, and what the masks of its first and last new frame depend on."""
+    title = "One call of the model, in frames"
+    lacks = lookahead < max(before, after)
+    caption = (
+        f"A call sees {frames} new frames with {lookahead} on either side; a mask depends on {before} frames before "
+        f"and {after} after it" + (", more than the call has." if lacks else ", which the call has.")
+    )
+    with drawing("patch", title, caption, width=440, height=150) as made:
+        ax = made.axes
+        ax.barh(2, lookahead, left=-lookahead, height=0.5, color=MUTED, alpha=0.45)
+        ax.barh(2, frames, left=0, height=0.5, color=COLOURS["float"])
+        ax.barh(2, lookahead, left=frames, height=0.5, color=MUTED, alpha=0.45)
+        for row, frame in ((1, 0), (0, frames - 1)):
+            start, stop = frame - before, frame + 1 + after
+            inside = (max(start, -lookahead), min(stop, frames + lookahead))
+            ax.barh(row, inside[1] - inside[0], left=inside[0], height=0.3, color=COLOURS["good"])
+            for low, high in ((start, inside[0]), (inside[1], stop)):
+                if high > low:
+                    ax.barh(row, high - low, left=low, height=0.3, color=COLOURS["bad"])
+            ax.plot(frame + 0.5, row, "o", color=INK, markersize=4)
+        ax.set_yticks([2, 1, 0], ["the call", "first mask needs", "last mask needs"])
+        ax.set_xlabel("frames; green: in the call, red: not")
+        plain(ax, "x")
+        made.alt = f"{title}. {caption}"
+    return made.picture
+
+
+# -- memory ------------------------------------------------------------------------------------------
+
+
+def _boards(facts: RunFacts) -> Iterator[Block]:
+    fits = board_fits(facts)
+    if not fits:
+        return
+    timed = any(fit.load for fit in fits)
+    asked = {facts.setting("benchmarking", "board"), facts.setting("deployment", "hardware_setup", "board")}
+    rows = [
+        [
+            Cell(
+                fit.name, detail=f"{fit.facts.core}, {fit.facts.clock_mhz:g} MHz" + ", asked for" * (fit.name in asked)
+            ),
+            _fit_cell(fit, timed),
+            Cell(percent_text(fit.flash), bar=fit.flash, detail=f"of {bytes_text(fit.facts.flash)}"),
+            Cell(percent_text(fit.ram), bar=fit.ram, detail=f"of {bytes_text(fit.facts.ram)}"),
+            Cell(percent_text(fit.load), bar=fit.load),
+        ]
+        for fit in sorted(fits, key=lambda fit: (fit.name not in asked, -fit.facts.clock_mhz))
+    ]
+    if facts.sizes:
+        size = facts.sizes[0]
+        program, ram = bytes_text(size.flash), bytes_text(size.ram)
+        told = f"Program and weights {program}, RAM with buffers and stack {ram} ({size.core})"
+        if timed:
+            told += ". Time is an estimate: an instruction a cycle, on cores with the instructions of an emulated one"
+    else:
+        told = "By the weights of the int8 model alone; a deployment or a benchmark tells of the program and its RAM"
+    yield Heading("Memory against boards")
+    columns = [0, 1, 2, *([3] if facts.sizes else []), *([4] if timed else [])]
+    headings, kinds = ["board", "", "flash", "RAM", "time"], "ttbbb"
+    yield Table(
+        [headings[index] for index in columns],
+        "".join(kinds[index] for index in columns),
+        [[row[index] for index in columns] for row in rows],
+        f"{told}.",
+    )
+
+
+def _fit_cell(fit: BoardFit, timed: bool) -> Cell:
+    if not fit.fits:
+        return Cell(f"too much {' and '.join(fit.too_much)}", "bad")
+    return Cell("memory fits") if timed and fit.load is None else Cell("fits", "good")
+
+
+# -- tables of the services ---------------------------------------------------------------------------
+
+
+def _measurements(found: BenchmarkFacts) -> Iterator[Block]:
+    if not found.measurements:
+        return
+    yield Heading(f"Benchmark, held against {found.board}")
+
+    def row(one: MeasuredFacts) -> list[Cell]:
+        about = "~" if one.is_estimate else ""
+        time = "" if one.milliseconds is None else f"{about}{one.milliseconds:.3g}"
+        factor = one.real_time_factor
+        return [
+            Cell(one.target, detail=f"{one.model}, {one.what}"),
+            Cell(time, detail=f"at {one.clock_mhz:g} MHz" if one.clock_mhz else ""),
+            Cell("" if factor is None else f"{about}{factor:.2g}", "bad" if factor and factor > 1 else ""),
+            Cell(count_text(one.instructions)),
+            Cell(count_text(one.macs)),
+            Cell(bytes_text(one.flash)),
+            Cell(bytes_text(one.ram)),
+            Cell(one.how),
+        ]
+
+    rows = [row(one) for one in found.measurements]
+    headings = ["target", "ms a call", "real-time factor", "instructions", "MAC", "flash", "RAM", "how"]
+    yield _without_empty(headings, "tnnnnnnw", rows, "A real-time factor below 1 keeps up. ~ is an estimate.")
+
+
+def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[Cell]], caption: str) -> Table:
+    """A table without the columns that no row has anything in."""
+    kept = [index for index in range(len(headings)) if any(row[index].text for row in rows)]
+    return Table(
+        [headings[index] for index in kept],
+        "".join(kinds[index] for index in kept),
+        [[row[index] for index in kept] for row in rows],
+        caption,
+    )
+
+
+def _deployment(found: DeploymentFacts, rate: float | None) -> Iterator[Block]:
+    yield Heading("Deployment")
+    latency = None
+    if found.latency_samples is not None:
+        latency = f"{found.latency_samples} samples" + (
+            f", {1000 * found.latency_samples / rate:.3g} ms" if rate else ""
+        )
+    agreement = None
+    if found.differing_share is not None:
+        agreement = f"{100 * found.differing_share:.2g} % of the integers differ"
+    waves = "equal sample by sample" if found.waves_are_equal else None
+    if found.wave_snr_db is not None:
+        waves = f"{found.wave_snr_db:.0f} dB from each other"
+    pesq = None
+    if found.pesq_core is not None and found.pesq_reference is not None:
+        pesq = f"{found.pesq_core:.3f} on the core, {found.pesq_reference:.3f} here"
+    facts: dict[str, object] = {
+        "model": found.model or None,
+        "engine": found.engine or None,
+        "new frames a call": found.frames_per_call,
+        "latency": latency,
+        "working memory": found.arena_bytes and bytes_text(found.arena_bytes),
+        "state": found.state_bytes and bytes_text(found.state_bytes),
+        "MAC a call": found.macs_per_call and count_text(found.macs_per_call),
+        "parameters": found.parameters and count_text(found.parameters),
+        "against onnxruntime": agreement,
+        "emulated core": found.core and f"{found.core}, {found.kernels}, built with {found.compiler}",
+        "program and weights": found.flash_bytes and bytes_text(found.flash_bytes),
+        "RAM in all": found.ram_bytes and f"{bytes_text(found.ram_bytes)}, {bytes_text(found.stack_bytes)} of it stack",
+        "instructions a call": found.instructions_per_call and count_text(found.instructions_per_call),
+        "test recording": found.recording or None,
+        "its PESQ": pesq,
+        "its waves, core and here": waves,
+        **{key.replace("_", " "): value for key, value in found.others.items()},
+    }
+    rows = [[Cell(what), Cell(str(value))] for what, value in facts.items() if value not in (None, "", 0)]
+    yield Table(["", ""], "tw", rows)
+
+
+def _kernels(facts: RunFacts) -> Iterator[Block]:
+    """Instructions by kind of kernel and by kernel, of the deployed program or of the first emulated core."""
+    sources: list[tuple[str, Sequence[KernelFacts]]] = []
+    if facts.deployment:
+        sources.append((facts.deployment.core, facts.deployment.operators))
+    sources += [(one.target, one.layers) for one in (facts.benchmark.measurements if facts.benchmark else ())]
+    found = next(((core, known) for core, each in sources if (known := [k for k in each if k.instructions])), None)
+    if found is None:
+        return
+    core, kernels = found
+    total = sum(kernel.instructions for kernel in kernels)
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for kernel in kernels:
+        kinds[kernel.kind].append(kernel.instructions)
+    ordered = sorted(kinds.items(), key=lambda pair: -sum(pair[1]))
+    most = sum(ordered[0][1])
+    rows = [
+        [Cell(kind), Cell(str(len(counts))), Cell(count_text(sum(counts)), bar=sum(counts) / most),
+         Cell(percent_text(sum(counts) / total))]
+        for kind, counts in ordered
+    ]  # fmt: skip
+    yield Heading("Instructions by kernel")
+    headings = ["kernel", "in the model", "instructions a call", "share"]
+    yield Table(headings, "tnbn", rows, f"{count_text(total)} instructions a call on {core}.")
+    heaviest = max(kernel.instructions for kernel in kernels)
+    rows = [
+        [
+            Cell(kernel.name, detail=kernel.kind),
+            Cell(count_text(kernel.instructions), bar=kernel.instructions / heaviest),
+            Cell(percent_text(kernel.instructions / total)),
+        ]
+        for kernel in kernels
+    ]
+    yield Table(
+        ["operator", "instructions a call", "share"],
+        "cbn",
+        rows,
+        f"All {len(rows)} operators, in the model's order",
+        folded=len(rows) > MOST_KERNELS,
+    )

@@ -1,0 +1,131 @@
+"""Drawings by matplotlib as SVG inside the page: text stays text, colours are those of the page, light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from sezoo.report.blocks import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "INK", "MUTED", "RULE", "Drawing", "colour_of", "drawing", "plain"]
+
+INK, MUTED, RULE, PAPER = "#101214", "#5f6771", "#d9dde2", "#fdfdfe"
+COLOURS = {
+    "noisy": "#767e88",
+    "float": "#1f5fbe",
+    "int8": "#c2531e",
+    "patches": "#957202",
+    "board": "#a12f7d",
+    "clean": "#2b794a",
+    "good": "#2b794b",
+    "bad": "#b3261f",
+    "accent": "#1f5fbf",
+}
+VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"} | {
+    colour: name for name, colour in COLOURS.items()
+}
+"""What the page calls the colours that are drawn with here; each is written once above, so that it names one."""
+
+DOTS_AN_INCH = 72
+FONT_SIZE = 11
+
+
+class Drawing:
+    """A drawing in the making.
+
+    Attributes
+    ----------
+    alt : what there is to see, in words; whoever draws sets it.
+    picture : is there when it is done.
+    """
+
+    def __init__(self, axes: Axes, title: str):
+        self.axes, self.alt = axes, title
+        self.picture: Picture | None = None
+
+
+@contextmanager
+def drawing(name: str, title: str, caption: str = "", *, width: int = 330, height: int = 220) -> Iterator[Drawing]:
+    """Give axes to draw on.
+
+    Parameters
+    ----------
+    name : unlike that of any other drawing of the page.
+    width, height : in CSS pixels, which text is not scaled against.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
+
+    settings = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.family": "sans-serif",
+        "font.size": FONT_SIZE,
+        "text.color": INK,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": MUTED,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "grid.color": RULE,
+        "axes.unicode_minus": True,
+        "text.parse_math": False,
+    }
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(width / DOTS_AN_INCH, height / DOTS_AN_INCH), dpi=DOTS_AN_INCH, layout="constrained")
+        figure.patch.set_visible(False)
+        axes = figure.subplots()
+        axes.patch.set_visible(False)
+        made = Drawing(axes, title)
+        yield made
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = _for_the_page(text.getvalue(), made.alt, width, height)
+    made.picture = Picture(svg, title, caption, wide=width > 400)
+
+
+def plain(ax: Axes, grid: str = "both") -> None:
+    """Axes with as few lines as say something."""
+    ax.grid(axis=grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.tick_params(length=0, labelsize=FONT_SIZE - 1)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_linewidth(0.8)
+
+
+def colour_of(version: str) -> str:
+    """The colour of a version, by its name: "int8_board" has the board's."""
+    model, _, way = version.partition("_")
+    return COLOURS.get(way, COLOURS.get(model, COLOURS["accent"]))
+
+
+def _for_the_page(svg: str, alt: str, width: int, height: int) -> Markup:
+    """Without what a file needs and a page does not; colours become the page's variables."""
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r"<svg[^>]*>", "", body, count=1)
+    body = re.sub(r"#[0-9a-f]{6}\b", _variable, body)
+    body = re.sub(r"font(?:-family)?: ?[^;\"]*'[^;\"]*(?=[;\"])", _without_family, body)
+    body = re.sub(r"\s*<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"\n\s*", "\n", body)
+    head = Markup('<svg viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{alt}">').format(
+        w=width, h=height, alt=alt
+    )
+    return head + Markup(body)  # matplotlib has escaped the texts in it
+
+
+def _variable(found: re.Match[str]) -> str:
+    name = VARIABLES.get(found[0])
+    return f"var(--{name})" if name else found[0]
+
+
+def _without_family(found: re.Match[str]) -> str:
+    """Of a font only the size: the family is the page's."""
+    size = re.search(r"([\d.]+)px", found[0])
+    return f"font-size: {size[1]}px" if size else "font-family: inherit"

@@ -1,0 +1,94 @@
+"""Spectrograms and masks as small PNG images with a palette, inside the page."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+
+from sezoo.spectrum import Stft
+
+__all__ = ["MOST_COLUMNS", "data_uri", "mask_error_image", "mask_image", "palette_png", "spectrogram_image"]
+
+DYNAMIC_RANGE_DB = 70
+LEVELS = 32
+MOST_COLUMNS, MOST_ROWS = 560, 129
+ERROR_STOPS = ("#6db8ff", "#2f6fb0", "#111418", "#c06a1c", "#ffc05e")
+"""Less than in float is blue, more is orange, the same is dark."""
+
+
+def spectrogram_image(wave: np.ndarray, stft: Stft, loudest_db: float) -> str:
+    """The spectrogram of a wave (samples,) float32 as data URI: `DYNAMIC_RANGE_DB` below `loudest_db`."""
+    power = np.square(np.abs(stft.analyse(wave)))
+    level = 10 * np.log10(_reduced(power) + 1e-12)
+    return data_uri(palette_png(_levels(1 + (level - loudest_db) / DYNAMIC_RANGE_DB), _palette("magma")))
+
+
+def mask_image(mask: np.ndarray) -> str:
+    """A mask (bins, frames), 0 to 1, as data URI."""
+    return data_uri(palette_png(_levels(_reduced(mask.astype(np.float32))), _palette("viridis")))
+
+
+def mask_error_image(error: np.ndarray, limit: float) -> str:
+    """A mask minus the float model's (bins, frames), -limit to limit, as data URI."""
+    return data_uri(palette_png(_levels(0.5 + _reduced(error) / (2 * limit)), _error_palette()))
+
+
+def data_uri(content: bytes, kind: str = "image/png") -> str:
+    """A file as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def palette_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
+    """A PNG file of an image with a palette (PNG specification, colour type 3).
+
+    Parameters
+    ----------
+    indices : (rows, columns) uint8, the first row on top.
+    palette : (colours, 3) uint8
+    """
+    rows, columns = indices.shape
+    lines = np.zeros((rows, columns + 1), np.uint8)  # each begins with its filter: 0, none
+    lines[:, 1:] = indices
+    header = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(lines.tobytes(), 9)),
+              (b"IEND", b""))  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks
+    )
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Values from 0 to 1 (rows, columns) as indices, low frequencies at the bottom."""
+    return np.clip(values * LEVELS, 0, LEVELS - 1).astype(np.uint8)[::-1]
+
+
+def _reduced(values: np.ndarray) -> np.ndarray:
+    """Means of neighbours, so that at most `MOST_ROWS` by `MOST_COLUMNS` are left."""
+    for axis, most in ((0, MOST_ROWS), (1, MOST_COLUMNS)):
+        count = values.shape[axis]
+        if count > most:
+            starts = np.arange(most) * count // most
+            sums = np.add.reduceat(values, starts, axis=axis)
+            widths = np.diff([*starts, count])
+            values = sums / (widths[:, np.newaxis] if axis == 0 else widths)
+    return values
+
+
+@cache
+def _palette(name: str) -> np.ndarray:
+    import matplotlib as mpl
+
+    return (mpl.colormaps[name](np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(np.uint8)
+
+
+@cache
+def _error_palette() -> np.ndarray:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("error", ERROR_STOPS)
+    return (colours(np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(np.uint8)

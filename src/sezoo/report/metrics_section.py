@@ -1,0 +1,197 @@
+"""The section on metrics: means with intervals, how the change is spread over clips, and against the input's SNR."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
+from sezoo.report.evaluation_facts import EvaluationFacts, VersionFacts, facts_of_metric
+from sezoo.report.facts import RunFacts
+from sezoo.report.figures import INK, MUTED, colour_of, drawing, plain
+from sezoo.report.words import MINUS, NOTHING, change_text, change_tone, mean_text, signed
+from sezoo.scores import NOISY, Mean
+from sezoo.wording import counted
+
+__all__ = ["metrics_section"]
+
+INPUT_SNR = ("snr", "si_snr", "sisnr")
+MOST_ROWS = 50
+MARKERS = "osD^vPX" * 4
+
+
+def metrics_section(facts: RunFacts) -> Section | None:
+    """What the evaluation scored; None where there was none."""
+    found = facts.evaluation
+    if found is None:
+        return None
+    blocks: list[Block] = [_means(found)]
+    if found.metric and (pictures := list(_pictures(found, found.metric))):
+        blocks.append(Pictures(pictures))
+    if found.settings:
+        blocks += [Heading("What the board's settings cost"), _settings(found)]
+    blocks += _missing(found)
+    return Section("metrics", "Metrics", blocks)
+
+
+def _heading(metric: str) -> str:
+    facts = facts_of_metric(metric)
+    return f"{facts.label} {facts.unit}".strip()
+
+
+def _means(found: EvaluationFacts) -> Table:
+    metrics = found.metrics
+    rows = [[Cell("noisy"), *(_mean(found.noisy.get(metric), metric) for metric in metrics)]]
+    rows += [
+        [Cell(version.label), *(_mean(version.means.get(metric), metric) for metric in metrics)]
+        for version in found.versions
+    ]
+    rules = [len(rows)]
+    for version in found.versions:
+        changes = (version.improvement.get(metric) for metric in metrics)
+        rows.append([Cell(f"{version.label} {MINUS} noisy"), *map(_change, changes, metrics)])
+    rules.append(len(rows))
+    for version in found.versions[1:]:
+        changes = (found.change(version.name, found.reference.name, metric) for metric in metrics)
+        rows.append([Cell(f"{version.label} {MINUS} {found.reference.label}"), *map(_change, changes, metrics)])
+    length = f"{found.seconds:.0f} s" if found.seconds < 100 else f"{found.seconds / 60:.0f} min"
+    return Table(
+        ["", *map(_heading, metrics)],
+        "t" + "n" * len(metrics),
+        rows,
+        f"Means over {counted(found.clips, 'clip')}, {length}, with 95 % intervals (bootstrap over clips). Changes are "
+        f"coloured where their interval leaves zero out.",
+        rules,
+    )
+
+
+def _mean(mean: Mean | None, metric: str) -> Cell:
+    if mean is None:
+        return Cell(NOTHING, "quiet")
+    half = facts_of_metric(metric).form.format((mean.high - mean.low) / 2)
+    return Cell(mean_text(mean, metric), detail=f"±{half}" if mean.clips > 1 else "")
+
+
+def _change(mean: Mean | None, metric: str) -> Cell:
+    if mean is None:
+        return Cell(NOTHING, "quiet")
+    low, high = (signed(end, facts_of_metric(metric).form) for end in (mean.low, mean.high))
+    detail = f"{low} to {high}" if mean.clips > 1 and low != high else ""
+    return Cell(change_text(mean, metric), change_tone(mean, metric), detail=detail)
+
+
+def _differences(found: EvaluationFacts, version: str, against: str, metric: str, of: str = "") -> np.ndarray:
+    """Of every clip that has both: (clips, 2) of a score `of` the noisy clip (zero where there is none) and change."""
+    rows = [
+        (clip.scores[NOISY].get(of, 0.0) if of else 0.0, clip.scores[version][metric] - clip.scores[against][metric])
+        for clip in found.scores
+        if metric in clip.scores[version] and metric in clip.scores[against] and (not of or of in clip.scores[NOISY])
+    ]
+    return np.array(rows, float).reshape(-1, 2)
+
+
+def _pictures(found: EvaluationFacts, metric: str) -> Iterator[Picture]:
+    label, others = facts_of_metric(metric).label, found.versions[1:]
+    if others:
+        yield from _spread(found, metric, others, found.reference.name, found.reference.label)
+    else:
+        yield from _spread(found, metric, found.versions, NOISY, "noisy")
+    of = next((name for name in INPUT_SNR if name in found.noisy), metric)
+    what = "SNR of the noisy clip, dB" if of in INPUT_SNR else f"{label} of the noisy clip"
+    yield from _against(found, metric, found.versions, NOISY, "noisy", of, what)
+    if others:
+        yield from _against(found, metric, others, found.reference.name, found.reference.label, of, what)
+
+
+def _spread(
+    found: EvaluationFacts, metric: str, versions: Sequence[VersionFacts], against: str, name: str
+) -> Iterator[Picture]:
+    label = facts_of_metric(metric).label
+    told = []
+    title = f"Change in {label} from {name}, clip by clip"
+    with drawing("spread", title, _side(metric), height=250) as made:
+        ax = made.axes
+        for version in versions:
+            changes = np.sort(_differences(found, version.name, against, metric)[:, 1])
+            if not changes.size:
+                continue
+            share = (np.arange(changes.size) + 0.5) / changes.size
+            marker = {"marker": "o", "markersize": 3.5} if changes.size <= 60 else {}
+            ax.plot(changes, 100 * share, color=colour_of(version.name), linewidth=1.4, label=version.label, **marker)
+            told.append(f"{version.label}: half of the clips change by less than {np.median(changes):+.3f}")
+        ax.axvline(0, color=MUTED, linewidth=0.8)
+        ax.set_xlabel(f"change in {label}")
+        ax.set_ylabel("% of clips below")
+        ax.set_ylim(0, 100)
+        plain(ax)
+        _legend(ax)
+        made.alt = f"{title}, as cumulative curves. {'; '.join(told)}."
+    if told:
+        yield made.picture
+
+
+def _side(metric: str) -> str:
+    return f"{'Left' if facts_of_metric(metric).higher_is_better else 'Right'} of the line: worse."
+
+
+def _against(
+    found: EvaluationFacts, metric: str, versions: Sequence[VersionFacts], against: str, name: str, of: str, what: str
+) -> Iterator[Picture]:
+    label = facts_of_metric(metric).label
+    title = f"Change in {label} from {name}, by the input"
+    told = []
+    with drawing(f"against-{against}", title, "A dot is a clip.", height=250) as made:
+        ax = made.axes
+        for version, marker in zip(versions, MARKERS, strict=False):
+            points = _differences(found, version.name, against, metric, of)
+            if not points.size:
+                continue
+            size = 18 if len(points) <= 100 else 7
+            style = {"s": size, "color": colour_of(version.name), "marker": marker, "alpha": 0.75, "linewidth": 0}
+            ax.scatter(*points.T, label=version.label, **style)
+            told.append(f"{version.label} from {points[:, 1].min():+.2f} to {points[:, 1].max():+.2f}")
+        ax.axhline(0, color=MUTED, linewidth=0.8)
+        ax.set_xlabel(what)
+        ax.set_ylabel(f"change in {label}")
+        plain(ax)
+        _legend(ax)
+        made.alt = f"{title}: scatter plot over the {what}. {'; '.join(told)}."
+    if told:
+        yield made.picture
+
+
+def _legend(ax) -> None:
+    if ax.get_legend_handles_labels()[0]:
+        style = {"frameon": False, "fontsize": 9.5, "labelcolor": INK, "handlelength": 1.2, "borderpad": 0}
+        ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, columnspacing=1.2, **style)
+
+
+def _settings(found: EvaluationFacts) -> Table:
+    several = len({cost.model for cost in found.settings}) > 1
+    rows = [
+        [
+            Cell(f"{cost.model}, without {cost.setting}" if several else f"without {cost.setting}"),
+            *(_change(cost.costs.get(metric), metric) for metric in found.metrics),
+        ]
+        for cost in found.settings
+    ]
+    headings = ["", *map(_heading, found.metrics)]
+    return Table(
+        headings, "t" + "n" * len(found.metrics), rows, "The change of the scores on the board without each setting."
+    )
+
+
+def _missing(found: EvaluationFacts) -> Iterator[Block]:
+    """The clips that could not be scored or used, with the reasons."""
+    rows = [[Cell(name), Cell("all"), Cell("left out"), Cell(reason)] for name, reason in found.left_out.items()]
+    for each in found.not_scored:
+        label = facts_of_metric(each["metric"]).label
+        rows.append([Cell(each["clip"]), Cell(each["version"]), Cell(label), Cell(each["reason"])])
+    yield Heading("Clips that could not be scored")
+    if not rows:
+        yield Text("None: every clip of the test set has every score.")
+        return
+    more = f" The first {MOST_ROWS} of {len(rows)}; all are in evaluation.json." if len(rows) > MOST_ROWS else ""
+    caption = f"{len(found.left_out)} left out, {counted(len(found.not_scored), 'score')} missing.{more}"
+    yield Table(["clip", "version", "metric", "reason"], "cttw", rows[:MOST_ROWS], caption)

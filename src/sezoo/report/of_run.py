@@ -1,0 +1,37 @@
+"""The report at the end of a run: written, told and tracked; what goes wrong with it does not fail the run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sezoo.files import shown
+from sezoo.report.environment import write_environment
+from sezoo.report.names import REPORT
+from sezoo.run import Run
+
+__all__ = ["REPORT", "write_run_report"]
+
+log = logging.getLogger(__name__)
+
+
+def write_run_report(run: Run) -> Path | None:
+    """Write the report of a run that has done all its services.
+
+    Returns
+    -------
+    path : of the page; None where it could not be written, which the log says with the reason, and with --debug where
+        in the program.
+    """
+    try:
+        from sezoo.report.page import report_of  # what draws and encodes loads here
+
+        write_environment(run.folder)
+        path = report_of(run.folder)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        log.warning("no report: %s", reason, exc_info=log.isEnabledFor(logging.DEBUG))
+        return None
+    log.info("report: %s", shown(path))
+    run.tracker.artifact(path, "report")
+    return path

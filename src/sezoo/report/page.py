@@ -1,0 +1,85 @@
+"""The page of one run: its facts, put into sections, put into the template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sezoo.files import write_text
+from sezoo.report.blocks import Section, Text
+from sezoo.report.chip_section import chip_section
+from sezoo.report.error_section import error_section
+from sezoo.report.facts import RunFacts, read_run
+from sezoo.report.making_section import making_section
+from sezoo.report.metrics_section import metrics_section
+from sezoo.report.names import REPORT
+from sezoo.report.players import HOW_TO_LISTEN, listened_players
+from sezoo.report.rendering import rendered
+from sezoo.report.sound import MOST_BYTES
+from sezoo.report.training_section import training_section
+from sezoo.report.verdict import key_numbers, verdict
+
+__all__ = ["LARGEST", "page_of", "report_of"]
+
+LARGEST = 4_900_000
+"""Bytes of a page: sounds are shortened until it is smaller."""
+
+FEWEST_BYTES = 200_000
+"""Of sounds, below which they are not what makes a page large."""
+
+TRAINING_SHARE = 1 / 3
+"""Of the room for sounds, where the evaluation's clips take the rest."""
+
+
+def report_of(folder: Path) -> Path:
+    """Write `report.html` into a run's folder, from the files in it alone.
+
+    Returns
+    -------
+    path : of the page.
+
+    Raises
+    ------
+    UserError : the folder is none of a run, a file of it is torn, or the page cannot be written.
+    """
+    path = folder / REPORT
+    write_text(path, page_of(folder))
+    return path
+
+
+def page_of(folder: Path) -> str:
+    """The page of a run as text; errors as for `report_of`."""
+    facts, room = read_run(folder), float(MOST_BYTES)
+    while True:
+        page = rendered(
+            title=facts.name,
+            about=f"{facts.mode.replace('_', ' ')} · {facts.setting('general', 'project_name') or ''}".strip(" ·"),
+            when=facts.log.started,
+            verdict=verdict(facts),
+            numbers=key_numbers(facts),
+            sections=_sections(facts, room),
+        )
+        if len(page.encode()) <= LARGEST or room < FEWEST_BYTES:
+            return page
+        room /= 2  # shorter clips
+
+
+def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
+    """Those that the run has something for, with so many bytes of sound."""
+    of_training = room * TRAINING_SHARE if facts.listened and facts.training and facts.training.sounds else 0.0
+    sections = [
+        _listening(facts, room - of_training),
+        training_section(facts, of_training or room),
+        error_section(facts),
+        metrics_section(facts),
+        chip_section(facts),
+        making_section(facts),
+    ]
+    return [section for section in sections if section is not None]
+
+
+def _listening(facts: RunFacts, room: float) -> Section | None:
+    players = listened_players(facts, room)
+    if not players:
+        return None
+    return Section("listening", "Listening", [Text(f"{HOW_TO_LISTEN} Scores are of the whole clip."), *players])

@@ -1,0 +1,161 @@
+"""Clips as players: every version's sound and spectrogram, the masks and what int8 did to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from sezoo.listening import FOLDER, MASKS, ListenedClip
+from sezoo.report.blocks import Player, PlayerImage, PlayerVersion
+from sezoo.report.evaluation_facts import facts_of_metric
+from sezoo.report.facts import RunFacts
+from sezoo.report.images import mask_error_image, mask_image, spectrogram_image
+from sezoo.report.sound import flac_uri, seconds_that_fit
+from sezoo.report.words import signed
+from sezoo.spectrum import Stft
+
+__all__ = ["HOW_TO_LISTEN", "Sound", "clip_masks", "listened_players", "read_sound", "sound_player", "stft_of_run"]
+
+ORDER = ("noisy", "float", "int8", "int8_board", "int8_patches")
+"""In which versions get the keys: what the board does before what explains it; the clean clip comes last."""
+
+MOST_VERSIONS = 9
+
+HOW_TO_LISTEN = (
+    "Keys 1 to 9 switch between the versions of the clip used last and keep the position; space plays and pauses, left "
+    "and right move by a second."
+)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A version of a clip that is to be heard."""
+
+    name: str
+    label: str
+    wave: np.ndarray
+    rate: int
+    bytes: int
+    scores: str = ""
+
+
+def stft_of_run(facts: RunFacts) -> Stft:
+    """The transform of the run, for its spectrograms."""
+    settings = facts.setting("preprocessing") or {}
+    names = ("n_fft", "hop_length", "win_length", "window")
+    return Stft(**{name: settings[name] for name in names if name in settings})
+
+
+def read_sound(path: Path, name: str, label: str, scores: str = "") -> Sound:
+    """Read a file of one channel."""
+    wave, rate = soundfile.read(path, dtype="float32")
+    return Sound(name, label, wave, rate, path.stat().st_size, scores)
+
+
+def listened_players(facts: RunFacts, room: float) -> list[Player]:
+    """A player for each clip that the evaluation has kept; files that are gone are left out.
+
+    Parameters
+    ----------
+    room : bytes for their sounds.
+    """
+    clips = {clip.folder: (clip, _sounds(facts.folder / FOLDER / clip.folder, clip)) for clip in facts.listened}
+    clips = {key: (clip, sounds) for key, (clip, sounds) in clips.items() if sounds}
+    longest = seconds_that_fit(
+        {key: (clip.seconds, sum(sound.bytes for sound in sounds)) for key, (clip, sounds) in clips.items()},
+        room,
+    )
+    stft = stft_of_run(facts)
+    return [
+        sound_player(
+            f"clip-{key}", clip.name, _about(clip, longest), sounds, stft, longest, _images(facts, clip, longest)
+        )
+        for key, (clip, sounds) in clips.items()
+    ]
+
+
+def sound_player(
+    id: str,
+    title: str,
+    about: str,
+    sounds: Sequence[Sound],
+    stft: Stft,
+    longest: float = math.inf,
+    images: Sequence[PlayerImage] = (),
+) -> Player:
+    """A player of these sounds, cut to `longest` seconds; spectrograms are as loud as the loudest of the first."""
+    rate = sounds[0].rate
+    samples = min(min(len(sound.wave) for sound in sounds), int(min(longest, 3600) * rate))
+    waves = [sound.wave[:samples] for sound in sounds]
+    loudest = 20 * math.log10(float(np.abs(stft.analyse(waves[0])).max()) + 1e-6)
+    versions = [
+        PlayerVersion(sound.label, flac_uri(wave, rate), spectrogram_image(wave, stft, loudest), sound.scores)
+        for sound, wave in zip(sounds, waves, strict=True)
+    ]
+    return Player(id, title, about, samples / rate, rate / 2000, versions, images, _first_heard(sounds))
+
+
+def _first_heard(sounds: Sequence[Sound]) -> int:
+    """The int8 model's, or else the last that is not the clean clip."""
+    names = [sound.name for sound in sounds]
+    return names.index("int8") if "int8" in names else max(0, len(names) - 1 - (names[-1] == "clean"))
+
+
+def clip_masks(facts: RunFacts, clip: ListenedClip) -> dict[str, np.ndarray]:
+    """The clip's masks by version, (bins, frames) float32; empty where they are gone."""
+    path = facts.folder / FOLDER / clip.folder / MASKS
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as masks:
+        return {name: masks[name].astype(np.float32) for name in clip.masks if name in masks}
+
+
+def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
+    versions = {version.name: version for version in clip.versions}
+    last = [name for name in versions if name == "clean"]
+    first = [name for name in ORDER if name in versions]
+    names = [*first, *(name for name in versions if name not in (*first, *last)), *last][:MOST_VERSIONS]
+    return [
+        read_sound(folder / version.file, name, version.label, _scores(version.scores))
+        for name, version in ((name, versions[name]) for name in names)
+        if (folder / version.file).is_file()
+    ]
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    """The first three in words: `PESQ 2.025, STOI 0.9232`."""
+    told = []
+    for name, value in list(scores.items())[:3]:
+        metric = facts_of_metric(name)
+        told.append(f"{metric.label} {metric.form.format(value)} {metric.unit}".strip())
+    return ", ".join(told)
+
+
+def _about(clip: ListenedClip, longest: float) -> str:
+    told = clip.why
+    if clip.metric and clip.change is not None:
+        metric = facts_of_metric(clip.metric)
+        told += f": {signed(clip.change, metric.form)} {metric.unit}".rstrip()
+    if min(clip.seconds, longest) < clip.clip_seconds - 0.05:
+        end = clip.start + min(clip.seconds, longest)
+        told += f"; from {clip.start:.1f} to {end:.1f} s of its {clip.clip_seconds:.1f} s"
+    return told
+
+
+def _images(facts: RunFacts, clip: ListenedClip, longest: float) -> tuple[PlayerImage, ...]:
+    frames = int(min(longest, clip.seconds) * clip.sample_rate / clip.hop_length) + 1
+    masks = {name: mask[:, :frames] for name, mask in clip_masks(facts, clip).items()}
+    labels = {version.name: version.label for version in clip.versions}
+    images = [PlayerImage(f"mask, {labels.get(name, name)}", mask_image(mask), "mask") for name, mask in masks.items()]
+    if len(masks) > 1:
+        (_, exact), (_, rounded) = list(masks.items())[:2]
+        error = rounded - exact
+        limit = max(0.02, float(np.percentile(np.abs(error), 99.5)))
+        told = f"mask error, {' minus '.join(list(masks)[1::-1])}: RMS {np.sqrt(np.mean(np.square(error))):.3f}"
+        images.append(PlayerImage(told, mask_error_image(error, limit), f"error {limit:.2f}"))
+    return tuple(images)

@@ -1,0 +1,88 @@
+"""The section on training: curves over the epochs, the best epoch, and examples to listen to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
+from sezoo.report.facts import RunFacts
+from sezoo.report.figures import COLOURS, drawing, plain
+from sezoo.report.players import HOW_TO_LISTEN, read_sound, sound_player, stft_of_run
+from sezoo.report.sound import seconds_that_fit
+from sezoo.report.training_facts import COLUMNS, TrainingFacts
+from sezoo.wording import counted
+
+__all__ = ["training_section"]
+
+MARKED = 25
+"""Epochs up to which each has a dot."""
+
+
+def training_section(facts: RunFacts, room: float) -> Section | None:
+    """How a training went; None where there was none.
+
+    Parameters
+    ----------
+    room : bytes for its sounds.
+    """
+    found = facts.training
+    if found is None:
+        return None
+    best = (
+        f", the best by {COLUMNS.get(found.metric, found.metric)} is {found.best_epoch} (the upright line)"
+        if found.best_epoch
+        else ""
+    )
+    blocks: list[Block] = [
+        Text(f"{counted(len(found.epochs), 'epoch')}{best}. {_of_what(facts)}"),
+        Pictures(list(_curves(found))),
+        *_examples(facts, found, room),
+    ]
+    return Section("training", "Training", blocks)
+
+
+def _of_what(facts: RunFacts) -> str:
+    settings = facts.setting("training") or {}
+    told = {"optimizer": "optimizer", "loss": "loss", "lr_schedule": "learning rate", "batch_size": "batches of"}
+    words = ", ".join(f"{name} {settings[key]}" for key, name in told.items() if key in settings)
+    data = f"; {facts.log.trained}" if facts.log.trained else ""
+    return f"{words[:1].upper()}{words[1:]}{data}." if words else ""
+
+
+def _curves(found: TrainingFacts) -> Iterator[Picture]:
+    for name, values in found.columns.items():
+        known = [(value, epoch) for value, epoch in zip(values, found.epochs, strict=True) if value is not None]
+        if not known:
+            continue
+        title = COLUMNS.get(name, name)
+        with drawing(f"curve-{name}", title, width=244, height=165) as made:
+            ax = made.axes
+            marker = "o" if len(found.epochs) <= MARKED else None
+            shown = [math.nan if value is None else value for value in values]
+            ax.plot(found.epochs, shown, color=COLOURS["float"], linewidth=1.4, marker=marker, markersize=3)
+            if found.best_epoch is not None:
+                ax.axvline(found.best_epoch, color=COLOURS["int8"], linewidth=1)
+            ax.set_xlabel("epoch")
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            plain(ax)
+            (first, _), (last, _) = known[0], known[-1]
+            made.alt = f"{title} over the epochs: from {first:.4g} to {last:.4g}."
+        yield made.picture
+
+
+def _examples(facts: RunFacts, found: TrainingFacts, room: float) -> Iterator[Block]:
+    if not found.sounds:
+        return
+    yield Heading("Examples to listen to")
+    if not facts.listened:
+        yield Text(HOW_TO_LISTEN)
+    examples = [
+        (each.name, [read_sound(path, name, name) for name, path in each.files.items()]) for each in found.sounds
+    ]
+    # FLAC takes about half of what WAV takes.
+    lengths = {name: (len(sounds[0].wave) / sounds[0].rate, sum(sound.bytes for sound in sounds) // 2)
+               for name, sounds in examples}  # fmt: skip
+    longest = seconds_that_fit(lengths, room)
+    for index, (name, sounds) in enumerate(examples, 1):
+        yield sound_player(f"example-{index}", name, "", sounds, stft_of_run(facts), longest)

@@ -1,0 +1,96 @@
+"""Numbers as the report writes them."""
+
+from __future__ import annotations
+
+from sezoo.report.evaluation_facts import facts_of_metric
+from sezoo.scores import Mean
+
+__all__ = [
+    "MINUS",
+    "NOTHING",
+    "bytes_text",
+    "change_text",
+    "change_tone",
+    "count_text",
+    "db_text",
+    "listed",
+    "mean_text",
+    "percent_text",
+    "range_text",
+    "signed",
+]
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+"""In the cell of a table where there is no value."""
+
+
+def bytes_text(size: float | None) -> str:
+    """`512 B`, `96 KiB`, `1.53 MiB`."""
+    if size is None:
+        return ""
+    for unit, whole in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= 0.9995 * whole:
+            return f"{size / whole:.3g} {unit}" if size < 999.5 * whole else f"{size / whole:.0f} {unit}"
+    return f"{size:.0f} B"
+
+
+def count_text(count: float | None) -> str:
+    """`870`, `12.4 k`, `63.5 M`, `1.59 G`."""
+    if count is None:
+        return ""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def percent_text(share: float | None) -> str:
+    """`4.2 %`, `137 %`."""
+    if share is None:
+        return ""
+    return f"{100 * share:.2g} %" if share < 0.0995 else f"{100 * share:.0f} %"
+
+
+def db_text(value: float | None) -> str:
+    """`29.3`; nothing where it is unknown."""
+    return "" if value is None else f"{value:.1f}"
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """`-7.8 to 14`; nothing where it is unknown."""
+    if low is None or high is None:
+        return ""
+    tiny = 1e-4 * (high - low)
+    low, high = (0.0 if abs(end) < tiny else end for end in (low, high))
+    return f"{low:.3g} to {high:.3g}".replace("-", MINUS)
+
+
+def mean_text(mean: Mean | None, metric: str) -> str:
+    """A mean without its interval."""
+    return "" if mean is None else facts_of_metric(metric).form.format(mean.value)
+
+
+def change_text(mean: Mean | None, metric: str) -> str:
+    """A change, with its sign."""
+    return "" if mean is None else signed(mean.value, facts_of_metric(metric).form)
+
+
+def signed(value: float, form: str) -> str:
+    """A value with its sign, `+0.3`, `-0.3`; without one where nothing but zeros would be seen."""
+    text = form.format(abs(value))
+    if not text.strip("0.e+-"):
+        return "0"
+    return f"{'+' if value > 0 else MINUS}{text}"
+
+
+def change_tone(mean: Mean | None, metric: str) -> str:
+    """Whether a change is good or bad; nothing where its interval has zero in it."""
+    if mean is None or mean.low <= 0 <= mean.high:
+        return ""
+    return "good" if (mean.value > 0) == facts_of_metric(metric).higher_is_better else "bad"
+
+
+def listed(words: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""

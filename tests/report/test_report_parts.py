@@ -1,0 +1,115 @@
+"""The small parts of the page: pictures, ranges, numbers, boards."""
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from sezoo.report.boards import board_fits
+from sezoo.report.facts import read_run
+from sezoo.report.figures import COLOURS, drawing
+from sezoo.report.images import palette_png, spectrogram_image
+from sezoo.report.quantization_facts import TensorFacts
+from sezoo.report.ranges import range_drawing
+from sezoo.report.words import bytes_text, change_tone, count_text, listed, percent_text, range_text, signed
+from sezoo.scores import Mean
+from sezoo.spectrum import Stft
+
+
+def test_an_image_with_a_palette_is_read_as_it_was_written():
+    palette = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], np.uint8)
+    indices = np.array([[0, 1, 2, 1], [2, 2, 0, 1]], np.uint8)
+    read = imread(io.BytesIO(palette_png(indices, palette)), format="png")
+    np.testing.assert_array_equal((read[..., :3] * 255).round().astype(np.uint8), palette[indices])
+
+
+def test_a_tone_is_a_bright_line_where_its_frequency_is():
+    import base64
+
+    wave = np.sin(2 * np.pi * 2000 * np.arange(16000, dtype=np.float32) / 16000)
+    content = base64.b64decode(spectrogram_image(wave, Stft(), 40.0).partition(",")[2])
+    read = imread(io.BytesIO(content), format="png")[..., :3].sum(axis=2)
+    assert read.shape == (129, 101)
+    assert 129 - read[:, 50].argmax() == pytest.approx(129 * 2000 / 8000, abs=2)
+
+
+def test_a_drawing_has_words_and_the_colours_of_the_page():
+    with drawing("one", "A <title>") as made:
+        made.axes.plot([0, 1], color=COLOURS["int8"])
+        made.axes.set_xlabel("k<Hz")
+        made.alt = 'words with "quotes" & <signs>'
+    svg = str(made.picture.svg)
+    assert 'aria-label="words with &#34;quotes&#34; &amp; &lt;signs&gt;"' in svg
+    assert "var(--int8)" in svg
+    assert COLOURS["int8"] not in svg
+    assert "k&lt;Hz" in svg
+    assert "<metadata" not in svg
+    assert "DejaVu" not in svg
+
+
+def test_two_drawings_share_no_ids():
+    import re
+
+    ids = []
+    for name in ("one", "other"):
+        with drawing(name, "t") as made:
+            made.axes.plot([0, 1], marker="o")
+        ids.append({each for each in re.findall(r'id="([^"]+)"', str(made.picture.svg)) if "_" not in each})
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def test_a_range_shows_what_is_used_what_came_and_how_often():
+    tensor = TensorFacts("t", low=-1.0, high=1.0, seen_low=-2.0, seen_high=3.0)
+    assert 'class="used" x="36.0" y="18" width="72.0"' in range_drawing(tensor)
+    assert 'class="seen" x="0.0"' in range_drawing(tensor)
+    assert "histogram" not in range_drawing(tensor)
+    counted = TensorFacts("t", low=-1.0, high=1.0, histogram=[1, 10, 0], histogram_low=-2.0, histogram_high=4.0)
+    assert 'class="histogram"' in range_drawing(counted)
+    assert range_drawing(TensorFacts("t")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (bytes_text(1_600_000), "1.53 MiB"),
+        (bytes_text(1023), "1023 B"),
+        (count_text(63_528_960), "63.5 M"),
+        (percent_text(1.316), "132 %"),
+        (percent_text(0.0421), "4.2 %"),
+        (signed(-0.0731, "{:.3f}"), "−0.073"),  # noqa: RUF001
+        (signed(-0.0001, "{:.3f}"), "0"),
+        (signed(0.0, "{:.2e}"), "0"),
+        (signed(2e-7, "{:.2e}"), "+2.00e-07"),
+        (range_text(-7.77, 14.0), "−7.77 to 14"),  # noqa: RUF001
+        (range_text(8.4e-7, 24.8), "0 to 24.8"),
+        (listed(["a", "b", "c"]), "a, b and c"),
+    ],
+)
+def test_numbers_are_short(text, expected):
+    assert text == expected
+
+
+def test_a_change_is_good_or_bad_where_it_is_no_chance():
+    assert change_tone(Mean(0.1, 0.05, 0.2, 9), "pesq") == "good"
+    assert change_tone(Mean(0.1, 0.05, 0.2, 9), "mse") == "bad"
+    assert change_tone(Mean(0.1, -0.05, 0.2, 9), "pesq") == ""
+
+
+def test_boards_are_held_against_the_program_on_their_core(full_run):
+    fits = {fit.name: fit for fit in board_fits(read_run(full_run))}
+    large, small = fits["STM32N6570-DK"], fits["NUCLEO-F401RE"]
+    assert large.fits
+    assert large.load == pytest.approx(13e6 / 0.3 / 800e6)
+    assert small.too_much == ["flash", "time"]  # a cortex-m4 has the instructions of the cortex-m7
+    assert small.load == pytest.approx(83e6 / 0.3 / 84e6)
+
+
+def test_without_a_program_the_weights_alone_are_held_against_boards(bare_run):
+    (bare_run / "saved_models").mkdir()
+    (bare_run / "saved_models" / "quantized_model_int8.onnx").write_bytes(bytes(1024 * 1024))
+    fits = {fit.name: fit for fit in board_fits(read_run(bare_run))}
+    assert fits["NUCLEO-F401RE"].too_much == ["flash"]
+    assert fits["NUCLEO-H743ZI2"].flash == pytest.approx(0.5)
+    assert fits["NUCLEO-H743ZI2"].ram is None
