@@ -137,3 +137,17 @@ def test_missing_tools_are_told_before_anything_is_measured(here, monkeypatch):
     with pytest.raises(UserError, match=r"no compiler for Cortex-M was found: .*sezoo\[mcu\]"):
         benchmarked(here / "run", targets=["host", "cortex-m7"])
     assert not (here / "run").exists()
+
+
+def test_what_other_targets_measured_is_not_lost(tmp_path, monkeypatch):
+    """A target that fails is told at the end, with an error; the table and the file have the others."""
+    from sezoo.benchmarking import service
+
+    def refused(run, model):
+        raise UserError("the cloud is away")
+
+    monkeypatch.setattr(service, "_by_st_edge_ai", refused)
+    monkeypatch.setattr(service, "check_benchmarking", lambda config: None)
+    with pytest.raises(UserError, match="not measured: stedgeai: the cloud is away"):
+        benchmarked(tmp_path / "out", targets=["host", "stedgeai"], runs=2)
+    assert "host" in (tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from sezoo.benchmarking.host import HOST, measure_host
 from sezoo.benchmarking.results import PATCH, Benchmark, LayerCost, Measurement, write_benchmark
 from sezoo.benchmarking.table import print_benchmark
 from sezoo.config.sections import Config
+from sezoo.errors import UserError
 from sezoo.files import shown
 from sezoo.onnx_file import load_onnx
 from sezoo.patch_lengths import patch_lengths
@@ -54,13 +55,21 @@ def benchmark(run: Run) -> Benchmark:
     check_benchmarking(run.config)
     model = run.artefacts.int8_static or run.config.model.onnx_path
     found: list[Measurement] = []
+    failed: dict[str, UserError] = {}
     for target in dict.fromkeys(settings.targets):
-        if target == HOST:
-            found += measure_host(run)
-        elif target == STEDGEAI:
-            found.append(_by_st_edge_ai(run, model))
-        else:
-            found.append(measure_emulated(run, model, target))
+        try:
+            if target == HOST:
+                found += measure_host(run)
+            elif target == STEDGEAI:
+                found.append(_by_st_edge_ai(run, model))
+            else:
+                found.append(measure_emulated(run, model, target))
+        except UserError as error:  # what the other targets measure is not lost
+            if len(settings.targets) == 1:
+                raise
+            failed[target] = error
+    if not found:
+        raise next(iter(failed.values()))
     result = Benchmark(settings.board, tuple(found))
     path = write_benchmark(result, run.folder)
     save_benchmark_figure(run.folder / FIGURE, result)
@@ -70,6 +79,9 @@ def benchmark(run: Run) -> Benchmark:
         if one.milliseconds is not None:
             run.tracker.metrics({f"ms_{one.target}_{one.model}_{one.what}".replace(" ", "_"): one.milliseconds})
     run.tracker.artifact(path, "benchmark")
+    if failed:
+        told = "; ".join(f"{target}: {error}" for target, error in failed.items())
+        raise UserError(f"benchmarking.targets: not measured: {told}")
     return result
 
 

@@ -20,7 +20,12 @@ def check_transform(config: Config) -> None:
     ------
     UserError : a transform of another length than a power of two, or another one that the board does not have.
     """
-    spectrum = config.preprocessing
+    spectrum, threshold = config.preprocessing, config.deployment.output_silence_threshold
+    if threshold > 0:
+        raise UserError(
+            f"deployment.output_silence_threshold: found {threshold:g}; allowed: 0 dBFS or less, as all sound is below "
+            "full scale and would be silenced"
+        )
     if spectrum.n_fft & (spectrum.n_fft - 1) or spectrum.n_fft < 16:
         near = max(16, 1 << spectrum.n_fft.bit_length())
         raise UserError(

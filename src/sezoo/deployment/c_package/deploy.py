@@ -102,6 +102,8 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     log.info("C package: %s", shown(package))
     for line in report.told():
         log.info("%s", line)
+    for line in report.too_much_for(config.deployment.hardware_setup.board):
+        log.warning("deployment.hardware_setup.board: %s", line)
     run.tracker.metrics(report.metrics())
 
 

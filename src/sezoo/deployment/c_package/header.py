@@ -55,7 +55,8 @@ _HEADER = """\
            sezoo_process(&denoiser, in, out);
        }
 
-   Nothing is allocated, and nothing but memcpy, memmove and memset is needed of a library. */
+   Nothing is allocated, and nothing but memcpy, memmove and memset is needed of a library; of one for mathematics
+   sqrtf, where the core has no floating-point unit of Arm's. */
 #ifndef SEZOO_DENOISER_H
 #define SEZOO_DENOISER_H
 

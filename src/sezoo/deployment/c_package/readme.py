@@ -76,7 +76,8 @@ def _exact(report: DeploymentReport) -> str:
 _README = """\
 # A denoiser for speech in C
 
-Made of the int8 model `{model}`. C99, without a heap, and without a library but for `memcpy`, `memmove` and `memset`.
+Made of the int8 model `{model}`. C99, without a heap, and without a library but for `memcpy`, `memmove` and `memset`
+(and `sqrtf`, link with `-lm`, where the core has no floating-point unit of Arm's).
 {how}
 
 | | |

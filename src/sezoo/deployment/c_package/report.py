@@ -19,10 +19,13 @@ from sezoo.files import write_text
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.waveform import snr
+from sezoo.targets.boards import BOARDS
 
 __all__ = ["REPORT", "DeploymentReport", "write_report"]
 
 REPORT = "deployment.json"
+
+_SMALLER = "take deployment.engine: stream, a shorter patch, or a smaller network"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +95,24 @@ class DeploymentReport:
             wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"{self.wave_snr:.0f} dB from each other"
             core, numpy = self.pesq["core"], self.pesq["reference"]
             yield f"{self.recording.told}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waves {wave}"
+
+    def too_much_for(self, board: str) -> Iterator[str]:
+        """What of a board is too little for it: memory, or time by the estimate of an instruction a cycle."""
+        facts, program = BOARDS[board], self.program
+        ram = program.arena_bytes + program.state_bytes
+        if ram > facts.ram:
+            yield f"{board} has {facts.ram / 1024:.0f} KiB of RAM, the package needs {ram / 1024:.0f}: {_SMALLER}"
+        if (run := self.emulated) is None:
+            return
+        if run.size.flash > facts.flash:
+            yield f"{board} has {facts.flash / 1024:.0f} KiB of flash, the package needs {run.size.flash / 1024:.0f}"
+        instructions = run.figures.instructions / run.figures.calls
+        seconds = program.engine.new * program.stft.hop_length / self.settings.sample_rate
+        if instructions > facts.clock_mhz * 1e6 * seconds:
+            yield (
+                f"{board} cannot keep up: {instructions / 1e6:.1f} million instructions for {1000 * seconds:.0f} ms of "
+                f"sound, at {facts.clock_mhz:g} MHz: {_SMALLER}"
+            )
 
     def metrics(self) -> dict[str, float]:
         """For the experiment tracking."""
