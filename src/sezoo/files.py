@@ -12,7 +12,16 @@ from pathlib import Path
 
 from sezoo.errors import UserError
 
-__all__ = ["check_writable", "filled_aside", "reason_of", "shown", "unused_path", "write_text", "written_aside"]
+__all__ = [
+    "check_writable",
+    "filled_aside",
+    "reason_of",
+    "shown",
+    "tell_replaced",
+    "unused_path",
+    "write_text",
+    "written_aside",
+]
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +106,12 @@ def check_writable(folder: Path, key: str) -> None:
             pass
     except OSError as error:
         raise UserError(f"{key}: cannot write to the folder {shown(folder)}: {reason_of(error)}") from error
+
+
+def tell_replaced(path: Path) -> None:
+    """Say in the log that a file which is there will be replaced."""
+    if path.exists():
+        log.warning("%s was there already: it is replaced", shown(path))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sezoo.files import write_text
+from sezoo.files import tell_replaced, write_text
 from sezoo.targets.boards import BOARDS, BoardFacts
 
 __all__ = [
@@ -168,6 +168,7 @@ def write_benchmark(benchmark: Benchmark, folder: Path) -> Path:
         "fits": [_fit(fit) for fit in benchmark.fits],
     }
     path = folder / BENCHMARK
+    tell_replaced(path)
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     return path
 

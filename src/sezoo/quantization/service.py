@@ -98,7 +98,8 @@ def quantize(run: Run) -> QuantizedModels:
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
-    log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead))
+    if config.deployment is None or config.deployment.engine == "patch":  # a stream has the whole clip's masks
+        log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead))
 
     static = with_static_shape(result.model, frames)
     patch = magnitudes.patch(frames * (VERIFIED_CALLS if states_of(static) else 1))

@@ -15,7 +15,7 @@ from sezoo.deployment.c_package.emulated_run import EmulatedRun
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.recording import Recording
-from sezoo.files import write_text
+from sezoo.files import tell_replaced, write_text
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.waveform import snr
@@ -166,5 +166,6 @@ def write_report(report: DeploymentReport, folder: Path) -> Path:
             "waves_are_equal": report.wave_snr is not None and bool(np.isinf(report.wave_snr)),
         }
     path = folder / REPORT
+    tell_replaced(path)
     write_text(path, json.dumps(content, indent=2) + "\n")
     return path

@@ -145,6 +145,10 @@ static void write_header(int file, int32_t samples)
 
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], argv[2]) == 0) {
+        print("the recording would be overwritten: name another file\n");
+        return 2;
+    }
     const int noisy = file_open(argc > 1 ? argv[1] : "noisy.wav", "rb");
     if (noisy < 0) {
         print("there is no recording: noisy.wav\n");

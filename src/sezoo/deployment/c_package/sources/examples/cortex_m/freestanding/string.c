@@ -50,3 +50,11 @@ size_t strlen(const char *text)
     }
     return length;
 }
+
+int strcmp(const char *a, const char *b)
+{
+    for (; *a != 0 && *a == *b; ++a) {
+        ++b;
+    }
+    return (unsigned char)*a - (unsigned char)*b;
+}

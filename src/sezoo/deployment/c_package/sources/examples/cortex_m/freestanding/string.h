@@ -9,5 +9,6 @@ void *memmove(void *to, const void *from, size_t count);
 void *memset(void *to, int value, size_t count);
 int memcmp(const void *a, const void *b, size_t count);
 size_t strlen(const char *text);
+int strcmp(const char *a, const char *b);
 
 #endif
