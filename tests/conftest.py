@@ -21,6 +21,19 @@ def cache(tmp_path_factory):
         os.environ["XDG_CACHE_HOME"] = before
 
 
+WITHOUT_REPORT = {"evaluation", "training", "quantization", "deployment", "prediction", "benchmarking"}
+"""Folders of tests that ask for a service's own files: the page of each run would take longer than the run."""
+
+
+@pytest.fixture(autouse=True)
+def no_page_of_small_runs(request, monkeypatch):
+    """Runs in this process leave no report where nobody looks at it."""
+    if request.path.parent.name in WITHOUT_REPORT:
+        from sezoo.report import of_run
+
+        monkeypatch.setattr(of_run, "write_run_report", lambda run: None)
+
+
 @pytest.fixture
 def client(tmp_path, monkeypatch):
     """MLflow's own client of the folder `mlruns`."""
