@@ -51,3 +51,18 @@ def test_short_speech_is_whole_and_short_noise_goes_on(tmp_path):
         around = noisy - clean
         assert np.count_nonzero(np.abs(around) > 1e-6) > 0.99 * len(around)
     assert len(starts) > 10
+
+
+def test_random_filters_colour_speech_and_noise_differently_and_leave_levels(tmp_path):
+    speech, around = noise(1.0, seed=1), noise(1.0, seed=2)
+    plain, filtered = (source_of(tmp_path, speech, around, random_filters=on) for on in (False, True))
+    tilts = []
+    for (noisy, clean), (other_noisy, other_clean) in zip(all_of(filtered), all_of(plain), strict=True):
+        for wave, other in ((clean, other_clean), (noisy - clean, other_noisy - other_clean)):
+            assert np.mean(wave**2) == pytest.approx(np.mean(other**2), rel=0.05)
+            assert not np.allclose(wave, other, atol=1e-3)
+        spectra = [np.abs(np.fft.rfft(x)) ** 2 for x in (clean, noisy - clean)]
+        tilts.append([np.log10(s[: len(s) // 4].sum() / s[-len(s) // 4 :].sum()) for s in spectra])
+    assert abs(np.corrcoef(np.array(tilts).T)[0, 1]) < 0.7
+    first, again = filtered.example(2, 3), filtered.example(2, 3)
+    np.testing.assert_array_equal(first, again)

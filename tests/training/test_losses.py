@@ -11,7 +11,7 @@ from sezoo.config.sections import Training  # noqa: E402
 from sezoo.metrics import waveform  # noqa: E402
 from sezoo.spectrum import Stft  # noqa: E402
 from sezoo.training.batch import spectral_batch  # noqa: E402
-from sezoo.training.losses import DISTURBANCE_WEIGHT, LOSSES, SI_SNR_WEIGHT, build_loss  # noqa: E402
+from sezoo.training.losses import LOSSES, PESQ_WEIGHT, SI_SNR_WEIGHT, build_loss  # noqa: E402
 from sezoo.training.pesq_disturbance import PesqDisturbance  # noqa: E402
 from sezoo.training.torch_stft import TorchStft  # noqa: E402
 
@@ -78,7 +78,7 @@ def by_numpy():
         "wave_sisnr": -np.mean(si_snrs),
         "compressed": compressed,
         "compressed_sisnr": compressed - SI_SNR_WEIGHT * np.mean(si_snrs),
-        "perceptual": compressed - SI_SNR_WEIGHT * np.mean(si_snrs) + DISTURBANCE_WEIGHT * np.mean(disturbances),
+        "perceptual": compressed - SI_SNR_WEIGHT * np.mean(si_snrs) + PESQ_WEIGHT * np.mean(disturbances),
     }
 
 
@@ -88,6 +88,16 @@ def test_formulas(name, by_numpy):
     loss = loss_of(name, batch, mask_for(batch))
     assert loss.shape == () and loss.dtype == torch.float32
     assert loss.item() == pytest.approx(by_numpy[name], rel=1e-4, abs=1e-4)
+
+
+def test_the_weight_of_pesq():
+    batch = batch_of(*clips(LENGTHS), LENGTHS)
+    mask, stft = mask_for(batch), TorchStft(SMALL)
+    losses = [build_loss("perceptual", stft, pesq_weight=weight)(batch, mask).item() for weight in (0, 0.01, 0.05)]
+    assert losses[0] == pytest.approx(build_loss("compressed_sisnr", stft)(batch, mask).item(), rel=1e-5)
+    assert losses[2] - losses[0] == pytest.approx(5 * (losses[1] - losses[0]), rel=1e-3)
+    assert losses[1] > losses[0]
+    assert build_loss("perceptual", stft)(batch, mask).item() == pytest.approx(losses[1])
 
 
 def test_every_loss_of_the_configuration_is_there():

@@ -150,6 +150,11 @@ class Dataset(Section):
         (-34.0, -14.0), description="mix: lowest and highest level of the speech in dBFS (RMS without its pauses)."
     )
     clip_seconds: Positive = Field(2.0, description="mix: length of a clip in seconds.")
+    random_filters: TrueFalse = Field(
+        False,
+        description="mix: colour the speech and the noise of each training clip by a random filter each, as other "
+        "microphones would; for few recordings.",
+    )
     cache: TrueFalse = Field(True, description="Keep decoded training recordings in memory, 2 bytes a sample.")
     cache_gigabytes: Positive = Field(2.0, description="Most memory that they may take, in GB.")
     skip_bad_files: TrueFalse = Field(

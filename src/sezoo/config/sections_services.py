@@ -73,6 +73,9 @@ class Training(Section):
             "losses need preprocessing.center True.",
         )
     )
+    pesq_weight: NotNegative = Field(
+        0.01, description="perceptual: weight of one unit of PESQ; more of it gives more PESQ, and less SI-SNR."
+    )
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
     )

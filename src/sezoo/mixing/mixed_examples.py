@@ -6,6 +6,7 @@ import numpy as np
 
 from sezoo.audio import BadClipError
 from sezoo.dataset import refused
+from sezoo.mixing.colouring import coloured
 from sezoo.mixing.mixture import mixed
 from sezoo.mixing.recordings import Recordings
 from sezoo.pairs import normalized_alike
@@ -33,16 +34,19 @@ class MixedExamples:
     level_range : of the speech, in dBFS, likewise.
     peak_normalize : scale both clips so that the noisy one has a peak of 1.
     always_the_same : every epoch has the examples of the first, as validation needs them.
+    random_filters : colour the speech and the noise of each example, differently; see `coloured`.
     """
 
     def __init__(
         self, speech: Recordings, noise: Recordings, *, count: int, samples: int, snr_range: tuple[float, float],
         level_range: tuple[float, float], seed: int, peak_normalize: bool = False, always_the_same: bool = False,
+        random_filters: bool = False,
     ):  # fmt: skip
         self.recordings = (speech, noise)
         self.count, self.samples, self.seed = count, samples, seed
         self.snr_range, self.level_range = snr_range, level_range
         self.peak_normalize, self.always_the_same = peak_normalize, always_the_same
+        self.random_filters = random_filters
 
     def __len__(self) -> int:
         return self.count
@@ -64,6 +68,8 @@ class MixedExamples:
                 around = np.concatenate([around, _part(noise, self.samples - len(around), random, cut=True)])
         except BadClipError as bad:
             raise refused(bad) from bad
+        if self.random_filters:
+            spoken, around = coloured(spoken, random), coloured(around, random)
         noisy, clean = mixed(
             spoken, around, speech.sample_rate,
             snr=random.uniform(*self.snr_range), level=random.uniform(*self.level_range),

@@ -46,22 +46,27 @@ of a small STFT-TCNN on the demo's clips. Against `compressed` alone it gave 0.5
 0.01 gave 0.3 dB more, and spectra 4 % worse.
 """
 
-DISTURBANCE_WEIGHT = 0.01
-"""Of a unit of raw PESQ in `perceptual`: its gradient is then about as long as that of the SI-SNR's part.
+PESQ_WEIGHT = 0.01
+"""Of a unit of raw PESQ in `perceptual`, by default: its gradient is then about as long as that of the SI-SNR's part.
 
 0.025 and 0.020 on sixteen mixtures with the STFT-TCNN medium, and 0.021 for the compressed spectra.
 """
 
 
-def build_loss(name: str, torch_stft: TorchStft) -> Loss:
+def build_loss(name: str, torch_stft: TorchStft, *, pesq_weight: float = PESQ_WEIGHT) -> Loss:
     """The loss of that name, a key of `LOSSES`.
+
+    Parameters
+    ----------
+    pesq_weight : of a unit of PESQ in `perceptual`.
 
     Returns
     -------
     loss : takes a batch and the mask (batch, bins, frames) float32 for its noisy spectra, returns a scalar to
         minimise. Masks of padding frames may hold anything finite.
     """
-    return partial(LOSSES[name], torch_stft)
+    weights = {"pesq_weight": pesq_weight} if name == "perceptual" else {}
+    return partial(LOSSES[name], torch_stft, **weights)
 
 
 def spec_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
@@ -121,7 +126,9 @@ def compressed_sisnr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Te
     return compressed(torch_stft, batch, mask) + SI_SNR_WEIGHT * wave_sisnr(torch_stft, batch, mask)
 
 
-def perceptual(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
+def perceptual(
+    torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor, *, pesq_weight: float = PESQ_WEIGHT
+) -> torch.Tensor:
     """`compressed_sisnr`, plus a little of the disturbance that PESQ hears, for clips at 16 kHz.
 
     See `sezoo.training.pesq_disturbance`. That alone does not suffice: PESQ forgives what is not speech-like, and
@@ -132,7 +139,7 @@ def perceptual(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) 
         torch.where(counts, denoised, 0.0), torch.where(counts, batch.clean, 0.0), batch.lengths
     )
     si_snr = _si_snr(batch, denoised, counts)
-    return compressed(torch_stft, batch, mask) - SI_SNR_WEIGHT * si_snr + DISTURBANCE_WEIGHT * disturbance.mean()
+    return compressed(torch_stft, batch, mask) - SI_SNR_WEIGHT * si_snr + pesq_weight * disturbance.mean()
 
 
 LOSSES: dict[str, Callable[[TorchStft, SpectralBatch, torch.Tensor], torch.Tensor]] = {

@@ -113,7 +113,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         validate=partial(
             validate, source=sources[1], stft=stft, sample_rate=config.preprocessing.sample_rate, device=str(device)
         ),
-        loss=build_loss(training.loss, torch_stft),
+        loss=build_loss(training.loss, torch_stft, pesq_weight=training.pesq_weight),
         optimizer=optimizer,
         schedule=build_schedule(training.lr_schedule, optimizer, training.epochs * len(batches)),
         torch_stft=torch_stft,
@@ -157,6 +157,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "optimizer_arguments",
         "lr_schedule",
         "loss",
+        "pesq_weight",
         "batch_size",
         "reference_metric",
         "weight_averaging",

@@ -94,11 +94,12 @@ def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
         snapshot = Snapshot(**content)
     except TypeError as error:
         raise UserError(f"{key}: {path} is no snapshot of sezoo's training: {error}") from error
-    other = [name for name, value in settings.items() if snapshot.settings.get(name) != value]
+    known = snapshot.settings  # one of an earlier version may know fewer
+    other = [name for name, value in settings.items() if name in known and known[name] != value]
     if other:
         name = other[0]
         raise UserError(
-            f"{key}: {path} is of a training with {name}: {snapshot.settings.get(name)!r}, the configuration has "
+            f"{key}: {path} is of a training with {name}: {known[name]!r}, the configuration has "
             f"{settings[name]!r}"
             + (f" (and {len(other) - 1} more differ: {', '.join(other[1:])})" if other[1:] else "")
         )
