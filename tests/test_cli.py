@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import subprocess
@@ -155,6 +156,16 @@ def test_what_is_printed_loads_to_an_equal_configuration(project, run):
     write_yaml(project / "printed.yaml", out)
     _, again, _ = run("config", "--print", "printed.yaml")
     assert build_config(yaml.safe_load(again)) == printed
+
+
+def test_scripts_read_configurations_as_json(run, project):
+    words = ("user_config.yaml", "dataset.noisy_test_files_path=nowhere", "--json")
+    checked = json.loads(run("config", "--check", *words)[1])
+    assert checked["operation_mode"] == "quantization"
+    assert "dataset.noisy_test_files_path" in checked["missing"]
+    printed = json.loads(run("config", "--print", *words)[1])
+    assert printed["dataset"]["noisy_test_files_path"] == "nowhere"
+    assert printed["quantization"]["per_channel"] is True
 
 
 def test_check_says_what_is_wrong(project, fails):

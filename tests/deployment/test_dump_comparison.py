@@ -1,4 +1,5 @@
 import argparse
+import json
 import pickle
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from mask_graphs import BINS, magnitudes, tcnn
 from quantizers import ours, quantization, ready
-from sezoo.deployment.validation.command import compare_files
+from sezoo.commands import compare as compare_command
 from sezoo.deployment.validation.comparison import compare
 from sezoo.deployment.validation.dump import matched, read_dump, read_like
 from sezoo.deployment.validation.layers import Layer, Vectors
@@ -38,6 +39,10 @@ def mask(vectors):
     return vectors.layer("mask").values.copy()
 
 
+def options_of(vectors, output, tolerance=None, json=False):
+    return argparse.Namespace(vectors=vectors, output=output, tolerance=tolerance, json=json)
+
+
 @pytest.fixture
 def said(files, tmp_path, capsys):
     """Compare a dump of these contents: the exit code and what is printed, on one line."""
@@ -50,8 +55,7 @@ def said(files, tmp_path, capsys):
             path.write_bytes(content)
         else:
             np.save(path, content)
-        options = argparse.Namespace(vectors=files.layers, output=path, tolerance=tolerance)
-        code = compare_files(options)
+        code = compare_command.run(options_of(files.layers, path, tolerance))
         return code, " ".join(capsys.readouterr().out.split())
 
     return call
@@ -259,12 +263,24 @@ def test_noise_has_no_pattern(said, mask):
     assert "hint" not in text
 
 
+def test_scripts_get_all_of_it(files, mask, tmp_path, capsys):
+    other = mask.copy()
+    other[1, 3, 5] += 2
+    np.savez(tmp_path / "b.npz", mask=other, unknown=mask)
+    assert compare_command.run(options_of(files.layers, tmp_path / "b.npz", json=True)) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["within"], found["first"], found["tolerance"]) == (False, "mask", 1.0)
+    assert found["not_compared"] == ["unknown"]
+    (tensor,) = found["tensors"]
+    assert (tensor["name"], tensor["beyond"], tensor["largest"], tensor["first"]) == ("mask", 1, 2.0, [1, 5])
+
+
 # -- what cannot be compared ----------------------------------------------------------------------------
 
 
 def refused(files, path, message, *, vectors=None, tolerance=None):
     with pytest.raises(UserError, match=message):
-        compare_files(argparse.Namespace(vectors=vectors or files.layers, output=path, tolerance=tolerance))
+        compare_command.run(options_of(vectors or files.layers, path, tolerance))
 
 
 def test_sizes_are_named(files, mask, tmp_path):

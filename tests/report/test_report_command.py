@@ -1,12 +1,13 @@
-import argparse
+import json
 import logging
 import re
 
 import pytest
 import yaml
 
+from sezoo.commands import report as report_command
+from sezoo.commands.parser import Parser
 from sezoo.errors import UserError
-from sezoo.report.command import add_arguments, report_command
 from sezoo.report.of_run import write_run_report
 
 
@@ -15,11 +16,11 @@ def report(monkeypatch, tmp_path, capsys):
     """Call the command in an empty folder: what it prints."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    parser = Parser("sezoo report")
+    report_command.add_arguments(parser)
 
     def call(*words):
-        report_command(parser.parse_args([str(word) for word in words]))
+        report_command.run(parser.parse_args([str(word) for word in words]))
         return capsys.readouterr().out
 
     return call
@@ -43,6 +44,10 @@ def test_the_page_of_a_run_is_made_again(report, bare_run):
     (bare_run / "report.html").write_text("old", encoding="utf-8")
     assert report(bare_run).endswith("report.html\n")
     assert "How it was made" in (bare_run / "report.html").read_text(encoding="utf-8")
+
+
+def test_scripts_get_the_path_of_the_page(report, bare_run):
+    assert json.loads(report(bare_run, "--json")) == {"report": (bare_run / "report.html").as_posix()}
 
 
 def test_two_runs_are_compared(report, two_runs, tmp_path):

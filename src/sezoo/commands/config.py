@@ -9,7 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sezoo.commands.parser import Parser
+from sezoo.commands.output import print_json
+from sezoo.commands.parser import Parser, add_json
 
 __all__ = ["add_arguments", "run"]
 
@@ -20,17 +21,24 @@ def add_arguments(parser: Parser) -> None:
     what.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with it")
     what.add_argument("--print", type=Path, metavar="FILE", help="show it with all defaults and variables filled in")
     parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set besides those of FILE")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Check, or show."""
     from sezoo.config.composition import compose_file
-    from sezoo.config.validation import missing_paths, to_yaml
+    from sezoo.config.validation import missing_paths, to_dict, to_yaml
 
     path = options.check or options.print
     config = compose_file(path, options.overrides)
     if options.print:
-        sys.stdout.write(to_yaml(config))
+        if options.json:
+            print_json(to_dict(config))
+        else:
+            sys.stdout.write(to_yaml(config))
+        return
+    if options.json:
+        print_json({"operation_mode": config.operation_mode, "missing": dict(missing_paths(config))})
         return
     sys.stdout.write(f"{path} is fine: {config.operation_mode}\n")
     for key, missing in missing_paths(config):

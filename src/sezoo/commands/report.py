@@ -7,21 +7,36 @@ other.
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-from sezoo.commands.parser import Parser
+from sezoo.commands.output import print_json
+from sezoo.commands.parser import Parser, add_json
+from sezoo.files import shown
+from sezoo.report.names import REPORT
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Its words."""
-    from sezoo.report import command
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run; several are compared on one page"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE",
+        help=f"the page (default: {REPORT} in the run's folder; of a comparison, in the working directory)",
+    )  # fmt: skip
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
+    add_json(parser)
 
-    command.add_arguments(parser)
 
-
-def run(options: argparse.Namespace) -> int | None:
+def run(options: argparse.Namespace) -> None:
     """Write it."""
-    from sezoo.report.command import report_command
+    from sezoo.report.on_request import written_report
 
-    return report_command(options)
+    page = written_report(options.runs, options.output, overwrite=options.overwrite)
+    if options.json:
+        print_json({"report": page})
+    else:
+        sys.stdout.write(f"{shown(page)}\n")

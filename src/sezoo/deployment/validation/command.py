@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from sezoo.deployment.validation.comparison import Comparison, LayerResult, compare
 from sezoo.deployment.validation.dump import matched, read_dump
@@ -14,7 +14,7 @@ from sezoo.deployment.validation.vectors import read_vectors
 from sezoo.errors import UserError
 from sezoo.wording import counted
 
-__all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compare_files"]
+__all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compared", "print_comparison"]
 
 TOLERANCE = 1.0
 """LSB, where the command is given no other: what two ways to round may differ by in one layer."""
@@ -23,29 +23,27 @@ EXIT_DIFFERENT = 1
 NAMES_SHOWN = 5
 
 
-def compare_files(options: argparse.Namespace) -> int:
-    """Compare, print the verdict, and give the exit code: 0 within the tolerance, 1 not.
+def compared(vectors: Path, output: Path, tolerance: float | None) -> tuple[Vectors, Comparison]:
+    """The vectors of a file, and a dump held against them.
 
     Parameters
     ----------
-    options : `vectors` and `output` are paths, `tolerance` LSB; None or missing is 1.
+    tolerance : in LSB; None is 1.
 
     Raises
     ------
     UserError : a file that cannot be read, a tensor of another size, none that both have, a negative tolerance.
     """
-    tolerance = getattr(options, "tolerance", None)
     tolerance = TOLERANCE if tolerance is None else tolerance
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UserError(f"--tolerance: found {tolerance:g}; allowed: 0 or more, in LSB")
-    vectors = read_vectors(options.vectors)
-    readings, others = matched(read_dump(options.output), vectors)
-    comparison = compare(vectors, readings, others, tolerance)
-    _print(vectors, comparison)
-    return 0 if comparison.within else EXIT_DIFFERENT
+    read = read_vectors(vectors)
+    readings, others = matched(read_dump(output), read)
+    return read, compare(read, readings, others, tolerance)
 
 
-def _print(vectors: Vectors, comparison: Comparison) -> None:
+def print_comparison(vectors: Vectors, comparison: Comparison) -> None:
+    """The verdict on standard output, above it the tensors and below it what the first difference looks like."""
     from rich.console import Console
     from rich.markup import escape
     from rich.padding import Padding
