@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import lfilter
 
 __all__ = ["coloured"]
 
@@ -27,5 +26,7 @@ def coloured(wave: np.ndarray, random: np.random.Generator) -> np.ndarray:
     -------
     coloured : (samples,) float32
     """
+    from scipy.signal import lfilter  # half a second, for all who mix
+
     zeros, poles = random.uniform(-LARGEST, LARGEST, (2, 2))
     return lfilter([1.0, *zeros], [1.0, *poles], wave).astype(np.float32)
