@@ -56,6 +56,7 @@ DEFAULTS = {
         "snr_range": (-5.0, 20.0),
         "level_range": (-34.0, -14.0),
         "clip_seconds": 2.0,
+        "draw_by": "recording",
         "random_filters": False,
         "cache": True,
         "cache_gigabytes": 2.0,

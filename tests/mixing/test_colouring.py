@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import noise
 from sezoo.mixing.colouring import coloured
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_the_wave_is_filtered_by_two_zeros_and_two_poles(seed):
     wave = noise(0.02)

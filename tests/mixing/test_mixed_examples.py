@@ -66,3 +66,18 @@ def test_random_filters_colour_speech_and_noise_differently_and_leave_levels(tmp
     assert abs(np.corrcoef(np.array(tilts).T)[0, 1]) < 0.7
     first, again = filtered.example(2, 3), filtered.example(2, 3)
     np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(("by_length", "share"), [(False, 0.5), (True, 0.8)])
+def test_long_recordings_are_drawn_as_often_as_short_ones_or_by_their_length(tmp_path, by_length, share):
+    for name, seconds, hz in (("short.wav", 1.0, 500), ("long.wav", 4.0, 2000)):
+        tone = 0.5 * np.sin(2 * np.pi * hz / RATE * np.arange(round(seconds * RATE)))
+        soundfile.write(tmp_path / name, tone, RATE)
+    recordings = Recordings([tmp_path / "short.wav", tmp_path / "long.wav"], RATE)
+    source = MixedExamples(
+        recordings, recordings, count=300, samples=RATE // 4, snr_range=(0, 0), level_range=(-20, -20), seed=1,
+        by_length=by_length,
+    )  # fmt: skip
+    clean = np.array([clean for _, clean in all_of(source)])
+    is_long = np.abs(np.fft.rfft(clean)).argmax(axis=-1) > 250
+    assert is_long.mean() == pytest.approx(share, abs=0.08)

@@ -150,6 +150,11 @@ class Dataset(Section):
         (-34.0, -14.0), description="mix: lowest and highest level of the speech in dBFS (RMS without its pauses)."
     )
     clip_seconds: Positive = Field(2.0, description="mix: length of a clip in seconds.")
+    draw_by: Literal["recording", "second"] = Field(
+        "recording",
+        description="mix: for training, draw each recording as often as any other, or each second of them, which long "
+        "recordings have more of.",
+    )
     random_filters: TrueFalse = Field(
         False,
         description="mix: colour the speech and the noise of each training clip by a random filter each, as other "

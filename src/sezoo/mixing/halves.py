@@ -62,13 +62,20 @@ def halves_to_mix(config: Config, memory: Memory | None = None) -> tuple[Half, H
 
 
 def mixed_examples(
-    config: Config, half: Half, *, count: int, seed: int, always_the_same: bool = False, random_filters: bool = False
+    config: Config, half: Half, *, count: int, seed: int, always_the_same: bool = False, to_train: bool = False
 ) -> MixedExamples:
-    """Clips of a half's recordings, as the data set wants them mixed; see `MixedExamples`."""
+    """Clips of a half's recordings, as the data set wants them mixed; see `MixedExamples`.
+
+    Parameters
+    ----------
+    to_train : draw and colour them as the data set wants those to be that a network is trained on.
+    """
+    dataset = config.dataset
     return MixedExamples(
-        half.speech, half.noise, count=count, samples=_clip_samples(config), snr_range=config.dataset.snr_range,
-        level_range=config.dataset.level_range, seed=seed, peak_normalize=config.preprocessing.peak_normalize,
-        always_the_same=always_the_same, random_filters=random_filters,
+        half.speech, half.noise, count=count, samples=_clip_samples(config), snr_range=dataset.snr_range,
+        level_range=dataset.level_range, seed=seed, peak_normalize=config.preprocessing.peak_normalize,
+        always_the_same=always_the_same, by_length=to_train and dataset.draw_by == "second",
+        random_filters=to_train and dataset.random_filters,
     )  # fmt: skip
 
 

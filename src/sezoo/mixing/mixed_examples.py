@@ -34,19 +34,22 @@ class MixedExamples:
     level_range : of the speech, in dBFS, likewise.
     peak_normalize : scale both clips so that the noisy one has a peak of 1.
     always_the_same : every epoch has the examples of the first, as validation needs them.
+    by_length : draw long recordings more often than short ones, each second as likely as any other.
     random_filters : colour the speech and the noise of each example, differently; see `coloured`.
     """
 
     def __init__(
         self, speech: Recordings, noise: Recordings, *, count: int, samples: int, snr_range: tuple[float, float],
         level_range: tuple[float, float], seed: int, peak_normalize: bool = False, always_the_same: bool = False,
-        random_filters: bool = False,
+        by_length: bool = False, random_filters: bool = False,
     ):  # fmt: skip
         self.recordings = (speech, noise)
         self.count, self.samples, self.seed = count, samples, seed
         self.snr_range, self.level_range = snr_range, level_range
         self.peak_normalize, self.always_the_same = peak_normalize, always_the_same
         self.random_filters = random_filters
+        # Of each recording and all before it.
+        self.ends = [np.cumsum(of.lengths) if by_length else np.arange(1, len(of) + 1) for of in self.recordings]
 
     def __len__(self) -> int:
         return self.count
@@ -61,11 +64,13 @@ class MixedExamples:
         random = np.random.default_rng([self.seed, 0 if self.always_the_same else epoch, index])
         speech, noise = self.recordings
         try:
-            spoken = _part(speech, self.samples, random)
+            spoken = _part(speech, self.ends[0], self.samples, random)
             # The shorter noises are joined until they are long enough: a loop of one would be a rhythm.
             around = np.zeros(0, np.float32)
             while len(around) < self.samples:
-                around = np.concatenate([around, _part(noise, self.samples - len(around), random, cut=True)])
+                around = np.concatenate(
+                    [around, _part(noise, self.ends[1], self.samples - len(around), random, cut=True)]
+                )
         except BadClipError as bad:
             raise refused(bad) from bad
         if self.random_filters:
@@ -77,15 +82,18 @@ class MixedExamples:
         return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
 
 
-def _part(recordings: Recordings, samples: int, random: np.random.Generator, *, cut: bool = False) -> np.ndarray:
+def _part(
+    recordings: Recordings, ends: np.ndarray, samples: int, random: np.random.Generator, *, cut: bool = False
+) -> np.ndarray:
     """A random part of a random recording that is no pause; after some tries, the part around the loudest sample.
 
     Parameters
     ----------
+    ends : of the ranges of a random number that stand for the recordings.
     cut : a recording that is shorter is given as it is. Else it is somewhere in the part, with zeros around it.
     """
     for _ in range(TRIES):
-        index = int(random.integers(len(recordings)))
+        index = int(np.searchsorted(ends, random.integers(ends[-1]), side="right"))
         length, (loudest, peak) = recordings.length(index), recordings.loudest(index)
         wanted = min(length, samples) if cut else samples
         start = int(random.integers(min(0, length - wanted), max(0, length - wanted) + 1))

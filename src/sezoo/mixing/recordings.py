@@ -119,6 +119,7 @@ class Recordings:
         self.memory = memory or Memory()
         self.kept: dict[int, Decoded] = {}
         self.last: tuple[int, Decoded] | None = None  # asked for its length, then for a segment
+        self.found: list[int | BadClipError] | None = None  # by `check`
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -130,6 +131,7 @@ class Recordings:
         """Some of them, in that order, with what is kept of them; the memory stays a common one."""
         chosen = Recordings([self.paths[index] for index in indices], self.sample_rate, self.memory, self.min_samples)
         chosen.kept = {new: self.kept[old] for new, old in enumerate(indices) if old in self.kept}
+        chosen.found = None if self.found is None else [self.found[index] for index in indices]
         return chosen
 
     def length(self, index: int) -> int:
@@ -174,13 +176,27 @@ class Recordings:
         """
         everything = range(len(self))
         if not thorough:
-            return list(_in_threads(self._length_by_header, everything))
-        lengths: list[int | BadClipError] = []
+            self.found = list(_in_threads(self._length_by_header, everything))
+            return self.found
+        self.found = []
         for index, decoded in enumerate(_in_threads(self._decode_or_why_not, everything)):
             if isinstance(decoded, Decoded):
                 self._keep(index, decoded)
-            lengths.append(decoded if isinstance(decoded, BadClipError) else len(decoded.samples))
-        return lengths
+            self.found.append(decoded if isinstance(decoded, BadClipError) else len(decoded.samples))
+        return self.found
+
+    @property
+    def lengths(self) -> list[int]:
+        """Samples of each recording, as `check` has found them, which it is called for where it was not.
+
+        Raises
+        ------
+        BadClipError : a recording that cannot be used.
+        """
+        found = self.check(thorough=False) if self.found is None else self.found
+        if bad := next((length for length in found if isinstance(length, BadClipError)), None):
+            raise bad
+        return found
 
     def fill_memory(self) -> None:
         """Decode and keep recordings, one after the other, until there is no more room.

@@ -163,6 +163,6 @@ def _mixed_sources(config: Config, memory: Memory) -> tuple[MixedExamples, Mixed
     count = speech if dataset.num_training_samples is None else clips_of(dataset.num_training_samples, speech)
     validating = clips_of(dataset.num_validation_samples, count)
     return (
-        mixed_examples(config, training, count=count, seed=dataset.random_seed, random_filters=dataset.random_filters),
+        mixed_examples(config, training, count=count, seed=dataset.random_seed, to_train=True),
         mixed_examples(config, held_out, count=validating, seed=dataset.random_seed, always_the_same=True),
     )
