@@ -318,8 +318,8 @@ def test_the_log_is_short(caplog):
         log_report(report)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) <= 12
-    assert re.match(r"  what rounds worst +made by +SQNR +accumulated +range used +range seen +saturated$", lines[0])
-    assert re.match(r"  b1.in.relu +Conv\+Relu +[\d.]+ dB +[\d.]+ dB +0 to [\d.]+ +0 to [\d.]+ +[\d.]+ %$", lines[1])
+    assert re.match(r"  what rounds worst +made by +SQNR +saturated$", lines[0])
+    assert re.match(r"  b1.in.relu +Conv\+Relu +[\d.]+ dB +[\d.]+ %$", lines[1])
     assert lines[6].startswith("worst is 'b1.in.relu': it saturates")
     assert "100.0 % in int8" in lines[7]
     assert lines[8] == report.convergence.sentence

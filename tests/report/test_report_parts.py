@@ -1,5 +1,6 @@
 """The small parts of the page: pictures, ranges, numbers, boards."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -12,6 +13,7 @@ from sezoo.report.figures import COLOURS, drawing
 from sezoo.report.images import palette_png, spectrogram_image
 from sezoo.report.quantization_facts import TensorFacts
 from sezoo.report.ranges import range_drawing
+from sezoo.report.verdict import verdict
 from sezoo.report.words import bytes_text, change_tone, count_text, listed, percent_text, range_text, signed
 from sezoo.scores import Mean
 from sezoo.spectrum import Stft
@@ -113,3 +115,22 @@ def test_without_a_program_the_weights_alone_are_held_against_boards(bare_run):
     assert fits["NUCLEO-F401RE"].too_much == ["flash"]
     assert fits["NUCLEO-H743ZI2"].flash == pytest.approx(0.5)
     assert fits["NUCLEO-H743ZI2"].ram is None
+
+
+def test_a_board_that_is_asked_for_and_too_small_is_named_first(full_run):
+    facts = read_run(full_run)
+    assert "cannot keep up" not in verdict(facts)
+    asked = {
+        **facts.config,
+        "operation_mode": "deployment",
+        "deployment": {"hardware_setup": {"board": "NUCLEO-F401RE"}},
+    }
+    told = verdict(dataclasses.replace(facts, config=asked))
+    assert "NUCLEO-F401RE has too little flash for it and cannot keep up (329 % of real time); " in told
+    assert told.index("NUCLEO-F401RE has") < told.rindex("fits")
+
+
+def test_a_dry_run_says_so(bare_run):
+    facts = read_run(bare_run)
+    config = {**facts.config, "operation_mode": "deployment", "deployment": {"dry_run": True}}
+    assert verdict(dataclasses.replace(facts, config=config)).startswith("A dry run: ")

@@ -68,8 +68,10 @@ def _save(options: argparse.Namespace, paths: list[Path], more: dict) -> None:
     from sezoo.api.settings import prediction_settings
 
     output: Path = options.output
-    if len(paths) != 1 or (output.suffix and not output.is_dir()):
-        raise UserError("--save-config: a YAML file denoises one file or one folder into a folder; name so few here")
+    if len(paths) != 1:
+        raise UserError(f"--save-config: a YAML file denoises one file or one folder, here are {len(paths)}; name one")
+    if output.suffix and not output.is_dir():
+        raise UserError(f"--save-config: a YAML file denoises into a folder, and -o {output} is a file; name a folder")
     settings = prediction_settings(
         options.model,
         paths[0],

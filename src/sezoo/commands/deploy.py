@@ -94,6 +94,8 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(result)
         return
+    if options.dry_run:  # standard output holds the commands, for a shell to read
+        return
     memory = [f"{name}: {count / 1024:.0f} KiB, {words}" for name, count, words in _memory(result.facts)]
     print_results(
         result.folder,

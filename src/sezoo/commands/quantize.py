@@ -93,15 +93,17 @@ def run(options: argparse.Namespace) -> None:
         print_json(result)
         return
     closeness, plain = _closeness(result.closeness), _closeness(result.closeness_plain)
+    same = options.clean is not None and options.noisy is None
     print_results(
         result.folder,
         [
-            (result.dynamic, f"int8, {_size(result.int8_bytes)}, float {_size(result.float_bytes)}"),
-            (result.static, "int8 of fixed length, for the board"),
+            (result.dynamic, f"int8, {_size(result.int8_bytes)} of {_size(result.float_bytes)}"),
+            (result.static, "int8, for the board"),
             (result.report, PAGE),
         ],
         [
             f"closeness to float: {closeness} ({plain} without accuracy recovery)",
+            *(["scored on the recordings that it was calibrated with; --noisy names others"] if same else []),
             f"next: sezoo benchmark {shlex.quote(shown(result.static))}",
         ],
     )

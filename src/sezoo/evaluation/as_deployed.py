@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sezoo.denoise import Board, Patches, WholeClip
 from sezoo.evaluation.versions import Version
 from sezoo.metrics import METRIC_FACTS
 from sezoo.run_models import RunModel
-from sezoo.scores import ClipScores, Mean, change
+from sezoo.scores import NOISY, ClipScores, Mean, change
 from sezoo.wording import counted
 
-__all__ = ["LookaheadAdvice", "SettingCost", "lookahead_advice", "setting_costs"]
+__all__ = ["BoardLoss", "LookaheadAdvice", "SettingCost", "board_losses", "lookahead_advice", "setting_costs"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,63 @@ class LookaheadAdvice:
             facts = METRIC_FACTS[self.metric]
             loses = (self.cost.value > 0) == facts.higher_is_better
             amount = f"{facts.form.format(abs(self.cost.value))} {facts.label}"
-            start += f"; in patches it {'loses' if loses else 'gains'} {amount} here"
+            start += f"; in patches it loses {amount} here" if loses else "; on these clips it costs nothing"
         return (
             f"{start}: lookahead_frames: {self.needed} with static_sequence_length: {self.static_length}, for the same "
-            f"{counted(self.frames, 'new frame')}, is the smallest that avoids this"
+            f"{counted(self.frames, 'new frame')}, is the smallest that reaches as far"
         )
+
+
+@dataclass(frozen=True)
+class BoardLoss:
+    """A version as the board runs it that is clearly worse than the first one.
+
+    Attributes
+    ----------
+    loss : the metric on the board minus that of the first version.
+    below_noisy : whether the mean is even worse than that of the noisy clips.
+    explained : whether each of the board's settings was scored.
+    """
+
+    label: str
+    first: str
+    metric: str
+    loss: Mean
+    below_noisy: bool
+    explained: bool
+
+    def __str__(self) -> str:
+        facts = METRIC_FACTS[self.metric]
+        amount = facts.form.format(abs(self.loss.value))
+        told = f"{self.label}: {facts.label} is worse than {self.first}'s by {amount}"
+        if self.below_noisy:
+            told += ", and worse than that of the noisy clips"
+        if self.explained:
+            return f"{told}; the table of the board's settings says why"
+        return f"{told}; evaluation.explain_deployment: True says which of the board's settings cost it"
+
+
+def board_losses(
+    versions: Sequence[Version],
+    clips: Sequence[ClipScores],
+    means: Mapping[str, Mapping[str, Mean]],
+    metric: str | None,
+    *,
+    explained: bool,
+) -> list[BoardLoss]:
+    """The versions on the board that lose for certain, in the first metric that was scored."""
+    first, found = versions[0], []
+    for version in versions[1:]:
+        if not metric or not isinstance(version.play, Board) or metric not in means[version.name]:
+            continue
+        loss = change(clips, version.name, first.name, metric)
+        sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+        if loss is None or loss.clips < 2 or max(sign * loss.low, sign * loss.high) >= 0:
+            continue
+        noisy = means[NOISY].get(metric)
+        below = noisy is not None and sign * (means[version.name][metric].value - noisy.value) < 0
+        found.append(BoardLoss(version.label, first.label, metric, loss, below, explained))
+    return found
 
 
 def lookahead_advice(

@@ -16,7 +16,7 @@ from sezoo.config.modes import steps
 from sezoo.config.sections import Config
 from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
 from sezoo.errors import UserError
-from sezoo.evaluation.as_deployed import lookahead_advice, setting_costs
+from sezoo.evaluation.as_deployed import board_losses, lookahead_advice, setting_costs
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
@@ -169,6 +169,10 @@ def _tell(run: Run, results: Results) -> None:
         log.warning("%s", line)
     for advice in results.lookahead:
         log.warning("%s", advice)
+    metric = next(iter(results.means[results.versions[0].name]), None)
+    explained = bool(results.settings)
+    for loss in board_losses(results.versions, results.clips, results.means, metric, explained=explained):
+        log.warning("%s", loss)
     log.info("scores of every clip: %s", shown(run.folder / EVERYTHING))
     run.tracker.metrics(
         {f"{name}_{metric}": mean.value for name, means in results.means.items() for metric, mean in means.items()}

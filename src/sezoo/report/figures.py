@@ -76,6 +76,7 @@ def drawing(name: str, title: str, caption: str = "", *, width: int = 330, heigh
         "ytick.color": MUTED,
         "grid.color": RULE,
         "axes.unicode_minus": True,
+        "axes.formatter.useoffset": False,
         "text.parse_math": False,
     }
     with mpl.rc_context(settings):

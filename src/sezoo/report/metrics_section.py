@@ -139,7 +139,7 @@ def _against(
     found: EvaluationFacts, metric: str, versions: Sequence[VersionFacts], against: str, name: str, of: str, what: str
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
-    title = f"Change in {label} from {name}, by the input"
+    title = f"Change in {label} from {name}, by the {what.removesuffix(', dB')}"
     told = []
     with drawing(f"against-{against}", title, "A dot is a clip.", height=250) as made:
         ax = made.axes

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["print_scores"]
 
 
-LABEL_WIDTH, METRIC_WIDTH = 28, 10
-"""Columns of a terminal, about: what does not fit beside each other is shown below each other."""
+METRIC_WIDTH = 10
+"""Columns of a terminal that a metric takes at most: what does not fit side by side is shown one below the other."""
 
 
 def print_scores(results: Results, title: str = "") -> None:
@@ -29,7 +29,8 @@ def print_scores(results: Results, title: str = "") -> None:
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
     title = title or f"{counted(len(results.clips), 'test clip')}, {_length(results)}"
     console.print(f"{title}: means, and 95 % intervals of them", style="italic")
-    at_once = max(3, (console.width - LABEL_WIDTH) // METRIC_WIDTH)
+    labels = [label for *_, label in _comparisons(results)]
+    at_once = max(1, (console.width - max(map(len, labels)) - 2) // METRIC_WIDTH)
     for start in range(0, len(results.metrics), at_once):
         console.print(score_table(results, results.metrics[start : start + at_once]))
     if not results.settings:

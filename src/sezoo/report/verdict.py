@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
 from sezoo.report.evaluation_facts import EvaluationFacts, VersionFacts, facts_of_metric
 from sezoo.report.facts import RunFacts
@@ -31,7 +32,9 @@ class KeyNumber:
 def verdict(facts: RunFacts) -> str:
     """One sentence; what the run did not find out is not in it."""
     parts = [part for part in (*_quality(facts), _closeness(facts), _training(facts), _size(facts), _work(facts),
-                               _speed(facts), _boards(facts)) if part]  # fmt: skip
+                               _speed(facts), _wanted_board(facts), _boards(facts)) if part]  # fmt: skip
+    if not parts and facts.setting("deployment", "dry_run"):
+        return "A dry run: the commands were checked and shown, and nothing was run."
     if not parts:
         return f"This {facts.mode.replace('_', ' ')} run left no numbers to judge by."
     sentence = "; ".join(parts)
@@ -109,6 +112,24 @@ def _speed(facts: RunFacts) -> str:
     clock = f" at {best.clock_mhz:g} MHz" if best.clock_mhz else ""
     about = "an estimated " if best.is_estimate else ""
     return f"{about}{percent_text(best.real_time_factor)} of real time on {best.target}{clock}"
+
+
+def _wanted_board(facts: RunFacts) -> str:
+    """Whether the board that the run names is up to its program."""
+    letters = steps(facts.mode) if facts.mode else ""
+    names = [
+        facts.setting(*keys)
+        for letter, keys in (("d", ("deployment", "hardware_setup", "board")), ("b", ("benchmarking", "board")))
+        if letter in letters
+    ]
+    fit = next((fit for fit in board_fits(facts) if names and fit.name == names[0]), None)
+    if fit is None or not facts.sizes or fit.fits:
+        return ""
+    lacks = [what for what in fit.too_much if what != "time"]
+    told = [f"has too little {listed(lacks)} for it"] if lacks else []
+    if fit.load is not None and fit.load > 1:
+        told.append(f"cannot keep up ({percent_text(fit.load)} of real time)")
+    return f"{fit.name} {' and '.join(told)}"
 
 
 def _boards(facts: RunFacts) -> str:

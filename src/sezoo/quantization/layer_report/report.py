@@ -28,9 +28,10 @@ REPORT = "quantization_report.json"
 MOST_EXCERPTS = 8
 """SQNR is known from few."""
 
-HEADINGS = ("what rounds worst", "made by", "SQNR", "accumulated", "range used", "range seen", "saturated")
+HEADINGS = ("what rounds worst", "made by", "SQNR", "saturated")
+"""All the rest is in the file and on the page; a line has to fit 80 columns behind its time and level."""
 
-LONGEST = 36
+LONGEST = 28
 """Characters of a name in the log."""
 
 
@@ -104,9 +105,10 @@ def log_report(report: LayerReport) -> None:
     rows = [HEADINGS]
     for weakness in report.worst:
         is_weights = weakness.what == "weights"
-        cells = [""] * 4 if is_weights else _cells(by_name[weakness.name])
-        name = ("weights of " if is_weights else "") + _shortened(weakness.name)
-        rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", *cells))
+        saturated = "" if is_weights else f"{100 * by_name[weakness.name].saturated:.2g} %"
+        what = "weights of " if is_weights else ""
+        name = what + _shortened(weakness.name, LONGEST - len(what))
+        rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", saturated))
     for line in _aligned(rows):
         log.info("  %s", line)
     if report.worst:
@@ -121,14 +123,8 @@ def log_report(report: LayerReport) -> None:
     log_sensitivity(report.sensitivity)
 
 
-def _cells(tensor: Tensor) -> list[str]:
-    accumulated = "" if tensor.accumulated_sqnr is None else f"{tensor.accumulated_sqnr:.1f} dB"
-    ends = ((tensor.low, tensor.high), (tensor.seen_low, tensor.seen_high))
-    return [accumulated, *(f"{low:.3g} to {high:.3g}" for low, high in ends), f"{100 * tensor.saturated:.2g} %"]
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST else "..." + name[3 - LONGEST :]
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else "..." + name[3 - longest :]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

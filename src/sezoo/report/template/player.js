@@ -120,3 +120,17 @@ document.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
 });
+
+// On paper nothing can be opened any more.
+addEventListener("beforeprint", () => {
+  for (const each of document.querySelectorAll("details:not([open])")) {
+    each.open = true;
+    each.dataset.printed = "";
+  }
+});
+addEventListener("afterprint", () => {
+  for (const each of document.querySelectorAll("details[data-printed]")) {
+    each.open = false;
+    delete each.dataset.printed;
+  }
+});

@@ -1,0 +1,41 @@
+"""What is told of a loss on the board."""
+
+import pytest
+
+from sezoo.denoise import Board, WholeClip
+from sezoo.evaluation.as_deployed import board_losses
+from sezoo.evaluation.versions import Version
+from sezoo.scores import ClipScores, mean_scores
+
+FLOAT = Version("float", "float", "float", "whole", None, WholeClip((0, 0)), "eval_logs")
+BOARD = Version("int8_board", "int8 on the board", "int8", "board", None, Board(30, 5), "eval_logs_board")
+
+
+def told(on_board, *, noisy=1.5, explained=False):
+    """What is told where these are the board's PESQ scores, and float's are 2 and a little more from clip to clip."""
+    clips = [
+        ClipScores(
+            f"{i}.wav", 1.0, {"noisy": {"pesq": noisy}, "float": {"pesq": 2 + i / 100}, "int8_board": {"pesq": x}}
+        )
+        for i, x in enumerate(on_board)
+    ]
+    means = mean_scores(clips)
+    return [str(loss) for loss in board_losses([FLOAT, BOARD], clips, means, "pesq", explained=explained)]
+
+
+def test_a_loss_on_the_board_is_told_with_what_explains_it():
+    (text,) = told([1.7, 1.7, 1.72, 1.73])
+    assert text == (
+        "int8 on the board: PESQ is worse than float's by 0.302; evaluation.explain_deployment: True says which of the "
+        "board's settings cost it"
+    )
+    assert told([1.7, 1.7, 1.72, 1.73], explained=True)[0].endswith("the table of the board's settings says why")
+
+
+def test_worse_than_noisy_is_told():
+    assert "by 0.302, and worse than that of the noisy clips; " in told([1.7, 1.7, 1.72, 1.73], noisy=1.8)[0]
+
+
+@pytest.mark.parametrize("on_board", [[2.0, 2.02, 2.01, 2.04], [1.9, 2.2, 1.9, 2.2], [2.5, 2.5, 2.5, 2.5], [1.0]])
+def test_chance_gains_and_single_clips_are_not(on_board):
+    assert told(on_board) == []
