@@ -19,7 +19,9 @@ setup: .venv/dev-installed
 demo: .venv/core-installed
 	$(BIN)/sezoo demo
 
+# Compiled beforehand, also where PYTHONDONTWRITEBYTECODE is set: the tests start sezoo a few hundred times.
 test: .venv/dev-installed
+	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/dev-installed

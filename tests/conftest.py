@@ -2,6 +2,9 @@ import os
 
 import pytest
 
+# A process of tests for each core: torch and BLAS with a thread for each core in all of them wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_collection_modifyitems(items):
     """The documents first: each takes a minute or two, and at the end one process would wait for the other."""

@@ -29,7 +29,14 @@ from sezoo.architectures.stft_tcnn import StftTcnn
 from sezoo.architectures.utcn import Utcn
 from sezoo.torch_weights import load_weights
 
-__all__ = ["TorchMaskModel", "build_network", "load_weights", "torch_device", "torch_mask_model"]
+__all__ = [
+    "TorchMaskModel",
+    "build_network",
+    "computes_bfloat16",
+    "load_weights",
+    "torch_device",
+    "torch_mask_model",
+]
 
 NETWORKS = {"STFTTCNN": StftTcnn, "UTCN": Utcn}
 """The networks that come with sezoo, by `model.model_type`."""
@@ -79,6 +86,13 @@ def torch_device(name: str, gpu: int = 0) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError(f"device: found {name!r}, but torch sees no Apple GPU here; set it to auto")
     return device
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether its hardware multiplies matrices in bfloat16: GPUs do, and CPUs with Intel's AMX."""
+    if device.type == "cpu":
+        return getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)  # an older PyTorch does not tell
+    return device.type == "cuda"
 
 
 class TorchMaskModel:

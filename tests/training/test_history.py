@@ -37,6 +37,9 @@ def test_which_value_is_better(metric, value, than, better):
 
 
 def test_the_curves_are_drawn_also_with_gaps(tmp_path):
-    save_curves(tmp_path / "c.png", History([row(1, pesq=None), row(2), row(3)]), 2)
+    history = History([row(1, pesq=None), row(2), row(3)])
+    save_curves(tmp_path / "c.png", history, 2)
+    save_curves(tmp_path / "noisy.png", history, 2, {"pesq": 0.25, "stoi": None})
+    assert (tmp_path / "noisy.png").read_bytes() != (tmp_path / "c.png").read_bytes()
     save_curves(tmp_path / "d.png", History([row(1)]), None)
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")

@@ -168,6 +168,29 @@ def test_resume_auto_takes_the_newest_run_beside_it(project, run):
     assert len(history(project / "runs" / "b").splitlines()) == 4
 
 
+def test_a_training_is_not_overwritten(project, run):
+    assert run("hydra.run.dir=runs/a", "training.epochs=1")[0] == 0
+    assert run("hydra.run.dir=runs/b", "training.epochs=1")[0] == 0
+    before = history(project / "runs" / "a")
+    for words in ((), ("training.snapshot_path=runs/b/training_logs/training_snapshot.pth",)):
+        code, err = run("hydra.run.dir=runs/a", *words)
+        assert code == 2
+        assert "runs/a holds a training already; go on with it (training.snapshot_path=" in err.replace("\\", "/")
+        assert history(project / "runs" / "a") == before
+    code, err = run("hydra.run.dir=runs/a", "training.resume=auto")  # its own, though that beside it is newer
+    assert code == 0, err
+    assert history(project / "runs" / "a").startswith(before)
+
+
+def test_other_data_are_told_of_when_a_training_goes_on(project, run):
+    assert run("hydra.run.dir=out", "training.epochs=1")[0] == 0
+    for folder in ("noisy", "clean"):
+        (project / folder / "7.wav").unlink()
+    code, err = run("hydra.run.dir=out", "training.resume=auto", "training.epochs=2", "dataset.num_training_samples=5")
+    assert code == 0, err
+    assert "had other data: the recordings, dataset.num_training_samples; it goes on" in " ".join(err.split())
+
+
 def test_the_chain_trains_quantizes_and_evaluates(tmp_path, monkeypatch, run):
     """The demo's recordings, two epochs, from training to the scores of float and int8."""
     monkeypatch.chdir(tmp_path)

@@ -93,7 +93,9 @@ class Training(Section):
         None,
         description="auto goes on from the newest snapshot of the runs beside this one; empty = snapshot_path, if set.",
     )
-    mixed_precision: TrueFalse = Field(True, description="On a GPU, run the network in bfloat16.")
+    mixed_precision: TrueFalse = Field(
+        True, description="Run the network in bfloat16 where the hardware does: on GPUs, and on CPUs with AMX."
+    )
     sound_examples_every: AtLeast1 | None = Field(
         None, description="Epochs from one set of validation sounds to listen to to the next; empty = none."
     )

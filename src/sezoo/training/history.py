@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from sezoo.files import write_text, written_aside
 
@@ -47,8 +48,13 @@ class History:
         write_text(path, text.getvalue())
 
 
-def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
-    """Draw every column over the epochs, with the best epoch marked, and save it as PNG."""
+def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row = MappingProxyType({})) -> None:
+    """Draw every column over the epochs, with the best epoch marked, and save it as PNG.
+
+    Parameters
+    ----------
+    noisy : what the metrics are without a network, drawn as a dashed line.
+    """
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
     figure = Figure(figsize=(12, 6), dpi=110, layout="constrained")
@@ -58,6 +64,12 @@ def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
         ax.plot(epochs, values, color="#1f6feb", marker="o" if len(epochs) < 20 else None, markersize=4)
         if best_epoch is not None:
             ax.axvline(best_epoch, color="#d1622b", linewidth=1)
+        if noisy.get(column) is not None:
+            ax.axhline(noisy[column], color="#6e7781", linewidth=1, linestyle="--")
+            ax.annotate(
+                "noisy", (1, noisy[column]), xycoords=("axes fraction", "data"), xytext=(-2, 2),
+                textcoords="offset points", ha="right", fontsize=8, color="#6e7781",
+            )  # fmt: skip
         ax.set_title(column.replace("_", " "), fontsize=10, loc="left")
         ax.set_xlabel("epoch", fontsize=9)
         ax.grid(color="#e4e6e9")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from sezoo.training.resumption import snapshot_to_resume
 from sezoo.training.snapshot import Snapshot, load_snapshot
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
-from sezoo.training.validation import validate
+from sezoo.training.validation import validate, validate_noisy
 
 __all__ = ["train"]
 
@@ -121,6 +122,8 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         training=training,
         files=_files(run),
         settings=_settings(config),
+        data=_data(config, sources),
+        validate_noisy=partial(validate_noisy, sources[1], config.preprocessing.sample_rate),
         progress=run.progress,
         parallel=together,
         each_epoch=partial(_after_epoch, run, sources[1], stft),
@@ -170,6 +173,24 @@ def _settings(config: Config) -> dict[str, Any]:
         **{f"preprocessing.{key}": value for key, value in plain["preprocessing"].items()},
         **{f"training.{key}": value for key, value in training.items()},
         "dataset.random_seed": config.dataset.random_seed,
+    }
+
+
+def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
+    """What makes the examples what they are, by what a message calls it."""
+    keys = (
+        "clip_seconds",
+        "draw_by",
+        "level_range",
+        "num_training_samples",
+        "random_filters",
+        "snr_range",
+    )
+    dataset = to_dict(config)["dataset"]
+    names = "\n".join(path.name for source in sources for recordings in source.recordings for path in recordings.paths)
+    return {
+        "the recordings": hashlib.sha256(names.encode()).hexdigest(),
+        **{f"dataset.{key}": dataset[key] for key in keys},
     }
 
 

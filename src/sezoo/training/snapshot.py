@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from sezoo.errors import UserError
 from sezoo.files import written_aside
 
-__all__ = ["Snapshot", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
+__all__ = ["Snapshot", "changed", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
 
 FORMAT = 1
 
@@ -31,6 +31,7 @@ class Snapshot:
     best : of the best epoch: "epoch", "value" of the reference metric, and the "network"'s state dict.
     history : a row an epoch.
     random_states : of torch's generators.
+    data : what the training has seen, by what it is called in messages.
     """
 
     settings: dict[str, Any]
@@ -42,6 +43,7 @@ class Snapshot:
     history: list[dict[str, Any]]
     random_states: dict[str, Any]
     average: dict[str, Any] | None = None
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 def on_cpu(state: Any) -> Any:
@@ -74,6 +76,11 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
         torch.save({"format": FORMAT, **asdict(snapshot)}, aside)
 
 
+def changed(known: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The names whose values are others now; a snapshot of an earlier version may know fewer names."""
+    return [name for name, value in now.items() if name in known and known[name] != value]
+
+
 def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
     """Read a snapshot of a training with the same settings.
 
@@ -94,9 +101,8 @@ def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
         snapshot = Snapshot(**content)
     except TypeError as error:
         raise UserError(f"{key}: {path} is no snapshot of sezoo's training: {error}") from error
-    known = snapshot.settings  # one of an earlier version may know fewer
-    other = [name for name, value in settings.items() if name in known and known[name] != value]
-    if other:
+    known = snapshot.settings
+    if other := changed(known, settings):
         name = other[0]
         raise UserError(
             f"{key}: {path} is of a training with {name}: {known[name]!r}, the configuration has "

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +19,12 @@ from sezoo.architectures.custom import exception_line
 from sezoo.config.sections import Training
 from sezoo.errors import UserError
 from sezoo.files import shown, written_aside
+from sezoo.torch_model import computes_bfloat16
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
-from sezoo.training.snapshot import Snapshot, on_cpu, random_states, save_snapshot, set_random_states
+from sezoo.training.snapshot import Snapshot, changed, on_cpu, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.weight_average import WeightAverage
 
@@ -85,6 +87,8 @@ class Trainer:
     settings : of the configuration, by key, that a snapshot must share with the training that resumes it.
     parallel : the processes that train together; only the first one validates and writes.
     each_epoch : is called with the network and the row of the history of each finished epoch.
+    validate_noisy : scores the validation examples as they are.
+    data : what the batches are made of; a training that is resumed with other data says so.
     """
 
     network: nn.Module
@@ -101,6 +105,8 @@ class Trainer:
     progress: Callable[[Iterable, int, str], Iterable]
     parallel: Parallel = field(default_factory=Parallel)
     each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
+    validate_noisy: Callable[[], Mapping[str, float | None]] = dict
+    data: dict[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
     best: dict[str, Any] = field(default_factory=lambda: {"epoch": 0, "value": None, "network": None})
     epoch: int = 0
@@ -111,6 +117,11 @@ class Trainer:
         self.trained = self.parallel.wrapped(self.network)  # the same weights
         decay = self.training.weight_averaging
         self.average = WeightAverage(self.network, decay) if decay is not None else None
+
+    @cached_property
+    def noisy(self) -> Mapping[str, float | None]:
+        """What the network has to improve on, for the curves."""
+        return self.validate_noisy()
 
     @property
     def result(self) -> nn.Module:
@@ -137,6 +148,8 @@ class Trainer:
         set_random_states(snapshot.random_states)
         self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
         self.history = History(snapshot.history)
+        if other := changed(snapshot.data, self.data):
+            log.warning("the training so far had other data: %s; it goes on with what there is now", ", ".join(other))
         log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
 
     def fit(self) -> TrainedNetworks:
@@ -161,7 +174,7 @@ class Trainer:
             raise
         self._save()
         if self.parallel.is_first:
-            save_curves(self.files.curves, self.history, self.best["epoch"])
+            save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
         return TrainedNetworks(on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
 
     def _one_epoch(self, epoch: int) -> None:
@@ -218,7 +231,7 @@ class Trainer:
             lengths.to(self.device), self.torch_stft,
         )  # fmt: skip
         magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
-        half = self.training.mixed_precision and self.device.type == "cuda"
+        half = self.training.mixed_precision and computes_bfloat16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             mask = self._mask(magnitude)
         loss = self.loss(batch, mask.float())
@@ -282,6 +295,7 @@ class Trainer:
             best=self.best,
             history=copy.deepcopy(self.history.rows),
             random_states=random_states(),
+            data=self.data,
         )
 
     def _save(self) -> None:
@@ -296,7 +310,7 @@ class Trainer:
             torch.save(self.best["network"], aside)
         self.history.save(self.files.history)
         if time.monotonic() - self.drawn > SECONDS_A_PICTURE:  # it takes longer than a short epoch
-            save_curves(self.files.curves, self.history, self.best["epoch"])
+            save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
             self.drawn = time.monotonic()
 
     def _keep_finished(self) -> None:
