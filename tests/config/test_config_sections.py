@@ -58,6 +58,7 @@ DEFAULTS = {
         "clip_seconds": 2.0,
         "draw_by": "recording",
         "random_filters": False,
+        "bandwidth_range": None,
         "cache": True,
         "cache_gigabytes": 2.0,
         "skip_bad_files": False,
@@ -238,6 +239,14 @@ def test_ranges(raw, value):
 def test_bad_ranges(raw):
     with pytest.raises(pydantic.ValidationError):
         Dataset(snr_range=raw)
+
+
+@pytest.mark.parametrize("raw", [[0, 8000], [-5, 8000], [8000, 6000], 7000])
+def test_bad_ranges_of_frequencies(raw):
+    assert Dataset(bandwidth_range=[6500, "9e3"]).bandwidth_range == (6500.0, 9000.0)
+    assert Dataset(bandwidth_range=None).bandwidth_range is None
+    with pytest.raises(pydantic.ValidationError):
+        Dataset(bandwidth_range=raw)
 
 
 def test_loose_spelling_is_understood():

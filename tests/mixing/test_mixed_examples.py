@@ -68,6 +68,20 @@ def test_random_filters_colour_speech_and_noise_differently_and_leave_levels(tmp
     np.testing.assert_array_equal(first, again)
 
 
+def test_the_bandwidth_is_another_in_each_example_and_the_same_for_noisy_and_clean(tmp_path):
+    speech, around = noise(1.0, seed=1), noise(1.0, seed=2)
+    plain, cut = (source_of(tmp_path, speech, around, bandwidth_range=r) for r in (None, (4000, 10_000)))
+    bandwidths = []
+    for example, before in zip(all_of(cut), all_of(plain), strict=True):
+        spectra, whole = ([np.abs(np.fft.rfft(x * np.hanning(len(x)))) for x in pair] for pair in (example, before))
+        passed = [np.flatnonzero(s > 0.1 * np.median(w)).max() for s, w in zip(spectra, whole, strict=True)]
+        assert passed[0] == pytest.approx(passed[1], abs=100)
+        bandwidths.append(passed[0] * RATE / len(example[0]))
+    untouched = np.mean(np.array(bandwidths) > 7900)
+    assert 0.1 < untouched < 0.6  # a third of the range is above half the sample rate
+    assert min(bandwidths) > 3900 and np.std(bandwidths) > 500
+
+
 @pytest.mark.parametrize(("by_length", "share"), [(False, 0.5), (True, 0.8)])
 def test_long_recordings_are_drawn_as_often_as_short_ones_or_by_their_length(tmp_path, by_length, share):
     for name, seconds, hz in (("short.wav", 1.0, 500), ("long.wav", 4.0, 2000)):

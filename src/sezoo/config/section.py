@@ -18,6 +18,7 @@ __all__ = [
     "Fraction",
     "Frames",
     "HeldOutCount",
+    "HertzRange",
     "Lookahead",
     "MetricNames",
     "Names",
@@ -87,6 +88,13 @@ def _range(value: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _hertz_range(value: Any) -> tuple[float, float]:
+    low, high = _range(value)
+    if low <= 0:
+        raise ValueError
+    return low, high
+
+
 def _three_counts(value: Any) -> tuple[int, int, int]:
     value = literal(value)
     if not isinstance(value, list | tuple) or len(value) != 3:
@@ -118,6 +126,11 @@ Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]
 DecibelRange = Annotated[tuple[float, float], PlainValidator(_range), Allowed("two numbers in dB, the lower one first")]
+HertzRange = Annotated[
+    tuple[float, float],
+    PlainValidator(_hertz_range),
+    Allowed("two numbers above 0 in Hz, the lower one first, or empty"),
+]
 ThreeCounts = Annotated[
     tuple[int, int, int], PlainValidator(_three_counts), Allowed("a list of three whole numbers, 1 or more")
 ]

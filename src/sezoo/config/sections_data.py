@@ -11,6 +11,7 @@ from sezoo.config.section import (
     DecibelRange,
     Fraction,
     HeldOutCount,
+    HertzRange,
     PathText,
     Positive,
     SampleCount,
@@ -159,6 +160,11 @@ class Dataset(Section):
         False,
         description="mix: colour the speech and the noise of each training clip by a random filter each, as other "
         "microphones would; for few recordings.",
+    )
+    bandwidth_range: HertzRange | None = Field(
+        None,
+        description="mix: lowest and highest frequency in Hz above which a training clip is cut, as other converters "
+        "and codecs do; above half the sample rate nothing is; empty = no clip.",
     )
     cache: TrueFalse = Field(True, description="Keep decoded training recordings in memory, 2 bytes a sample.")
     cache_gigabytes: Positive = Field(2.0, description="Most memory that they may take, in GB.")

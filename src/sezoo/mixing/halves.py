@@ -76,6 +76,7 @@ def mixed_examples(
         level_range=dataset.level_range, seed=seed, peak_normalize=config.preprocessing.peak_normalize,
         always_the_same=always_the_same, by_length=to_train and dataset.draw_by == "second",
         random_filters=to_train and dataset.random_filters,
+        bandwidth_range=dataset.bandwidth_range if to_train else None,
     )  # fmt: skip
 
 

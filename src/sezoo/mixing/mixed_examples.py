@@ -6,6 +6,7 @@ import numpy as np
 
 from sezoo.audio import BadClipError
 from sezoo.dataset import refused
+from sezoo.mixing.band_limit import band_limited
 from sezoo.mixing.colouring import coloured
 from sezoo.mixing.mixture import mixed
 from sezoo.mixing.recordings import Recordings
@@ -36,18 +37,21 @@ class MixedExamples:
     always_the_same : every epoch has the examples of the first, as validation needs them.
     by_length : draw long recordings more often than short ones, each second as likely as any other.
     random_filters : colour the speech and the noise of each example, differently; see `coloured`.
+    bandwidth_range : lowest and highest frequency in Hz above which an example is cut, drawn uniformly; None cuts
+        none. See `band_limited`.
     """
 
     def __init__(
         self, speech: Recordings, noise: Recordings, *, count: int, samples: int, snr_range: tuple[float, float],
         level_range: tuple[float, float], seed: int, peak_normalize: bool = False, always_the_same: bool = False,
         by_length: bool = False, random_filters: bool = False,
+        bandwidth_range: tuple[float, float] | None = None,
     ):  # fmt: skip
         self.recordings = (speech, noise)
         self.count, self.samples, self.seed = count, samples, seed
         self.snr_range, self.level_range = snr_range, level_range
         self.peak_normalize, self.always_the_same = peak_normalize, always_the_same
-        self.random_filters = random_filters
+        self.random_filters, self.bandwidth_range = random_filters, bandwidth_range
         # Of each recording and all before it.
         self.ends = [np.cumsum(of.lengths) if by_length else np.arange(1, len(of) + 1) for of in self.recordings]
 
@@ -79,6 +83,9 @@ class MixedExamples:
             spoken, around, speech.sample_rate,
             snr=random.uniform(*self.snr_range), level=random.uniform(*self.level_range),
         )  # fmt: skip
+        if self.bandwidth_range is not None:
+            cutoff = random.uniform(*self.bandwidth_range)
+            noisy, clean = band_limited((noisy, clean), speech.sample_rate, cutoff, random)
         return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
 
 

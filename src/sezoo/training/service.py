@@ -179,6 +179,7 @@ def _settings(config: Config) -> dict[str, Any]:
 def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
     """What makes the examples what they are, by what a message calls it."""
     keys = (
+        "bandwidth_range",
         "clip_seconds",
         "draw_by",
         "level_range",
