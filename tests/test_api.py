@@ -205,7 +205,9 @@ def test_evaluate_several_models_on_files(project):
     assert result.noisy["mse"].value == 0
     assert one.play_like == "whole"
     assert list(one.clips) == ["00000_a.wav", "00001_b.wav", "00002_c.wav"]
-    assert {path.name for path in result.folder.iterdir()} == {"1_model", "2_model"}
+    assert {path.name for path in result.folder.iterdir()} == {"1_model", "2_model", "report.html"}
+    assert result.report == result.folder / "report.html"
+    assert all(name in result.report.read_text(encoding="utf-8") for name in ("1_model", "2_model"))
 
 
 def test_a_script_without_the_idiom_is_not_run_again_by_workers(project):

@@ -1,5 +1,6 @@
 """Which clips are kept to listen to, and what is kept of them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import soundfile
 
 from builders import RATE
-from sezoo.denoise import Patches, WholeClip
+from sezoo.denoise import Board, Patches, WholeClip
 from sezoo.evaluation.listening import SECONDS, chosen_clips, save_listening
 from sezoo.evaluation.scoring import ClipWaves
 from sezoo.listening import FOLDER, MASKS, read_index
@@ -16,7 +17,8 @@ from sezoo.spectrum import Stft
 
 
 def version(name):
-    return SimpleNamespace(name=name, label=name.replace("_", " "), model=name.partition("_")[0])
+    model, _, kind = name.partition("_")
+    return SimpleNamespace(name=name, label=name.replace("_", " "), model=model, kind=kind or "whole")
 
 
 def clips_with(changes, metric="pesq"):
@@ -33,30 +35,48 @@ VERSIONS = [version("float"), version("int8"), version("int8_board")]
 
 def test_the_best_the_median_and_the_worst_by_the_change_of_pesq():
     found = chosen_clips(clips_with([0.0, -0.5, 0.1, -0.1, -0.2]), VERSIONS, ["stoi", "pesq"])
-    assert [(place, clip.name) for place, clip, *_ in found] == [
+    assert [(choice.place, choice.clip.name) for choice in found] == [
         ("best", "clip2"), ("median", "clip3"), ("worst", "clip1"),
     ]  # fmt: skip
-    assert found[2][2] == "worst of 5 by PESQ from float to int8"
-    assert found[2][4] == pytest.approx(-0.5)
+    assert found[2].why == "worst of 5 by PESQ from float to int8"
+    assert found[2].change == pytest.approx(-0.5)
+    assert found[2].compared == ("float", "int8")
+
+
+def test_the_worst_on_the_board_is_one_more_where_it_is_another():
+    clips = clips_with([0.0, -0.5, 0.1, -0.1, -0.2])
+    clips = [
+        replace(clip, scores={**clip.scores, "int8_board": {"pesq": 2.0 - loss}})
+        for clip, loss in zip(clips, (0.6, 0.5, 0.9, 0.95, 1.0), strict=True)
+    ]
+    last = chosen_clips(clips, VERSIONS, ["pesq"])[-1]
+    assert (last.place, last.clip.name, last.compared) == ("board", "clip4", ("float", "int8_board"))
+    assert last.why == "worst of 5 by PESQ from float to int8 board"
+    assert last.change == pytest.approx(-1.0)
+    clips[1].scores["int8_board"]["pesq"] = 0.0  # of the clip that is the worst without the board too
+    assert [choice.place for choice in chosen_clips(clips, VERSIONS, ["pesq"])] == ["best", "median", "worst"]
 
 
 def test_one_model_is_compared_with_the_noisy_clip():
     clips = [ClipScores(f"clip{index}", 1.0, {"noisy": {"pesq": 1.0}, "int8": {"pesq": index}}) for index in (3, 1, 2)]
     found = chosen_clips(clips, VERSIONS[1:2], ["pesq"])
-    assert [clip.name for _, clip, *_ in found] == ["clip3", "clip2", "clip1"]
-    assert "from noisy to int8" in found[0][2]
+    assert [choice.clip.name for choice in found] == ["clip3", "clip2", "clip1"]
+    assert "from noisy to int8" in found[0].why
+    assert found[0].compared == ("int8",)
 
 
 def test_where_lower_is_better_the_worst_is_the_largest():
     found = chosen_clips(clips_with([0.3, 0.1, 0.2], "mse"), VERSIONS, ["mse"])
-    assert {place: clip.name for place, clip, *_ in found} == {"best": "clip1", "median": "clip2", "worst": "clip0"}
+    assert {choice.place: choice.clip.name for choice in found} == {
+        "best": "clip1", "median": "clip2", "worst": "clip0",
+    }  # fmt: skip
 
 
 def test_a_clip_is_kept_once_and_one_that_has_no_scores_still():
-    assert [place for place, *_ in chosen_clips(clips_with([0.0]), VERSIONS, ["pesq"])] == ["best"]
+    assert [choice.place for choice in chosen_clips(clips_with([0.0]), VERSIONS, ["pesq"])] == ["best"]
     unscored = [ClipScores("a", 1.0, {name: {} for name in ("noisy", "float", "int8")})]
-    ((place, clip, _, metric, change),) = chosen_clips(unscored, VERSIONS, ["pesq"])
-    assert (place, clip.name, metric, change) == ("first", "a", None, None)
+    (choice,) = chosen_clips(unscored, VERSIONS, ["pesq"])
+    assert (choice.place, choice.clip.name, choice.metric, choice.change) == ("first", "a", None, None)
 
 
 class Scorer:
@@ -77,7 +97,9 @@ class Scorer:
 
         for model in (half, by_bin):
             model.batch = model.frames = None
-        self.players = {"float": (half, WholeClip((3, 3))), "int8": (by_bin, Patches(30, 5))}
+        self.players = {
+            "float": (half, WholeClip((3, 3))), "int8": (by_bin, Patches(30, 5)), "int8_board": (by_bin, Board(30, 5)),
+        }  # fmt: skip
 
     def waves(self, pair):
         other = self.noisy.copy()
@@ -99,7 +121,7 @@ def test_every_version_and_the_masks_are_kept(tmp_path):
         info = soundfile.info(tmp_path / FOLDER / kept.folder / each.file)
         assert (info.frames, info.samplerate, info.subtype, info.format) == (2 * RATE, RATE, "PCM_16", "FLAC")
     with np.load(tmp_path / FOLDER / kept.folder / MASKS) as masks:
-        assert set(masks) == set(kept.masks) == {"float", "int8"}
+        assert set(masks) == set(kept.masks) == {"float", "int8", "int8_board"}
         assert masks["float"].dtype == np.float16
         assert (masks["float"] == 0.5).all()
         np.testing.assert_allclose(masks["int8"][:, 50], np.linspace(0, 1, 257), atol=1e-3)

@@ -68,7 +68,7 @@ class Evaluation:
     versions : by name: "float", "int8", "int8_board" ...; of several models with the file's stem and a colon before.
     advice : what would avoid a loss in patches, in words.
     left_out : reasons by the names of clips that could not be used.
-    report : a page for the browser, where there is one.
+    report : a page for the browser, where there is one; of several models it compares them.
     """
 
     folder: Path
@@ -94,8 +94,8 @@ class Evaluation:
         )
 
     @classmethod
-    def joined(cls, folder: Path, parts: Mapping[str, Evaluation]) -> Evaluation:
-        """Several on the same clips, by the names of the models."""
+    def joined(cls, folder: Path, parts: Mapping[str, Evaluation], report: Path | None) -> Evaluation:
+        """Several on the same clips, by the names of the models, and the page that compares them."""
         first = next(iter(parts.values()))
         return cls(
             folder=folder,
@@ -106,7 +106,7 @@ class Evaluation:
             },
             advice=tuple(f"{model}: {told}" for model, one in parts.items() for told in one.advice),
             left_out={clip: reason for one in parts.values() for clip, reason in one.left_out.items()},
-            report=None,
+            report=report,
         )
 
 

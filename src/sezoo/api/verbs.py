@@ -29,6 +29,8 @@ from sezoo.api.settings import (
     training_settings,
 )
 from sezoo.errors import UserError
+from sezoo.report.names import REPORT
+from sezoo.report.on_request import written_report
 
 __all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "train"]
 
@@ -157,7 +159,7 @@ def evaluate(
 def run_evaluations(
     models: Sequence[Path], settings: Sequence[Settings], folder: PathLike | None, *, tables: bool = False
 ) -> Evaluation:
-    """One evaluation after the other, each of several in a folder of its own."""
+    """One evaluation after the other, each of several in a folder of its own, and a page that compares them."""
     if len(models) == 1:
         return Evaluation.read(run_settings(settings[0], folder, tables=tables))
     names = [path.stem for path in models]
@@ -168,7 +170,10 @@ def run_evaluations(
         name: Evaluation.read(run_settings(one, parent / name, tables=tables))
         for name, one in zip(names, settings, strict=True)
     }
-    return Evaluation.joined(parent.absolute(), parts)
+    page = None
+    if all(part.report is not None for part in parts.values()):
+        page = written_report([part.folder for part in parts.values()], parent.absolute() / REPORT, overwrite=True)
+    return Evaluation.joined(parent.absolute(), parts, page)
 
 
 def benchmark(

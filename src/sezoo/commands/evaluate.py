@@ -2,7 +2,7 @@
 
 Score a model, or several, on noisy recordings and the clean speech in them,
 beside the noisy recordings themselves. A static model is scored as the board
-runs it too.
+runs it too. Several are put beside each other on one page.
 """
 
 from __future__ import annotations

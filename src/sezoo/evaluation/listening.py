@@ -1,9 +1,10 @@
-"""What of an evaluation is kept to listen to: the clips that int8 changed most to the better and to the worse."""
+"""What of an evaluation is kept to listen to: the clips that int8 and the board changed most."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sezoo.evaluation.versions import Version
 from sezoo.files import filled_aside
 from sezoo.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
 from sezoo.metrics import METRIC_FACTS
+from sezoo.run_models import BOARD
 from sezoo.scores import NOISY, ClipScores
 
 __all__ = ["SECONDS", "chosen_clips", "save_listening"]
@@ -26,7 +28,7 @@ SECONDS = 8.0
 
 FRAMES_AT_ONCE = 2048
 
-PLACES = ("best", "median", "worst", "first")
+PLACES = ("best", "median", "worst", "board", "first")
 """The names of the clips' folders: why they were chosen."""
 
 
@@ -48,61 +50,97 @@ def save_listening(
     versions = scorer.scoring.versions
     kept = []
     with filled_aside(folder / FOLDER) as aside:
-        for place, clip, why, metric, change in chosen_clips(clips, versions, scorer.scoring.metrics):
-            kept.append(_save(aside / place, scorer, clip, pairs[clip.name], why, metric, change))
+        for choice in chosen_clips(clips, versions, scorer.scoring.metrics):
+            kept.append(_save(aside / choice.place, scorer, choice, pairs[choice.clip.name]))
         write_index(kept, aside)
         for place in PLACES:  # of a run in the same folder before this one
             shutil.rmtree(folder / FOLDER / place, ignore_errors=True)
     return kept
 
 
-def chosen_clips(
-    clips: Sequence[ClipScores], versions: Sequence[Version], metrics: Sequence[str]
-) -> list[tuple[str, ClipScores, str, str | None, float | None]]:
-    """The best, the median and the worst clip by what the last model changed, each once.
+@dataclass(frozen=True)
+class Choice:
+    """A clip that is kept.
+
+    Attributes
+    ----------
+    place : name of its folder, one of `PLACES`.
+    why : in words.
+    metric, change : by what it was chosen; None where nothing was scored.
+    compared : names of the versions whose difference is to be heard, or of the one where there is no other.
+    """
+
+    place: str
+    clip: ClipScores
+    why: str
+    metric: str | None
+    change: float | None
+    compared: tuple[str, ...]
+
+
+def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metrics: Sequence[str]) -> list[Choice]:
+    """The best, the median and the worst clip by what the last model changed, and the worst on the board, each once.
 
     The change is from the float to the int8 model; where there is one model, from the noisy clip to it. It is of
-    PESQ, or of the first metric where that was not scored.
-
-    Returns
-    -------
-    chosen : place ("best" ...), the clip, why in words, the metric and its change. Where nothing was scored it is the
-        first clip alone, without metric and change.
+    PESQ, or of the first metric where that was not scored. Where nothing was scored it is the first clip alone.
     """
     first = next(version for version in versions if version.model == versions[-1].model)
-    against = versions[0].name if versions[0].model != first.model else NOISY
-    from_label = "noisy" if against == NOISY else versions[0].label
+    has_other = versions[0].model != first.model
+    against, from_label = (versions[0].name, versions[0].label) if has_other else (NOISY, "noisy")
+    board = _on_the_board(versions)
     for metric in sorted(metrics, key=lambda metric: metric != "pesq"):
-        sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
-        scored = [
-            (sign * (clip.scores[first.name][metric] - clip.scores[against][metric]), clip)
-            for clip in clips
-            if metric in clip.scores[first.name] and metric in clip.scores[against]
-        ]
-        if scored:
+        changes = _changes(clips, against, first, metric)
+        if changes:
             break
     else:
-        return [("first", clip, "the first clip; none could be scored", None, None) for clip in clips[:1]]
-    scored.sort(key=lambda pair: (pair[0], pair[1].name))
-    places = {"best": len(scored) - 1, "median": len(scored) // 2, "worst": 0}
-    of_what = f"{METRIC_FACTS[metric].label} from {from_label} to {first.label}"
-    found: dict[int, tuple[str, ClipScores, str, str, float]] = {}
-    for place, index in places.items():
-        change, clip = scored[index]
-        found.setdefault(index, (place, clip, f"{place} of {len(scored)} by {of_what}", metric, sign * change))
+        compared = (against, first.name) if has_other else (first.name,)
+        return [
+            Choice("first", clip, "the first clip; none could be scored", None, None, compared) for clip in clips[:1]
+        ]
+    sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+    wanted = [(place, changes, first, index) for place, index in
+              (("best", len(changes) - 1), ("median", len(changes) // 2), ("worst", 0))]  # fmt: skip
+    if board is not None and board is not first and (on_board := _changes(clips, against, board, metric)):
+        wanted.append(("board", on_board, board, 0))
+    found: dict[str, Choice] = {}
+    for place, ranked, version, index in wanted:
+        change, clip = ranked[index]
+        how = "worst" if place == "board" else place
+        why = f"{how} of {len(ranked)} by {METRIC_FACTS[metric].label} from {from_label} to {version.label}"
+        compared = (against, version.name) if has_other else (version.name,)
+        found.setdefault(clip.name, Choice(place, clip, why, metric, sign * change, compared))
     return list(found.values())
 
 
-def _save(
-    folder: Path, scorer: ClipScorer, clip: ClipScores, pair: Pair, why: str, metric: str | None, change: float | None
-) -> ListenedClip:
-    scoring = scorer.scoring
+def _on_the_board(versions: Sequence[Version]) -> Version | None:
+    """The last model as the board runs it, if that was scored."""
+    played = (version for version in versions if version.model == versions[-1].model and version.kind == BOARD)
+    return next(played, None)
+
+
+def _changes(
+    clips: Sequence[ClipScores], against: str, version: Version, metric: str
+) -> list[tuple[float, ClipScores]]:
+    """By how much each clip that was scored is better, the worst first."""
+    sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+    scored = [
+        (sign * (clip.scores[version.name][metric] - clip.scores[against][metric]), clip)
+        for clip in clips
+        if metric in clip.scores.get(version.name, {}) and metric in clip.scores[against]
+    ]
+    return sorted(scored, key=lambda pair: (pair[0], pair[1].name))
+
+
+def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> ListenedClip:
+    scoring, clip, metric = scorer.scoring, choice.clip, choice.metric
     rate, hop = scoring.sample_rate, scoring.stft.hop_length
     waves = scorer.waves(pair)
-    first_of_model: dict[str, Version] = {}
+    shown: dict[str, Version] = {}  # whose masks are
     for version in scoring.versions:
-        first_of_model.setdefault(version.model, version)
-    start, stop = _excerpt(waves, [version.name for version in first_of_model.values()], hop, rate)
+        shown.setdefault(version.model, version)
+    if len(shown) > 1 and (board := _on_the_board(scoring.versions)) not in (None, *shown.values()):
+        shown[board.name] = board
+    start, stop = _excerpt(waves, choice.compared, hop, rate)
     labels = {NOISY: "noisy", **{version.name: version.label for version in scoring.versions}, "clean": "clean"}
     kept = {NOISY: waves.noisy, **waves.denoised} | ({} if waves.clean is None else {"clean": waves.clean})
     versions = []
@@ -112,16 +150,15 @@ def _save(
         scores = {NAME_IN_FILES.get(each, each): value for each, value in clip.scores.get(name, {}).items()}
         versions.append(ListenedVersion(name, labels[name], file, scores))
     masks = {
-        version.name: _mask(scorer, version, waves.noisy, start // hop, -(-stop // hop))
-        for version in first_of_model.values()
+        version.name: _mask(scorer, version, waves.noisy, start // hop, -(-stop // hop)) for version in shown.values()
     }
     np.savez_compressed(folder / MASKS, **masks)
     return ListenedClip(
         folder=folder.name,
         name=clip.name.encode("utf-8", "backslashreplace").decode("utf-8"),
-        why=why,
+        why=choice.why,
         metric=None if metric is None else NAME_IN_FILES.get(metric, metric),
-        change=change,
+        change=choice.change,
         sample_rate=rate,
         start=start / rate,
         seconds=(stop - start) / rate,
