@@ -111,6 +111,16 @@ def test_peak_normalization_changes_what_the_model_sees_and_not_what_is_compared
     assert np.abs(plain.denoised["whole"] - normalized.denoised["whole"]).max() > 1e-4
 
 
+def test_a_board_hears_a_stream_and_knows_no_peak(scoring, tmp_path):
+    wave = noise(1.0) / 10
+    pair = written(tmp_path, wave, wave)
+    plain, normalized = (ClipScorer(changed(scoring, peak_normalize=on)).waves(pair).denoised for on in (False, True))
+    assert list(plain) == list(normalized) == list(PLAYS)
+    np.testing.assert_array_equal(normalized["board"], plain["board"])
+    for name in ("whole", "patches"):
+        assert np.abs(plain[name] - normalized[name]).max() > 1e-4
+
+
 def test_a_mask_that_is_none_names_model_and_clip(scoring, pair, tmp_path):
     model = mask_graph()
     weights = next(weight for weight in model.graph.initializer if weight.name == "b2")

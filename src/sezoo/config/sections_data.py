@@ -179,7 +179,10 @@ class Preprocessing(Section):
     pipeline_type: Literal["LibrosaSpecPipeline"] = Field(
         "LibrosaSpecPipeline", description="How the spectrum is computed."
     )
-    peak_normalize: TrueFalse = Field(False, description="Scale every clip to a peak of 1 before the spectrum.")
+    peak_normalize: TrueFalse = Field(
+        False,
+        description="Scale every clip to a peak of 1 before the spectrum; not on the board, which hears a stream.",
+    )
     sample_rate: SampleRate = Field(16000, description="Sample rate in Hz; recordings are resampled to it.")
     n_fft: AtLeast1 = Field(512, description="Length of the Fourier transform, in samples.")
     hop_length: AtLeast1 = Field(160, description="Step from frame to frame, in samples; win_length at most.")

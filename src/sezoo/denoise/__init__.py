@@ -11,12 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from sezoo.denoise.board import BoardStream
-from sezoo.denoise.plays import Board, Patches, Play, WholeClip
+from sezoo.denoise.plays import NO_PEAK, Board, Patches, Play, WholeClip
 from sezoo.denoise.spectral import MaskedSynthesis, SpectralStream
 from sezoo.mask_model import MaskFunction
 from sezoo.spectrum import Stft
 
 __all__ = [
+    "NO_PEAK",
     "Board",
     "DenoisingStream",
     "Patches",
@@ -26,6 +27,7 @@ __all__ = [
     "denoise_together",
     "open_stream",
     "peak_normalized",
+    "peak_seen",
 ]
 
 SAMPLES_A_PUSH = 1 << 19
@@ -104,6 +106,12 @@ def denoise_together(
         else:
             denoised[name] = denoise(wave, model, stft, play)
     return denoised
+
+
+def peak_seen(wave: np.ndarray, play: Play, *, normalize: bool) -> np.float32:
+    """What a clip is divided by before the model sees it; a board hears a stream, and knows no peak."""
+    normalize = normalize and not isinstance(play, Board)
+    return (np.abs(wave).max(initial=0) if normalize else 0) or np.float32(1)
 
 
 def peak_normalized(wave: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Board", "Patches", "Play", "WholeClip"]
+__all__ = ["NO_PEAK", "Board", "Patches", "Play", "WholeClip"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,9 @@ class Board(Patches):
 
 
 Play = WholeClip | Patches | Board
+
+NO_PEAK = (
+    "preprocessing.peak_normalize: a board hears a stream, whose peak nobody knows beforehand; as on the board the "
+    "model sees recordings as loud as they are"
+)
+"""What is said where a board comes after a model that was trained on clips of the same peak."""

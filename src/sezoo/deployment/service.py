@@ -9,6 +9,7 @@ import numpy as np
 
 from sezoo.backend import STM32N6, backend_of
 from sezoo.config.sections import Config
+from sezoo.denoise import NO_PEAK
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.recording import patches_of, recording_of
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
@@ -47,6 +48,8 @@ def deploy(run: Run) -> None:
     ------
     UserError : the model or the settings are not fit for it; a tool is missing or fails.
     """
+    if run.config.preprocessing.peak_normalize:
+        log.warning("%s", NO_PEAK)
     model: Path = run.artefacts.int8_static or run.config.model.onnx_path
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sezoo.audio import write_clip
 from sezoo.dataset import Pair
+from sezoo.denoise import peak_seen
 from sezoo.denoise.masking import MaskStream
 from sezoo.evaluation.results import NAME_IN_FILES
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
@@ -194,7 +195,7 @@ def _mask(scorer: ClipScorer, version: Version, noisy: np.ndarray, first: int, s
     """
     model, play = scorer.players[version.name]
     stft = scorer.scoring.stft
-    peak = np.abs(noisy).max() if scorer.scoring.peak_normalize else np.float32(1)
+    peak = peak_seen(noisy, play, normalize=scorer.scoring.peak_normalize)
     stream, kept, done = MaskStream(model, play, stft.bins), [], 0
 
     def keep(masked: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.dataset import Pair
-from sezoo.denoise import denoise_together
+from sezoo.denoise import denoise_together, peak_seen
 from sezoo.errors import UserError
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
@@ -95,9 +95,13 @@ class ClipScorer:
         """Read a pair and denoise it; errors as for `score`."""
         noisy, clean = read_pair(pair, self.scoring.sample_rate, self.scoring.stft)
         # The model sees the clip as loud as configured; what is compared with the clean clip has its own level.
-        peak = np.abs(noisy).max() if self.scoring.peak_normalize else np.float32(1)
+        normalize = self.scoring.peak_normalize
+        peaks = {name: peak_seen(noisy, play, normalize=normalize) for name, (_, play) in self.players.items()}
+        denoised = {}
         try:
-            denoised = denoise_together(noisy / peak, self.players, self.scoring.stft)
+            for peak in set(peaks.values()):
+                players = {name: player for name, player in self.players.items() if peaks[name] == peak}
+                denoised |= denoise_together(noisy / peak, players, self.scoring.stft)
         except UserError as error:
             raise UserError(f"{error} (on {pair.noisy})") from error
-        return ClipWaves(noisy, clean, {name: wave * peak for name, wave in denoised.items()})
+        return ClipWaves(noisy, clean, {name: denoised[name] * peak for name, peak in peaks.items()})

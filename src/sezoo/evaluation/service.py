@@ -15,6 +15,7 @@ from sezoo.audio import BadClipError
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
 from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
+from sezoo.denoise import NO_PEAK, Board
 from sezoo.errors import UserError
 from sezoo.evaluation.as_deployed import board_losses, lookahead_advice, setting_costs
 from sezoo.evaluation.listening import save_listening
@@ -101,6 +102,8 @@ def evaluate(run: Run) -> Results:
         if run.config.evaluation.explain_deployment and not explaining:
             log.warning("evaluation.explain_deployment: nothing is run as on the board; see evaluation.play_like")
         scoring = _scoring(run.config, [*versions, *explaining], pairs)
+        if scoring.peak_normalize and any(isinstance(version.play, Board) for version in versions):
+            log.warning("%s", NO_PEAK)
         told = ", ".join(version.label for version in versions)
         log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
         clips, left_out = _scored(run, scoring, pairs)
