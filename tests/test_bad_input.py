@@ -235,7 +235,7 @@ def test_an_impossible_number_of_clips(fails, value):
 def test_more_clips_than_there_are(project, run):
     code, err = run("quantization.num_quantization_samples=99")
     assert code == 0, err
-    assert "num_quantization_samples: 99 asked for, but there are only 4 clips: all of them are used" in err
+    assert "num_quantization_samples: 99 asked for, but there are only 4 clips: all are used" in err
     assert "calibrated on 4 clips" in err
 
 

@@ -189,7 +189,7 @@ def test_pairs_are_drawn_as_their_noisy_clips_are():
 def test_more_than_there_are(caplog):
     assert sample(PATHS, 21, 1, "some.key") == PATHS
     (record,) = caplog.records
-    assert record.getMessage() == "some.key: 21 asked for, but there are only 20 clips: all of them are used"
+    assert record.getMessage() == "some.key: 21 asked for, but there are only 20 clips: all are used"
 
 
 @given(st.permutations(NAMES), st.integers(1, 20), st.integers(0, 2**32))

@@ -1,8 +1,12 @@
-from sezoo.wording import counted, nearest
+from sezoo.wording import counted, nearest, only
 
 
 def test_counted():
     assert [counted(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+
+
+def test_only():
+    assert [only(n, "clip") for n in (1, 2)] == ["there is only 1 clip", "there are only 2 clips"]
 
 
 def test_nearest():

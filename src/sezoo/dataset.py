@@ -15,7 +15,7 @@ import numpy as np
 from sezoo.audio import BadClipError, read_clip
 from sezoo.config.sections import Dataset
 from sezoo.errors import UserError
-from sezoo.wording import counted
+from sezoo.wording import counted, only
 
 __all__ = [
     "Pair",
@@ -232,9 +232,7 @@ def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, 
         return list(items)
     count = clips_of(amount, len(items))
     if count > len(items):
-        log.warning(
-            "%s: %d asked for, but there are only %s: all of them are used", key, count, counted(len(items), "clip")
-        )
+        log.warning("%s: %d asked for, but %s: all are used", key, count, only(len(items), "clip"))
 
     def rank(index: int) -> bytes:
         item = items[index]

@@ -225,7 +225,7 @@ def test_too_few_pairs(custom, changes, words):
 
 
 def test_too_few_to_mix(folders):
-    with pytest.raises(UserError, match=r"batch_size: found 2, but there are only 1 clip to train on, besides 4 for"):
+    with pytest.raises(UserError, match=r"batch_size: found 2, but there is only 1 clip to train on, besides 4 for"):
         example_sources(config_of(mix(folders, num_training_samples=1)))
 
 

@@ -17,7 +17,7 @@ from sezoo.mixing.mixed_examples import MixedExamples
 from sezoo.mixing.recordings import Memory, Recordings, usable
 from sezoo.pairs import common_length, normalized_alike
 from sezoo.spectrum import stft_of
-from sezoo.wording import counted
+from sezoo.wording import counted, only
 
 __all__ = ["ExampleSource", "PairExamples", "example_sources"]
 
@@ -97,8 +97,8 @@ def example_sources(config: Config) -> tuple[ExampleSource, ExampleSource]:
     training, validation = build(config, Memory(_cache_bytes(config.dataset)))
     if len(training) < config.training.batch_size:
         raise UserError(
-            f"training.batch_size: found {config.training.batch_size}, but there are only "
-            f"{counted(len(training), 'clip')} to train on, besides {len(validation)} for validation"
+            f"training.batch_size: found {config.training.batch_size}, but {only(len(training), 'clip')} to train on, "
+            f"besides {len(validation)} for validation"
         )
     return training, validation
 
