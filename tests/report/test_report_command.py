@@ -1,6 +1,8 @@
 import json
 import logging
 import re
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -113,6 +115,21 @@ def test_a_run_gets_its_report_which_is_told_and_tracked(bare_run, caplog):
     assert "report.html" in caplog.text
     assert "numpy" in (bare_run / "environment.json").read_text(encoding="utf-8")
     assert "onnxruntime" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [("/bin/sezoo", "sezoo quantize"), ("/x/__main__.py", "python -m sezoo quantize"), ("ipy", None)],
+)
+def test_the_command_and_where_it_was_called_are_told(bare_run, monkeypatch, program, told):
+    monkeypatch.setattr(sys, "argv", [program, "quantize", "model.onnx", "--data=noisy"])
+    page = write_run_report(Run(bare_run)).read_text(encoding="utf-8")
+    assert ("--data=noisy" in page) == (told is not None)
+    if told:
+        assert f"{told} model.onnx --data=noisy" in page
+        assert str(Path.cwd()) in page
+    assert "numpy" in page  # with the versions, which the command is not among
+    assert ", command" not in page
 
 
 @pytest.mark.parametrize(("level", "has_trace"), [(logging.INFO, False), (logging.DEBUG, True)])

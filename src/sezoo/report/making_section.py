@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from sezoo.report.blocks import Block, Cell, Code, Heading, Notes, Section, Table
+from sezoo.report.environment import CALL
 from sezoo.report.facts import RunFacts
 from sezoo.run_folder import RESOLVED_NAME
 from sezoo.wording import counted
@@ -37,13 +38,15 @@ def _facts(facts: RunFacts) -> Iterator[Block]:
         if (seed := facts.setting(section, "random_seed")) is not None:
             seeds.append(f"{section}.random_seed {seed}")
     found = facts.evaluation
-    versions = dict(facts.environment) or ({"sezoo": log.version} if log.version else {})
+    versions = {name: version for name, version in facts.environment.items() if name not in CALL}
+    versions = versions or ({"sezoo": log.version} if log.version else {})
     when = ""
     if log.started is not None and log.seconds is not None:
         when = f"{log.started:%Y-%m-%d %H:%M}, took {_duration(log.seconds)}"
     rows = {
         "mode": facts.mode,
         "run": when,
+        **{name: facts.environment.get(name, "") for name in CALL},
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "seeds": ", ".join(seeds),
         "trained on": log.trained,
