@@ -23,13 +23,9 @@ import soundfile
 import torch
 
 from sezoo.config.validation import build_config
-from sezoo.spectrum import stft_of
-from sezoo.torch_model import build_network
-from sezoo.training.batch import spectral_batch
 from sezoo.training.examples import example_sources
 from sezoo.training.loader import Loader
-from sezoo.training.losses import build_loss
-from sezoo.training.torch_stft import TorchStft
+from training_step import training_step
 
 EXAMPLES, BATCH, EPOCHS = 160, 16, 2
 RATE = 16000
@@ -101,26 +97,6 @@ def cost(speech, noise, kept, workers):
         f"waits {waited / total:5.1%} of {total:5.1f} s ({total / steps:.2f} s a step; alone {alone:.3f} s a batch), "
         f"{before:.1f} s before; decoded before and in an epoch, mean (most): {', '.join(told)}"
     )
-
-
-def training_step(config):
-    """One step on a batch, as the trainer makes it; it has been made once, on noise."""
-    torch.manual_seed(0)
-    stft = stft_of(config.preprocessing)
-    network, torch_stft = build_network(config.model, config.model_specific).train(), TorchStft(stft)
-    loss_of, optimizer = build_loss(config.training.loss, torch_stft), torch.optim.Adam(network.parameters())
-
-    def step(noisy, clean, lengths):
-        batch = spectral_batch(noisy, clean, lengths, torch_stft)
-        loss = loss_of(batch, network(torch_stft.magnitude(batch.noisy_spectrum)))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        loss.item()
-
-    wave = torch.rand(BATCH, 2 * RATE)
-    step(wave, wave, torch.full((BATCH,), 2 * RATE))
-    return step
 
 
 class Decoded:
