@@ -46,7 +46,7 @@ def words_of(command: str, summary: str, parser: argparse.ArgumentParser) -> Wor
     values: dict[str, tuple[str, ...]] = {}
     files: list[str] = []
     for action in parser._actions:  # argparse has no other way to list them
-        choices = tuple(action.choices or getattr(action.type, "values", ()))
+        choices = tuple(action.choices or getattr(action.type, "values", ()) or getattr(action, "known", ()))
         for flag in action.option_strings:
             options[flag] = _first_words(action.help or "")
             if choices:
@@ -104,7 +104,9 @@ _sezoo() {{
         esac
     fi
     if [ -n "$values" ]; then
-        COMPREPLY=($(compgen -W "$values" -- "$word"))
+        local before=""  # of several values with commas between them, the last one is completed
+        case "$word" in *,*) before="${{word%,*}}," ;; esac
+        COMPREPLY=($(compgen -P "$before" -W "$values" -- "${{word##*,}}"))
     elif [ -z "$files" ] && [ "${{word#-}}" != "$word" ]; then
         COMPREPLY=($(compgen -W "$options" -- "$word"))
     else

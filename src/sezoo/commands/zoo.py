@@ -12,7 +12,7 @@ from pathlib import Path
 from sezoo.commands.output import print_json, print_results
 from sezoo.commands.parser import Parser, add_json
 from sezoo.errors import UserError
-from sezoo.zoo import ZooModel, copy_model, zoo_model, zoo_models
+from sezoo.zoo import ZooModel, copy_model, names_of_models, zoo_model, zoo_models
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,7 +24,8 @@ def add_arguments(parser: Parser) -> None:
         "what", nargs="?", default="list", choices=("list", "show", "get"), metavar="list|show|get",
         help="a table of all, the card of one, or a copy of its float and int8 files, card and YAML (default: list)",
     )  # fmt: skip
-    add("name", nargs="?", metavar="NAME", help="of the model")
+    name = add("name", nargs="?", metavar="NAME", help="of the model")
+    name.known = names_of_models()  # for the shell's completion; what else is asked for has a message of its own
     add("-o", "--output", type=Path, metavar="DIR", help="of get: folder to copy into (default: NAME)")
     add_json(parser)
 

@@ -11,7 +11,7 @@ from sezoo.errors import UserError
 from sezoo.files import filled_aside
 from sezoo.wording import nearest
 
-__all__ = ["ZooModel", "copy_model", "zoo_model", "zoo_models"]
+__all__ = ["ZooModel", "copy_model", "names_of_models", "zoo_model", "zoo_models"]
 
 FOLDER = Path(__file__).parent
 CARD = "README.md"
@@ -63,7 +63,12 @@ class ZooModel:
 
 def zoo_models() -> list[ZooModel]:
     """All of them, by name."""
-    return [_read(path.parent) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+    return [_read(FOLDER / name) for name in names_of_models()]
+
+
+def names_of_models() -> list[str]:
+    """The names of all of them, sorted."""
+    return [path.parent.name for path in sorted(FOLDER.glob(f"*/{CARD}"))]
 
 
 def zoo_model(name: str) -> ZooModel:
@@ -73,7 +78,7 @@ def zoo_model(name: str) -> ZooModel:
     ------
     UserError : there is none; what there is.
     """
-    names = [path.parent.name for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+    names = names_of_models()
     if name not in names:
         near = nearest(name, names)
         there = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
