@@ -122,10 +122,10 @@ def _run_yaml(words: list[str], config_folder: Path) -> None:
         if not word.startswith("-") and "=" not in word and not word.startswith("~"):
             _check_no_value(words, word)
     from sezoo.config.composition import run_with_hydra
-    from sezoo.services import run_services
+    from sezoo.services import check_folder, run_services
 
     words = ["++deployment.dry_run=True" if word == "--dry-run" else word for word in words]
-    run_with_hydra(words, config_folder, run_services)
+    run_with_hydra(words, config_folder, run_services, check_folder)
 
 
 def _check_no_value(words: list[str], word: str) -> None:

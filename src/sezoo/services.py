@@ -11,7 +11,7 @@ from sezoo.config.sections import Config
 from sezoo.processes import is_helper
 from sezoo.run import Run, open_run
 
-__all__ = ["SERVICES", "Service", "plan", "run_services"]
+__all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,19 @@ def _check_deployment(config: Config, model_is_made: bool) -> None:
     from sezoo.deployment.service import check_deployment
 
     check_deployment(config)
+
+
+def check_folder(config: Config, folder: Path) -> None:
+    """Check, before anything is written there, that a run's folder is free for it.
+
+    Raises
+    ------
+    UserError : it holds a training that this run would overwrite.
+    """
+    if "t" in steps(config.operation_mode):
+        from sezoo.training.resumption import check_no_other_training
+
+        check_no_other_training(config, folder)
 
 
 SERVICES: dict[str, Service] = {

@@ -50,12 +50,19 @@ def history(folder):
     return (folder / "training_logs" / "training_logs.csv").read_bytes()
 
 
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_files_of_a_training(project, run):
     code, err = run("hydra.run.dir=out", "training.sound_examples_every=3")
     assert code == 0, err
     out = project / "out"
     logs = {path.name for path in (out / "training_logs").iterdir()}
-    assert logs == {"training_logs.csv", "training_metrics.png", "training_snapshot.pth", "sounds"}
+    assert logs == {
+        *("training_logs.csv", "training_metrics.png", "training_snapshot.pth", "noisy_validation.json", "sounds"),
+    }
+    assert "the noisy validation clips: wave_mse" in err
     assert {path.name for path in (out / "ckpts").iterdir()} == {
         *(f"epoch_000{epoch}.pth" for epoch in (1, 2, 3)),
         "best.pth",
@@ -171,15 +178,20 @@ def test_resume_auto_takes_the_newest_run_beside_it(project, run):
 def test_a_training_is_not_overwritten(project, run):
     assert run("hydra.run.dir=runs/a", "training.epochs=1")[0] == 0
     assert run("hydra.run.dir=runs/b", "training.epochs=1")[0] == 0
-    before = history(project / "runs" / "a")
+    before, whole = history(project / "runs" / "a"), files_of(project / "runs" / "a")
     for words in ((), ("training.snapshot_path=runs/b/training_logs/training_snapshot.pth",)):
         code, err = run("hydra.run.dir=runs/a", *words)
         assert code == 2
         assert "runs/a holds a training already; go on with it (training.snapshot_path=" in err.replace("\\", "/")
         assert history(project / "runs" / "a") == before
+        assert files_of(project / "runs" / "a") == whole
     code, err = run("hydra.run.dir=runs/a", "training.resume=auto")  # its own, though that beside it is newer
     assert code == 0, err
     assert history(project / "runs" / "a").startswith(before)
+    (project / "runs" / "b" / "training_logs" / "training_snapshot.pth").unlink()
+    code, err = run("hydra.run.dir=runs/b")
+    assert code == 2
+    assert "runs/b holds a training already, without a snapshot; name another folder" in err.replace("\\", "/")
 
 
 def test_other_data_are_told_of_when_a_training_goes_on(project, run):
@@ -188,7 +200,10 @@ def test_other_data_are_told_of_when_a_training_goes_on(project, run):
         (project / folder / "7.wav").unlink()
     code, err = run("hydra.run.dir=out", "training.resume=auto", "training.epochs=2", "dataset.num_training_samples=5")
     assert code == 0, err
-    assert "had other data: the recordings, dataset.num_training_samples; it goes on" in " ".join(err.split())
+    told = " ".join(err.split())
+    assert "had other data: the recordings was 16 files, names" in told
+    assert "dataset.num_training_samples was None, is 5" in told
+    assert "the best so far, epoch 1, has a snr of" in told
 
 
 def test_the_chain_trains_quantizes_and_evaluates(tmp_path, monkeypatch, run):

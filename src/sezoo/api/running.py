@@ -13,7 +13,7 @@ from pathlib import Path
 from sezoo.api.sections import Settings
 from sezoo.errors import UserError
 
-__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "run_settings", "yaml_of"]
+__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "run_settings", "yaml_of"]
 
 DEFAULT_FOLDER = Path("experiment_outputs")
 NAMED_BY_TIME = "%Y_%m_%d_%H_%M_%S"
@@ -47,8 +47,7 @@ def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool 
         raise UserError("several processes (torchrun) need a YAML file: --save-config writes it, --config-name runs it")
     if folder is not None:
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"folder: {folder} is there already and not an empty folder; choose another")
+        check_new_folder(folder)
     named_by_time = folder is None
     path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
     path = claimed(path, named_by_time=named_by_time)
@@ -65,6 +64,17 @@ def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool 
             remove_without_results(path)
         raise
     return path
+
+
+def check_new_folder(folder: Path) -> None:
+    """Nothing is written over what is there.
+
+    Raises
+    ------
+    UserError : the folder holds something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"folder: {folder} is there already and not an empty folder; choose another")
 
 
 def yaml_of(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from sezoo.api.results import (
     TrainedModel,
     read_benchmark,
 )
-from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, run_settings
+from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, check_new_folder, run_settings
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import (
     benchmarking_settings,
@@ -166,6 +166,7 @@ def run_evaluations(
     if len(set(names)) < len(names):
         names = [f"{index}_{name}" for index, name in enumerate(names, 1)]
     parent = Path(folder) if folder is not None else _new_folder()
+    check_new_folder(parent)
     parts = {
         name: Evaluation.read(run_settings(one, parent / name, tables=tables))
         for name, one in zip(names, settings, strict=True)

@@ -33,7 +33,12 @@ MASKED_VARIABLE = re.compile("\ue000(\\w+)\ue001")
 """An environment variable while OmegaConf is at work, in characters that nobody else uses."""
 
 
-def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Config, Path], None]) -> None:
+def run_with_hydra(
+    arguments: Sequence[str],
+    folder: Path,
+    task: Callable[[Config, Path], None],
+    check: Callable[[Config, Path], None] = lambda config, folder: None,
+) -> None:
     """Compose the configuration from the command line and call `task` with it, once or once per multirun job.
 
     Parameters
@@ -41,6 +46,7 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     arguments : Hydra's: --config-path, --config-name, --multirun, overrides ...
     folder : of the configuration file, where --config-path does not say otherwise.
     task : is given the configuration and the run's folder.
+    check : likewise, before anything is written there.
 
     Raises
     ------
@@ -51,14 +57,19 @@ def run_with_hydra(arguments: Sequence[str], folder: Path, task: Callable[[Confi
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
     words += [*_expanded_hydra_section(raw), *words_for_hydra(rest)]
     if not is_helper():
-        _run_with_hydra(words, path, task)
+        _run_with_hydra(words, path, task, check)
         return
     with TemporaryDirectory() as nowhere:  # the first process is the run
         words += [f"++{key}={quoted(nowhere)}" for key in ("hydra.run.dir", "hydra.sweep.dir")]
-        _run_with_hydra([*words, "++mlflow.uri=null"], path, task)
+        _run_with_hydra([*words, "++mlflow.uri=null"], path, task, check)
 
 
-def _run_with_hydra(words: Sequence[str], path: Path, task: Callable[[Config, Path], None]) -> None:
+def _run_with_hydra(
+    words: Sequence[str],
+    path: Path,
+    task: Callable[[Config, Path], None],
+    check: Callable[[Config, Path], None],
+) -> None:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -71,6 +82,7 @@ def _run_with_hydra(words: Sequence[str], path: Path, task: Callable[[Config, Pa
         output = Path(hydra_config.runtime.output_dir)
         try:
             config = _config_of(composed, path)
+            check(config, output)
             output = claimed(output, named_by_time=_is_named_by_time(HydraConfig.instance().cfg, hydra_config.mode))
             _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER)
             task(config, output)

@@ -57,6 +57,10 @@ def _text(value: Any) -> Any:
     return value
 
 
+LARGEST_DECIBELS = 120
+"""What is louder or quieter is a slip of the keyboard, and 32 bits do not hold much more."""
+
+
 def _names(value: Any) -> Any:
     """One name alone is a list of one; `('Conv', 'MatMul')` is the YAML files' way to write a tuple."""
     value = literal(value)
@@ -86,6 +90,13 @@ def _range(value: Any) -> tuple[float, float]:
     if not all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high)) or low > high:
         raise ValueError
     return float(low), float(high)
+
+
+def _decibel_range(value: Any) -> tuple[float, float]:
+    low, high = _range(value)
+    if low < -LARGEST_DECIBELS or high > LARGEST_DECIBELS:
+        raise ValueError
+    return low, high
 
 
 def _hertz_range(value: Any) -> tuple[float, float]:
@@ -125,7 +136,11 @@ SampleRate = Annotated[int, Field(ge=2000, le=768_000), _number, Allowed("a whol
 Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number")]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]
-DecibelRange = Annotated[tuple[float, float], PlainValidator(_range), Allowed("two numbers in dB, the lower one first")]
+DecibelRange = Annotated[
+    tuple[float, float],
+    PlainValidator(_decibel_range),
+    Allowed(f"two numbers in dB from -{LARGEST_DECIBELS} to {LARGEST_DECIBELS}, the lower one first"),
+]
 HertzRange = Annotated[
     tuple[float, float],
     PlainValidator(_hertz_range),

@@ -37,6 +37,12 @@ def check_mix(config: Config) -> None:
     UserError : a clip that is too short, a folder that is missing or empty, folders that have recordings in common.
     """
     _clip_samples(config)
+    bandwidths, half_the_rate = config.dataset.bandwidth_range, config.preprocessing.sample_rate / 2
+    if bandwidths is not None and bandwidths[0] >= half_the_rate:
+        raise UserError(
+            f"dataset.bandwidth_range: found {list(bandwidths)}; no clip would be cut, as half the sample rate is "
+            f"{half_the_rate:g} Hz"
+        )
     _found_in(config.dataset)
 
 
@@ -54,7 +60,7 @@ def halves_to_mix(config: Config, memory: Memory | None = None) -> tuple[Half, H
     ------
     UserError : what `check_mix` finds; recordings that cannot be used, or too few that can.
     """
-    _clip_samples(config)
+    check_mix(config)
     memory = memory or Memory()
     speech, noise = (_halves(folder, key, paths, config, memory) for key, folder, paths in _found_in(config.dataset))
     training, held_out = (Half(*half) for half in zip(speech, noise, strict=True))

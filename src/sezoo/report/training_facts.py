@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sezoo.report.names import TRAINING
+from sezoo.report.reading import read_json
 
 __all__ = ["COLUMNS", "SoundExample", "TrainingFacts", "read_training"]
 
@@ -43,6 +44,7 @@ class TrainingFacts:
     ----------
     epochs : their numbers.
     columns : values by name, one an epoch; None where it could not be measured.
+    noisy : what the columns would be without a network, as far as that is known.
     metric, best_epoch : the metric that decided, and the epoch that was best by it; None where nothing could be scored.
     """
 
@@ -51,6 +53,7 @@ class TrainingFacts:
     metric: str
     best_epoch: int | None
     sounds: Sequence[SoundExample]
+    noisy: Mapping[str, float | None] = field(default_factory=dict)
 
     def at(self, column: str, epoch: int | None) -> float | None:
         """The value of an epoch."""
@@ -72,7 +75,8 @@ def read_training(folder: Path, config: Mapping[str, Any]) -> TrainingFacts | No
     epochs, metric = [int(row["epoch"]) for row in rows], str(settings.get("reference_metric", "pesq"))
     known = [(value, epoch) for value, epoch in zip(columns.get(metric, ()), epochs, strict=False) if value is not None]
     best = (min if metric in LOWER_IS_BETTER else max)(known, key=lambda pair: pair[0], default=None)
-    return TrainingFacts(epochs, columns, metric, best and best[1], _sounds(folder / TRAINING / "sounds"))
+    noisy = read_json(folder / TRAINING / "noisy_validation.json") or {}
+    return TrainingFacts(epochs, columns, metric, best and best[1], _sounds(folder / TRAINING / "sounds"), noisy)
 
 
 def _sounds(folder: Path) -> list[SoundExample]:

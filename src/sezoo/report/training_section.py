@@ -56,7 +56,9 @@ def _curves(found: TrainingFacts) -> Iterator[Picture]:
         if not known:
             continue
         title = COLUMNS.get(name, name)
-        with drawing(f"curve-{name}", title, width=244, height=165) as made:
+        noisy = found.noisy.get(name)
+        caption = "" if noisy is None else f"noisy: {noisy:.4g}"
+        with drawing(f"curve-{name}", title, caption, width=244, height=165) as made:
             ax = made.axes
             marker = "o" if len(found.epochs) <= MARKED else None
             shown = [math.nan if value is None else value for value in values]

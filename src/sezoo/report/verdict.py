@@ -82,11 +82,11 @@ def _training(facts: RunFacts) -> str:
     if not found:
         return ""
     value = found.at(found.metric, found.best_epoch)
-    best = (
-        ""
-        if value is None
-        else f", the best is {found.best_epoch} with {COLUMNS.get(found.metric, found.metric)} {value:.4g}"
-    )
+    best = ""
+    if value is not None:
+        noisy = found.noisy.get(found.metric)
+        beside = "" if noisy is None else f" (the noisy clips have {noisy:.4g})"
+        best = f", the best is {found.best_epoch} with {COLUMNS.get(found.metric, found.metric)} {value:.4g}{beside}"
     return f"trained for {counted(len(found.epochs), 'epoch')}{best}"
 
 

@@ -15,6 +15,8 @@ __all__ = ["COLUMNS", "METRIC_OF", "History", "is_better", "save_curves"]
 METRIC_OF = {"wave_mse": "mse", "stoi": "stoi", "pesq": "pesq", "snr": "snr", "si-snr": "si_snr"}
 """The validation metrics of the reference's logs, and what `sezoo.metrics` calls them."""
 
+UNITS = {"snr": ", dB", "si-snr": ", dB"}
+
 COLUMNS = ("epoch", "train_loss", *METRIC_OF, "learning_rate")
 LOWER_IS_BETTER = {"train_loss", "wave_mse"}
 
@@ -67,12 +69,14 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
         if noisy.get(column) is not None:
             # In words: a line so far below the curve would make it flat.
             ax.set_title(f"noisy {noisy[column]:.4g}", fontsize=9, loc="right", color="#6e7781")
-        ax.set_title(column.replace("_", " "), fontsize=10, loc="left")
-        ax.set_xlabel("epoch", fontsize=9)
+        ax.set_title(column.replace("_", " ") + UNITS.get(column, ""), fontsize=10, loc="left")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(color="#e4e6e9")
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     for ax in figure.axes[len(COLUMNS) - 1 :]:
         ax.set_visible(False)
+    line = "" if best_epoch is None else "; the upright line is the best one, of which the model is made"
+    figure.supxlabel(f"epoch{line}", fontsize=9)
     with written_aside(path) as aside:
         figure.savefig(aside, format="png")

@@ -10,11 +10,32 @@ from sezoo.errors import UserError
 from sezoo.files import shown
 from sezoo.run_folder import is_of_a_sweep
 
-__all__ = ["snapshot_to_resume"]
+__all__ = ["check_no_other_training", "snapshot_to_resume"]
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT = Path("training_logs") / "training_snapshot.pth"
+LOGS = Path("training_logs")
+SNAPSHOT = LOGS / "training_snapshot.pth"
+
+
+def check_no_other_training(config: Config, folder: Path) -> None:
+    """Check that the run's folder has no training in it that this one does not go on with: hours of work, perhaps.
+
+    Raises
+    ------
+    UserError : it has.
+    """
+    own, history = folder / SNAPSHOT, folder / LOGS / config.training.logs_filename
+    resumed = _resumed(config, folder)
+    if own.is_file() and (resumed is None or resumed.resolve() != own.resolve()):
+        raise UserError(
+            f"{shown(folder)} holds a training already; go on with it (training.snapshot_path={shown(own)}), or name "
+            "another folder (hydra.run.dir)"
+        )
+    if history.is_file() and not own.is_file() and config.training.resume != "auto":
+        raise UserError(
+            f"{shown(folder)} holds a training already, without a snapshot; name another folder (hydra.run.dir)"
+        )
 
 
 def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
@@ -25,29 +46,21 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
     Parameters
     ----------
     folder : of the run.
-
-    Raises
-    ------
-    UserError : the folder has a training in it that this one does not go on with: hours of work, perhaps.
     """
-    own = folder / SNAPSHOT
-    path = config.training.snapshot_path
-    if path is None and config.training.resume == "auto":
-        path = own if own.is_file() else _newest_beside(folder)
-    if own.is_file() and (path is None or path.resolve() != own.resolve()):
-        raise UserError(
-            f"{shown(folder)} holds a training already; go on with it (training.snapshot_path={shown(own)}), or name "
-            "another folder (hydra.run.dir)"
-        )
+    path = _resumed(config, folder)
+    if config.training.snapshot_path is None and config.training.resume == "auto":
+        if path is None:
+            beside = folder if is_of_a_sweep(folder) else folder.parent
+            log.info("training.resume: no snapshot in %s: a new training", shown(beside))
+        else:
+            log.info("goes on from %s", shown(path))
     return path
 
 
-def _newest_beside(folder: Path) -> Path | None:
-    alone = is_of_a_sweep(folder)
-    found = [] if alone else folder.parent.glob(f"*/{SNAPSHOT.as_posix()}")
-    newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    if newest is None:
-        log.info("training.resume: no snapshot in %s: a new training", shown(folder if alone else folder.parent))
-    else:
-        log.info("goes on from %s", shown(newest))
-    return newest
+def _resumed(config: Config, folder: Path) -> Path | None:
+    if config.training.snapshot_path is not None or config.training.resume != "auto":
+        return config.training.snapshot_path
+    if (own := folder / SNAPSHOT).is_file():
+        return own
+    beside = [] if is_of_a_sweep(folder) else folder.parent.glob(f"*/{SNAPSHOT.as_posix()}")
+    return max(beside, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -35,6 +35,7 @@ from sezoo.training.snapshot import Snapshot, load_snapshot
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate, validate_noisy
+from sezoo.wording import counted
 
 __all__ = ["train"]
 
@@ -62,8 +63,8 @@ def train(run: Run) -> Path:
         check_writable(folder, key)
     device = torch_device(run.config.training.device, processes.local_rank())
     with parallel(device) as together:
+        snapshot = together.from_first(lambda: _snapshot(run))
         trainer = _trainer(run, device, together)
-        snapshot = together.from_first(lambda: _snapshot(run, trainer.settings))
         if snapshot is not None:
             trainer.resume(snapshot)
         networks = trainer.fit()
@@ -75,9 +76,9 @@ def train(run: Run) -> Path:
     return path
 
 
-def _snapshot(run: Run, settings: Mapping[str, Any]) -> Snapshot | None:
+def _snapshot(run: Run) -> Snapshot | None:
     path = snapshot_to_resume(run.config, run.folder)
-    return None if path is None else load_snapshot(path, settings)
+    return None if path is None else load_snapshot(path, _settings(run.config))
 
 
 def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
@@ -92,6 +93,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
     torch.manual_seed(config.dataset.random_seed)
     stft = stft_of(config.preprocessing)
     network = _network(config, stft.bins, device)
+    optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())
     sources = example_sources(config)
     batches = Loader(
         sources[0],
@@ -107,7 +109,6 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         len(sources[0]), len(batches), len(sources[1]), device,
     )  # fmt: skip
     torch_stft = TorchStft(stft).to(device)
-    optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())
     return Trainer(
         network=network,
         batches=batches,
@@ -184,13 +185,15 @@ def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
         "draw_by",
         "level_range",
         "num_training_samples",
+        "num_validation_samples",
         "random_filters",
         "snr_range",
     )
     dataset = to_dict(config)["dataset"]
-    names = "\n".join(path.name for source in sources for recordings in source.recordings for path in recordings.paths)
+    paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
+    digest = hashlib.sha256("\n".join(paths).encode()).hexdigest()
     return {
-        "the recordings": hashlib.sha256(names.encode()).hexdigest(),
+        "the recordings": f"{counted(len(paths), 'file')}, names {digest[:8]}",
         **{f"dataset.{key}": dataset[key] for key in keys},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import math
 import time
@@ -18,7 +19,7 @@ from torch import nn
 from sezoo.architectures.custom import exception_line
 from sezoo.config.sections import Training
 from sezoo.errors import UserError
-from sezoo.files import shown, written_aside
+from sezoo.files import shown, write_text, written_aside
 from sezoo.torch_model import computes_bfloat16
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
@@ -58,6 +59,11 @@ class TrainingFiles:
     def snapshot(self) -> Path:
         """What the training can be resumed from."""
         return self.logs / "training_snapshot.pth"
+
+    @property
+    def noisy(self) -> Path:
+        """What the validation metrics are without a network."""
+        return self.logs / "noisy_validation.json"
 
     @property
     def curves(self) -> Path:
@@ -148,9 +154,11 @@ class Trainer:
         set_random_states(snapshot.random_states)
         self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
         self.history = History(snapshot.history)
-        if other := changed(snapshot.data, self.data):
-            log.warning("the training so far had other data: %s; it goes on with what there is now", ", ".join(other))
         log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
+        if other := changed(snapshot.data, self.data):
+            told = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
+            log.warning("the training so far had other data: %s", told)
+            self._score_best_anew()
 
     def fit(self) -> TrainedNetworks:
         """Train until the last epoch, or until the reference metric has not improved for long enough.
@@ -160,6 +168,8 @@ class Trainer:
         UserError : the loss becomes NaN or infinite; the reference metric cannot be measured.
         KeyboardInterrupt, RuntimeError : after the state of the last finished epoch was saved.
         """
+        if self.parallel.is_first:
+            self._tell_noisy()
         try:
             while self.epoch < self.training.epochs and not self._is_patience_over():
                 self._one_epoch(self.epoch + 1)
@@ -176,6 +186,12 @@ class Trainer:
         if self.parallel.is_first:
             save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
         return TrainedNetworks(on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
+
+    def _tell_noisy(self) -> None:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self.noisy.items() if value is not None)
+        if told:
+            log.info("the noisy validation clips: %s", told)
+            write_text(self.files.noisy, json.dumps(self.noisy, indent=2, allow_nan=False) + "\n")
 
     def _one_epoch(self, epoch: int) -> None:
         train_loss = self._train(epoch)
@@ -276,12 +292,27 @@ class Trainer:
         if is_better(value, self.best["value"], metric):
             self.best = {"epoch": epoch, "value": value, "network": on_cpu(self.result.state_dict())}
 
+    def _score_best_anew(self) -> None:
+        """The best epoch so far by the validation examples that there are now, which the next ones are held against."""
+        metric = self.training.reference_metric
+        if metric == "train_loss" or self.best["network"] is None:
+            return
+        network = copy.deepcopy(self.result)
+        network.load_state_dict(self.best["network"])
+        value = self.parallel.from_first(lambda: self.validate(network))[metric]
+        if value is not None:
+            log.info("the best so far, epoch %d, has a %s of %.4g on them", self.best["epoch"], metric, value)
+            self.best["value"] = value
+
     def _is_patience_over(self) -> bool:
         waited = self.epoch - self.best["epoch"]
         over = self.training.early_stopping and self.epoch > 0 and waited >= self.training.early_stopping_patience
         if over:
             metric = self.training.reference_metric
-            log.info("stopped: %s has not improved since epoch %d", metric, self.best["epoch"])
+            log.info(
+                "stopped: %s has not improved since epoch %d (training.early_stopping_patience: %d)",
+                metric, self.best["epoch"], self.training.early_stopping_patience,
+            )  # fmt: skip
         return over
 
     def _snapshot(self) -> Snapshot:
@@ -318,6 +349,7 @@ class Trainer:
         if self.finished is None:
             log.warning("no epoch was finished: there is nothing to go on from")
             return
+        self.drawn = -math.inf
         self._save()
         log.warning("go on with training.snapshot_path=%s", shown(self.files.snapshot))
 
