@@ -57,6 +57,7 @@ def test_bad_recordings_are_left_out_of_the_mix(folders, caplog):
         ({"noise_path": "nowhere"}, "dataset.noise_path: there is no folder nowhere"),
         ({"noise_path": "one"}, "dataset.noise_path: one recording in one that can be used; two are needed"),
         ({"noise_path": "empty"}, "dataset.noise_path: no recordings in empty; files that end in"),
+        ({"bandwidth_range": [8000, 9000]}, r"dataset.bandwidth_range: found \[8000.0, 9000.0\]; no clip would be cut"),
         ({"clip_seconds": 0.01}, "dataset.clip_seconds: found 0.01, which is 160 samples at 16000 Hz; .* needs 400"),
     ],
 )

@@ -235,7 +235,10 @@ def test_too_few_to_mix(folders):
         ({"name": "mix", "noise_path": "n"}, r"^dataset.speech_path: not set; operation_mode training needs it with"),
         ({"name": "mix"}, r"dataset.speech_path: not set; .* \(and 1 more problem: dataset.noise_path\)$"),
         ({"name": "mixed"}, r"dataset.name: found 'mixed'; allowed: .* \(did you mean mix\?\)"),
-        ({"snr_range": [20, -5]}, r"dataset.snr_range: found \[20, -5\]; allowed: two numbers in dB, the lower one"),
+        (
+            {"snr_range": [20, -5]},
+            r"dataset.snr_range: found \[20, -5\]; allowed: two numbers in dB from -120 to 120, the lower",
+        ),
         ({"clip_seconds": 0}, "dataset.clip_seconds: found 0; allowed: a number above 0"),
     ],
 )

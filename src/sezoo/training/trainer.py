@@ -191,7 +191,6 @@ class Trainer:
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.noisy.items() if value is not None)
         if told:
             log.info("the noisy validation clips: %s", told)
-            write_text(self.files.noisy, json.dumps(self.noisy, indent=2, allow_nan=False) + "\n")
 
     def _one_epoch(self, epoch: int) -> None:
         train_loss = self._train(epoch)
@@ -204,6 +203,7 @@ class Trainer:
         if not self.parallel.is_first:
             return
         self.history.save(self.files.history)
+        write_text(self.files.noisy, json.dumps(self.noisy, indent=2, allow_nan=False) + "\n")
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
         log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
         self.each_epoch(self.result, self.history.rows[-1])
