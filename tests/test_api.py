@@ -207,7 +207,10 @@ def test_evaluate_several_models_on_files(project):
     assert list(one.clips) == ["00000_a.wav", "00001_b.wav", "00002_c.wav"]
     assert {path.name for path in result.folder.iterdir()} == {"1_model", "2_model", "report.html"}
     assert result.report == result.folder / "report.html"
-    assert all(name in result.report.read_text(encoding="utf-8") for name in ("1_model", "2_model"))
+    page = result.report.read_text(encoding="utf-8")
+    assert all(f'<a href="{name}/report.html">{name}</a>' in page for name in ("1_model", "2_model"))
+    with pytest.raises(sezoo.UserError, match="is there already and not an empty folder"):
+        sezoo.evaluate(["model.onnx", "other/model.onnx"], "noisy", "clean", folder=result.folder)
 
 
 def test_a_script_without_the_idiom_is_not_run_again_by_workers(project):

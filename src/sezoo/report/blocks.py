@@ -70,6 +70,7 @@ class Cell:
     mark : from 0 to 1, a line on the bar.
     svg : a small drawing in place of the text, which is then its alternative.
     detail : a second line, smaller.
+    href : where the text leads; "" is nowhere.
     """
 
     text: str = ""
@@ -78,6 +79,7 @@ class Cell:
     mark: float | None = None
     svg: Markup | None = None
     detail: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
 from sezoo.report.evaluation_facts import facts_of_metric
 from sezoo.report.facts import RunFacts, read_run
+from sezoo.report.names import REPORT
 from sezoo.report.rendering import rendered
 from sezoo.report.verdict import verdict
 from sezoo.report.words import NOTHING, bytes_text, count_text, db_text, listed, mean_text
@@ -22,8 +24,12 @@ PATHS = ("general.logs_dir", "general.saved_models_dir", "mlflow.uri")
 """Keys that say nothing of what was done."""
 
 
-def comparison_of(folders: Sequence[Path]) -> str:
+def comparison_of(folders: Sequence[Path], place: Path) -> str:
     """The page that compares the runs of these folders, as text.
+
+    Parameters
+    ----------
+    place : the folder that the page will be in; runs below it are linked to.
 
     Raises
     ------
@@ -31,7 +37,7 @@ def comparison_of(folders: Sequence[Path]) -> str:
     """
     runs = [read_run(folder) for folder in folders]
     names = _names(runs)
-    sections = [_verdicts(names, runs), _scores(names, runs), _costs(names, runs), _differences(names, runs)]
+    sections = [_verdicts(names, runs, place), _scores(names, runs), _costs(names, runs), _differences(names, runs)]
     return rendered(
         title=f"{counted(len(runs), 'run')} compared",
         about=listed(names),
@@ -74,9 +80,24 @@ def _best(names: Sequence[str], runs: Sequence[RunFacts]) -> str:
     return sentence + "."
 
 
-def _verdicts(names: Sequence[str], runs: Sequence[RunFacts]) -> Section:
-    rows = [[Cell(name, detail=run.mode), Cell(verdict(run))] for name, run in zip(names, runs, strict=True)]
+def _verdicts(names: Sequence[str], runs: Sequence[RunFacts], place: Path) -> Section:
+    rows = [
+        [Cell(name, detail=_what(run), href=_page_from(place, run)), Cell(verdict(run))]
+        for name, run in zip(names, runs, strict=True)
+    ]
     return Section("verdicts", "Verdicts", [Table(["run", "verdict"], "tw", rows)])
+
+
+def _what(run: RunFacts) -> str:
+    """The mode, and the model where the run was given one."""
+    given = run.setting("model", "onnx_path") or run.setting("model", "state_dict_path")
+    return f"{run.mode}, {Path(given).name}" if given else run.mode
+
+
+def _page_from(place: Path, run: RunFacts) -> str:
+    """Where the run's own page is, seen from a folder above it; "" elsewhere, as the page may be sent to somebody."""
+    page = run.folder.resolve() / REPORT
+    return quote(page.relative_to(place.resolve()).as_posix()) if page.is_relative_to(place.resolve()) else ""
 
 
 def _scores(names: Sequence[str], runs: Sequence[RunFacts]) -> Section | None:
@@ -111,7 +132,8 @@ def _score(mean: Mean | None, metric: str, best: float | None) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
     half = facts_of_metric(metric).form.format((mean.high - mean.low) / 2)
-    tone = "good" if mean.value == best else ""
+    same = best is not None and mean_text(mean, metric) == facts_of_metric(metric).form.format(best)
+    tone = "good" if same else ""
     return Cell(mean_text(mean, metric), tone, detail=f"±{half}" if mean.clips > 1 else "")
 
 

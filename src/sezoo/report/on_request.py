@@ -34,6 +34,6 @@ def written_report(runs: Sequence[Path], output: Path | None = None, *, overwrit
     from sezoo.report.comparison_page import comparison_of  # what draws and encodes loads here
     from sezoo.report.page import page_of
 
-    page = comparison_of(runs) if several else page_of(runs[0])
+    page = comparison_of(runs, target.parent) if several else page_of(runs[0])
     write_text(target, page)
     return target
