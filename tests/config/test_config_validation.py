@@ -130,6 +130,10 @@ def test_a_minimal_file_has_all_defaults():
             "training: {per_channel: True}",
             "training.per_channel: unknown key; 'per_channel' is a key of quantization",
         ),
+        (
+            "training: {learning_rate: 0.1}",
+            "training.learning_rate: unknown key; it is training.optimizer_arguments: {lr: ...} here",
+        ),
         ("training: {per_chanel: True}", "training.per_chanel: unknown key; did you mean quantization.per_channel?"),
         (
             "quantization: {board: x}",

@@ -21,6 +21,18 @@ __all__ = ["build_config", "missing_paths", "to_dict", "to_yaml"]
 _log = logging.getLogger(__name__)
 
 _LONGEST_FOUND = 60  # characters of a value that an error message repeats
+_ELSEWHERE = {
+    **dict.fromkeys(("learning_rate", "lr"), "training.optimizer_arguments: {lr: ...}"),
+    **dict.fromkeys(("scheduler", "lr_scheduler"), "training.lr_schedule"),
+    **dict.fromkeys(("num_epochs", "max_epochs", "n_epochs"), "training.epochs"),
+    **dict.fromkeys(("ema", "ema_decay"), "training.weight_averaging"),
+    **dict.fromkeys(("grad_clip", "clip_grad_norm", "max_grad_norm"), "training.gradient_clipping"),
+    **dict.fromkeys(("seed", "random_state"), "dataset.random_seed"),
+    **dict.fromkeys(("num_workers",), "training.num_dataloader_workers or evaluation.num_workers"),
+    **dict.fromkeys(("hop_size", "hop_len"), "preprocessing.hop_length"),
+    **dict.fromkeys(("fs", "sr"), "preprocessing.sample_rate"),
+}
+"""What other tools of the field call some keys, and what those are here."""
 _MAPPING = "a mapping of keys to values"
 
 
@@ -217,6 +229,8 @@ def _unknown_key(section: str, cls: type[Section], key: str) -> str:
     others = [owner for owner in owners.get(key, ()) if owner != section]  # another network may have the key
     if others:
         return f"{start}; '{key}' is a key of {' and '.join(others)}"
+    if meant := _ELSEWHERE.get(key.lower()):
+        return f"{start}; it is {meant} here"
     if near := nearest(key, keys):
         return f"{start}; did you mean {section}.{near}?"
     if (near := nearest(key, list(owners), cutoff=0.8)) and near != key:
