@@ -156,6 +156,6 @@ def _images(facts: RunFacts, clip: ListenedClip, longest: float) -> tuple[Player
         (_, exact), (_, rounded) = list(masks.items())[:2]
         error = rounded - exact
         limit = max(0.02, float(np.percentile(np.abs(error), 99.5)))
-        told = f"mask error, {' minus '.join(list(masks)[1::-1])}: RMS {np.sqrt(np.mean(np.square(error))):.3f}"
+        told = f"mask error, {list(masks)[1]}: RMS {np.sqrt(np.mean(np.square(error))):.3f}"
         images.append(PlayerImage(told, mask_error_image(error, limit), f"error {limit:.2f}"))
     return tuple(images)
