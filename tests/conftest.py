@@ -7,8 +7,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items):
-    """The documents first: each takes a minute or two, and at the end one process would wait for the other."""
-    items.sort(key=lambda item: item.path.name != "test_docs.py")
+    """Each process begins with its share of the documents: one takes a minute or two, and none may be left to the end.
+
+    pytest-xdist gives the first part of the list to the first process and so on, before they take from each other.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    documents = [item for item in items if item.path.name == "test_docs.py"]
+    others = [item for item in items if item.path.name != "test_docs.py"]
+    bounds = [len(others) * number // processes for number in range(processes + 1)]
+    items[:] = [
+        item
+        for number in range(processes)
+        for item in (*documents[number::processes], *others[bounds[number] : bounds[number + 1]])
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

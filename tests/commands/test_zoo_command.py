@@ -31,10 +31,10 @@ def test_list(capsys):
     out = sezoo(capsys, "zoo")
     assert out == sezoo(capsys, "zoo", "list")
     (line,) = [line for line in out.splitlines() if "utcn_small" in line]
-    assert line.split() == ["utcn_small", "0.43", "0.21", "0.30", "M", "2.70", "2.70", "2.46"]
+    assert line.split() == ["utcn_small", "0.43", "0.21", "0.30", "M", "3.04", "3.04", "2.71"]
     told = json.loads(sezoo(capsys, "zoo", "--json"))
     assert list(told) == [model.name for model in zoo_models()]
-    assert told["utcn_small"]["pesq"] == {"noisy": 2.165, "float": 2.703, "int8": 2.702, "int8_board": 2.456}
+    assert told["utcn_small"]["pesq"] == {"noisy": 2.165, "float": 3.043, "int8": 3.042, "int8_board": 2.709}
 
 
 def test_show(capsys):

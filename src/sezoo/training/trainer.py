@@ -349,7 +349,6 @@ class Trainer:
         if self.finished is None:
             log.warning("no epoch was finished: there is nothing to go on from")
             return
-        self.drawn = -math.inf
         self._save()
         log.warning("go on with training.snapshot_path=%s", shown(self.files.snapshot))
 
