@@ -1,6 +1,5 @@
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from sezoo.denoise import Board, WholeClip
 from sezoo.errors import UserError
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.versions import Version
-from sezoo.evaluation.worker_context import THREAD_COUNTS, interrupt_deferred, start_early, usable_cores
+from sezoo.evaluation.worker_context import THREAD_COUNTS, start_early, usable_cores
 from sezoo.evaluation.workers import score_clips
 from sezoo.model_source import OnnxSource
 from sezoo.spectrum import Stft
@@ -96,17 +95,6 @@ def test_the_environment_is_as_it_was(scoring, pairs, monkeypatch):
 
 def test_usable_cores_are_at_least_one():
     assert usable_cores() >= 1
-
-
-def test_an_interrupt_is_raised_when_the_workers_have_started():
-    done = []
-    with pytest.raises(KeyboardInterrupt), interrupt_deferred():
-        signal.raise_signal(signal.SIGINT)
-        done.append(True)
-    assert done
-    with interrupt_deferred():
-        pass
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_starting_early_changes_nothing(scoring, pairs):

@@ -16,6 +16,7 @@ from sezoo.mask_model import MaskModel, check_contract
 
 torch = pytest.importorskip("torch")
 from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.training import trainer  # noqa: E402
 
 torch.set_num_threads(1)  # the tests share the cores; another number of threads would sum in another order
 
@@ -165,6 +166,39 @@ def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been
     assert "goes on after epoch" in err
     assert run("hydra.run.dir=whole", *words)[0] == 0
     assert history(project / "resumed") == history(project / "whole")
+
+
+@pytest.mark.parametrize(
+    ("when", "numbers"),
+    [("after the last epoch", (signal.SIGTERM,)), ("after an interrupt", (signal.SIGINT, signal.SIGTERM))],
+)
+def test_a_signal_while_the_epochs_are_saved_loses_none(when, numbers, project, run, monkeypatch):
+    save, validate, validated = torch.save, trainer.Trainer._one_epoch, []
+
+    def save_under_signals(content, path):
+        for number in numbers:
+            signal.raise_signal(number)
+        save(content, path)
+
+    def one_epoch(self, epoch):
+        validate(self, epoch)
+        validated.append(epoch)
+        if when == "after an interrupt" and epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(torch, "save", save_under_signals)
+    monkeypatch.setattr(trainer.Trainer, "_one_epoch", one_epoch)
+    code, err = run("hydra.run.dir=out", "training.save_every=100")
+    assert code == 130
+    assert "go on with training.snapshot_path=" in err
+    finished = 3 if when == "after the last epoch" else 2
+    assert validated == [*range(1, finished + 1)]
+    monkeypatch.undo()
+    monkeypatch.chdir(project)
+    snapshot = torch.load(project / "out" / "training_logs" / "training_snapshot.pth", weights_only=True)
+    assert snapshot["epoch"] == finished
+    assert {path.name for path in (project / "out" / "ckpts").iterdir()} == {f"epoch_000{finished}.pth", "best.pth"}
+    assert not [path for path in (project / "out").rglob("*") if ".part" in path.name]
 
 
 def test_resume_auto_takes_the_newest_run_beside_it(project, run):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
-__all__ = ["interrupt_deferred", "start_early", "usable_cores", "worker_context"]
+__all__ = ["start_early", "usable_cores", "worker_context"]
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """A worker has one thread: more of them would only wait for each other."""
@@ -42,22 +42,6 @@ def start_early(metrics: Sequence[str]) -> None:
     """Let the fork server, where there is one, load its libraries while this process loads its own."""
     with _one_thread_each():
         _ensure_server(_context(metrics))
-
-
-@contextmanager
-def interrupt_deferred() -> Iterator[None]:
-    """Ctrl-C meanwhile is raised when this context ends; it must be a short one."""
-    if threading.current_thread() is not threading.main_thread():  # others never see signals
-        yield
-        return
-    came: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    if came:
-        raise KeyboardInterrupt
 
 
 def _ensure_server(context: BaseContext) -> None:

@@ -15,7 +15,8 @@ from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
 from sezoo.errors import UserError
 from sezoo.evaluation.scoring import ClipScorer, Scoring
-from sezoo.evaluation.worker_context import interrupt_deferred, usable_cores, worker_context
+from sezoo.evaluation.worker_context import usable_cores, worker_context
+from sezoo.interrupts import interrupt_deferred
 from sezoo.scores import ClipScores
 
 __all__ = ["score_clips"]

@@ -20,6 +20,7 @@ from sezoo.architectures.custom import exception_line
 from sezoo.config.sections import Training
 from sezoo.errors import UserError
 from sezoo.files import shown, write_text, written_aside
+from sezoo.interrupts import interrupt_deferred
 from sezoo.torch_model import computes_bfloat16
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
@@ -173,6 +174,7 @@ class Trainer:
         try:
             while self.epoch < self.training.epochs and not self._is_patience_over():
                 self._one_epoch(self.epoch + 1)
+            self._save()
         except (KeyboardInterrupt, RuntimeError):  # Ctrl-C; no memory, another process of the training gone
             self._keep_finished()
             raise
@@ -182,7 +184,6 @@ class Trainer:
             if not self.parallel.is_first:  # what it has met, such as a torn recording, the first one may not meet
                 log.error("process %d: %s", self.parallel.rank, error)
             raise
-        self._save()
         if self.parallel.is_first:
             save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
         return TrainedNetworks(on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
@@ -195,11 +196,12 @@ class Trainer:
     def _one_epoch(self, epoch: int) -> None:
         train_loss = self._train(epoch)
         measured = self.parallel.from_first(lambda: self.validate(self.result))
-        self.epoch = epoch
-        rate = self.optimizer.param_groups[0]["lr"]
-        self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
-        self._note_best(epoch)
-        self.finished = self._snapshot()
+        with interrupt_deferred():  # all of it is of the same epoch
+            self.epoch = epoch
+            rate = self.optimizer.param_groups[0]["lr"]
+            self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
+            self._note_best(epoch)
+            self.finished = self._snapshot()
         if not self.parallel.is_first:
             return
         self.history.save(self.files.history)
@@ -333,13 +335,14 @@ class Trainer:
         """Write the snapshot, the weights and the picture of the last finished epoch."""
         if not self.parallel.is_first:
             return
-        save_snapshot(self.finished, self.files.snapshot)
-        with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
-            average = self.finished.average
-            torch.save(self.finished.network if average is None else average["network"], aside)
-        with written_aside(self.files.checkpoints / "best.pth") as aside:
-            torch.save(self.best["network"], aside)
-        self.history.save(self.files.history)
+        with interrupt_deferred():  # a second Ctrl-C, or a SIGTERM after it, would lose the epochs since the last save
+            save_snapshot(self.finished, self.files.snapshot)
+            with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
+                average = self.finished.average
+                torch.save(self.finished.network if average is None else average["network"], aside)
+            with written_aside(self.files.checkpoints / "best.pth") as aside:
+                torch.save(self.best["network"], aside)
+            self.history.save(self.files.history)
         if time.monotonic() - self.drawn > SECONDS_A_PICTURE:  # it takes longer than a short epoch
             save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
             self.drawn = time.monotonic()
@@ -349,8 +352,9 @@ class Trainer:
         if self.finished is None:
             log.warning("no epoch was finished: there is nothing to go on from")
             return
-        self._save()
-        log.warning("go on with training.snapshot_path=%s", shown(self.files.snapshot))
+        with interrupt_deferred():
+            self._save()
+            log.warning("go on with training.snapshot_path=%s", shown(self.files.snapshot))
 
     def _last_good(self) -> str:
         if self.finished is None:
