@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
+from sezoo.part_files import part_path, remove_leftovers
 
 __all__ = [
     "check_writable",
@@ -34,9 +34,10 @@ def written_aside(path: Path) -> Iterator[Path]:
     ------
     UserError : the file cannot be written (no space, no permission, a file where the folder should be).
     """
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    aside = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
         yield aside
         aside.replace(path)
     except OSError as error:
@@ -57,9 +58,10 @@ def filled_aside(folder: Path) -> Iterator[Path]:
     ------
     UserError : as `written_aside`.
     """
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    aside = part_path(folder)
     try:
         aside.mkdir(parents=True)
+        remove_leftovers(folder.parent)
         yield aside
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

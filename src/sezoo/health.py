@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from sezoo import __version__
 from sezoo.errors import UserError
+from sezoo.processors import usable_processors
 from sezoo.targets.programs import Program, try_program
 
 __all__ = ["Diagnosis", "Finding", "diagnosis"]
@@ -71,7 +71,7 @@ def diagnosis() -> Diagnosis:
         sezoo=__version__,
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        cores=os.cpu_count() or 1,
+        cores=usable_processors(),
         packages=[_package(name, "sezoo itself", "pip install --force-reinstall sezoo") for name in _required()],
         optional_packages=[_package(name, *told) for name, told in OPTIONAL.items()],
         programs=_programs(),

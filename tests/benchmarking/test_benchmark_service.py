@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
+from sezoo.commands.names import BENCHMARK_TARGETS
 from sezoo.errors import UserError
 from sezoo.services import run_services
+from sezoo.targets.cores import CORES
 from st_cloud import analysed
 from tiny_models import FRAMES, NEW, configuration, needs_arm_gcc, needs_qemu, write_tiny_model
 
@@ -151,3 +153,7 @@ def test_what_other_targets_measured_is_not_lost(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="not measured: stedgeai: the cloud is away"):
         benchmarked(tmp_path / "out", targets=["host", "stedgeai"], runs=2)
     assert "host" in (tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8")
+
+
+def test_every_core_can_be_measured_on():
+    assert set(BENCHMARK_TARGETS) == {"host", *CORES, "stedgeai"}

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import soundfile
@@ -12,9 +13,10 @@ from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
 from sezoo.denoise import Board, WholeClip
 from sezoo.errors import UserError
+from sezoo.evaluation import workers as pool
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.versions import Version
-from sezoo.evaluation.worker_context import THREAD_COUNTS, start_early, usable_cores
+from sezoo.evaluation.worker_context import THREAD_COUNTS, start_early
 from sezoo.evaluation.workers import score_clips
 from sezoo.model_source import OnnxSource
 from sezoo.spectrum import Stft
@@ -93,8 +95,20 @@ def test_the_environment_is_as_it_was(scoring, pairs, monkeypatch):
     assert {name: os.environ.get(name) for name in THREAD_COUNTS} == before
 
 
-def test_usable_cores_are_at_least_one():
-    assert usable_cores() >= 1
+def test_no_more_workers_than_the_system_can_wait_for(scoring, pairs, monkeypatch):
+    started = []
+
+    class Pool(ProcessPoolExecutor):
+        def __init__(self, count, *arguments):
+            started.append(count)
+            super().__init__(count, *arguments)
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(pool, "MOST_PROCESSES", 2)
+    assert len(all_of(scoring, pairs, 64)) == len(pairs)
+    monkeypatch.setattr(pool, "usable_processors", lambda: 64)
+    assert len(all_of(scoring, pairs, None)) == len(pairs)
+    assert started == [2, 2]
 
 
 def test_starting_early_changes_nothing(scoring, pairs):

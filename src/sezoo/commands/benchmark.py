@@ -39,8 +39,8 @@ def add_arguments(parser: Parser) -> None:
     setting(
         parser, "--on", key="benchmarking.targets", type=some_of(*BENCHMARK_TARGETS), default=["host"],
         metavar="TARGETS",
-        help="host (onnxruntime here), cortex-m55, cortex-m7, cortex-m4 (the C package in an emulator), stedgeai "
-        "(ST's tool); several with commas (default: host)",
+        help="host (onnxruntime here), cortex-m55, cortex-m7, cortex-m4, cortex-m33 (the C package in an emulator), "
+        "stedgeai (ST's tool); several with commas (default: host)",
     )  # fmt: skip
     setting(
         parser, "--board", key="benchmarking.board", choices=tuple(BOARDS), metavar="BOARD",

@@ -171,7 +171,7 @@ MetricName = Literal[
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
 PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], Field(min_length=1), BeforeValidator(_names)]
 TargetNames = Annotated[
-    tuple[Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "stedgeai"], ...],
+    tuple[Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"], ...],
     Field(min_length=1),
     BeforeValidator(_names),
 ]

@@ -72,8 +72,8 @@ class Benchmarking(Section):
     board: Board = Field("STM32N6570-DK", description="Board to measure on, or to fit into.")
     targets: TargetNames = Field(
         ("stedgeai",),
-        description="What measures: host is onnxruntime here; cortex-m55, cortex-m7 and cortex-m4 are the C package in "
-        "an emulator; stedgeai is ST's tool, here or in its cloud (see tools.stedgeai).",
+        description="What measures: host is onnxruntime here; cortex-m55, cortex-m7, cortex-m4 and cortex-m33 are the "
+        "C package in an emulator; stedgeai is ST's tool, here or in its cloud (see tools.stedgeai).",
     )
     clock_mhz: Positive | None = Field(
         None, description="Clock of the processor for estimated times, in MHz; empty = the fastest that the board has."
@@ -122,7 +122,11 @@ class Deployment(Section):
         -50.0, description="Patches whose output level is below it are silenced, in dBFS."
     )
     c_project_path: PathText | None = Field(None, description="Folder of ST's C project, your own download.")
-    IDE: Literal["GCC"] = Field("GCC", description="Toolchain of the build.")
-    verbosity: AtLeast0 = Field(1, description="How much the build reports; 0 is nothing.")
+    IDE: Literal["GCC"] = Field(
+        "GCC", description="Toolchain of the build; GCC is the only one, so this changes nothing."
+    )
+    verbosity: AtLeast0 = Field(
+        1, description="No effect: the build's whole output is in its log file. Accepted for model zoo files."
+    )
     hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup, description="See the section below.")
     build_conf: Text = Field("N6 Audio Bare Metal", description="Build configuration of the C project.")

@@ -40,13 +40,15 @@ class General(Section):
     """What holds for the whole run."""
 
     project_name: Text = Field("speech_enhancement_project", description="Name of the experiment in the tracking.")
-    logs_dir: PathText = Field(Path("logs"), description="Folder of the logs, inside the run's folder.")
+    logs_dir: PathText = Field(
+        Path("logs"), description="No effect: each log is in the run's folder. Accepted for model zoo files."
+    )
     saved_models_dir: PathText = Field(
         Path("saved_models"), description="Folder of the models written; a relative one is inside the run's folder."
     )
     gpu_memory_limit: Fraction = Field(0.5, description="Share of the GPU's memory that training may take.")
     display_figures: TrueFalse = Field(
-        True, description="Show the figures where there is a display; they are saved in any case."
+        True, description="No effect: figures are saved in the run's folder, never shown. Accepted for model zoo files."
     )
 
 
@@ -177,7 +179,8 @@ class Preprocessing(Section):
     """From the wave to the magnitude spectrum that the network sees (librosa's conventions)."""
 
     pipeline_type: Literal["LibrosaSpecPipeline"] = Field(
-        "LibrosaSpecPipeline", description="How the spectrum is computed."
+        "LibrosaSpecPipeline",
+        description="How the spectrum is computed; it is the only way, so this changes nothing.",
     )
     peak_normalize: TrueFalse = Field(
         False,

@@ -179,7 +179,11 @@ class Evaluation(Section):
     explain_deployment: TrueFalse = Field(
         False, description="Turn each setting of the board off in turn, and show what it costs."
     )
-    num_workers: AtLeast1 | None = Field(None, description="Processes that score clips; empty = one for each core.")
+    num_workers: AtLeast1 | None = Field(
+        None,
+        description="Processes that score clips; empty = one for each processor that the run may use (a container's "
+        "CPU quota counts).",
+    )
     remember_noisy_scores: TrueFalse = Field(
         True, description="Keep the scores of the noisy clips themselves in the user's cache, for the next run."
     )

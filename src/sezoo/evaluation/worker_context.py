@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
-__all__ = ["start_early", "usable_cores", "worker_context"]
+__all__ = ["start_early", "worker_context"]
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """A worker has one thread: more of them would only wait for each other."""
@@ -18,12 +18,6 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 WORKERS = "sezoo.evaluation.workers"
 PRELOADED = {"pesq": ("pesq", "csig", "cbak", "covl"), "pystoi": ("stoi", "estoi")}
 """Packages that metrics load when they are first used, and the metrics: loaded once, before the workers part."""
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on Windows and macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from sezoo.audio import BadClipError
 from sezoo.dataset import Pair
 from sezoo.errors import UserError
 from sezoo.evaluation.scoring import ClipScorer, Scoring
-from sezoo.evaluation.worker_context import usable_cores, worker_context
+from sezoo.evaluation.worker_context import worker_context
 from sezoo.interrupts import interrupt_deferred
+from sezoo.processors import MOST_PROCESSES, usable_processors
 from sezoo.scores import ClipScores
 
 __all__ = ["score_clips"]
@@ -29,7 +30,7 @@ def score_clips(
 
     Parameters
     ----------
-    workers : processes; None for one a core. With one, all is done here.
+    workers : processes; None for one a processor that may be used. With one, all is done here.
 
     Yields
     ------
@@ -39,7 +40,7 @@ def score_clips(
     ------
     UserError : a model cannot be loaded or run, a worker was killed.
     """
-    workers = min(workers or usable_cores(), len(pairs))
+    workers = min(workers or usable_processors(), len(pairs), MOST_PROCESSES)
     if workers == 1:
         scorer = ClipScorer(scoring)
         yield from ((index, _outcome(scorer, pair)) for index, pair in enumerate(pairs))

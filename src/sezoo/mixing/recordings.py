@@ -16,6 +16,7 @@ from sezoo.audio import BadClipError, read_clip
 from sezoo.audio_file import blocks_of, open_recording
 from sezoo.dataset import AUDIO_EXTENSIONS, refused, tell_left_out
 from sezoo.errors import UserError
+from sezoo.processors import usable_processors
 from sezoo.wording import counted
 
 __all__ = ["Memory", "Recordings", "recordings_under", "usable"]
@@ -286,6 +287,6 @@ def _in_16_bits(wave: np.ndarray) -> Decoded:
 
 def _in_threads(work: Callable[[int], Result], indices: Sequence[int]) -> Iterator[Result]:
     """`work` on each index, in order; libsndfile and soxr let other threads run meanwhile."""
-    with ThreadPoolExecutor() as executor:
+    with ThreadPoolExecutor(usable_processors()) as executor:
         for first in range(0, len(indices), AT_A_TIME):
             yield from executor.map(work, indices[first : first + AT_A_TIME])

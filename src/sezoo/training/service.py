@@ -21,6 +21,7 @@ from sezoo.config.validation import to_dict
 from sezoo.denoise import denoise
 from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, shown
+from sezoo.processors import usable_processors
 from sezoo.run import Run
 from sezoo.spectrum import Stft, stft_of
 from sezoo.torch_model import TorchMaskModel, build_network, load_weights, torch_device
@@ -91,6 +92,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
     torch.manual_seed(config.dataset.random_seed)
+    torch.set_num_threads(min(torch.get_num_threads(), usable_processors()))  # it knows no container's quota
     stft = stft_of(config.preprocessing)
     network = _network(config, stft.bins, device)
     optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())

@@ -1,0 +1,92 @@
+"""Where a file is written before it gets its name, and what a process that was killed meanwhile has left there."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import re
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+__all__ = ["part_path", "remove_leftovers"]
+
+log = logging.getLogger(__name__)
+
+NAME = re.compile(r"\..*\.(?P<place>[0-9a-f]{8})-(?P<pid>\d+)-(?P<process>[0-9a-f]{8})-\d+\.part(\..*)?", re.DOTALL)
+LONGEST_STEM = 40
+"""Characters of the name that are kept: a target's name may be as long as the file system allows."""
+
+ABANDONED_SECONDS = 24 * 3600
+"""Without a change, after which nobody is writing any more where that cannot be known otherwise."""
+
+_process = secrets.token_hex(4)
+_numbers = count()
+_tidied: set[Path] = set()
+
+
+def part_path(path: Path) -> Path:
+    """A path beside `path` that no other process, thread, container or machine uses, with the same ending."""
+    owner = f"{_place()}-{os.getpid()}-{_process}-{next(_numbers)}"
+    return path.with_name(f".{path.stem[:LONGEST_STEM]}.{owner}.part{path.suffix}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove from a folder what processes that were killed have left of `part_path`; once per process and folder.
+
+    A process number means something among the processes of one system or container only, and is given to a new
+    process after some time: parts of a process that may still be running stay until nothing has changed in them
+    for a day.
+    """
+    if folder in _tidied:
+        return
+    _tidied.add(folder)
+    with suppress(OSError):  # a folder that is not there yet
+        for path in folder.iterdir():
+            owner = NAME.fullmatch(path.name)
+            if owner is not None and _is_left(path, owner["place"], int(owner["pid"]), owner["process"]):
+                log.info("removed %s, left by a process that was killed", path.name)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, place: str, pid: int, process: str) -> bool:
+    if place == _place():
+        if pid == os.getpid():
+            return process != _process
+        if not _is_running(pid):
+            return True
+    return process != _process and time.time() - _last_change(path) > ABANDONED_SECONDS
+
+
+def _is_running(pid: int) -> bool:
+    """Whether there may be a process of that number."""
+    if os.name != "posix":  # Windows would send it a signal
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's
+        pass
+    return True
+
+
+def _last_change(path: Path) -> float:
+    return max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+
+
+@cache
+def _place() -> str:
+    """What process numbers belong to: this boot of this system, and the container in it."""
+    facts = [platform.node()]
+    with suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
+    with suppress(OSError):
+        facts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:8]
