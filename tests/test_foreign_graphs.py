@@ -6,7 +6,7 @@ import pytest
 import foreign_graphs
 from foreign_graphs import PLAIN, conv_net_of_opset, decomposed_lstm_with_states, gru_with_layer_norm
 from mask_graphs import BINS, magnitudes
-from sezoo.mask_model import open_session
+from sezoo.onnx_session import open_session
 
 STATES = ("h_in", "c_in")
 

@@ -15,7 +15,6 @@ from typing import Protocol
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from sezoo.errors import UserError
 from sezoo.input_quantizer import InputQuantizer, input_quantizer_of
@@ -30,6 +29,7 @@ from sezoo.model_states import (
     with_states,
 )
 from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.onnx_session import open_session
 from sezoo.wording import counted
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "check_contract",
     "checked_mask",
     "declared_contract",
-    "open_session",
 ]
 
 log = logging.getLogger(__name__)
@@ -179,26 +178,6 @@ def _try_out(model: onnx.ModelProto, path: Path, contract: Contract) -> None:
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
             ) from error
-
-
-def open_session(model: onnx.ModelProto | Path, *, optimise: bool = True) -> onnxruntime.InferenceSession:
-    """An onnxruntime session on one CPU thread.
-
-    One thread, because work is spread over clips; no memory pattern, because every clip has another
-    length and a pattern would be kept for each.
-
-    Parameters
-    ----------
-    optimise : False runs the graph as it is written, so that every tensor of it exists.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False
-    options.log_severity_level = 4  # what goes wrong is raised, and need not be on the terminal as well
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 class _ShapeError(UserError):

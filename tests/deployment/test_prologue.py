@@ -15,7 +15,7 @@ from sezoo.deployment.prologue import (
     quantized_magnitudes,
     run_prologue,
 )
-from sezoo.mask_model import open_session
+from sezoo.onnx_session import open_session
 
 F = np.float32
 EPS = 2.0**-24
@@ -127,7 +127,7 @@ def test_rounding_is_that_of_quantize_linear(bits, element, scale):
     ]
     graph = helper.make_graph([node], "g", ends[:1], ends[1:], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    (expected,) = open_session(model, optimise=False).run(None, {"x": values})
+    (expected,) = open_session(model, optimization="none").run(None, {"x": values})
     found = quantized_magnitudes(values, tensor)
     assert found.dtype == kind
     np.testing.assert_array_equal(found, expected)

@@ -24,8 +24,8 @@ from sezoo.deployment.agreement import agreement
 from sezoo.deployment.integer_graph import Conv, Elementwise
 from sezoo.deployment.interpreter import run_graph
 from sezoo.deployment.qdq_reader import integer_graph_of
-from sezoo.mask_model import open_session
 from sezoo.onnx_graph import set_weights
+from sezoo.onnx_session import open_session
 from sezoo.quantization.recovery.input_precision import with_int16_input
 from sezoo.quantization.static_shape import with_static_shape
 
@@ -275,7 +275,7 @@ def test_the_session_without_merging_is_the_oracle():
     """Nothing of the comparison rests on our own numbers alone: masks of onnxruntime, patch by patch."""
     model = FORMS["depthwise"]()
     graph = integer_graph_of(model, PATH)
-    session = open_session(model, optimise=False)
+    session = open_session(model, optimization="none")
     for patch in patches(seed=3):
         (mask,) = session.run(None, {"input": patch[np.newaxis]})
         assert np.abs(mask[0] - run_graph(graph, patch)).mean() <= 1e-3

@@ -9,9 +9,10 @@ from quantizers import ours, quantization, ready
 from sezoo.deployment.validation.vectors import read_vectors, write_vectors
 from sezoo.errors import UserError
 from sezoo.input_quantizer import input_quantizer_of
-from sezoo.mask_model import MaskModel, open_session
+from sezoo.mask_model import MaskModel
 from sezoo.model_states import with_states
 from sezoo.onnx_file import load_onnx
+from sezoo.onnx_session import open_session
 from sezoo.quantization.recovery.tensors import tensors_of
 from sezoo.quantization.static_shape import with_static_shape
 
@@ -54,7 +55,7 @@ def test_the_ends_are_what_the_model_computes(model, patches, tmp_path):
     assert {array.dtype for array in floats.values()} == {np.dtype(np.float32)}
     assert {array.dtype for array in integers.values()} == {np.dtype(np.int8)}
     quantizer = input_quantizer_of(load_onnx(model))
-    session = open_session(model, optimise=False)
+    session = open_session(model, optimization="none")
     for index, patch in enumerate(patches):
         np.testing.assert_array_equal(floats["m_inputs_1"][[index]], quantizer.rounded_half_away(patch))
         (mask,) = session.run(None, {"input": floats["m_inputs_1"][[index]]})

@@ -6,8 +6,9 @@ import mask_graphs as graphs
 from mask_graphs import BINS
 from quantizers import mask_error, ours, quantization, ready, weights_of
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, check_contract, open_session
+from sezoo.mask_model import Contract, MaskModel, check_contract
 from sezoo.onnx_file import axes_of, quantized_nodes
+from sezoo.onnx_session import open_session
 from sezoo.quantization.preparation import prepare
 from sezoo.quantization.static_shape import check_axis_name, dynamic_axes, with_static_shape
 from sezoo.quantization.verification import verify
@@ -68,7 +69,7 @@ def test_every_kind_of_model_goes_all_the_way(int8, tmp_path):
     probe = onnx.ModelProto()
     probe.CopyFrom(static)
     probe.graph.output.extend(value for value in static.graph.value_info if value.name in made)
-    session = open_session(probe, optimise=False)
+    session = open_session(probe, optimization="none")
     names = [output.name for output in session.get_outputs()]
     for name, values in zip(names[1:], session.run(None, {"input": patch})[1:], strict=True):
         assert list(values.shape) == shapes[name], name

@@ -27,6 +27,7 @@ from sezoo.model_source import OnnxSource
 from sezoo.model_states import StateLoop, in_calls, magnitude_input, mask_output, states_of, with_states
 from sezoo.model_summary import macs_by_node, multiply_accumulates, summary_of
 from sezoo.onnx_file import axes_of, load_onnx
+from sezoo.onnx_session import open_session
 from sezoo.patch_lengths import patch_lengths
 from sezoo.run import Run
 from sezoo.run_models import RunModel, models_of
@@ -117,7 +118,7 @@ def _timed(
     length = axes_of(magnitude_input(model))[2]
     # A model with a length of its own is called as often as the clip needs.
     calls = [np.ascontiguousarray(call) for call in in_calls([magnitudes], length if isinstance(length, int) else None)]
-    session = _session(source.path, settings.threads)
+    session = open_session(source.path, threads=settings.threads)
     latency = _latency(lambda: _pass(session, model, calls), settings.runs)
     frames = calls[0].shape[2]
     macs = multiply_accumulates(model, frames)
@@ -135,14 +136,6 @@ def _timed(
         how=f"onnxruntime {onnxruntime.__version__} here, median{several} over {counted(settings.runs, 'run')}",
         layers=() if what == WHOLE_CLIP else tuple(_layers(model, frames)),
     )
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """A session as an application would open it, on so many threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4  # what goes wrong is raised
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _pass(session: onnxruntime.InferenceSession, model: onnx.ModelProto, calls: Sequence[np.ndarray]) -> None:

@@ -1,7 +1,7 @@
 """How near the integer operators come to onnxruntime, each fed onnxruntime's own integers.
 
 onnxruntime computes a QDQ graph in float when it is not allowed to merge operators, and rounds where the graph says so.
-That is what is compared with: merged, it differs from itself by up to 0.4 in a mask.
+That is what is compared with, as it gives the integers of every layer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from onnx import helper
 
 from sezoo.deployment.integer_graph import IntegerGraph, Site
 from sezoo.deployment.interpreter import run_graph, run_operator
-from sezoo.mask_model import open_session
 from sezoo.onnx_graph import copied
+from sezoo.onnx_session import open_session
 
 __all__ = ["Agreement", "OperatorAgreement", "agreement"]
 
@@ -60,7 +60,7 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
     rows = {site.name: site for site in graph.sites}
     (mask,) = (value.name for value in model.graph.output)
     whole.graph.output.extend(helper.make_empty_tensor_value_info(site) for site in rows if site != mask)
-    session = open_session(whole, optimise=False)
+    session = open_session(whole, optimization="none")
     (source,) = (value.name for value in session.get_inputs())
     names = [mask, *(site for site in rows if site != mask)]
     counts = {operator.output.name: [0, 0, 0] for operator in graph.operators}

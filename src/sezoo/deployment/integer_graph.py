@@ -159,8 +159,9 @@ class Conv:
 class Elementwise:
     """``add`` or ``mul`` of two tensors of the same number of items.
 
-    Each input is ``(q - zero_point) * scale`` with `scales`, whose sign makes a subtraction of an addition; both
-    are added or multiplied, multiplied by `inverse`, which is 1 / scale of the output, and rounded.
+    Each input is ``(q - zero_point) * scale`` with `scales`, whose sign makes a subtraction of an addition; both are
+    added or multiplied, multiplied by `inverse`, which is 1 / scale of the output or a neighbour of it that rounds
+    every pair as the division by the scale does, and rounded.
     """
 
     kind: str

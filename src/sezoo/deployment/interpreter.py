@@ -2,8 +2,8 @@
 
 A convolution adds up int8 x int8 exactly and requantizes in float32: ``rint(float32(accumulator) * multiplier)`` with
 ties to even, clamped, plus the zero point. The multiplier is ``(scale of the input * scale of the weights) / scale of
-the output``, each step rounded to float32. An addition is ``rint((a + b) * inverse)``, where onnxruntime divides by
-the output's scale: that differs by at most one step, once in millions.
+the output``, each step rounded to float32. An addition is ``rint((a + b) * inverse)``, with an `inverse` that rounds
+all pairs of integers as onnxruntime's division by the output's scale does.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.metrics.checks import MetricError, checked_clip, not_silent
+from sezoo.onnx_session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -109,11 +110,7 @@ def _network(name: str) -> onnxruntime.InferenceSession:
     folder = _folder()
     if folder is None:
         raise ModuleNotFoundError("DNSMOS needs the package speechmos: pip install 'sezoo[dnsmos]'")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+    return open_session(folder / name)
 
 
 def _segments(denoised: np.ndarray, sample_rate: int) -> list[np.ndarray]:

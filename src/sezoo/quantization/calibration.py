@@ -11,9 +11,9 @@ import onnx
 from onnx import TensorProto, helper
 
 from sezoo.errors import UserError
-from sezoo.mask_model import open_session
 from sezoo.model_states import StateLoop, in_calls, magnitude_input, states_of
 from sezoo.onnx_file import axes_of
+from sezoo.onnx_session import open_session
 from sezoo.quantization.histogram import SignedHistogram
 
 __all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate"]

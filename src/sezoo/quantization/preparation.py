@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, version_converter
 
 from sezoo.errors import UserError
 from sezoo.mask_model import Contract, MaskModel
 from sezoo.onnx_file import graph_inputs
+from sezoo.onnx_session import open_session
 
 __all__ = ["MIN_OPSET", "check_weights", "prepare", "with_known_shapes", "with_used_opsets"]
 
@@ -141,15 +141,10 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     ------
     UserError : onnxruntime cannot load the model, or write the folded one to the folder for temporary files.
     """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised, and need not be on the terminal as well
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "model.onnx"
-        options.optimized_model_filepath = str(optimised)
         try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            open_session(model, optimization="basic", optimized_model_path=optimised)
             return with_used_opsets(onnx.load(optimised))
         except Exception as error:  # neither onnxruntime's nor protobuf's exceptions have a useful base class
             reason = str(error).strip().splitlines()[0]

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, open_session
+from sezoo.mask_model import MaskModel
 from sezoo.model_states import StateLoop, in_calls, magnitude_input, mask_output, states_of
 from sezoo.onnx_file import axes_of, load_onnx, quantized_nodes
+from sezoo.onnx_session import open_session
 from sezoo.quantization.static_shape import dynamic_axes
 
 __all__ = ["VERIFIED_CALLS", "verify"]
@@ -52,6 +53,6 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
 
 def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> np.ndarray:
     """The mask of the patch, in calls of so many frames."""
-    session = open_session(model, optimise=False)
+    session = open_session(model, optimization="none")
     call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
     return np.concatenate([call(magnitude)[0] for magnitude in in_calls([patch], frames)], axis=2)

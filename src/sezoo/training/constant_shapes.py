@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import numpy_helper
+
+from sezoo.onnx_session import open_session
 
 __all__ = ["with_constant_shapes"]
 
@@ -54,7 +55,7 @@ def _values(model: onnx.ModelProto, names: list[str], bins: int) -> list[dict[st
     telling.CopyFrom(model)
     told = {value.name for value in [*model.graph.input, *model.graph.output]}
     telling.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in told)
-    session = onnxruntime.InferenceSession(telling.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(telling)
     source = session.get_inputs()[0].name
     wanted = [name for name in names if name != source]
     values = []

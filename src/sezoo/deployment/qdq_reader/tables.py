@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 
 from sezoo.deployment.integer_graph import Tensor
 from sezoo.deployment.qdq_reader.nodes import Node
-from sezoo.mask_model import open_session
+from sezoo.onnx_session import open_session
 
 __all__ = ["FUNCTIONS", "integer_table", "mask_table"]
 
@@ -71,5 +71,5 @@ def _run(functions: Sequence[Node], source: Tensor, output: Tensor | None, opset
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    (table,) = open_session(model, optimise=False).run(None, {"integers": INTEGERS})
+    (table,) = open_session(model, optimization="none").run(None, {"integers": INTEGERS})
     return table

@@ -13,6 +13,7 @@ import numpy as np
 
 from sezoo.deployment.integer_graph import Conv, Elementwise, Tensor
 from sezoo.deployment.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.qdq_reader.reciprocal import reciprocal_for
 
 __all__ = ["Floats", "Layout", "Pending", "Real", "Source", "Value", "laid_out"]
 
@@ -123,7 +124,7 @@ class Pending:
         output = replace(output, items=self.total)
         low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
         if isinstance(self.operator, Elementwise):
-            inverse = np.float32(1) / output.scale
+            inverse = reciprocal_for(self.operator, output)
             return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
         # `multiplier` holds the scales of input and weights so far.
         return replace(

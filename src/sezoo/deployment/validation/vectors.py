@@ -29,9 +29,9 @@ from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.errors import UserError
 from sezoo.files import written_aside
 from sezoo.input_quantizer import input_quantizer_of
-from sezoo.mask_model import open_session
 from sezoo.model_states import magnitude_input, mask_output, states_of
 from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.onnx_session import open_session
 
 __all__ = ["VectorFiles", "read_vectors", "write_vectors"]
 
@@ -99,7 +99,7 @@ def _made(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> 
     probe.CopyFrom(model)
     for name, element, _ in (at.integers for at in found):
         probe.graph.output.append(onnx.helper.make_tensor_value_info(name, element, None))
-    session = open_session(probe, optimise=False)
+    session = open_session(probe, optimization="none")
     shapes = {value.name: value.shape for value in session.get_inputs()}
     fed = {name: np.zeros(shapes[name], np.float32) for name in states}
     samples: list[dict[str, np.ndarray]] = []
