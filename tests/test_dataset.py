@@ -1,5 +1,6 @@
 import logging
 import random
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,32 @@ def test_pairs_are_made_by_name_whatever_the_order_and_the_extension(caplog):
     assert not caplog.records
 
 
-def test_where_no_name_matches_the_sorted_order_is_taken_and_said(caplog):
-    pairs = pair_clips(named("n", "n2.wav n1.wav"), named("c", "c1.wav c2.wav"))
-    assert pairs == [Pair(Path("n/n1.wav"), Path("c/c1.wav")), Pair(Path("n/n2.wav"), Path("c/c2.wav"))]
+def test_names_that_are_not_the_same_are_paired_by_their_numbers_and_it_is_said(caplog):
+    caplog.set_level("INFO", "sezoo")
+    pairs = pair_clips(named("n", "n10.wav n9.wav"), named("c", "c09.wav c10.wav"))
+    assert pairs == [Pair(Path("n/n10.wav"), Path("c/c10.wav")), Pair(Path("n/n9.wav"), Path("c/c09.wav"))]
     (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert "sorted order, n" in record.getMessage()
+    assert record.getMessage() == "clips of n and c are paired by the number: n10.wav with c10.wav ..."
+
+
+def test_where_no_name_matches_nothing_is_paired():
+    with pytest.raises(UserError) as caught:
+        pair_clips(named("n", "kitchen.wav street.wav"), named("c", "anna.wav bert.wav"))
+    assert str(caught.value) == (
+        "the clips of n and c do not match by name: 2 noisy without clean (kitchen, street) and 2 clean without noisy "
+        "(anna, bert); the clips of a pair need the same name, or a number or a part of it that no other clip of a "
+        "folder has"
+    )
+
+
+def test_a_name_of_macos_is_the_same_name(tmp_path):
+    names = [unicodedata.normalize(form, "größe.wav") for form in ("NFD", "NFC")]
+    assert pair_clips([Path(names[0])], [Path(names[1])]) == [Pair(Path(names[0]), Path(names[1]))]
+    with pytest.raises(UserError, match="have the same name"):
+        pair_clips([Path(name) for name in names], [Path(names[0])])
+    paths = [Path(f"ö{number}.wav") for number in range(20)]
+    drawn = sample([Path(unicodedata.normalize("NFD", path.name)) for path in paths], 5, 1, "key")
+    assert [unicodedata.normalize("NFC", path.name) for path in drawn] == [p.name for p in sample(paths, 5, 1, "key")]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +76,7 @@ def test_where_no_name_matches_the_sorted_order_is_taken_and_said(caplog):
         ("a.wav b.wav", "a.wav", "1 noisy without clean (b)"),
         ("a.wav", "a.wav b.wav", "1 clean without noisy (b)"),
         ("a.wav x.wav", "a.wav y.wav", "1 noisy without clean (x) and 1 clean without noisy (y)"),
-        ("a.wav b.wav", "x.wav", "2 noisy without clean (a, b) and 1 clean without noisy (x)"),
+        ("a.wav b.wav", "a.wav x.wav y.wav", "1 noisy without clean (b) and 2 clean without noisy (x, y)"),
         ("a.wav b.wav c.wav d.wav e.wav", "a.wav", "4 noisy without clean (b, c, d, ...)"),
     ],
 )

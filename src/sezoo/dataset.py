@@ -15,6 +15,7 @@ import numpy as np
 from sezoo.audio import BadClipError, read_clip
 from sezoo.config.sections import Dataset
 from sezoo.errors import UserError
+from sezoo.pair_names import composed, match_names
 from sezoo.wording import counted, only
 
 __all__ = [
@@ -167,43 +168,41 @@ def _pairs(noisy: Folder, clean: Folder, extension: str) -> list[Pair]:
 
 
 def pair_clips(noisy: Sequence[Path], clean: Sequence[Path]) -> list[Pair]:
-    """Pair noisy with clean clips by file name, without regard to the extension.
-
-    Only where not a single name matches and the counts are equal are they paired in sorted order.
+    """Pair noisy with clean clips by file name, without regard to the extension; see `match_names`.
 
     Raises
     ------
-    UserError : some names match and others do not, none matches and the counts differ, or two clips of
-        a folder have the same name.
+    UserError : the names do not say for every clip of both folders which belongs to which, or two clips of a folder
+        have the same name.
     """
     for paths in (noisy, clean):
         _check_names_differ(paths)
-    noisy_by_name, clean_by_name = ({path.stem: path for path in paths} for paths in (noisy, clean))
-    only_noisy = sorted(noisy_by_name.keys() - clean_by_name.keys())
-    only_clean = sorted(clean_by_name.keys() - noisy_by_name.keys())
-    if not only_noisy and not only_clean:
-        return [Pair(noisy_by_name[name], clean_by_name[name]) for name in sorted(noisy_by_name)]
-    if len(only_noisy) == len(noisy) == len(clean):
-        log.warning(
-            "no clean clip has a noisy clip's name: the %d clips of %s and %s are paired in sorted order, "
-            "%s with %s and so on",
-            len(noisy), noisy[0].parent, clean[0].parent, noisy[0].name, clean[0].name,
-        )  # fmt: skip
-        return [Pair(*paths) for paths in zip(sorted(noisy), sorted(clean), strict=True)]
+    match = match_names([path.stem for path in noisy], [path.stem for path in clean])
+    if match.clean is not None:
+        pairs = [Pair(path, clean[index]) for path, index in zip(noisy, match.clean, strict=True)]
+        pairs.sort(key=lambda pair: pair.noisy.name)
+        if match.by:
+            first, folders = pairs[0], (noisy[0].parent, clean[0].parent)
+            log.info(
+                "clips of %s and %s are paired by %s: %s with %s ...", *folders, match.by, first.name, first.clean.name
+            )
+        return pairs
     unmatched = [
         f"{len(names)} {kind} without {other} ({_some(names)})"
-        for names, kind, other in ((only_noisy, "noisy", "clean"), (only_clean, "clean", "noisy"))
+        for names, kind, other in ((match.only_noisy, "noisy", "clean"), (match.only_clean, "clean", "noisy"))
         if names
     ]
+    hint = "; the clips of a pair need the same name, or a number or a part of it that no other clip of a folder has"
     raise UserError(
         f"the clips of {noisy[0].parent} and {clean[0].parent} do not match by name: {' and '.join(unmatched)}"
+        + (hint if len(match.only_noisy) == len(noisy) else "")
     )
 
 
 def _check_names_differ(paths: Sequence[Path]) -> None:
     by_name: dict[str, Path] = {}
     for path in paths:
-        if (other := by_name.setdefault(path.stem, path)) is not path:
+        if (other := by_name.setdefault(composed(path.stem), path)) is not path:
             raise UserError(f"{other.name} and {path.name} in {path.parent} have the same name: which is the pair's?")
 
 
@@ -238,7 +237,7 @@ def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, 
         item = items[index]
         name = item.name if isinstance(item, (Pair, Path)) else str(item)
         # Names that are no UTF-8 reach Python as surrogates, which plain encoding refuses.
-        return hashlib.sha256(f"{seed or 0}/{name}".encode("utf-8", "surrogatepass")).digest()
+        return hashlib.sha256(f"{seed or 0}/{composed(name)}".encode("utf-8", "surrogatepass")).digest()
 
     return [items[index] for index in sorted(sorted(range(len(items)), key=rank)[:count])]
 
