@@ -96,7 +96,7 @@ def _package(name: str, purpose: str, remedy: str) -> Finding:
 
 
 def _programs() -> list[Finding]:
-    from sezoo.deployment.stm32n6.tools import CUBEIDE, PROGRAMMER, SIGNING_TOOL
+    from sezoo.deployment.stm32n6.tools import CUBEIDE, MAKE, PROGRAMMER, SIGNING_TOOL
     from sezoo.targets.c_compiler import ARM_GCC
     from sezoo.targets.emulator import QEMU
     from sezoo.targets.stedgeai.local import STEDGEAI
@@ -107,6 +107,7 @@ def _programs() -> list[Finding]:
         (QEMU, "emulating a Cortex-M (sezoo deploy, benchmark)", ("--version",)),
         (STEDGEAI, "ST's own figures, and the STM32N6 (--on stedgeai)", ("--version",)),
         (CUBEIDE, f"building for {flash}", None),  # a version would open its window
+        (MAKE, f"building for {flash}, without the IDE", ("--version",)),
         (PROGRAMMER, f"writing to {flash}", ("--version",)),
         (SIGNING_TOOL, f"signing for {flash}", ("--version",)),
     )

@@ -145,6 +145,7 @@ DEFAULTS = {
     "tools": {
         "stedgeai": {"version": "10.0.0", "optimization": "balanced", "on_cloud": True, "path_to_stedgeai": None},
         "path_to_cubeIDE": None,
+        "path_to_make": None,
         "path_to_cubeprogrammer": None,
         "path_to_signing_tool": None,
         "path_to_arm_gcc": None,
@@ -170,7 +171,8 @@ DEFAULTS = {
         "IDE": "GCC",
         "verbosity": 1,
         "hardware_setup": {"serie": "STM32N6", "board": "STM32N6570-DK", "stlink_serial_number": None},
-        "build_conf": "N6 Audio Bare Metal",
+        "builder": "cubeide",
+        "build_conf": None,
     },
     "mlflow": {"uri": "./experiment_outputs/mlruns"},
 }

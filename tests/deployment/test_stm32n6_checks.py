@@ -1,7 +1,5 @@
 """What the STM32N6's backend refuses, before it has run or written anything."""
 
-import os
-
 import numpy as np
 import onnx
 import pytest
@@ -13,9 +11,13 @@ from sezoo.config.validation import build_config, to_dict
 from sezoo.deployment.stm32n6.deploy import check_stm32n6
 from sezoo.errors import UserError
 from sezoo.model_states import with_states
+from sezoo.onnx_file import load_onnx
 from sezoo.quantization.static_shape import with_static_shape
+from sezoo.run_models import static_frames_of
+from sezoo.zoo import zoo_model
 from stm32n6_stand_ins import (
     FRAMES,
+    VARIABLES,
     calls,
     configuration,
     contents,
@@ -27,12 +29,10 @@ from stm32n6_stand_ins import (
     write_static,
 )
 
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are scripts that begin with #!")
-
 
 @pytest.fixture(autouse=True)
 def no_tools_of_the_machine(monkeypatch):
-    for variable in ("STM32_AI_EXE", "STM32_CUBE_IDE_EXE", "STM32_CUBE_PROG_EXE", "STM32_SIGNINGTOOL_CLI"):
+    for variable in (*VARIABLES.values(), "STEDGEAI_CORE_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", "")
 
@@ -64,6 +64,8 @@ def refused(config, model, folder):
         ({"preprocessing": {"window": "hahn"}}, ("preprocessing.window: 'hahn'",)),
         ({"hardware": {"board": "NUCLEO-F401RE"}}, ("hardware_setup.board: found 'NUCLEO-F401RE'", "portable-c")),
         ({"hardware": {"serie": "STM32H7"}}, ("hardware_setup.serie: found 'STM32H7'; allowed: STM32N6",)),
+        ({"preprocessing": {"n_fft": 1024}}, ("preprocessing.n_fft: found 1024, which makes 513 bins", "300 bins")),
+        ({"frames_per_patch": 126}, ("deployment.frames_per_patch: found 126", "makes 130 frames", "100 at most")),
     ],
 )
 def test_settings_that_the_board_lacks(tmp_path, project, changes, words):
@@ -127,6 +129,31 @@ def unsigned_input():
     return model
 
 
+def two_scales():
+    """An int8 model of whose input two operators are rounded otherwise."""
+    model = with_static_shape(int8_model(), FRAMES)
+    scale = numpy_helper.from_array(np.float32(0.5), "other scale")
+    zero = numpy_helper.from_array(np.int8(0), "other zero")
+    model.graph.initializer.extend([scale, zero])
+    names = ["input", "other scale", "other zero"]
+    model.graph.node.append(helper.make_node("QuantizeLinear", names, ["other"]))
+    return model
+
+
+def too_long():
+    return with_static_shape(int8_model(), 130)
+
+
+def int8_mask():
+    """An int8 model that ends with integers, which the application would read as floats."""
+    model = with_static_shape(int8_model(), FRAMES)
+    last = next(node for node in model.graph.node if model.graph.output[0].name in node.output)
+    model.graph.output[0].name = last.input[0]
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT8
+    model.graph.node.remove(last)
+    return model
+
+
 def classifier():
     graph = graphs.Graph()
     graph.node("QuantizeLinear", ["input", graph.weight("s", np.float32(1)), graph.weight("z", np.int8(0))], "q")
@@ -145,6 +172,9 @@ def classifier():
         (stateful, ("has states (cache)",)),
         (float_input, ("operator Add ('twice') reads the input 'input' in float", "quantization.target: stm32n6")),
         (unsigned_input, ("reads the input 'input' as uint8",)),
+        (two_scales, ("the input 'input' is rounded by 2 scales", "quantization.target: stm32n6")),
+        (too_long, ("has 130 frames; the board's program takes 100 at most", "static_sequence_length: 8")),
+        (int8_mask, ("is int8, float32 is needed",)),
         (classifier, ("has 2 inputs", "the contract is one")),
     ],
 )
@@ -152,6 +182,17 @@ def test_models_that_are_not_the_static_int8_one(tmp_path, project, model, words
     path = saved(model(), tmp_path / "given.onnx")
     message = refused(configuration(project), path, tmp_path / "run")
     assert str(path) in message and all(word in message for word in words)
+
+
+@pytest.mark.parametrize("name", ["utcn", "utcn_small"])
+def test_models_of_the_zoo_that_begin_in_float(tmp_path, project, name):
+    """Their first operator is a power in float, which the board cannot feed."""
+    path, spectrum = zoo_model(name).int8_static, {"n_fft": 512, "hop_length": 160, "win_length": 400}
+    frames = static_frames_of(load_onnx(path))
+    config = configuration(project, preprocessing=spectrum, frames_per_patch=frames, lookahead_frames=0)
+    message = refused(config, path, tmp_path / "run")
+    assert "operator Pow ('/Pow') reads the input 'input' in float" in message
+    assert message.endswith("quantize with quantization.target: stm32n6")
 
 
 def test_a_dynamic_frames_axis(tmp_path, project):
@@ -201,7 +242,6 @@ def test_all_missing_tools_are_named_with_what_to_install(tmp_path, project):
         check_stm32n6(configuration(project))
 
 
-@needs_posix
 def test_a_tool_that_is_somewhere_else(tmp_path, project):
     tools = {**make_tools(tmp_path / "tools"), "stm32cubeide": tmp_path / "gone"}
     message = refused(configuration(project, tools), write_static(tmp_path / "int8.onnx"), tmp_path / "run")
@@ -209,9 +249,26 @@ def test_a_tool_that_is_somewhere_else(tmp_path, project):
     assert calls(tools) == []
 
 
-@needs_posix
+def test_an_installation_without_the_runtime(tmp_path, project):
+    tools, before = make_tools(tmp_path / "tools", without=["runtime"]), contents(project)
+    config = configuration(project, tools)
+    message = refused(config, write_static(tmp_path / "int8.onnx"), tmp_path / "run")
+    assert message.startswith("tools.stedgeai.path_to_stedgeai: ") and "in no installation of ST Edge AI" in message
+    with pytest.raises(UserError, match="in no installation"):
+        check_stm32n6(config)
+    assert calls(tools) == [] and contents(project) == before
+
+
+def test_tools_for_make(tmp_path, project):
+    """The IDE is not asked for, but make and a compiler are."""
+    message = refused(configuration(project, builder="make"), write_static(tmp_path / "int8.onnx"), tmp_path / "run")
+    assert "stm32cubeide" not in message
+    for words in ("make was not found: install GNU make", "tools.path_to_make", "arm-none-eabi-gcc was not found"):
+        assert words in message
+
+
 def test_a_tool_that_is_too_old(tmp_path, project):
-    tools, before = make_tools(tmp_path / "tools", version="ST Edge AI Core v1.0.0-19899"), contents(project)
+    tools, before = make_tools(tmp_path / "tools", version="1.0.0"), contents(project)
     with pytest.raises(UserError) as caught:
         deploy(configuration(project, tools), write_static(tmp_path / "int8.onnx"), tmp_path / "run")
     message = str(caught.value)

@@ -52,6 +52,9 @@ class Tools(Section):
     path_to_cubeIDE: PathText | None = Field(  # noqa: N815 - the YAML key is spelled so
         None, description="The stm32cubeide program, which builds the board's project."
     )
+    path_to_make: PathText | None = Field(
+        None, description="The make program, which builds the board's project for deployment.builder: make."
+    )
     path_to_cubeprogrammer: PathText | None = Field(
         None, description="The STM32_Programmer_CLI program, which writes to the board."
     )
@@ -129,4 +132,12 @@ class Deployment(Section):
         1, description="No effect: the build's whole output is in its log file. Accepted for model zoo files."
     )
     hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup, description="See the section below.")
-    build_conf: Text = Field("N6 Audio Bare Metal", description="Build configuration of the C project.")
+    builder: Literal["cubeide", "make"] = Field(
+        "cubeide",
+        description="Of stm32n6: what builds the C project, STM32CubeIDE or its own Makefile with arm-none-eabi-gcc.",
+    )
+    build_conf: Text | None = Field(
+        None,
+        description="Build configuration of the C project: BM, BM_LP, FREERTOS or FREERTOS_LP. Empty = the project's "
+        "first.",
+    )

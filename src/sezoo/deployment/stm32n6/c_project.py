@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6.conf_file import BuildConfiguration, Template, find_conf, read_conf
 from sezoo.deployment.stm32n6.headers import CONFIG_HEADER, HEADERS
+from sezoo.deployment.stm32n6.runtime import RUNTIME
 from sezoo.errors import UserError
 from sezoo.files import reason_of, shown
 from sezoo.wording import nearest
@@ -17,9 +18,19 @@ from sezoo.wording import nearest
 __all__ = ["CProject", "read_c_project"]
 
 NEURAL_ART = "user_neural_art.json"
-FSBL = "ai_fsbl.hex"
-HEADERS_FOLDER = Path("Projects", "Dpu")
-"""Of ST's audio application, where the headers are that it includes."""
+FSBLS = ("ai_fsbl.hex", "fsbl_fw_lrun_v1.2.0.bin")
+"""Names of the first-stage boot loader in versions of the project."""
+
+SOURCES_FOLDER, HEADERS_FOLDER = Path("Projects", "GS"), Path("Projects", "Dpu")
+"""Of ST's audio application: its sources and Makefile, and the headers that it includes."""
+
+PROJECT_NAME = "GS_Audio_N6"
+MAKE_OUTPUT = "BuildGCC"
+"""Folder beside the Makefile, for the folders of the build configurations."""
+
+NETWORK = "network.c"
+NETWORK_FILES = ("network.h", "stai_network.c", "stai_network.h")
+"""What ST Edge AI 3 writes besides."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +42,11 @@ class CProject:
     folder : of the user's download; nothing outside is written.
     conf : the file in it that says what is built.
     build : what its file says about the configuration.
-    location : folder of the CubeIDE project.
+    location : folder of the CubeIDE project, or of the Makefile.
     name : of the CubeIDE project.
-    application : the program that the build makes, as a .bin file.
+    application : the program that the build makes, as a .bin file; its folder is the build's own.
     fsbl : the first-stage boot loader, .hex or .bin.
-    neural_art : the profile that stedgeai compiles by.
+    neural_art : the profiles that stedgeai compiles by.
     templates : all that is copied, the headers among it.
     """
 
@@ -49,6 +60,11 @@ class CProject:
     neural_art: Path
     templates: tuple[Template, ...]
 
+    @property
+    def make_target(self) -> str:
+        """What the Makefile calls the configuration."""
+        return self.build.cubeide_name.lower()
+
 
 def read_c_project(deployment: Deployment) -> CProject:
     """Find all that is needed of the project below `deployment.c_project_path`.
@@ -60,20 +76,65 @@ def read_c_project(deployment: Deployment) -> CProject:
     conf = find_conf(deployment.c_project_path)
     folder, root = deployment.c_project_path.resolve(), conf.parent
     build = read_conf(conf, deployment.build_conf)
-    location = (build.location or _only(root, ".project", "cproject_location", conf).parent).resolve()
-    _check_inside(folder, location, f"{conf}: cproject_location")
-    name = _project_name(location / ".project", conf)
-    fsbl = _only(root, build.fsbl or FSBL, "fsbl_bin", conf)
-    neural_art = build.neural_art or _only(root, NEURAL_ART, "user_neural_art", conf)
+    places = _of_makefile if deployment.builder == "make" else _of_cubeide
+    location, name, application = places(root, build, conf)
+    key = "app_src_root" if deployment.builder == "make" else "cproject_location"
+    _check_inside(folder, application.parent, f"{conf}: {key}")
+    fsbl = _fsbl(root, build.fsbl, conf)
+    neural_art = build.neural_art or _only(root, NEURAL_ART, "neuralart_user_path", conf)
     if not neural_art.is_file():
-        raise UserError(f"{conf}: user_neural_art: there is no file {neural_art}")
+        raise UserError(f"{conf}: neuralart_user_path: there is no file {neural_art}")
     templates = tuple(
-        replace(template, target=template.target.resolve()) for template in _with_headers(build.templates, root, conf)
+        replace(template, target=template.target.resolve()) for template in _with_unlisted(build.templates, root, conf)
     )
     for template in templates:
-        _check_inside(folder, template.target, f"{conf}: templates: {template.source}")
-    application = location / build.cubeide_name / f"{_artefact(location, name, build.cubeide_name, conf)}.bin"
+        _check_target(folder, template, conf)
     return CProject(folder, conf, build, location, name, application, fsbl, neural_art, templates)
+
+
+def _of_cubeide(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Path, str, Path]:
+    """Folder and name of the CubeIDE project, and the program that it makes."""
+    location = (build.location or _only(root, ".project", "cproject_location", conf).parent).resolve()
+    name = _project_name(location / ".project", conf)
+    program = f"{_artefact(location, name, build.cubeide_name, conf)}.bin"
+    return location, name, (location / build.cubeide_name).resolve() / program
+
+
+def _of_makefile(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Path, str, Path]:
+    """Folder of the Makefile, the project's name, and the program that is made."""
+    location = (build.sources or root / SOURCES_FOLDER).resolve()
+    if not (location / "Makefile").is_file():
+        raise UserError(
+            f"deployment.builder: make: there is no Makefile in {location}; this version of ST's project is built with "
+            f"deployment.builder: cubeide, or set 'app_src_root' in {conf} to the folder of its Makefile"
+        )
+    name = build.project_name or PROJECT_NAME
+    return location, name, (location / MAKE_OUTPUT / build.cubeide_name).resolve() / f"{name}.bin"
+
+
+def _fsbl(root: Path, named: str | None, conf: Path) -> Path:
+    """The first-stage boot loader: as the file names it, else the only one of a known name."""
+    if named is None:
+        named = next((name for name in FSBLS if any(path.is_file() for path in root.rglob(name))), FSBLS[0])
+    return _only(root, named, "fsbl_bin", conf)
+
+
+def _check_target(folder: Path, template: Template, conf: Path) -> None:
+    what = f"{conf}: templates: {template.source or template.target.name}"
+    _check_inside(folder, template.target, what)
+    if template.is_folder and RUNTIME not in _folders_above(template.target, folder):
+        raise UserError(
+            f"{what}: {template.target} is to be replaced as a whole; that is done with folders of ST Edge AI's "
+            f"runtime, below {RUNTIME.as_posix()}, alone"
+        )
+    if not template.is_folder and template.target.is_dir():
+        raise UserError(f"{what}: {template.target} is a folder; the path of a file is expected")
+
+
+def _folders_above(path: Path, top: Path) -> list[Path]:
+    """The last three parts of every folder between the two."""
+    above = path.relative_to(top).parents
+    return [Path(*folder.parts[-len(RUNTIME.parts) :]) for folder in above]
 
 
 def _check_inside(folder: Path, path: Path, what: str) -> None:
@@ -134,13 +195,20 @@ def _xml(path: Path) -> ElementTree.Element:
         raise UserError(f"{path}: cannot be read: {reason_of(error)}") from error
 
 
-def _with_headers(templates: tuple[Template, ...], root: Path, conf: Path) -> tuple[Template, ...]:
-    """The templates, and those of the headers that the file does not list: they go where the application has them."""
+def _with_unlisted(templates: tuple[Template, ...], root: Path, conf: Path) -> tuple[Template, ...]:
+    """The templates, and what the file does not list.
+
+    The headers go where the application has them; what ST Edge AI 3 writes besides goes beside the network.
+    """
     listed = {template.source for template in templates}
-    missing = [name for name in HEADERS if name not in listed]
-    if not missing:
-        return templates
-    folder = root / HEADERS_FOLDER
-    if not folder.is_dir():
-        folder = _only(root, CONFIG_HEADER, "templates", conf).parent
-    return (*templates, *(Template(name, folder / name) for name in missing))
+    added: list[Template] = []
+    if missing := [name for name in HEADERS if name not in listed]:
+        folder = root / HEADERS_FOLDER
+        if not folder.is_dir():
+            folder = _only(root, CONFIG_HEADER, "templates", conf).parent
+        added += [Template(name, folder / name, is_listed=False) for name in missing]
+    network = next((template.target for template in templates if template.source == NETWORK), None)
+    if network is not None:
+        missing = [name for name in NETWORK_FILES if name not in listed]
+        added += [Template(name, network.with_name(name), is_listed=False) for name in missing]
+    return (*templates, *added)

@@ -21,6 +21,9 @@ BOARD = "STM32N6570-DK"
 SAMPLE_RATES = (16000, 48000)
 """Of the microphone, in Hz."""
 
+MOST_BINS, MOST_FRAMES = 300, 100
+"""That the application takes of a network (AiDPUCheckModel): of a larger one it only logs that the check failed."""
+
 
 def check_settings(config: Config) -> None:
     """Check what can be known without a model, a C project or a tool.
@@ -42,6 +45,17 @@ def check_settings(config: Config) -> None:
         raise UserError(
             f"preprocessing.sample_rate: found {spectrum.sample_rate}; allowed: {allowed}, the rates of the board's "
             "microphone: the model has to be trained for one of them"
+        )
+    if (bins := spectrum.n_fft // 2 + 1) > MOST_BINS:
+        raise UserError(
+            f"preprocessing.n_fft: found {spectrum.n_fft}, which makes {bins} bins; allowed: 512 or less, as the "
+            f"board's program takes {MOST_BINS} bins at most: the model has to be trained with it"
+        )
+    if (frames := needed_frames(config.deployment)) > MOST_FRAMES:
+        raise UserError(
+            f"deployment.frames_per_patch: found {config.deployment.frames_per_patch}, with two times "
+            f"deployment.lookahead_frames: {config.deployment.lookahead_frames} that makes {frames} frames; the "
+            f"board's program takes {MOST_FRAMES} at most"
         )
     check_transform(config)
 
@@ -72,6 +86,10 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
         raise UserError(
             f"{path}: its frames axis is {_axis(contract.frames)}; the board needs {needed}: {_static(needed)}"
         )
+    if contract.frames > MOST_FRAMES:
+        raise UserError(
+            f"{path} has {contract.frames} frames; the board's program takes {MOST_FRAMES} at most: {_static(needed)}"
+        )
     check_frames(contract.frames, path, settings)
     _check_input(model, contract.input, path)
 
@@ -88,13 +106,23 @@ def _static(frames: int) -> str:
 
 
 def _check_input(model: onnx.ModelProto, name: str, path: Path) -> None:
-    """The application rounds magnitudes to int8 itself, and hands the network nothing else."""
+    """The application rounds magnitudes to int8 itself, by one scale, and hands the network nothing else."""
     constants = initializers(model.graph)
+    advice = "quantize with quantization.target: stm32n6"
+    quantizers = set()
     for node in readers(model.graph)[name]:
-        zero = constants.get(node.input[2]) if node.op_type == "QuantizeLinear" and len(node.input) > 2 else None
-        if zero is None or zero.dtype != np.int8:
-            how = "in float" if node.op_type != "QuantizeLinear" else f"as {'uint8' if zero is None else zero.dtype}"
+        is_quantizer = node.op_type == "QuantizeLinear"
+        scale, zero = (constants.get(node.input[i]) if len(node.input) > i else None for i in (1, 2))
+        if not is_quantizer or zero is None or zero.dtype != np.int8:
+            how = "in float" if not is_quantizer else f"as {'uint8' if zero is None else zero.dtype}"
             raise UserError(
                 f"{path}: operator {node.op_type} ('{node.name}') reads the input '{name}' {how}; the board gives it "
-                "as int8: quantize with quantization.target: stm32n6"
+                f"as int8: {advice}"
             )
+        if scale is None or scale.size != 1:
+            raise UserError(f"{path}: the input '{name}' has a scale for each channel; the board has one: {advice}")
+        quantizers.add((scale.item(), zero.item()))
+    if len(quantizers) > 1:
+        raise UserError(
+            f"{path}: the input '{name}' is rounded by {len(quantizers)} scales; the board has one: {advice}"
+        )

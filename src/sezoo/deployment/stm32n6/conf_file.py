@@ -1,73 +1,106 @@
 """The file in ST's C project that says what is built: `stmaic_STM32N6570-DK.conf`, JSON with comments.
 
-Of what it holds, `configurations` is needed: the build configurations by their names, each a mapping. What a
-configuration does not say itself is looked for in its `env`, then at the top of the file, then in the `env` there.
-Texts may refer to other ones as `${name}`; `${ProjectFolder}` is the folder of the file. Keys that nothing here asks
-for are left alone.
+Of what it holds, `configurations` is needed: the build configurations, a list of objects that each have a `name` (or a
+mapping of names to objects). What a configuration does not say itself is looked for in its `env`, then at the top of
+the file, then in `memory_pool` and `env` there. Texts may refer to those of `env` and to other ones as `${name}`;
+`${ProjectFolder}` is the folder of the file. Keys that nothing here asks for are left alone.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from sezoo.deployment.stm32n6.build_names import find_build_name
+from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
 from sezoo.errors import UserError
-from sezoo.files import reason_of, shown
-from sezoo.wording import nearest
+from sezoo.files import shown
 
-__all__ = ["CONF_NAME", "BuildConfiguration", "Template", "find_conf", "read_conf"]
+__all__ = ["CONF_NAME", "FLASH_BEGIN", "BuildConfiguration", "FlashAddresses", "Template", "find_conf", "read_conf"]
 
-CONF_NAME = "stmaic_STM32N6570-DK.conf"
+BOARD = "STM32N6570-DK"
+CONF_NAME = f"stmaic_{BOARD}.conf"
 
 PROJECT_FOLDER = "ProjectFolder"
 DEEPEST = 20
 """So many references one inside the other are followed; more can only be a circle."""
 
-STRING = r'"(?:\\.|[^"\\])*"'
-COMMENT = re.compile(STRING + r"|//[^\n]*|/\*.*?\*/", re.DOTALL)
-TRAILING_COMMA = re.compile(STRING + r"|,(?=\s*[}\]])")
 REFERENCE = re.compile(r"\$\{(\w+)\}")
+ADDRESS = re.compile(r"(?<!\w)0[xX][0-9a-fA-F]+(?!\w)")
+
+FLASH_BEGIN, FLASH_END = 0x70000000, 0x78000000
+"""The board's external flash of 128 MiB."""
+
+COPY_MODES = ("copy", "copy-file")
+FOLDER_MODE = "copy-dir"
 
 
 @dataclass(frozen=True)
 class Template:
-    """A file that goes into the C project.
+    """A file, or a folder of ST Edge AI's runtime, that goes into the C project.
 
     Attributes
     ----------
-    source : its name among the generated files and headers, or a path.
+    source : its name among the generated and the written files; of a folder, its path in ST Edge AI's installation,
+        or "" for the same as in the project.
     target : where it goes, an absolute path.
+    is_folder : replaced as a whole by the folder of the installation.
+    is_listed : by the project's file; else it is added here and may be missing.
     """
 
     source: str
     target: Path
+    is_folder: bool = False
+    is_listed: bool = True
+
+
+@dataclass(frozen=True)
+class FlashAddresses:
+    """Where the three parts go, in the board's external flash."""
+
+    fsbl: int = FLASH_BEGIN
+    application: int = 0x70100000
+    weights: int = 0x70180000
+
+    def room(self, address: int) -> int:
+        """Bytes from one of the addresses to the next one, or to the end of the flash."""
+        return min([other for other in (*vars(self).values(), FLASH_END) if other > address]) - address
 
 
 @dataclass(frozen=True)
 class BuildConfiguration:
-    """One of the things that can be built of the C project.
+    """One of the things that can be built of the C project; None where the file does not say.
 
     Attributes
     ----------
-    name : as `deployment.build_conf` has it.
+    name : as the file has it.
     cubeide_name : what CubeIDE calls the configuration (`cproject_config`; else the same).
-    location : folder of the CubeIDE project (`cproject_location`); None where the file does not say.
+    project_name : what CubeIDE calls the project (`cproject_name`).
+    location : folder of the CubeIDE project (`cproject_location`).
+    sources : folder of the application, with its Makefile (`app_src_root`).
     templates : what is copied before the build.
-    fsbl : file or path of the first-stage boot loader (`fsbl_bin`); None where the file does not say.
-    neural_art : the profile for stedgeai (`user_neural_art`); None where the file does not say.
+    fsbl : file or path of the first-stage boot loader (`fsbl_bin`).
+    neural_art : the compiler's profiles (`neuralart_user_path` of `memory_pool`, or `user_neural_art`).
+    profile : the one of them to compile by.
+    external_loader : file name of STM32CubeProgrammer's loader for the board's flash.
+    addresses : those of `flash_fsbl_cmd`, `flash_cmd` and `flash_network_data_cmd`.
     """
 
     name: str
     cubeide_name: str
+    project_name: str | None
     location: Path | None
+    sources: Path | None
     templates: tuple[Template, ...]
     fsbl: str | None
     neural_art: Path | None
+    profile: str
+    external_loader: str | None
+    addresses: FlashAddresses
 
 
 def find_conf(project: Path | None) -> Path:
@@ -91,59 +124,69 @@ def find_conf(project: Path | None) -> Path:
     if found:
         folders = ", ".join(shown(path.parent) for path in found)
         raise UserError(f"{key}: {project} holds several projects; name one of them: {folders}")
-    raise UserError(f"{key}: there is no {CONF_NAME} in {project} or below it; give the folder of ST's C project")
-
-
-def read_conf(path: Path, name: str) -> BuildConfiguration:
-    """Read the build configuration that `deployment.build_conf` names.
-
-    Raises
-    ------
-    UserError : no JSON, a missing key, no such configuration, or a text that refers to nothing.
-    """
-    content = _content(path)
-    configurations = content.get("configurations")
-    if not isinstance(configurations, dict) or not configurations:
-        found = "is missing" if configurations is None else "is no mapping of names to configurations"
-        raise UserError(f"{path}: the key 'configurations' {found}; it lists what can be built")
-    if name not in configurations:
-        near = nearest(name, configurations)
-        hint = f" (did you mean {near}?)" if near else ""
-        raise UserError(
-            f"deployment.build_conf: found '{name}'; allowed, by {shown(path)}: {', '.join(configurations)}{hint}"
-        )
-    values = _Values(path, name, content, configurations[name])
-    location, neural_art = values.text("cproject_location"), values.text("user_neural_art")
-    return BuildConfiguration(
-        name=name,
-        cubeide_name=values.text("cproject_config") or name,
-        location=values.path(location) if location else None,
-        templates=tuple(values.templates()),
-        fsbl=values.text("fsbl_bin"),
-        neural_art=values.path(neural_art) if neural_art else None,
+    others = sorted({path.name for path in project.rglob("stmaic_*.conf")})
+    what = f"it is for other boards ({', '.join(others)})" if others else "it is not ST's C project, or not all of it"
+    raise UserError(
+        f"{key}: there is no {CONF_NAME} in {project} or below it: {what}; give the folder of ST's audio project for "
+        f"the {BOARD}"
     )
 
 
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {reason_of(error)}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: cannot be read: it is no text in UTF-8") from error
-    text = TRAILING_COMMA.sub(_blanked, COMMENT.sub(_blanked, text))
-    try:
-        content = json.loads(text, strict=False)  # tabs in texts
-    except ValueError as error:
-        raise UserError(f"{path}: no JSON (with comments and trailing commas): {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: a mapping of keys to values is expected")
-    return content
+def read_conf(path: Path, name: str | None) -> BuildConfiguration:
+    """Read the build configuration that `deployment.build_conf` names; the first one if that is None.
+
+    Raises
+    ------
+    UserError : no JSON, another board's project, a missing key, no such configuration, or a text that refers to
+        nothing.
+    """
+    content = read_relaxed_json(path)
+    configurations = _configurations(content, path)
+    name = find_build_name(name, configurations, path)
+    values = _Values(path, name, content, configurations[name])
+    _check_board(values)
+    return BuildConfiguration(
+        name=name,
+        cubeide_name=values.name_of("cproject_config") or name,
+        project_name=values.name_of("cproject_name"),
+        location=values.path_of("cproject_location"),
+        sources=values.path_of("app_src_root"),
+        templates=tuple(values.templates()),
+        fsbl=values.text("fsbl_bin"),
+        neural_art=values.path_of("neuralart_user_path") or values.path_of("user_neural_art"),
+        profile=values.text("profile") or "default",
+        external_loader=values.text("external_loader"),
+        addresses=values.addresses(),
+    )
 
 
-def _blanked(found: re.Match) -> str:
-    """Blanks in the place of a comment or a comma, so that the lines of complaints are those of the file."""
-    return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
+def _configurations(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The configurations by their names, in the file's order."""
+    found = content.get("configurations")
+    if not isinstance(found, list | dict) or not found:
+        what = "is missing" if found is None else "is no list of configurations, or an empty one"
+        raise UserError(f"{path}: the key 'configurations' {what}; it lists what can be built")
+    if isinstance(found, dict):
+        return found
+    named: dict[str, Any] = {}
+    for number, entry in enumerate(found):
+        key = f"configurations[{number}]"
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not name:
+            raise UserError(f"{path}: {key}: an object with the key 'name' is expected, a text")
+        if name in named:
+            raise UserError(f"{path}: {key}: there are two configurations '{name}'")
+        named[name] = entry
+    return named
+
+
+def _check_board(values: _Values) -> None:
+    """The project has to be for this board, as far as it says what it is for."""
+    for key, allowed in (("series", "STM32N6"), ("board", BOARD)):
+        said = values.text(key)
+        letters, wanted = (re.sub(r"[^A-Z0-9]", "", (text or "").upper()) for text in (said, allowed))
+        if letters and letters not in wanted and wanted not in letters:
+            raise UserError(f"{values.conf}: {key}: found '{said}'; deployment.backend: stm32n6 is for the {BOARD}")
 
 
 class _Values:
@@ -153,25 +196,27 @@ class _Values:
         if not isinstance(configuration, Mapping):
             raise UserError(f"{path}: configurations.{name} is no mapping of keys to values")
         self.conf, self.name = path, name
-        levels = [configuration, configuration.get("env"), content, content.get("env")]
-        self.levels = [level for level in levels if isinstance(level, Mapping)]
+        own_env, memory_pool, env = configuration.get("env"), content.get("memory_pool"), content.get("env")
+        self.levels = (configuration, own_env, content, memory_pool, env)
+        self.referred = (own_env, env, *self.levels)
+        """`${name}` is a key of `env` first: a configuration may say "cwd": "${cwd}"."""
 
     def get(self, key: str) -> Any:
-        return next((level[key] for level in self.levels if level.get(key) is not None), None)
+        return _first(key, self.levels)
 
     def text(self, key: str) -> str | None:
-        """A text with its references filled in; None where there is none."""
+        """A text with its references filled in; None where there is none, or an empty one."""
         value = self.get(key)
         if value is None:
             return None
         if not isinstance(value, str):
             raise UserError(f"{self.conf}: {key}: found {value!r}; a text is expected")
-        return self.filled(value, key)
+        return self.filled(value, key) or None
 
     def filled(self, text: str, key: str, depth: int = 0) -> str:
         def of(found: re.Match) -> str:
             name = found[1]
-            value = self.get(name)
+            value = _first(name, self.referred)
             if value is None:
                 value = str(self.conf.parent) if name == PROJECT_FOLDER else os.environ.get(name)
             if not isinstance(value, str):
@@ -187,8 +232,21 @@ class _Values:
         base = self.conf.parent / (self.text("cwd") or "")
         return Path(os.path.normpath(base / text))
 
+    def name_of(self, key: str) -> str | None:
+        """A text that is a part of a path."""
+        text = self.text(key)
+        if text is not None and (text in (".", "..") or re.search(r"[/\\]", text)):
+            raise UserError(f"{self.conf}: {key}: found '{text}'; a name is expected, not a path")
+        return text
+
+    def path_of(self, key: str) -> Path | None:
+        text = self.text(key)
+        return self.path(text) if text else None
+
     def templates(self) -> Iterator[Template]:
         listed = self.get("templates")
+        if isinstance(listed, str):  # the key of a list
+            listed = self.get(listed)
         if not isinstance(listed, list) or not listed:
             found = "is missing" if listed is None else "is no list, or an empty one"
             raise UserError(
@@ -199,7 +257,49 @@ class _Values:
             key = f"templates[{number}]"
             if not isinstance(entry, list) or len(entry) < 2 or not all(isinstance(part, str) for part in entry):
                 raise UserError(f"{self.conf}: {key}: found {entry!r}; a source and a target are expected, two texts")
-            if len(entry) > 2 and entry[2] not in ("copy", "copy-file"):
-                raise UserError(f"{self.conf}: {key}: found {entry[2]!r}; allowed: copy-file")
+            mode = entry[2] if len(entry) > 2 else COPY_MODES[0]
+            if mode not in (*COPY_MODES, FOLDER_MODE):
+                allowed = ", ".join((*COPY_MODES, FOLDER_MODE))
+                raise UserError(f"{self.conf}: {key}: found {mode!r}; allowed: {allowed}")
             source, target = (self.filled(part, key) for part in entry[:2])
-            yield Template(source, self.path(target))
+            if not target:
+                raise UserError(f"{self.conf}: {key}: the target is empty")
+            if _leads_away(source):
+                raise UserError(
+                    f"{self.conf}: {key}: found '{source}'; the source is the name of a generated file, or a folder "
+                    "of ST Edge AI by its path in the installation"
+                )
+            path = self.path(target)
+            is_folder = mode == FOLDER_MODE
+            yield Template(source or ("" if is_folder else path.name), path, is_folder)
+
+    def addresses(self) -> FlashAddresses:
+        defaults = FlashAddresses()
+        return FlashAddresses(
+            self.address("flash_fsbl_cmd", defaults.fsbl),
+            self.address("flash_cmd", defaults.application),
+            self.address("flash_network_data_cmd", defaults.weights),
+        )
+
+    def address(self, key: str, default: int) -> int:
+        """The last number of a command to STM32CubeProgrammer."""
+        command = self.get(key)
+        numbers = ADDRESS.findall(command) if isinstance(command, str) else []
+        address = int(numbers[-1], 16) if numbers else default
+        if not FLASH_BEGIN <= address < FLASH_END:
+            raise UserError(
+                f"{self.conf}: {key}: found the address {address:#x}; the board's external flash is from "
+                f"{FLASH_BEGIN:#x} to {FLASH_END:#x}"
+            )
+        return address
+
+
+def _first(key: str, levels: Iterable[Any]) -> Any:
+    """The value of the first mapping that has one."""
+    return next((level[key] for level in levels if isinstance(level, Mapping) and level.get(key) is not None), None)
+
+
+def _leads_away(source: str) -> bool:
+    """Whether a path is absolute or goes up, on any operating system."""
+    paths = (PurePosixPath(source), PureWindowsPath(source))
+    return any(path.anchor or ".." in path.parts for path in paths)

@@ -10,24 +10,16 @@ from pathlib import Path
 
 from sezoo.config.sections import Config
 from sezoo.deployment.stm32n6.c_project import CProject, read_c_project
-from sezoo.deployment.stm32n6.checks import BOARD, check_model, check_settings
+from sezoo.deployment.stm32n6.checks import check_model, check_settings
 from sezoo.deployment.stm32n6.headers import header_texts
 from sezoo.deployment.stm32n6.project_files import changed_project
-from sezoo.deployment.stm32n6.steps import (
-    APPLICATION_SLOT,
-    FSBL_ADDRESS,
-    WEIGHTS_ADDRESS,
-    Places,
-    Step,
-    command_line,
-    steps_of,
-)
+from sezoo.deployment.stm32n6.runtime import find_runtime
+from sezoo.deployment.stm32n6.steps import Places, Step, command_line, steps_of
 from sezoo.deployment.stm32n6.tools import Toolbox, find_tools, plain_tools
 from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
-from sezoo.targets.boards import BOARDS
 from sezoo.targets.programs import run_program
 from sezoo.targets.stedgeai.local import checked_version
 
@@ -41,9 +33,6 @@ WEIGHTS = ("network_atonbuf.xSPI2.raw", "network_atonbuf.xSPI2.bin", "network_da
 LAST_LINES = 12
 """Of a build that ended well but made nothing."""
 
-BUILT = {".bin", ".elf", ".hex", ".list", ".map"}
-"""Endings of what a build makes for people; a build that fails gives the earlier ones back."""
-
 
 def check_stm32n6(config: Config) -> None:
     """Check what can be checked before there is a model: the settings, the C project, and that the tools are there.
@@ -55,7 +44,7 @@ def check_stm32n6(config: Config) -> None:
     check_settings(config)
     project = read_c_project(config.deployment)
     if not config.deployment.dry_run:
-        find_tools(config)
+        find_runtime(project.templates, find_tools(config).stedgeai, project.folder)
         check_writable(project.folder, "deployment.c_project_path")
 
 
@@ -72,17 +61,20 @@ def deploy_stm32n6(run: Run, model_path: Path) -> None:
     Raises
     ------
     UserError : a setting, the model, the C project or a tool does not fit; a step fails. The C project is then as it
-        was, unless the application had been built already.
+        was.
     """
     config = run.config
     check_settings(config)
     given = config.model is not None and config.model.onnx_path == model_path
     check_model(load_configured(model_path) if given else load_onnx(model_path), model_path, config)
     project = read_c_project(config.deployment)
-    tools = plain_tools(config) if config.deployment.dry_run else find_tools(config)
-    if not config.deployment.dry_run:
+    if config.deployment.dry_run:
+        tools, runtime = plain_tools(config), {}
+    else:
+        tools = find_tools(config)
+        runtime = find_runtime(project.templates, tools.stedgeai, project.folder)
         check_writable(project.folder, "deployment.c_project_path")
-    deployment = _Deployment(config, model_path.absolute(), project, tools, _own_folder(run.folder))
+    deployment = _Deployment(config, model_path.absolute(), project, tools, runtime, _own_folder(run.folder))
     if config.deployment.dry_run:
         deployment.show()
     else:
@@ -100,10 +92,18 @@ def _own_folder(folder: Path) -> Path:
 
 
 class _Deployment:
-    """One deployment: its steps, and what is done between them."""
+    """One deployment: its steps, and what is done between them.
 
-    def __init__(self, config: Config, model: Path, project: CProject, tools: Toolbox, folder: Path):
-        self.config, self.model, self.project, self.tools = config, model, project, tools
+    Parameters
+    ----------
+    runtime : folders of ST Edge AI's installation, by those of the project that they replace.
+    folder : for all that is made and said.
+    """
+
+    def __init__(
+        self, config: Config, model: Path, project: CProject, tools: Toolbox, runtime: dict[Path, Path], folder: Path
+    ):
+        self.config, self.model, self.project, self.tools, self.runtime = config, model, project, tools, runtime
         self.places = Places(folder, project.application)
 
     @property
@@ -123,7 +123,9 @@ class _Deployment:
             "stedgeai would run in %s; before the build, these files would be copied:", self.project.neural_art.parent
         )
         for template in self.project.templates:
-            log.info("  %s to %s", template.source, template.target)
+            source = template.source or template.target.name
+            what = f"{source} of ST Edge AI's installation, a folder," if template.is_folder else source
+            log.info("  %s to %s", what, template.target)
         log.info("the weights, %s, would be copied to %s before they are flashed", WEIGHTS[0], self.places.weights)
 
     def do(self) -> None:
@@ -138,11 +140,17 @@ class _Deployment:
         self.write_headers()
         self.run("generate")
         self.take_weights()
-        self.build()
-        self.run("sign")
-        self.check_size()
-        for name in ("flash_fsbl", "flash_application", "flash_weights"):
-            self.run(name)
+        output = self.project.application.parent
+        with changed_project(self.project.folder, self.new_files(), output, self.places.replaced) as replaced:
+            for path in replaced:
+                log.info("replaced in the C project: %s", path.relative_to(self.project.folder))
+            self.build()
+            self.run("sign")
+            self.check_size()
+            for name in ("flash_application", "flash_weights", "flash_fsbl"):
+                self.run(name)
+        if replaced:
+            log.info("the earlier files of the C project are in %s", shown(self.places.replaced))
         log.info(
             "%s is on the board, and in %s: set its switches to boot from the flash, and turn it off and on",
             *(self.model.name, shown(self.places.folder)),
@@ -155,7 +163,9 @@ class _Deployment:
         log.info("step %d of %d: %s", number, len(names), step.doing)
         log_file = self.places.logs / f"{number:02}_{name}.log"
         try:
-            said = run_program(step.words, log_file, timeout=step.timeout, folder=step.folder)
+            said = run_program(
+                *(step.words, log_file), timeout=step.timeout, folder=step.folder, environment=step.environment
+            )
             for path in step.makes:
                 if not (any(path.iterdir()) if path.is_dir() else path.is_file() and path.stat().st_size):
                     raise UserError(
@@ -188,35 +198,29 @@ class _Deployment:
             shutil.copyfile(source, aside)
 
     def build(self) -> None:
-        """Put the files into the C project and build it; if that fails, the project is as it was."""
-        project = self.project
-        with changed_project(project.folder, self.new_files(), self.results, self.places.replaced) as replaced:
-            for path in replaced:
-                log.info("replaced in the C project: %s", path.relative_to(project.folder))
-            if replaced:
-                log.info("the earlier ones are in %s", shown(self.places.replaced))
-            said = self.run("build")
-            self.places = replace(self.places, application=self.built_application(said))
-
-    def results(self) -> list[Path]:
-        """What a build has made in the C project."""
-        output = self.project.application.parent
-        return [path for path in output.glob("*") if path.suffix in BUILT] if output.is_dir() else []
+        """Build the application."""
+        said = self.run("build")
+        self.places = replace(self.places, application=self.built_application(said))
 
     def new_files(self) -> dict[Path, Path]:
-        """Where the headers and the generated files are, by where they go."""
-        new: dict[Path, Path] = {}
+        """What goes into the C project, by where it goes: the runtime's folders first, then files."""
+        new = dict(self.runtime)
         for template in self.project.templates:
+            if template.is_folder:
+                continue
             candidates = (self.places.generated / template.source, self.places.headers / template.source)
             source = next((path for path in candidates if path.is_file()), None)
             if source is not None:
                 new[template.target] = source
-            elif template.target.suffix == ".c":  # an earlier model's would be built with the new weights
+                if template.target.suffix == ".raw":  # STM32CubeProgrammer takes it as .bin alone
+                    new[template.target.with_suffix(".bin")] = source
+            elif template.target.suffix == ".c" and (template.is_listed or template.target.exists()):
+                # an earlier model's would be built with the new weights
                 raise UserError(
                     f"{self.project.conf}: templates: stedgeai has not written {template.source}; it wrote "
-                    f"{_names(self.places.generated)}"
+                    f"{_names(self.places.generated)}: is the C project for another version of ST Edge AI?"
                 )
-            else:
+            elif template.is_listed:
                 log.warning("stedgeai has not written %s, so %s is not replaced", template.source, template.target)
         return new
 
@@ -226,21 +230,24 @@ class _Deployment:
         found = [expected] if expected.is_file() else sorted(expected.parent.glob("*.bin"))
         if len(found) == 1:
             return found[0]
+        by_cubeide = self.config.deployment.builder == "cubeide"
+        hint = " (in CubeIDE's settings of the build: convert to binary file)" if by_cubeide else ""
         what = f"but not one file: {', '.join(path.name for path in found)}" if found else "but made no such file"
-        raise UserError(
-            f"the build ended well, {what}; {shown(expected)} is expected (in CubeIDE's settings of the build: convert "
-            f"to binary file){_last(said)}"
-        )
+        raise UserError(f"the build ended well, {what}; {shown(expected)} is expected{hint}{_last(said)}")
 
     def check_size(self) -> None:
         """Neither the application nor the weights may be larger than their part of the flash."""
-        flash = BOARDS[BOARD].flash - (WEIGHTS_ADDRESS - FSBL_ADDRESS)
-        for path, most, what in (
-            (self.places.signed, APPLICATION_SLOT, "the weights follow"),
-            (self.places.weights, flash, "the flash ends"),
+        addresses = self.project.build.addresses
+        for path, address in (
+            (self.places.signed, addresses.application),
+            (self.places.weights, addresses.weights),
         ):
+            most = addresses.room(address)
             if (size := path.stat().st_size) > most:
-                raise UserError(f"{shown(path)} has {size} bytes; after {most} {what}: nothing was flashed")
+                raise UserError(
+                    f"{shown(path)} has {size} bytes; there is room for {most} at {address:#x} of the external flash: "
+                    "nothing was flashed"
+                )
 
 
 def _names(folder: Path) -> str:

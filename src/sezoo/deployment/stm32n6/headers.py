@@ -43,8 +43,11 @@ def _model_config(config: Config, model_name: str) -> str:
     macros = {
         "CTRL_AI_HW_SELECT": deployment.hardware_setup.board,
         f"{own}MODEL_NAME": f'"{name}"',
+        # What the project calls MODE_ up to version 3 it calls MODEL_ later: one header is for both.
         f"{own}MODE_NB_OUTPUT": "(1U)",
         f"{own}MODE_OUTPUT_1": "(CTRL_AI_SPECTROGRAM)",
+        f"{own}MODEL_NB_OUTPUT": "(1U)",
+        f"{own}MODEL_OUTPUT_1": "(CTRL_AI_SPECTROGRAM)",
         f"{own}SENSOR_TYPE": "(COM_TYPE_MIC)",
         f"{own}AUDIO_OUT": "(COM_TYPE_HEADSET)",
         f"{own}SENSOR_NAME": '"imp34dt05"',
@@ -58,6 +61,7 @@ def _model_config(config: Config, model_name: str) -> str:
         f"{of_spectrum}COL_OVL": f"({deployment.lookahead_frames}U)",
         f"{own}AUDIO_OUT_DB_THRESHOLD": f"({_float(deployment.output_silence_threshold)})",
         f"{of_spectrum}WIN": "(user_win)",
+        f"{own}OOD_THR": "(0.0F)",
         "CTRL_SEQUENCE": "{CTRL_CMD_PARAM_AI,0}",
     }
     width = max(len(macro) for macro in macros)

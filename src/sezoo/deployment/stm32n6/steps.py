@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,14 +12,9 @@ from pathlib import Path
 
 from sezoo.deployment.stm32n6.c_project import CProject
 from sezoo.deployment.stm32n6.tools import Toolbox
+from sezoo.processors import usable_processors
 
-__all__ = ["APPLICATION_SLOT", "FSBL_ADDRESS", "WEIGHTS_ADDRESS", "Places", "Step", "command_line", "steps_of"]
-
-FSBL_ADDRESS, APPLICATION_ADDRESS, WEIGHTS_ADDRESS = 0x70000000, 0x70100000, 0x70180000
-"""In the board's external flash, which begins with the first of them."""
-
-APPLICATION_SLOT = WEIGHTS_ADDRESS - APPLICATION_ADDRESS
-"""Bytes that the signed application may have: behind them are the weights."""
+__all__ = ["Places", "Step", "command_line", "steps_of"]
 
 EXTERNAL_LOADER = "MX66UW1G45G_STM32N6570-DK.stldr"
 MINUTE = 60
@@ -65,7 +61,7 @@ class Places:
     @property
     def weights(self) -> Path:
         """The weights, under a name that STM32CubeProgrammer takes."""
-        return self.folder / "network_data.bin"
+        return self.folder / "network_atonbuf.xSPI2.bin"
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,7 @@ class Step:
     words : the program and its arguments.
     makes : files and folders that have to be there afterwards; they are removed again where it fails.
     folder : to work in; ours if None.
+    environment : variables in addition to ours.
     timeout : seconds.
     """
 
@@ -87,6 +84,7 @@ class Step:
     words: tuple[str, ...]
     makes: tuple[Path, ...] = ()
     folder: Path | None = None
+    environment: dict[str, str] | None = None
     timeout: float = 10 * MINUTE
 
 
@@ -94,13 +92,10 @@ def steps_of(tools: Toolbox, model: Path, project: CProject, places: Places, ser
     """All steps; every path in them is absolute."""
     generate = (
         *(tools.stedgeai, "generate", "-m", model, "--target", "stm32n6"),
-        *("--st-neural-art", f"default@{project.neural_art}"),
+        *("--st-neural-art", f"{project.build.profile}@{project.neural_art}"),
+        # the application writes int8 magnitudes, and reads the mask as float
+        *("--input-data-type", "int8", "--output-data-type", "float32"),
         *("--output", places.generated, "--workspace", places.folder / "stedgeai_workspace"),
-    )
-    build = (
-        *(tools.cubeide, "-nosplash", "-application", "org.eclipse.cdt.managedbuilder.core.headlessbuild"),
-        *("-data", places.folder / "cubeide_workspace", "-import", project.location),
-        *("-cleanBuild", f"{_literal(project.name)}/{_literal(project.build.cubeide_name)}"),
     )
     sign = (
         *(tools.signing_tool, "-s", "-bin", places.application, "-nk", "-t", "ssbl", "-hv", "2.3"),
@@ -109,10 +104,11 @@ def steps_of(tools: Toolbox, model: Path, project: CProject, places: Places, ser
     probe = () if serial_number is None else (f"sn={serial_number}",)
     connect = (
         *(tools.programmer, "-c", "port=swd", "mode=HOTPLUG", *probe),
-        *("--extload", _external_loader(tools.programmer), "-w"),
+        *("--extload", _external_loader(tools.programmer, project.build.external_loader), "-hardRst", "-w"),
     )
+    addresses = project.build.addresses
     # The addresses are inside a .hex file, and STM32CubeProgrammer wants them for .bin files alone.
-    fsbl = (project.fsbl,) if project.fsbl.suffix.lower() == ".hex" else (project.fsbl, f"{FSBL_ADDRESS:#x}")
+    fsbl = (project.fsbl,) if project.fsbl.suffix.lower() == ".hex" else (project.fsbl, f"{addresses.fsbl:#x}")
     # The profile names files beside itself.
     beside_profile = project.neural_art.parent
     return [
@@ -122,19 +118,34 @@ def steps_of(tools: Toolbox, model: Path, project: CProject, places: Places, ser
             folder=beside_profile,
             timeout=120 * MINUTE,
         ),
-        Step("build", f"building {project.name}, {project.build.name}", _words(*build), timeout=120 * MINUTE),
+        _build_step(tools, project, places),
         Step("sign", "signing the application", _words(*sign), (places.signed,)),
-        Step("flash_fsbl", "flashing the first-stage boot loader", _words(*connect, *fsbl)),
         Step(
             *("flash_application", "flashing the application"),
-            _words(*connect, places.signed, f"{APPLICATION_ADDRESS:#x}"),
+            _words(*connect, places.signed, f"{addresses.application:#x}"),
         ),
         Step(
             *("flash_weights", "flashing the weights"),
-            _words(*connect, places.weights, f"{WEIGHTS_ADDRESS:#x}"),
+            _words(*connect, places.weights, f"{addresses.weights:#x}"),
             timeout=30 * MINUTE,
         ),
+        Step("flash_fsbl", "flashing the first-stage boot loader", _words(*connect, *fsbl)),
     ]
+
+
+def _build_step(tools: Toolbox, project: CProject, places: Places) -> Step:
+    """By CubeIDE without its window, or by the project's Makefile with the compiler first on the PATH."""
+    doing = f"building {project.name}, {project.build.name}"
+    if tools.make is not None and tools.gcc is not None:
+        words = _words(tools.make, "-C", project.location, f"-j{usable_processors()}", project.make_target)
+        path = os.pathsep.join([str(tools.gcc.parent), os.environ.get("PATH", "")])
+        return Step("build", doing, words, folder=project.location, environment={"PATH": path}, timeout=120 * MINUTE)
+    words = _words(
+        *(tools.cubeide, "-nosplash", "-application", "org.eclipse.cdt.managedbuilder.core.headlessbuild"),
+        *("-data", places.folder / "cubeide_workspace", "-import", project.location),
+        *("-cleanBuild", f"{_literal(project.name)}/{_literal(project.build.cubeide_name)}"),
+    )
+    return Step("build", doing, words, timeout=120 * MINUTE)
 
 
 def command_line(step: Step) -> str:
@@ -151,7 +162,8 @@ def _literal(name: str) -> str:
     return re.sub(r"([\\()\[\]{}+*?^$|])", r"\\\1", name)
 
 
-def _external_loader(programmer: Path) -> str:
-    """The loader of the board's flash: where STM32CubeProgrammer has its loaders, else by its name alone."""
-    beside = programmer.resolve().parent / "ExternalLoader" / EXTERNAL_LOADER
-    return str(beside) if beside.is_file() else EXTERNAL_LOADER
+def _external_loader(programmer: Path, named: str | None) -> str:
+    """The loader of the board's flash: where STM32CubeProgrammer has its loaders, else as the project names it."""
+    loader = named or EXTERNAL_LOADER
+    beside = programmer.resolve().parent / "ExternalLoader" / Path(loader).name
+    return str(beside) if beside.is_file() else loader

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sezoo.config.sections import Config
 from sezoo.errors import UserError
+from sezoo.targets.c_compiler import ARM_GCC
 from sezoo.targets.programs import Program, find_program, try_program
 from sezoo.targets.stedgeai.local import STEDGEAI
 
-__all__ = ["Toolbox", "find_tools", "plain_tools"]
+__all__ = ["CUBEIDE", "MAKE", "PROGRAMMER", "SIGNING_TOOL", "Toolbox", "find_tools", "plain_tools"]
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,11 @@ CUBEIDE = Program(
     "tools.path_to_cubeIDE",
     "install STM32CubeIDE from st.com",
     "STM32_CUBE_IDE_EXE",
+)
+MAKE = Program(
+    ("make", "mingw32-make") if sys.platform == "win32" else "make",
+    "tools.path_to_make",
+    "install GNU make (Debian and Ubuntu: make; Windows: STM32CubeIDE brings one)",
 )
 PROGRAMMER = Program(
     "STM32_Programmer_CLI",
@@ -39,12 +45,14 @@ SIGNING_TOOL = Program(
 
 @dataclass(frozen=True)
 class Toolbox:
-    """The programs, where they are."""
+    """The programs, where they are; None for the builder that is not used."""
 
     stedgeai: Path
-    cubeide: Path
     programmer: Path
     signing_tool: Path
+    cubeide: Path | None = None
+    make: Path | None = None
+    gcc: Path | None = None
 
 
 def find_tools(config: Config) -> Toolbox:
@@ -71,9 +79,13 @@ def plain_tools(config: Config) -> Toolbox:
 
 def _programs(config: Config) -> dict[str, tuple[Program, Path | None]]:
     tools = config.tools
+    builders = {
+        "cubeide": {"cubeide": (CUBEIDE, tools.path_to_cubeIDE)},
+        "make": {"make": (MAKE, tools.path_to_make), "gcc": (ARM_GCC, tools.path_to_arm_gcc)},
+    }
     return {
         "stedgeai": (STEDGEAI, tools.stedgeai.path_to_stedgeai),
-        "cubeide": (CUBEIDE, tools.path_to_cubeIDE),
+        **builders[config.deployment.builder],
         "programmer": (PROGRAMMER, tools.path_to_cubeprogrammer),
         "signing_tool": (SIGNING_TOOL, tools.path_to_signing_tool),
     }
@@ -91,7 +103,8 @@ def _found(config: Config) -> tuple[dict[str, Path], list[str]]:
             path = (path or find_program(program, configured)).absolute()
             found[key] = _headless(path) if key == "cubeide" else path
         except UserError as error:
-            problems.append(str(error))
+            hint = " (deployment.builder: make needs no IDE)" if key == "cubeide" else ""
+            problems.append(f"{error}{hint}")
     return found, problems
 
 
