@@ -174,6 +174,18 @@ def test_folders_that_are_not_set_not_there_or_empty(tmp_path):
         clips_in(other, "some.key", ".wav")
 
 
+@pytest.mark.parametrize(("names", "found"), [("b a", "2 folders: a, b"), ("a b c d .e", "4 folders: a, b, c, ...")])
+def test_a_folder_that_holds_only_folders(tmp_path, names, found):
+    for name in names.split():
+        (tmp_path / name).mkdir()
+    with pytest.raises(UserError) as caught:
+        clips_in(tmp_path, "some.key", ".wav")
+    assert str(caught.value) == (
+        f"some.key: no .wav files in {tmp_path} (found: {found}); folders in it are not searched: name the one that "
+        "holds the clips"
+    )
+
+
 @pytest.mark.parametrize("extension", ["wav", ".wav", " .wav"])
 def test_the_extension_may_be_written_without_its_dot(tmp_path, extension):
     (tmp_path / "a.wav").touch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ from sezoo.audio_file import BadClipError, blocks_of, open_recording
 from sezoo.files import written_aside
 
 __all__ = ["BadClipError", "Resampler", "read_clip", "write_clip"]
+
+LONGEST_SECONDS = 12 * 3600
+"""Of a recording that is read whole: at 16 kHz this is 2.8 GB."""
 
 
 def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarray:
@@ -38,7 +41,10 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
         impossible sample rate or level.
     """
     with open_recording(path) as file:
-        mono = (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1) for block in blocks_of(file))
+        if file.frames > LONGEST_SECONDS * file.samplerate:
+            hours = [seconds / 3600 for seconds in (file.frames / file.samplerate, LONGEST_SECONDS)]
+            raise BadClipError(path, "it is {:.1f} hours long, {:g} at most fit in memory; cut it up".format(*hours))
+        mono = _Mono(blocks_of(file))
         wave = np.concatenate([np.zeros(0, np.float32), *_resampled(mono, file.samplerate, sample_rate)])
     if wave.size == 0:
         raise BadClipError(path, "it has no samples")
@@ -47,11 +53,26 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
             path, f"it is {wave.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed"
         )
     if not wave.any():
+        if mono.has_sound:
+            raise BadClipError(path, "its channels cancel each other: their average, which is what is used, is silent")
         raise BadClipError(path, "it is silent (every sample is zero)")
     return wave
 
 
-def _resampled(blocks: Iterator[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
+class _Mono:
+    """The average of the channels, block by block, and whether any of them had a sample that is not zero."""
+
+    def __init__(self, blocks: Iterator[np.ndarray]):
+        self.blocks = blocks
+        self.has_sound = False
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self.blocks:
+            self.has_sound = self.has_sound or bool(block.any())
+            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+
+
+def _resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
     resampler = Resampler(from_rate, to_rate, 1)
     for block in blocks:
         yield resampler.push(block[:, np.newaxis])[:, 0]

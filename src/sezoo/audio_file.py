@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,19 +9,27 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from sezoo.audio_container import promised_audio
+from sezoo.git_lfs import LFS_POINTER, is_lfs_pointer
+
 __all__ = ["BadClipError", "blocks_of", "open_recording"]
 
 BLOCK_SECONDS = 30
 """A file is decoded in blocks of this length, so that hours of 48 kHz stereo fit in memory."""
 
-STREAMED_WAV_SIZE = 0x7FFFFFFF
-"""A WAV written to a pipe cannot know its length: this and above stand in the header instead."""
-
 OGG_TAIL = 2**17
 """Where the last page of an Ogg file is looked for: pages have up to 65307 bytes, tags may follow."""
 
-LOWEST_RATE = 2000
-"""In Hz. Below it a header is damaged; to believe it would stretch a second of audio to hours."""
+MP3_HEAD = 4096
+"""Bytes from the first frame on in which the length of an MP3 is, if anywhere."""
+
+LOWEST_RATE, HIGHEST_RATE = 2000, 1_000_000
+"""In Hz. Beyond them a header is damaged; to believe it would stretch a second of audio to hours, or hours to nothing.
+Converters go up to 768 kHz."""
+
+SPARSE_BYTES, SPARSE_SHARE = 2**30, 1000
+"""A file of so many bytes that takes less than a thousandth of them on the disk holds nothing but zeros: an
+interrupted download, say. To find that out by reading takes minutes."""
 
 HIGHEST_PEAK = 100
 """Files of float samples may go beyond full scale, but not so far: they were written as integers, say."""
@@ -42,26 +49,64 @@ class BadClipError(Exception):
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a recording for reading.
+    """Open a recording for reading; all that is wrong with it is found here or in `blocks_of`.
 
     Raises
     ------
-    BadClipError : no such file, no audio, an impossible sample rate; also for what goes wrong while it is read.
+    BadClipError : no such file, no audio, an impossible sample rate, a file that ends before the audio does that its
+        header promises; also for what goes wrong while it is read.
     """
-    if not path.is_file():
-        raise BadClipError(path, "no such file")
-    if path.stat().st_size == 0:
-        raise BadClipError(path, "the file has 0 bytes")
+    _check_file(path)
+    opened = False
     try:
         with soundfile.SoundFile(path) as file:
-            if file.samplerate < LOWEST_RATE:
-                raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {LOWEST_RATE} or more")
+            opened = True
+            _check_header(file, path)
             yield file
     except UnicodeEncodeError as error:
         raise BadClipError(path, "its name cannot be written in this system's encoding; rename it") from error
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".") or "the data is damaged or cut off"
-        raise BadClipError(path, f"not readable as audio ({reason})") from error
+        raise BadClipError(path, f"not readable as audio ({_reason(error, opened)})") from error
+
+
+def _check_file(path: Path) -> None:
+    """What can be told of a file before it is opened as audio."""
+    if not path.is_file():
+        raise BadClipError(path, "no such file")
+    facts = path.stat()
+    if facts.st_size == 0:
+        raise BadClipError(path, "the file has 0 bytes")
+    on_disk = getattr(facts, "st_blocks", 0) * 512  # 0 where the system does not say
+    if facts.st_size >= SPARSE_BYTES and 0 < on_disk < facts.st_size // SPARSE_SHARE:
+        raise BadClipError(
+            path, f"only {on_disk} of its {facts.st_size} bytes are on the disk, the others were never written"
+        )
+    try:
+        if is_lfs_pointer(path):
+            raise BadClipError(path, LFS_POINTER)
+        if path.suffix.lower() == ".raw":
+            raise BadClipError(path, "a .raw file has no header that says its rate and format; convert it to WAV")
+        promise = promised_audio(path)
+    except OSError as error:
+        raise BadClipError(path, f"it cannot be read: {error.strerror or error}") from error
+    if promise is not None and promise[1] < promise[0]:
+        raise BadClipError(path, f"truncated: {promise[1]} of {promise[0]} bytes of audio are there")
+
+
+def _check_header(file: soundfile.SoundFile, path: Path) -> None:
+    if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
+        limit = f"{LOWEST_RATE} or more" if file.samplerate < LOWEST_RATE else f"no more than {HIGHEST_RATE}"
+        raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {limit}")
+    if file.format == "OGG" and not _ogg_ends(path):
+        raise BadClipError(path, "truncated: the Ogg stream has no end")
+
+
+def _reason(error: soundfile.LibsndfileError, opened: bool) -> str:
+    """libsndfile's reason, where it has one that fits: the file is there."""
+    reason = error.error_string.removeprefix("Error : ").rstrip(".")
+    if not reason or "does not exist" in reason:
+        return "the data is damaged or cut off"
+    return f"the data is damaged or cut off: {reason}" if opened else reason
 
 
 def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterator[np.ndarray]:
@@ -77,15 +122,19 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
     LibsndfileError : damaged data; `open_recording` makes a BadClipError of it.
     """
     path = Path(file.name)
-    if missing := _missing_by_header(file):
-        raise BadClipError(path, missing)
+    size = max(1, round((seconds or BLOCK_SECONDS) * file.samplerate))
     promised, found = file.frames, 0
-    for block in file.blocks(
-        max(1, round((seconds or BLOCK_SECONDS) * file.samplerate)), dtype="float32", always_2d=True
-    ):
+    while found < promised:
+        # not `file.blocks`: it needs a file that can be sought, and pads one that ends early with whatever there is
+        block = file.read(min(size, promised - found), dtype="float32", always_2d=True)
+        if not len(block):
+            break
         found += len(block)
         _check_samples(block, path)
         yield block
+    if file.format == "MP3":  # a count in an MP3's header may be out by a frame; without one there is a guess only
+        frame = 1152 if file.samplerate >= 32000 else 576
+        promised = found if _is_length_estimated(path) else promised - frame
     if found < promised:
         raise BadClipError(path, f"truncated: {found} of {promised} sample frames are there")
 
@@ -101,19 +150,6 @@ def _check_samples(block: np.ndarray, path: Path) -> None:
         raise BadClipError(path, f"its samples reach {peak:.3g}, but full scale is 1 in a file of float samples")
 
 
-def _missing_by_header(file: soundfile.SoundFile) -> str:
-    """What the header promises and the file does not hold; libsndfile tells it in its log only."""
-    log = file.extra_info
-    wav_data = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if wav_data:
-        promised, there = map(int, wav_data.groups())
-        if there < promised < STREAMED_WAV_SIZE:
-            return f"truncated: {there} of {promised} bytes of audio are there"
-    if file.format == "OGG" and not _ogg_ends(Path(file.name)):
-        return "truncated: the Ogg stream has no end"
-    return ""
-
-
 def _ogg_ends(path: Path) -> bool:
     """Whether the last page is whole and marked as the last; what libsndfile lacks of it, it leaves out unsaid."""
     with path.open("rb") as file:
@@ -124,3 +160,14 @@ def _ogg_ends(path: Path) -> bool:
         return False
     flags, segments = page[5], page[26]
     return bool(flags & 4) and len(page) >= 27 + segments + sum(page[27 : 27 + segments])
+
+
+def _is_length_estimated(path: Path) -> bool:
+    """Whether an MP3's header does not say how long it is: then libsndfile tells a guess by the first bit rate."""
+    with path.open("rb") as file:
+        head = file.read(MP3_HEAD)
+        if head.startswith(b"ID3") and len(head) >= 10:  # a tag, with a picture perhaps
+            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+            file.seek(10 + size)
+            head = file.read(MP3_HEAD)
+    return not any(name in head for name in (b"Xing", b"Info", b"VBRI"))

@@ -22,6 +22,7 @@ __all__ = [
     "Pair",
     "clips_in",
     "clips_of",
+    "folders_in",
     "pair_clips",
     "read_clips",
     "refused",
@@ -155,12 +156,21 @@ def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
     clips = sorted((path for path in files if path.suffix.lower() == extension), key=lambda path: path.name)
     if not clips:
         others = Counter(path.suffix or "no extension" for path in files).most_common(3)
-        found = ", ".join(f"{count} {suffix}" for suffix, count in others) or "nothing"
-        raise UserError(f"{key}: no {extension} files in {folder} (found: {found}); see dataset.file_extension")
+        found = ", ".join(f"{count} {suffix}" for suffix, count in others)
+        advice = "see dataset.file_extension"
+        if not found and (folders := folders_in(folder)):
+            found = f"{counted(len(folders), 'folder')}: {_some(folders)}"
+            advice = "folders in it are not searched: name the one that holds the clips"
+        raise UserError(f"{key}: no {extension} files in {folder} (found: {found or 'nothing'}); {advice}")
     if unused := sorted(path.name for path in files if path.suffix.lower() in AUDIO_EXTENSIONS - {extension}):
         what = counted(len(unused), "other recording")
         log.warning("%s: only %s files are used, not %s (%s)", folder, extension, what, _some(unused))
     return clips
+
+
+def folders_in(folder: Path) -> list[str]:
+    """The names of the folders in a folder, for messages; hidden ones are left out."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _pairs(noisy: Folder, clean: Folder, extension: str) -> list[Pair]:

@@ -114,6 +114,23 @@ def test_a_recording_is_never_its_own_target(project, fails):
     assert "would be replaced by its own" in fails("denoise", "noisy/b.wav", "-o", "noisy/b.wav", *words)
 
 
+def test_a_folder_of_folders(project, fails):
+    for name in ("day1", "day2", ".hidden"):
+        (project / "sessions" / name).mkdir(parents=True)
+    message = fails("denoise", "sessions", "-m", "model.onnx")
+    assert message.startswith(
+        "command line: no recordings in sessions itself, but 2 folders, which can be named; files"
+    )
+
+
+def test_a_recording_that_ends_early(project, fails):
+    path = project / "cut.aiff"
+    soundfile.write(path, noise(1.0), 16000)
+    path.write_bytes(path.read_bytes()[:20000])
+    assert "truncated: " in fails("denoise", "cut.aiff", "-m", "model.onnx", "-o", "out.wav")
+    assert not (project / "out.wav").exists()
+
+
 def test_two_recordings_of_one_name(project, fails):
     write_clips(project / "other", "b.wav")
     message = fails("denoise", "noisy/b.wav", "other/b.wav", "-m", "model.onnx")

@@ -1,5 +1,7 @@
 """One file denoised block by block, against reading it whole."""
 
+import struct
+
 import librosa
 import numpy as np
 import pytest
@@ -46,6 +48,7 @@ def test_a_file_is_denoised_as_its_samples_are(play, model, tmp_path, monkeypatc
     [
         ("a.wav", 48000, 2, "PCM_24"), ("a.wav", 8000, 1, "PCM_16"), ("a.flac", 44100, 3, "PCM_16"),
         ("a.ogg", 48000, 2, "VORBIS"), ("a.aiff", 22050, 1, "PCM_16"), ("a.wav", 16000, 1, "ULAW"),
+        ("a.wav", 8000, 1, "GSM610"), ("a.au", 8000, 1, "G721_32"),
     ],
 )  # fmt: skip
 def test_rate_channels_length_and_container_stay(name, rate, channels, subtype, tmp_path):
@@ -55,6 +58,31 @@ def test_rate_channels_length_and_container_stay(name, rate, channels, subtype, 
     before, after = soundfile.info(tmp_path / name), soundfile.info(tmp_path / "out" / name)
     for fact in ("samplerate", "channels", "frames", "format", "subtype"):
         assert getattr(after, fact) == getattr(before, fact), fact
+
+
+def mp3_in_a_wav(path):
+    """As some recorders write it: an MP3 as the data of a WAV, which libsndfile reads and cannot write."""
+    mp3 = path.with_suffix(".mp3")
+    soundfile.write(mp3, noise(1.0), RATE)
+    data = mp3.read_bytes()
+    mp3.unlink()
+    head = struct.pack("<4sIHHIIHHHHIHHH", b"fmt ", 30, 0x55, 1, RATE, 6000, 1, 0, 12, 1, 2, 288, 1, 1393)
+    chunks = head + struct.pack("<4sII", b"fact", 4, RATE) + struct.pack("<4sI", b"data", len(data)) + data
+    path.write_bytes(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks), b"WAVE") + chunks)
+
+
+@pytest.mark.parametrize(("source", "target"), [("a.wav", "b.wav"), ("a.mp3", "b.wav"), ("a.mp3", "b.aiff")])
+def test_what_cannot_be_written_as_it_was_read_is_written_as_usual(source, target, tmp_path):
+    if source == "a.wav":
+        mp3_in_a_wav(tmp_path / source)
+    else:
+        soundfile.write(tmp_path / source, noise(1.0), RATE)
+    assert soundfile.info(tmp_path / source).subtype == "MPEG_LAYER_III"
+    run(Denoiser(Unity(), Stft(), WholeClip((0, 0)), RATE), tmp_path / source, tmp_path / target)
+    after = soundfile.info(tmp_path / target)
+    assert (after.samplerate, after.frames, after.subtype) == (RATE, RATE, "PCM_16")
+    expected, found = read_clip(tmp_path / source, RATE), read_clip(tmp_path / target, RATE)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_every_channel_is_denoised_on_its_own(model, tmp_path):

@@ -26,6 +26,9 @@ BLOCK_SECONDS = 5
 BEYOND_FULL_SCALE = {"FLOAT", "DOUBLE"}
 """Subtypes that can hold samples beyond full scale; in others these are clipped, as every player would."""
 
+OTHER_CONTAINER = ("wav", "w64")
+"""What to try where a container cannot hold a recording, and where that is WAV."""
+
 
 class Denoiser:
     """Denoises recordings: each channel on its own, at the model's sample rate and back at the recording's.
@@ -90,18 +93,19 @@ def _peak(path: Path) -> float:
 @contextmanager
 def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
     """A file to write samples (n, channels) to, as the recording is but for what its container cannot hold."""
-    container = container_of(target.suffix, str(target))
-    subtype = "OPUS" if target.suffix.lower() == ".opus" else like.subtype
-    if not soundfile.check_format(container, subtype):
-        subtype = soundfile.default_subtype(container)
     aside.touch()  # a folder that cannot be written has a reason in Python's errors, none in libsndfile's
-    try:
-        file = soundfile.SoundFile(aside, "w", like.samplerate, like.channels, subtype, format=container)
-    except soundfile.LibsndfileError as error:
-        raise UserError(
-            f"{target}: {container} cannot hold {like.samplerate} Hz in {like.channels} channels "
-            f"({error.error_string.rstrip('.')}); another format can, wav for example"
-        ) from error
+    container = container_of(target.suffix, str(target))
+    for subtype in (subtypes := _subtypes(container, target.suffix, like.subtype)):
+        try:
+            file = soundfile.SoundFile(aside, "w", like.samplerate, like.channels, subtype, format=container)
+            break
+        except soundfile.LibsndfileError as error:
+            if subtype == subtypes[-1]:
+                raise UserError(
+                    f"{target}: {container} cannot hold {like.samplerate} Hz in {like.channels} channels "
+                    f"({error.error_string.rstrip('.')}); another format can, {OTHER_CONTAINER[container == 'WAV']} "
+                    "for example"
+                ) from error
 
     def write(wave: np.ndarray) -> None:
         try:
@@ -112,6 +116,17 @@ def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Ca
 
     with file:
         yield write
+
+
+def _subtypes(container: str, ending: str, like: str) -> list[str]:
+    """How samples can be written, the first that works is taken: as the recording has them, as the container does.
+
+    libsndfile reads encodings in containers that it does not write them to, such as MP3 in a WAV.
+    """
+    if ending.lower() == ".opus":
+        return ["OPUS"]
+    usual = soundfile.default_subtype(container)
+    return [like, usual] if soundfile.check_format(container, like) and like != usual else [usual]
 
 
 def blocks_in(source: Path) -> int:

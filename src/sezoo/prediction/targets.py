@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from sezoo.dataset import AUDIO_EXTENSIONS
+from sezoo.dataset import AUDIO_EXTENSIONS, folders_in
 from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
 
@@ -52,7 +52,11 @@ def recordings_in(paths: Sequence[Path], key: str) -> list[Path]:
                 log.info("%s: %s in it are no recordings and are left alone", path, counted(others, "file or folder"))
             if not inside:
                 known = ", ".join(sorted(AUDIO_EXTENSIONS))
-                raise UserError(f"{key}: no recordings in {path}; files that end in {known} are taken for recordings")
+                folders = folders_in(path)
+                where = f" itself, but {counted(len(folders), 'folder')}, which can be named" if folders else ""
+                raise UserError(
+                    f"{key}: no recordings in {path}{where}; files that end in {known} are taken for recordings"
+                )
             found += inside
         elif path.is_file():
             found.append(path)
