@@ -16,7 +16,7 @@ from sezoo import __version__
 from sezoo.commands.table import COMMANDS, GROUPS, run_command
 from sezoo.errors import UserError
 from sezoo.processes import is_helper
-from sezoo.terminal import configure_logging
+from sezoo.terminal import configure_logging, encode_anything
 from sezoo.wording import nearest
 
 __all__ = ["main"]
@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     debug = "--debug" in words
     level = next((level for flag, level in LEVELS.items() if flag in words), logging.INFO)
     words = [word for word in words if word not in LEVELS]
+    encode_anything()
     configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:
         code = _dispatch(words, config_folder or Path(), command)
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
         if debug:
             traceback.print_exc()
         if not is_helper():  # the first process has met the same
-            sys.stderr.write(f"{command}: error: {error}\n")
+            sys.stderr.write("\n  ".join([f"{command}: error: {error.message}", *error.lines]) + "\n")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         if debug:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import tempfile
@@ -10,15 +11,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
+from sezoo.foreign_text import printable
 from sezoo.part_files import part_path, remove_leftovers
 
 __all__ = [
     "check_writable",
     "filled_aside",
+    "json_text",
     "reason_of",
     "shown",
     "tell_replaced",
     "unused_path",
+    "write_json",
     "write_text",
     "written_aside",
 ]
@@ -117,9 +121,27 @@ def tell_replaced(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 with plain newlines, whole or not at all."""
+    r"""Write a text file in UTF-8 with plain newlines, whole or not at all.
+
+    Half a character (of a path that is no UTF-8) becomes `\udce9`, which JSON and YAML in double quotes read as such.
+    """
     with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def json_text(content: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """Plain data as the text of a JSON file.
+
+    Raises
+    ------
+    ValueError : a number that is not finite, which JSON does not have.
+    """
+    return json.dumps(content, indent=indent, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, content: object, *, indent: int | None = 2) -> None:
+    """Write plain data as a JSON file, whole or not at all; errors as of `json_text` and `write_text`."""
+    write_text(path, json_text(content, indent=indent))
 
 
 def reason_of(error: OSError) -> str:
@@ -130,4 +152,4 @@ def reason_of(error: OSError) -> str:
 def shown(path: Path) -> str:
     """A path as short as the working directory allows, for messages."""
     path = path.absolute()
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return printable(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

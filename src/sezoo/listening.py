@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.errors import UserError
-from sezoo.files import write_text
+from sezoo.files import write_json
 
 __all__ = ["FOLDER", "INDEX", "MASKS", "ListenedClip", "ListenedVersion", "read_index", "write_index"]
 
@@ -70,8 +70,7 @@ class ListenedClip:
 
 def write_index(clips: Sequence[ListenedClip], folder: Path) -> None:
     """Write `index.json` into the folder."""
-    text = json.dumps({"clips": [asdict(clip) for clip in clips]}, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder / INDEX, text + "\n")
+    write_json(folder / INDEX, {"clips": [asdict(clip) for clip in clips]})
 
 
 def read_index(folder: Path) -> list[ListenedClip]:

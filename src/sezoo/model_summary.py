@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from math import prod
@@ -169,8 +168,9 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
 
 def describe(path: Path) -> None:
     """Print what a model is."""
-    from rich.console import Console
     from rich.table import Table
+
+    from sezoo.terminal import results
 
     summary = summary_of(path)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -178,7 +178,7 @@ def describe(path: Path) -> None:
     table.add_column()
     for name, value in _rows(path, summary):
         table.add_row(name, value)
-    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    results(200).print(table)
 
 
 def _rows(path: Path, summary: ModelSummary):

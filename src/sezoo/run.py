@@ -17,7 +17,9 @@ from sezoo.config.sections import Config
 from sezoo.config.validation import to_yaml
 from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
+from sezoo.foreign_text import one_line
 from sezoo.run_folder import LOG_NAME, RESOLVED_NAME, is_at_work_in, remove_without_results
+from sezoo.terminal import OneLine, console
 from sezoo.tracking import Tracker, start_tracking
 
 __all__ = ["Artefacts", "Run", "open_run"]
@@ -64,11 +66,14 @@ class Run:
 def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from sezoo.terminal import console
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+    )
     with Progress(*columns, console=console(), transient=True) as progress:
-        yield from progress.track(items, total=total, description=what)
+        yield from progress.track(items, total=total, description=one_line(what))
 
 
 def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -129,6 +134,7 @@ def _log_file(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(OneLine())
     logger = logging.getLogger("sezoo")
     logger.addHandler(handler)
 

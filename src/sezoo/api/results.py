@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.benchmarking.results import BENCHMARK, Benchmark, LayerCost, Measurement
+from sezoo.csv_file import read_csv
 from sezoo.scores import Mean
 
 __all__ = [
@@ -292,8 +292,6 @@ def _version(folder: Path, told: Mapping[str, Any]) -> ScoredVersion:
 
 
 def _clips(path: Path) -> dict[str, Scores]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     others = ("file_name", "not_scored")
     return {
         row["file_name"]: {
@@ -301,10 +299,9 @@ def _clips(path: Path) -> dict[str, Scores]:
             for name, value in row.items()
             if value and name not in others and not name.startswith("noisy_")
         }
-        for row in rows
+        for row in read_csv(path)
     }
 
 
 def _rows(path: Path) -> list[dict[str, float]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return [{name: float(value) for name, value in row.items() if value} for row in read_csv(path)]

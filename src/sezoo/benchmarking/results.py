@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sezoo.files import tell_replaced, write_text
+from sezoo.files import tell_replaced, write_json
 from sezoo.targets.boards import BOARDS, BoardFacts
 
 __all__ = [
@@ -169,7 +168,7 @@ def write_benchmark(benchmark: Benchmark, folder: Path) -> Path:
     }
     path = folder / BENCHMARK
     tell_replaced(path)
-    write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_json(path, content)
     return path
 
 

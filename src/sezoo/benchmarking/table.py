@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
 from sezoo.benchmarking.results import WHOLE_CLIP, Benchmark, Measurement
+from sezoo.terminal import results, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["print_benchmark"]
 
@@ -75,9 +76,7 @@ MEMORY = (
 
 def print_benchmark(benchmark: Benchmark) -> None:
     """Print the measurements, whether they fit the board, the heaviest layers, and what the numbers are."""
-    from rich.console import Console
-
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else NOT_A_TERMINAL)
+    console = results(NOT_A_TERMINAL)
     everything = _table(benchmark, benchmark.measurements, (*WORK, *MEMORY))
     if console.measure(everything, options=console.options.update(width=UNLIMITED)).maximum <= console.width:
         console.print(everything)
@@ -88,7 +87,7 @@ def print_benchmark(benchmark: Benchmark) -> None:
     for verdict in _fits(benchmark):
         console.print(verdict)
     for line in _notes(benchmark):
-        console.print(line, style="dim", markup=False)
+        console.print(line, style="dim")
     _print_layers(console, benchmark)
 
 
@@ -109,25 +108,25 @@ def _table(benchmark: Benchmark, measurements: Sequence[Measurement], columns: S
     return table
 
 
-def _cell(column: _Column, measurement: Measurement, share: float | None) -> str:
+def _cell(column: _Column, measurement: Measurement, share: float | None) -> str | Text:
     """The value, with its share of the board's below it."""
     if column.value(measurement) is None:
         return ""
     text = column.text(measurement)
-    return text if share is None else f"{text}\n[{'dim' if share <= 1 else 'red'}]{percent_text(share)}[/]"
+    return text if share is None else styled(f"{text}\n", (percent_text(share), "dim" if share <= 1 else "red"))
 
 
-def _fits(benchmark: Benchmark) -> Iterator[str]:
+def _fits(benchmark: Benchmark) -> Iterator[Text]:
     """What fits the board, and what does not."""
     facts = benchmark.facts
     board = f"{benchmark.board} ({bytes_text(facts.flash)} of flash, {bytes_text(facts.ram)} of RAM)"
     if all(fit.fits for fit in benchmark.fits) and benchmark.fits:
-        yield f"[green]fits {board}[/]"
+        yield styled((f"fits {board}", "green"))
     for fit in benchmark.fits:
         if not fit.fits:
             shares = {"flash": fit.flash_share, "RAM": fit.ram_share}
             told = " and ".join(f"{percent_text(shares[memory])} of the {memory}" for memory in fit.too_large)
-            yield f"[red]{fit.measurement} does not fit {board}: it needs {told}[/]"
+            yield styled((f"{fit.measurement} does not fit {board}: it needs {told}", "red"))
 
 
 def _notes(benchmark: Benchmark) -> Iterator[str]:
@@ -171,7 +170,7 @@ def _print_layers(console: Console, benchmark: Benchmark) -> None:
         return
     measurement, (unit, costs) = max(enumerate(known), key=lambda at: (at[1][1][0] != "MAC", at[0]))[1]
     total = sum(cost for _, cost in costs)
-    console.print(f"\nheaviest layers of {measurement.name}, by {unit}", style="italic", markup=False)
+    console.print(f"\nheaviest layers of {measurement.name}, by {unit}", style="italic")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="ellipsis", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -180,17 +179,11 @@ def _print_layers(console: Console, benchmark: Benchmark) -> None:
     form = milliseconds_text if unit == "ms" else count_text
     for layer, cost in costs[:HEAVIEST]:
         bar = _bar(cost / costs[0][1], console.encoding)
-        table.add_row(_plain(layer.name), layer.kind, form(cost), f"{100 * cost / total:.1f} %", bar)
+        table.add_row(layer.name, layer.kind, form(cost), f"{100 * cost / total:.1f} %", bar)
     console.print(table)
     if len(costs) > HEAVIEST:
         rest = sum(cost for _, cost in costs[HEAVIEST:])
         console.print(f"{len(costs) - HEAVIEST} others: {100 * rest / total:.1f} %", style="dim")
-
-
-def _plain(name: str) -> str:
-    from rich.markup import escape
-
-    return escape(name)
 
 
 def _bar(share: float, encoding: str) -> str:

@@ -6,11 +6,11 @@ Check or show a configuration file without running it.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from sezoo.commands.output import print_json
 from sezoo.commands.parser import Parser, add_json
+from sezoo.terminal import write
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,11 +35,11 @@ def run(options: argparse.Namespace) -> None:
         if options.json:
             print_json(to_dict(config))
         else:
-            sys.stdout.write(to_yaml(config))
+            write(to_yaml(config).rstrip("\n"))
         return
     if options.json:
         print_json({"operation_mode": config.operation_mode, "missing": dict(missing_paths(config))})
         return
-    sys.stdout.write(f"{path} is fine: {config.operation_mode}\n")
+    write(f"{path} is fine: {config.operation_mode}")
     for key, missing in missing_paths(config):
-        sys.stdout.write(f"but {key}: there is no {missing}\n")
+        write(f"but {key}: there is no {missing}")

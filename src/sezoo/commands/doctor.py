@@ -18,6 +18,7 @@ from sezoo.health import Finding, diagnosis
 
 if TYPE_CHECKING:
     from rich.padding import Padding
+    from rich.text import Text
 
 __all__ = ["add_arguments", "run"]
 
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(found)
         return
+    from rich.text import Text
+
     from sezoo.terminal import results
 
     console = results()
@@ -45,26 +48,27 @@ def run(options: argparse.Namespace) -> None:
     ):
         console.print(f"\n{title}", style="bold")
         for line in _lines(findings):
-            console.print(line, soft_wrap=isinstance(line, str))
+            console.print(line, soft_wrap=isinstance(line, Text))
 
 
-def _lines(findings: list[Finding]) -> Iterator[str | Padding]:
+def _lines(findings: list[Finding]) -> Iterator[Text | Padding]:
     """What is there in a line each; of what is not, below that, what it is for and how to get it."""
-    from rich.markup import escape
     from rich.padding import Padding
+
+    from sezoo.terminal import styled
 
     names = max(len(each.name) for each in findings)
     versions = max(len(each.version or "") for each in findings)
     for each in findings:
         if each.found:
             version = f"{each.version or '':{versions}}  " if versions else ""
-            where = escape(_short(each.path)) if each.path is not None else ""
-            yield f"[green]ok[/]  {each.name:{names}}  {version}{where}".rstrip()
+            where = _short(each.path) if each.path is not None else ""
+            yield styled(("ok", "green"), f"  {each.name:{names}}  {version}{where}".rstrip())
             continue
-        yield f"[yellow]--[/]  {each.name:{names}}  {escape(each.problem) or 'not there'}"
+        yield styled(("--", "yellow"), f"  {each.name:{names}}  {each.problem or 'not there'}")
         for line in (f"for {each.purpose}", each.remedy):
             if line:
-                yield Padding(f"[dim]{escape(line)}[/]", (0, 0, 0, 6), expand=False)
+                yield Padding(styled((line, "dim")), (0, 0, 0, 6), expand=False)
 
 
 def _short(path: Path) -> str:

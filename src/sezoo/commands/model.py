@@ -7,12 +7,12 @@ make its axes dynamic.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from sezoo.commands.output import print_json
 from sezoo.commands.parser import Parser, add_json
 from sezoo.errors import UserError
+from sezoo.terminal import write
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         from sezoo.model_axes import fix_axes
 
         target = options.output or options.file.with_name(f"{options.file.stem}_dynamic.onnx")
-        sys.stdout.write(fix_axes(options.file, target) + "\n")
+        write(fix_axes(options.file, target))
         return
     from sezoo.model_summary import describe, summary_of
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.errors import UserError
-from sezoo.files import shown, write_text
+from sezoo.files import json_text, shown, write_text
+from sezoo.foreign_text import encodable, printable
+from sezoo.terminal import write
 
 __all__ = ["PAGE", "STANDARD_OUTPUT", "print_json", "print_results", "run_of", "save_config"]
 
@@ -71,7 +72,10 @@ def print_json(result: object) -> None:
     """One JSON object on standard output."""
     from sezoo.api.results import plain
 
-    sys.stdout.write(json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json_text(plain(result))
+    if encodable(text, sys.stdout.encoding or "utf-8") != text:  # JSON has an escape of its own for what is lacking
+        text = json_text(plain(result), ascii_only=True)
+    sys.stdout.write(text)
 
 
 def print_results(folder: Path, rows: Sequence[tuple[Path | None, str]], notes: Sequence[str] = ()) -> None:
@@ -81,8 +85,8 @@ def print_results(folder: Path, rows: Sequence[tuple[Path | None, str]], notes: 
     ----------
     rows : files or folders in `folder`, and what each is; None are left out.
     """
-    there = [(path.relative_to(folder).as_posix(), words) for path, words in rows if path is not None]
+    there = [(printable(path.relative_to(folder).as_posix()), words) for path, words in rows if path is not None]
     width = max((len(name) for name, _ in there), default=0)
     lines = [f"results: {shown(folder)}"]
     lines += [f"  {name:{width}}  {words}".rstrip() for name, words in there]
-    sys.stdout.write("\n".join([*lines, *notes]) + "\n")
+    write("\n".join([*lines, *notes]))

@@ -62,9 +62,9 @@ class Parser(argparse.ArgumentParser):
         try:
             yield
         except UserError as error:
-            message = str(error)
+            message = error.message
             if hint := next((hint for words, hint in self.hints.items() if words in message), None):
-                raise UserError(f"{message}; {hint}") from error
+                raise error.with_message(f"{message}; {hint}") from error
             places = [
                 (found.start(), action)
                 for action in self._actions
@@ -77,7 +77,7 @@ class Parser(argparse.ArgumentParser):
             name = max(action.option_strings, key=len, default=action.metavar)
             if name in message:
                 raise
-            raise UserError(f"{message} ({name})") from error
+            raise error.with_message(f"{message} ({name})") from error
 
 
 def _meant(word: str, words: Sequence[str]) -> str:

@@ -7,13 +7,13 @@ other.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from sezoo.commands.output import print_json
 from sezoo.commands.parser import Parser, add_json
 from sezoo.files import shown
 from sezoo.report.names import REPORT
+from sezoo.terminal import write
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,4 +39,4 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"report": page})
     else:
-        sys.stdout.write(f"{shown(page)}\n")
+        write(shown(page))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,9 +67,9 @@ def run_demo(folder: Path | None) -> None:
 
 
 def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
-    from rich.console import Console
+    from sezoo.terminal import results
 
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console = results(None, soft_wrap=True)
     console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")
     frames = config.quantization.static_sequence_length
     rows: Sequence[tuple[str, Path]] = (

@@ -24,12 +24,19 @@ class Recording:
 
     Attributes
     ----------
-    told : what it is, for messages.
+    name : of the noisy file.
+    origin : of which recordings it is one, in words.
     """
 
     noisy: np.ndarray
     clean: np.ndarray | None
-    told: str
+    name: str
+    origin: str
+
+    @property
+    def told(self) -> str:
+        """What it is, for messages."""
+        return f"{self.name} {self.origin}"
 
 
 def recording_of(config: Config) -> Recording:
@@ -47,9 +54,8 @@ def recording_of(config: Config) -> Recording:
     except BadClipError as error:
         raise refused(error) from error
     most = MOST_SECONDS * rate
-    whose = "that come with sezoo" if dataset.name == "demo" else f"of dataset {dataset.name}"
-    told = f"{pair.noisy.name} of the recordings {whose}" if dataset.name == "demo" else f"{pair.noisy.name} {whose}"
-    return Recording(noisy[:most], None if clean is None else clean[:most], told)
+    origin = "of the recordings that come with sezoo" if dataset.name == "demo" else f"of dataset {dataset.name}"
+    return Recording(noisy[:most], None if clean is None else clean[:most], pair.noisy.name, origin)
 
 
 def _has_test_clips(dataset: Dataset | None) -> bool:

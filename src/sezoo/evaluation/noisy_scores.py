@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.errors import UserError
-from sezoo.files import write_text
+from sezoo.files import write_json
 from sezoo.metrics import score_clip
 
 __all__ = ["NoisyScores", "default_folder"]
@@ -55,7 +55,7 @@ class NoisyScores:
             new_scores, new_reasons = score_clip(clean, noisy, sample_rate, missing)
             scores, reasons = {**scores, **new_scores}, {**reasons, **new_reasons}
             with suppress(UserError):  # a cache that cannot be written is none
-                write_text(path, json.dumps({"scores": scores, "not_scored": reasons}))
+                write_json(path, {"scores": scores, "not_scored": reasons}, indent=None)
         return (
             {metric: scores[metric] for metric in metrics if metric in scores},
             {metric: reasons[metric] for metric in metrics if metric in reasons},

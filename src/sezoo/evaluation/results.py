@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sezoo.csv_file import write_csv
 from sezoo.evaluation.as_deployed import LookaheadAdvice, SettingCost
 from sezoo.evaluation.versions import Version
-from sezoo.files import filled_aside, write_text
+from sezoo.files import filled_aside, write_json
+from sezoo.foreign_text import encodable
 from sezoo.model_source import OnnxSource
 from sezoo.scores import NOISY, ClipScores, Mean, change
 
@@ -49,13 +48,9 @@ def write_results(results: Results, folder: Path) -> None:
     """Write the files into the run's folder, each version's together."""
     for version in results.versions:
         with filled_aside(folder / version.folder) as aside:
-            write_text(aside / MEANS, _json(_means(results, version)))
-            write_text(aside / CLIPS, _table(results, version))
-    write_text(folder / EVERYTHING, _json(_everything(results)))
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+            write_json(aside / MEANS, _means(results, version))
+            write_csv(aside / CLIPS, *_table(results, version))
+    write_json(folder / EVERYTHING, _everything(results))
 
 
 def _file_name(metric: str) -> str:
@@ -67,22 +62,15 @@ def _means(results: Results, version: Version) -> dict[str, float | None]:
     return {_file_name(m): means[m].value if m in means else None for m in results.metrics}
 
 
-def _table(results: Results, version: Version) -> str:
-    """A row a clip: its name, the version's scores, the noisy clip's, and why what is missing is."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def _table(results: Results, version: Version) -> tuple[list[str], list[list[object]]]:
+    """The columns and a row a clip: its name, the version's scores, the noisy clip's, and why what is missing is."""
     names = [_file_name(metric) for metric in results.metrics]
-    writer.writerow(["file_name", *names, *(f"noisy_{name}" for name in names), "not_scored"])
+    rows: list[list[object]] = []
     for clip in results.clips:
-        scores = [clip.scores[name].get(metric, "") for name in (version.name, NOISY) for metric in results.metrics]
+        scores = [clip.scores[name].get(metric) for name in (version.name, NOISY) for metric in results.metrics]
         reasons = clip.not_scored.get(version.name, {}).items()
-        writer.writerow([_text(clip.name), *scores, "; ".join(f"{_file_name(m)}: {why}" for m, why in reasons)])
-    return text.getvalue()
-
-
-def _text(name: str) -> str:
-    """A file name that UTF-8 can hold, whatever the file system has."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+        rows.append([encodable(clip.name), *scores, "; ".join(f"{_file_name(m)}: {why}" for m, why in reasons)])
+    return ["file_name", *names, *(f"noisy_{name}" for name in names), "not_scored"], rows
 
 
 def _everything(results: Results) -> dict[str, object]:
@@ -99,12 +87,12 @@ def _everything(results: Results) -> dict[str, object]:
             {"model": cost.model, "setting": cost.setting, **_intervals(cost.costs)} for cost in results.settings
         ],
         "not_scored": [
-            {"clip": _text(clip.name), "version": version, "metric": _file_name(metric), "reason": reason}
+            {"clip": encodable(clip.name), "version": version, "metric": _file_name(metric), "reason": reason}
             for clip in results.clips
             for version, reasons in clip.not_scored.items()
             for metric, reason in reasons.items()
         ],
-        "left_out": {_text(name): reason for name, reason in results.left_out.items()},
+        "left_out": {encodable(name): reason for name, reason in results.left_out.items()},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 import sys
@@ -10,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sezoo import __version__
-from sezoo.files import write_text
+from sezoo.files import write_json
 from sezoo.report.names import ENVIRONMENT
 from sezoo.report.reading import read_json
 
@@ -36,7 +35,7 @@ def write_environment(folder: Path) -> None:
     found["system"] = f"{platform.system()} {platform.machine()}"
     if command := COMMANDS.get(Path(sys.argv[0]).stem):
         found |= zip(CALL, (f"{command} {shlex.join(sys.argv[1:])}".rstrip(), str(Path.cwd())), strict=True)
-    write_text(folder / ENVIRONMENT, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / ENVIRONMENT, found)
 
 
 def read_environment(folder: Path) -> dict[str, str]:

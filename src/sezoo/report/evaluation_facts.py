@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sezoo.csv_file import read_csv
 from sezoo.metrics import METRIC_FACTS
 from sezoo.metrics.facts import MetricFacts
 from sezoo.report.names import EVALUATION
@@ -167,8 +167,7 @@ def _table(path: Path) -> dict[str, dict[str, str]]:
     """Rows by clip; none where the file is gone."""
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["file_name"]: row for row in csv.DictReader(file)}
+    return {row["file_name"]: row for row in read_csv(path)}
 
 
 def _clip_scores(tables: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[ClipScores]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sezoo.metrics import METRIC_FACTS
 from sezoo.scores import NOISY, Mean, change
+from sezoo.terminal import results as results_console
+from sezoo.terminal import styled
 from sezoo.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from sezoo.evaluation.results import Results
 
@@ -24,9 +26,7 @@ METRIC_WIDTH = 10
 
 def print_scores(results: Results, title: str = "") -> None:
     """Print the means with their intervals, and what each version changes."""
-    from rich.console import Console
-
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = results_console()
     title = title or f"{counted(len(results.clips), 'test clip')}, {_length(results)}"
     console.print(f"{title}: means, and 95 % intervals of them", style="italic")
     labels = [label for *_, label in _comparisons(results)]
@@ -90,16 +90,16 @@ def _comparisons(results: Results) -> list[tuple[str, str, str]]:
     return found
 
 
-def _cell(mean: Mean | None, metric: str) -> str:
+def _cell(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return "none"
     form = METRIC_FACTS[metric].form
     if mean.clips < 2:  # one clip says nothing of how clips differ
         return form.format(mean.value)
-    return f"{form.format(mean.value)}\n[dim]±{form.format((mean.high - mean.low) / 2)}[/dim]"
+    return styled(f"{form.format(mean.value)}\n", (f"±{form.format((mean.high - mean.low) / 2)}", "dim"))
 
 
-def _change(mean: Mean | None, metric: str) -> str:
+def _change(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return ""
     facts = METRIC_FACTS[metric]
@@ -107,4 +107,4 @@ def _change(mean: Mean | None, metric: str) -> str:
     if mean.low <= 0 <= mean.high:
         return text  # may be chance
     better = (mean.value > 0) == facts.higher_is_better
-    return f"[{'green' if better else 'red'}]{text}[/]"
+    return styled((text, "green" if better else "red"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sezoo.csv_file import read_csv
 from sezoo.report.names import TRAINING
 from sezoo.report.reading import read_json
 
@@ -66,8 +66,7 @@ def read_training(folder: Path, config: Mapping[str, Any]) -> TrainingFacts | No
     path = folder / TRAINING / str(settings.get("logs_filename", "training_logs.csv"))
     if not path.is_file():
         return None
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(path)
     if not rows:
         return None
     names = [name for name in rows[0] if name != "epoch"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from sezoo.errors import UserError
 from sezoo.files import reason_of, shown
 
-__all__ = ["Program", "find_program", "run_program", "try_program"]
+__all__ = ["Program", "find_program", "last_lines", "run_program", "try_program"]
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +131,10 @@ def run_program(
     if code == 0:
         return said
     how = f"did not end within {timeout:g} s" if code is None else f"failed (exit code {code})"
-    lines = [line.rstrip() for line in said.splitlines() if line.strip()][-LAST_LINES:]
-    last = "".join(f"\n  {line}" for line in lines)
-    raise UserError(f"{name} {how}; all that it said is in {shown(log_file)}{', at last:' if lines else ''}{last}")
+    lines = last_lines(said)
+    raise UserError(f"{name} {how}; all that it said is in {shown(log_file)}{', at last:' if lines else ''}", lines)
+
+
+def last_lines(said: str) -> list[str]:
+    """The last of what a program said."""
+    return [line.rstrip() for line in said.splitlines() if line.strip()][-LAST_LINES:]

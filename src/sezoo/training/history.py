@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from sezoo.files import write_text, written_aside
+from sezoo.csv_file import write_csv
+from sezoo.files import written_aside
 
 __all__ = ["COLUMNS", "METRIC_OF", "History", "is_better", "save_curves"]
 
@@ -42,12 +41,7 @@ class History:
 
     def save(self, path: Path) -> None:
         """Write all rows as CSV; a metric that could not be measured is empty. The same rows give the same bytes."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self.rows:
-            writer.writerow(["" if row[column] is None else repr(row[column]) for column in COLUMNS])
-        write_text(path, text.getvalue())
+        write_csv(path, COLUMNS, [[row[column] for column in COLUMNS] for row in self.rows])
 
 
 def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row = MappingProxyType({})) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import time
@@ -19,7 +18,7 @@ from torch import nn
 from sezoo.architectures.custom import exception_line
 from sezoo.config.sections import Training
 from sezoo.errors import UserError
-from sezoo.files import shown, write_text, written_aside
+from sezoo.files import shown, write_json, written_aside
 from sezoo.interrupts import interrupt_deferred
 from sezoo.torch_model import computes_bfloat16
 from sezoo.training.batch import SpectralBatch, spectral_batch
@@ -205,7 +204,7 @@ class Trainer:
         if not self.parallel.is_first:
             return
         self.history.save(self.files.history)
-        write_text(self.files.noisy, json.dumps(self.noisy, indent=2, allow_nan=False) + "\n")
+        write_json(self.files.noisy, self.noisy)
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
         log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
         self.each_epoch(self.result, self.history.rows[-1])

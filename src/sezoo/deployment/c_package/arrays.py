@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from sezoo.deployment.integer_graph import ROW, padded
+from sezoo.foreign_text import escaped
 
-__all__ = ["c_array", "c_float", "depthwise_weights", "matrix_weights", "padded_pairs"]
+__all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_pairs"]
 
 COLUMNS = 120
+
+
+def c_comment(text: str) -> str:
+    """A comment, whatever names of a model are in it."""
+    return f"/* {escaped(text, 'c')} */"
 
 
 def c_float(value: float) -> str:
@@ -25,7 +31,7 @@ def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
     int8 arrays are called `name_words`, and `name` is a macro that points to the bytes.
     """
     values = np.ascontiguousarray(values).ravel()
-    note = f"/* {comment} */\n" if comment else ""
+    note = f"{c_comment(comment)}\n" if comment else ""
     if values.dtype == np.int8:
         words = np.pad(values, (0, -len(values) % 4)).view("<u4")
         texts = [f"0x{word:08X}" for word in words]

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sezoo.deployment.c_package.arrays import c_array, c_float, depthwise_weights, matrix_weights, padded_pairs
+from sezoo.deployment.c_package.arrays import (
+    c_array,
+    c_comment,
+    c_float,
+    depthwise_weights,
+    matrix_weights,
+    padded_pairs,
+)
 from sezoo.deployment.c_package.program import LANES, Program, depth_of, magnitude_row
 from sezoo.deployment.c_package.prologue_source import prologue_source
 from sezoo.deployment.integer_graph import Conv, Elementwise, Lookup, Operator, Tensor, padded
@@ -69,12 +76,8 @@ def _definition(index: int, operator: Operator) -> str:
     if isinstance(operator, Elementwise):
         return _elementwise(name, operator)
     if isinstance(operator, Lookup):
-        return c_array(f"{name}_table", operator.table, comment=f"{_told(operator)}: a function of one integer")
-    return c_array(f"{name}_index", operator.index.astype(np.uint16), comment=f"{_told(operator)}: another order")
-
-
-def _told(operator: Operator) -> str:
-    return operator.name.replace("*/", "* /").encode("ascii", "replace").decode()
+        return c_array(f"{name}_table", operator.table, comment=f"a function of one integer: {operator.name}")
+    return c_array(f"{name}_index", operator.index.astype(np.uint16), comment=f"another order: {operator.name}")
 
 
 def _rounding(output: Tensor, low: int, high: int) -> str:
@@ -92,7 +95,7 @@ def _conv(name: str, conv: Conv) -> str:
         f".input_bytes = {conv.input.bits // 8}, .groups = {groups}, .channels_in = {conv.weights.shape[4]}",
     ]
     return (
-        f"/* {_told(conv)}: {conv.macs:,} MAC a frame */\n"
+        f"{c_comment(conv.name)} /* {conv.macs:,} MAC a frame */\n"
         + c_array(f"{name}_weights", weights)
         + c_array(f"{name}_bias", bias)
         + c_array(f"{name}_multiplier", multiplier)
@@ -108,7 +111,7 @@ def _depthwise(name: str, conv: Conv) -> str:
     ]
     behind = (0, padded(conv.channels_in) - conv.channels_in)
     return (
-        f"/* {_told(conv)}, depthwise: {conv.macs:,} MAC a frame */\n"
+        f"{c_comment(conv.name)} /* depthwise, {conv.macs:,} MAC a frame */\n"
         + c_array(f"{name}_weights", depthwise_weights(conv.weights))
         + c_array(f"{name}_bias", np.pad(conv.folded_bias, behind).astype(np.int32))
         + c_array(f"{name}_multiplier", np.pad(conv.multiplier, behind).astype(np.float32))
@@ -138,7 +141,7 @@ def _elementwise(name: str, operator: Elementwise) -> str:
         f".inverse = {c_float(operator.inverse)}",
         f".row = {padded(operator.output.items)}",
     ]
-    return f"/* {_told(operator)} */\n" + _struct("sezoo_elementwise", name, fields)
+    return f"{c_comment(operator.name)}\n" + _struct("sezoo_elementwise", name, fields)
 
 
 def _struct(kind: str, name: str, fields: list[str]) -> str:

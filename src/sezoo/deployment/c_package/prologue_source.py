@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sezoo.deployment.c_package.arrays import c_array, c_float
+from sezoo.deployment.c_package.arrays import c_array, c_comment, c_float
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.integer_graph import FloatStep, Tensor
 
@@ -49,7 +49,7 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
         return "magnitude" if name == "magnitude" else f"row_{numbers[name]}"
 
     made = f"row_{number}"
-    yield f"/* {step.output.encode('ascii', 'replace').decode().replace('*/', '* /')} */"
+    yield c_comment(step.output)
     if step.kind == "quantize":
         tensor = step.tensor
         yield f"{_pointer(tensor)}{made} = {_place(program, tensor)};"

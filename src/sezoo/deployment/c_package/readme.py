@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sezoo.deployment.c_package.report import DeploymentReport
+from sezoo.foreign_text import escaped
 
 __all__ = ["readme"]
 
@@ -39,7 +40,9 @@ def readme(report: DeploymentReport) -> str:
         if settings.silence_threshold is None
         else f"a call whose output is below {settings.silence_threshold:g} dBFS is silent"
     )
-    return _README.format(model=report.model, how=how, table=table, gain=gain, gate=gate, exact=_exact(report))
+    return _README.format(
+        model=escaped(report.model, "markdown"), how=how, table=table, gain=gain, gate=gate, exact=_exact(report)
+    )
 
 
 def _measured(report: DeploymentReport) -> Iterator[tuple[str, str]]:
@@ -65,10 +68,10 @@ def _exact(report: DeploymentReport) -> str:
     if report.emulated is not None and report.pesq:
         wave = report.wave_snr
         same = "equal, sample by sample" if wave is not None and np.isinf(wave) else f"{wave:.0f} dB apart"
+        clip = f"{escaped(report.recording.name, 'markdown')} {report.recording.origin}"
         lines.append(
-            f"{report.recording.told}, denoised on an emulated {report.emulated.core.name}: PESQ "
-            f"{report.pesq['core']:.3f}, and {report.pesq['reference']:.3f} by the reference in Python; the waves are "
-            f"{same}."
+            f"{clip}, denoised on an emulated {report.emulated.core.name}: PESQ {report.pesq['core']:.3f}, and "
+            f"{report.pesq['reference']:.3f} by the reference in Python; the waves are {same}."
         )
     return "\n".join(lines)
 
@@ -76,7 +79,7 @@ def _exact(report: DeploymentReport) -> str:
 _README = """\
 # A denoiser for speech in C
 
-Made of the int8 model `{model}`. C99, without a heap, and without a library but for `memcpy`, `memmove` and `memset`
+Made of the int8 model {model}. C99, without a heap, and without a library but for `memcpy`, `memmove` and `memset`
 (and `sqrtf`, link with `-lm`, where the core has no floating-point unit of Arm's).
 {how}
 

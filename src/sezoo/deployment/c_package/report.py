@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from sezoo.deployment.c_package.emulated_run import EmulatedRun
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.recording import Recording
-from sezoo.files import tell_replaced, write_text
+from sezoo.files import tell_replaced, write_json
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.waveform import snr
@@ -167,5 +166,5 @@ def write_report(report: DeploymentReport, folder: Path) -> Path:
         }
     path = folder / REPORT
     tell_replaced(path)
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    write_json(path, content)
     return path

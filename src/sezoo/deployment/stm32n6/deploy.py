@@ -20,7 +20,7 @@ from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
-from sezoo.targets.programs import run_program
+from sezoo.targets.programs import last_lines, run_program
 from sezoo.targets.stedgeai.local import checked_version
 
 __all__ = ["check_stm32n6", "deploy_stm32n6"]
@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = ("network_atonbuf.xSPI2.raw", "network_atonbuf.xSPI2.bin", "network_data.bin")
 """What stedgeai calls the weights for the board's external flash."""
-
-LAST_LINES = 12
-"""Of a build that ended well but made nothing."""
 
 
 def check_stm32n6(config: Config) -> None:
@@ -170,7 +167,8 @@ class _Deployment:
                 if not (any(path.iterdir()) if path.is_dir() else path.is_file() and path.stat().st_size):
                     raise UserError(
                         f"{Path(step.words[0]).name} ended well, but has not written {shown(path)}; all that it said "
-                        f"is in {shown(log_file)}{_last(said)}"
+                        f"is in {shown(log_file)}; at last:",
+                        last_lines(said),
                     )
         except BaseException:
             for path in step.makes:
@@ -233,7 +231,8 @@ class _Deployment:
         by_cubeide = self.config.deployment.builder == "cubeide"
         hint = " (in CubeIDE's settings of the build: convert to binary file)" if by_cubeide else ""
         what = f"but not one file: {', '.join(path.name for path in found)}" if found else "but made no such file"
-        raise UserError(f"the build ended well, {what}; {shown(expected)} is expected{hint}{_last(said)}")
+        words = f"the build ended well, {what}; {shown(expected)} is expected{hint}; at last:"
+        raise UserError(words, last_lines(said))
 
     def check_size(self) -> None:
         """Neither the application nor the weights may be larger than their part of the flash."""
@@ -252,8 +251,3 @@ class _Deployment:
 
 def _names(folder: Path) -> str:
     return ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-
-
-def _last(said: str) -> str:
-    lines = [line.rstrip() for line in said.splitlines() if line.strip()][-LAST_LINES:]
-    return "".join(["; at last:" if lines else "", *(f"\n  {line}" for line in lines)])

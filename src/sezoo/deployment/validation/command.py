@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from sezoo.deployment.validation.dump import matched, read_dump
 from sezoo.deployment.validation.layers import Vectors
 from sezoo.deployment.validation.vectors import read_vectors
 from sezoo.errors import UserError
+from sezoo.foreign_text import short_list
+from sezoo.terminal import results
 from sezoo.wording import counted
 
 __all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compared", "print_comparison"]
@@ -44,22 +45,18 @@ def compared(vectors: Path, output: Path, tolerance: float | None) -> tuple[Vect
 
 def print_comparison(vectors: Vectors, comparison: Comparison) -> None:
     """The verdict on standard output, above it the tensors and below it what the first difference looks like."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.padding import Padding
 
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = results(120)
     if len(comparison.results) > 1:
         console.print(_table(comparison))
-    colour = "green" if comparison.within else "red"
-    console.print(f"[bold {colour}]{escape(_verdict(comparison))}[/]")
+    console.print(_verdict(comparison), style=f"bold {'green' if comparison.within else 'red'}")
     for line in _details(vectors, comparison):
-        console.print(Padding(escape(line), (0, 0, 0, 2), expand=False))
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def _table(comparison: Comparison):
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -71,7 +68,7 @@ def _table(comparison: Comparison):
         snr = "" if result.snr is None else f"{result.snr:.1f} dB"
         numbers = (f"{count:,}" if count else "-" for count in (result.differing, result.beyond))
         largest = f"{result.largest:.4g} LSB" if result.differing else "-"
-        table.add_row(escape(result.name), f"{result.values:,}", *numbers, largest, snr, style=style)
+        table.add_row(result.name, f"{result.values:,}", *numbers, largest, snr, style=style)
     return table
 
 
@@ -123,15 +120,12 @@ def _details(vectors: Vectors, comparison: Comparison) -> Iterator[str]:
     yield f"read as {shown.read_as}{order}; {patches}"
     yield from (f"hint: {hint}" for hint in shown.hints)
     if comparison.not_dumped:
-        yield f"not in the dump, between the last that agrees and this one: {_some(comparison.not_dumped)}"
+        missing = short_list(comparison.not_dumped, NAMES_SHOWN)
+        yield f"not in the dump, between the last that agrees and this one: {missing}"
     mask = next((result for result in comparison.results if result.name == vectors.mask), None)
     if mask is not None and mask is not shown and comparison.first is not None:
         told = "is within the tolerance" if mask.within else f"differs by {mask.largest:.4g} LSB"
         yield f"the mask {told}{'' if mask.snr is None else f', SNR {mask.snr:.1f} dB'}"
     if comparison.not_compared:
-        yield f"not compared, as the vectors have none of these names: {_some(comparison.not_compared)}"
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        others = short_list(comparison.not_compared, NAMES_SHOWN)
+        yield f"not compared, as the vectors have none of these names: {others}"

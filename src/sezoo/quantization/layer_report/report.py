@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sezoo.files import write_text
+from sezoo.files import write_json
 from sezoo.quantization.layer_report.advice import Weakness, weaknesses
 from sezoo.quantization.layer_report.layers import Layer, layers_of, macs_shares
 from sezoo.quantization.layer_report.range_convergence import Convergence, convergence
@@ -92,7 +92,7 @@ def layer_report(recovered: Recovered, bench: Bench, excerpts: Sequence[Excerpt]
 
 def write_report(report: LayerReport, folder: Path) -> Path:
     """Write `quantization_report.json` into the folder, whole or not at all; its path."""
-    write_text(folder / REPORT, json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
+    write_json(folder / REPORT, report.to_dict(), indent=1)
     return folder / REPORT
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from sezoo.config.sections_board import STEdgeAI
 from sezoo.errors import UserError
-from sezoo.files import write_text
+from sezoo.files import write_json
 from sezoo.targets.programs import find_program, try_program
 from sezoo.targets.stedgeai.cloud import Cloud, Patience, tool_arguments
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
@@ -91,8 +90,7 @@ def _result(cloud: Cloud, answer: dict[str, object], obtained: str, version: str
     """What an answer says; the answer itself is kept."""
     answer = cloud.web.clean_document(answer)
     result = result_of(answer, f"{obtained}: the answer", obtained, version)
-    text = json.dumps(answer, indent=2, ensure_ascii=False)
-    write_text(folder / f"{obtained.replace(' ', '_')}.json", text + "\n")
+    write_json(folder / f"{obtained.replace(' ', '_')}.json", answer)
     if obtained == "cloud benchmark" and result.milliseconds is None:
         log.warning("%s: the answer has no time in it", obtained)
     return result
