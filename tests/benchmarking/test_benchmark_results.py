@@ -1,14 +1,15 @@
 import io
 import json
+import sys
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
+from sezoo.benchmarking import table
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.results import Benchmark, LayerCost, Measurement, write_benchmark
-from sezoo.benchmarking.table import print_benchmark
+from sezoo.terminal import results
 
 LAYERS = tuple(LayerCost(f"/net/conv[{index}]/Conv", "Conv", 1000 * index, 2000 * index) for index in range(12))
 HOST = Measurement(
@@ -50,8 +51,10 @@ def printed(monkeypatch):
 
     def call(benchmark, width, encoding="utf-8"):
         file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", newline="\n")
-        monkeypatch.setattr("rich.console.Console", lambda **_: Console(file=file, width=width, highlight=False))
-        print_benchmark(benchmark)
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", file)
+            patched.setattr(table, "results", lambda _: results(width))
+            table.print_benchmark(benchmark)
         file.flush()
         return file.buffer.getvalue().decode(encoding)
 
