@@ -55,7 +55,7 @@ def parsed_states(metadata: Mapping[str, str]) -> dict[str, str]:
     """The pairs in a model's metadata. Another tool may use the key for something else: that is none of ours."""
     try:
         states = json.loads(metadata.get(STATES_KEY, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):  # the second: nested thousands of levels deep
         return {}
     is_ours = isinstance(states, dict) and all(isinstance(value, str) for value in states.values())
     return states if is_ours else {}

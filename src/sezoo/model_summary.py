@@ -138,7 +138,7 @@ def macs_by_node(model: onnx.ModelProto, frames: int = 64) -> dict[str, int | No
     for node in fixed.graph.node:
         try:
             counts[node.output[0]] = _node_macs(node, shapes)
-        except KeyError:
+        except (KeyError, ValueError, IndexError):  # a shape that is not known, or not one that the operator takes
             counts[node.output[0]] = None
     return counts
 

@@ -8,6 +8,8 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from sezoo.errors import UserError
+from sezoo.onnx_checks import check_declarations, check_tensors, holds_external_data
+from sezoo.onnx_sound_graph import with_sound_graph
 
 __all__ = ["axes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
 
@@ -16,27 +18,46 @@ QUANTIZED_OPERATORS = {
     *("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QLinearAdd", "QGemm"),
 }
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+MAX_BYTES = 2**31
+"""Of a file: protobuf reads no more. Larger weights are in files of their own."""
+
 
 def load_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file.
+    """Read an ONNX file, and check it; all models come in by this door.
 
     Raises
     ------
-    UserError : there is no such file, or it is not an ONNX model.
+    UserError : there is no such file, it is not an ONNX model, or it is broken, too large, or never ends.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder; an ONNX file is needed")
     if not path.is_file():
         raise UserError(f"there is no model {path}")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path} has {path.stat().st_size / 2**30:.1f} GiB; ONNX files end at 2 GiB")
     try:
-        model = onnx.load(path, format="protobuf")
-    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if content.startswith(LFS_POINTER):
+        raise UserError(f"{path} is a pointer of Git LFS and not the model itself: fetch it with git lfs pull")
+    try:
+        model = onnx.load_from_string(content, format="protobuf")
+        check_declarations(model, path)
+        if holds_external_data(model):
+            onnx.load_external_data_for_model(model, str(path.parent))
+            check_tensors(model, path)
+        return with_sound_graph(model, path)
+    except (DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not an ONNX model (or is damaged): it cannot be parsed") from error
-    except (OSError, onnx.checker.ValidationError) as error:
-        raise UserError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    if not model.graph.node or not model.opset_import:
-        raise UserError(f"{path} is not an ONNX model: it has no operators")
-    return model
+    except RecursionError as error:
+        raise UserError(f"{path}: its graphs are nested too deeply") from error
+    except MemoryError as error:
+        raise UserError(f"{path}: there is not enough memory to read it") from error
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise UserError(f"{path}: its external data cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def load_configured(path: Path) -> onnx.ModelProto:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 __all__ = [
+    "UnusedNames",
     "attribute",
     "copied",
+    "described",
     "float_weights",
+    "graphs_of",
     "initializers",
     "layout",
+    "nested_graphs",
     "producers",
     "readers",
+    "reads_of",
+    "rename_reads",
     "set_weights",
     "sorted_nodes",
     "unused_name",
@@ -91,34 +98,129 @@ def layout(model: onnx.ModelProto) -> dict[str, list[int | str]]:
     return axes
 
 
+def described(node: onnx.NodeProto) -> str:
+    """A node in a message: its operator, and its name or that of an output."""
+    name = node.name or next(filter(None, node.output), "")
+    return f"the node {node.op_type} '{name}'" if name else f"a node {node.op_type}"
+
+
+class UnusedNames:
+    """Gives new names for a graph: whatever adds a tensor or a node to a graph takes its name from here.
+
+    No name is given twice, and none that a tensor or a node has, in the graph or in one nested in its nodes.
+    """
+
+    def __init__(self, graph: onnx.GraphProto):
+        self.taken = _names_of(graph)
+
+    def new(self, wanted: str) -> str:
+        """`wanted`, or that with a number behind it."""
+        name, number = wanted, 1
+        while name in self.taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self.taken.add(name)
+        return name
+
+
 def unused_name(graph: onnx.GraphProto, wanted: str) -> str:
-    """`wanted`, or that with a number behind it, so that no tensor and no node of the graph is called so."""
-    taken = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
+    """`wanted`, or that with a number behind it, so that no tensor and no node of the graph has that name."""
+    return UnusedNames(graph).new(wanted)
+
+
+def _names_of(graph: onnx.GraphProto) -> set[str]:
+    names = {""}
+    for each in graphs_of(graph):
+        names.update(value.name for value in (*each.input, *each.output, *each.initializer, *each.value_info))
+        names.update(tensor.values.name for tensor in each.sparse_initializer)
+        for node in each.node:
+            names.add(node.name)
+            names.update(node.input, node.output)
+    return names
+
+
+# -- nested graphs and the order of nodes -----------------------------------------------------------------
+
+
+def nested_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs in the attributes of a node: the branches of an If, the body of a Loop or a Scan."""
+    for entry in node.attribute:
+        if entry.HasField("g"):
+            yield entry.g
+        yield from entry.graphs
+
+
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and all that are nested in its nodes."""
+    yield graph
     for node in graph.node:
-        taken |= {node.name, *node.input, *node.output}
-    name, number = wanted, 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}_{number}"
-    return name
+        for nested in nested_graphs(node):
+            yield from graphs_of(nested)
+
+
+def reads_of(node: onnx.NodeProto) -> list[str]:
+    """The tensors that a node reads: its inputs, and what the graphs nested in it read from outside of them."""
+    if not node.attribute:
+        return [name for name in node.input if name]
+    found = dict.fromkeys(name for name in node.input if name)
+    for nested in nested_graphs(node):
+        found |= dict.fromkeys(_reads_from_outside(nested))
+    return list(found)
+
+
+def _reads_from_outside(graph: onnx.GraphProto) -> list[str]:
+    inside = {value.name for value in (*graph.input, *graph.initializer)}
+    inside.update(tensor.values.name for tensor in graph.sparse_initializer)
+    inside.update(name for node in graph.node for name in node.output)
+    read = dict.fromkeys(name for node in graph.node for name in reads_of(node))
+    read |= dict.fromkeys(value.name for value in graph.output)  # a branch may hand on a tensor as it is
+    return [name for name in read if name not in inside]
+
+
+def rename_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Let a node, and the graphs nested in it, read other tensors, in place: new names by old ones."""
+    if not any(name in names for name in reads_of(node)):
+        return
+    node.input[:] = [names.get(name, name) for name in node.input]
+    for nested in nested_graphs(node):
+        outside = set(_reads_from_outside(nested))
+        from_outside = {old: new for old, new in names.items() if old in outside}
+        for inner in nested.node:
+            rename_reads(inner, from_outside)
+        for value in nested.output:
+            value.name = from_outside.get(value.name, value.name)
 
 
 def sorted_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """The nodes in an order in which each comes after those that make its inputs."""
-    left = list(nodes)
-    made = {name for node in left for name in node.output}
-    ready = {""} | {name for node in left for name in node.input if name not in made}
+    """The nodes in an order in which each comes after those that make what it reads; the given order where it can be.
+
+    Raises
+    ------
+    ValueError : nodes that depend on each other in a circle.
+    """
+    nodes = list(nodes)
+    maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    before = [{maker[name] for name in reads_of(node) if name in maker} for node in nodes]
+    if all(all(each < index for each in needed) for index, needed in enumerate(before)):
+        return nodes
+    after: dict[int, list[int]] = defaultdict(list)
+    for index, needed in enumerate(before):
+        for each in needed:
+            after[each].append(index)
+    missing = [len(needed) for needed in before]
+    ready = [index for index, count in enumerate(missing) if not count]
     done: list[onnx.NodeProto] = []
-    while left:
-        waiting = []
-        for node in left:
-            # A node with graphs inside (If, Loop) reads more than its inputs; those stay in the given order.
-            if all(name in ready for name in node.input):
-                done.append(node)
-                ready.update(node.output)
-            else:
-                waiting.append(node)
-        if len(waiting) == len(left):
-            raise ValueError(f"the nodes of {graph.name or 'the graph'} depend on each other in a circle")
-        left = waiting
+    while ready:
+        index = heapq.heappop(ready)
+        done.append(nodes[index])
+        for each in after[index]:
+            missing[each] -= 1
+            if not missing[each]:
+                heapq.heappush(ready, each)
+    if len(done) < len(nodes):
+        stuck = next(node for node, count in zip(nodes, missing, strict=True) if count)
+        raise ValueError(
+            f"the nodes of {graph.name or 'the graph'} depend on each other in a circle: {stuck.op_type} "
+            f"'{stuck.name or stuck.output[0]}' is among or behind them"
+        )
     return done
