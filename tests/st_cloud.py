@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -74,6 +74,8 @@ class StCloud:
 
     def fails(self, method, path, *answers):
         """Answer the requests for a path (a pattern) otherwise: with a status, bytes, silence, or None for as usual.
+
+        A function is called with the stream to write to, and the event that this server ends with.
 
         After the last of the answers all is as usual; a last `...` repeats the one before it for ever.
         """
@@ -155,6 +157,10 @@ class _Handler(BaseHTTPRequestHandler):
             cloud.asked.append((method, self.path, body))
             plan = cloud.planned(method, self.path)
             answer = self.usual(cloud, method, body) if plan is None else plan
+        if callable(answer):
+            with suppress(OSError):  # who asked has had enough
+                answer(self.wfile, cloud.closing)
+            return
         if answer == SILENCE:
             cloud.closing.wait(20)
             return

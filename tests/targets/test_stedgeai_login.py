@@ -14,7 +14,7 @@ from sezoo.targets.stedgeai import tokens
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.login import Login, login_form
 from sezoo.targets.stedgeai.tokens import Token, kept_token, token_of
-from sezoo.targets.stedgeai.web import UnreachableError, Web, place
+from sezoo.targets.stedgeai.web import UnreachableError, Web, origin, place
 from st_cloud import PASSWORD, USER, connected_cloud
 
 CALLBACK, REFRESH, FORM = r"login/callback$", r"login/refresh$", r"^/idp/login\?step=2"
@@ -27,7 +27,8 @@ def cloud(monkeypatch, tmp_path):
 
 
 def login(**web):
-    return Login(addresses(), Web(**web))
+    where = addresses()
+    return Login(where, Web(where.origins, **web))
 
 
 def test_the_way_from_the_first_page_to_the_token(cloud):
@@ -243,20 +244,20 @@ def test_addresses_without_an_environment(monkeypatch):
 @pytest.mark.parametrize("url", ["http://example.invalid/x", "http://10.0.0.1/x", "ftp://127.0.0.2.invalid/", "x"])
 def test_secrets_are_not_sent_unencrypted(url):
     with pytest.raises(UserError, match="not sent unencrypted"):
-        Web(timeout=0.2).send("GET", url, bearer="token")
+        Web([str(origin(url))], timeout=0.2).send("GET", url, bearer="token")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://[::1]:9/x", "http://localhost:9/x"])
 def test_what_stays_on_this_computer_may_be_unencrypted(url):
     with pytest.raises(UnreachableError, match="cannot be reached"):
-        Web(timeout=5).send("GET", url, bearer="token")
+        Web([origin(url)], timeout=5).send("GET", url, bearer="token")
 
 
 def test_requests_go_through_the_proxy_of_the_environment(cloud, monkeypatch):
     cloud.fails("GET", r"^http://cloud\.invalid/assets", [{"version": "10.0.0"}])
     monkeypatch.setenv("HTTP_PROXY", cloud.base)
     monkeypatch.setenv("HTTPS_PROXY", cloud.base.replace("http://", "http://me:proxy-word@"))
-    web = Web(timeout=5)
+    web = Web(["https://cloud.invalid"], timeout=5)
     answer = web.send("GET", "http://cloud.invalid/assets/versions.json", secret=False)
     assert web.json_of(answer, "versions") == [{"version": "10.0.0"}]
     cloud.fails("CONNECT", r"^cloud\.invalid:443", 502)
@@ -273,13 +274,13 @@ def test_no_proxy_for_hosts_that_are_excepted_and_for_this_computer(cloud, monke
     if not urllib.request.proxy_bypass("cloud.invalid"):
         pytest.skip("proxies are not those of the environment here")
     with pytest.raises(UnreachableError):
-        Web(timeout=5).send("GET", "http://cloud.invalid/assets/versions.json", secret=False)
+        Web([], timeout=5).send("GET", "http://cloud.invalid/assets/versions.json", secret=False)
     assert login().bearer() in cloud.valid
     assert not any(path.startswith("http") for _, path, _ in cloud.asked)
 
 
 def test_secrets_are_hidden_however_they_are_written():
-    web = Web(secrets={'pa"ss &<word>', "abc"})
+    web = Web([], secrets={'pa"ss &<word>', "abc"})
     text = (
         'abc pa"ss &<word> pa%22ss%20%26%3Cword%3E pa%22ss+%26%3Cword%3E pa\\"ss &<word> pa&quot;ss &amp;&lt;word&gt;'
     )

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from sezoo.errors import UserError
+from sezoo.targets.stedgeai.web import origin
 
 __all__ = ["Addresses", "addresses"]
 
 CLOUD = "https://stm32ai-cs.st.com"
+SSO = "https://sso.st.com"
+
+ST_LOGIN_PAGES = {"https://my.st.com"}
+"""Where the way from `SSO` may lead: ST's users have their accounts there."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,17 @@ class Addresses:
         parts = urlsplit(self.user)
         return f"{parts.scheme}://{parts.netloc}/callback"
 
+    @property
+    def origins(self) -> frozenset[str]:
+        """Scheme and host of the addresses that a name, a password or a token may be sent to: these and no others.
+
+        They are the services', and for ST's own login page also the other host on which ST shows it.
+        """
+        known = {self.sso, self.user, self.file, self.benchmark, self.stm32ai or CLOUD}
+        if self.sso == SSO:
+            known |= ST_LOGIN_PAGES
+        return frozenset(found for url in known if (found := origin(url)) is not None)
+
     def stm32ai_of(self, version: str) -> str:
         """The service that runs a version of the tool."""
         return self.stm32ai or f"{CLOUD}/api/{quote(version, safe='')}/stm32ai"
@@ -49,7 +65,7 @@ def addresses() -> Addresses:
     """
     return Addresses(
         versions=_address("VERSIONS_URL") or f"{CLOUD}/assets/versions.json",
-        sso=_address("SSO_URL") or "https://sso.st.com",
+        sso=_address("SSO_URL") or SSO,
         user=_address("USER_SERVICE_URL") or f"{CLOUD}/api/user_service",
         file=_address("FILE_SERVICE_URL") or f"{CLOUD}/api/file",
         benchmark=_address("BENCHMARK_SERVICE_URL") or f"{CLOUD}/api/benchmark",

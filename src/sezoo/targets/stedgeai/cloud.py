@@ -27,6 +27,9 @@ __all__ = ["Cloud", "Patience", "tool_arguments"]
 log = logging.getLogger(__name__)
 
 WHAT = "ST's developer cloud"
+VERSION = re.compile(r"\d[\w.+-]{0,40}", re.ASCII)
+"""It becomes part of an address and of reports."""
+
 DONE = ("done",)
 FAILED = ("error", "failed", "aborted", "cancelled", "canceled", "timeout")
 POSITIONS = ("position", "queue_position", "queuePosition")
@@ -84,24 +87,24 @@ class Cloud:
     def __init__(self, patience: Patience | None = None):
         self.patience = patience or Patience()
         self.where = addresses()
-        self.web = Web(self.patience.request)
+        self.web = Web(self.where.origins, self.patience.request)
         self.login = Login(self.where, self.web)
 
     def version(self, wanted: str) -> str:
         """The wanted version of the tool if it is offered, else, with a warning, the newest one."""
         answer = self.web.send("GET", self.where.versions, secret=False)
         content = self.web.json_of(answer, f"{WHAT}, versions")
-        offered = [entry for entry in _list(content) if isinstance(entry.get("version"), str)]
-        names = list(dict.fromkeys(entry["version"] for entry in offered))
+        offered = [entry for entry in _list(content) if VERSION.fullmatch(str(entry.get("version")))]
+        names = list(dict.fromkeys(str(entry["version"]) for entry in offered))
         if not names:
             raise self._error("versions", f"{answer.url} names none")
         if wanted in names:
             return wanted
-        newest = next((entry["version"] for entry in offered if entry.get("isLatest") is True), names[-1])
+        newest = next((str(entry["version"]) for entry in offered if entry.get("isLatest") is True), names[-1])
         log.warning(
             "tools.stedgeai.version: found %s, which ST's developer cloud does not offer (but %s): %s is used",
             wanted,
-            ", ".join(names),
+            self.web.phrase(", ".join(names)),
             newest,
         )
         return newest
@@ -183,7 +186,9 @@ class Cloud:
         """
         boards = {name.lower(): entry for name, entry in self.boards().items()}
         if board.lower() not in boards:
-            raise self._error("benchmark", f"it has no {board}, but {', '.join(sorted(boards)).upper()}")
+            raise self._error(
+                "benchmark", f"it has no {board}, but {self.web.phrase(', '.join(sorted(boards)).upper())}"
+            )
         entry = boards[board.lower()]
         if isinstance(entry, dict) and entry.get("boardCount") == 0:
             raise self._error("benchmark", f"none of its {board} can be used at present")
@@ -216,13 +221,13 @@ class Cloud:
                     return content
                 if state in FAILED:
                     said = self.web.words_of(content) or "it does not say why"
-                    raise self._error(what, f"it ended with the state '{state}': {said}")
+                    raise self._error(what, f"it ended with the state '{self.web.phrase(state)}': {said}")
                 if shown_state != told or clock() - told_at >= self.patience.tell_again:
                     told, told_at = shown_state, clock()
-                    log.info("%s, %s: %s (%.0f s)", WHAT, what, self.web.clean(told), told_at - started)
+                    log.info("%s, %s: %s (%.0f s)", WHAT, what, self.web.phrase(told), told_at - started)
             left = started + limit - clock()
             if left <= 0:
-                raise self._error(what, f"not done within {limit:g} s, at last: {told}")
+                raise self._error(what, f"not done within {limit:g} s, at last: {self.web.phrase(told)}")
             if content is None:
                 sleep(min(self.patience.tries_again[failures], left))
                 failures += 1

@@ -31,6 +31,8 @@ NO_ACCOUNT = (
 )
 CLIENT = "oidc_prod_client_app_stm32ai"
 MOST_REDIRECTS = 20
+LARGEST_PAGE = 2**20
+"""Characters of a page in which a form is looked for."""
 WHAT = "login at ST's developer cloud"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
@@ -89,7 +91,7 @@ class Login:
         self.web.secrets.add(password)
         log.info("logging in at %s", place(self.where.sso))
         # A session of its own: cookies of an earlier one would lead past the form.
-        session = Web(self.web.timeout, self.web.secrets)
+        session = Web(self.web.origins, self.web.timeout, self.web.secrets)
         code = _Browser(session, self.where).code(name, password)
         self.web.secrets.add(code)
         self._ask_token("login/callback", {"redirect_url": self.where.callback, "code": code})
@@ -185,8 +187,7 @@ def login_form(page: str) -> Form | None:
     """The first form of a page that asks for a password; None where none does."""
     parser = _Forms()
     try:
-        parser.feed(page)
-        parser.close()
+        parser.feed(page[:LARGEST_PAGE])  # not closed: to look for the end of each thing that has none takes for ever
     except AssertionError:  # of the parser, about what is no HTML
         log.debug("the login page is no HTML that can be read")
     return next((form for form in parser.forms if form.password is not None), None)
@@ -228,7 +229,7 @@ class _Browser:
         if codes := fields.get("code"):
             return codes[0]
         said = " ".join(fields.get("error_description") or fields.get("error") or ["it gives no code"])
-        raise UserError(f"{WHAT}: it ended without success: {self.web.clean(said)[:200]}")
+        raise UserError(f"{WHAT}: it ended without success: {self.web.phrase(said)[:200]}")
 
     def _follow(self, url: str, body: bytes | None = None) -> tuple[str, Answer | None]:
         """Go on until a page is shown, or until the way leads back to us: then there is no answer."""
@@ -254,6 +255,6 @@ def joined(url: str, reference: str) -> str:
     UserError : it is no address.
     """
     try:
-        return urljoin(url, reference)
+        return urljoin(url, reference.strip())
     except ValueError:
         raise UserError(f"{WHAT}: {place(url)} leads to what is no address") from None

@@ -7,9 +7,9 @@ import http.cookiejar
 import ipaddress
 import json
 import ssl
-import time
 import urllib.error
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from email.message import Message
 from html import escape
@@ -17,16 +17,17 @@ from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 from sezoo import __version__
 from sezoo.errors import UserError
+from sezoo.targets.stedgeai.connection import Deadline, opener
 
-__all__ = ["Answer", "RefusedError", "UnreachableError", "Web", "may_pass", "place"]
+__all__ = ["AddressError", "Answer", "RefusedError", "UnreachableError", "Web", "may_pass", "origin", "place"]
 
 REQUEST_SECONDS = 30.0
 """Without a word of the server, after which a request is given up."""
 
-TIMES_LONGER = 10
+TIMES_LONGER = 2
 """May a request take altogether, of a server that does send something."""
 
-LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; the reports have a few 100 KB."""
 
 SHORTEST_SECRET = 4
@@ -47,6 +48,10 @@ ADVICE = {
 
 class UnreachableError(UserError):
     """No answer: no network, no such host, silence."""
+
+
+class AddressError(UserError):
+    """Nothing was sent: to that address no login goes, or it is none."""
 
 
 class RefusedError(UserError):
@@ -84,11 +89,13 @@ class Web:
 
     Parameters
     ----------
+    origins : of addresses (see `origin`) that a secret may be sent to; https, or http on this computer.
     timeout : seconds without a word of the server.
     secrets : passwords and tokens; whoever gets to know one puts it in, and no message shows it.
     """
 
-    def __init__(self, timeout: float = REQUEST_SECONDS, secrets: set[str] | None = None):
+    def __init__(self, origins: Collection[str], timeout: float = REQUEST_SECONDS, secrets: set[str] | None = None):
+        self.origins = frozenset(origins)
         self.timeout = timeout
         self.secrets = set() if secrets is None else secrets
         self.cookies = http.cookiejar.CookieJar()
@@ -109,38 +116,50 @@ class Web:
         Parameters
         ----------
         bearer : token to show.
-        secret : something in it is; then the way there has to be encrypted, or not to leave this computer.
+        secret : something in it is; then the address has to be one of `origins`, and the way there has to be
+            encrypted, or not to leave this computer.
         timeout : seconds without a word of the server, where they are others than usual.
 
         Raises
         ------
-        UserError : the way there is not safe.
+        AddressError : a secret would go where none may go; it is no address of the web.
         UnreachableError : there is no answer, or not in time.
         """
-        if (secret or bearer is not None) and not is_safe(url):
-            raise UserError(f"{place(url)}: a login is not sent unencrypted: the address has to begin with https://")
+        self._check_address(url, secret or bearer is not None)
         headers = {"User-Agent": f"sezoo/{__version__}", "Accept": "application/json, text/html;q=0.9, */*;q=0.8"}
         if content_type is not None:
             headers["Content-Type"] = content_type
         if bearer is not None:
             headers["Authorization"] = f"Bearer {bearer}"
         timeout = timeout or self.timeout
-        until = time.monotonic() + TIMES_LONGER * timeout
-        try:
-            request = urllib.request.Request(url, data=body, headers=headers, method=method)
-            try:
-                response = self._opener(url).open(request, timeout=timeout)
-            except urllib.error.HTTPError as error:  # which is the response
-                response = error
-            with response:
-                return Answer(response.status, place(url), response.headers, _read(response, place(url), until))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreachableError(self.clean(f"{place(url)} {_why(error, timeout)}")) from None
-
-    def _opener(self, url: str) -> urllib.request.OpenerDirector:
         # Proxies are those of the environment, but what is for this computer does not leave it.
-        proxies = urllib.request.ProxyHandler({} if _is_loopback(url) else None)
-        return urllib.request.build_opener(proxies, urllib.request.HTTPCookieProcessor(self.cookies), _NoRedirects)
+        proxies = {} if _is_loopback(url) else None
+        with Deadline(TIMES_LONGER * timeout) as deadline:
+            try:
+                request = urllib.request.Request(url, data=body, headers=headers, method=method)
+                try:
+                    response = opener(deadline, proxies, self.cookies).open(request, timeout=timeout)
+                except urllib.error.HTTPError as error:  # which is the response
+                    response = error
+                with response:
+                    answer = Answer(response.status, place(url), response.headers, _read(response, place(url)))
+                if deadline.is_over:  # an end of what it sent, made by us
+                    raise TimeoutError
+                return answer
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                why = _why(TimeoutError() if deadline.is_over else error, timeout)
+                raise UnreachableError(self.clean(f"{place(url)} {why}")) from None
+
+    def _check_address(self, url: str, secret: bool) -> None:
+        found, where = origin(url), self.phrase(place(url))
+        if secret and not is_safe(url):
+            raise AddressError(f"{where}: a login is not sent unencrypted: the address has to begin with https://")
+        if found is None:
+            raise AddressError(f"{where} is no address of the web; nothing was sent there")
+        if secret and found not in self.origins:
+            raise AddressError(
+                f"{where}: a login goes to {', '.join(sorted(self.origins))} only; nothing was sent there"
+            )
 
     def json_of(self, answer: Answer, what: str) -> object:
         """The JSON in an answer.
@@ -160,7 +179,7 @@ class Web:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
             kind = answer.headers.get_content_type()
-            found = f"{len(answer.body)} bytes of {kind}, which begin {self.clean(answer.text)[:40]!r}"
+            found = f"{len(answer.body)} bytes of {self.phrase(kind)}, which begin {self.clean(answer.text)[:40]!r}"
             raise UserError(
                 f"{what}: {answer.url} answered with what is not JSON: {found if answer.body else 'nothing'}"
             ) from None
@@ -170,14 +189,19 @@ class Web:
         status = answer.status
         advice = ADVICE.get(status) or ("the server has a fault, try it later" if status >= 500 else "")
         if 300 <= status < 400:
-            advice = f"it has moved to {place(answer.headers.get('Location') or '?')}"
+            advice = f"it has moved to {self.phrase(place(answer.headers.get('Location') or '?'))}"
         phrase = http.client.responses.get(status, "")
         parts = [f"{what}: {answer.url} answered {status} {phrase}".rstrip(), self.words_of(said_in(answer)), advice]
         return RefusedError(": ".join(part for part in parts if part), status)
 
     def words_of(self, content: object) -> str:
         """The words for people in a JSON object of the server; empty where there are none."""
-        return " ".join(self.clean(_words(content)).split())[:LONGEST_WORDS]
+        return self.phrase(_words(content))
+
+    def phrase(self, text: str) -> str:
+        """What a server calls something, for a message: in one line, short, printable, without secrets."""
+        words = " ".join(self.clean(text).split())[:LONGEST_WORDS]
+        return "".join(character if character.isprintable() else "?" for character in words)
 
     def clean(self, text: str) -> str:
         """The text with every secret hidden, however it is written."""
@@ -199,15 +223,6 @@ class Web:
         return self.clean(document) if isinstance(document, str) else document
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Redirects become errors that are answers, so that a token never follows one to somewhere else."""
-
-    def http_error_302(self, *_: object) -> None:
-        """Nothing to go on with."""
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
 def _why(error: Exception, timeout: float) -> str:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, TimeoutError):
@@ -222,15 +237,13 @@ def _why(error: Exception, timeout: float) -> str:
     return f"cannot be reached: {said}; see whether the network works and HTTPS_PROXY is as it should be"
 
 
-def _read(response: http.client.HTTPResponse, url: str, until: float) -> bytes:
+def _read(response: http.client.HTTPResponse, url: str) -> bytes:
     parts, size = [], 0
     while part := response.read1(65536):
         parts.append(part)
         size += len(part)
         if size > LARGEST_ANSWER:
             raise UserError(f"{url} answers with more than {LARGEST_ANSWER // 1024**2} MiB")
-        if time.monotonic() > until:
-            raise TimeoutError
     return b"".join(parts)
 
 
@@ -251,10 +264,26 @@ def _words(content: object, depth: int = 4) -> str:
     return _words(found, depth - 1) or (json.dumps(found, ensure_ascii=False) if found != content.get("result") else "")
 
 
+def origin(url: str) -> str | None:
+    """Scheme, host and port of an address of the web, as `https://host` or `http://host:8080`; None where it is none.
+
+    What one program could take for another host than the next (a user's name before it, a backslash, characters that
+    cannot be seen) is none.
+    """
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    if "@" in parts.netloc or "\\" in url or not (url.isascii() and url.isprintable()) or " " in url:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
+
+
 def is_safe(url: str) -> bool:
     """Whether what is sent there can be read by nobody on the way."""
     parts = _split(url)
-    return (parts.scheme == "https" and bool(parts.hostname)) or _is_loopback(url)
+    return (parts.scheme == "https" and bool(parts.hostname)) or (parts.scheme == "http" and _is_loopback(url))
 
 
 def _is_loopback(url: str) -> bool:
