@@ -99,7 +99,8 @@ if not version.startswith("2."):
     names += ["network.h", "stai_network.c", "stai_network.h"]
 for name in names:
     if name not in behaviour.get("without", []):
-        (output / name).write_text(f"/* {name}, compiled by {version} */", encoding="utf-8")
+        text = behaviour.get(name, f"/* {name}, compiled by {version} */")
+        (output / name).write_text(text, encoding="utf-8")
 if "weights" not in behaviour.get("without", []):
     (output / "network_atonbuf.xSPI2.raw").write_bytes(b"weights" * 100)
 """,

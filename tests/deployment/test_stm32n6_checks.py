@@ -195,6 +195,17 @@ def test_models_of_the_zoo_that_begin_in_float(tmp_path, project, name):
     assert message.endswith("quantize with quantization.target: stm32n6")
 
 
+def test_a_mask_whose_last_step_is_float(tmp_path, project):
+    """As a sigmoid that is left in float: what the application reads is float all the same."""
+    model = with_static_shape(int8_model(), FRAMES)
+    mask = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = ["before" if name == mask else name for name in node.output]
+    model.graph.node.append(helper.make_node("Sigmoid", ["before"], [mask], name="sigmoid"))
+    config = configuration(project, make_tools(tmp_path / "tools"))
+    deploy(config, saved(model, tmp_path / "int8.onnx"), tmp_path / "run")
+
+
 def test_a_dynamic_frames_axis(tmp_path, project):
     model = with_static_shape(int8_model(), FRAMES)
     for value in (model.graph.input[0], model.graph.output[0]):

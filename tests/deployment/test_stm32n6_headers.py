@@ -9,10 +9,8 @@ from sezoo.deployment.stm32n6.deploy import deploy_stm32n6
 from sezoo.deployment.stm32n6.headers import header_texts
 from sezoo.run import open_run
 from stm32n6_stand_ins import (
-    CONF,
     DPU,
     GS,
-    MODELS,
     configuration,
     make_project,
     make_tools,
@@ -151,6 +149,7 @@ def test_the_macros(tmp_path, threshold, rate):
     lines = header_texts(config, "modell ü")["ai_model_config.h"].splitlines()
     macros = dict(line.split(maxsplit=2)[1:] for line in lines if line.startswith("#define CTRL"))
     assert float(macros["CTRL_X_CUBE_AI_AUDIO_OUT_DB_THRESHOLD"].strip("()F")) == threshold
+    assert all(macro in DPU_CONFIG + MAIN for macro in macros)  # the compiler has seen each of them
     assert macros["CTRL_X_CUBE_AI_SENSOR_ODR"] == f"({rate}.0F)"
     assert macros["CTRL_X_CUBE_AI_MODEL_NAME"] == '"modell _"'
     names = ("HOP_LENGTH", "NFFT", "WINDOW_LENGTH", "COL_NO_OVL", "COL_OVL", "WIN")
@@ -169,9 +168,12 @@ bm bm_lp:
 \tarm-none-eabi-objcopy -O binary BuildGCC/$(NAME)/GS_Audio_N6.elf BuildGCC/$(NAME)/GS_Audio_N6.bin
 """
 
-NETWORK = """
-lines = ['#include "ll_aton_version.h"', "#if LL_ATON_VERSION != 30", "#error Possible mismatch in ll_aton", "#endif"]
-(output / "network.c").write_text("\\n".join([*lines, "int network;", ""]), encoding="utf-8")
+NETWORK = """\
+#include "ll_aton_version.h"
+#if LL_ATON_VERSION != 30
+#error Possible mismatch in ll_aton library used
+#endif
+int network;
 """
 
 
@@ -179,8 +181,8 @@ lines = ['#include "ll_aton_version.h"', "#if LL_ATON_VERSION != 30", "#error Po
 @pytest.mark.skipif(MAKE is None, reason="there is no make")
 def test_a_real_build_by_the_makefile(tmp_path):
     """With GNU make and the real compiler: the network compiles with the runtime of its version alone."""
-    project, tools = make_project(tmp_path / "C project"), make_tools(tmp_path / "tools", version="3.0.0")
-    tools["stedgeai"].write_text(tools["stedgeai"].read_text(encoding="utf-8") + NETWORK, encoding="utf-8")
+    tools = make_tools(tmp_path / "tools", **{"network.c": NETWORK})
+    project = make_project(tmp_path / "C project")
     header = "Middlewares/ST/AI/Npu/ll_aton/ll_aton_version.h"
     write(tmp_path / "tools/STEdgeAI/installed" / header, "#define LL_ATON_VERSION 30\n")
     write(project / header, "#define LL_ATON_VERSION 22\n")
@@ -195,5 +197,3 @@ def test_a_real_build_by_the_makefile(tmp_path):
         deploy_stm32n6(run, write_static(tmp_path / "int8.onnx"))
     built = (project / GS / "BuildGCC/BM_LP/GS_Audio_N6.bin").read_bytes()
     assert len(built) > 100 and (tmp_path / "run/deployment/GS_Audio_N6_signed.bin").read_bytes() == b"STM2" + built
-    assert "LL_ATON_VERSION != 30" in (project / MODELS / "network.c").read_text(encoding="utf-8")
-    assert (project / CONF).is_file()

@@ -18,7 +18,15 @@ from sezoo.config.section import (
     TrueFalse,
 )
 
-__all__ = ["Benchmarking", "Board", "Deployment", "HardwareSetup", "STEdgeAI", "Tools"]
+__all__ = ["BUILD_NAMES", "Benchmarking", "Board", "Deployment", "HardwareSetup", "STEdgeAI", "Tools"]
+
+BUILD_NAMES = {
+    "N6 Audio Bare Metal": "BM",
+    "N6 Audio Bare Metal Low Power": "BM_LP",
+    "N6 Audio Thread X": "FREERTOS",
+    "N6 Audio Thread X Low Power": "FREERTOS_LP",
+}
+"""Build configurations of ST's audio project: the names before version 3.2 of the model zoo, and those since."""
 
 Board = Literal[
     "STM32N6570-DK",

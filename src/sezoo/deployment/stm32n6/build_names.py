@@ -1,4 +1,4 @@
-"""What `deployment.build_conf` may call the build configurations of ST's audio project: its names changed once."""
+"""The build configuration that `deployment.build_conf` names: ST's audio project has changed its names once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
+from sezoo.config.sections_board import BUILD_NAMES
 from sezoo.errors import UserError
 from sezoo.files import shown
 from sezoo.wording import nearest
@@ -13,14 +14,6 @@ from sezoo.wording import nearest
 __all__ = ["find_build_name"]
 
 log = logging.getLogger(__name__)
-
-SAME_BUILD = (
-    ("BM", "N6 Audio Bare Metal"),
-    ("BM_LP", "N6 Audio Bare Metal Low Power"),
-    ("FREERTOS", "N6 Audio Thread X"),
-    ("FREERTOS_LP", "N6 Audio Thread X Low Power"),
-)
-"""Names since version 3.2 of the model zoo, and those before. (The RTOS changed from ThreadX to FreeRTOS as well.)"""
 
 
 def find_build_name(wanted: str | None, names: Collection[str], conf: Path) -> str:
@@ -40,8 +33,8 @@ def find_build_name(wanted: str | None, names: Collection[str], conf: Path) -> s
         return next(iter(names))
     if wanted in names:
         return wanted
-    other = next((name for same in SAME_BUILD if wanted in same for name in same if name in names), None)
-    if other is not None:
+    other = (BUILD_NAMES | {new: old for old, new in BUILD_NAMES.items()}).get(wanted)
+    if other in names:
         log.warning("deployment.build_conf: '%s' is called '%s' in %s, which is built", wanted, other, shown(conf))
         return other
     near = nearest(wanted, names)

@@ -120,7 +120,9 @@ def _check_input(model: onnx.ModelProto, name: str, path: Path) -> None:
                 f"as int8: {advice}"
             )
         if scale is None or scale.size != 1:
-            raise UserError(f"{path}: the input '{name}' has a scale for each channel; the board has one: {advice}")
+            raise UserError(
+                f"{path}: the input '{name}' is not rounded by one constant scale, as the board does: {advice}"
+            )
         quantizers.add((scale.item(), zero.item()))
     if len(quantizers) > 1:
         raise UserError(
