@@ -189,8 +189,7 @@ def test_attributes_that_crash_runtimes(saved, name, value):
 
 def test_a_pointer_of_git_lfs(saved):
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n"
-    words = " is a pointer of Git LFS and not the model itself: fetch it with git lfs pull"
-    assert refusal(saved(pointer)) == words
+    assert refusal(saved(pointer)).startswith("it is a Git LFS pointer, not the file itself")
 
 
 # -- graphs -------------------------------------------------------------------------------------------

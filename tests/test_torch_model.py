@@ -373,17 +373,18 @@ def test_another_order_of_the_same_shapes_is_no_match(path):
         ),
         (
             {"n_blocks": 2},
-            "0 of its 28 tensors missing, 28 unexpected (net.2.c.weight, net.2.c.bias, net.2.bn.weight, ...); the "
-            "file has 4 residual layers, model_specific.n_blocks x num_layers makes 2",
+            "0 of its 28 tensors missing, 28 unexpected (net.2.c.weight, net.2.c.bias, net.2.bn.weight and 25 more); "
+            "the file has 4 residual layers, model_specific.n_blocks x num_layers makes 2",
         ),
         (
             {"num_layers": 1},
-            "14 of its 28 tensors missing (net.1.c.weight, net.1.c.bias, net.1.bn.weight, ...), 0 unexpected; the "
-            "file has 1 residual layer, model_specific.n_blocks x num_layers makes 2",
+            "14 of its 28 tensors missing (net.1.c.weight, net.1.c.bias, net.1.bn.weight and 11 more), 0 unexpected; "
+            "the file has 1 residual layer, model_specific.n_blocks x num_layers makes 2",
         ),
         (
             {"layer_activation": "prelu"},
-            "0 of its 28 tensors missing, 4 unexpected (net.0.act.weight, net.0.ds.act.weight, net.1.act.weight, ...)",
+            "0 of its 28 tensors missing, 4 unexpected (net.0.act.weight, net.0.ds.act.weight, net.1.act.weight "
+            "and 1 more)",
         ),
     ],
 )
@@ -401,7 +402,7 @@ def test_other_names_and_other_shapes(path):
     torch.save({"a": torch.zeros(1), "b": torch.zeros(1)}, path)
     assert error_of(load_weights, network_of(), path) == (
         f"{path} does not fit the network: 28 of its 28 tensors missing (net.0.c.weight, net.0.c.bias, "
-        "net.0.bn.weight, ...), 2 unexpected (a, b)"
+        "net.0.bn.weight and 25 more), 2 unexpected (a, b)"
     )
 
 

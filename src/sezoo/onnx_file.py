@@ -8,6 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from sezoo.errors import UserError
+from sezoo.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.onnx_checks import check_declarations, check_tensors, holds_external_data
 from sezoo.onnx_sound_graph import with_sound_graph
 
@@ -17,8 +18,6 @@ QUANTIZED_OPERATORS = {
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
     *("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QLinearAdd", "QGemm"),
 }
-
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 MAX_BYTES = 2**31
 """Of a file: protobuf reads no more. Larger weights are in files of their own."""
@@ -38,11 +37,11 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path} has {path.stat().st_size / 2**30:.1f} GiB; ONNX files end at 2 GiB")
     try:
+        if is_lfs_pointer(path):
+            raise UserError(f"{path}: {LFS_POINTER}")
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if content.startswith(LFS_POINTER):
-        raise UserError(f"{path} is a pointer of Git LFS and not the model itself: fetch it with git lfs pull")
     try:
         model = onnx.load_from_string(content, format="protobuf")
         check_declarations(model, path)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import re
-import warnings
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +12,8 @@ from torch import nn
 
 from sezoo.architectures.stft_tcnn import WEIGHT_AXES, StftTcnn
 from sezoo.errors import UserError
+from sezoo.foreign_text import short_list
+from sezoo.torch_file import check_tensors, read_torch_file
 from sezoo.wording import counted
 
 __all__ = ["load_weights"]
@@ -84,22 +83,9 @@ def _state_dict(path: Path) -> StateDict:
 def _read(path: Path) -> object:
     if not path.is_file():
         raise UserError(f"there is no file {path} with torch weights")
-    try:
-        content = io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of TorchScript, which is an error here
-            return torch.load(content, map_location="cpu", weights_only=True)
-    except Exception as error:  # torn files raise nearly anything
-        kind = re.search(r"GLOBAL ([\w.]+) w(?:as|hose)|(TorchScript)", str(error))
-        if kind:
-            raise UserError(
-                f"{path} holds more than tensors ({kind[1] or kind[2]}), which is not read because it can run code; "
-                "save the weights alone: torch.save(network.state_dict(), path)"
-            ) from error
-        raise UserError(f"{path} is not a file of torch.save (or is damaged): it cannot be read") from error
+    content = read_torch_file(path)
+    check_tensors(content, path)
+    return content
 
 
 def _without_prefix(found: StateDict, wanted: StateDict) -> StateDict:
@@ -159,10 +145,9 @@ def _in_order(network: nn.Module, found: StateDict, wanted: StateDict, path: Pat
 
 
 def _first(names: Iterable[str]) -> str:
-    """` (a, b, c, ...)`: the first few names."""
+    """` (a, b, c and 9 more)`: the first few names."""
     names = list(names)
-    shown = [*names[:SHOWN], "..."] if len(names) > SHOWN else names
-    return f" ({', '.join(shown)})" if names else ""
+    return f" ({short_list(names, SHOWN)})" if names else ""
 
 
 def _layers_hint(network: nn.Module, found: StateDict) -> str:

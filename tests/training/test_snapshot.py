@@ -50,7 +50,7 @@ def test_a_torn_snapshot_is_one_clear_error(snapshot, tmp_path):
     whole = path.read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 100):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"training\.snapshot_path: .*s\.pth is no snapshot, or a torn one"):
+        with pytest.raises(UserError, match=r"training\.snapshot_path: .*s\.pth is not a file of torch\.save "):
             load_snapshot(path, SETTINGS)
 
 
@@ -63,7 +63,7 @@ def test_other_files_are_no_snapshots(content, tmp_path):
 
 def test_nothing_is_unpickled(tmp_path):
     torch.save({"format": 1, "object": np.random.default_rng(0)}, tmp_path / "s.pth")
-    with pytest.raises(UserError, match="no snapshot"):
+    with pytest.raises(UserError, match="holds more than tensors"):
         load_snapshot(tmp_path / "s.pth", SETTINGS)
 
 
@@ -78,3 +78,24 @@ def test_another_training_is_told_by_its_settings(snapshot, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match=r"training\.snapshot_path: there is no file"):
         load_snapshot(tmp_path / "s.pth", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"network": 3}, "'network' is int, not a mapping"),
+        ({"settings": None}, "'settings' is NoneType, not a mapping"),
+        ({"schedule": "cosine"}, "'schedule' is str, not a mapping"),
+        ({"epoch": "7"}, "'epoch' is '7', not a number of epochs"),
+        ({"epoch": -1}, "'epoch' is -1, not a number of epochs"),
+        ({"history": {"epoch": 1}}, "'history' is not a list of rows"),
+        ({"history": [{"pesq": 1.0}]}, "'history' is not a list of rows"),
+        ({"best": {"epoch": 1}}, "'best' lacks the epoch, the value or the network"),
+        ({"random_states": {"cpu": 1, "cuda": []}}, "'random_states' lacks those of torch's generators"),
+    ],
+)
+def test_entries_of_wrong_types(snapshot, tmp_path, changes, words):
+    save_snapshot(dataclasses.replace(snapshot, **changes), tmp_path / "s.pth")
+    with pytest.raises(UserError) as caught:
+        load_snapshot(tmp_path / "s.pth", SETTINGS)
+    assert str(caught.value).endswith(f"is no snapshot of sezoo's training, or a damaged one: {words}")

@@ -41,7 +41,7 @@ class History:
 
     def save(self, path: Path) -> None:
         """Write all rows as CSV; a metric that could not be measured is empty. The same rows give the same bytes."""
-        write_csv(path, COLUMNS, [[row[column] for column in COLUMNS] for row in self.rows])
+        write_csv(path, COLUMNS, [[row.get(column) for column in COLUMNS] for row in self.rows])
 
 
 def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row = MappingProxyType({})) -> None:
@@ -56,7 +56,7 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
     figure = Figure(figsize=(12, 6), dpi=110, layout="constrained")
     epochs = [row["epoch"] for row in history.rows]
     for ax, column in zip(figure.subplots(2, 4).flat, COLUMNS[1:], strict=False):
-        values = [float("nan") if row[column] is None else row[column] for row in history.rows]
+        values = [float("nan") if row.get(column) is None else row[column] for row in history.rows]
         ax.plot(epochs, values, color="#1f6feb", marker="o" if len(epochs) < 20 else None, markersize=4)
         if best_epoch is not None:
             ax.axvline(best_epoch, color="#d1622b", linewidth=1)

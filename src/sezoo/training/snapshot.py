@@ -12,6 +12,7 @@ import torch
 
 from sezoo.errors import UserError
 from sezoo.files import written_aside
+from sezoo.torch_file import check_tensors, read_torch_file
 
 __all__ = ["Snapshot", "changed", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
 
@@ -80,6 +81,31 @@ def changed(known: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [name for name, value in now.items() if name in known and known[name] != value]
 
 
+MAPPINGS = ("settings", "network", "optimizer", "best", "random_states", "data")
+OPTIONAL_MAPPINGS = ("schedule", "average")
+
+
+def _of_wrong_type(snapshot: Snapshot) -> str | None:
+    """What is of another type than `save_snapshot` writes; None if nothing is."""
+    for name in (*MAPPINGS, *OPTIONAL_MAPPINGS):
+        value = getattr(snapshot, name)
+        if not isinstance(value, dict) and not (value is None and name in OPTIONAL_MAPPINGS):
+            return f"'{name}' is {type(value).__name__}, not a mapping"
+    if type(snapshot.epoch) is not int or snapshot.epoch < 0:
+        return f"'epoch' is {snapshot.epoch!r}, not a number of epochs"
+    if not isinstance(snapshot.history, list) or not all(
+        isinstance(row, dict) and "epoch" in row for row in snapshot.history
+    ):
+        return "'history' is not a list of rows"
+    if not {"epoch", "value", "network"} <= snapshot.best.keys() or not isinstance(snapshot.best["network"], dict):
+        return "'best' lacks the epoch, the value or the network"
+    if not {"cpu", "cuda"} <= snapshot.random_states.keys() or not isinstance(
+        snapshot.random_states["cpu"], torch.Tensor
+    ):
+        return "'random_states' lacks those of torch's generators"
+    return None
+
+
 def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
     """Read a snapshot of a training with the same settings.
 
@@ -91,15 +117,18 @@ def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
     if not path.is_file():
         raise UserError(f"{key}: there is no file {path}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torn files raise nearly anything
-        raise UserError(f"{key}: {path} is no snapshot, or a torn one; take an earlier one") from error
+        content = read_torch_file(path)
+        check_tensors(content, path)
+    except UserError as error:
+        raise UserError(f"{key}: {error}; take an earlier snapshot") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise UserError(f"{key}: {path} is no snapshot of sezoo's training (weights go to model.state_dict_path)")
     try:
         snapshot = Snapshot(**content)
     except TypeError as error:
         raise UserError(f"{key}: {path} is no snapshot of sezoo's training: {error}") from error
+    if wrong := _of_wrong_type(snapshot):
+        raise UserError(f"{key}: {path} is no snapshot of sezoo's training, or a damaged one: {wrong}")
     known = snapshot.settings
     if other := changed(known, settings):
         name = other[0]

@@ -148,10 +148,10 @@ class Trainer:
                 self.schedule.load_state_dict(snapshot.schedule)
             if self.average is not None:
                 self.average.load_state_dict(snapshot.average)
-        except (RuntimeError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
+            set_random_states(snapshot.random_states)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"training.snapshot_path: it does not fit this configuration: {reason}") from error
-        set_random_states(snapshot.random_states)
         self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
         self.history = History(snapshot.history)
         log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
