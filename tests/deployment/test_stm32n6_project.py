@@ -358,12 +358,24 @@ def test_a_folder_that_cannot_be_copied_changes_nothing(project, tmp_path):
     before = contents(project)
     new = {project / MODELS / "network.c": write(tmp_path / "new", "new"), project / "b/c": tmp_path / "none"}
     with (
-        pytest.raises(UserError, match=r"^cannot write .*none: "),
+        pytest.raises(UserError, match=r"^cannot change the C project: .*none: "),
         changed_project(project, new, project / "out", tmp_path / "kept"),
     ):
         pytest.fail("nothing may be done with half of the files")
     assert contents(project) == before and not (project / "b").exists()
     assert not [path for path in project.iterdir() if path.name.startswith(".")]
+
+
+def test_a_runtime_that_cannot_be_read(project, tmp_path):
+    before, runtime = contents(project), tmp_path / "runtime"
+    try:
+        write(runtime / "good.h", "").with_name("lost.h").symlink_to(tmp_path / "none")
+    except OSError:
+        pytest.skip("links are not allowed here")
+    change = changed_project(project, {project / RUNTIME_FOLDERS[1]: runtime}, project / "out", tmp_path / "kept")
+    with pytest.raises(UserError, match=r"^cannot copy .*lost\.h to "), change:
+        pytest.fail("nothing may be done with half of the files")
+    assert contents(project) == before
 
 
 # -- the document ---------------------------------------------------------------------------------------------------

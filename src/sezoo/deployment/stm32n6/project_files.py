@@ -44,8 +44,11 @@ def changed_project(project: Path, new: Mapping[Path, Path], output: Path, keep_
         try:
             change.set_aside(output)
             replaced = [target for target, source in new.items() if change.put(source, target)]
+        except shutil.Error as error:  # of a folder: a list of what could not be copied, where to, and why
+            source, target, reason = error.args[0][0]
+            raise UserError(f"cannot copy {source} to {target}: {reason}") from error
         except OSError as error:
-            raise UserError(f"cannot write {error.filename or project}: {reason_of(error)}") from error
+            raise UserError(f"cannot change the C project: {error.filename or project}: {reason_of(error)}") from error
         yield replaced
     except BaseException:
         change.undo()
