@@ -1,27 +1,14 @@
 import librosa
 import numpy as np
 import pytest
-import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sezoo.errors import UserError
-from sezoo.spectrum import COSINE_WINDOWS, Stft, window_by_name
+from sezoo.spectrum import Stft
 
 
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("name", [*COSINE_WINDOWS, "nuttall", "bartlett"])
-@pytest.mark.parametrize("length", [2, 400, 401])
-def test_windows_are_scipys(name, length):
-    np.testing.assert_allclose(window_by_name(name, length), scipy.signal.get_window(name, length), atol=1e-15)
-
-
-def test_unknown_window_is_named():
-    with pytest.raises(UserError, match="'hanning2'"):
-        window_by_name("hanning2", 400)
 
 
 settings_of_a_transform = st.tuples(

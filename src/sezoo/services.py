@@ -152,6 +152,10 @@ def run_services(config: Config, folder: Path) -> None:
 
         start_early(config.evaluation.metrics or ("pesq", "stoi"))
     with open_run(config, folder) as run:
+        if set(letters) - {"b"}:
+            from sezoo.spectrum import stft_of, tell_overlap
+
+            tell_overlap(stft_of(config.preprocessing))
         for index, letter in enumerate(letters[1:], 1):
             SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
         for letter in letters:

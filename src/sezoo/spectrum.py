@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,47 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.errors import UserError
+from sezoo.stft_window import Window, overlap_weight, window_values
 
 if TYPE_CHECKING:
     from sezoo.config.sections import Preprocessing
 
-__all__ = ["Stft", "overlap_add", "stft_of", "window_by_name"]
+__all__ = ["Stft", "overlap_add", "stft_of", "tell_overlap"]
 
-COSINE_WINDOWS = {
-    "hann": (0.5, 0.5),
-    "hamming": (0.54, 0.46),
-    "blackman": (0.42, 0.5, 0.08),
-    "boxcar": (1.0,),
-    "ones": (1.0,),
-}
-"""Coefficients a_k of sum_k (-1)^k a_k cos(2 pi k n / N): the usual windows without scipy's slow import."""
+log = logging.getLogger(__name__)
+
+LEAST_WEIGHT = 1e-6
+"""Of the squared windows' sum, relative to its largest value: below it what a network does is amplified 1,000 times."""
 
 FRAMES_A_CALL = 64
 """So many frames stay in the processor's cache: the transform is three times as fast as on all at once."""
-
-
-def window_by_name(name: str, length: int) -> np.ndarray:
-    """A periodic ("fftbins") window, as ``scipy.signal.get_window(name, length)``.
-
-    Returns
-    -------
-    window : (length,) float64
-
-    Raises
-    ------
-    UserError : a name that scipy does not know.
-    """
-    if name in COSINE_WINDOWS:
-        phase = 2 * np.pi * np.arange(length) / length
-        return sum((-1) ** k * a * np.cos(k * phase) for k, a in enumerate(COSINE_WINDOWS[name]))
-    from scipy.signal import get_window  # takes a second to import: only for the unusual windows
-
-    try:
-        return get_window(name, length)
-    except ValueError as error:
-        raise UserError(
-            f"preprocessing.window: {name!r} is no window that scipy.signal.get_window knows by its name alone"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -62,7 +36,7 @@ class Stft:
     n_fft : length of the transform, in samples.
     hop_length : from frame to frame, in samples.
     win_length : of the window, in samples; it is padded with zeros on both sides to `n_fft`.
-    window : name of the (periodic) window.
+    window : name of the (periodic) window, a file of its values, or its values; see `sezoo.stft_window`.
     center : frame t is centred at sample ``t * hop_length``; the wave is padded with ``n_fft // 2`` zeros.
     power : the magnitude that a model sees is ``abs(spectrum) ** power``.
     """
@@ -70,7 +44,7 @@ class Stft:
     n_fft: int = 512
     hop_length: int = 160
     win_length: int = 400
-    window: str = "hann"
+    window: Window = "hann"
     center: bool = True
     power: float = 1.0
 
@@ -84,7 +58,7 @@ class Stft:
         """The window in the middle of `n_fft` samples: (n_fft,) float32."""
         left = (self.n_fft - self.win_length) // 2
         padded = np.zeros(self.n_fft, np.float32)
-        padded[left : left + self.win_length] = window_by_name(self.window, self.win_length)
+        padded[left : left + self.win_length] = window_values(self.window, self.win_length)
         return padded
 
     @property
@@ -195,8 +169,13 @@ def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
 
 
 def stft_of(preprocessing: Preprocessing) -> Stft:
-    """The transform that the `preprocessing` section describes."""
-    return Stft(
+    """The transform that the `preprocessing` section describes.
+
+    Raises
+    ------
+    UserError : a window that is none; frames that overlap so little that the transform has no inverse.
+    """
+    stft = Stft(
         n_fft=preprocessing.n_fft,
         hop_length=preprocessing.hop_length,
         win_length=preprocessing.win_length,
@@ -204,3 +183,20 @@ def stft_of(preprocessing: Preprocessing) -> Stft:
         center=preprocessing.center,
         power=preprocessing.power,
     )
+    weight = overlap_weight(stft.padded_window, stft.hop_length)
+    if weight.min() < LEAST_WEIGHT * weight.max():
+        raise UserError(
+            f"preprocessing.hop_length: found {stft.hop_length}; with this window of {stft.win_length} samples frames "
+            f"overlap so little that some samples cannot be had back: {stft.win_length // 2} or less is usual"
+        )
+    return stft
+
+
+def tell_overlap(stft: Stft) -> None:
+    """Say in the log where frames overlap so little that a mask's steps from frame to frame are heard."""
+    if 4 * stft.hop_length > 3 * stft.win_length:
+        log.warning(
+            "preprocessing.hop_length: %d of a window of %d samples: frames hardly overlap, and the mask's steps from "
+            "one to the next are heard; half of the window or less is usual",
+            stft.hop_length, stft.win_length,
+        )  # fmt: skip

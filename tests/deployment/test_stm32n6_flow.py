@@ -11,7 +11,7 @@ import pytest
 
 from sezoo.deployment.stm32n6.deploy import check_stm32n6
 from sezoo.errors import UserError
-from sezoo.spectrum import window_by_name
+from sezoo.stft_window import window_values
 from stm32n6_stand_ins import (
     CONF,
     DPU,
@@ -136,7 +136,7 @@ def test_the_tables_hold_the_window(tmp_path, project, model):
     source = (project / DPU / "user_mel_tables.c").read_text(encoding="utf-8")
     table = re.search(r"user_win\[50\] = \{(.*)\};", source, re.DOTALL)[1]
     values = np.array([np.float32(text.strip().rstrip("F")) for text in table.split(",")])
-    np.testing.assert_array_equal(values, window_by_name("hamming", 50).astype(np.float32))
+    np.testing.assert_array_equal(values, window_values("hamming", 50).astype(np.float32))
 
 
 def test_tools_of_the_environment_and_a_project_of_the_older_form(tmp_path, project, model, monkeypatch, caplog):

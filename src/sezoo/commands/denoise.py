@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sezoo.commands.names import PLAYS
 from sezoo.commands.output import print_json, save_config
-from sezoo.commands.overrides import settings_of
+from sezoo.commands.overrides import is_path, settings_of
 from sezoo.commands.parser import Parser, add_json, add_save_config, add_spectrum, setting, spectrum_of
 from sezoo.errors import UserError
 
@@ -43,7 +43,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Denoise what the words name."""
-    overrides = [word for word in options.inputs if "=" in word and not Path(word).exists()]
+    overrides = [word for word in options.inputs if "=" in word and not is_path(word)]
     paths = [Path(word) for word in options.inputs if word not in overrides]
     more = settings_of(overrides, otherwise="there is no such file, and ")
     if options.save_config is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sezoo.commands.names import METRICS, PLAYS
 from sezoo.commands.output import PAGE, print_json, print_results, save_config
-from sezoo.commands.overrides import is_override, settings_of
+from sezoo.commands.overrides import is_override, is_path, settings_of
 from sezoo.commands.parser import (
     Parser,
     add_json,
@@ -71,7 +71,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Score, the tables on the way."""
-    overrides = [word for word in options.models if is_override(word) and not Path(word).exists()]
+    overrides = [word for word in options.models if is_override(word) and not is_path(word)]
     models = [Path(word) for word in options.models if word not in overrides]
     if not models:
         raise UserError("no model: name an ONNX file, or several")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sezoo.errors import UserError
 
-__all__ = ["is_override", "settings_of"]
+__all__ = ["is_override", "is_path", "settings_of"]
 
 OVERRIDE = re.compile(r"(?P<key>\w+(\.\w+)+)=(?P<value>.*)", re.DOTALL)
 
@@ -16,6 +17,14 @@ OVERRIDE = re.compile(r"(?P<key>\w+(\.\w+)+)=(?P<value>.*)", re.DOTALL)
 def is_override(word: str) -> bool:
     """Whether a word looks like a setting."""
     return OVERRIDE.fullmatch(word) is not None
+
+
+def is_path(word: str) -> bool:
+    """Whether there is a file or folder of that name; a word may be longer than any name."""
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:

@@ -39,6 +39,7 @@ __all__ = [
     "ThreeCounts",
     "TrueFalse",
     "Whole",
+    "WindowChoice",
     "allowed",
     "choices",
 ]
@@ -116,6 +117,18 @@ def _three_counts(value: Any) -> tuple[int, int, int]:
     return counts
 
 
+def _window(value: Any) -> str | tuple[float, ...]:
+    value = literal(value)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if not isinstance(value, list | tuple):
+        raise ValueError
+    values = [number(each) for each in value]
+    if not values or not all(isinstance(each, int | float) and math.isfinite(each) for each in values):
+        raise ValueError
+    return tuple(float(each) for each in values)
+
+
 def _sample_count(value: Any) -> int | float:
     value = number(value)
     whole = isinstance(value, int) and value >= 1
@@ -159,6 +172,11 @@ HeldOutCount = Annotated[  # holding out all clips would leave nothing to train 
     int | float,
     PlainValidator(_sample_count),
     Allowed("a number of clips (1 or more) or a fraction between 0 and 1"),
+]
+WindowChoice = Annotated[
+    str | tuple[float, ...],
+    PlainValidator(_window),
+    Allowed("a name, a file of numbers (.npy, .txt, .csv), or a list of win_length numbers"),
 ]
 TrueFalse = Annotated[bool, Allowed("True, False")]
 Text = Annotated[str, BeforeValidator(_text), Allowed("text")]

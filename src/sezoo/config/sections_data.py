@@ -20,6 +20,7 @@ from sezoo.config.section import (
     Text,
     ThreeCounts,
     TrueFalse,
+    WindowChoice,
 )
 from sezoo.config.values import literal, number
 
@@ -190,7 +191,11 @@ class Preprocessing(Section):
     n_fft: AtLeast1 = Field(512, description="Length of the Fourier transform, in samples.")
     hop_length: AtLeast1 = Field(160, description="Step from frame to frame, in samples; win_length at most.")
     win_length: AtLeast1 = Field(400, description="Length of the window, in samples; n_fft at most.")
-    window: Text = Field("hann", description="Name of the (periodic) window.")
+    window: WindowChoice = Field(
+        "hann",
+        description="Window: name of a periodic one (scipy.signal.get_window), sqrt_hann and the like, a file of "
+        "win_length numbers, or a list of them.",
+    )
     center: TrueFalse = Field(True, description="Pad the clip so that frame t is centred on sample t * hop_length.")
     power: Positive = Field(1.0, description="Exponent of the magnitude that the network sees.")
 
@@ -201,6 +206,11 @@ class Preprocessing(Section):
             if length > most:
                 default = "" if key in self.model_fields_set else " (the default)"
                 raise ValueError(f"{key}: found {length}{default}; allowed: at most {limit}, which is {most}")
+        if isinstance(self.window, tuple) and len(self.window) != self.win_length:
+            raise ValueError(
+                f"window: found a list of {len(self.window)} numbers; allowed: win_length of them, which is "
+                f"{self.win_length}"
+            )
         return self
 
 

@@ -18,6 +18,7 @@ from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
 from sezoo.mask_model import MaskFunction
 from sezoo.spectrum import Stft, overlap_add
+from sezoo.stft_window import overlap_weight
 
 __all__ = [
     "BoardStream",
@@ -75,6 +76,12 @@ def board_problem(stft: Stft) -> str | None:
         return (
             f"preprocessing.win_length: found {stft.win_length}; the board's overlap-add needs more than a third of "
             f"n_fft ({stft.n_fft})"
+        )
+    padding = (stft.n_fft - stft.win_length) // 2
+    if overlap_weight(stft.padded_window[padding : stft.win_length], stft.hop_length).min() <= 0:
+        return (
+            f"preprocessing.hop_length: found {stft.hop_length}; the board leaves out the last {padding} samples of a "
+            "window, and frames overlap too little to have them from others"
         )
     return None
 

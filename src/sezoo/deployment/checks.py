@@ -8,7 +8,7 @@ from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Deployment
 from sezoo.denoise.board import board_problem
 from sezoo.errors import UserError
-from sezoo.spectrum import stft_of, window_by_name
+from sezoo.spectrum import stft_of
 
 __all__ = ["check_frames", "check_transform", "needed_frames"]
 
@@ -34,7 +34,6 @@ def check_transform(config: Config) -> None:
         )
     if (problem := board_problem(stft_of(spectrum))) is not None:
         raise UserError(problem)
-    window_by_name(spectrum.window, spectrum.win_length)
     if "q" in steps(config.operation_mode):
         made = config.quantization.static_sequence_length
         if made != needed_frames(config.deployment):

@@ -11,6 +11,7 @@ from sezoo.files import reason_of
 from sezoo.prediction.service import predict_targets
 from sezoo.prediction.targets import Target, check_free, container_of, recordings_in, targets_for
 from sezoo.run import Run
+from sezoo.spectrum import stft_of, tell_overlap
 from sezoo.tracking import Trackers
 
 __all__ = ["denoise_recordings"]
@@ -50,7 +51,9 @@ def denoise_recordings(
         targets = _targets(sources, output, format, overwrite)
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise UserError(f"-o: {output} cannot be used: {reason_of(error)}") from error
-    return predict_targets(Run(config(), Path(), Trackers()), targets)
+    built = config()
+    tell_overlap(stft_of(built.preprocessing))
+    return predict_targets(Run(built, Path(), Trackers()), targets)
 
 
 def _targets(sources: list[Path], output: Path, format: str | None, overwrite: bool) -> list[Target]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from sezoo.errors import UserError
 from sezoo.listening import FOLDER, MASKS, ListenedClip
 from sezoo.report.blocks import Player, PlayerImage, PlayerVersion
 from sezoo.report.evaluation_facts import facts_of_metric
@@ -18,6 +19,7 @@ from sezoo.report.images import mask_error_image, mask_image, spectrogram_image
 from sezoo.report.sound import flac_uri, seconds_that_fit
 from sezoo.report.words import signed
 from sezoo.spectrum import Stft
+from sezoo.stft_window import window_values
 
 __all__ = ["HOW_TO_LISTEN", "Sound", "clip_masks", "listened_players", "read_sound", "sound_player", "stft_of_run"]
 
@@ -47,8 +49,15 @@ class Sound:
 def stft_of_run(facts: RunFacts) -> Stft:
     """The transform of the run, for its spectrograms."""
     settings = facts.setting("preprocessing") or {}
-    names = ("n_fft", "hop_length", "win_length", "window")
-    return Stft(**{name: settings[name] for name in names if name in settings})
+    names = ("n_fft", "hop_length", "win_length")
+    stft = Stft(**{name: settings[name] for name in names if name in settings})
+    window = settings.get("window", stft.window)
+    window = tuple(window) if isinstance(window, list) else window
+    try:
+        window_values(window, stft.win_length)
+    except UserError:  # a file that is gone: a picture can do with the usual one
+        return stft
+    return replace(stft, window=window)
 
 
 def read_sound(path: Path, name: str, label: str, scores: str = "") -> Sound:

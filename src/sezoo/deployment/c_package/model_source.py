@@ -17,6 +17,7 @@ from sezoo.deployment.c_package.arrays import (
 from sezoo.deployment.c_package.program import LANES, Program, depth_of, magnitude_row
 from sezoo.deployment.c_package.prologue_source import prologue_source
 from sezoo.deployment.integer_graph import Conv, Elementwise, Lookup, Operator, Tensor, padded
+from sezoo.stft_window import window_label
 
 __all__ = ["model_header", "model_source"]
 
@@ -53,7 +54,7 @@ def _transform_tables(program: Program) -> Iterator[str]:
     n_fft, half = stft.n_fft, stft.n_fft // 2
     left = (n_fft - stft.win_length) // 2
     window = stft.padded_window[left : left + stft.win_length]
-    yield c_array("window", window, comment=f"{stft.window} window of {stft.win_length} samples")
+    yield c_array("window", window, comment=f"{window_label(stft.window)} window of {stft.win_length} samples")
     cosine = np.cos(2 * np.pi * np.arange(n_fft) / n_fft).astype(np.float32)
     yield c_array("cosine", cosine, comment="cos(2 pi t / n_fft)")
     bits = half.bit_length() - 1

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from sezoo.config.sections import Config
-from sezoo.spectrum import window_by_name
+from sezoo.stft_window import window_label, window_values
 
 __all__ = ["CONFIG_HEADER", "HEADERS", "TABLES_HEADER", "TABLES_SOURCE", "header_texts"]
 
@@ -27,12 +27,13 @@ def header_texts(config: Config, model_name: str) -> dict[str, str]:
     model_name : what the board calls the model; characters that C or a small display may not know become `_`.
     """
     spectrum = config.preprocessing
-    window = window_by_name(spectrum.window, spectrum.win_length).astype(np.float32)
+    window = window_values(spectrum.window, spectrum.win_length).astype(np.float32)
+    label = window_label(spectrum.window)
     declaration = f"extern const PREPROC_FLOAT_T user_win[{len(window)}];\n"
     return {
         CONFIG_HEADER: _guarded("AI_MODEL_CONFIG_H", _model_config(config, model_name)),
         TABLES_HEADER: _guarded("USER_MEL_TABLES_H", f'#include "preproc_dpu.h"\n\n{declaration}'),
-        TABLES_SOURCE: f'{WRITTEN_BY}\n#include "{TABLES_HEADER}"\n\n{_window_table(spectrum.window, window)}',
+        TABLES_SOURCE: f'{WRITTEN_BY}\n#include "{TABLES_HEADER}"\n\n{_window_table(label, window)}',
     }
 
 
