@@ -5,7 +5,7 @@ import numpy as np
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.integer_graph import Conv, Elementwise, FloatStep, IntegerGraph, Lookup, Rearrange, Tensor
-from sezoo.deployment.stream_plan import stream_plan
+from sezoo.deployment.stream_plan import frames_behind_a_mask, stream_plan
 
 F = np.float32
 RATE = 16000
@@ -199,9 +199,15 @@ def magnitudes(program, calls, seed=0):
     return [(random.gamma(0.5, 1.0, shape) * (random.random(shape) < 0.9)).astype(F) for _ in range(calls)]
 
 
-def write_tiny_package(program, folder, *, calls=4, seed=0, input_gain=False, silence_threshold=None):
-    """The package of a program, with vectors of random magnitudes."""
+def calls_that_check(program):
+    """So many that a stream's masks depend on the magnitudes alone at last, for 8 frames or more."""
+    behind = frames_behind_a_mask(program.graph) if program.engine.is_stream else 0
+    return max(4, -(-(behind + 8) // program.engine.new))
+
+
+def write_tiny_package(program, folder, *, calls=None, seed=0, input_gain=False, silence_threshold=None):
+    """The package of a program, with vectors of random magnitudes that show whether a build is wrong."""
     folder.mkdir(parents=True)
     settings = PackageSettings(RATE, input_gain, silence_threshold)
-    write_package(program, settings, magnitudes(program, calls, seed), folder)
+    assert write_package(program, settings, magnitudes(program, calls or calls_that_check(program), seed), folder) > 0
     return folder

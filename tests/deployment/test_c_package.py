@@ -7,18 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
 from sezoo.audio import write_clip
 from sezoo.denoise.board import from_int16, to_int16
 from sezoo.denoise.plays import Board
-from sezoo.deployment.c_package.package import MAGNITUDES, MASKS
+from sezoo.deployment.c_package.vectors import (
+    MAGNITUDES,
+    MASKS,
+    masks_that_check,
+    vector_calls,
+    vector_masks,
+    write_vectors,
+)
 from sezoo.deployment.integer_graph import FloatStep
 from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.stream_plan import frames_behind_a_mask
 from sezoo.spectrum import Stft
-from tiny_graphs import RATE, Builder, program_of, random_graph, write_tiny_package
+from tiny_graphs import RATE, Builder, calls_that_check, magnitudes, program_of, random_graph, write_tiny_package
 
 # Compiling is what takes the time: a failing example is told as it was found, not made smaller.
 some_examples = settings(max_examples=10, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
@@ -85,6 +93,8 @@ def test_masks_are_those_of_the_reference_bit_by_bit(
 ):
     graph = random_graph(seed, stft.bins, new + 2 * (lookahead or 0), operators=operators, bits=bits)
     program = program_of(graph, stft, new, lookahead)
+    calls = magnitudes(program, calls_that_check(program), seed)
+    assume(masks_that_check(program, vector_masks(program, calls)))  # some of these networks saturate
     package = write_tiny_package(program, tmp_path_factory.mktemp("random") / "p", seed=seed)
     assert check(package, objects) == (0, "all masks are equal\n")
 
@@ -98,6 +108,12 @@ def test_one_channel_one_frame_a_call(tmp_path, objects, lookahead):
     assert program.engine.lookahead == 0
     package = write_tiny_package(program, tmp_path / "p", calls=7)
     assert check(package, objects) == (0, "all masks are equal\n")
+    silence = [np.zeros((9, 1), np.float32)] * 7
+    masks = vector_masks(program, silence)
+    assert masks_that_check(program, masks) == 0
+    write_vectors(silence, masks, package / "test_vectors")
+    said = "all masks of masks.f32 are the same: nothing was checked\n"
+    assert ran(package / "check_vectors", folder=package / "test_vectors") == (1, said)
 
 
 def test_a_stream_that_keeps_rows_of_16_bits(tmp_path, objects):
@@ -149,6 +165,24 @@ def test_vectors_that_are_altered_are_noticed(package, objects, tmp_path):
     (tmp_path / MAGNITUDES).write_bytes(b"")
     assert ran(program, tmp_path / MAGNITUDES, MASKS, folder=vectors) == (1, "magnitudes.f32 is empty\n")
     assert ran(program, folder=tmp_path / "..")[0] == 2
+
+
+@pytest.mark.parametrize("new, lookahead", [(1, None), (6, None), (2, 1)], ids=["frame", "stream", "patch"])
+def test_wrong_magnitudes_are_noticed(tmp_path, objects, new, lookahead):
+    """However few frames a call has: the vectors are longer than what a stream waits for and keeps."""
+    graph = random_graph(15, 33, new + 2 * (lookahead or 0))
+    program = program_of(graph, Stft(64, 20, 50), new, lookahead)
+    if new == 1:
+        assert frames_behind_a_mask(graph) > 3 and program.engine.lookahead  # 3 calls would be too few
+    wave = speech_like(4000)
+    package = write_tiny_package(program, tmp_path / "p")
+    calls = vector_calls(program, wave)
+    write_vectors(calls, vector_masks(program, calls), package / "test_vectors")
+    check_vectors = built(package, "check_vectors", objects)
+    assert ran(check_vectors, folder=package / "test_vectors") == (0, "all masks are equal\n")
+    wrong = np.random.default_rng(1).gamma(0.5, 1.0, (len(calls) * program.engine.computed, 33))
+    wrong.astype("<f4").tofile(package / "test_vectors" / MAGNITUDES)
+    assert ran(check_vectors, folder=package / "test_vectors") == (1, "masks differ\n")
 
 
 # -- waves ---------------------------------------------------------------------------------------------------------

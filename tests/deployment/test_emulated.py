@@ -13,8 +13,9 @@ import pytest
 from builders import RATE
 from c_builds import FIXED
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
-from sezoo.deployment.c_package.package import MASKS, PackageSettings, write_package
+from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.vectors import MASKS
 from sezoo.deployment.integer_graph import Conv
 from sezoo.deployment.qdq_reader import integer_graph_of
 from sezoo.deployment.reference import denoised_in_stream
@@ -115,10 +116,10 @@ def test_the_names_of_cores_for_zig_give_the_same_kernels_as_those_for_gcc(name,
 
 @needs_qemu
 @pytest.mark.parametrize("name", ["cortex-m55", "cortex-m4"])
-@pytest.mark.parametrize("seed, bits, lookahead", [(11, 8, None), (5, 16, 1)])
+@pytest.mark.parametrize("bits, lookahead", [(8, None), (16, 1)])
 @needs_arm_gcc
-def test_kernels_of_all_kinds_on_rare_networks(tmp_path, name, seed, bits, lookahead):
-    graph = random_graph(seed, 33, 7, operators=9, bits=bits)
+def test_kernels_of_all_kinds_on_rare_networks(tmp_path, name, bits, lookahead):
+    graph = random_graph(137, 33, 7, operators=9, bits=bits)
     package = write_tiny_package(program_of(graph, Stft(**SPECTRUM), 5, lookahead), tmp_path / "p")
     elf = tmp_path / "check.elf"
     build_program(find_compiler(None), CORES[name], package, "check_vectors", elf, tmp_path / "build.log")

@@ -113,6 +113,7 @@ def test_a_target_that_the_model_cannot_meet(project, run):
     code, told = run("quantization.target=cortex-m")
     assert code == 2
     assert "model.onnx: not fit for quantization.target: cortex-m: operator LSTM ('memory') has no int8 form" in told
+    assert "use convolutions over time" in told and "both deployment backends refuse a model with states" in told
     assert not list(project.glob("**/saved_models"))
 
 

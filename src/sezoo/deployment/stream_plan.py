@@ -16,7 +16,7 @@ from sezoo.deployment.integer_graph import Conv, IntegerGraph, Operator, Tensor
 from sezoo.deployment.interpreter import mask_of, run_operator
 from sezoo.deployment.prologue import run_prologue
 
-__all__ = ["StreamPlan", "stream_masks", "stream_plan"]
+__all__ = ["StreamPlan", "frames_behind_a_mask", "stream_masks", "stream_plan"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,18 @@ def stream_plan(graph: IntegerGraph) -> StreamPlan:
         for tensor in operator.inputs:
             kept[tensor.name] = max(kept[tensor.name], _needed(lag, operator, tensor))
     return StreamPlan(lag, kept)
+
+
+def frames_behind_a_mask(graph: IntegerGraph) -> int:
+    """Frames besides the newest one that a mask depends on: the convolutions' spans, added up on the longest way.
+
+    A stream's masks depend on nothing but its input after as many frames.
+    """
+    span = {tensor.name: 0 for tensor in graph.entries}
+    for operator in graph.operators:
+        longest = max(span[tensor.name] for tensor in operator.inputs)
+        span[operator.output.name] = longest + (operator.span if isinstance(operator, Conv) else 0)
+    return span[graph.result.name]
 
 
 def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:

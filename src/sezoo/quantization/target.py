@@ -130,6 +130,17 @@ def check_settings(settings: Quantization, target: Target) -> None:
 # -- rules -----------------------------------------------------------------------------------------------
 
 
+_INSTEAD = {
+    "If": "export the model with one of its branches alone",
+    **dict.fromkeys(
+        RECURRENT,
+        "use convolutions over time, as utcn and stft_tcnn do. Written out as Gemm, Sigmoid, Tanh, Mul and Add with "
+        "its states as inputs and outputs it is quantized, but both deployment backends refuse a model with states",
+    ),
+}
+"""What to do about an operator without an int8 form."""
+
+
 def _one_int8_input(model: onnx.ModelProto) -> Iterator[str]:
     name = magnitude_input(model).name
     for node in readers(model.graph)[name]:
@@ -166,8 +177,8 @@ def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
 def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
     constants, made_by = initializers(model.graph), producers(model.graph)
     for node in model.graph.node:
-        if node.op_type in RECURRENT | {"If"}:
-            yield f"{_named(node)} has no int8 form; decompose it into Gemm, Sigmoid, Tanh, Mul and Add"
+        if node.op_type in _INSTEAD:
+            yield f"{_named(node)} has no int8 form; {_INSTEAD[node.op_type]}"
         elif node.op_type in LINEAR:
             for name in node.input[:2]:
                 maker = made_by.get(name)

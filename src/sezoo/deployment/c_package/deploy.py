@@ -17,6 +17,7 @@ from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, write_report
+from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.checks import check_frames, check_transform
 from sezoo.deployment.qdq_reader import integer_graph_of
 from sezoo.deployment.recording import Recording, patches_of, recording_of
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 
 FOLDER = "c_package"
 """In the run's folder."""
-
-VECTOR_CALLS = 3
 
 
 def check_c_package(config: Config) -> None:
@@ -88,7 +87,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     agreed = agreement(program.graph, model, patches_of(recording, program.stft, program.graph.frames))
     package = unused_path(run.folder / FOLDER)
     with filled_aside(package) as aside:
-        write_package(program, settings, _vectors_of(program, recording.noisy), aside)
+        masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
         emulated = None
         if emulation is not None:
             log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
@@ -96,7 +95,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
             with filled_aside(unused_path(run.folder / f"emulated_{core.name}")) as folder:
                 emulated = run_emulated(emulation, core, aside, wave, rate, folder)
         reference = _reference(program, settings, recording, model_path)
-        report = DeploymentReport(model_path.name, program, settings, agreed, recording, reference, emulated)
+        report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
     write_report(report, run.folder)
     log.info("C package: %s", shown(package))
@@ -152,7 +151,7 @@ def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.nda
     """
     check_transform(config)
     program = _program_of(model, path, config)
-    write_package(program, _package_settings(config, model, program.engine), _vectors_of(program, wave), folder)
+    _write_checked(program, _package_settings(config, model, program.engine), wave, folder, model=path)
     return program
 
 
@@ -165,14 +164,20 @@ def _package_settings(config: Config, model: onnx.ModelProto, engine: Engine) ->
     return PackageSettings(rate, gain, settings.output_silence_threshold)
 
 
-def _vectors_of(program: Program, wave: np.ndarray) -> list[np.ndarray]:
-    """Magnitudes of some calls in a row from the middle of a recording: (bins, frames that a call computes) each."""
-    engine, stft = program.engine, program.stft
-    magnitudes = stft.magnitude(stft.analyse(wave))
-    count = engine.computed
-    first = max(0, magnitudes.shape[1] // 2 - VECTOR_CALLS * engine.new // 2)
-    starts = first + engine.new * np.arange(VECTOR_CALLS)
-    return [np.take(magnitudes, np.arange(start, start + count), axis=1, mode="wrap") for start in starts]
+def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray, folder: Path, *, model: Path) -> int:
+    """Write a package, with vectors from a recording that can show that a build is wrong: how many masks can.
+
+    Raises
+    ------
+    UserError : all masks are the same.
+    """
+    masks = write_package(program, settings, vector_calls(program, wave), folder)
+    if not masks:
+        raise UserError(
+            f"{model}: its mask is the same for every frame of the recording, so that nothing shows whether the C "
+            "package works; is the model trained, and quantized for recordings such as these?"
+        )
+    return masks
 
 
 def _reference(program: Program, settings: PackageSettings, recording: Recording, path: Path) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio import read_clip, write_clip
-from sezoo.deployment.c_package.package import MAGNITUDES, MASKS
+from sezoo.deployment.c_package.vectors import MAGNITUDES, MASKS
 from sezoo.targets.c_compiler import CCompiler, build_program
 from sezoo.targets.cores import Core
 from sezoo.targets.elf import ProgramSize, size_of

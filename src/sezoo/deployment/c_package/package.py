@@ -12,15 +12,10 @@ import numpy as np
 
 from sezoo.deployment.c_package.header import denoiser_header
 from sezoo.deployment.c_package.model_source import model_header, model_source
-from sezoo.deployment.c_package.program import Engine, Program
-from sezoo.deployment.integer_graph import IntegerGraph
-from sezoo.deployment.interpreter import run_graph
-from sezoo.deployment.stream_plan import stream_masks
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks, write_vectors
 
-__all__ = ["MAGNITUDES", "MASKS", "PackageSettings", "vector_masks", "write_package"]
-
-MAGNITUDES, MASKS = "magnitudes.f32", "masks.f32"
-"""The files of the vectors: float32, frame after frame."""
+__all__ = ["PackageSettings", "write_package"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +33,17 @@ class PackageSettings:
     silence_threshold: float | None
 
 
-def write_package(program: Program, settings: PackageSettings, calls: Sequence[np.ndarray], folder: Path) -> None:
+def write_package(program: Program, settings: PackageSettings, calls: Sequence[np.ndarray], folder: Path) -> int:
     """Write all but the README into an empty folder.
 
     Parameters
     ----------
     calls : magnitudes of some calls in a row, each (bins, frames that a call computes) float32; the vectors are made
         of them.
+
+    Returns
+    -------
+    masks : how many of the vectors' masks can show that a build is wrong.
     """
     with as_file(files("sezoo.deployment.c_package") / "sources") as sources:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
@@ -64,15 +63,6 @@ def write_package(program: Program, settings: PackageSettings, calls: Sequence[n
         path.write_text(text, encoding="utf-8", newline="\n")
     vectors = folder / "test_vectors"
     vectors.mkdir()
-    masks = vector_masks(program.graph, program.engine, calls)
-    for name, values in ((MAGNITUDES, calls), (MASKS, masks)):
-        frames = np.concatenate([value.T for value in values])
-        (vectors / name).write_bytes(np.ascontiguousarray(frames, "<f4").tobytes())
-
-
-def vector_masks(graph: IntegerGraph, engine: Engine, calls: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The masks that come out of each call: (bins, new frames) float32."""
-    if engine.is_stream:
-        return list(stream_masks(graph, np.concatenate(calls, axis=1), engine.new))
-    kept = slice(engine.first_mask, engine.first_mask + engine.new)
-    return [run_graph(graph, call)[:, kept] for call in calls]
+    masks = vector_masks(program, calls)
+    write_vectors(calls, masks, vectors)
+    return masks_that_check(program, masks)

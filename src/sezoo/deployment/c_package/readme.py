@@ -110,9 +110,11 @@ void samples_arrived(const int16_t in[SEZOO_SAMPLES_PER_CALL], int16_t out[SEZOO
 }}
 ```
 
-Compile all of `src/` with `-O3 -ffp-contract=off` for your core. Which kernels that gives follows from the compiler's
-options: Helium with `-mcpu=cortex-m55`, the DSP extension with `-mcpu=cortex-m4`, `m7` or `m33`, plain C elsewhere (or
-with `-DSEZOO_PLAIN_C`). Put `arena` into the fastest memory that it fits into.
+Compile all of `src/` with `-O3` for your core. The sources switch `-ffast-math`, `-Ofast` and fused multiplications off
+for themselves, or stop with an error under a compiler that cannot: the result is the same with any options. Which
+kernels are used follows from them: Helium with `-mcpu=cortex-m55`, the DSP extension with `-mcpu=cortex-m4`, `m7` or
+`m33`, plain C elsewhere, 32-bit and 64-bit Arm Linux and computers among them (or with `-DSEZOO_PLAIN_C`). Put `arena`
+into the fastest memory that it fits into.
 
 The magnitudes that the network sees are {gain}; {gate}.
 
@@ -127,7 +129,8 @@ ctest --test-dir build
 build/denoise_wav noisy.wav denoised.wav
 ```
 
-`check_vectors` compares the masks of this build with those of the reference in `test_vectors/`, bit by bit. Run it on
+`check_vectors` compares the masks of this build with those of the reference in `test_vectors/`, bit by bit; the
+vectors are longer than what the network looks ahead and keeps of earlier calls. Run it on
 your board too: `examples/cortex_m` has start-up code, linker scripts and files over semihosting for the boards that
 QEMU emulates, and stands for yours.
 

@@ -7,7 +7,14 @@
 
 #include "sezoo_target.h"
 
-#if !defined(__ARM_FP)
+/* One instruction; sqrtf would also set errno, and want a library of mathematics. */
+#if defined(__aarch64__)
+#define SEZOO_SQRT "fsqrt %s0, %s1"
+#define SEZOO_FLOAT_REGISTER "w"
+#elif defined(__ARM_FP) && (__ARM_FP & 4) && !defined(__SOFTFP__)
+#define SEZOO_SQRT "vsqrt.f32 %0, %1"
+#define SEZOO_FLOAT_REGISTER "t"
+#else
 #include <math.h>
 #endif
 
@@ -18,9 +25,9 @@ typedef union {
 
 static inline float sezoo_sqrt(float x)
 {
-#if defined(__ARM_FP)
-    float root; /* one instruction; sqrtf would also set errno */
-    __asm("vsqrt.f32 %0, %1" : "=t"(root) : "t"(x));
+#if defined(SEZOO_SQRT)
+    float root;
+    __asm(SEZOO_SQRT : "=" SEZOO_FLOAT_REGISTER(root) : SEZOO_FLOAT_REGISTER(x));
     return root;
 #else
     return sqrtf(x);
