@@ -93,7 +93,7 @@ def test_from_the_float_model_to_a_denoised_recording(here):
     core = facts["emulated"]
     assert (core["core"], core["kernels"]) == ("cortex-m7", "DSP extension")
     assert core["compiler"].startswith("arm-none-eabi-gcc 1")
-    assert core["masks_equal_the_reference"] is True
+    assert core["masks_equal_the_reference"] is True and core["masks_compared"] == 3 * NEW
     operators = core["operators"]
     assert [each["kind"] for each in operators][:8] == ["Conv", "Conv", "Conv", "add"] * 2
     total = sum(each["instructions_per_call"] for each in operators) + core["instructions_of_spectra_per_call"]
@@ -180,6 +180,20 @@ def test_models_that_are_not_static_int8(here):
     message = refused(configuration(model="dynamic.onnx", emulate=False), here / "run")
     assert "dynamic.onnx takes any number of frames; the static int8 model is needed" in message
     assert not (here / "run").exists()
+
+
+@pytest.mark.parametrize("engine", ["patch", "stream"])
+def test_a_model_whose_mask_is_always_the_same(here, engine):
+    """Any build would pass the comparison of its masks."""
+    model = onnx.load(here / "model.onnx")
+    step = model.graph.node[-2].input[1]  # with so large a one, all masks are rounded to the same integer
+    for scale in model.graph.initializer:
+        if scale.name == step:
+            scale.CopyFrom(onnx.numpy_helper.from_array(np.float32(1000), step))
+    onnx.save(model, here / "model.onnx")
+    message = refused(configuration(emulate=False, engine=engine), here / "run")
+    assert "model.onnx: its mask is the same for every frame of the recording" in message
+    assert not (here / "run/c_package").exists()
 
 
 def test_a_model_of_another_length(here):
