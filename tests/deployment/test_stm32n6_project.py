@@ -82,6 +82,20 @@ def test_the_form_of_sts_project(project):
     ]
 
 
+@pytest.mark.parametrize(
+    "named", ["MX66.stldr", "${STM32CubeProgrammer}/../ExternalLoader/MX66.stldr", "${ProjectFolder}/MX66.stldr"]
+)
+def test_the_external_loader(project, named):
+    change(project, "MX66UW1G45G_STM32N6570-DK.stldr", named)
+    toolbox, found = Toolbox(*[Path("tool")] * 4), read(project)
+    flash = steps_of(toolbox, Path("m"), found, Places(project, found.application), None)[-1]
+    assert flash.words[flash.words.index("--extload") + 1] == "MX66.stldr"
+    loader = write(project / "MX66.stldr", "loader")
+    flash = steps_of(toolbox, Path("m"), found, Places(project, found.application), None)[-1]
+    expected = str(loader) if "ProjectFolder" in named else "MX66.stldr"
+    assert flash.words[flash.words.index("--extload") + 1] == expected
+
+
 def test_the_makefile(project):
     found = read(project, builder="make", build_conf="FREERTOS_LP")
     assert found.location == project / GS and found.make_target == "freertos_lp"

@@ -26,6 +26,13 @@ BOARD = "STM32N6570-DK"
 CONF_NAME = f"stmaic_{BOARD}.conf"
 
 PROJECT_FOLDER = "ProjectFolder"
+PROGRAMS = {
+    "STM32CubeProgrammer": "STM32_Programmer_CLI",
+    "STM32SigningTool": "STM32_SigningTool_CLI",
+    "STM32Make": "make",
+}
+"""References that ST's own deployment replaces by the paths of its programs."""
+
 DEEPEST = 20
 """So many references one inside the other are followed; more can only be a circle."""
 
@@ -218,7 +225,7 @@ class _Values:
             name = found[1]
             value = _first(name, self.referred)
             if value is None:
-                value = str(self.conf.parent) if name == PROJECT_FOLDER else os.environ.get(name)
+                value = str(self.conf.parent) if name == PROJECT_FOLDER else os.environ.get(name, PROGRAMS.get(name))
             if not isinstance(value, str):
                 raise UserError(f"{self.conf}: {key}: ${{{name}}} is set nowhere in the file, nor in the environment")
             if depth == DEEPEST:

@@ -163,7 +163,7 @@ def _literal(name: str) -> str:
 
 
 def _external_loader(programmer: Path, named: str | None) -> str:
-    """The loader of the board's flash: where STM32CubeProgrammer has its loaders, else as the project names it."""
-    loader = named or EXTERNAL_LOADER
-    beside = programmer.resolve().parent / "ExternalLoader" / Path(loader).name
-    return str(beside) if beside.is_file() else loader
+    """The loader of the board's flash: where STM32CubeProgrammer has its loaders, else where the project has it."""
+    loader = Path(named or EXTERNAL_LOADER)
+    beside = programmer.resolve().parent / "ExternalLoader" / loader.name
+    return str(next((path for path in (beside, loader) if path.is_file()), loader.name))
