@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from sezoo import clearml_tracker
-from sezoo.clearml_tracker import clearml_is_configured
+from sezoo.clearml_tracker import check_clearml
+from sezoo.errors import UserError
 
 pytest.importorskip("clearml", reason="clearml is not installed")
 
@@ -17,7 +18,8 @@ from pathlib import Path
 from sezoo.config.validation import build_config
 from sezoo.tracking import start_tracking
 config = build_config({"operation_mode": "benchmarking", "model": {"onnx_path": "m.onnx"}, "benchmarking": {},
-                       "general": {"project_name": "denoisers"}, "mlflow": {"uri": ""}})
+                       "general": {"project_name": "denoisers"}, "mlflow": {"uri": ""},
+                       "tracking": {"clearml": True}})
 Path("model.txt").write_text("weights", encoding="utf-8")
 with start_tracking(config, Path("some_run")) as tracker:
     tracker.metrics({"pesq": 2.5}, step=3)
@@ -40,16 +42,17 @@ def test_a_run_is_a_task(tmp_path):
 
 
 @pytest.mark.parametrize("variable", clearml_tracker.VARIABLES)
-def test_only_where_it_is_configured(monkeypatch, tmp_path, variable):
+def test_it_needs_a_configuration(monkeypatch, tmp_path, variable):
     monkeypatch.setattr(clearml_tracker.Path, "home", lambda: tmp_path)
     for name in clearml_tracker.VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert not clearml_is_configured()
+    with pytest.raises(UserError, match=r"tracking\.clearml: .* clearml-init"):
+        check_clearml()
     monkeypatch.setenv(variable, "x")
-    assert clearml_is_configured()
+    check_clearml()
     monkeypatch.delenv(variable)
     (tmp_path / "clearml.conf").touch()
-    assert clearml_is_configured()
+    check_clearml()
 
 
 def test_it_is_not_loaded_where_it_is_not_configured(tmp_path):

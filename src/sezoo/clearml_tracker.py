@@ -1,4 +1,4 @@
-"""Tracking in ClearML, for those who have it installed and configured; nobody else notices that it is there."""
+"""Tracking in ClearML, for those who ask for it with `tracking.clearml`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["ClearmlTracker", "clearml_is_configured"]
+from sezoo.errors import UserError
+
+__all__ = ["ClearmlTracker", "check_clearml"]
 
 VARIABLES = ("CLEARML_API_ACCESS_KEY", "CLEARML_CONFIG_FILE", "CLEARML_OFFLINE_MODE")
 CONFIGURATION = "clearml.conf"
 """In the home folder; `clearml-init` writes it."""
 
 
-def clearml_is_configured() -> bool:
-    """Whether the package is installed, and its own configuration says where to track."""
+def check_clearml() -> None:
+    """Check that the package is installed, and that its own configuration says where to track.
+
+    Raises
+    ------
+    UserError : one of them is not so.
+    """
     if importlib.util.find_spec("clearml") is None:
-        return False
-    return any(os.environ.get(name) for name in VARIABLES) or (Path.home() / CONFIGURATION).is_file()
+        raise UserError("tracking.clearml: found True, which needs the package clearml (pip install 'sezoo[clearml]')")
+    if not any(os.environ.get(name) for name in VARIABLES) and not (Path.home() / CONFIGURATION).is_file():
+        raise UserError(
+            f"tracking.clearml: found True, but ClearML is not configured: there is no ~/{CONFIGURATION} (clearml-init "
+            f"writes it), and none of {', '.join(VARIABLES)} is set"
+        )
 
 
 class ClearmlTracker:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
-from sezoo.foreign_text import printable
+from sezoo.foreign_text import printable, without_passwords
 from sezoo.part_files import part_path, remove_leftovers
 
 __all__ = [
@@ -124,9 +124,10 @@ def write_text(path: Path, text: str) -> None:
     r"""Write a text file in UTF-8 with plain newlines, whole or not at all.
 
     Half a character (of a path that is no UTF-8) becomes `\udce9`, which JSON and YAML in double quotes read as such.
+    Passwords in addresses are left out.
     """
     with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        aside.write_text(without_passwords(text), encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def json_text(content: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-__all__ = ["Target", "encodable", "escaped", "one_line", "printable", "short_list", "shortened"]
+__all__ = ["Target", "encodable", "escaped", "one_line", "printable", "short_list", "shortened", "without_passwords"]
 
 Target = Literal["c", "cmake", "markdown", "html"]
 
@@ -23,6 +23,7 @@ UNPRINTABLE = re.compile(
     "\ud800-\udfff\ufffe\uffff"  # no characters: bytes of a path that are no UTF-8, for example
     "]"
 )
+USER_IN_ADDRESS = re.compile(r"(?<=://)(?![^/\s@]*\$\{[^/\s@]*@)[^/\s\"'<>]+(?=@)")
 LONG_WORD = re.compile(r"\S{301,}")
 """Longer than any path that works everywhere; names of tensors can have any length."""
 
@@ -38,6 +39,11 @@ UNSAFE = {
 }
 
 
+def without_passwords(text: str) -> str:
+    """Text whose addresses have `***` for a user's name and password: `https://***@host`; `${NAME}` in them stays."""
+    return USER_IN_ADDRESS.sub("***", text) if "://" in text else text
+
+
 def printable(text: str, *, lines: bool = False) -> str:
     r"""Text that a terminal, a log or a page shows as it is: what cannot be seen becomes `\x1b`, `\n`, `\u202e` ...
 
@@ -51,8 +57,8 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 def one_line(text: str) -> str:
-    """A message in one line: printable, no word of more than 300 characters, 2,000 characters in all."""
-    text = printable(text)
+    """A message in one line: printable, without passwords, no word of over 300 characters, 2,000 characters in all."""
+    text = printable(without_passwords(text))
     if len(text) > LONGEST_WORD:
         text = LONG_WORD.sub(lambda found: shortened(found[0], LONGEST_WORD), text)
     return shortened(text, LONGEST_LINE)

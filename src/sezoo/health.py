@@ -26,7 +26,7 @@ OPTIONAL = {
     "speechmos": ("DNSMOS, scores without clean speech", "pip install 'sezoo[dnsmos]'"),
     "ziglang": ("a C compiler where there is no arm-none-eabi-gcc", "pip install 'sezoo[mcu]'"),
     "mlflow": ("looking at tracked runs, tracking on a server", "pip install 'sezoo[mlflow]'"),
-    "clearml": ("tracking in ClearML", "pip install clearml; clearml-init"),
+    "clearml": ("tracking in ClearML (tracking.clearml)", "pip install clearml; clearml-init"),
 }
 """Packages, what each is for, and how to get it."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.files import write_text
+from sezoo.inner_path import safe_name
 
 __all__ = ["FolderTracker"]
 
@@ -59,12 +60,12 @@ class FolderTracker:
         self._write_meta()
         self._tag("mlflow.runName", run_name)
         for name, value in parameters.items():
-            write_text(self.folder / "params" / name, value)
+            write_text(self.folder / "params" / safe_name(name), value)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""
         for name, value in values.items():
-            path = self.folder / "metrics" / name
+            path = self.folder / "metrics" / safe_name(name)
             path.parent.mkdir(exist_ok=True)
             with path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(f"{_now()} {float(value)} {step}\n")
@@ -95,7 +96,7 @@ def _experiment_folder(store: Path, name: str) -> Path:
         if _read_yaml(meta).get("name") == name:
             return meta.parent
     # From the name, not drawn: two runs that start at the same time make the same experiment.
-    folder = store / str(int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10**18).zfill(18)
+    folder = store / str(int(hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest(), 16) % 10**18).zfill(18)
     (store / ".trash").mkdir(parents=True, exist_ok=True)  # MLflow looks for it
     now = _now()
     _write_yaml(

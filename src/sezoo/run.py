@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from sezoo import __version__
+from sezoo.config.plain_data import to_yaml
 from sezoo.config.sections import Config
-from sezoo.config.validation import to_yaml
 from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
 from sezoo.foreign_text import one_line

@@ -12,11 +12,14 @@ from typing import Any, Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from sezoo.clearml_tracker import ClearmlTracker, clearml_is_configured
+from sezoo.clearml_tracker import ClearmlTracker, check_clearml
+from sezoo.config.plain_data import to_dict, without_environment
 from sezoo.config.sections import Config
-from sezoo.config.validation import to_dict
 from sezoo.errors import UserError
 from sezoo.files import reason_of
+from sezoo.foreign_text import encodable
+from sezoo.inner_path import safe_name
+from sezoo.processes import is_helper
 
 __all__ = ["Tracker", "start_tracking"]
 
@@ -65,18 +68,21 @@ class Trackers:
 def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
     """Start to track a run at `mlflow.uri`; it ends as FINISHED, FAILED or KILLED with this context.
 
-    A local folder is written to directly; for every other address the `mlflow` package is needed. Where ClearML is
-    installed and configured, the run is a task there as well.
+    A local folder is written to directly; for every other address the `mlflow` package is needed. With
+    `tracking.clearml` the run is a task in ClearML as well. Of several processes (torchrun) only the first tracks.
 
     Raises
     ------
-    UserError : the address cannot be used.
+    UserError : the address cannot be used; ClearML is wanted, and not installed or not configured.
     """
     tracker = _tracker(config, folder)
     try:
         yield tracker
+    except KeyboardInterrupt:
+        tracker.end("KILLED")
+        raise
     except BaseException as error:
-        tracker.end("KILLED") if isinstance(error, KeyboardInterrupt) else tracker.end("FAILED", str(error))
+        tracker.end("FAILED", without_environment(config, str(error)))
         raise
     tracker.end("FINISHED")
 
@@ -91,16 +97,20 @@ def _trouble_told() -> Iterator[None]:
 
 
 def _tracker(config: Config, folder: Path) -> Tracker:
-    parameters = {key: str(value) for key, value in _flat(to_dict(config))}
+    if is_helper():
+        return Trackers()
+    parameters = {key: encodable(str(value)) for key, value in _flat(to_dict(config))}
+    if config.tracking.clearml:
+        check_clearml()
     trackers = [] if not config.mlflow.uri else [_mlflow_tracker(config, folder, parameters)]
-    if clearml_is_configured():
+    if config.tracking.clearml:
         with _trouble_told():
             trackers.append(ClearmlTracker(config.general.project_name, _run_name(folder), parameters))
     return Trackers(*trackers)
 
 
 def _mlflow_tracker(config: Config, folder: Path, parameters: Mapping[str, str]) -> Tracker:
-    uri = config.mlflow.uri
+    uri, address = config.mlflow.uri, to_dict(config)["mlflow"]["uri"]  # the second one without what is secret in it
     try:
         if (store := _local_folder(uri)) is not None:
             from sezoo.mlflow_folder import FolderTracker
@@ -109,10 +119,11 @@ def _mlflow_tracker(config: Config, folder: Path, parameters: Mapping[str, str])
         return _client_tracker(uri, config.general.project_name, _run_name(folder), parameters)
     except ImportError as error:
         raise UserError(
-            f"mlflow.uri: {uri} needs the package mlflow (pip install mlflow); a local folder needs nothing"
+            f"mlflow.uri: {address} needs the package mlflow (pip install mlflow); a local folder needs nothing"
         ) from error
     except Exception as error:  # OSError here; there MlflowException, and what its stores and their drivers raise
-        raise UserError(f"mlflow.uri: {uri} cannot be used: {_first_line(error)} (empty turns tracking off)") from error
+        why = without_environment(config, _first_line(error))
+        raise UserError(f"mlflow.uri: {address} cannot be used: {why} (empty turns tracking off)") from error
 
 
 def _run_name(folder: Path) -> str:
@@ -131,7 +142,7 @@ def _local_folder(uri: str) -> Path | None:
         return Path(url2pathname(urlparse(uri).path)).absolute()
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", uri) or uri == "databricks":
         return None  # a scheme; a single letter and a colon is a drive of Windows
-    return Path(uri).absolute()
+    return (Path(uri).expanduser() if uri.startswith("~") else Path(uri)).absolute()
 
 
 def _client_tracker(uri: str, experiment: str, run_name: str, parameters: Mapping[str, str]) -> Tracker:
@@ -151,12 +162,12 @@ class ClientTracker:
         experiment_id = found.experiment_id if found else client.create_experiment(experiment)
         self.run_id = client.create_run(experiment_id, run_name=run_name).info.run_id
         for key, value in parameters.items():
-            client.log_param(self.run_id, key, value)
+            client.log_param(self.run_id, safe_name(key), value)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""
         for name, value in values.items():
-            self.client.log_metric(self.run_id, name, float(value), step=step)
+            self.client.log_metric(self.run_id, safe_name(name), float(value), step=step)
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""

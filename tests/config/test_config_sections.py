@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from every_key import EVERY_KEY
+from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import (
     SECTIONS,
     CustomModelSpecific,
@@ -14,7 +15,7 @@ from sezoo.config.sections import (
     Quantization,
     Training,
 )
-from sezoo.config.validation import build_config, to_dict
+from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 
 DEFAULTS = {
@@ -175,13 +176,14 @@ DEFAULTS = {
         "build_conf": None,
     },
     "mlflow": {"uri": "./experiment_outputs/mlruns"},
+    "tracking": {"clearml": False},
 }
 
 
 def test_every_key_of_the_reference_is_accepted():
     raw = yaml.safe_load(EVERY_KEY)
     config = build_config(raw)
-    assert set(raw) == {*SECTIONS, "operation_mode", "hydra"} - {"prediction"}  # a section of our own
+    assert set(raw) == {*SECTIONS, "operation_mode", "hydra"} - {"prediction", "tracking"}  # sections of our own
     for name, section in raw.items():
         if name in SECTIONS:
             assert set(section) <= set(SECTIONS[name].model_fields), name

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from sezoo.config.modes import OPERATION_MODES
-from sezoo.config.validation import build_config, to_dict, to_yaml
+from sezoo.config.plain_data import to_dict, to_yaml
+from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 
 QUANTIZATION = """
@@ -156,7 +157,7 @@ def test_a_minimal_file_has_all_defaults():
         (
             "zzz: 512",
             "zzz: unknown section; the sections are general, model, model_specific, dataset, preprocessing, training, "
-            "quantization, evaluation, prediction, tools, benchmarking, deployment, mlflow",
+            "quantization, evaluation, prediction, tools, benchmarking, deployment, mlflow, tracking",
         ),
         ("training: 5", "training: found 5; allowed: a mapping of keys to values"),
         ("training: [5]", "training: found [5]; allowed: a mapping of keys to values"),

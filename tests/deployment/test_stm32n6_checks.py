@@ -7,7 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import mask_graphs as graphs
 import stateful_graphs
-from sezoo.config.validation import build_config, to_dict
+from sezoo.config.plain_data import to_dict
+from sezoo.config.validation import build_config
 from sezoo.deployment.stm32n6.deploy import check_stm32n6
 from sezoo.errors import UserError
 from sezoo.model_states import with_states

@@ -259,9 +259,10 @@ def _json(path: Path) -> dict[str, Any]:
 def _resolved(folder: Path) -> dict[str, Any]:
     import yaml
 
+    from sezoo.config.values import expand_known
     from sezoo.run_folder import RESOLVED_NAME
 
-    return yaml.safe_load((folder / RESOLVED_NAME).read_text(encoding="utf-8"))
+    return expand_known(yaml.safe_load((folder / RESOLVED_NAME).read_text(encoding="utf-8")))
 
 
 def _models(folder: Path) -> Path:

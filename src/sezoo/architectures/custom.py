@@ -64,7 +64,7 @@ def exception_line(error: BaseException) -> str:
 
 
 def _imported(source: str) -> ModuleType:
-    path = Path(source)
+    path = Path(source).expanduser() if source.startswith("~") else Path(source)
     is_file = path.suffix == ".py" or "/" in source or "\\" in source
     if is_file and not path.is_file():
         raise UserError(f"model.custom: there is no file {source}")

@@ -27,15 +27,16 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Check, or show."""
     from sezoo.config.composition import compose_file
-    from sezoo.config.validation import missing_paths, to_dict, to_yaml
+    from sezoo.config.plain_data import to_dict, to_yaml
+    from sezoo.config.validation import missing_paths
 
     path = options.check or options.print
     config = compose_file(path, options.overrides)
     if options.print:
         if options.json:
-            print_json(to_dict(config))
+            print_json(to_dict(config, filled_in=True))
         else:
-            write(to_yaml(config).rstrip("\n"))
+            write(to_yaml(config, filled_in=True).rstrip("\n"))
         return
     if options.json:
         print_json({"operation_mode": config.operation_mode, "missing": dict(missing_paths(config))})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,14 +54,17 @@ def run_with_hydra(
     """
     path, rest = config_file(arguments, folder)
     raw = read_checked(path)
+    expanded = _expanded_hydra_section(raw)
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
-    words += [*_expanded_hydra_section(raw), *words_for_hydra(rest)]
+    words += [f"{key}={quoted(value)}" for key, (value, _) in expanded.items()]
+    words += words_for_hydra(rest)
+    written = {value: text for value, text in expanded.values()}
     if not is_helper():
-        _run_with_hydra(words, path, task, check)
+        _run_with_hydra(words, path, task, check, written)
         return
     with TemporaryDirectory() as nowhere:  # the first process is the run
         words += [f"++{key}={quoted(nowhere)}" for key in ("hydra.run.dir", "hydra.sweep.dir")]
-        _run_with_hydra([*words, "++mlflow.uri=null"], path, task, check)
+        _run_with_hydra([*words, "++mlflow.uri=null"], path, task, check, written)
 
 
 def _run_with_hydra(
@@ -69,7 +72,14 @@ def _run_with_hydra(
     path: Path,
     task: Callable[[Config, Path], None],
     check: Callable[[Config, Path], None],
+    written: Mapping[str, str],
 ) -> None:
+    """Run with these words.
+
+    Parameters
+    ----------
+    written : texts of the `hydra` section as they stand in the file, by what environment variables make of them.
+    """
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -84,7 +94,7 @@ def _run_with_hydra(
             config = _config_of(composed, path)
             check(config, output)
             output = claimed(output, named_by_time=_is_named_by_time(HydraConfig.instance().cfg, hydra_config.mode))
-            _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER)
+            _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER, written)
             task(config, output)
         except (UserError, KeyboardInterrupt) as error:
             if not is_at_work_in(output):  # Hydra has made the folder, whether anything came of the run or not
@@ -116,12 +126,18 @@ def _is_named_by_time(hydra_config: Any, mode: Any) -> bool:
     return "${now:" in str(raw["sweep" if mode is RunMode.MULTIRUN else "run"]["dir"])
 
 
-def _write_composed(composed: Any, hydra_config: Any, folder: Path) -> None:
-    """What Hydra itself would write, but whole or not at all, and where a full disk can be told as such."""
+def _write_composed(composed: Any, hydra_config: Any, folder: Path, written: Mapping[str, str]) -> None:
+    """What Hydra itself would write, but whole or not at all, without secrets, and with a full disk reported."""
     from omegaconf import OmegaConf
 
+    def as_written(text: str) -> str:
+        for value, variables in written.items():
+            text = text.replace(value, variables)
+        return text
+
+    plain = OmegaConf.to_container(hydra_config, resolve=False)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(composed))
-    write_text(folder / "hydra.yaml", OmegaConf.to_yaml(hydra_config))
+    write_text(folder / "hydra.yaml", OmegaConf.to_yaml(OmegaConf.create(_with_texts(plain, as_written))))
     write_text(folder / "overrides.yaml", OmegaConf.to_yaml(hydra_config.hydra.overrides.task))
 
 
@@ -161,21 +177,23 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     return _config_of(composed, path)
 
 
-def _expanded_hydra_section(raw: dict[str, Any]) -> list[str]:
-    """Overrides that put environment variables into the file's own `hydra` section.
+def _expanded_hydra_section(raw: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """The texts of the file's own `hydra` section with environment variables or `~` in them, by key: expanded, and as
+    they stand there.
 
     The other sections are expanded once they are composed; this one Hydra reads before that.
     """
     names = set(raw)
 
-    def leaves(value: Any, key: str) -> Iterator[str]:
+    def leaves(value: Any, key: str) -> Iterator[tuple[str, tuple[str, str]]]:
         if isinstance(value, dict):
             for name, entry in value.items():
                 yield from leaves(entry, f"{key}.{name}")
-        elif isinstance(value, str) and set(ENVIRONMENT_VARIABLE.findall(value)) - names:
-            yield f"{key}={quoted(expand({key: value})[key])}"
+        elif isinstance(value, str) and (set(ENVIRONMENT_VARIABLE.findall(value)) - names or value.startswith("~/")):
+            text = str(expand({key: value})[key] or "")
+            yield key, (str(Path(text).expanduser()) if text.startswith("~/") else text, value)
 
-    return list(leaves(raw.get("hydra"), "hydra"))
+    return dict(leaves(raw.get("hydra"), "hydra"))
 
 
 def _set_hydra_defaults() -> None:

@@ -2,28 +2,34 @@
 
 import datetime
 import math
+import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic.fields import FieldInfo
 
 from sezoo.config.values import literal, number
+from sezoo.inner_path import is_inner
 
 __all__ = [
     "AtLeast0",
     "AtLeast1",
+    "Because",
     "DecibelRange",
+    "FileName",
     "Fraction",
     "Frames",
     "HeldOutCount",
     "HertzRange",
+    "InnerPath",
     "Lookahead",
     "MetricNames",
     "Names",
     "NotNegative",
     "Number",
+    "OutputPath",
     "PathText",
     "PlayNames",
     "Positive",
@@ -56,6 +62,60 @@ def _text(value: Any) -> Any:
     if isinstance(value, int | float | datetime.date) and not isinstance(value, bool):
         return str(value)
     return value
+
+
+class Because(ValueError):  # noqa: N818 - says why a value is refused, behind what is allowed
+    """Why a value is refused, where what is allowed does not say it."""
+
+
+ESCAPES = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e", "\0": "0"}
+ESCAPES |= {"\x85": "N", "\xa0": "_", "\u2028": "L", "\u2029": "P"}
+"""What YAML makes of a backslash and a letter in double quotes."""
+
+ESCAPE = re.compile(f"[{''.join(ESCAPES)}]")
+
+
+def _path(value: Any) -> Any:
+    """A path as the user meant it: with the home folder for `~`, and without escapes where a backslash was meant."""
+    value = _text(value)
+    if not isinstance(value, str | Path):
+        return value
+    path = Path(value)
+    if (found := ESCAPE.search(str(value))) and not _exists(path):
+        meant = ESCAPE.sub(lambda escape: "\\" + ESCAPES[escape[0]], str(value))
+        raise Because(
+            f"in double quotes YAML takes \\{ESCAPES[found[0]]} for a character of its own; write '{meant}' in single "
+            f"quotes, or {meant.replace(chr(92), '/')}"
+        )
+    return path.expanduser() if path.parts[:1] == ("~",) else path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def _inner_path(value: Any) -> Any:
+    path = _path(value)
+    if isinstance(path, Path) and not is_inner(path):
+        raise Because("it is outside of the run's folder")
+    return path
+
+
+def _output_path(value: Any) -> Any:
+    path = _path(value)
+    if isinstance(path, Path) and not path.is_absolute() and not is_inner(path):
+        raise Because("a relative path is inside the run's folder, and this one is not; give an absolute one")
+    return path
+
+
+def _file_name(value: Any) -> Any:
+    name = _text(value)
+    if isinstance(name, str) and (PurePath(name).name != name or not is_inner(PurePath(name)) or ESCAPE.search(name)):
+        raise Because("it is no plain name")
+    return name
 
 
 LARGEST_DECIBELS = 120
@@ -180,7 +240,12 @@ WindowChoice = Annotated[
 ]
 TrueFalse = Annotated[bool, Allowed("True, False")]
 Text = Annotated[str, BeforeValidator(_text), Allowed("text")]
-PathText = Annotated[Path, BeforeValidator(_text), Allowed("a path")]
+PathText = Annotated[Path, BeforeValidator(_path), Allowed("a path")]
+InnerPath = Annotated[Path, BeforeValidator(_inner_path), Allowed("a path inside the run's folder")]
+OutputPath = Annotated[
+    Path, BeforeValidator(_output_path), Allowed("a path inside the run's folder, or an absolute one")
+]
+FileName = Annotated[str, BeforeValidator(_file_name), Allowed("the name of a file")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
 MetricName = Literal[
     *("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl"),

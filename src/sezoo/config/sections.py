@@ -3,7 +3,7 @@
 The sections themselves are in `sections_data`, `sections_services` and `sections_board`; everything is importable here.
 """
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from sezoo.config.section import Section
 from sezoo.config.sections_board import Benchmarking, Deployment, HardwareSetup, STEdgeAI, Tools
@@ -16,6 +16,7 @@ from sezoo.config.sections_data import (
     ModelSpecific,
     NetworkShape,
     Preprocessing,
+    Tracking,
     UtcnSpecific,
 )
 from sezoo.config.sections_services import Evaluation, Prediction, Quantization, Regularization, Training
@@ -41,6 +42,7 @@ __all__ = [
     "Regularization",
     "STEdgeAI",
     "Tools",
+    "Tracking",
     "Training",
     "UtcnSpecific",
 ]
@@ -59,8 +61,12 @@ SECTIONS: dict[str, type[Section]] = {
     "benchmarking": Benchmarking,
     "deployment": Deployment,
     "mlflow": MLflow,
+    "tracking": Tracking,
 }
 
+
+Keys = tuple[str | int, ...]
+"""Where a value is in a configuration: `("mlflow", "uri")`."""
 
 NETWORKS: dict[str, type[Section]] = {"STFTTCNN": ModelSpecific, "UTCN": UtcnSpecific, "Custom": CustomModelSpecific}
 """The class of the section model_specific by the `model.model_type`."""
@@ -85,3 +91,7 @@ class Config(BaseModel):
     benchmarking: Benchmarking | None = None
     deployment: Deployment | None = None
     mlflow: MLflow = Field(default_factory=MLflow)
+    tracking: Tracking = Field(default_factory=Tracking)
+
+    _written: dict[Keys, str] = PrivateAttr(default_factory=dict)
+    """The texts with environment variables in them, `${NAME}` as in the file: only these are written anywhere."""

@@ -12,6 +12,7 @@ from sezoo.config.section import (
     Fraction,
     HeldOutCount,
     HertzRange,
+    OutputPath,
     PathText,
     Positive,
     SampleCount,
@@ -33,6 +34,7 @@ __all__ = [
     "ModelSpecific",
     "NetworkShape",
     "Preprocessing",
+    "Tracking",
     "UtcnSpecific",
 ]
 
@@ -44,7 +46,7 @@ class General(Section):
     logs_dir: PathText = Field(
         Path("logs"), description="No effect: each log is in the run's folder. Accepted for model zoo files."
     )
-    saved_models_dir: PathText = Field(
+    saved_models_dir: OutputPath = Field(
         Path("saved_models"), description="Folder of the models written; a relative one is inside the run's folder."
     )
     gpu_memory_limit: Fraction = Field(0.5, description="Share of the GPU's memory that training may take.")
@@ -212,6 +214,14 @@ class Preprocessing(Section):
                 f"{self.win_length}"
             )
         return self
+
+
+class Tracking(Section):
+    """Experiment tracking besides MLflow."""
+
+    clearml: TrueFalse = Field(
+        False, description="Track the run, and upload its models, in ClearML (pip install clearml; clearml-init)."
+    )
 
 
 class MLflow(Section):

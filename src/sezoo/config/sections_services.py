@@ -8,12 +8,15 @@ from pydantic import Field
 from sezoo.config.section import (
     AtLeast0,
     AtLeast1,
+    FileName,
     Fraction,
     Frames,
+    InnerPath,
     Lookahead,
     MetricNames,
     Names,
     NotNegative,
+    OutputPath,
     PathText,
     PlayNames,
     Positive,
@@ -99,8 +102,8 @@ class Training(Section):
     sound_examples_every: AtLeast1 | None = Field(
         None, description="Epochs from one set of validation sounds to listen to to the next; empty = none."
     )
-    ckpt_path: PathText = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
-    logs_filename: Text = Field("training_logs.csv", description="Name of the file with one row per epoch.")
+    ckpt_path: InnerPath = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
+    logs_filename: FileName = Field("training_logs.csv", description="Name of the file with one row per epoch.")
     opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")
 
 
@@ -154,7 +157,7 @@ class Quantization(Section):
 class Evaluation(Section):
     """Scores of the denoised test set."""
 
-    logs_path: PathText = Field(Path("eval_logs/"), description="Folder of the scores, inside the run's folder.")
+    logs_path: InnerPath = Field(Path("eval_logs/"), description="Folder of the scores, inside the run's folder.")
     device: Text = Field(
         "auto", description="Device of a torch model: auto, cpu, cuda:0 ... ; ONNX models run on the CPU."
     )
@@ -195,7 +198,7 @@ class Prediction(Section):
     input_path: PathText | None = Field(
         None, description="A recording, or a folder of them; empty = the noisy test clips of the dataset."
     )
-    output_path: PathText = Field(
+    output_path: OutputPath = Field(
         Path("predictions"), description="Folder of the denoised files; a relative one is inside the run's folder."
     )
     format: Text | None = Field(

@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
-from sezoo.config.section import Section, allowed, choices
-from sezoo.config.sections import NETWORKS, SECTIONS, Config, CustomModelSpecific
-from sezoo.config.values import expand
+from sezoo.config.plain_data import keep_written
+from sezoo.config.section import Because, Section, allowed, choices
+from sezoo.config.sections import NETWORKS, SECTIONS, Config
+from sezoo.config.values import expand, texts_from_environment
 from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
 
-__all__ = ["build_config", "missing_paths", "to_dict", "to_yaml"]
+__all__ = ["build_config", "missing_paths"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ def build_config(raw: Mapping[str, Any]) -> Config:
     if not isinstance(raw, Mapping):
         raise UserError(f"configuration: found {_found(raw)}; allowed: a mapping of sections")
     tree = {str(name): value for name, value in raw.items() if name != "hydra"}  # that section is Hydra's own
-    tree = expand(_one_general(tree))
+    tree = _one_general(tree)
+    from_environment = dict(texts_from_environment(tree))
+    tree = expand(tree)
     tree.setdefault("model_specific", None)  # its default depends on model.model_type
 
     problems: list[str] = []
@@ -60,6 +63,7 @@ def build_config(raw: Mapping[str, Any]) -> Config:
         problems.append(_mode_problem(None))
     if not problems:
         config = Config(**built)
+        keep_written(config, from_environment)
         problems = mode_problems(config)
     if problems:
         raise UserError(_one_line(problems))
@@ -78,38 +82,6 @@ def missing_paths(config: Config) -> list[tuple[str, Path]]:
     if config.dataset is not None:
         paths |= {f"dataset.{key}": value for key, value in config.dataset if isinstance(value, Path)}
     return [(key, path) for key, path in paths.items() if path is not None and not path.exists()]
-
-
-def to_dict(config: Config) -> dict[str, Any]:
-    """The whole configuration, defaults included, as plain data; `build_config` makes an equal Config of it.
-
-    Sections that are not set are left out, since an empty section would be one with defaults.
-    """
-    return {name: _plain(value) for name, value in config if value is not None}
-
-
-def to_yaml(config: Config) -> str:
-    """`to_dict` as the text of a YAML file."""
-    import yaml
-
-    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
-
-
-def _plain(value: Any, free: bool = False) -> Any:
-    """YAML-able data. `free` marks values of no fixed type, where a list would not become a tuple again."""
-    match value:
-        case BaseModel():
-            extras = isinstance(value, CustomModelSpecific)
-            return {key: _plain(entry, free=extras) for key, entry in value}
-        case Path():
-            return value.as_posix()
-        case dict():
-            return {key: _plain(entry, free=True) for key, entry in value.items()}
-        case tuple() if free:
-            return repr(value)
-        case list() | tuple():
-            return [_plain(entry, free) for entry in value]
-    return value
 
 
 def _one_general(tree: dict[str, Any]) -> dict[str, Any]:
@@ -180,7 +152,9 @@ def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> st
         path = f"{path}.{part}"
     if field is None:  # a check between the keys of a section; it names the key itself
         return f"{path}.{error['ctx']['error']}" if "ctx" in error else f"{path}: {error['msg']}"
-    return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{_nearest_choice(raw, choices(field))}"
+    why = error.get("ctx", {}).get("error")
+    because = f" ({why})" if isinstance(why, Because) else ""
+    return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{because}{_nearest_choice(raw, choices(field))}"
 
 
 def _is_section(field: FieldInfo) -> bool:

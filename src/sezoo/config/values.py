@@ -20,12 +20,20 @@ import operator
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sezoo.errors import UserError
 
-__all__ = ["ENVIRONMENT_VARIABLE", "arithmetic", "expand", "literal", "number"]
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "arithmetic",
+    "expand",
+    "expand_known",
+    "literal",
+    "number",
+    "texts_from_environment",
+]
 
 LONGEST_EXPRESSION = 200  # characters: keeps the parser's recursion and the size of products small
 LARGEST_POWER_BITS = 1024  # bits of an integer power: `9**9**9` would otherwise run for hours
@@ -148,6 +156,29 @@ def literal(value: Any) -> Any:
         return _evaluate(value)
     except _NotLiteralError:
         return value
+
+
+def texts_from_environment(raw: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The texts in `raw` that hold a `${ENV_VAR}`, as they stand there, and the keys that lead to each."""
+    if isinstance(raw, Mapping):
+        for key, value in raw.items():
+            yield from texts_from_environment(value, (*keys, str(key)))
+    elif isinstance(raw, list | tuple):
+        for index, value in enumerate(raw):
+            yield from texts_from_environment(value, (*keys, index))
+    elif isinstance(raw, str) and ENVIRONMENT_VARIABLE.search(raw):
+        yield keys, raw
+
+
+def expand_known(raw: Any) -> Any:
+    """`raw` with those `${ENV_VAR}` expanded that are set: of a run's own YAML file, whose variables may be gone."""
+    if isinstance(raw, Mapping):
+        return {key: expand_known(value) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [expand_known(value) for value in raw]
+    if not isinstance(raw, str):
+        return raw
+    return ENVIRONMENT_VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), raw)
 
 
 def expand(raw: Any, path: str = "") -> Any:

@@ -17,6 +17,7 @@ from sezoo.evaluation.results import NAME_IN_FILES
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
 from sezoo.evaluation.versions import Version
 from sezoo.files import filled_aside
+from sezoo.foreign_text import encodable
 from sezoo.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
 from sezoo.metrics import METRIC_FACTS
 from sezoo.run_models import BOARD
@@ -156,7 +157,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
     np.savez_compressed(folder / MASKS, **masks)
     return ListenedClip(
         folder=folder.name,
-        name=clip.name.encode("utf-8", "backslashreplace").decode("utf-8"),
+        name=encodable(clip.name),
         why=choice.why,
         metric=None if metric is None else NAME_IN_FILES.get(metric, metric),
         change=choice.change,

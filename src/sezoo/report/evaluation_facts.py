@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.csv_file import read_csv
+from sezoo.inner_path import inner_path
 from sezoo.metrics import METRIC_FACTS
 from sezoo.metrics.facts import MetricFacts
 from sezoo.report.names import EVALUATION
@@ -138,7 +139,8 @@ def read_evaluation(folder: Path) -> EvaluationFacts | None:
         )
         for name, each in content["versions"].items()
     ]
-    tables = {version.name: _table(folder / version.folder / "detailed_metrics.csv") for version in versions}
+    folders = {version.name: inner_path(folder, version.folder, EVALUATION) for version in versions}
+    tables = {name: _table(path / "detailed_metrics.csv") for name, path in folders.items()}
     found = [*content["noisy"], *(metric for version in versions for metric in version.means)]
     return EvaluationFacts(
         clips=content["clips"],

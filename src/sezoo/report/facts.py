@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
+from sezoo.config.values import expand_known
 from sezoo.errors import UserError
+from sezoo.inner_path import inner_path
 from sezoo.listening import FOLDER, ListenedClip, read_index
 from sezoo.report.environment import read_environment
 from sezoo.report.evaluation_facts import EvaluationFacts, read_evaluation
@@ -156,7 +158,9 @@ def read_run(folder: Path) -> RunFacts:
 
 
 def _facts(folder: Path, config: Mapping[str, Any], text: str) -> RunFacts:
-    models_folder = folder / str((config.get("general") or {}).get("saved_models_dir", "saved_models"))
+    models_folder = Path(expand_known(str((config.get("general") or {}).get("saved_models_dir", "saved_models"))))
+    if not models_folder.is_absolute():
+        models_folder = inner_path(folder, models_folder, "general.saved_models_dir")
     models = {path.name: path.stat().st_size for path in sorted(models_folder.glob("*.onnx"))}
     return RunFacts(
         folder=folder,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sezoo.config.values import expand_known
 from sezoo.csv_file import read_csv
+from sezoo.inner_path import inner_path
 from sezoo.report.names import TRAINING
 from sezoo.report.reading import read_json
 
@@ -63,7 +65,8 @@ class TrainingFacts:
 def read_training(folder: Path, config: Mapping[str, Any]) -> TrainingFacts | None:
     """The training of a run's folder; None where there is none, or no epoch was finished."""
     settings = config.get("training") or {}
-    path = folder / TRAINING / str(settings.get("logs_filename", "training_logs.csv"))
+    name = expand_known(str(settings.get("logs_filename", "training_logs.csv")))
+    path = inner_path(folder / TRAINING, name, "training.logs_filename")
     if not path.is_file():
         return None
     rows = read_csv(path)

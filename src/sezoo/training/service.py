@@ -16,8 +16,8 @@ from torch import nn
 
 from sezoo import processes
 from sezoo.audio import write_clip
+from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import Config
-from sezoo.config.validation import to_dict
 from sezoo.denoise import denoise
 from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, shown
@@ -193,7 +193,7 @@ def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
     )
     dataset = to_dict(config)["dataset"]
     paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
-    digest = hashlib.sha256("\n".join(paths).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
     return {
         "the recordings": f"{counted(len(paths), 'file')}, names {digest[:8]}",
         **{f"dataset.{key}": dataset[key] for key in keys},

@@ -1,0 +1,96 @@
+"""A configuration as plain data and as YAML, without what is secret in it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from sezoo.config.sections import Config, CustomModelSpecific, Keys
+from sezoo.config.values import ENVIRONMENT_VARIABLE
+from sezoo.foreign_text import without_passwords
+
+__all__ = ["keep_written", "to_dict", "to_yaml", "without_environment"]
+
+SHORTEST_SECRET = 3
+"""Characters; what is no longer is part of other words as well."""
+
+
+def keep_written(config: Config, texts: Mapping[Keys, str]) -> None:
+    """Keep the texts with environment variables in them as the file has them; numbers are no secrets."""
+    plain = _sections(config) if texts else {}
+    config._written.update({keys: text for keys, text in texts.items() if _holds_text(_at(plain, keys))})
+
+
+def to_dict(config: Config, *, filled_in: bool = False) -> dict[str, Any]:
+    """The whole configuration, defaults included, as plain data; `build_config` makes an equal Config of it.
+
+    Sections that are not set are left out, since an empty section would be one with defaults. What came from the
+    environment stays `${NAME}`, unless it became a number or is to be filled in; a password in an address is left out.
+    """
+    plain = _sections(config)
+    for (*above, last), text in () if filled_in else config._written.items():
+        _at(plain, above)[last] = text
+    return _without_passwords(plain)
+
+
+def without_environment(config: Config, text: str) -> str:
+    """A message in which the values of environment variables that the configuration has are their names again."""
+    names = {name for written in config._written.values() for name in ENVIRONMENT_VARIABLE.findall(written)}
+    for name in sorted(names):
+        if len(value := os.environ.get(name, "")) > SHORTEST_SECRET:
+            text = text.replace(value, f"${{{name}}}")
+    return text
+
+
+def _sections(config: Config) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in config if value is not None}
+
+
+def _at(tree: Any, keys: Sequence[str | int]) -> Any:
+    """The value that keys lead to; None where there is none."""
+    for key in keys:
+        if isinstance(tree, dict):
+            tree = tree.get(key)
+        else:
+            tree = tree[key] if isinstance(tree, list) and isinstance(key, int) and key < len(tree) else None
+    return tree
+
+
+def _holds_text(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_text, (*value, *value.values())))
+    return any(map(_holds_text, value)) if isinstance(value, list) else isinstance(value, str)
+
+
+def _without_passwords(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_passwords(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_passwords(entry) for entry in value]
+    return without_passwords(value) if isinstance(value, str) else value
+
+
+def to_yaml(config: Config, *, filled_in: bool = False) -> str:
+    """`to_dict` as the text of a YAML file."""
+    import yaml
+
+    return yaml.safe_dump(to_dict(config, filled_in=filled_in), sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: Any, free: bool = False) -> Any:
+    """YAML-able data. `free` marks values of no fixed type, where a list would not become a tuple again."""
+    match value:
+        case BaseModel():
+            extras = isinstance(value, CustomModelSpecific)
+            return {key: _plain(entry, free=extras) for key, entry in value}
+        case Path():
+            return value.as_posix()
+        case dict():
+            return {key: _plain(entry, free=True) for key, entry in value.items()}
+        case tuple() if free:
+            return repr(value)
+        case list() | tuple():
+            return [_plain(entry, free) for entry in value]
+    return value
