@@ -2,12 +2,14 @@
 
 import logging
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from sezoo.config.composition import compose_file
 from sezoo.config.sections import Deployment
+from sezoo.deployment.stm32n6 import project_files
 from sezoo.deployment.stm32n6.c_project import read_c_project
 from sezoo.deployment.stm32n6.project_files import changed_project
 from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
@@ -351,6 +353,16 @@ def test_an_interrupted_change_is_taken_back(project, tmp_path, output):
         raise KeyboardInterrupt
     assert contents(project) == before and {path for path in project.rglob("*") if path.is_dir()} == folders
     assert contents(tmp_path / "kept") == {}
+
+
+def test_a_second_interruption_waits(project, tmp_path, monkeypatch):
+    """As it would come while the project is put back."""
+    before, remove = contents(project), project_files._remove
+    new = {project / MODELS / "network.c": write(tmp_path / "new", "new"), project / "other/new.c": tmp_path / "new"}
+    with pytest.raises(KeyboardInterrupt), changed_project(project, new, project / "out", tmp_path / "kept"):
+        monkeypatch.setattr(project_files, "_remove", lambda path: (signal.raise_signal(signal.SIGINT), remove(path)))
+        raise KeyboardInterrupt
+    assert contents(project) == before
 
 
 def test_a_file_in_a_folder_that_is_replaced(project, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sezoo.errors import UserError
 from sezoo.files import reason_of
+from sezoo.interrupts import interrupt_deferred
 from sezoo.part_files import part_path
 
 __all__ = ["changed_project"]
@@ -51,9 +52,11 @@ def changed_project(project: Path, new: Mapping[Path, Path], output: Path, keep_
             raise UserError(f"cannot change the C project: {error.filename or project}: {reason_of(error)}") from error
         yield replaced
     except BaseException:
-        change.undo()
+        with interrupt_deferred():  # a second Ctrl-C would leave half of it
+            change.undo()
         raise
-    change.keep(keep_in)
+    with interrupt_deferred():
+        change.keep(keep_in)
 
 
 class _Change:
