@@ -229,7 +229,7 @@ def test_a_length_that_is_not_the_boards(tmp_path, project, frames, offers):
 
 
 def test_bins_of_another_transform(tmp_path, project):
-    config = configuration(project, preprocessing={"n_fft": 128})
+    config = configuration(project, preprocessing={"n_fft": 128, "win_length": 100})
     message = refused(config, write_static(tmp_path / "int8.onnx"), tmp_path / "run")
     assert "preprocessing.n_fft: 128 makes 65 bins" in message
 

@@ -177,6 +177,13 @@ def test_keys_for_what_is_elsewhere(older):
     assert found.neural_art == older / "models of mine/profile.json" and found.fsbl == older / "boot.bin"
 
 
+def test_a_name_that_is_a_path(older):
+    """The build's folder, which is set aside, has the configuration's name where no other one is given."""
+    change(older, '"cproject_config": "BM"', "")
+    change(older, '"N6 Audio Bare Metal": {', '"../..": {')
+    assert "cproject_config: found '../..'; a name is expected, not a path" in refused(older)
+
+
 def test_templates_of_a_configuration(project):
     change(project, '"name": "BM",', '"name": "BM", "templates": "others",')
     change(project, '"memory_pool"', '"others": [["network.c", "${network_src_root}/net.c"]], "memory_pool"')

@@ -8,14 +8,14 @@ the file, then in `memory_pool` and `env` there. Texts may refer to those of `en
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sezoo.deployment.stm32n6.build_names import find_build_name
+from sezoo.deployment.stm32n6.conf_values import ConfValues
 from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
 from sezoo.errors import UserError
 from sezoo.files import shown
@@ -25,18 +25,6 @@ __all__ = ["CONF_NAME", "FLASH_BEGIN", "BuildConfiguration", "FlashAddresses", "
 BOARD = "STM32N6570-DK"
 CONF_NAME = f"stmaic_{BOARD}.conf"
 
-PROJECT_FOLDER = "ProjectFolder"
-PROGRAMS = {
-    "STM32CubeProgrammer": "STM32_Programmer_CLI",
-    "STM32SigningTool": "STM32_SigningTool_CLI",
-    "STM32Make": "make",
-}
-"""References that ST's own deployment replaces by the paths of its programs."""
-
-DEEPEST = 20
-"""So many references one inside the other are followed; more can only be a circle."""
-
-REFERENCE = re.compile(r"\$\{(\w+)\}")
 ADDRESS = re.compile(r"(?<!\w)0[xX][0-9a-fA-F]+(?!\w)")
 
 FLASH_BEGIN, FLASH_END = 0x70000000, 0x78000000
@@ -150,20 +138,20 @@ def read_conf(path: Path, name: str | None) -> BuildConfiguration:
     content = read_relaxed_json(path)
     configurations = _configurations(content, path)
     name = find_build_name(name, configurations, path)
-    values = _Values(path, name, content, configurations[name])
+    values = ConfValues(path, name, content, configurations[name])
     _check_board(values)
     return BuildConfiguration(
         name=name,
-        cubeide_name=values.name_of("cproject_config") or name,
+        cubeide_name=values.name_of("cproject_config", name),
         project_name=values.name_of("cproject_name"),
         location=values.path_of("cproject_location"),
         sources=values.path_of("app_src_root"),
-        templates=tuple(values.templates()),
+        templates=tuple(_templates(values)),
         fsbl=values.text("fsbl_bin"),
         neural_art=values.path_of("neuralart_user_path") or values.path_of("user_neural_art"),
         profile=values.text("profile") or "default",
         external_loader=values.text("external_loader"),
-        addresses=values.addresses(),
+        addresses=_addresses(values),
     )
 
 
@@ -187,7 +175,7 @@ def _configurations(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return named
 
 
-def _check_board(values: _Values) -> None:
+def _check_board(values: ConfValues) -> None:
     """The project has to be for this board, as far as it says what it is for."""
     for key, allowed in (("series", "STM32N6"), ("board", BOARD)):
         said = values.text(key)
@@ -196,114 +184,57 @@ def _check_board(values: _Values) -> None:
             raise UserError(f"{values.conf}: {key}: found '{said}'; deployment.backend: stm32n6 is for the {BOARD}")
 
 
-class _Values:
-    """What holds for one configuration, the nearest first."""
-
-    def __init__(self, path: Path, name: str, content: Mapping[str, Any], configuration: Any):
-        if not isinstance(configuration, Mapping):
-            raise UserError(f"{path}: configurations.{name} is no mapping of keys to values")
-        self.conf, self.name = path, name
-        own_env, memory_pool, env = configuration.get("env"), content.get("memory_pool"), content.get("env")
-        self.levels = (configuration, own_env, content, memory_pool, env)
-        self.referred = (own_env, env, *self.levels)
-        """`${name}` is a key of `env` first: a configuration may say "cwd": "${cwd}"."""
-
-    def get(self, key: str) -> Any:
-        return _first(key, self.levels)
-
-    def text(self, key: str) -> str | None:
-        """A text with its references filled in; None where there is none, or an empty one."""
-        value = self.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise UserError(f"{self.conf}: {key}: found {value!r}; a text is expected")
-        return self.filled(value, key) or None
-
-    def filled(self, text: str, key: str, depth: int = 0) -> str:
-        def of(found: re.Match) -> str:
-            name = found[1]
-            value = _first(name, self.referred)
-            if value is None:
-                value = str(self.conf.parent) if name == PROJECT_FOLDER else os.environ.get(name, PROGRAMS.get(name))
-            if not isinstance(value, str):
-                raise UserError(f"{self.conf}: {key}: ${{{name}}} is set nowhere in the file, nor in the environment")
-            if depth == DEEPEST:
-                raise UserError(f"{self.conf}: {key}: ${{{name}}} refers to itself")
-            return self.filled(value, key, depth + 1)
-
-        return REFERENCE.sub(of, text)
-
-    def path(self, text: str) -> Path:
-        """Relative ones are in the `cwd` of the file, or beside it."""
-        base = self.conf.parent / (self.text("cwd") or "")
-        return Path(os.path.normpath(base / text))
-
-    def name_of(self, key: str) -> str | None:
-        """A text that is a part of a path."""
-        text = self.text(key)
-        if text is not None and (text in (".", "..") or re.search(r"[/\\]", text)):
-            raise UserError(f"{self.conf}: {key}: found '{text}'; a name is expected, not a path")
-        return text
-
-    def path_of(self, key: str) -> Path | None:
-        text = self.text(key)
-        return self.path(text) if text else None
-
-    def templates(self) -> Iterator[Template]:
-        listed = self.get("templates")
-        if isinstance(listed, str):  # the key of a list
-            listed = self.get(listed)
-        if not isinstance(listed, list) or not listed:
-            found = "is missing" if listed is None else "is no list, or an empty one"
-            raise UserError(
-                f"{self.conf}: the key 'templates' {found}, for '{self.name}' and at the top; it lists the generated "
-                'files and where they go: [["network.c", "${ProjectFolder}/..."], ...]'
-            )
-        for number, entry in enumerate(listed):
-            key = f"templates[{number}]"
-            if not isinstance(entry, list) or len(entry) < 2 or not all(isinstance(part, str) for part in entry):
-                raise UserError(f"{self.conf}: {key}: found {entry!r}; a source and a target are expected, two texts")
-            mode = entry[2] if len(entry) > 2 else COPY_MODES[0]
-            if mode not in (*COPY_MODES, FOLDER_MODE):
-                allowed = ", ".join((*COPY_MODES, FOLDER_MODE))
-                raise UserError(f"{self.conf}: {key}: found {mode!r}; allowed: {allowed}")
-            source, target = (self.filled(part, key) for part in entry[:2])
-            if not target:
-                raise UserError(f"{self.conf}: {key}: the target is empty")
-            if _leads_away(source):
-                raise UserError(
-                    f"{self.conf}: {key}: found '{source}'; the source is the name of a generated file, or a folder "
-                    "of ST Edge AI by its path in the installation"
-                )
-            path = self.path(target)
-            is_folder = mode == FOLDER_MODE
-            yield Template(source or ("" if is_folder else path.name), path, is_folder)
-
-    def addresses(self) -> FlashAddresses:
-        defaults = FlashAddresses()
-        return FlashAddresses(
-            self.address("flash_fsbl_cmd", defaults.fsbl),
-            self.address("flash_cmd", defaults.application),
-            self.address("flash_network_data_cmd", defaults.weights),
+def _templates(values: ConfValues) -> Iterator[Template]:
+    listed = values.get("templates")
+    if isinstance(listed, str):  # the key of a list
+        listed = values.get(listed)
+    if not isinstance(listed, list) or not listed:
+        found = "is missing" if listed is None else "is no list, or an empty one"
+        raise UserError(
+            f"{values.conf}: the key 'templates' {found}, for '{values.name}' and at the top; it lists the generated "
+            'files and where they go: [["network.c", "${ProjectFolder}/..."], ...]'
         )
-
-    def address(self, key: str, default: int) -> int:
-        """The last number of a command to STM32CubeProgrammer."""
-        command = self.get(key)
-        numbers = ADDRESS.findall(command) if isinstance(command, str) else []
-        address = int(numbers[-1], 16) if numbers else default
-        if not FLASH_BEGIN <= address < FLASH_END:
+    for number, entry in enumerate(listed):
+        key = f"templates[{number}]"
+        if not isinstance(entry, list) or len(entry) < 2 or not all(isinstance(part, str) for part in entry):
+            raise UserError(f"{values.conf}: {key}: found {entry!r}; a source and a target are expected, two texts")
+        mode = entry[2] if len(entry) > 2 else COPY_MODES[0]
+        if mode not in (*COPY_MODES, FOLDER_MODE):
+            allowed = ", ".join((*COPY_MODES, FOLDER_MODE))
+            raise UserError(f"{values.conf}: {key}: found {mode!r}; allowed: {allowed}")
+        source, target = (values.filled(part, key) for part in entry[:2])
+        if not target:
+            raise UserError(f"{values.conf}: {key}: the target is empty")
+        if _leads_away(source):
             raise UserError(
-                f"{self.conf}: {key}: found the address {address:#x}; the board's external flash is from "
-                f"{FLASH_BEGIN:#x} to {FLASH_END:#x}"
+                f"{values.conf}: {key}: found '{source}'; the source is the name of a generated file, or a folder "
+                "of ST Edge AI by its path in the installation"
             )
-        return address
+        path = values.path(target)
+        is_folder = mode == FOLDER_MODE
+        yield Template(source or ("" if is_folder else path.name), path, is_folder)
 
 
-def _first(key: str, levels: Iterable[Any]) -> Any:
-    """The value of the first mapping that has one."""
-    return next((level[key] for level in levels if isinstance(level, Mapping) and level.get(key) is not None), None)
+def _addresses(values: ConfValues) -> FlashAddresses:
+    defaults = FlashAddresses()
+    return FlashAddresses(
+        _address(values, "flash_fsbl_cmd", defaults.fsbl),
+        _address(values, "flash_cmd", defaults.application),
+        _address(values, "flash_network_data_cmd", defaults.weights),
+    )
+
+
+def _address(values: ConfValues, key: str, default: int) -> int:
+    """The last number of a command to STM32CubeProgrammer."""
+    command = values.get(key)
+    numbers = ADDRESS.findall(command) if isinstance(command, str) else []
+    address = int(numbers[-1], 16) if numbers else default
+    if not FLASH_BEGIN <= address < FLASH_END:
+        raise UserError(
+            f"{values.conf}: {key}: found the address {address:#x}; the board's external flash is from "
+            f"{FLASH_BEGIN:#x} to {FLASH_END:#x}"
+        )
+    return address
 
 
 def _leads_away(source: str) -> bool:
