@@ -1,7 +1,9 @@
 import pytest
 
+from sezoo.api.running import _was_killed_in
 from sezoo.errors import UserError
-from sezoo.run_folder import claimed
+from sezoo.files import write_text
+from sezoo.run_folder import claimed, is_begun_again, marked_as_running, was_killed
 
 
 def test_runs_of_the_same_second_get_folders_of_their_own(tmp_path):
@@ -32,3 +34,54 @@ def test_a_file_in_the_way(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
         claimed(tmp_path / "file" / "run", named_by_time=True)
+
+
+# -- runs that were killed ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """The folder of a run of a process that has this one's number, but is not this one; as in a container."""
+    folder = tmp_path / "run"
+    with marked_as_running(folder):
+        marker = (folder / ".hydra" / "running").read_text(encoding="utf-8")
+    write_text(folder / ".hydra" / "running", marker.replace(marker.split("-")[2], "0123abcd\n"))
+    return folder
+
+
+def test_a_run_is_marked_as_long_as_it_lasts(tmp_path):
+    with pytest.raises(KeyboardInterrupt), marked_as_running(tmp_path):
+        assert not was_killed(tmp_path)
+        assert not is_begun_again(tmp_path)
+        assert [path.name for path in (tmp_path / ".hydra").iterdir()] == ["running"]
+        raise KeyboardInterrupt
+    assert list((tmp_path / ".hydra").iterdir()) == []
+
+
+def test_a_run_that_was_killed_is_known_until_one_has_come_to_its_end(killed):
+    assert was_killed(killed)
+    with marked_as_running(killed), marked_as_running(killed):
+        assert not was_killed(killed)
+        assert is_begun_again(killed)
+    assert not is_begun_again(killed)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "again\nagain\n", "\x00", "a-1-b\n"])
+def test_a_marker_of_anything_is_none(killed, text):
+    write_text(killed / ".hydra" / "running", text)
+    assert not was_killed(killed)
+
+
+def test_a_folder_of_a_killed_run_is_free_for_the_same_run_only(killed):
+    config = killed / ".hydra" / "config.yaml"
+    write_text(config, "operation_mode: quantization\n")
+    write_text(killed / "half", "done")
+    assert _was_killed_in(killed, "operation_mode: quantization\n")
+    assert not _was_killed_in(killed, "operation_mode: training\n")
+    (killed / ".hydra" / "running").unlink()
+    assert not _was_killed_in(killed, "operation_mode: quantization\n")
+    config.unlink()
+    assert not _was_killed_in(killed, "operation_mode: quantization\n")
+    (killed / "half").unlink()  # a run that was killed before it had written anything
+    assert _was_killed_in(killed, "operation_mode: quantization\n")
+    assert not _was_killed_in(killed.parent / "nothing", "operation_mode: quantization\n")

@@ -15,11 +15,12 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-__all__ = ["part_path", "remove_leftovers"]
+__all__ = ["is_gone", "owner", "part_path", "remove_leftovers"]
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"\..*\.(?P<place>[0-9a-f]{8})-(?P<pid>\d+)-(?P<process>[0-9a-f]{8})-\d+\.part(\..*)?", re.DOTALL)
+OWNER = re.compile(r"(?P<place>[0-9a-f]{8})-(?P<pid>\d+)-(?P<process>[0-9a-f]{8})")
+NAME = re.compile(rf"\..*\.(?P<owner>{OWNER.pattern})-\d+\.part(\..*)?", re.DOTALL)
 LONGEST_STEM = 40
 """Characters of the name that are kept: a target's name may be as long as the file system allows."""
 
@@ -31,37 +32,44 @@ _numbers = count()
 _tidied: set[Path] = set()
 
 
+def owner() -> str:
+    """What tells this process from any other one, of this computer, in a container or elsewhere."""
+    return f"{_place()}-{os.getpid()}-{_process}"
+
+
+def is_gone(other: str, path: Path) -> bool:
+    """Whether the process with that `owner` has ended.
+
+    A process number means something among the processes of one system or container only, and is given to a new
+    process after some time: where it may still be running it has ended if nothing has changed in `path`, a file or
+    folder of its, for a day.
+    """
+    found = OWNER.fullmatch(other)
+    if found is None or found["process"] == _process:
+        return False
+    if found["place"] == _place():
+        pid = int(found["pid"])
+        if pid == os.getpid() or not _is_running(pid):
+            return True
+    return time.time() - _last_change(path) > ABANDONED_SECONDS
+
+
 def part_path(path: Path) -> Path:
     """A path beside `path` that no other process, thread, container or machine uses, with the same ending."""
-    owner = f"{_place()}-{os.getpid()}-{_process}-{next(_numbers)}"
-    return path.with_name(f".{path.stem[:LONGEST_STEM]}.{owner}.part{path.suffix}")
+    return path.with_name(f".{path.stem[:LONGEST_STEM]}.{owner()}-{next(_numbers)}.part{path.suffix}")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove from a folder what processes that were killed have left of `part_path`; once per process and folder.
-
-    A process number means something among the processes of one system or container only, and is given to a new
-    process after some time: parts of a process that may still be running stay until nothing has changed in them
-    for a day.
-    """
+    """Remove from a folder what processes that were killed have left of `part_path`; once per process and folder."""
     if folder in _tidied:
         return
     _tidied.add(folder)
     with suppress(OSError):  # a folder that is not there yet
         for path in folder.iterdir():
-            owner = NAME.fullmatch(path.name)
-            if owner is not None and _is_left(path, owner["place"], int(owner["pid"]), owner["process"]):
+            part = NAME.fullmatch(path.name)
+            if part is not None and is_gone(part["owner"], path):
                 log.info("removed %s, left by a process that was killed", path.name)
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _is_left(path: Path, place: str, pid: int, process: str) -> bool:
-    if place == _place():
-        if pid == os.getpid():
-            return process != _process
-        if not _is_running(pid):
-            return True
-    return process != _process and time.time() - _last_change(path) > ABANDONED_SECONDS
 
 
 def _is_running(pid: int) -> bool:

@@ -18,7 +18,14 @@ from sezoo.config.sections import Config
 from sezoo.errors import UserError
 from sezoo.files import reason_of, write_text
 from sezoo.foreign_text import one_line
-from sezoo.run_folder import LOG_NAME, RESOLVED_NAME, is_at_work_in, remove_without_results
+from sezoo.run_folder import (
+    LOG_NAME,
+    RESOLVED_NAME,
+    is_at_work_in,
+    is_begun_again,
+    marked_as_running,
+    remove_without_results,
+)
 from sezoo.terminal import OneLine, console
 from sezoo.tracking import Tracker, start_tracking
 
@@ -96,7 +103,9 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
     """
     shared = is_at_work_in(folder)
     try:
-        with _log_file(folder / LOG_NAME):
+        with marked_as_running(folder), _log_file(folder / LOG_NAME):
+            if is_begun_again(folder):
+                log.warning("%s: the run that was here was killed before its end; this one takes its place", folder)
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
             with start_tracking(config, folder) as tracker:

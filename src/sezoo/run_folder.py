@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 from sezoo.errors import UserError
-from sezoo.files import reason_of
+from sezoo.files import reason_of, write_text
+from sezoo.part_files import is_gone, owner
 
 __all__ = [
+    "CONFIG_NAME",
     "HYDRA_FOLDER",
     "LOG_NAME",
     "RESOLVED_NAME",
     "claimed",
     "is_at_work_in",
+    "is_begun_again",
     "is_of_a_sweep",
+    "marked_as_running",
     "remove_without_results",
+    "was_killed",
 ]
 
 LOG_NAME = "stm32ai_main.log"
 RESOLVED_NAME = "resolved_config.yaml"
 SWEEP_NAME = "multirun.yaml"
 HYDRA_FOLDER = ".hydra"
+CONFIG_NAME = "config.yaml"
+RUNNING_NAME = "running"
+"""In `HYDRA_FOLDER` as long as the run lasts, with the process that it is; a run that was killed leaves it."""
+
 NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, HYDRA_FOLDER}
 """What every run's folder holds before the first service has done anything."""
 
@@ -49,6 +59,36 @@ def claimed(folder: Path, *, named_by_time: bool) -> Path:
             continue
         except OSError as error:
             raise UserError(f"cannot write {candidate}: {reason_of(error)}") from error
+
+
+@contextmanager
+def marked_as_running(folder: Path) -> Iterator[None]:
+    """Let it be known that a run is at work in this folder, also should it be killed."""
+    marker = folder / HYDRA_FOLDER / RUNNING_NAME
+    write_text(marker, owner() + ("\nagain\n" if is_begun_again(folder) else "\n"))
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # a disk that is gone
+            marker.unlink(missing_ok=True)
+
+
+def was_killed(folder: Path) -> bool:
+    """Whether the last run of this folder was killed before its end."""
+    lines = _marker(folder)
+    return bool(lines) and is_gone(lines[0], folder)
+
+
+def is_begun_again(folder: Path) -> bool:
+    """Whether the run of this folder was killed; also while it is begun again, until it has come to an end."""
+    return was_killed(folder) or "again" in _marker(folder)[1:]
+
+
+def _marker(folder: Path) -> list[str]:
+    try:
+        return (folder / HYDRA_FOLDER / RUNNING_NAME).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def is_at_work_in(folder: Path) -> bool:

@@ -40,24 +40,34 @@ def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool 
     config = build_config(settings)
     from sezoo.files import write_text
     from sezoo.processes import process_count
-    from sezoo.run_folder import HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
+    from sezoo.run_folder import (
+        CONFIG_NAME,
+        HYDRA_FOLDER,
+        claimed,
+        is_at_work_in,
+        marked_as_running,
+        remove_without_results,
+    )
     from sezoo.services import run_services
 
     if process_count() > 1:
         raise UserError("several processes (torchrun) need a YAML file: --save-config writes it, --config-name runs it")
+    text = yaml_of(settings)
     if folder is not None:
         folder = Path(folder)
-        check_new_folder(folder)
+        if not _was_killed_in(folder, text):
+            check_new_folder(folder)
     named_by_time = folder is None
     path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
     path = claimed(path, named_by_time=named_by_time)
-    write_text(path / HYDRA_FOLDER / "config.yaml", yaml_of(settings))  # as a run from a YAML file has it
     try:
         with (
+            marked_as_running(path),
             nullcontext() if tables else redirect_stdout(io.StringIO()),
             _log_files_filled(),
             _script_not_run_again(),
         ):
+            write_text(path / HYDRA_FOLDER / CONFIG_NAME, text)  # as a run from a YAML file has it
             run_services(config, path)
     except (UserError, KeyboardInterrupt):
         if not is_at_work_in(path):
@@ -75,6 +85,18 @@ def check_new_folder(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"folder: {folder} is there already and not an empty folder; choose another")
+
+
+def _was_killed_in(folder: Path, text: str) -> bool:
+    """Whether the folder holds nothing but a run with the same settings that was killed before its end."""
+    from sezoo.run_folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
+
+    if not folder.is_dir():
+        return False
+    config = folder / HYDRA_FOLDER / CONFIG_NAME
+    if not config.is_file():  # it had only just begun
+        return all(path.name == HYDRA_FOLDER for path in folder.iterdir())
+    return was_killed(folder) and config.read_text(encoding="utf-8") == text
 
 
 def yaml_of(settings: Settings) -> str:

@@ -20,7 +20,7 @@ from sezoo.config.yaml_file import read_checked
 from sezoo.errors import UserError
 from sezoo.files import write_text
 from sezoo.processes import is_helper
-from sezoo.run_folder import HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
+from sezoo.run_folder import CONFIG_NAME, HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
 
 __all__ = ["compose_file", "run_with_hydra"]
 
@@ -136,7 +136,7 @@ def _write_composed(composed: Any, hydra_config: Any, folder: Path, written: Map
         return text
 
     plain = OmegaConf.to_container(hydra_config, resolve=False)
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(composed))
+    write_text(folder / CONFIG_NAME, OmegaConf.to_yaml(composed))
     write_text(folder / "hydra.yaml", OmegaConf.to_yaml(OmegaConf.create(_with_texts(plain, as_written))))
     write_text(folder / "overrides.yaml", OmegaConf.to_yaml(hydra_config.hydra.overrides.task))
 

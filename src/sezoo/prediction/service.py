@@ -15,6 +15,7 @@ from sezoo.model_source import open_model
 from sezoo.prediction.stream import Denoiser, blocks_in
 from sezoo.prediction.targets import Target, container_of, recordings_in, targets_for
 from sezoo.run import Run
+from sezoo.run_folder import is_begun_again
 from sezoo.run_models import models_of
 from sezoo.spectrum import stft_of
 from sezoo.wording import counted
@@ -48,7 +49,7 @@ def predict(run: Run) -> list[Path]:
         _checked_sources(run.config),
         run.folder / settings.output_path,
         ending=settings.format,
-        overwrite=settings.overwrite,
+        overwrite=settings.overwrite or is_begun_again(run.folder),
         mending=MENDING,
     )
     return predict_targets(run, targets)

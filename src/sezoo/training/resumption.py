@@ -8,7 +8,7 @@ from pathlib import Path
 from sezoo.config.sections import Config
 from sezoo.errors import UserError
 from sezoo.files import shown
-from sezoo.run_folder import is_of_a_sweep
+from sezoo.run_folder import is_begun_again, is_of_a_sweep
 
 __all__ = ["check_no_other_training", "snapshot_to_resume"]
 
@@ -32,7 +32,7 @@ def check_no_other_training(config: Config, folder: Path) -> None:
             f"{shown(folder)} holds a training already; go on with it (training.snapshot_path={shown(own)}), or name "
             "another folder (hydra.run.dir)"
         )
-    if history.is_file() and not own.is_file() and config.training.resume != "auto":
+    if history.is_file() and not own.is_file() and config.training.resume != "auto" and not is_begun_again(folder):
         raise UserError(
             f"{shown(folder)} holds a training already, without a snapshot; name another folder (hydra.run.dir)"
         )
@@ -41,6 +41,8 @@ def check_no_other_training(config: Config, folder: Path) -> None:
 def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
     """The snapshot that the configuration names; with `resume: auto` the run's own, or the newest of those beside it.
 
+    A run that was killed goes on from its own, also without `resume: auto`.
+
     The jobs of a sweep are not each other's: there it is the run's own.
 
     Parameters
@@ -48,7 +50,7 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
     folder : of the run.
     """
     path = _resumed(config, folder)
-    if config.training.snapshot_path is None and config.training.resume == "auto":
+    if config.training.snapshot_path is None and (path is not None or config.training.resume == "auto"):
         if path is None:
             beside = folder if is_of_a_sweep(folder) else folder.parent
             log.info("training.resume: no snapshot in %s: a new training", shown(beside))
@@ -58,9 +60,12 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
 
 
 def _resumed(config: Config, folder: Path) -> Path | None:
-    if config.training.snapshot_path is not None or config.training.resume != "auto":
+    own = folder / SNAPSHOT
+    if config.training.snapshot_path is not None:
         return config.training.snapshot_path
-    if (own := folder / SNAPSHOT).is_file():
+    if own.is_file() and (config.training.resume == "auto" or is_begun_again(folder)):
         return own
+    if config.training.resume != "auto":
+        return None
     beside = [] if is_of_a_sweep(folder) else folder.parent.glob(f"*/{SNAPSHOT.as_posix()}")
     return max(beside, key=lambda path: path.stat().st_mtime_ns, default=None)
