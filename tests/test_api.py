@@ -135,7 +135,7 @@ def test_quantize_and_score_waves(project):
     result = sezoo.quantize(
         "model.onnx", noisy, clean=clean, metrics=["snr", "si_snr"], workers=1, settings=PLAIN, folder="out"
     )
-    assert list(result.evaluation.versions) == ["float", "int8", "int8_patches", "int8_board"]
+    assert list(result.evaluation.versions) == ["float", "int8", "int8_patches", "int8_board", "int8_stream"]
     scored = result.evaluation.versions["int8"]
     assert set(scored.means) == {"snr", "si_snr"}
     assert result.evaluation.noisy["snr"].value == pytest.approx(0, abs=1e-4)  # noisy is twice clean
@@ -238,6 +238,8 @@ def test_benchmark_and_deploy_the_static_model(project):
     assert sum(layer.macs for layer in patch.layers) == patch.macs == 2 * 257 * 8 * 44
     deployed = sezoo.deploy(static, emulate=False, settings=QUIET)
     assert (deployed.c_package / "README.md").is_file()
+    assert (deployed.facts["engine"], deployed.facts["frames_per_call"]) == ("stream", 1)
+    deployed = sezoo.deploy(static, engine="patch", emulate=False, settings=QUIET)
     assert deployed.facts["frames_per_call"] == 30  # and 7 of look-ahead on either side, from the length of 44
     assert deployed.facts["arena_bytes"] > 0
 

@@ -41,12 +41,12 @@ def test_the_board_decides_where_the_file_does_not(deployment, backend):
 @pytest.mark.parametrize(
     ("deployment", "calibrated_with_gain", "board"),
     [
-        (None, False, Board(30, 5, -50)),  # ST's application has gain and rounding whatever the model
+        (None, False, Board(30, 5)),  # ST's application has gain and rounding whatever the model
         ({"output_silence_threshold": -60}, True, Board(30, 5, -60)),
-        (F401, False, Board(30, 5, -50, input_gain=False, half_away=False)),
-        (F401, True, Board(30, 5, -50, input_gain=True, half_away=False)),
-        ({**F401, "input_gain": True}, False, Board(30, 5, -50, input_gain=True, half_away=False)),
-        ({**F401, "input_gain": False}, True, Board(30, 5, -50, input_gain=False, half_away=False)),
+        (F401, False, Board(30, 5, input_gain=False, half_away=False)),
+        (F401, True, Board(30, 5, input_gain=True, half_away=False)),
+        ({**F401, "input_gain": True}, False, Board(30, 5, input_gain=True, half_away=False)),
+        ({**F401, "input_gain": False}, True, Board(30, 5, input_gain=False, half_away=False)),
     ],
 )
 def test_patches_are_played_as_the_backend_runs_them(deployment, calibrated_with_gain, board):
@@ -64,7 +64,7 @@ def test_a_model_says_that_it_was_calibrated_with_the_gain(tmp_path):
     config = configured({**F401, "frames_per_patch": 30, "lookahead_frames": 5})
     for name, gain in (("gain", True), ("plain", False)):
         play = RunModel("int8", OnnxSource(tmp_path / f"{name}.onnx")).play(BOARD, config)
-        assert play == Board(30, 5, -50, input_gain=gain, half_away=False)
+        assert play == Board(30, 5, input_gain=gain, half_away=False)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
-from sezoo.patch_lengths import patch_lengths
+from sezoo.patch_lengths import needed_lookahead, patch_lengths
 
 
 def config(**sections):
@@ -25,6 +25,26 @@ def test_without_any_length_they_are_the_boards():
     assert patch_lengths(config(evaluation={"frames_per_patch": 10}), None) == (10, 5)
 
 
+def test_where_nothing_is_set_the_network_says_how_much_look_ahead_it_needs():
+    assert patch_lengths(config(), None, needed=16) == (30, 16)
+    assert patch_lengths(config(quantization={}), None, needed=16) == (30, 16)
+    assert patch_lengths(config(deployment={"frames_per_patch": 20}), None, needed=16) == (20, 16)
+    assert patch_lengths(config(), 40, needed=16) == (30, 5)
+
+
+@pytest.mark.parametrize(("field", "lookahead"), [((16, 9), 16), ((0, 0), 0), (None, 5), ((300, 2), 35)])
+def test_the_look_ahead_that_is_needed_fits_a_model_of_100_frames(field, lookahead):
+    assert needed_lookahead(field) == lookahead
+
+
+def test_the_length_of_a_streams_calls_is_none_of_patches():
+    stream = {"backend": "portable-c", "frames_per_patch": 1}
+    assert patch_lengths(config(deployment=stream), 62) == (30, 16)
+    assert patch_lengths(config(deployment={**stream, "lookahead_frames": 16, "frames_per_patch": 30}), 62) == (30, 16)
+    with pytest.raises(UserError, match=r"deployment.frames_per_patch: found 1; the model has 62 frames"):
+        patch_lengths(config(deployment={**stream, "engine": "patch"}), 62)
+
+
 def test_a_dynamic_model_is_cut_as_its_static_one_will_be():
     assert patch_lengths(config(quantization={"static_sequence_length": 58}), None) == (30, 14)
 
@@ -32,7 +52,7 @@ def test_a_dynamic_model_is_cut_as_its_static_one_will_be():
 def test_lengths_that_are_written_down_win_over_a_quantization_that_is_not_done():
     lengths = {"frames_per_patch": 20, "lookahead_frames": 3}
     assert patch_lengths(config(quantization={}, evaluation=lengths), None) == (20, 3)
-    both = {"quantization": {}, "evaluation": lengths, "operation_mode": "chain_qe"}
+    both = {"quantization": {"static_sequence_length": 40}, "evaluation": lengths, "operation_mode": "chain_qe"}
     with pytest.raises(UserError, match="20 new frames and two look-aheads are 26 frames, but quantization"):
         patch_lengths(config(**both), None)
 

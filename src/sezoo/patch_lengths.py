@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from sezoo.backend import STREAM, engine_of
 from sezoo.config.modes import steps
-from sezoo.config.sections import Config, Deployment
+from sezoo.config.sections import Config
 from sezoo.errors import UserError
 
-__all__ = ["patch_lengths"]
+__all__ = ["PATCH_FRAMES", "needed_lookahead", "patch_lengths"]
 
-DEFAULT = Deployment()
+PATCH_FRAMES = 30
+"""New frames of a patch where nothing is set, as ST's application has them."""
+
+LOOKAHEAD = 5
+"""Frames of look-ahead where neither a setting nor the network says how many are needed."""
+
+LONGEST = 100
+"""Frames of the longest static model that ST's application runs."""
 
 
-def patch_lengths(config: Config, static_frames: int | None, *, stateful: bool = False) -> tuple[int, int]:
+def needed_lookahead(field: tuple[int, int] | None) -> int:
+    """Frames of look-ahead with which patches have the whole clip's masks, as far as a static model can be so long.
+
+    Parameters
+    ----------
+    field : receptive field of the network, (before, after) frames; None where it has no bound, or is not known.
+    """
+    return LOOKAHEAD if field is None else min(max(field), (LONGEST - PATCH_FRAMES) // 2)
+
+
+def patch_lengths(
+    config: Config, static_frames: int | None, *, needed: int = LOOKAHEAD, stateful: bool = False
+) -> tuple[int, int]:
     """New frames P and look-ahead K of a patch; a static model is P + 2 K frames long.
 
     `evaluation.frames_per_patch` and `lookahead_frames` come first, then `deployment`'s where the file has that
     section. What is left open follows from the length of the model (or `evaluation.fixed_sequence_length`): 30 new
-    frames, as the board's application has it, and the rest is look-ahead, if that comes out even.
+    frames, as the board's application has it, and the rest is look-ahead, if that comes out even. Where there is no
+    length either, the network says how much look-ahead it needs.
 
     Parameters
     ----------
     static_frames : of the model; None where it takes any number.
+    needed : frames of look-ahead that the network needs, see `needed_lookahead`.
     stateful : it has states, which see every frame once: all frames are new ones, and there is no look-ahead.
 
     Raises
@@ -46,15 +68,12 @@ def patch_lengths(config: Config, static_frames: int | None, *, stateful: bool =
         if length is not None and new not in (None, length):
             raise UserError(f"{new_key}: found {new}; allowed: {length}, the frames of each call by {length_from}")
         configured = config.quantization.static_sequence_length if config.quantization is not None else None
-        return new or length or configured or DEFAULT.frames_per_patch, 0
+        return new or length or configured or PATCH_FRAMES, 0
     is_open = new is None or lookahead is None or "q" in steps(config.operation_mode)
     if length is None and config.quantization is not None and is_open:
         length, length_from = config.quantization.static_sequence_length, "quantization.static_sequence_length"
     if length is None:
-        return (
-            DEFAULT.frames_per_patch if new is None else new,
-            DEFAULT.lookahead_frames if lookahead is None else lookahead,
-        )
+        return (PATCH_FRAMES if new is None else new), (needed if lookahead is None else lookahead)
     if new is None and lookahead is None:
         return _split(length)
     if new is None:
@@ -68,7 +87,7 @@ def patch_lengths(config: Config, static_frames: int | None, *, stateful: bool =
         if new > length or (length - new) % 2:
             raise UserError(
                 f"{new_key}: found {new}; {length_from} has {length} frames, and what is left must be two equal "
-                f"look-aheads, {max(1, length - 2 * DEFAULT.lookahead_frames)} new frames for example"
+                f"look-aheads, {max(1, length - 2 * LOOKAHEAD)} new frames for example"
             )
         lookahead = (length - new) // 2
     elif (needed := new + 2 * lookahead) != length:
@@ -90,15 +109,17 @@ def _set(config: Config, key: str) -> tuple[int | None, str]:
     own = getattr(config.evaluation, key)
     if own is not None:
         return own, f"evaluation.{key}"
-    # A deployment section without the key means its default there too, but nobody wrote that down for evaluation.
-    if config.deployment is not None and key in config.deployment.model_fields_set:
-        return getattr(config.deployment, key), f"deployment.{key}"
-    return None, f"evaluation.{key}"
+    deployment = config.deployment
+    if deployment is None or getattr(deployment, key) is None:
+        return None, f"evaluation.{key}"
+    if deployment.lookahead_frames is None and engine_of(config) == STREAM:  # the length of a call, not of a patch
+        return None, f"evaluation.{key}"
+    return getattr(deployment, key), f"deployment.{key}"
 
 
 def _split(length: int) -> tuple[int, int]:
-    new = DEFAULT.frames_per_patch
+    new = PATCH_FRAMES
     if length >= new and (length - new) % 2 == 0:
         return new, (length - new) // 2
-    lookahead = min(DEFAULT.lookahead_frames, (length - 1) // 2)
+    lookahead = min(LOOKAHEAD, (length - 1) // 2)
     return length - 2 * lookahead, lookahead

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from sezoo.backend import board_of, has_input_gain
+from sezoo.backend import board_of, has_input_gain, stream_of
 from sezoo.config.sections import Config
 from sezoo.denoise import Patches, Play, WholeClip
 from sezoo.denoise.board import board_problem
@@ -19,16 +19,16 @@ from sezoo.model_axes import with_dynamic_axes
 from sezoo.model_source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.model_states import magnitude_input, states_of, with_states
 from sezoo.onnx_file import axes_of, load_configured, load_onnx, quantized_nodes
-from sezoo.patch_lengths import patch_lengths
+from sezoo.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.receptive_field import receptive_field, receptive_field_of
 from sezoo.run import Run
 from sezoo.spectrum import stft_of
 
-__all__ = ["BOARD", "PATCHES", "WHOLE", "RunModel", "models_of", "static_frames_of"]
+__all__ = ["BOARD", "PATCHES", "STREAM", "WHOLE", "RunModel", "models_of", "static_frames_of"]
 
 log = logging.getLogger(__name__)
 
-WHOLE, PATCHES, BOARD = "whole", "patches", "board"
+WHOLE, PATCHES, BOARD, STREAM = "whole", "patches", "board", "stream"
 """The ways to play a model, by their names in the configuration."""
 
 TORCH_REACH = 512
@@ -79,16 +79,19 @@ class RunModel:
 
     def source_for(self, kind: str) -> ModelSource:
         """The file that plays it so."""
-        return self.dynamic if kind == WHOLE or self.static is None else self.static
+        return self.dynamic if kind in (WHOLE, STREAM) or self.static is None else self.static
 
     def play_problem(self, kind: str, config: Config) -> str | None:
         """Why it, or the board, cannot be played so, in one line; None if it can."""
-        if kind == WHOLE and self.dynamic is None:
-            return f"play_like: whole clips need dynamic frames; this model has {self.static_frames}"
-        return board_problem(stft_of(config.preprocessing)) if kind == BOARD else None
+        if kind in (WHOLE, STREAM) and self.dynamic is None:
+            what = "whole clips need" if kind == WHOLE else "a stream needs"
+            return f"play_like: {what} dynamic frames; this model has {self.static_frames}"
+        if kind == STREAM and self.field is None and not self.stateful:
+            return "play_like: a stream needs a bounded receptive field, or states; this model has neither"
+        return board_problem(stft_of(config.preprocessing)) if kind in (BOARD, STREAM) else None
 
     def play(self, kind: str, config: Config) -> Play:
-        """How the configuration wants it played whole, in patches, or as on the board.
+        """How the configuration wants it played: whole, in patches, as on the board, or as a stream.
 
         Raises
         ------
@@ -98,7 +101,10 @@ class RunModel:
             raise UserError(problem)
         if kind == WHOLE:
             return WholeClip(self.field)
-        frames, lookahead = patch_lengths(config, self.static_frames, stateful=self.stateful)
+        if kind == STREAM:
+            return stream_of(config, self.field)
+        needed = needed_lookahead(self.field)
+        frames, lookahead = patch_lengths(config, self.static_frames, needed=needed, stateful=self.stateful)
         if kind == PATCHES:
             return Patches(frames, lookahead)
         return board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain)

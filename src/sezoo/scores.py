@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sezoo.denoise.silence_gate import Muted
 
 __all__ = ["NOISY", "ClipScores", "Mean", "bootstrap_interval", "change", "mean_scores", "versions_in"]
 
@@ -29,12 +33,14 @@ class ClipScores:
     scores : by version ("noisy", and what it was denoised with), then by metric. A metric that could not score
         a version is not there.
     not_scored : for those, by version and metric, the reason in one line.
+    muted : what a silence gate has muted, by version; nothing where there is no gate.
     """
 
     name: str
     seconds: float
     scores: Mapping[str, Mapping[str, float]]
     not_scored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    muted: Mapping[str, Muted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

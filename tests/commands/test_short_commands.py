@@ -110,7 +110,6 @@ def test_the_saved_file_of_a_deployment(static, sezoo):
     saved = yaml.safe_load(Path("saved.yaml").read_text(encoding="utf-8"))
     assert saved["deployment"] == {
         "backend": "portable-c",
-        "lookahead_frames": 7,  # what 30 new frames leave of 44
         "emulate": False,
         "hardware_setup": {"board": "NUCLEO-H743ZI2"},
     }
@@ -216,7 +215,13 @@ def test_json_is_all_there_is(project, static, sezoo):
         assert code == 0, err
         told[command] = json.loads(out)
     assert Path(told["quantize"]["static"]).is_file()
-    assert set(told["quantize"]["evaluation"]["versions"]) == {"float", "int8", "int8_patches", "int8_board"}
+    assert set(told["quantize"]["evaluation"]["versions"]) == {
+        "float",
+        "int8",
+        "int8_patches",
+        "int8_board",
+        "int8_stream",
+    }
     version = told["evaluate"]["versions"]["quantized_model_int8_static: int8_patches"]
     assert set(version["means"]["snr"]) == {"value", "low", "high", "clips"}
     assert told["benchmark"]["measurements"][0]["milliseconds"] > 0

@@ -29,10 +29,10 @@ def test_the_demo_quantizes_scores_and_says_where_everything_is(tmp_path):
     assert {path.name for path in listen.iterdir()} - {"board"} == {"index.json", "best", "median", "worst"}
     assert sorted(path.name for path in (listen / "median").glob("*.flac")) == [
         *("1_noisy.flac", "2_float.flac", "3_int8.flac"),
-        *("4_int8_patches.flac", "5_int8_board.flac", "6_clean.flac"),
+        *("4_int8_patches.flac", "5_int8_board.flac", "6_int8_stream.flac", "7_clean.flac"),
     ]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert page.count("<audio") == len(list(listen.glob("*/masks.npz"))) * 6
+    assert page.count("<audio") == len(list(listen.glob("*/masks.npz"))) * 7
     assert str(Path("out") / "report.html") in done.stdout
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
 from sezoo.audio import write_clip
+from sezoo.denoise import Board, Stream, denoise
 from sezoo.denoise.board import from_int16, to_int16
-from sezoo.denoise.plays import Board
 from sezoo.deployment.c_package.vectors import (
     MAGNITUDES,
     MASKS,
@@ -23,10 +23,14 @@ from sezoo.deployment.c_package.vectors import (
     write_vectors,
 )
 from sezoo.deployment.integer_graph import FloatStep
+from sezoo.deployment.qdq_reader import integer_graph_of
 from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.stream_plan import frames_behind_a_mask
+from sezoo.mask_model import MaskModel
+from sezoo.receptive_field import receptive_field_of
 from sezoo.spectrum import Stft
 from tiny_graphs import RATE, Builder, calls_that_check, magnitudes, program_of, random_graph, write_tiny_package
+from tiny_models import SPECTRUM, int8_model, static_model
 
 # Compiling is what takes the time: a failing example is told as it was found, not made smaller.
 some_examples = settings(max_examples=10, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
@@ -196,6 +200,7 @@ def test_wrong_magnitudes_are_noticed(tmp_path, objects, new, lookahead):
         (Stft(16, 16, 16), 5, 1, False, -30.0, 1511),
         (Stft(64, 20, 50), 6, None, False, None, 2500),
         (Stft(16, 3, 16, "boxcar"), 1, None, False, None, 333),
+        (Stft(64, 20, 50), 6, None, False, -30.0, 2500),
         (Stft(128, 65, 65), 9, None, False, None, 1),
     ],
 )
@@ -206,7 +211,7 @@ def test_a_recording_is_denoised_as_by_the_reference(tmp_path, objects, stft, ne
     wave = speech_like(samples)
     found = denoised_by_c(package, objects, wave)
     if lookahead is None:
-        expected = denoised_in_stream(graph, wave, stft, new)
+        expected = denoised_in_stream(graph, wave, stft, new, threshold)
     else:
         play = Board(new, lookahead, threshold, input_gain=gain, half_away=False)
         expected = denoised_in_patches(graph, Path("model.onnx"), wave, stft, play)
@@ -216,6 +221,28 @@ def test_a_recording_is_denoised_as_by_the_reference(tmp_path, objects, stft, ne
         assert np.std(found) > 1e-4 and not np.array_equal(found, wave)
     if threshold is not None:
         assert not found[: samples // 4].any() and found[-samples // 4 :].any()
+
+
+@pytest.mark.parametrize("new, threshold", [(1, None), (5, -24.0)])
+def test_what_evaluation_plays_as_a_stream_is_what_the_package_gives(tmp_path, objects, new, threshold):
+    """Masks by onnxruntime of the whole clip, against the compiled package: equal but for the rounding of float32.
+
+    The masks are equal bit by bit where the magnitudes are; a magnitude on the edge between two integers of the input
+    is now and then rounded otherwise, as the package has a Fourier transform of its own.
+    """
+    stft = Stft(SPECTRUM["n_fft"], SPECTRUM["hop_length"], SPECTRUM["win_length"])
+    graph = integer_graph_of(static_model(), Path("model.onnx"))
+    package = write_tiny_package(program_of(graph, stft, new), tmp_path / "p", silence_threshold=threshold)
+    wave = speech_like(4000)
+    model = MaskModel(int8_model(), Path("model.onnx"))
+    play = Stream(receptive_field_of(int8_model(), Path("model.onnx")), new, threshold)
+    found, expected = denoised_by_c(package, objects, wave), denoise(wave, model, stft, play)
+    steps = np.abs(to_int16(found).astype(int) - to_int16(expected).astype(int))
+    assert np.mean(steps > 0) < 0.01 and np.mean(np.square(steps)) < 1e-6 * np.mean(
+        np.square(to_int16(expected).astype(float))
+    )
+    if threshold is not None:
+        assert not found[:1500].any() and found[-1500:].any()
 
 
 def test_a_stream_does_not_depend_on_the_frames_of_a_call(tmp_path, objects):

@@ -78,9 +78,8 @@ def stand_in(path, *lines):
 def test_from_the_float_model_to_a_denoised_recording(here):
     onnx.save(graphs.tcnn(), here / "float.onnx")
     sections = {"quantization": QUANTIZATION}
-    config = configuration(
-        "chain_qd", model="float.onnx", sections=sections, hardware_setup={"board": "NUCLEO-H743ZI2"}
-    )
+    board = {"hardware_setup": {"board": "NUCLEO-H743ZI2"}}
+    config = configuration("chain_qd", model="float.onnx", sections=sections, engine="patch", **board)
     facts = deployed(config, here / "run")
     assert facts["model"] == "quantized_model_int8_static.onnx"
     assert (facts["engine"], facts["frames_per_call"]) == ("patch", NEW)
@@ -141,9 +140,11 @@ def test_without_tools_the_package_alone(here, monkeypatch, no_ziglang, engine):
     assert not (here / "run/deployment_logs").exists() and not list((here / "run").glob("emulated*"))
 
 
-@pytest.mark.parametrize("gain, expected", [(True, 1), (False, 0), (None, 0)])
-def test_settings_reach_the_header(here, gain, expected):
-    config = configuration(emulate=False, input_gain=gain, output_silence_threshold=-40)
+@pytest.mark.parametrize(
+    "engine, gain, expected", [("patch", True, 1), ("patch", False, 0), ("patch", None, 0), (None, None, 0)]
+)
+def test_settings_reach_the_header(here, engine, gain, expected):
+    config = configuration(engine=engine, emulate=False, input_gain=gain, output_silence_threshold=-40)
     deployed(config, here / "run")
     header = (here / "run/c_package/include/sezoo_denoiser.h").read_text(encoding="utf-8")
     values = dict(re.findall(r"#define SEZOO_(\w+) (\S+)", header))
@@ -153,10 +154,47 @@ def test_settings_reach_the_header(here, gain, expected):
     assert values["SAMPLE_RATE"] == "16000" and values["FRAMES_PER_CALL"] == str(NEW)
 
 
-def test_a_stream_has_neither_gate_nor_gain(here):
-    deployed(configuration(emulate=False, engine="stream"), here / "run")
+@pytest.mark.parametrize("engine", [None, "patch", "stream"])
+def test_where_nothing_is_set_there_is_neither_gate_nor_gain(here, engine):
+    deployed(configuration(emulate=False, engine=engine), here / "run")
     header = (here / "run/c_package/include/sezoo_denoiser.h").read_text(encoding="utf-8")
     assert "#define SEZOO_INPUT_GAIN 0" in header and "#define SEZOO_GATE 0" in header
+
+
+@pytest.mark.parametrize(
+    "settings, engine, frames, said",
+    [
+        ({}, "stream", 1, "engine: stream, which computes every frame once (deployment.engine: patch"),
+        ({"frames_per_patch": 4}, "stream", 4, "engine: stream"),
+        (
+            {"lookahead_frames": 5},
+            "stream",
+            1,
+            "deployment.lookahead_frames: found 5; it is for patches, a stream looks",
+        ),
+        ({"engine": "patch"}, "patch", 22, ""),  # and 5 on either side, by the length of 32
+        ({"input_gain": True}, "patch", 22, "engine: patch, as deployment.input_gain: True scales patches"),
+        ({"engine": "patch", "lookahead_frames": 3}, "patch", 26, ""),
+    ],
+)
+def test_a_stream_is_deployed_wherever_nothing_speaks_against_it(here, caplog, settings, engine, frames, said):
+    config = configuration(emulate=False, **{"frames_per_patch": None, "lookahead_frames": None, **settings})
+    with caplog.at_level(logging.INFO, "sezoo"):
+        facts = deployed(config, here / "run")
+    assert (facts["engine"], facts["frames_per_call"]) == (engine, frames)
+    assert said in caplog.text
+    assert ("engine: " in caplog.text) == ("engine" not in settings)
+
+
+@pytest.mark.parametrize("engine", ["patch", "stream"])
+def test_a_gate_is_told_with_what_it_mutes_of_the_recording(here, caplog, engine):
+    deployed(configuration(engine=engine, emulate=False, output_silence_threshold=-20), here / "run")
+    found = re.search(
+        r"deployment.output_silence_threshold: -20: the silence gate mutes ([\d.]+) % of the frames with speech "
+        r"\(\S+ of the recordings that come with sezoo\)",
+        caplog.text,
+    )
+    assert found and float(found[1]) > 10
 
 
 def test_an_earlier_package_stays(here, caplog):
@@ -197,12 +235,12 @@ def test_a_model_whose_mask_is_always_the_same(here, engine):
 
 
 def test_a_model_of_another_length(here):
-    message = refused(configuration(emulate=False, lookahead_frames=5), here / "run")
+    message = refused(configuration(engine="patch", emulate=False, lookahead_frames=5), here / "run")
     assert f"model.onnx has {FRAMES} frames" in message and "are 36" in message
     assert "deployment.lookahead_frames: 3" in message and "deployment.frames_per_patch: 22" in message
     assert "quantization.static_sequence_length: 36" in message
     sections = {"quantization": {**QUANTIZATION, "static_sequence_length": 40}}
-    message = refused(configuration("chain_qd", sections=sections, emulate=False), here / "run")
+    message = refused(configuration("chain_qd", sections=sections, engine="patch", emulate=False), here / "run")
     assert "quantization.static_sequence_length: found 40" in message and f"are {FRAMES}: set it to that" in message
     assert not (here / "run").exists()
 

@@ -61,16 +61,17 @@ def test_everything_is_in_one_file(run, tmp_path):
     evaluate(run())
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert (found["clips"], found["seconds"]) == (5, 2.5)
-    assert list(found["versions"]) == ["float_patches", "float_board", "float"]
+    assert list(found["versions"]) == ["float_patches", "float_board", "float_stream", "float"]
     board = found["versions"]["float_board"]
     assert board["play"]["like"] == "board"
     assert board["folder"] == "eval_logs_board"
+    assert found["silence_gate"] == []
     mean = board["means"]["sisnr"]
     assert mean["low"] <= mean["mean"] <= mean["high"]
     gain = board["improvement"]["sisnr"]["mean"]
     assert gain == pytest.approx(mean["mean"] - found["noisy"]["sisnr"]["mean"])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "evaluation.json", "eval_logs", "eval_logs_board", "eval_logs_whole", "listen",
+        "evaluation.json", "eval_logs", "eval_logs_board", "eval_logs_stream", "eval_logs_whole", "listen",
     }  # fmt: skip
 
 

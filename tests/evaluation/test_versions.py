@@ -5,7 +5,7 @@ from builders import evaluation_config, mask_graph, time_convolution
 from mask_graphs import magnitudes, tcnn
 from quantizers import ours, quantization, ready
 from sezoo.config.validation import build_config
-from sezoo.denoise import Board, Patches, WholeClip
+from sezoo.denoise import Board, Patches, Stream, WholeClip
 from sezoo.errors import UserError
 from sezoo.evaluation.versions import explaining_versions, versions_of
 from sezoo.mask_model import MaskModel
@@ -43,8 +43,51 @@ def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
     assert described(run(with_static_shape(mask_graph(), 40)), tmp_path) == {
         "float_patches": ("eval_logs", Patches(30, 5)),
         "float_board": ("eval_logs_board", Board(30, 5)),
+        "float_stream": ("eval_logs_stream", Stream((0, 0))),
         "float": ("eval_logs_whole", WholeClip((0, 0))),
     }
+
+
+@pytest.mark.parametrize(
+    ("sections", "ways"),
+    [
+        ({"deployment": {}}, ["patches", "board"]),
+        ({"deployment": {"backend": "portable-c"}}, ["stream"]),
+        ({"deployment": {"backend": "portable-c", "engine": "patch"}}, ["patches", "board"]),
+        ({"deployment": {"backend": "portable-c", "input_gain": True}}, ["patches", "board"]),
+        ({"deployment": {"backend": "portable-c", "engine": "stream", "input_gain": False}}, ["stream"]),
+        ({"deployment": {"hardware_setup": {"board": "NUCLEO-F401RE"}}}, ["stream"]),
+        ({"quantization": {"target": "cortex-m"}}, ["stream"]),
+        ({"quantization": {"target": "stm32n6"}}, ["patches", "board", "stream"]),  # which any device can run
+        ({"quantization": {"target": "generic"}}, ["patches", "board", "stream"]),
+        ({"benchmarking": {"board": "NUCLEO-F401RE"}}, ["stream"]),
+        ({"benchmarking": {}}, ["patches", "board", "stream"]),
+    ],
+)
+def test_a_static_model_is_scored_as_it_would_be_deployed(run, tmp_path, sections, ways):
+    found = described(run(with_static_shape(mask_graph(), 40), **sections), tmp_path)
+    assert list(found) == [*(f"float_{way}" for way in ways), "float"]
+
+
+def test_a_stream_has_the_configured_gate_and_calls(run, tmp_path):
+    deployment = {"backend": "portable-c", "output_silence_threshold": -60, "frames_per_patch": 8}
+    found = described(run(with_static_shape(mask_graph(), 57), deployment=deployment), tmp_path)
+    assert found["float_stream"][1] == Stream((0, 0), 8, -60.0)
+
+
+def test_without_lengths_patches_have_the_look_ahead_that_the_network_needs(run, tmp_path):
+    onnx.save(time_convolution(3, 4, [8, 0]), tmp_path / "model.onnx")
+    shape = {"n_fft": 8, "win_length": 8, "hop_length": 4}
+    asked = run(preprocessing=shape, evaluation={"play_like": ["patches", "stream"]})
+    assert [play for _, play in described(asked, tmp_path).values()] == [Patches(30, 8), Stream((8, 0))]
+
+
+def test_a_model_that_no_stream_can_run(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sezoo.run_models.receptive_field_of", lambda *_: None)
+    found = described(run(with_static_shape(mask_graph(), 40), deployment={"backend": "portable-c"}), tmp_path)
+    assert list(found) == ["float_patches", "float_board", "float"]
+    with pytest.raises(UserError, match="play_like: a stream needs a bounded receptive field, or states"):
+        described(run(evaluation={"play_like": "stream"}), tmp_path)
 
 
 def test_the_board_has_the_configured_gate(run, tmp_path):
@@ -61,7 +104,7 @@ def test_fixed_sequence_length_selects_patches(run, tmp_path):
 def test_what_is_asked_for_is_done(run, tmp_path):
     found = described(run(mask_graph(), evaluation={"play_like": ["board", "whole"]}), tmp_path)
     assert found == {
-        "float_board": ("eval_logs", Board(30, 5)),
+        "float_board": ("eval_logs", Board(30, 0)),  # this model needs no look-ahead
         "float": ("eval_logs_whole", WholeClip((0, 0))),
     }
 
@@ -85,6 +128,7 @@ def test_after_a_quantization_float_and_int8_are_compared(run, tmp_path):
         "int8": ("eval_logs_quantized", WholeClip((0, 0))),
         "int8_patches": ("eval_logs_quantized_patches", Patches(30, 5)),
         "int8_board": ("eval_logs_quantized_board", Board(30, 5)),
+        "int8_stream": ("eval_logs_quantized_stream", Stream((0, 0))),
     }
 
 
@@ -98,7 +142,7 @@ def test_a_static_model_whose_graph_is_fixed_is_not_heard_whole(run, tmp_path, c
 
 def test_a_transform_that_the_board_cannot_do_is_only_an_error_if_the_board_was_asked_for(run, tmp_path):
     model = with_static_shape(mask_graph(), 40)
-    assert "float_board" not in described(run(model, preprocessing={"power": 2}), tmp_path)
+    assert list(described(run(model, preprocessing={"power": 2}), tmp_path)) == ["float_patches", "float"]
     with pytest.raises(UserError, match=r"preprocessing\.power: found 2"):
         described(run(model, preprocessing={"power": 2}, evaluation={"play_like": "board"}), tmp_path)
 
@@ -126,16 +170,17 @@ def test_the_dynamic_copy_has_the_static_models_masks(run, tmp_path):
 
 
 def test_each_setting_of_the_board_is_turned_off_in_turn(run, tmp_path):
-    config = run(mask_graph(), evaluation={"play_like": ["whole", "board"]}).config
+    gate = {"output_silence_threshold": -50}
+    config = run(mask_graph(), evaluation={"play_like": ["whole", "board"]}, deployment=gate).config
     model = RunModel("float", "dynamic", "static", 40)
     vars(model)["field"] = (14, 9)
     versions = versions_of([model], config)
     found = {version.name: (version.source, version.play) for version in explaining_versions(versions, [model])}
     assert found == {
-        "float_board.short look-ahead": ("dynamic", Board(30, 14)),
+        "float_board.short look-ahead": ("dynamic", Board(30, 14, -50)),
         "float_board.silence gate": ("static", Board(30, 5, None)),
-        "float_board.input gain": ("static", Board(30, 5, input_gain=False)),
-        "float_board.rounding": ("static", Board(30, 5, half_away=False)),
+        "float_board.input gain": ("static", Board(30, 5, -50, input_gain=False)),
+        "float_board.rounding": ("static", Board(30, 5, -50, half_away=False)),
     }
 
 
@@ -144,8 +189,7 @@ def test_a_look_ahead_that_is_long_enough_costs_nothing(run):
     model = RunModel("float", "dynamic")
     vars(model)["field"] = (5, 5)
     found = explaining_versions(versions_of([model], config), [model])
-    assert len(found) == 3
-    assert not any("look-ahead" in version.name for version in found)
+    assert {version.name.partition(".")[2] for version in found} == {"input gain", "rounding"}  # nor is there a gate
 
 
 def test_the_receptive_field_of_a_model_without_bound_asks_for_nothing():

@@ -61,7 +61,7 @@ def denoise(
     audio : wave (samples,) or (samples, channels) of floats within -1 and 1; or a file, a folder, several of them.
     model : float or int8 ONNX file, or torch weights of an STFT-TCNN.
     output : folder of the denoised files, or a file for one; a wave needs none.
-    play_like : "whole", as a PC runs the model; "patches" or "board", as the board does.
+    play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches" or "board", as ST's board.
     sample_rate : of a wave, in Hz; that of the model is in `settings`, and 16000 Hz if it is not.
     overwrite : files that are there already.
     settings : as for `sezoo.quantize`: {"preprocessing": {"hop_length": 128}}.

@@ -42,7 +42,7 @@ class ScoredVersion:
     Attributes
     ----------
     label : for people, "int8 on the board".
-    play_like : whole, patches or board.
+    play_like : whole, patches, board or stream.
     means : by metric, with 95 % intervals.
     improvement : of the means over those of the noisy clips, likewise.
     clips : scores by metric, by the noisy file's name.
@@ -66,7 +66,7 @@ class Evaluation:
     seconds : of audio.
     noisy : means by metric.
     versions : by name: "float", "int8", "int8_board" ...; of several models with the file's stem and a colon before.
-    advice : what would avoid a loss in patches, in words.
+    advice : what would avoid a loss on the device, in words.
     left_out : reasons by the names of clips that could not be used.
     report : a page for the browser, where there is one; of several models it compares them.
     """
@@ -88,7 +88,7 @@ class Evaluation:
             seconds=told["seconds"],
             noisy=_means(told["noisy"]),
             versions={name: _version(folder, version) for name, version in told["versions"].items()},
-            advice=tuple(advice["told"] for advice in told["look_ahead"]),
+            advice=tuple(advice["told"] for advice in (*told["look_ahead"], *told.get("silence_gate", ()))),
             left_out=told["left_out"],
             report=_report(folder),
         )

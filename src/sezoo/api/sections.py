@@ -1,4 +1,4 @@
-"""The parts that the verbs' settings are made of: the spectrum, a test set, patches, and what is left out."""
+"""The parts that the verbs' settings are made of: the spectrum, a test set, and what is left out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ __all__ = [
     "merged",
     "model_section",
     "name_list",
-    "patches",
     "scored_set",
     "section",
 ]
@@ -86,25 +85,6 @@ def scored_set(noisy: Path, clean: Path | None) -> Settings:
         extension_of(clean, "dataset.clean_test_files_path")  # it is there
         dataset["clean_test_files_path"] = clean
     return dataset | extension(noisy, "dataset.noisy_test_files_path")
-
-
-def patches(model: Path, frames: int | None, lookahead: int | None) -> Settings:
-    """The patches of a static model: as asked for, and what is left open as its length has it."""
-    asked_for = given(frames_per_patch=frames, lookahead_frames=lookahead)
-    if len(asked_for) == 2 or not model.is_file():  # what is not there is told later
-        return asked_for
-    from sezoo.config.sections import Config, Deployment, Evaluation
-    from sezoo.onnx_file import load_onnx
-    from sezoo.patch_lengths import patch_lengths
-    from sezoo.run_models import static_frames_of
-
-    length = static_frames_of(load_onnx(model))
-    if length is None:
-        return asked_for
-    asked, default = Config(operation_mode="deployment", evaluation=Evaluation(**asked_for)), Deployment()
-    new, around = patch_lengths(asked, length)
-    fitting = {"frames_per_patch": new, "lookahead_frames": around}
-    return {key: value for key, value in fitting.items() if value != getattr(default, key)}
 
 
 def finished(settings: Settings, spectrum: Spectrum, model: Path, more: Settings | None) -> Settings:

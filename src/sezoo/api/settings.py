@@ -15,7 +15,6 @@ from sezoo.api.sections import (
     merged,
     model_section,
     name_list,
-    patches,
     scored_set,
     section,
 )
@@ -39,7 +38,7 @@ def quantization_settings(
     target: str | None = None,
     noisy: Path | None = None,
     clean: Path | None = None,
-    frames: int = 40,
+    frames: int | None = None,
     num_clips: int | None = 100,
     metrics: Sequence[str] | None = None,
     workers: int | None = None,
@@ -57,8 +56,7 @@ def quantization_settings(
     quantization: Settings = {"noisy_quantization_files_path": data}
     if num_clips != 100:
         quantization["num_quantization_samples"] = num_clips
-    if frames != 40:
-        quantization["static_sequence_length"] = frames
+    quantization |= given(static_sequence_length=frames)
     if target is not None:
         quantization["target"] = target
     settings: Settings = {"operation_mode": "quantization", "model": {"onnx_path": model}}
@@ -139,7 +137,7 @@ def deployment_settings(
     *,
     board: str | None = None,
     backend: str | None = "portable-c",
-    engine: str = "patch",
+    engine: str | None = None,
     frames: int | None = None,
     lookahead: int | None = None,
     emulate: bool = True,
@@ -152,10 +150,7 @@ def deployment_settings(
     ------
     UserError : a model that is not there.
     """
-    deployment: Settings = {"backend": backend}
-    if engine != "patch":
-        deployment["engine"] = engine
-    deployment |= patches(model, frames, lookahead) if engine == "patch" else given(frames_per_patch=frames)
+    deployment = given(backend=backend, engine=engine, frames_per_patch=frames, lookahead_frames=lookahead)
     deployment |= given(emulate=None if emulate else False, dry_run=dry_run or None)
     if board is not None:
         deployment["hardware_setup"] = {"board": board}

@@ -44,7 +44,7 @@ def quantize(
     target: str | None = None,
     noisy: Clips | None = None,
     clean: Clips | None = None,
-    frames: int = 40,
+    frames: int | None = None,
     num_clips: int | None = 100,
     metrics: Sequence[str] | None = None,
     workers: int | None = None,
@@ -63,7 +63,7 @@ def quantize(
     clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waves (samples,).
     target : what the int8 models are for: "generic", "stm32n6" or "cortex-m"; None is generic.
     noisy, clean : test clips and the clean speech in them. With `clean` alone, `clips` are the noisy ones.
-    frames : per call of the static model.
+    frames : per call of the static model; None is 30 new ones and the look-ahead that the network needs.
     num_clips : of `clips` that are used; None is all.
     metrics : to score: "pesq", "stoi", "snr", "si_snr" ...; None is all.
     workers : processes that score clips; None is one a core.
@@ -121,7 +121,7 @@ def evaluate(
     noisy, clean : a folder each, files, or waves (samples,) at `sample_rate`. Files pair by name, lists in order.
         Without clean clips DNSMOS alone can score.
     metrics : "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl", "dnsmos"; None is all that fit.
-    play_like : how a model is run: "whole", "patches", "board" or several of them; None is what suits it.
+    play_like : how a model is run: "whole", "patches", "board", "stream" or several of them; None is what suits it.
     num_clips : to draw of the clips; None is all.
     explain_deployment : score without each of the board's settings as well.
     workers : processes that score clips; None is one a core.
@@ -227,7 +227,7 @@ def deploy(
     *,
     board: str | None = None,
     backend: str | None = "portable-c",
-    engine: str = "patch",
+    engine: str | None = None,
     frames: int | None = None,
     lookahead: int | None = None,
     emulate: bool = True,
@@ -245,8 +245,9 @@ def deploy(
     model : static int8 ONNX file, as `sezoo.quantize` writes it.
     board : None is STM32N6570-DK.
     backend : "portable-c" writes C sources for any Cortex-M; "stm32n6" goes through ST's tools onto the board.
-    engine : of portable-c: "patch", or "stream", which computes every frame once.
-    frames, lookahead : new frames of a patch and context on each side; None is what the model's length says.
+    engine : of portable-c: "stream" computes every frame once, "patch" whole patches; None is a stream.
+    frames : new ones of a call; None is 1 for a stream, for patches 30 or what the model's length says.
+    lookahead : context of a patch on each side; None is what the model's length says. Not of a stream.
     emulate : of portable-c: build it and run it on an emulated core.
     folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`.
 

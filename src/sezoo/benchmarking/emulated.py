@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from sezoo.backend import PORTABLE_C
 from sezoo.benchmarking.results import PATCH, STREAM, LayerCost, Measurement
 from sezoo.config.sections import Config, Deployment
 from sezoo.deployment.c_package.deploy import package_for, tools_of
@@ -12,9 +13,7 @@ from sezoo.deployment.c_package.emulated_run import run_emulated
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.recording import recording_of
 from sezoo.onnx_file import load_onnx
-from sezoo.patch_lengths import patch_lengths
 from sezoo.run import Run
-from sezoo.run_models import static_frames_of
 from sezoo.targets.boards import BOARDS
 from sezoo.targets.cores import CORES
 
@@ -52,7 +51,7 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         package = Path(scratch) / "package"
         package.mkdir()
-        program = package_for(load_onnx(model), model, _with_patches(config, model), wave, package)
+        program = package_for(load_onnx(model), model, _with_deployment(config), wave, package)
         done = run_emulated(emulation, core, package, wave, rate, Path(scratch) / core.name)
     figures = done.figures
     facts = BOARDS[config.benchmarking.board]
@@ -90,10 +89,7 @@ def _layers(program: Program, steps: tuple[int, ...], calls: int) -> list[LayerC
     ]
 
 
-def _with_patches(config: Config, model: Path) -> Config:
-    """The configuration with a deployment section whose patches are those of the model."""
-    settings = config.deployment
-    if settings is None:
-        new, lookahead = patch_lengths(config, static_frames_of(load_onnx(model)))
-        settings = Deployment(frames_per_patch=new, lookahead_frames=lookahead)
+def _with_deployment(config: Config) -> Config:
+    """The configuration as it deploys the C package, whatever the backend of its board is."""
+    settings = (config.deployment or Deployment()).model_copy(update={"backend": PORTABLE_C})
     return config.model_copy(update={"deployment": settings})

@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--play-like", key=("prediction.play_like", "play_like"), choices=PLAYS, default="whole",
-        metavar="HOW", help="whole, as a PC; patches or board, as the board does it (default: whole)",
+        metavar="HOW", help="whole, as a PC; stream, as the C package; patches or board, as ST's (default: whole)",
     )  # fmt: skip
     add("--format", metavar="ENDING", help="wav, flac, ogg ... (default: as the recording)")
     add("--overwrite", action="store_true", help="replace files that are there already")

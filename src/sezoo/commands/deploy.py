@@ -46,12 +46,12 @@ def add_arguments(parser: Parser) -> None:
         metavar="BACKEND", help="portable-c (C sources) or stm32n6 (ST's tools) (default: portable-c)",
     )  # fmt: skip
     setting(
-        parser, "--engine", key="deployment.engine", choices=("patch", "stream"), default="patch", metavar="ENGINE",
-        help="of portable-c: patch, or stream, which computes every frame once (default: patch)",
+        parser, "--engine", key="deployment.engine", choices=("stream", "patch"), metavar="ENGINE",
+        help="of portable-c: stream computes every frame once, patch whole patches (default: stream)",
     )  # fmt: skip
     setting(
         parser, "--frames", key="deployment.frames_per_patch", type=int, metavar="N",
-        help="new frames a call (default: 30, and what the model's length leaves is context)",
+        help="new frames a call (default: 1 of a stream; of patches 30, and the rest of the model's length is context)",
     )  # fmt: skip
     setting(
         parser, "--lookahead", key="deployment.lookahead_frames", type=int, metavar="N",

@@ -49,7 +49,8 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--play-like", key=("evaluation.play_like", "play_like"), type=some_of(*PLAYS), metavar="NAMES",
-        help="how a model is run: whole, patches, board, or several with commas (default: whole; a static model: all)",
+        help="how a model is run: whole, patches, board, stream, or several with commas (default: whole; of a static "
+        "model also as it would be deployed)",
     )  # fmt: skip
     setting(
         parser, "--clips", key="dataset.num_test_samples", type=int, metavar="N",

@@ -45,8 +45,8 @@ def add_arguments(parser: Parser) -> None:
         help="what the int8 models are for: generic, stm32n6 (its NPU) or cortex-m (the C package) (default: generic)",
     )  # fmt: skip
     setting(
-        parser, "--frames", key="quantization.static_sequence_length", type=int, default=40, metavar="N",
-        help="frames of the model for the board (default: 40, which are 30 new ones and 5 on either side)",
+        parser, "--frames", key="quantization.static_sequence_length", type=int, metavar="N",
+        help="frames of the model for the board (default: 30 new ones, and on either side what the network looks at)",
     )  # fmt: skip
     setting(
         parser, "--clips", key="quantization.num_quantization_samples", type=int, default=100, metavar="N",

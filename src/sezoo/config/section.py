@@ -252,7 +252,9 @@ MetricName = Literal[
     *("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
 ]
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
-PlayNames = Annotated[tuple[Literal["whole", "patches", "board"], ...], Field(min_length=1), BeforeValidator(_names)]
+PlayNames = Annotated[
+    tuple[Literal["whole", "patches", "board", "stream"], ...], Field(min_length=1), BeforeValidator(_names)
+]
 TargetNames = Annotated[
     tuple[Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"], ...],
     Field(min_length=1),

@@ -111,10 +111,11 @@ class Deployment(Section):
         description="portable-c writes a package of C sources for any Cortex-M; stm32n6 goes through ST's tools onto "
         "the board. Empty = stm32n6 for an STM32N6, portable-c for other boards.",
     )
-    engine: Literal["patch", "stream"] = Field(
-        "patch",
-        description="Of portable-c: patch runs the network on whole patches, as ST's application does; stream "
-        "computes every frame once and keeps what the convolutions need of earlier ones.",
+    engine: Literal["patch", "stream"] | None = Field(
+        None,
+        description="Of portable-c: stream computes every frame once and keeps what the convolutions need of earlier "
+        "ones, which gives the masks of the whole clip; patch runs the network on whole patches, as ST's application "
+        "does. Empty = stream, and patch with input_gain: True.",
     )
     input_gain: TrueFalse | None = Field(
         None,
@@ -125,12 +126,20 @@ class Deployment(Section):
         True, description="Of portable-c: build the package for the board's core and denoise a clip in an emulator."
     )
     dry_run: TrueFalse = Field(False, description="Of stm32n6: show the commands instead of running them.")
-    frames_per_patch: Frames = Field(30, description="New frames P per call of the model.")
-    lookahead_frames: Lookahead = Field(
-        5, description="Context frames K on each side of the patch: the model's fixed length is P + 2 K frames."
+    frames_per_patch: Frames | None = Field(
+        None,
+        description="New frames P per call of the model; empty = 1 with engine: stream, else 30, or what the model's "
+        "fixed length leaves.",
     )
-    output_silence_threshold: Number = Field(
-        -50.0, description="Patches whose output level is below it are silenced, in dBFS."
+    lookahead_frames: Lookahead | None = Field(
+        None,
+        description="Context frames K on each side of a patch: the model's fixed length is P + 2 K frames. Empty = "
+        "what that length leaves. Not of engine: stream, which has all the look-ahead that the network needs.",
+    )
+    output_silence_threshold: Number | None = Field(
+        None,
+        description="Silence gate: calls whose output level is below it are muted, in dBFS, quiet speech among them. "
+        "Empty = no gate.",
     )
     c_project_path: PathText | None = Field(None, description="Folder of ST's C project, your own download.")
     IDE: Literal["GCC"] = Field(

@@ -119,7 +119,11 @@ class Quantization(Section):
     noisy_quantization_files_path: PathText | None = Field(
         None, description="Folder of noisy clips to calibrate with instead of the training set."
     )
-    static_sequence_length: Frames = Field(40, description="Frames per call of the fixed-shape model.")
+    static_sequence_length: Frames | None = Field(
+        None,
+        description="Frames per call of the fixed-shape model; empty = deployment's P + 2 K, or 30 new frames and on "
+        "each side the look-ahead that the network's receptive field needs, 100 at most.",
+    )
     static_axis_name: Text = Field("seq_len", description="Name of the model's dynamic time axis.")
     states: StatePairs = Field(
         {},
@@ -169,15 +173,18 @@ class Evaluation(Section):
     )
     play_like: PlayNames | None = Field(
         None,
-        description="How the model is run: whole (the clip at once), patches (as the board cuts it), board (all that "
-        "the board does); empty = whole, and for a static model all three.",
+        description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (all "
+        "that ST's application does with patches), stream (as the C package's stream engine); empty = whole, and for a "
+        "static model also as it would be deployed.",
     )
     frames_per_patch: Frames | None = Field(
         None,
         description="New frames P of a patch; empty = deployment.frames_per_patch, or what the model's length gives.",
     )
     lookahead_frames: Lookahead | None = Field(
-        None, description="Context frames K on each side of a patch; empty = deployment.lookahead_frames, or likewise."
+        None,
+        description="Context frames K on each side of a patch; empty = deployment.lookahead_frames, what the model's "
+        "length gives, or what the receptive field of a model without a fixed length needs.",
     )
     explain_deployment: TrueFalse = Field(
         False, description="Turn each setting of the board off in turn, and show what it costs."
@@ -204,7 +211,7 @@ class Prediction(Section):
     format: Text | None = Field(
         None, description="Container of the denoised files, by its ending (wav, flac, ogg ...); empty = as the input."
     )
-    play_like: Literal["whole", "patches", "board"] = Field(
-        "whole", description="whole, patches or board, as for evaluation."
+    play_like: Literal["whole", "patches", "board", "stream"] = Field(
+        "whole", description="whole, patches, board or stream, as for evaluation."
     )
     overwrite: TrueFalse = Field(False, description="Replace files that are there already instead of refusing.")

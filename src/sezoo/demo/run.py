@@ -14,11 +14,13 @@ from sezoo.errors import UserError
 from sezoo.evaluation.service import evaluate, waves_of
 from sezoo.files import shown
 from sezoo.listening import FOLDER
+from sezoo.onnx_file import load_onnx
 from sezoo.quantization.service import QuantizedModels, quantize
 from sezoo.report.comparison import median_clip, save_comparison
 from sezoo.report.of_run import REPORT, write_run_report
 from sezoo.report.score_table import print_scores
 from sezoo.run import open_run
+from sezoo.run_models import static_frames_of
 from sezoo.spectrum import stft_of
 
 __all__ = ["demo_config", "run_demo"]
@@ -71,7 +73,7 @@ def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
 
     console = results(None, soft_wrap=True)
     console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")
-    frames = config.quantization.static_sequence_length
+    frames = static_frames_of(load_onnx(models.static))
     rows: Sequence[tuple[str, Path]] = (
         ("float", config.model.onnx_path),
         ("int8, any length", models.dynamic),

@@ -1,6 +1,7 @@
-"""Wave in, denoised wave out: the whole clip, in patches, or exactly as the board does it; at once or streaming.
+"""Wave in, denoised wave out: the whole clip, in patches, or exactly as a device does it; at once or streaming.
 
-`plays` names the ways, `masking` turns spectra into masked ones, `spectral` and `board` are the streams.
+`plays` names the ways, `masking` turns spectra into masked ones; `spectral`, `board` and `stream_engine` are the
+streams.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Protocol
 import numpy as np
 
 from sezoo.denoise.board import BoardStream
-from sezoo.denoise.plays import NO_PEAK, Board, Patches, Play, WholeClip
+from sezoo.denoise.masking import MaskStream
+from sezoo.denoise.plays import NO_PEAK, Board, Patches, Play, Stream, WholeClip, is_on_device, silence_threshold
 from sezoo.denoise.spectral import MaskedSynthesis, SpectralStream
+from sezoo.denoise.stream_engine import EngineStream
 from sezoo.mask_model import MaskFunction
 from sezoo.spectrum import Stft
 
@@ -22,12 +25,15 @@ __all__ = [
     "DenoisingStream",
     "Patches",
     "Play",
+    "Stream",
     "WholeClip",
     "denoise",
     "denoise_together",
+    "is_on_device",
     "open_stream",
     "peak_normalized",
     "peak_seen",
+    "silence_threshold",
 ]
 
 SAMPLES_A_PUSH = 1 << 19
@@ -54,7 +60,11 @@ def open_stream(model: MaskFunction, stft: Stft, play: Play) -> DenoisingStream:
     ------
     UserError : the board cannot do it so (see `Board`).
     """
-    return BoardStream(model, stft, play) if isinstance(play, Board) else SpectralStream(model, stft, play)
+    if isinstance(play, Board):
+        return BoardStream(model, stft, play)
+    if isinstance(play, Stream):
+        return EngineStream(MaskStream(model, WholeClip(play.context), stft.bins), stft, play)
+    return SpectralStream(model, stft, play)
 
 
 def denoise(wave: np.ndarray, model: MaskFunction, stft: Stft, play: Play | None = None) -> np.ndarray:
@@ -89,9 +99,7 @@ def denoise_together(
     denoised : (samples,) float32 by name
     """
     shared = {
-        name: MaskedSynthesis(model, stft, play)
-        for name, (model, play) in players.items()
-        if not isinstance(play, Board)
+        name: MaskedSynthesis(model, stft, play) for name, (model, play) in players.items() if not is_on_device(play)
     }
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in shared}
     for spectrum in stft.analyse_blocks(wave, FRAMES_A_BLOCK) if shared else ():
@@ -109,8 +117,8 @@ def denoise_together(
 
 
 def peak_seen(wave: np.ndarray, play: Play, *, normalize: bool) -> np.float32:
-    """What a clip is divided by before the model sees it; a board hears a stream, and knows no peak."""
-    normalize = normalize and not isinstance(play, Board)
+    """What a clip is divided by before the model sees it; a device gets a stream, whose peak is not known."""
+    normalize = normalize and not is_on_device(play)
     return (np.abs(wave).max(initial=0) if normalize else 0) or np.float32(1)
 
 

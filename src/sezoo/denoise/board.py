@@ -57,7 +57,7 @@ def input_gain(buffer: np.ndarray) -> np.float32:
 
 
 def is_silent(patch: np.ndarray, threshold: float) -> bool:
-    """Whether the level of an int16 output patch is below the threshold, in dBFS."""
+    """Whether the level of a call's int16 output is below the threshold, in dBFS."""
     power = float(np.mean(np.square(patch.astype(np.float64))))
     return power == 0 or 10 * np.log10(power) - FULL_SCALE_DB < threshold
 

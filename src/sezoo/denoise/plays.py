@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["NO_PEAK", "Board", "Patches", "Play", "WholeClip"]
+__all__ = ["NO_PEAK", "Board", "Patches", "Play", "Stream", "WholeClip", "is_on_device", "silence_threshold"]
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,54 @@ class Board(Patches):
     """
 
     mirrored: bool = field(default=False, kw_only=True)
-    silence_threshold: float | None = -50.0
+    silence_threshold: float | None = None
     input_gain: bool = True
     half_away: bool = True
 
     def __str__(self) -> str:
-        gate = "no gate" if self.silence_threshold is None else f"a gate at {self.silence_threshold:g} dBFS"
-        return f"as on the board: {super().__str__()}, {gate}"
+        return f"as on the board: {super().__str__()}, {_gate_text(self.silence_threshold)}"
 
 
-Play = WholeClip | Patches | Board
+@dataclass(frozen=True)
+class Stream:
+    """Frame by frame in a stream of int16 samples, as the stream engine of the C package does it.
+
+    Attributes
+    ----------
+    context : the model's receptive field, (before, after) frames; None of models with states, which need none.
+    frames : new ones of a call, for the gate alone: nothing else depends on them.
+    silence_threshold : calls whose output is below this level in dBFS are zeroed; None does not.
+    """
+
+    context: tuple[int, int] | None = None
+    frames: int = 1
+    silence_threshold: float | None = None
+
+    @property
+    def lookahead(self) -> int:
+        """Frames by which the masks lag behind the newest frame."""
+        return self.context[1] if self.context else 0
+
+    def __str__(self) -> str:
+        return f"as the C package's stream engine, {_gate_text(self.silence_threshold)}"
+
+
+Play = WholeClip | Patches | Board | Stream
+
+
+def is_on_device(play: Play) -> bool:
+    """Whether it is what a device does with a stream of samples, and not what a PC does with a clip."""
+    return isinstance(play, Board | Stream)
+
+
+def silence_threshold(play: Play) -> float | None:
+    """The level in dBFS below which its output is muted; None where there is no gate."""
+    return play.silence_threshold if isinstance(play, Board | Stream) else None
+
+
+def _gate_text(threshold: float | None) -> str:
+    return "no gate" if threshold is None else f"a gate at {threshold:g} dBFS"
+
 
 NO_PEAK = (
     "preprocessing.peak_normalize: a board hears a stream, whose peak nobody knows beforehand; as on the board the "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sezoo.backend import PATCH, engine_of
 from sezoo.config.modes import steps
-from sezoo.config.sections import Config, Deployment
+from sezoo.config.sections import Config, Deployment, Evaluation
 from sezoo.denoise.board import board_problem
 from sezoo.errors import UserError
+from sezoo.patch_lengths import patch_lengths
 from sezoo.spectrum import stft_of
 
-__all__ = ["check_frames", "check_transform", "needed_frames"]
+__all__ = ["check_frames", "check_transform", "needed_frames", "with_patch_lengths"]
 
 
 def check_transform(config: Config) -> None:
@@ -21,7 +23,7 @@ def check_transform(config: Config) -> None:
     UserError : a transform of another length than a power of two, or another one that the board does not have.
     """
     spectrum, threshold = config.preprocessing, config.deployment.output_silence_threshold
-    if threshold > 0:
+    if threshold is not None and threshold > 0:
         raise UserError(
             f"deployment.output_silence_threshold: found {threshold:g}; allowed: 0 dBFS or less, as all sound is below "
             "full scale and would be silenced"
@@ -34,18 +36,40 @@ def check_transform(config: Config) -> None:
         )
     if (problem := board_problem(stft_of(spectrum))) is not None:
         raise UserError(problem)
-    if "q" in steps(config.operation_mode):
-        made = config.quantization.static_sequence_length
-        if made != needed_frames(config.deployment):
+    if "q" in steps(config.operation_mode) and engine_of(config) == PATCH:
+        made, needed = config.quantization.static_sequence_length, needed_frames(config.deployment)
+        if None not in (made, needed) and made != needed:
             raise UserError(
                 f"quantization.static_sequence_length: found {made}; deployment.frames_per_patch and two times "
-                f"deployment.lookahead_frames are {needed_frames(config.deployment)}: set it to that"
+                f"deployment.lookahead_frames are {needed}: set it to that, or leave it out"
             )
 
 
-def needed_frames(settings: Deployment) -> int:
-    """Frames of the static model."""
-    return settings.frames_per_patch + 2 * settings.lookahead_frames
+def needed_frames(settings: Deployment) -> int | None:
+    """Frames of the static model that the settings ask for; None where they leave that to the model."""
+    new, lookahead = settings.frames_per_patch, settings.lookahead_frames
+    return None if new is None or lookahead is None else new + 2 * lookahead
+
+
+def with_patch_lengths(config: Config, frames: int, path: Path) -> Config:
+    """The configuration with the patches of a static model filled in where the file leaves them open.
+
+    Parameters
+    ----------
+    frames : of the static model.
+
+    Raises
+    ------
+    UserError : settings that do not fit its length.
+    """
+    settings = config.deployment
+    if needed_frames(settings) is not None:
+        check_frames(frames, path, settings)
+        return config
+    # What an evaluation is to be run with is not what is deployed.
+    new, lookahead = patch_lengths(config.model_copy(update={"evaluation": Evaluation()}), frames)
+    settings = settings.model_copy(update={"frames_per_patch": new, "lookahead_frames": lookahead})
+    return config.model_copy(update={"deployment": settings})
 
 
 def check_frames(frames: int, path: Path, settings: Deployment) -> None:

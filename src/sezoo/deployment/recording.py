@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,13 @@ import numpy as np
 from sezoo.audio import BadClipError
 from sezoo.config.sections import Config, Dataset
 from sezoo.dataset import refused, test_pairs
+from sezoo.denoise.silence_gate import gate_warning, muted_by_gate
 from sezoo.pairs import read_pair
 from sezoo.spectrum import Stft, stft_of
 
-__all__ = ["Recording", "patches_of", "recording_of"]
+__all__ = ["Recording", "patches_of", "recording_of", "tell_what_the_gate_mutes"]
+
+log = logging.getLogger(__name__)
 
 MOST_SECONDS = 10
 """An emulator takes some seconds for one of audio."""
@@ -64,6 +68,19 @@ def _has_test_clips(dataset: Dataset | None) -> bool:
     if dataset.name == "valentini":
         return dataset.root_folder is not None
     return dataset.name == "demo" or dataset.noisy_test_files_path is not None
+
+
+def tell_what_the_gate_mutes(denoised: np.ndarray, recording: Recording, stft: Stft, threshold: float | None) -> None:
+    """Warn of a silence gate, with the share of the recording's speech that it mutes; nothing where there is none.
+
+    Parameters
+    ----------
+    denoised : the recording through the gate, (samples,) float32
+    threshold : in dBFS; None where there is no gate.
+    """
+    if threshold is not None:
+        muted = muted_by_gate(denoised, recording.clean, stft.hop_length)
+        log.warning("%s", gate_warning(threshold, muted, recording.told))
 
 
 def patches_of(recording: Recording, stft: Stft, frames: int) -> list[np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from sezoo.denoise.board import BoardStream, from_int16, to_int16
-from sezoo.denoise.plays import Board
+from sezoo.denoise.board import BoardStream
+from sezoo.denoise.plays import Board, Stream
+from sezoo.denoise.stream_engine import EngineStream
 from sezoo.deployment.integer_graph import IntegerGraph
 from sezoo.deployment.interpreter import run_graph
 from sezoo.deployment.stream_plan import stream_masks, stream_plan
@@ -44,27 +45,40 @@ def denoised_in_patches(graph: IntegerGraph, path: Path, wave: np.ndarray, stft:
     return np.concatenate([stream.push(wave), stream.finish()])
 
 
-def denoised_in_stream(graph: IntegerGraph, wave: np.ndarray, stft: Stft, frames: int) -> np.ndarray:
-    """A clip as the stream engine denoises it, its delay taken out: (samples,) float32 to the same length.
+@dataclass
+class _StreamMasks:
+    """Masks of an integer graph, computed call by call when all frames are there."""
 
-    The last sample of frame n is the last one of hop n, so that no frame waits for more samples than it has.
+    graph: IntegerGraph
+    frames: int
+    spectra: list[np.ndarray] = field(default_factory=list)
+    magnitudes: list[np.ndarray] = field(default_factory=list)
+
+    def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Keep the frames."""
+        self.spectra.append(spectrum)
+        self.magnitudes.append(magnitude)
+        return spectrum[:, :0]
+
+    def finish(self) -> np.ndarray:
+        """Those that have a mask, times it: the network lags behind the last of them."""
+        lag = stream_plan(self.graph).lag[self.graph.result.name]
+        calls = stream_masks(self.graph, np.concatenate(self.magnitudes, axis=1), self.frames)
+        masks = np.concatenate(list(calls), axis=1)[:, lag:]
+        return np.concatenate(self.spectra, axis=1)[:, : masks.shape[1]] * masks
+
+
+def denoised_in_stream(
+    graph: IntegerGraph, wave: np.ndarray, stft: Stft, frames: int, silence_threshold: float | None = None
+) -> np.ndarray:
+    """A clip as the stream engine denoises it, its delay taken out: (samples,) float32 to the same length.
 
     Parameters
     ----------
-    frames : of a call; the result does not depend on it.
+    frames : of a call; the result depends on it where there is a gate alone.
+    silence_threshold : in dBFS, below which a call's output is muted; None where there is no gate.
     """
-    hop, early = stft.hop_length, stft.win_length - stft.hop_length
-    margin = (stft.n_fft - stft.win_length) // 2
     lag = stream_plan(graph).lag[graph.result.name]
-    # Frames until the last sample's last one has its mask, in whole calls.
-    count = -(-(len(wave) + early) // hop)
-    calls = -(-(count + lag) // frames)
-    samples = np.zeros(calls * frames * hop, np.float32)
-    samples[: len(wave)] = from_int16(to_int16(wave))
-    transform = replace(stft, center=False)
-    spectrum = transform.analyse(np.pad(samples, (early + margin, stft.n_fft - stft.win_length - margin)))
-    masks = np.concatenate(list(stream_masks(graph, stft.magnitude(spectrum), frames)), axis=1)[:, lag:]
-    wave_out, weight = transform.overlap_added(spectrum[:, : masks.shape[1]] * masks)
-    first = margin + early
-    denoised = transform.normalised(wave_out, weight)[first : first + len(wave)]
-    return from_int16(to_int16(denoised))
+    play = Stream((0, lag), frames, silence_threshold)
+    stream = EngineStream(_StreamMasks(graph, frames), stft, play)
+    return np.concatenate([stream.push(wave), stream.finish()])

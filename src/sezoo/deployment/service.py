@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.backend import STM32N6, backend_of
+from sezoo.backend import STM32N6, backend_of, board_of
 from sezoo.config.sections import Config
-from sezoo.denoise import NO_PEAK
+from sezoo.denoise import NO_PEAK, denoise
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
-from sezoo.deployment.recording import patches_of, recording_of
+from sezoo.deployment.checks import with_patch_lengths
+from sezoo.deployment.recording import patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
 from sezoo.deployment.validation.vectors import write_vectors
 from sezoo.files import shown
+from sezoo.mask_model import MaskModel
 from sezoo.onnx_file import load_onnx
 from sezoo.run import Run
 from sezoo.run_models import static_frames_of
@@ -54,8 +56,21 @@ def deploy(run: Run) -> None:
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)
         _write_vectors(run, model)
+        _tell_what_the_gate_mutes(run.config, model)
     else:
         deploy_c_package(run, model)
+
+
+def _tell_what_the_gate_mutes(config: Config, path: Path) -> None:
+    """Play the board on a recording, where a silence gate is set."""
+    if config.deployment.output_silence_threshold is None:
+        return
+    stft, recording, model = stft_of(config.preprocessing), recording_of(config), load_onnx(path)
+    lengths = with_patch_lengths(config, static_frames_of(model), path).deployment
+    play = board_of(config, lengths.frames_per_patch, lengths.lookahead_frames, calibrated_with_gain=False)
+    tell_what_the_gate_mutes(
+        denoise(recording.noisy, MaskModel(model, path), stft, play), recording, stft, play.silence_threshold
+    )
 
 
 def _write_vectors(run: Run, model: Path) -> None:

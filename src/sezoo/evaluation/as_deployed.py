@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sezoo.denoise import Board, Patches, WholeClip
+from sezoo.denoise import Board, Patches, WholeClip, silence_threshold
+from sezoo.denoise.silence_gate import Muted, gate_warning
 from sezoo.evaluation.versions import Version
 from sezoo.metrics import METRIC_FACTS
 from sezoo.run_models import RunModel
 from sezoo.scores import NOISY, ClipScores, Mean, change
 from sezoo.wording import counted
 
-__all__ = ["BoardLoss", "LookaheadAdvice", "SettingCost", "board_losses", "lookahead_advice", "setting_costs"]
+__all__ = [
+    "BoardLoss",
+    "GateLoss",
+    "LookaheadAdvice",
+    "SettingCost",
+    "board_losses",
+    "gate_losses",
+    "lookahead_advice",
+    "setting_costs",
+]
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,35 @@ def lookahead_advice(
             cost = change(clips, whole.name, patches.name, metric)
         found.append(LookaheadAdvice(model.name, play.frames, play.lookahead, model.needed_lookahead, metric, cost))
     return found
+
+
+@dataclass(frozen=True)
+class GateLoss:
+    """What the silence gate mutes of a version's speech.
+
+    Attributes
+    ----------
+    threshold : in dBFS.
+    """
+
+    version: str
+    label: str
+    threshold: float
+    muted: Muted
+    clips: int
+
+    def __str__(self) -> str:
+        return gate_warning(self.threshold, self.muted, f"{self.label}, {counted(self.clips, 'clip')}")
+
+
+def gate_losses(versions: Sequence[Version], clips: Sequence[ClipScores]) -> list[GateLoss]:
+    """For each version with a gate what it mutes."""
+    return [
+        GateLoss(version.name, version.label, threshold, sum((clip.muted[version.name] for clip in clips), Muted()),
+                 len(clips))
+        for version in versions
+        if (threshold := silence_threshold(version.play)) is not None
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sezoo.audio import write_clip
 from sezoo.dataset import Pair
-from sezoo.denoise import peak_seen
+from sezoo.denoise import Stream, WholeClip, peak_seen
 from sezoo.denoise.masking import MaskStream
 from sezoo.evaluation.results import NAME_IN_FILES
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
@@ -197,6 +197,8 @@ def _mask(scorer: ClipScorer, version: Version, noisy: np.ndarray, first: int, s
     model, play = scorer.players[version.name]
     stft = scorer.scoring.stft
     peak = peak_seen(noisy, play, normalize=scorer.scoring.peak_normalize)
+    if isinstance(play, Stream):  # which has the whole clip's masks
+        play = WholeClip(play.context)
     stream, kept, done = MaskStream(model, play, stft.bins), [], 0
 
     def keep(masked: np.ndarray) -> None:

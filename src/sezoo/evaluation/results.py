@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sezoo.csv_file import write_csv
-from sezoo.evaluation.as_deployed import LookaheadAdvice, SettingCost
+from sezoo.evaluation.as_deployed import GateLoss, LookaheadAdvice, SettingCost
 from sezoo.evaluation.versions import Version
 from sezoo.files import filled_aside, write_json
 from sezoo.foreign_text import encodable
@@ -41,6 +41,7 @@ class Results:
     means: Mapping[str, Mapping[str, Mean]]
     lookahead: Sequence[LookaheadAdvice]
     settings: Sequence[SettingCost]
+    gates: Sequence[GateLoss]
     left_out: Mapping[str, str]
 
 
@@ -82,6 +83,16 @@ def _everything(results: Results) -> dict[str, object]:
         "look_ahead": [
             {**asdict(advice), "static_length": advice.static_length, "told": str(advice)}
             for advice in results.lookahead
+        ],
+        "silence_gate": [
+            {
+                "version": gate.version,
+                "threshold_dbfs": gate.threshold,
+                "muted_share": gate.muted.share,
+                "of_speech": gate.muted.of_speech,
+                "told": str(gate),
+            }
+            for gate in results.gates
         ],
         "cost_of_board_settings": [
             {"model": cost.model, "setting": cost.setting, **_intervals(cost.costs)} for cost in results.settings

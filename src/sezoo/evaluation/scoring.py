@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.dataset import Pair
-from sezoo.denoise import denoise_together, peak_seen
+from sezoo.denoise import denoise_together, peak_seen, silence_threshold
+from sezoo.denoise.silence_gate import muted_by_gate
 from sezoo.errors import UserError
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
@@ -89,6 +90,11 @@ class ClipScorer:
             len(waves.noisy) / rate,
             {name: scores for name, (scores, _) in found.items()},
             {name: reasons for name, (_, reasons) in found.items() if reasons},
+            {
+                name: muted_by_gate(wave, waves.clean, self.scoring.stft.hop_length)
+                for name, wave in waves.denoised.items()
+                if silence_threshold(self.players[name][1]) is not None
+            },
         )
 
     def waves(self, pair: Pair) -> ClipWaves:

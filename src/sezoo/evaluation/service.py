@@ -15,9 +15,9 @@ from sezoo.audio import BadClipError
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
 from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
-from sezoo.denoise import NO_PEAK, Board
+from sezoo.denoise import NO_PEAK, is_on_device
 from sezoo.errors import UserError
-from sezoo.evaluation.as_deployed import board_losses, lookahead_advice, setting_costs
+from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
@@ -102,7 +102,7 @@ def evaluate(run: Run) -> Results:
         if run.config.evaluation.explain_deployment and not explaining:
             log.warning("evaluation.explain_deployment: nothing is run as on the board; see evaluation.play_like")
         scoring = _scoring(run.config, [*versions, *explaining], pairs)
-        if scoring.peak_normalize and any(isinstance(version.play, Board) for version in versions):
+        if scoring.peak_normalize and any(is_on_device(version.play) for version in versions):
             log.warning("%s", NO_PEAK)
         told = ", ".join(version.label for version in versions)
         log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
@@ -115,6 +115,7 @@ def evaluate(run: Run) -> Results:
             means=means,
             lookahead=lookahead_advice(models, versions, clips, next(iter(means[versions[0].name]), None)),
             settings=setting_costs(explaining, clips, scoring.metrics),
+            gates=gate_losses(versions, clips),
             left_out=left_out,
         )
         write_results(results, run.folder)
@@ -170,8 +171,8 @@ def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[Cli
 def _tell(run: Run, results: Results) -> None:
     for line in _not_scored(results):
         log.warning("%s", line)
-    for advice in results.lookahead:
-        log.warning("%s", advice)
+    for told in (*results.lookahead, *results.gates):
+        log.warning("%s", told)
     metric = next(iter(results.means[results.versions[0].name]), None)
     explained = bool(results.settings)
     for loss in board_losses(results.versions, results.clips, results.means, metric, explained=explained):

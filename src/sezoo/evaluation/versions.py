@@ -6,16 +6,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sezoo.backend import PATCH, STM32N6, engine_of, wanted_backend
 from sezoo.config.sections import Config
 from sezoo.denoise import Board, Play
 from sezoo.model_source import ModelSource
-from sezoo.run_models import BOARD, PATCHES, WHOLE, RunModel
+from sezoo.run_models import BOARD, PATCHES, STREAM, WHOLE, RunModel
 
 __all__ = ["Version", "explaining_versions", "versions_of"]
 
 log = logging.getLogger(__name__)
 
-LABELS = {WHOLE: "", PATCHES: " in patches", BOARD: " on the board"}
+LABELS = {WHOLE: "", PATCHES: " in patches", BOARD: " on the board", STREAM: " streaming"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
     if asked is not None:
         return {kind: model.play(kind, config) for kind in dict.fromkeys(asked)}
     if model.static is not None:
-        kinds = (WHOLE, PATCHES, BOARD) if made_here else (PATCHES, BOARD, WHOLE)
+        deployed = _deployed_kinds(model, config)
+        kinds = (WHOLE, *deployed) if made_here else (*deployed, WHOLE)
     elif settings.fixed_sequence_length is not None:
         kinds = (PATCHES,)
     else:
@@ -83,6 +85,17 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
         else:
             log.info("not scored%s: %s", LABELS[kind] or " on whole clips", problem)
     return plays
+
+
+def _deployed_kinds(model: RunModel, config: Config) -> tuple[str, ...]:
+    """How a static model is played as it would be deployed; where nothing says to what, as either backend does it."""
+    on_patches, streaming = (PATCHES, BOARD), (STREAM,)
+    backend = wanted_backend(config)
+    if backend is None:
+        return (*on_patches, *streaming)
+    if backend == STM32N6 or engine_of(config) == PATCH:
+        return on_patches
+    return streaming if model.play_problem(STREAM, config) is None else on_patches
 
 
 def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel]) -> list[Version]:
@@ -103,6 +116,8 @@ def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel])
             "rounding": replace(board, half_away=False),
         }
         for setting, play in without.items():
+            if play == board:
+                continue
             source = version.source
             if setting == "short look-ahead":
                 if model.needed_lookahead <= board.lookahead or model.dynamic is None:

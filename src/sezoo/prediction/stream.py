@@ -11,7 +11,7 @@ import soundfile
 
 from sezoo.audio import Resampler
 from sezoo.audio_file import BadClipError, blocks_of, open_recording
-from sezoo.denoise import Board, DenoisingStream, Play, open_stream
+from sezoo.denoise import DenoisingStream, Play, is_on_device, open_stream
 from sezoo.errors import UserError
 from sezoo.files import written_aside
 from sezoo.mask_model import MaskFunction
@@ -42,7 +42,7 @@ class Denoiser:
 
     def __init__(self, model: MaskFunction, stft: Stft, play: Play, sample_rate: int, *, peak_normalize: bool = False):
         self.model, self.stft, self.play, self.sample_rate = model, stft, play, sample_rate
-        self.peak_normalize = peak_normalize and not isinstance(play, Board)
+        self.peak_normalize = peak_normalize and not is_on_device(play)
 
     def denoise(self, source: Path, target: Path) -> Iterator[None]:
         """Denoise a recording into a file of the same rate, channels and length; its ending says the container.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.backend import with_input_gain
+from sezoo.backend import PATCH, engine_of, with_input_gain
 from sezoo.config.sections import Config
 from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
@@ -33,7 +33,7 @@ from sezoo.quantization.recovery.closeness import Closeness, mask_function
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered
 from sezoo.quantization.sensitivity import sensitivity
-from sezoo.quantization.static_shape import check_axis_name, static_length, with_static_shape
+from sezoo.quantization.static_shape import check_axis_name, choose_static_length, with_static_shape
 from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
 from sezoo.quantization.verification import VERIFIED_CALLS, verify
 from sezoo.run import Run
@@ -77,10 +77,7 @@ def quantize(run: Run) -> QuantizedModels:
     config, settings = run.config, run.config.quantization
     path = run.artefacts.float_model or config.model.onnx_path
     prepared, op_types, target = _prepared(path, config)
-    frames = static_length(prepared, settings.static_sequence_length)
-    if frames != settings.static_sequence_length:
-        told = counted(frames, "frame")
-        log.info("a call of %s is fixed to %s: quantization.static_sequence_length does not apply", shown(path), told)
+    frames = choose_static_length(prepared, path, config)
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
     magnitudes = _magnitudes(run, target, patches)
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
@@ -98,7 +95,7 @@ def quantize(run: Run) -> QuantizedModels:
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
-    if config.deployment is None or config.deployment.engine == "patch":  # a stream has the whole clip's masks
+    if engine_of(config) == PATCH:  # a stream has the whole clip's masks
         log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead))
 
     static = with_static_shape(result.model, frames)
@@ -106,7 +103,7 @@ def quantize(run: Run) -> QuantizedModels:
     models = _write_verified(run.models_folder, prepared, result.model, static, patch)
     run.tracker.artifact(write_report(report, run.folder), "reports")
     run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
-    _report(run, path, models, result, magnitudes)
+    _report(run, path, models, frames, result, magnitudes)
     return models
 
 
@@ -241,10 +238,9 @@ def _write_verified(
 
 
 def _report(
-    run: Run, source: Path, models: QuantizedModels, result: Recovered, magnitudes: CalibrationMagnitudes
+    run: Run, source: Path, models: QuantizedModels, frames: int, result: Recovered, magnitudes: CalibrationMagnitudes
 ) -> None:
     float_bytes, int8_bytes = source.stat().st_size, models.dynamic.stat().st_size
-    frames = static_length(result.model, run.config.quantization.static_sequence_length)
     log.info("%s: %.2f MiB, in float %.2f MiB", shown(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
     log.info("%s: the same, fixed to %s", shown(models.static), counted(frames, "frame"))
     run.tracker.metrics(

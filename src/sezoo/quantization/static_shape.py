@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import onnx
 
+from sezoo.config.sections import Config
 from sezoo.errors import UserError
+from sezoo.files import shown
 from sezoo.mask_model import Contract
-from sezoo.model_states import batch_of_one, magnitude_input, mask_output
+from sezoo.model_states import batch_of_one, magnitude_input, mask_output, states_of
 from sezoo.onnx_file import axes_of, graph_inputs
+from sezoo.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.quantization.preparation import folded, with_known_shapes
+from sezoo.receptive_field import receptive_field_of
+from sezoo.wording import counted
 
-__all__ = ["check_axis_name", "dynamic_axes", "static_length", "with_static_shape"]
+__all__ = ["check_axis_name", "choose_static_length", "dynamic_axes", "static_length", "with_static_shape"]
+
+log = logging.getLogger(__name__)
 
 
 def check_axis_name(name: str, contract: Contract, path: Path) -> None:
@@ -36,6 +44,37 @@ def static_length(model: onnx.ModelProto, configured: int) -> int:
     """Frames of the static model: those that are configured, or the model's own where it has a fixed number."""
     frames = axes_of(magnitude_input(model))[2]
     return frames if isinstance(frames, int) else configured
+
+
+def choose_static_length(model: onnx.ModelProto, path: Path, config: Config) -> int:
+    """Frames of the static model: its own if they are fixed, else as configured, else what the network needs.
+
+    Parameters
+    ----------
+    path : for messages.
+
+    Raises
+    ------
+    UserError : settings that do not fit together.
+    """
+    configured, own = config.quantization.static_sequence_length, axes_of(magnitude_input(model))[2]
+    if isinstance(own, int):
+        if configured not in (None, own):
+            log.info(
+                "a call of %s is fixed to %s: quantization.static_sequence_length does not apply",
+                shown(path), counted(own, "frame"),
+            )  # fmt: skip
+        return own
+    if configured is not None:
+        return configured
+    stateful = bool(states_of(model))
+    needed = needed_lookahead(None if stateful else receptive_field_of(model, path))
+    new, lookahead = patch_lengths(config, None, needed=needed, stateful=stateful)
+    log.info(
+        "static model of %s: %d new ones and 2 x %d of look-ahead%s", counted(new + 2 * lookahead, "frame"), new,
+        lookahead, ", as the network's receptive field needs" if lookahead == needed else "",
+    )  # fmt: skip
+    return new + 2 * lookahead
 
 
 def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:

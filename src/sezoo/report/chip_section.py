@@ -19,7 +19,7 @@ MOST_KERNELS = 12
 
 def chip_section(facts: RunFacts) -> Section | None:
     """What is known of the model on a microcontroller; None where nothing is."""
-    blocks = [*_look_ahead(facts), *_boards(facts)]
+    blocks = [*_look_ahead(facts), *_silence_gate(facts), *_boards(facts)]
     if facts.benchmark:
         blocks += _measurements(facts.benchmark)
     if facts.deployment:
@@ -33,11 +33,11 @@ def chip_section(facts: RunFacts) -> Section | None:
 
 def _look_ahead(facts: RunFacts) -> Iterator[Block]:
     found = facts.evaluation
-    deployed = found and found.as_deployed()
+    deployed = found and found.in_patches()
     notes = [each.told for each in found.look_ahead] if found else []
     if not notes:
         notes = [each for each in facts.log.warnings if "receptive field" in each]
-    whole = next((each for each in found.versions if each.play.get("context")), None) if found else None
+    whole = next((each for each in found.versions if each.play.get("context")), None) if found else None  # or stream
     pictures = []
     if deployed and whole and deployed.play.get("frames"):
         pictures.append(_patch(deployed.play["frames"], deployed.play["lookahead"], *whole.play["context"]))
@@ -48,6 +48,14 @@ def _look_ahead(facts: RunFacts) -> Iterator[Block]:
         yield Pictures(pictures)
     if notes:
         yield Notes([f"{note}." for note in notes])
+
+
+def _silence_gate(facts: RunFacts) -> Iterator[Block]:
+    told = list(facts.evaluation.gates) if facts.evaluation else []
+    told = told or [each for each in facts.log.warnings if "the silence gate mutes" in each]
+    if told:
+        yield Heading("Silence gate")
+        yield Notes([f"{note}." for note in told])
 
 
 def _patch(frames: int, lookahead: int, before: int, after: int) -> Picture:

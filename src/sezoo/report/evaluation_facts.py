@@ -27,7 +27,7 @@ class VersionFacts:
 
     Attributes
     ----------
-    play : "like" (whole, patches, board) and how it is played.
+    play : "like" (whole, patches, board, stream) and how it is played.
     means, improvement : by metric, of the scores and of what they gain over the noisy clips.
     """
 
@@ -41,7 +41,7 @@ class VersionFacts:
 
     @property
     def like(self) -> str:
-        """How it is played: whole, patches or board."""
+        """How it is played: whole, patches, board or stream."""
         return str(self.play.get("like", ""))
 
 
@@ -74,6 +74,7 @@ class EvaluationFacts:
     metrics : in the order in which they are shown, by the names in the files.
     scores : of every clip, by version.
     not_scored : clip, version, metric, reason.
+    gates : what silence gates mute, in words.
     left_out : reasons by clip.
     """
 
@@ -85,6 +86,7 @@ class EvaluationFacts:
     scores: Sequence[ClipScores]
     look_ahead: Sequence[LookAhead] = ()
     settings: Sequence[SettingCost] = ()
+    gates: Sequence[str] = ()
     not_scored: Sequence[Mapping[str, str]] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,10 +109,18 @@ class EvaluationFacts:
         return list(found.values())
 
     def as_deployed(self) -> VersionFacts | None:
-        """The version that is nearest to what the board does: on the board, or else in patches."""
-        ways = {"patches": 1, "board": 2}
+        """The version that is nearest to what a device does: streaming, on the board, or else in patches."""
+        return self._nearest("patches", "board", "stream")
+
+    def in_patches(self) -> VersionFacts | None:
+        """The version that is nearest to what ST's board does: on the board, or else in patches."""
+        return self._nearest("patches", "board")
+
+    def _nearest(self, *ways: str) -> VersionFacts | None:
+        """The int8 version, or else another, in the last of the ways in which there is one."""
         played = [version for version in self.versions if version.like in ways]
-        return max(played, key=lambda version: (ways[version.like], version.name.startswith("int8")), default=None)
+        nearness = {way: number for number, way in enumerate(ways)}
+        return max(played, key=lambda version: (nearness[version.like], version.name.startswith("int8")), default=None)
 
     def change(self, version: str, against: str, metric: str) -> Mean | None:
         """Mean of the clips' differences; None where no clip has both."""
@@ -150,6 +160,7 @@ def read_evaluation(folder: Path) -> EvaluationFacts | None:
         versions=versions,
         scores=_clip_scores(tables),
         look_ahead=[taken(LookAhead, each) for each in content.get("look_ahead", ())],
+        gates=[each["told"] for each in content.get("silence_gate", ())],
         settings=[_setting(each) for each in content.get("cost_of_board_settings", ())],
         not_scored=content.get("not_scored", ()),
         left_out=content.get("left_out", {}),

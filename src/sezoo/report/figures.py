@@ -24,6 +24,7 @@ COLOURS = {
     "int8": "#c2531e",
     "patches": "#957202",
     "board": "#a12f7d",
+    "stream": "#0c7483",
     "clean": "#2b794a",
     "good": "#2b794b",
     "bad": "#b3261f",

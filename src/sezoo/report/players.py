@@ -23,8 +23,8 @@ from sezoo.stft_window import window_values
 
 __all__ = ["HOW_TO_LISTEN", "Sound", "clip_masks", "listened_players", "read_sound", "sound_player", "stft_of_run"]
 
-ORDER = ("noisy", "float", "int8", "int8_board", "int8_patches")
-"""In which versions get the keys: what the board does before what explains it; the clean clip comes last."""
+ORDER = ("noisy", "float", "int8", "int8_stream", "int8_board", "int8_patches")
+"""In which versions get the keys: what a device does before what explains it; the clean clip comes last."""
 
 MOST_VERSIONS = 9
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.backend import has_input_gain
+from sezoo.backend import PATCH, STREAM, engine_of, has_input_gain, stream_frames
 from sezoo.config.sections import Config
 from sezoo.denoise.plays import Board
 from sezoo.deployment.agreement import agreement
@@ -18,9 +18,10 @@ from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, write_report
 from sezoo.deployment.c_package.vectors import vector_calls
-from sezoo.deployment.checks import check_frames, check_transform
+from sezoo.deployment.checks import check_transform, with_patch_lengths
+from sezoo.deployment.integer_graph import IntegerGraph
 from sezoo.deployment.qdq_reader import integer_graph_of
-from sezoo.deployment.recording import Recording, patches_of, recording_of
+from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.stream_plan import stream_plan
 from sezoo.errors import UserError
@@ -33,6 +34,7 @@ from sezoo.targets.boards import BOARDS
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
+from sezoo.wording import counted
 
 __all__ = ["FOLDER", "check_c_package", "deploy_c_package", "package_for", "tools_of"]
 
@@ -53,7 +55,7 @@ def check_c_package(config: Config) -> None:
     settings = config.deployment
     if settings.dry_run:
         raise UserError("deployment.dry_run: found True; it is for deployment.backend: stm32n6, whose steps it shows")
-    if settings.engine == "stream" and settings.input_gain:
+    if engine_of(config) == STREAM and settings.input_gain:
         raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
     if settings.emulate:
         try:
@@ -95,6 +97,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
             with filled_aside(unused_path(run.folder / f"emulated_{core.name}")) as folder:
                 emulated = run_emulated(emulation, core, aside, wave, rate, folder)
         reference = _reference(program, settings, recording, model_path)
+        tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
     write_report(report, run.folder)
@@ -113,15 +116,28 @@ def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
     ------
     UserError : the model does not fit.
     """
-    settings, stft = config.deployment, stft_of(config.preprocessing)
+    stft = stft_of(config.preprocessing)
     graph = integer_graph_of(model, path)
     declared_contract(model, path, n_fft=stft.n_fft)
-    if settings.engine == "stream":
-        engine = Engine(True, settings.frames_per_patch, stream_plan(graph).lag[graph.result.name])
-    else:
-        check_frames(graph.frames, path, settings)
-        engine = Engine(False, settings.frames_per_patch, settings.lookahead_frames)
-    return Program(graph, engine, stft)
+    return Program(graph, _engine_for(graph, path, config), stft)
+
+
+def _engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
+    settings = config.deployment
+    if engine_of(config) == PATCH:
+        if settings.engine is None:
+            log.info("engine: patch, as deployment.input_gain: True scales patches (a stream has none)")
+        settings = with_patch_lengths(config, graph.frames, path).deployment
+        return Engine(False, settings.frames_per_patch, settings.lookahead_frames)
+    lag = stream_plan(graph).lag[graph.result.name]
+    if settings.engine is None:
+        log.info("engine: stream, which computes every frame once (deployment.engine: patch computes patches)")
+    if settings.lookahead_frames not in (None, lag):
+        log.info(
+            "deployment.lookahead_frames: found %d; it is for patches, a stream looks ahead as far as the network "
+            "does, %s", settings.lookahead_frames, counted(lag, "frame"),
+        )  # fmt: skip
+    return Engine(True, stream_frames(config), lag)
 
 
 def tools_of(config: Config, logs: Path) -> Emulation:
@@ -156,12 +172,10 @@ def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.nda
 
 
 def _package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> PackageSettings:
-    """A stream has neither gate nor gain: both are of patches."""
+    """A stream has no gain, which is of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
-    if engine.is_stream:
-        return PackageSettings(rate, False, None)
     gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
-    return PackageSettings(rate, gain, settings.output_silence_threshold)
+    return PackageSettings(rate, gain and not engine.is_stream, settings.output_silence_threshold)
 
 
 def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray, folder: Path, *, model: Path) -> int:
@@ -183,7 +197,8 @@ def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray
 def _reference(program: Program, settings: PackageSettings, recording: Recording, path: Path) -> np.ndarray:
     engine = program.engine
     if engine.is_stream:
-        return denoised_in_stream(program.graph, recording.noisy, program.stft, engine.new)
+        gate = settings.silence_threshold
+        return denoised_in_stream(program.graph, recording.noisy, program.stft, engine.new, gate)
     play = Board(
         engine.new,
         engine.lookahead,

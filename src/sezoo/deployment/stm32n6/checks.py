@@ -51,7 +51,7 @@ def check_settings(config: Config) -> None:
             f"preprocessing.n_fft: found {spectrum.n_fft}, which makes {bins} bins; allowed: 512 or less, as the "
             f"board's program takes {MOST_BINS} bins at most: the model has to be trained with it"
         )
-    if (frames := needed_frames(config.deployment)) > MOST_FRAMES:
+    if (frames := needed_frames(config.deployment)) is not None and frames > MOST_FRAMES:
         raise UserError(
             f"deployment.frames_per_patch: found {config.deployment.frames_per_patch}, with two times "
             f"deployment.lookahead_frames: {config.deployment.lookahead_frames} that makes {frames} frames; the "
@@ -72,7 +72,7 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
     if not quantized_nodes(model):
         raise UserError(
             f"{path} is a float model; the board needs the static int8 one, quantized_model_int8_static.onnx of a "
-            f"quantization with quantization.static_sequence_length: {needed} (operation_mode: chain_qd does both)"
+            f"quantization{_with_length(needed)} (operation_mode: chain_qd does both)"
         )
     if states := states_of(model):
         raise UserError(
@@ -84,13 +84,15 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
         raise UserError(f"{path}: its batch axis is {_axis(contract.batch)}; the board needs 1: {_static(needed)}")
     if not isinstance(contract.frames, int):
         raise UserError(
-            f"{path}: its frames axis is {_axis(contract.frames)}; the board needs {needed}: {_static(needed)}"
+            f"{path}: its frames axis is {_axis(contract.frames)}; the board needs {needed or 'a fixed number'}: "
+            f"{_static(needed)}"
         )
     if contract.frames > MOST_FRAMES:
         raise UserError(
             f"{path} has {contract.frames} frames; the board's program takes {MOST_FRAMES} at most: {_static(needed)}"
         )
-    check_frames(contract.frames, path, settings)
+    if needed is not None:
+        check_frames(contract.frames, path, settings)
     _check_input(model, contract.input, path)
 
 
@@ -98,11 +100,12 @@ def _axis(axis: str | int) -> str:
     return f"fixed to {axis}" if isinstance(axis, int) else "dynamic"
 
 
-def _static(frames: int) -> str:
-    return (
-        "take the static model of the quantization, quantized_model_int8_static.onnx, made with "
-        f"quantization.static_sequence_length: {frames}"
-    )
+def _static(frames: int | None) -> str:
+    return f"take the static model of the quantization, quantized_model_int8_static.onnx{_with_length(frames)}"
+
+
+def _with_length(frames: int | None) -> str:
+    return "" if frames is None else f" with quantization.static_sequence_length: {frames}"
 
 
 def _check_input(model: onnx.ModelProto, name: str, path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sezoo.config.sections import Config
+from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.stm32n6.c_project import CProject, read_c_project
 from sezoo.deployment.stm32n6.checks import check_model, check_settings
 from sezoo.deployment.stm32n6.headers import header_texts
@@ -20,6 +21,7 @@ from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
+from sezoo.run_models import static_frames_of
 from sezoo.targets.programs import last_lines, run_program
 from sezoo.targets.stedgeai.local import checked_version
 
@@ -63,7 +65,9 @@ def deploy_stm32n6(run: Run, model_path: Path) -> None:
     config = run.config
     check_settings(config)
     given = config.model is not None and config.model.onnx_path == model_path
-    check_model(load_configured(model_path) if given else load_onnx(model_path), model_path, config)
+    model = load_configured(model_path) if given else load_onnx(model_path)
+    check_model(model, model_path, config)
+    config = with_patch_lengths(config, static_frames_of(model), model_path)
     project = read_c_project(config.deployment)
     if config.deployment.dry_run:
         tools, runtime = plain_tools(config), {}

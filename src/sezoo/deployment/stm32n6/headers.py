@@ -15,6 +15,9 @@ CONFIG_HEADER, TABLES_HEADER, TABLES_SOURCE = "ai_model_config.h", "user_mel_tab
 HEADERS = (CONFIG_HEADER, TABLES_HEADER, TABLES_SOURCE)
 """Names under which the application includes or compiles them."""
 
+NEVER_SILENT = -200.0
+"""A threshold in dBFS without effect: one sample of 1 in a patch of 51,200 is at -137."""
+
 WRITTEN_BY = "/* Written by sezoo, from the sections preprocessing and deployment of its configuration. */\n"
 VALUES_A_LINE = 6
 
@@ -39,6 +42,7 @@ def header_texts(config: Config, model_name: str) -> dict[str, str]:
 
 def _model_config(config: Config, model_name: str) -> str:
     spectrum, deployment = config.preprocessing, config.deployment
+    threshold = deployment.output_silence_threshold
     name = re.sub(r"[^A-Za-z0-9 ._+-]", "_", model_name)
     own, of_spectrum = "CTRL_X_CUBE_AI_", "CTRL_X_CUBE_AI_SPECTROGRAM_"
     macros = {
@@ -60,7 +64,7 @@ def _model_config(config: Config, model_name: str) -> str:
         f"{of_spectrum}WINDOW_LENGTH": f"({spectrum.win_length}U)",
         f"{of_spectrum}COL_NO_OVL": f"({deployment.frames_per_patch}U)",
         f"{of_spectrum}COL_OVL": f"({deployment.lookahead_frames}U)",
-        f"{own}AUDIO_OUT_DB_THRESHOLD": f"({_float(deployment.output_silence_threshold)})",
+        f"{own}AUDIO_OUT_DB_THRESHOLD": f"({_float(NEVER_SILENT if threshold is None else threshold)})",
         f"{of_spectrum}WIN": "(user_win)",
         f"{own}OOD_THR": "(0.0F)",
         "CTRL_SEQUENCE": "{CTRL_CMD_PARAM_AI,0}",

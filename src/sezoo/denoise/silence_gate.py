@@ -1,0 +1,69 @@
+"""What a silence gate mutes: quiet speech as well as silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["GATE_KEY", "Muted", "gate_warning", "muted_by_gate"]
+
+GATE_KEY = "deployment.output_silence_threshold"
+
+SPEECH_RANGE_DB = 40
+"""A frame of the clean recording is speech if it is no further below the loudest one, as for STOI."""
+
+
+@dataclass(frozen=True)
+class Muted:
+    """Frames that a gate has muted, of so many.
+
+    Attributes
+    ----------
+    of_speech : frames with speech are counted; else all, where the clean recording is not known.
+    """
+
+    frames: int = 0
+    of: int = 0
+    of_speech: bool = True
+
+    def __add__(self, other: Muted) -> Muted:
+        return Muted(self.frames + other.frames, self.of + other.of, self.of_speech and other.of_speech)
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.frames / self.of if self.of else 0.0
+
+
+def muted_by_gate(denoised: np.ndarray, clean: np.ndarray | None, frame: int) -> Muted:
+    """Count the frames whose output is digital silence.
+
+    Parameters
+    ----------
+    denoised : (samples,) float32, by a play with a gate.
+    clean : (samples,) float32, which says where there is speech; None counts all frames.
+    frame : length of a frame, in samples.
+    """
+    count = len(denoised) // frame
+    muted = ~denoised[: count * frame].reshape(count, frame).any(axis=1)
+    if clean is None:
+        return Muted(int(muted.sum()), count, of_speech=False)
+    power = np.square(clean[: count * frame].reshape(count, frame), dtype=np.float64).mean(axis=1)
+    speech = power > power.max(initial=0) * 10 ** (-SPEECH_RANGE_DB / 10)
+    return Muted(int((muted & speech).sum()), int(speech.sum()))
+
+
+def gate_warning(threshold: float, muted: Muted, measured: str) -> str:
+    """What is said of a gate that is set.
+
+    Parameters
+    ----------
+    threshold : in dBFS.
+    measured : on what, in words.
+    """
+    what = "of the frames with speech" if muted.of_speech else "of all frames"
+    return (
+        f"{GATE_KEY}: {threshold:g}: the silence gate mutes {100 * muted.share:.2g} % {what} ({measured}); leave the "
+        "key empty for no gate"
+    )
