@@ -130,4 +130,4 @@ def test_a_gate_is_told_with_its_key_and_what_it_mutes():
         "deployment.output_silence_threshold: -50: the silence gate mutes 8.6 % of the frames with speech (int8 on the "
         "board, 12 clips); leave the key empty for no gate"
     )
-    assert "0 % of all frames" in gate_warning(-60, Muted(0, 10, of_speech=False), "x")
+    assert "mutes 0.0 % of all frames" in gate_warning(-60, Muted(0, 10, of_speech=False), "x")

@@ -172,8 +172,8 @@ def test_where_nothing_is_set_there_is_neither_gate_nor_gain(here, engine):
             1,
             "deployment.lookahead_frames: found 5; it is for patches, a stream looks",
         ),
-        ({"engine": "patch"}, "patch", 22, ""),  # and 5 on either side, by the length of 32
-        ({"input_gain": True}, "patch", 22, "engine: patch, as deployment.input_gain: True scales patches"),
+        ({"engine": "patch"}, "patch", 30, ""),  # and 1 on either side, by the length of 32
+        ({"input_gain": True}, "patch", 30, "engine: patch, as deployment.input_gain: True scales patches"),
         ({"engine": "patch", "lookahead_frames": 3}, "patch", 26, ""),
     ],
 )

@@ -134,3 +134,33 @@ def test_a_dry_run_says_so(bare_run):
     facts = read_run(bare_run)
     config = {**facts.config, "operation_mode": "deployment", "deployment": {"dry_run": True}}
     assert verdict(dataclasses.replace(facts, config=config)).startswith("A dry run: ")
+
+
+def test_what_devices_do_is_told_device_by_device(full_run):
+    facts = read_run(full_run)
+    assert "1.700 as deployed" in verdict(facts)
+    assert [version.name for version in facts.evaluation.on_devices()] == ["int8_board"]
+    board = facts.evaluation.as_deployed()
+    play = {"like": "stream", "context": [14, 14], "frames": 1}
+    stream = dataclasses.replace(board, name="int8_stream", label="int8 streaming", play=play)
+    patches = dataclasses.replace(board, name="int8_patches", label="int8 in patches", play={"like": "patches"})
+    versions = [*facts.evaluation.versions, patches, stream]
+    scores = [
+        dataclasses.replace(clip, scores={**clip.scores, "int8_stream": {"pesq": 1.9}, "int8_patches": {}})
+        for clip in facts.evaluation.scores
+    ]
+    found = dataclasses.replace(facts.evaluation, versions=versions, scores=scores)
+    assert [version.name for version in found.on_devices()] == ["int8_stream", "int8_board"]
+    assert found.as_deployed() is stream and found.in_patches() is board
+    told = verdict(dataclasses.replace(facts, evaluation=found))
+    assert "as deployed" not in told and "int8 streaming" in told and "int8 on the board" in told
+
+
+def test_a_silence_gate_is_on_the_page_with_what_it_mutes(full_run):
+    from sezoo.report.chip_section import chip_section
+
+    facts = read_run(full_run)
+    told = "deployment.output_silence_threshold: -50: the silence gate mutes 8.6 % of the frames with speech (12 clips)"
+    evaluation = dataclasses.replace(facts.evaluation, gates=[told])
+    blocks = chip_section(dataclasses.replace(facts, evaluation=evaluation)).blocks
+    assert any(f"{told}." in getattr(block, "notes", ()) for block in blocks)

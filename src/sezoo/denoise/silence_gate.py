@@ -64,6 +64,6 @@ def gate_warning(threshold: float, muted: Muted, measured: str) -> str:
     """
     what = "of the frames with speech" if muted.of_speech else "of all frames"
     return (
-        f"{GATE_KEY}: {threshold:g}: the silence gate mutes {100 * muted.share:.2g} % {what} ({measured}); leave the "
+        f"{GATE_KEY}: {threshold:g}: the silence gate mutes {100 * muted.share:.1f} % {what} ({measured}); leave the "
         "key empty for no gate"
     )

@@ -112,6 +112,10 @@ class EvaluationFacts:
         """The version that is nearest to what a device does: streaming, on the board, or else in patches."""
         return self._nearest("patches", "board", "stream")
 
+    def on_devices(self) -> list[VersionFacts]:
+        """The versions that are nearest to what devices do: streaming, and on the board or else in patches."""
+        return [version for version in (self._nearest("stream"), self.in_patches()) if version is not None]
+
     def in_patches(self) -> VersionFacts | None:
         """The version that is nearest to what ST's board does: on the board, or else in patches."""
         return self._nearest("patches", "board")

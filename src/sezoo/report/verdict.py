@@ -48,15 +48,14 @@ def _quality(facts: RunFacts) -> Iterator[str]:
         return
     told = facts_of_metric(metric)
     steps = found.first_of_model()
-    deployed = found.as_deployed()
-    if deployed and deployed not in steps:
-        steps.append(deployed)
+    deployed = found.on_devices()
+    steps += [version for version in deployed if version not in steps]
     words = []
     for index, version in enumerate(steps):
         mean = version.means.get(metric)
         if mean is None:
             continue
-        label = "as deployed" if version is deployed and index else version.label
+        label = "as deployed" if [version] == deployed and index else version.label
         text = f"{mean_text(mean, metric)} {label}"
         if index and (change := found.change(version.name, steps[0].name, metric)):
             chance = ", maybe by chance" if change.low <= 0 <= change.high and change.clips > 1 else ""
@@ -166,11 +165,11 @@ def _scores(found: EvaluationFacts | None) -> Iterator[KeyNumber]:
     if not metric:
         return
     label = facts_of_metric(metric).label
-    deployed = found.as_deployed()
     shown: list[tuple[str, Mean | None, VersionFacts | None]] = [("noisy", found.noisy.get(metric), None)]
     shown += [(version.label, version.means.get(metric), version) for version in found.first_of_model()]
-    if deployed and deployed not in [version for *_, version in shown]:
-        shown.append((deployed.label, deployed.means.get(metric), deployed))
+    for version in found.on_devices():
+        if version not in [each for *_, each in shown]:
+            shown.append((version.label, version.means.get(metric), version))
     for name, mean, version in shown:
         if mean is None:
             continue
