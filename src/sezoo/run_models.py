@@ -12,7 +12,7 @@ import onnx
 from sezoo.backend import board_of, has_input_gain, stream_of
 from sezoo.config.sections import Config
 from sezoo.denoise import Patches, Play, WholeClip
-from sezoo.denoise.board import board_problem
+from sezoo.denoise.board import board_problem, transform_problem
 from sezoo.errors import UserError
 from sezoo.mask_model import declared_contract
 from sezoo.model_axes import with_dynamic_axes
@@ -88,7 +88,8 @@ class RunModel:
             return f"play_like: {what} dynamic frames; this model has {self.static_frames}"
         if kind == STREAM and self.field is None and not self.stateful:
             return "play_like: a stream needs a bounded receptive field, or states; this model has neither"
-        return board_problem(stft_of(config.preprocessing)) if kind in (BOARD, STREAM) else None
+        problem_of = {BOARD: board_problem, STREAM: transform_problem}.get(kind)
+        return problem_of and problem_of(stft_of(config.preprocessing))
 
     def play(self, kind: str, config: Config) -> Play:
         """How the configuration wants it played: whole, in patches, as on the board, or as a stream.

@@ -66,7 +66,9 @@ def stedgeai(here):
 @needs_arm_gcc
 def test_this_computer_and_a_core(here, capsys):
     run = here / "run"
-    found = benchmarked(run, targets=["host", "cortex-m55", "host"], runs=2, board="STM32N6570-DK")
+    found = benchmarked(
+        run, targets=["host", "cortex-m55", "host"], runs=2, board="STM32N6570-DK", deployment={"engine": "patch"}
+    )
     assert found["board"]["name"] == "STM32N6570-DK" and found["board"]["core"] == "cortex-m55"
     patch, whole, core = found["measurements"]  # a target that is named twice is measured once
     assert [(each["target"], each["what"]) for each in (patch, whole)] == [("host", "patch"), ("host", "whole clip")]

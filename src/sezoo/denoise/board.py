@@ -30,6 +30,7 @@ __all__ = [
     "input_gain",
     "is_silent",
     "to_int16",
+    "transform_problem",
 ]
 
 FULL_SCALE = 32768
@@ -68,8 +69,8 @@ def delay_of(stft: Stft, board: Board) -> int:
     return board.lookahead * stft.hop_length + (stft.win_length - stft.hop_length) + padding
 
 
-def board_problem(stft: Stft) -> str | None:
-    """Why the board cannot compute this transform, in one line; None if it can."""
+def transform_problem(stft: Stft) -> str | None:
+    """Why no device can compute this transform, in one line; None if one can."""
     if stft.power != 1:
         return f"preprocessing.power: found {stft.power:g}; the board's model sees magnitudes to the power 1"
     if 3 * stft.win_length <= stft.n_fft:
@@ -77,6 +78,13 @@ def board_problem(stft: Stft) -> str | None:
             f"preprocessing.win_length: found {stft.win_length}; the board's overlap-add needs more than a third of "
             f"n_fft ({stft.n_fft})"
         )
+    return None
+
+
+def board_problem(stft: Stft) -> str | None:
+    """Why the board, whose ring has the room of one window, cannot compute this transform; None if it can."""
+    if (problem := transform_problem(stft)) is not None:
+        return problem
     padding = (stft.n_fft - stft.win_length) // 2
     if overlap_weight(stft.padded_window[padding : stft.win_length], stft.hop_length).min() <= 0:
         return (

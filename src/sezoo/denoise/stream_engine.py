@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sezoo.denoise.board import board_problem, from_int16, is_silent, to_int16
+from sezoo.denoise.board import from_int16, is_silent, to_int16, transform_problem
 from sezoo.denoise.plays import Stream
 from sezoo.errors import UserError
 from sezoo.spectrum import Stft
@@ -45,7 +45,7 @@ class EngineStream:
     """
 
     def __init__(self, masks: Masking, stft: Stft, play: Stream):
-        if (problem := board_problem(stft)) is not None:
+        if (problem := transform_problem(stft)) is not None:
             raise UserError(problem)
         self.masks, self.stft, self.play = masks, stft, play
         raw = replace(stft, center=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sezoo.backend import PATCH, engine_of
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Deployment, Evaluation
-from sezoo.denoise.board import board_problem
+from sezoo.denoise.board import board_problem, transform_problem
 from sezoo.errors import UserError
 from sezoo.patch_lengths import patch_lengths
 from sezoo.spectrum import stft_of
@@ -34,7 +34,8 @@ def check_transform(config: Config) -> None:
             f"preprocessing.n_fft: found {spectrum.n_fft}; allowed: a power of two, {near} for example, as the board's "
             "Fourier transform is made for: the model has to be trained with it"
         )
-    if (problem := board_problem(stft_of(spectrum))) is not None:
+    problem_of = board_problem if engine_of(config) == PATCH else transform_problem
+    if (problem := problem_of(stft_of(spectrum))) is not None:
         raise UserError(problem)
     if "q" in steps(config.operation_mode) and engine_of(config) == PATCH:
         made, needed = config.quantization.static_sequence_length, needed_frames(config.deployment)
