@@ -24,6 +24,7 @@ except ImportError as error:
     raise UserError(f"a torch model needs PyTorch: pip install 'sezoo[train]' ({error})") from error
 from torch import nn
 
+from sezoo.architectures.conv_lstm import ConvLstmDenoiser
 from sezoo.architectures.custom import custom_network, exception_line
 from sezoo.architectures.stft_tcnn import StftTcnn
 from sezoo.architectures.utcn import Utcn
@@ -38,7 +39,7 @@ __all__ = [
     "torch_mask_model",
 ]
 
-NETWORKS = {"STFTTCNN": StftTcnn, "UTCN": Utcn}
+NETWORKS = {"STFTTCNN": StftTcnn, "ConvLSTMDenoiser": ConvLstmDenoiser, "UTCN": Utcn}
 """The networks that come with sezoo, by `model.model_type`."""
 
 DEVICES = "auto, cpu, cuda, cuda:0 (or another number), mps"

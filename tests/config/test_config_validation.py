@@ -257,7 +257,7 @@ def test_a_file_that_is_no_mapping():
         (
             "operation_mode: training\nmodel: {model_type: UTCN}\nmodel_specific: {causal: true}\n"
             "dataset: {name: demo}\npreprocessing:\ntraining:",
-            "model_specific.causal: unknown key; the keys of model_specific are n_blocks, num_layers, in_channels, "
+            "model_specific.causal: unknown key; the keys of model_specific are in_channels, n_blocks, num_layers, "
             "tcn_latent_dim, init_dilation, kernel_size, channels",
         ),
         (

@@ -38,8 +38,9 @@ def add_arguments(parser: Parser) -> None:
     for flag, key, words in folders:
         setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
     setting(
-        parser, "--model", key="model.model_type", choices=("STFTTCNN", "UTCN"), default="STFTTCNN", metavar="NAME",
-        help="STFTTCNN, the model zoo's, or UTCN, one of our own for int8 (default: STFTTCNN)",
+        parser, "--model", key="model.model_type", choices=("STFTTCNN", "ConvLSTMDenoiser", "UTCN"),
+        default="STFTTCNN", metavar="NAME",
+        help="STFTTCNN or ConvLSTMDenoiser, the model zoo's, or UTCN, one of our own for int8 (default: STFTTCNN)",
     )  # fmt: skip
     setting(
         parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",

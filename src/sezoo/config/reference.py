@@ -31,7 +31,8 @@ def markdown() -> str:
     for name, cls in SECTIONS.items():
         blocks += _section(name, cls, level=2)
         if name == "model_specific":
-            blocks += _section(f"{name} with model_type UTCN", NETWORKS["UTCN"], level=3)
+            for network in ("ConvLSTMDenoiser", "UTCN"):
+                blocks += _section(f"{name} with model_type {network}", NETWORKS[network], level=3)
     return "\n".join(blocks)
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from sezoo.config.section import Section
 from sezoo.config.sections_board import Benchmarking, Deployment, HardwareSetup, STEdgeAI, Tools
 from sezoo.config.sections_data import (
+    ConvLstmSpecific,
     CustomModelSpecific,
     Dataset,
     General,
@@ -26,6 +27,7 @@ __all__ = [
     "SECTIONS",
     "Benchmarking",
     "Config",
+    "ConvLstmSpecific",
     "CustomModelSpecific",
     "Dataset",
     "Deployment",
@@ -68,7 +70,12 @@ SECTIONS: dict[str, type[Section]] = {
 Keys = tuple[str | int, ...]
 """Where a value is in a configuration: `("mlflow", "uri")`."""
 
-NETWORKS: dict[str, type[Section]] = {"STFTTCNN": ModelSpecific, "UTCN": UtcnSpecific, "Custom": CustomModelSpecific}
+NETWORKS: dict[str, type[Section]] = {
+    "STFTTCNN": ModelSpecific,
+    "ConvLSTMDenoiser": ConvLstmSpecific,
+    "UTCN": UtcnSpecific,
+    "Custom": CustomModelSpecific,
+}
 """The class of the section model_specific by the `model.model_type`."""
 
 
@@ -80,7 +87,9 @@ class Config(BaseModel):
     operation_mode: str = Field(description="What the run does.")
     general: General = Field(default_factory=General)
     model: Model | None = None
-    model_specific: ModelSpecific | UtcnSpecific | CustomModelSpecific = Field(default_factory=ModelSpecific)
+    model_specific: ModelSpecific | ConvLstmSpecific | UtcnSpecific | CustomModelSpecific = Field(
+        default_factory=ModelSpecific
+    )
     dataset: Dataset | None = None
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)
     training: Training | None = None

@@ -26,6 +26,7 @@ from sezoo.config.section import (
 from sezoo.config.values import literal, number
 
 __all__ = [
+    "ConvLstmSpecific",
     "CustomModelSpecific",
     "Dataset",
     "General",
@@ -58,10 +59,10 @@ class General(Section):
 class Model(Section):
     """The network that the run starts from."""
 
-    model_type: Literal["STFTTCNN", "UTCN", "Custom"] = Field(
+    model_type: Literal["STFTTCNN", "ConvLSTMDenoiser", "UTCN", "Custom"] = Field(
         "STFTTCNN",
-        description="Architecture: STFTTCNN is the model zoo's, UTCN one of our own for int8; Custom is "
-        "your own torch class, built with the keys of model_specific.",
+        description="Architecture: STFTTCNN and ConvLSTMDenoiser are the model zoo's, UTCN one of our own for int8; "
+        "Custom is your own torch class, built with the keys of model_specific.",
     )
     custom: Text | None = Field(
         None,
@@ -77,15 +78,20 @@ class Model(Section):
 class NetworkShape(Section):
     """What the networks that come with sezoo have in common."""
 
+    in_channels: AtLeast1 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
+
+
+class TcnShape(NetworkShape):
+    """What the networks with residual temporal convolutions have in common."""
+
     n_blocks: AtLeast1 = Field(2, description="Number of blocks.")
     num_layers: AtLeast1 = Field(3, description="Residual layers per block; each one widens the dilation.")
-    in_channels: AtLeast1 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
     tcn_latent_dim: AtLeast1 = Field(512, description="Channels inside a residual layer.")
     init_dilation: AtLeast1 = Field(2, description="Base of the dilation: init_dilation**i frames in layer i.")
     kernel_size: AtLeast1 = Field(3, description="Length of the depthwise kernel, in taps.")
 
 
-class ModelSpecific(NetworkShape):
+class ModelSpecific(TcnShape):
     """The shape of the STFT-TCNN network (with model_type Custom: any keys, given to your class)."""
 
     layer_activation: Literal["relu", "prelu"] = Field("relu", description="Activation inside the residual layers.")
@@ -93,11 +99,20 @@ class ModelSpecific(NetworkShape):
     causal: TrueFalse = Field(False, description="Look at frames of the past alone, twice as far back.")
 
 
-class UtcnSpecific(NetworkShape):
+class UtcnSpecific(TcnShape):
     """The shape of the U-TCN network."""
 
     tcn_latent_dim: AtLeast1 = Field(256, description="Channels of the residual layers.")
     channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
+
+
+class ConvLstmSpecific(NetworkShape):
+    """The shape of the ConvLSTMDenoiser network."""
+
+    out_channels: AtLeast1 | None = Field(None, description="Bins of the mask: as many as in_channels, or empty.")
+    lstm_hidden_size: AtLeast1 = Field(256, description="Size of the LSTM's state.")
+    num_lstm_layers: AtLeast1 = Field(2, description="Layers of the LSTM.")
+    mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
 
 
 class CustomModelSpecific(Section):

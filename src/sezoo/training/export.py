@@ -74,8 +74,10 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
     except Exception as error:  # the exporter raises what it likes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"training.opset_version: the network cannot be exported in opset {opset}: {reason}") from error
+    layers = Path(torch.__file__).parent  # torch's own layers check shapes, which never change what they compute
     for warning in said:
-        if issubclass(warning.category, torch.jit.TracerWarning) and "Python boolean" in str(warning.message):
+        is_decision = issubclass(warning.category, torch.jit.TracerWarning) and "Python boolean" in str(warning.message)
+        if is_decision and not Path(warning.filename).is_relative_to(layers):
             log.warning(
                 "%s, line %d: a decision that depends on the input; the exported model always does what was right for "
                 "random magnitudes of %d frames",
