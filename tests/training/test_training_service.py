@@ -272,7 +272,10 @@ def test_the_chain_trains_quantizes_and_evaluates(tmp_path, monkeypatch, run):
         (("training.optimizer=SGD", "training.optimizer_arguments={lr:1e30}"), "training.loss: it became"),
         (("model_specific.in_channels=129",), "model_specific.in_channels: found 129"),
         (("training.loss=wave_mse", "preprocessing.center=false"), "training.loss: found 'wave_mse'"),
-        (("training.snapshot_path=user_config.yaml",), "training.snapshot_path: user_config.yaml is not a file of torch.save"),
+        (
+            ("training.snapshot_path=user_config.yaml",),
+            "training.snapshot_path: user_config.yaml is not a file of torch.save",
+        ),
         (("training.loss=spec_mee",), "training.loss: found 'spec_mee'"),
     ],
 )

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 from sezoo import __version__
 from sezoo.errors import UserError
+from sezoo.foreign_text import printable
 from sezoo.targets.stedgeai.connection import Deadline, opener
 
 __all__ = ["AddressError", "Answer", "RefusedError", "UnreachableError", "Web", "may_pass", "origin", "place"]
@@ -200,8 +201,7 @@ class Web:
 
     def phrase(self, text: str) -> str:
         """What a server calls something, for a message: in one line, short, printable, without secrets."""
-        words = " ".join(self.clean(text).split())[:LONGEST_WORDS]
-        return "".join(character if character.isprintable() else "?" for character in words)
+        return printable(" ".join(self.clean(text).split())[:LONGEST_WORDS])
 
     def clean(self, text: str) -> str:
         """The text with every secret hidden, however it is written."""
