@@ -70,9 +70,10 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a job (a batch system) means Ctrl-C
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    level = next((level for flag, level in LEVELS.items() if flag in words), logging.INFO)
-    words = [word for word in words if word not in LEVELS]
+    end = words.index("--") if "--" in words else len(words)  # behind it are files, whatever they are called
+    debug = "--debug" in words[:end]
+    level = next((level for flag, level in LEVELS.items() if flag in words[:end]), logging.INFO)
+    words = [*(word for word in words[:end] if word not in LEVELS), *words[end:]]
     encode_anything()
     configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import shutil
@@ -11,13 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sezoo.errors import UserError
-from sezoo.foreign_text import printable, without_passwords
+from sezoo.foreign_text import encodable, printable, without_passwords
 from sezoo.part_files import part_path, remove_leftovers
 
 __all__ = [
     "check_writable",
+    "file_text",
     "filled_aside",
     "json_text",
+    "read_text",
     "reason_of",
     "shown",
     "tell_replaced",
@@ -127,7 +130,37 @@ def write_text(path: Path, text: str) -> None:
     Passwords in addresses are left out.
     """
     with written_aside(path) as aside:
-        aside.write_text(without_passwords(text), encoding="utf-8", errors="backslashreplace", newline="\n")
+        aside.write_text(file_text(text), encoding="utf-8", newline="\n")
+
+
+def file_text(text: str) -> str:
+    """What `write_text` makes of a text."""
+    return encodable(without_passwords(text))
+
+
+def read_text(path: Path, *, most: int = 50 * 2**20) -> str:
+    """The text of a file in UTF-8.
+
+    Parameters
+    ----------
+    most : bytes that it may have.
+
+    Raises
+    ------
+    UserError : it cannot be read, has more bytes, or is in another encoding.
+    """
+    try:
+        if (size := path.stat().st_size) > most:
+            raise UserError(f"{path}: it has {size / 2**20:.0f} MiB; {most / 2**20:.0f} are the most")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        kind = "UTF-16" if wide else f"not UTF-8 ({error.reason})"
+        raise UserError(f"{path}: its encoding is {kind}; save it in UTF-8") from error
 
 
 def json_text(content: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:

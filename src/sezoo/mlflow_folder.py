@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sezoo.files import write_text
+from sezoo.files import read_text, write_text
 from sezoo.inner_path import safe_name
+from sezoo.yaml_text import dump_yaml, load_yaml
 
 __all__ = ["FolderTracker"]
 
@@ -119,12 +120,8 @@ def _now() -> int:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return load_yaml(read_text(path), str(path)) or {}
 
 
 def _write_yaml(path: Path, content: Mapping[str, Any]) -> None:
-    import yaml
-
-    write_text(path, yaml.safe_dump(dict(content), allow_unicode=True))
+    write_text(path, dump_yaml(dict(content)))

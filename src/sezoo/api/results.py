@@ -10,7 +10,9 @@ from typing import Any
 
 from sezoo.benchmarking.results import BENCHMARK, Benchmark, LayerCost, Measurement
 from sezoo.csv_file import read_csv
+from sezoo.files import read_text
 from sezoo.scores import Mean
+from sezoo.yaml_text import load_yaml
 
 __all__ = [
     "Benchmark",
@@ -257,12 +259,11 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _resolved(folder: Path) -> dict[str, Any]:
-    import yaml
-
     from sezoo.config.values import expand_known
     from sezoo.run_folder import RESOLVED_NAME
 
-    return expand_known(yaml.safe_load((folder / RESOLVED_NAME).read_text(encoding="utf-8")))
+    path = folder / RESOLVED_NAME
+    return expand_known(load_yaml(read_text(path), str(path)))
 
 
 def _models(folder: Path) -> Path:

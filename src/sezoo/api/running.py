@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sezoo.api.sections import Settings
 from sezoo.errors import UserError
+from sezoo.yaml_text import dump_yaml
 
 __all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "run_settings", "yaml_of"]
 
@@ -89,6 +90,7 @@ def check_new_folder(folder: Path) -> None:
 
 def _was_killed_in(folder: Path, text: str) -> bool:
     """Whether the folder holds nothing but a run with the same settings that was killed before its end."""
+    from sezoo.files import file_text, read_text
     from sezoo.run_folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
 
     if not folder.is_dir():
@@ -96,14 +98,12 @@ def _was_killed_in(folder: Path, text: str) -> bool:
     config = folder / HYDRA_FOLDER / CONFIG_NAME
     if not config.is_file():  # it had only just begun
         return all(path.name == HYDRA_FOLDER for path in folder.iterdir())
-    return was_killed(folder) and config.read_text(encoding="utf-8") == text
+    return was_killed(folder) and read_text(config) == file_text(text)
 
 
-def yaml_of(settings: Settings) -> str:
-    """The settings as the text of a YAML file."""
-    import yaml
-
-    return yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+def yaml_of(settings: Settings, *, ascii_only: bool = False) -> str:
+    """The settings as the text of a YAML file, from which Hydra makes the same run."""
+    return dump_yaml(_plain(settings), flow_lists=True, for_hydra=True, ascii_only=ascii_only)
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sezoo.errors import UserError
 from sezoo.files import json_text, shown, write_text
-from sezoo.foreign_text import encodable, printable
+from sezoo.foreign_text import encodable, printable, without_passwords
 from sezoo.terminal import write
 
 __all__ = ["PAGE", "STANDARD_OUTPUT", "print_json", "print_results", "run_of", "save_config"]
@@ -43,16 +43,19 @@ def save_config(options: argparse.Namespace, settings: dict) -> None:
     folder = path.parent.as_posix() if path != STANDARD_OUTPUT else "DIR"
     name = path.stem if path != STANDARD_OUTPUT else "NAME"
     head = [
-        f"# {shlex.join(options.words)}".replace("\n", " "),
+        f"# {shlex.join(options.words)}",
         f"# The same from this file: sezoo --config-path {shlex.quote(folder)} --config-name {shlex.quote(name)}",
     ]
     if getattr(options, "output", None) is not None:
         head[-1] += " hydra.run.dir=DIR"
-    text = "\n".join([*head, yaml_of(settings)])
-    if path == STANDARD_OUTPUT:
-        options.standard_output.write(text)
-    else:
+    comments = [printable(line) for line in head]
+    text = "\n".join([*comments, yaml_of(settings)])
+    if path != STANDARD_OUTPUT:
         write_text(path, text)
+        return
+    if encodable(text, encoding := options.standard_output.encoding or "utf-8") != text:
+        text = "\n".join([*(encodable(line, encoding) for line in comments), yaml_of(settings, ascii_only=True)])
+    options.standard_output.write(without_passwords(text))
 
 
 def run_of(options: argparse.Namespace, settings: dict) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.errors import UserError
+from sezoo.yaml_text import load_yaml
 
 __all__ = ["is_override", "is_path", "settings_of"]
 
@@ -38,8 +39,6 @@ def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:
     ------
     UserError : a word that is no setting.
     """
-    import yaml
-
     settings: dict[str, Any] = {}
     for word in words:
         found = OVERRIDE.fullmatch(word)
@@ -51,8 +50,5 @@ def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:
         place = settings
         for section in sections:
             place = place.setdefault(section, {})
-        try:
-            place[name] = yaml.safe_load(found["value"])
-        except yaml.YAMLError as error:
-            raise UserError(f"{word}: cannot be read: {str(error).splitlines()[0]}") from error
+        place[name] = load_yaml(found["value"], word)
     return settings

@@ -36,17 +36,30 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog, usage, description, allow_abbrev=False, formatter_class=how)
         self.hints: dict[str, str] = {}
         """What mends an error, by words in it, where that is a command rather than an option."""
+        self.like_options: list[str] = []
+        """Words that begin like an option and end like a file."""
 
     def error(self, message: str) -> None:
         """Name what was probably meant, and where to read on."""
         if found := CHOICE.search(message):
             choices = [choice.strip("' ") for choice in found["choices"].split(",")]
             message += _meant(found["word"], choices)
+        if "arguments are required" in message and self.like_options:
+            message += f"; is {self.like_options[0]} a file? Put -- before it"
         raise UserError(f"{message}; see {self.prog} --help")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse; settings (SECTION.KEY=VALUE) and files may stand anywhere between the options."""
-        options, rest = self.parse_known_intermixed_args(list(words))
+        """Parse; settings (SECTION.KEY=VALUE) and files may stand anywhere between the options.
+
+        What stands behind `--` is no option, whatever it begins with.
+        """
+        words = list(words)
+        if "--" in words:
+            end = words.index("--")
+            behind = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
+            words = [*words[:end], *behind]
+        self.like_options = [word for word in words if re.fullmatch(r"-.*\.\w+", word) and "=" not in word]
+        options, rest = self.parse_known_intermixed_args(words)
         if rest:
             word = next((word for word in rest if word.startswith("-")), rest[0])
             flag = word.partition("=")[0]

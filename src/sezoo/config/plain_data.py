@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sezoo.config.sections import Config, CustomModelSpecific, Keys
 from sezoo.config.values import ENVIRONMENT_VARIABLE
 from sezoo.foreign_text import without_passwords
+from sezoo.yaml_text import dump_yaml
 
 __all__ = ["keep_written", "to_dict", "to_yaml", "without_environment"]
 
@@ -74,9 +75,7 @@ def _without_passwords(value: Any) -> Any:
 
 def to_yaml(config: Config, *, filled_in: bool = False) -> str:
     """`to_dict` as the text of a YAML file."""
-    import yaml
-
-    return yaml.safe_dump(to_dict(config, filled_in=filled_in), sort_keys=False, allow_unicode=True)
+    return dump_yaml(to_dict(config, filled_in=filled_in), width=80)
 
 
 def _plain(value: Any, free: bool = False) -> Any:

@@ -9,10 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sezoo.config.values import expand_known
 from sezoo.errors import UserError
+from sezoo.files import read_text
 from sezoo.inner_path import inner_path
 from sezoo.listening import FOLDER, ListenedClip, read_index
 from sezoo.report.environment import read_environment
@@ -27,6 +26,7 @@ from sezoo.report.target_facts import (
 )
 from sezoo.report.training_facts import TrainingFacts, read_training
 from sezoo.run_folder import LOG_NAME, RESOLVED_NAME
+from sezoo.yaml_text import load_yaml
 
 __all__ = ["LogFacts", "RunFacts", "read_run"]
 
@@ -144,11 +144,8 @@ def read_run(folder: Path) -> RunFacts:
         found = sorted(each.name for each in folder.iterdir())
         told = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "") or "nothing"
         raise UserError(f"{folder}: found {told}; the folder of a run is expected, with {RESOLVED_NAME} in it")
-    text = path.read_text(encoding="utf-8")
-    try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: it is no YAML: {str(error).splitlines()[0]}") from error
+    text = read_text(path)
+    config = load_yaml(text, str(path))
     if not isinstance(config, dict):
         raise UserError(f"{path}: found {type(config).__name__} where sections are expected")
     try:
