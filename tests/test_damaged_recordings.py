@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import struct
 
 import numpy as np
@@ -15,6 +16,7 @@ from sezoo.audio_file import SPARSE_BYTES, blocks_of, open_recording
 from sezoo.dataset import read_clips
 from sezoo.errors import UserError
 from sezoo.mixing.recordings import Recordings
+from sezoo.mp3_length import says_its_length, seconds_of_frames
 
 FORMATS = {
     "wav": ("WAV", "PCM_16"),
@@ -115,13 +117,54 @@ def test_an_mp3_that_ends_early_has_no_samples_made_up(tmp_path, whole):
     assert 0 < found < RATE
 
 
-def test_an_mp3_without_a_length_in_its_header_is_as_long_as_it_is(tmp_path, whole):
-    data = whole["mp3"]
-    frame = data.index(data[:2], 4)  # the first one holds the length
+def test_an_mp3_without_a_length_in_its_header_is_as_long_as_it_is(tmp_path):
     path = tmp_path / "clip.mp3"
-    path.write_bytes(data[frame:])
-    assert b"Xing" not in data[frame:]
-    assert read_clip(path, RATE).size > RATE / 2
+    with soundfile.SoundFile(
+        path, "w", RATE, 1, "MPEG_LAYER_III", format="MP3", bitrate_mode="CONSTANT", compression_level=0.5
+    ) as file:
+        file.write(noise(2.0))
+    data = path.read_bytes()
+    path.write_bytes(data[data.index(data[:2], 4) :])  # the first frame holds the length
+    assert not says_its_length(path)
+    assert read_clip(path, RATE).size == pytest.approx(2 * RATE, abs=1500)
+
+
+def without_length(path, loud_first):
+    """An MP3 of a second of noise and four of next to nothing, without the frame that says how long it is."""
+    wave = np.concatenate([noise(1.0), 1e-5 * noise(4.0)])
+    with soundfile.SoundFile(path, "w", RATE, 1, "MPEG_LAYER_III", format="MP3") as file:
+        file.write(wave if loud_first else wave[::-1])
+    data = path.read_bytes()
+    path.write_bytes(data[data.index(data[:2], 4) :])
+    return path
+
+
+def test_an_mp3_of_which_only_a_part_could_be_read_is_refused(tmp_path):
+    path = without_length(tmp_path / "clip.mp3", loud_first=True)
+    assert not says_its_length(path)
+    assert seconds_of_frames(path) == pytest.approx(5, abs=0.15)
+    assert re.fullmatch(r"only [0-3]\.\d of its 5\.\d seconds can be read, .* convert it to WAV", reason(path))
+
+
+def test_an_mp3_that_is_guessed_too_long_is_read_as_it_is(tmp_path):
+    path = without_length(tmp_path / "clip.mp3", loud_first=False)
+    with open_recording(path) as file:
+        assert file.frames > 5.5 * RATE
+    assert read_clip(path, RATE).size == pytest.approx(5 * RATE, abs=0.15 * RATE)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 32000, 44100, 48000])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_the_frames_of_an_mp3_are_as_long_as_it_is(tmp_path, rate, mode):
+    path = tmp_path / "clip.mp3"
+    with soundfile.SoundFile(path, "w", rate, 1, "MPEG_LAYER_III", format="MP3", bitrate_mode=mode) as file:
+        file.write(noise(2.0, rate))
+    assert says_its_length(path)
+    assert seconds_of_frames(path) == pytest.approx(2, abs=0.35)  # the frame that says it, delay, padding
+    tag = b"ID3\x04\0\0\0\0\x01\x00" + bytes(128)
+    path.write_bytes(tag + path.read_bytes() + b"TAG" + bytes(125))
+    assert says_its_length(path)
+    assert read_clip(path, rate).size == pytest.approx(2 * rate, abs=2400)
 
 
 # -- what a header promises -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import soundfile
 
 from sezoo.audio_container import promised_audio
 from sezoo.git_lfs import LFS_POINTER, is_lfs_pointer
+from sezoo.mp3_length import says_its_length, seconds_of_frames
 
 __all__ = ["BadClipError", "blocks_of", "open_recording"]
 
@@ -20,8 +21,8 @@ BLOCK_SECONDS = 30
 OGG_TAIL = 2**17
 """Where the last page of an Ogg file is looked for: pages have up to 65307 bytes, tags may follow."""
 
-MP3_HEAD = 4096
-"""Bytes from the first frame on in which the length of an MP3 is, if anywhere."""
+UNREAD_SECONDS = 0.2
+"""Of an MP3 that are less than what its tags and its last frames make of a guess."""
 
 LOWEST_RATE, HIGHEST_RATE = 2000, 1_000_000
 """In Hz. Beyond them a header is damaged; to believe it would stretch a second of audio to hours, or hours to nothing.
@@ -99,6 +100,14 @@ def _check_header(file: soundfile.SoundFile, path: Path) -> None:
         raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {limit}")
     if file.format == "OGG" and not _ogg_ends(path):
         raise BadClipError(path, "truncated: the Ogg stream has no end")
+    if file.format == "MP3" and not says_its_length(path):
+        readable, there = file.frames / file.samplerate, seconds_of_frames(path)
+        if there > readable + UNREAD_SECONDS:
+            raise BadClipError(
+                path,
+                f"only {readable:.1f} of its {there:.1f} seconds can be read, as it does not say how long it is "
+                "and its bit rate varies; convert it to WAV",
+            )
 
 
 def _reason(error: soundfile.LibsndfileError, opened: bool) -> str:
@@ -134,7 +143,7 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
         yield block
     if file.format == "MP3":  # a count in an MP3's header may be out by a frame; without one there is a guess only
         frame = 1152 if file.samplerate >= 32000 else 576
-        promised = found if _is_length_estimated(path) else promised - frame
+        promised = promised - frame if says_its_length(path) else found
     if found < promised:
         raise BadClipError(path, f"truncated: {found} of {promised} sample frames are there")
 
@@ -160,14 +169,3 @@ def _ogg_ends(path: Path) -> bool:
         return False
     flags, segments = page[5], page[26]
     return bool(flags & 4) and len(page) >= 27 + segments + sum(page[27 : 27 + segments])
-
-
-def _is_length_estimated(path: Path) -> bool:
-    """Whether an MP3's header does not say how long it is: then libsndfile tells a guess by the first bit rate."""
-    with path.open("rb") as file:
-        head = file.read(MP3_HEAD)
-        if head.startswith(b"ID3") and len(head) >= 10:  # a tag, with a picture perhaps
-            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-            file.seek(10 + size)
-            head = file.read(MP3_HEAD)
-    return not any(name in head for name in (b"Xing", b"Info", b"VBRI"))
