@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sezoo.architectures.running_level import RunningLevel
 from sezoo.errors import UserError
 
 __all__ = ["Utcn"]
@@ -32,6 +33,7 @@ class Utcn(nn.Module):
     tcn_latent_dim : channels at the bottom.
     init_dilation, kernel_size : of the temporal convolutions at the bottom; an odd number of taps.
     channels : of the three convolutions on the way down.
+    level_frames : see `RunningLevel`; 0 leaves the compressed magnitudes as loud as they are.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Utcn(nn.Module):
         init_dilation: int = 2,
         kernel_size: int = 3,
         channels: tuple[int, int, int] = (16, 32, 48),
+        level_frames: int = 0,
     ):
         super().__init__()
         if (in_channels - 1) % 16:
@@ -59,6 +62,7 @@ class Utcn(nn.Module):
             raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
         fine, middle, wide = channels
         bottom = wide * ((in_channels - 1) // 16)
+        self.level = RunningLevel(level_frames) if level_frames else nn.Identity()
         self.down1 = ConvBnRelu(1, fine, (7, 1), stride=DETAIL)
         self.detail_down = Residual2d(fine)
         self.down2 = ConvBnRelu(fine, middle, (5, 1), stride=2)
@@ -79,7 +83,7 @@ class Utcn(nn.Module):
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Magnitudes (batch, bins, frames) to a mask of the same shape."""
-        compressed = magnitude**COMPRESSION
+        compressed = self.level(magnitude**COMPRESSION)
         fine = self.detail_down(self.down1(compressed[:, None, 1:]))  # without the bin of 0 Hz
         middle = self.down2(fine)
         wide = self.down3(middle)

@@ -35,6 +35,7 @@ __all__ = [
     "Positive",
     "SampleCount",
     "SampleRate",
+    "SecondsRange",
     "Section",
     "Settings",
     "Share",
@@ -160,7 +161,7 @@ def _decibel_range(value: Any) -> tuple[float, float]:
     return low, high
 
 
-def _hertz_range(value: Any) -> tuple[float, float]:
+def _positive_range(value: Any) -> tuple[float, float]:
     low, high = _range(value)
     if low <= 0:
         raise ValueError
@@ -216,8 +217,13 @@ DecibelRange = Annotated[
 ]
 HertzRange = Annotated[
     tuple[float, float],
-    PlainValidator(_hertz_range),
+    PlainValidator(_positive_range),
     Allowed("two numbers above 0 in Hz, the lower one first, or empty"),
+]
+SecondsRange = Annotated[
+    tuple[float, float],
+    PlainValidator(_positive_range),
+    Allowed("two numbers above 0 in seconds, the lower one first"),
 ]
 ThreeCounts = Annotated[
     tuple[int, int, int], PlainValidator(_three_counts), Allowed("a list of three whole numbers, 1 or more")

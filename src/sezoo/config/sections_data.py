@@ -12,12 +12,15 @@ from sezoo.config.section import (
     Fraction,
     HeldOutCount,
     HertzRange,
+    NotNegative,
     OutputPath,
     PathText,
     Positive,
     SampleCount,
     SampleRate,
+    SecondsRange,
     Section,
+    Share,
     Text,
     ThreeCounts,
     TrueFalse,
@@ -104,6 +107,11 @@ class UtcnSpecific(TcnShape):
 
     tcn_latent_dim: AtLeast1 = Field(256, description="Channels of the residual layers.")
     channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
+    level_frames: AtLeast0 = Field(
+        0,
+        description="Divide the compressed magnitudes by their highest level in so many frames up to now, so that the "
+        "mask does not depend on how loud a clip is; 0 does not.",
+    )
 
 
 class ConvLstmSpecific(NetworkShape):
@@ -185,6 +193,44 @@ class Dataset(Section):
         None,
         description="mix: lowest and highest frequency in Hz above which a training clip is cut, as other converters "
         "and codecs do; above half the sample rate nothing is; empty = no clip.",
+    )
+    clean_share: Share = Field(0.0, description="mix: share of the training clips that have no noise at all.")
+    noise_share: Share = Field(
+        0.0, description="mix: share of the training clips that have no speech; their target is silence."
+    )
+    high_snr_share: Share = Field(
+        0.0, description="mix: share of the training clips whose SNR is drawn from high_snr_range."
+    )
+    high_snr_range: DecibelRange = Field((20.0, 40.0), description="mix: lowest and highest SNR of those, in dB.")
+    babble_share: Share = Field(
+        0.0,
+        description="mix: share of the training clips whose noise is 3 to 8 other recordings of the speech at once.",
+    )
+    hum_share: Share = Field(
+        0.0, description="mix: share of the training clips whose noise has the hum of 50 or 60 Hz mains."
+    )
+    reverberation_share: Share = Field(0.0, description="mix: share of the training clips that are spoken in a room.")
+    rooms: Literal["exponential", "image"] = Field(
+        "exponential",
+        description="mix: how impulse responses of rooms are made: exponential is decaying noise, image the mirror "
+        "images of a cuboid (needs the extra rooms, and more time).",
+    )
+    reverberation_seconds: SecondsRange = Field(
+        (0.15, 0.8), description="mix: shortest and longest reverberation time (RT60) of such rooms."
+    )
+    impulse_responses_path: PathText | None = Field(
+        None, description="mix: folder of recorded impulse responses to take instead of made ones."
+    )
+    early_milliseconds: NotNegative = Field(
+        50.0,
+        description="mix: reflections until so long after the direct sound belong to the target, later ones do not.",
+    )
+    microphone_share: Share = Field(
+        0.0, description="mix: share of the training clips that are heard through a random microphone's response."
+    )
+    clipping_share: Share = Field(0.0, description="mix: share of the training clips that are clipped.")
+    clipping_range: DecibelRange = Field(
+        (1.0, 12.0), description="mix: least and most dB below a clip's peak at which it is clipped."
     )
     cache: TrueFalse = Field(True, description="Keep decoded training recordings in memory, 2 bytes a sample.")
     cache_gigabytes: Positive = Field(2.0, description="Most memory that they may take, in GB.")

@@ -68,17 +68,23 @@ class Training(Section):
     gradient_clipping: Positive | None = Field(
         None, description="Largest norm of a step's gradient, all weights together; empty = no limit."
     )
-    loss: Literal["spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr", "perceptual"] = (
-        Field(
-            "spec_mse",
-            description="spec_mse compares complex spectra, compressed compares them to the power 0.3; "
-            "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; the wave "
-            "losses need preprocessing.center True.",
-        )
+    loss: Literal[
+        "spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr", "perceptual", "guarded"
+    ] = Field(
+        "spec_mse",
+        description="spec_mse compares complex spectra, compressed compares them to the power 0.3; "
+        "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; guarded is "
+        "perceptual, at any level, with cut speech costing more than noise; the wave losses need "
+        "preprocessing.center True.",
     )
     pesq_weight: NotNegative = Field(
-        0.01, description="perceptual: weight of one unit of PESQ; more of it gives more PESQ, and less SI-SNR."
+        0.01,
+        description="perceptual, guarded: weight of one unit of PESQ; more of it gives more PESQ, and less SI-SNR.",
     )
+    cut_weight: Positive = Field(
+        3.0, description="guarded: how many times as much a bin costs that is too quiet than one that is too loud."
+    )
+    si_snr_weight: NotNegative = Field(0.003, description="guarded: weight of one dB of SI-SNR.")
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
     )

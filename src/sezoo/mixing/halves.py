@@ -8,8 +8,10 @@ from typing import NamedTuple
 from sezoo.config.sections import Config, Dataset
 from sezoo.dataset import sample
 from sezoo.errors import UserError
-from sezoo.mixing.mixed_examples import MixedExamples
+from sezoo.mixing.augmentation import Augmentation
+from sezoo.mixing.mixed_examples import NOTHING, MixedExamples
 from sezoo.mixing.recordings import Memory, Recordings, recordings_under, usable
+from sezoo.mixing.rooms import Rooms, exponential_response, image_response, recorded_response
 from sezoo.spectrum import stft_of
 from sezoo.wording import counted
 
@@ -17,6 +19,9 @@ __all__ = ["Half", "check_mix", "halves_to_mix", "mixed_examples"]
 
 HELD_OUT = 0.05
 """Share of the recordings to mix that are kept for validation."""
+
+RESPONSES_BYTES = 200_000_000
+"""Most memory for a user's own impulse responses: some thousand."""
 
 SHORTEST_SECONDS = 0.1
 """Of a recording to mix: speech and noise of less are hardly any."""
@@ -83,7 +88,35 @@ def mixed_examples(
         always_the_same=always_the_same, by_length=to_train and dataset.draw_by == "second",
         random_filters=to_train and dataset.random_filters,
         bandwidth_range=dataset.bandwidth_range if to_train else None,
+        augmentation=_augmentation(config) if to_train else NOTHING,
     )  # fmt: skip
+
+
+def _augmentation(config: Config) -> Augmentation:
+    """What the data set wants to happen to training clips."""
+    dataset = config.dataset
+    rooms = None
+    if dataset.reverberation_share:
+        make = {"exponential": exponential_response, "image": image_response}[dataset.rooms]
+        if dataset.impulse_responses_path is not None:
+            make = recorded_response(_responses(config))
+        rooms = Rooms(make, dataset.reverberation_seconds, dataset.early_milliseconds / 1000)
+    return Augmentation(
+        clean=dataset.clean_share, noise=dataset.noise_share,
+        high_snr=dataset.high_snr_share, high_snr_range=dataset.high_snr_range,
+        babble=dataset.babble_share, hum=dataset.hum_share,
+        reverberation=dataset.reverberation_share, rooms=rooms,
+        microphone=dataset.microphone_share,
+        clipping=dataset.clipping_share, clipping_range=dataset.clipping_range,
+    )  # fmt: skip
+
+
+def _responses(config: Config) -> Recordings:
+    """The user's own impulse responses, all looked into: there are few, and a silent one makes no speech."""
+    key, folder = "dataset.impulse_responses_path", config.dataset.impulse_responses_path
+    paths = recordings_under(folder, key)
+    responses = Recordings(paths, config.preprocessing.sample_rate, Memory(RESPONSES_BYTES))
+    return responses.subset(usable(responses.check(thorough=True), config.dataset.skip_bad_files))
 
 
 def _clip_samples(config: Config) -> int:

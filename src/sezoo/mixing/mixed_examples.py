@@ -6,9 +6,11 @@ import numpy as np
 
 from sezoo.audio import BadClipError
 from sezoo.dataset import refused
+from sezoo.mixing.augmentation import Augmentation
 from sezoo.mixing.band_limit import band_limited
 from sezoo.mixing.colouring import coloured
-from sezoo.mixing.mixture import mixed
+from sezoo.mixing.devices import clipped, mains_hum, through_microphone
+from sezoo.mixing.mixture import HIGHEST_PEAK, active_power, mixed
 from sezoo.mixing.recordings import Recordings
 from sezoo.pairs import normalized_alike
 
@@ -19,6 +21,11 @@ TRIES = 10
 
 SILENT_DB = 20.0
 """A part whose peak is so far below that of its recording is a pause."""
+
+BABBLE_SPEAKERS = (3, 8)
+"""Fewest and most voices of a babble."""
+
+NOTHING = Augmentation()
 
 
 class MixedExamples:
@@ -39,19 +46,21 @@ class MixedExamples:
     random_filters : colour the speech and the noise of each example, differently; see `coloured`.
     bandwidth_range : lowest and highest frequency in Hz above which an example is cut, drawn uniformly; None cuts
         none. See `band_limited`.
+    augmentation : what else may happen to an example.
     """
 
     def __init__(
         self, speech: Recordings, noise: Recordings, *, count: int, samples: int, snr_range: tuple[float, float],
         level_range: tuple[float, float], seed: int, peak_normalize: bool = False, always_the_same: bool = False,
         by_length: bool = False, random_filters: bool = False,
-        bandwidth_range: tuple[float, float] | None = None,
+        bandwidth_range: tuple[float, float] | None = None, augmentation: Augmentation = NOTHING,
     ):  # fmt: skip
         self.recordings = (speech, noise)
         self.count, self.samples, self.seed = count, samples, seed
         self.snr_range, self.level_range = snr_range, level_range
         self.peak_normalize, self.always_the_same = peak_normalize, always_the_same
         self.random_filters, self.bandwidth_range = random_filters, bandwidth_range
+        self.augmentation = augmentation
         # Of each recording and all before it.
         self.ends = [np.cumsum(of.lengths) if by_length else np.arange(1, len(of) + 1) for of in self.recordings]
 
@@ -65,28 +74,61 @@ class MixedExamples:
         ------
         UserError : a recording that cannot be used.
         """
-        random = np.random.default_rng([self.seed, 0 if self.always_the_same else epoch, index])
-        speech, noise = self.recordings
+        seeds = [self.seed, 0 if self.always_the_same else epoch, index]
+        random = np.random.default_rng(seeds)
+        more = np.random.default_rng([*seeds, 1])  # what an example has besides does not change its parts
+        chosen = self.augmentation.drawn(more)
         try:
-            spoken = _part(speech, self.ends[0], self.samples, random)
-            # The shorter noises are joined until they are long enough: a loop of one would be a rhythm.
-            around = np.zeros(0, np.float32)
-            while len(around) < self.samples:
-                around = np.concatenate(
-                    [around, _part(noise, self.ends[1], self.samples - len(around), random, cut=True)]
-                )
+            spoken = _part(self.recordings[0], self.ends[0], self.samples, random)
+            around = self._noise(random)
+            if chosen.babble:
+                around = self._babble(more)
         except BadClipError as bad:
             raise refused(bad) from bad
         if self.random_filters:
             spoken, around = coloured(spoken, random), coloured(around, random)
-        noisy, clean = mixed(
-            spoken, around, speech.sample_rate,
-            snr=random.uniform(*self.snr_range), level=random.uniform(*self.level_range),
-        )  # fmt: skip
+        rate, target = self.recordings[0].sample_rate, None
+        if chosen.hum:
+            around = mains_hum(around, rate, more)
+        if chosen.reverberation:
+            spoken, target = self.augmentation.rooms.spoken_in(spoken, rate, more)
+        snr, level = random.uniform(*self.snr_range), random.uniform(*self.level_range)
+        if chosen.content == "high_snr":
+            snr = more.uniform(*self.augmentation.high_snr_range)
+        if chosen.content == "clean":
+            snr = np.inf
+        noisy, clean = mixed(spoken, around, rate, snr=snr, level=level, target=target)
+        if chosen.content == "noise":
+            noisy, clean = _at_level(around, level - snr), np.zeros_like(clean)
+        if chosen.microphone:
+            noisy, clean = through_microphone((noisy, clean), rate, more)
         if self.bandwidth_range is not None:
             cutoff = random.uniform(*self.bandwidth_range)
-            noisy, clean = band_limited((noisy, clean), speech.sample_rate, cutoff, random)
+            noisy, clean = band_limited((noisy, clean), rate, cutoff, random)
+        if chosen.clipping:
+            noisy = clipped(noisy, more.uniform(*self.augmentation.clipping_range))
         return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
+
+    def _noise(self, random: np.random.Generator) -> np.ndarray:
+        """The shorter noises are joined until they are long enough: a loop of one would be a rhythm."""
+        around = np.zeros(0, np.float32)
+        while (missing := self.samples - len(around)) > 0:
+            around = np.concatenate([around, _part(self.recordings[1], self.ends[1], missing, random, cut=True)])
+        return around
+
+    def _babble(self, random: np.random.Generator) -> np.ndarray:
+        """Some recordings of the speech at once, each as loud as the others."""
+        speech = self.recordings[0]
+        voices = [
+            _part(speech, self.ends[0], self.samples, random) for _ in range(random.integers(*BABBLE_SPEAKERS) + 1)
+        ]
+        return sum(voice / np.float32(np.sqrt(active_power(voice, speech.sample_rate))) for voice in voices)
+
+
+def _at_level(noise: np.ndarray, level: float) -> np.ndarray:
+    """Noise whose RMS is `level` dBFS, or less where it would clip."""
+    gain = 10 ** (level / 20) / np.sqrt(np.mean(np.square(noise, dtype=np.float64)))
+    return noise * np.float32(min(gain, HIGHEST_PEAK / np.abs(noise).max()))
 
 
 def _part(

@@ -30,24 +30,27 @@ def active_power(speech: np.ndarray, sample_rate: int) -> float:
 
 
 def mixed(
-    speech: np.ndarray, noise: np.ndarray, sample_rate: int, *, snr: float, level: float
-) -> tuple[np.ndarray, np.ndarray]:
+    speech: np.ndarray, noise: np.ndarray, sample_rate: int, *, snr: float, level: float,
+    target: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Add noise to speech.
 
     Parameters
     ----------
     speech, noise : (samples,) float32, neither silent.
+    target : of the speech, what a network is to keep of it; None for the speech itself.
     snr : power of the active speech over the mean power of the noise, in dB.
     level : RMS of the active speech, in dBFS. Where the sum would clip, both are made quieter together.
 
     Returns
     -------
-    noisy, clean : (samples,) float32
+    noisy, clean : (samples,) float32; clean is the target at the level that the speech has in the sum.
     """
     speech_rms = np.sqrt(active_power(speech, sample_rate))
     noise_rms = np.sqrt(np.mean(np.square(noise, dtype=np.float64)))
-    clean = speech * np.float32(10 ** (level / 20) / speech_rms)
-    noisy = clean + noise * np.float32(10 ** ((level - snr) / 20) / noise_rms)
+    gain = np.float32(10 ** (level / 20) / speech_rms)
+    clean = (speech if target is None else target) * gain
+    noisy = speech * gain + noise * np.float32(10 ** ((level - snr) / 20) / noise_rms)
     peak = max(np.abs(noisy).max(), np.abs(clean).max())
     if peak > HIGHEST_PEAK:
         gain = np.float32(HIGHEST_PEAK / peak)

@@ -117,7 +117,13 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         validate=partial(
             validate, source=sources[1], stft=stft, sample_rate=config.preprocessing.sample_rate, device=str(device)
         ),
-        loss=build_loss(training.loss, torch_stft, pesq_weight=training.pesq_weight),
+        loss=build_loss(
+            training.loss,
+            torch_stft,
+            pesq_weight=training.pesq_weight,
+            cut_weight=training.cut_weight,
+            si_snr_weight=training.si_snr_weight,
+        ),
         optimizer=optimizer,
         schedule=build_schedule(training.lr_schedule, optimizer, training.epochs * len(batches)),
         torch_stft=torch_stft,
@@ -164,6 +170,8 @@ def _settings(config: Config) -> dict[str, Any]:
         "lr_schedule",
         "loss",
         "pesq_weight",
+        "cut_weight",
+        "si_snr_weight",
         "batch_size",
         "reference_metric",
         "weight_averaging",
@@ -182,14 +190,11 @@ def _settings(config: Config) -> dict[str, Any]:
 def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
     """What makes the examples what they are, by what a message calls it."""
     keys = (
-        "bandwidth_range",
-        "clip_seconds",
-        "draw_by",
-        "level_range",
-        "num_training_samples",
-        "num_validation_samples",
-        "random_filters",
-        "snr_range",
+        *("bandwidth_range", "clip_seconds", "draw_by", "level_range", "num_training_samples"),
+        *("num_validation_samples", "random_filters", "snr_range"),
+        *("clean_share", "noise_share", "high_snr_share", "high_snr_range", "babble_share", "hum_share"),
+        *("reverberation_share", "reverberation_seconds", "rooms", "early_milliseconds"),
+        *("microphone_share", "clipping_share", "clipping_range"),
     )
     dataset = to_dict(config)["dataset"]
     paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]

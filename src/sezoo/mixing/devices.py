@@ -1,0 +1,75 @@
+"""What devices do to a recording: the response of a microphone, converters that clip, hum of the mains."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["clipped", "mains_hum", "through_microphone"]
+
+OCTAVES_DB = 4.0
+"""Standard deviation of a microphone's response at every octave, in dB."""
+
+LOWEST_OCTAVE, OCTAVES = 62.5, 8
+"""Hz of the first octave, and how many there are: up to 8 kHz."""
+
+ROLL_OFF_HERTZ = (20.0, 350.0)
+"""Corner below which a microphone falls by 12 dB an octave, drawn uniformly by its logarithm."""
+
+HUM_HERTZ = (50.0, 60.0)
+HARMONICS = 20
+HUM_DB = (-20.0, 10.0)
+"""Of hum above the noise that it is added to."""
+
+
+def through_microphone(
+    waves: tuple[np.ndarray, np.ndarray], sample_rate: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both waves through the same random response: some dB up and down from octave to octave, and no lowest bass.
+
+    Parameters
+    ----------
+    waves : (samples,) float32 each, as long as each other.
+    random : one number for the roll-off, and one for each octave.
+    """
+    from scipy import fft
+
+    corner = np.exp(random.uniform(*np.log(ROLL_OFF_HERTZ)))
+    octaves = OCTAVES_DB * random.standard_normal(OCTAVES)
+    samples = len(waves[0])
+    padded = fft.next_fast_len(samples + sample_rate // 10, real=True)
+    hertz = fft.rfftfreq(padded, 1 / sample_rate)
+    with np.errstate(divide="ignore"):
+        height = np.log2(hertz / LOWEST_OCTAVE)
+    smooth = np.interp(height, np.arange(OCTAVES), octaves - octaves.mean())
+    gain = 10 ** (smooth / 20) * hertz**2 / np.sqrt(hertz**4 + corner**4)
+    first, second = (fft.irfft(fft.rfft(wave, padded) * gain, padded)[:samples] for wave in waves)
+    return first.astype(np.float32), second.astype(np.float32)
+
+
+def clipped(wave: np.ndarray, decibels: float) -> np.ndarray:
+    """The wave as a converter gives it whose full scale is so many dB below the wave's peak."""
+    limit = np.abs(wave).max() * np.float32(10 ** (-decibels / 20))
+    return np.clip(wave, -limit, limit)
+
+
+def mains_hum(noise: np.ndarray, sample_rate: int, random: np.random.Generator) -> np.ndarray:
+    """The noise with a stationary hum: 50 or 60 Hz and harmonics, each with a random phase and strength.
+
+    Parameters
+    ----------
+    noise : (samples,) float32
+    random : the mains, the level and the harmonics are drawn from it.
+    """
+    mains = random.choice(HUM_HERTZ)
+    level = random.uniform(*HUM_DB)
+    harmonics = mains * np.arange(1, HARMONICS + 1)
+    strengths = 10 ** (-random.uniform(0, 40, HARMONICS) / 20)
+    phases = random.uniform(0, 2 * np.pi, HARMONICS)
+    time = np.arange(len(noise)) / sample_rate
+    hum = sum(
+        strength * np.sin(2 * np.pi * hertz * time + phase)
+        for hertz, strength, phase in zip(harmonics, strengths, phases, strict=True)
+        if hertz < sample_rate / 2
+    )
+    gain = 10 ** (level / 20) * np.sqrt(np.mean(np.square(noise, dtype=np.float64)) / np.mean(hum**2))
+    return (noise + gain * hum).astype(np.float32)
