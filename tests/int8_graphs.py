@@ -282,6 +282,14 @@ def prologue(kind):
         )
         last = graph.node("Sub", [column("ends", 0, 1), graph.node("Abs", [last], "size")], "rest")
         last = graph.node("Min", [last, graph.node("Relu", [last], "raised")], "least of both")
+    elif kind in ("level", "padded level"):  # what is divided by the highest mean in five frames up to now
+        compressed = graph.node("Pow", ["input", number("exponent", 0.3)], "compressed")
+        level, pads = graph.node("ReduceMean", [compressed], "mean", axes=[1], keepdims=1), [4, 0]
+        if kind == "padded level":
+            graph.weight("pads", np.array([0, 0, 4, 0, 0, 0]))
+            level, pads = graph.node("Pad", [level, "pads"], "padded"), [0, 0]
+        level = graph.node("MaxPool", [level], "level", kernel_shape=[5], pads=pads)
+        last = graph.node("Div", [compressed, graph.node("Add", [level, eps], "above zero")], "divided")
     last = graph.relu(graph.conv(last, "c0", BINS, HIDDEN, kernel=(3,)))
     return graph.finished(graph.conv(last, "out", HIDDEN, BINS))
 
@@ -357,6 +365,7 @@ FORMS = {
     "quantizers for each reader": _of(residual(), extra_options={"DedicatedQDQPair": True}),
     # before the first integer
     **{f"prologue: {kind}": _of(prologue(kind), float_entrance) for kind in ("pow", "sqrt", "log", "several")},
+    **{f"prologue: {kind}": _of(prologue(kind), float_entrance) for kind in ("level", "padded level")},
     "split input": _of(residual(), with_split_input),
     "split log": _of(prologue("log"), with_split_input),
     "int16 pow": _of(prologue("pow"), with_int16_input),

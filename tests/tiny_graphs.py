@@ -38,6 +38,8 @@ class Builder:
             index = np.roll(np.arange(items), 3) if self.random.random() < 0.5 else self.random.permutation(items)
             self.prologue.append(FloatStep("gather", (source,), "gathered", items, index=index))
             source = "gathered"
+        if self.random.random() < 0.5:
+            source = self._without_level(source, items)
         # so that every integer comes up, and both ends are clipped
         scale, low = (0.012, -100) if self.bits == 8 else (0.0001, -20000)
         entry = Tensor("entry", items, F(scale * self.coarseness), int(self.random.integers(low, -low)), self.bits)
@@ -51,6 +53,22 @@ class Builder:
             constant = self.random.uniform(0.2, 0.9, self.bins if kind == "mul" else 1).astype(F)
         self.prologue.append(FloatStep(kind, (source,), name, self.bins, constant))
         return name
+
+    def _without_level(self, source, items):
+        """A row divided by the largest of its means in some frames, and beside it the largest of each of its items."""
+        window = int(self.random.integers(3, 6))
+        least, index = np.full(1, 0.05, F), np.zeros(items, np.int64)
+        self.prologue += [
+            FloatStep("abs", (source,), "positive", items),
+            FloatStep("mean", ("positive",), "mean", 1),
+            FloatStep("peak", ("mean",), "level", 1, window=window),
+            FloatStep("add", ("level",), "above zero", 1, least),
+            FloatStep("gather", ("above zero",), "levels", items, index=index),
+            FloatStep("div", (source, "levels"), "divided", items),
+            FloatStep("peak", ("divided",), "peaks", items, window=window - 1),
+            FloatStep("max", ("divided", "peaks"), "highest", items),
+        ]
+        return "highest" if self.random.random() < 0.5 else "divided"
 
     # -- operators ---------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sezoo.architectures.running_level import LEAST, RunningLevel  # noqa: E402
 from sezoo.architectures.utcn import Utcn  # noqa: E402
 from sezoo.errors import UserError  # noqa: E402
 
@@ -59,3 +60,32 @@ def test_bins_stay_in_their_order():
 def test_shapes_that_cannot_be(settings, message):
     with pytest.raises(UserError, match=message):
         small(**settings)
+
+
+@pytest.mark.parametrize("decibels", [-60, -30, 10])
+def test_with_a_running_level_the_mask_does_not_depend_on_how_loud_a_clip_is(decibels):
+    torch.manual_seed(0)
+    network = small(level_frames=8)
+    magnitude = torch.rand(1, 33, 40) * torch.logspace(-2, 0, 40)
+    with torch.inference_mode():
+        mask, other = network(magnitude), network(magnitude * 10 ** (decibels / 20))
+    assert (mask - other).abs().mean() < 2e-3
+
+
+def test_the_running_level_is_the_highest_mean_in_the_frames_up_to_now():
+    spectrum = torch.rand(2, 5, 12) + 0.01
+    found = RunningLevel(3)(spectrum)
+    means = spectrum.mean(1)
+    for frame in range(12):
+        level = means[:, max(0, frame - 2) : frame + 1].max(1).values
+        torch.testing.assert_close(found[..., frame], spectrum[..., frame] / (level[:, None] + LEAST))
+    assert not RunningLevel(3)(torch.zeros(1, 5, 4)).any()
+
+
+def test_a_running_level_looks_at_no_frame_to_come():
+    spectrum = torch.rand(1, 5, 12)
+    other = spectrum.clone()
+    other[..., 8:] *= 100
+    level = RunningLevel(4)
+    torch.testing.assert_close(level(other)[..., :8], level(spectrum)[..., :8], rtol=0, atol=0)
+    torch.testing.assert_close(level(spectrum)[..., 5:], level(spectrum[..., 2:])[..., 3:], rtol=0, atol=0)

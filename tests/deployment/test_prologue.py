@@ -184,6 +184,29 @@ def test_rows_one_behind_the_other_in_another_order():
     np.testing.assert_allclose(run(double, gather, magnitude=MAGNITUDE), expected, atol=6e-4)
 
 
+def test_the_mean_of_a_row():
+    mean = FloatStep("mean", ("magnitude",), "made", 1)
+    np.testing.assert_allclose(run(mean, magnitude=MAGNITUDE), MAGNITUDE.mean(axis=1, keepdims=True), atol=6e-4)
+
+
+def test_the_mean_is_added_up_in_order():
+    """In C it is: 2^24 + 1 - 2^24 is 0 in float32, in another order 1."""
+    row = np.array([[2.0**24, 1, -(2.0**24)]], F)
+    assert run(FloatStep("mean", ("magnitude",), "made", 1), magnitude=row).item() == 0
+
+
+@pytest.mark.parametrize("calls", [[5], [1, 1, 1, 1, 1], [2, 3]])
+def test_the_largest_in_a_window_whatever_the_calls(calls):
+    peak = FloatStep("peak", ("magnitude",), "made", 3, window=3)
+    tensor = Tensor("entry", 3, F(1e-3), 0, 16)
+    steps = [peak, FloatStep("quantize", ("made",), "entry", 3, tensor=tensor)]
+    expected = [MAGNITUDE[max(0, frame - 2) : frame + 1].max(axis=0) for frame in range(5)]
+    kept = {}
+    parts = np.split(MAGNITUDE, np.cumsum(calls)[:-1])
+    found = np.concatenate([run_prologue(steps, part, kept)["entry"] for part in parts]) * 1e-3
+    np.testing.assert_allclose(found, expected, atol=6e-4)
+
+
 def test_integers_as_floats_again():
     tensor = Tensor("coarse", 3, F(0.5), 7)
     steps = [
@@ -205,4 +228,4 @@ def test_everything_stays_in_float32():
 
 
 def test_all_kinds_are_tested():
-    assert set(KINDS) == {*UNARY, *BINARY, "gather", "quantize", "dequantize"}
+    assert set(KINDS) == {*UNARY, *BINARY, "mean", "peak", "gather", "quantize", "dequantize"}

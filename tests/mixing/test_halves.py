@@ -2,13 +2,14 @@
 
 import logging
 
+import numpy as np
 import pytest
 import soundfile
 
 from builders import RATE, mix, noise, write_clips, write_speech_and_noise
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
-from sezoo.mixing.halves import check_mix, halves_to_mix
+from sezoo.mixing.halves import check_mix, halves_to_mix, mixed_examples
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,11 @@ def test_bad_recordings_are_left_out_of_the_mix(folders, caplog):
         ({"noise_path": "one"}, "dataset.noise_path: one recording in one that can be used; two are needed"),
         ({"noise_path": "empty"}, "dataset.noise_path: no recordings in empty; files that end in"),
         ({"bandwidth_range": [8000, 9000]}, r"dataset.bandwidth_range: found \[8000.0, 9000.0\]; no clip would be cut"),
+        (
+            {"reverberation_share": 0.1, "impulse_responses_path": "nowhere"},
+            "impulse_responses_path: there is no folder",
+        ),
+        ({"reverberation_share": 0.1, "impulse_responses_path": "empty"}, "impulse_responses_path: no recordings in"),
         ({"clip_seconds": 0.01}, "dataset.clip_seconds: found 0.01, which is 160 samples at 16000 Hz; .* needs 400"),
     ],
 )
@@ -71,3 +77,35 @@ def test_what_cannot_be_mixed(folders, monkeypatch, changes, words):
     if "one" not in changes.values():  # that needs a look at the recordings
         with pytest.raises(UserError, match=words):
             check_mix(config)
+
+
+def test_shares_of_clips_that_exclude_each_other(folders):
+    with pytest.raises(UserError, match=r"dataset.high_snr_share: found 0.5; allowed: what clean_share \(0.4\)"):
+        config_of(mix(folders, clean_share=0.4, noise_share=0.2, high_snr_share=0.5))
+
+
+def test_recorded_impulse_responses(folders):
+    """Of the user's own: a click and an echo behind the early reflections, in speech that has no noise."""
+    response = np.zeros(RATE // 4, np.float32)
+    response[100], response[100 + RATE // 10] = 0.9, 0.45
+    (folders / "rooms").mkdir()
+    soundfile.write(folders / "rooms" / "hall.wav", response, RATE)
+    settings = {"reverberation_share": 1.0, "impulse_responses_path": str(folders / "rooms"), "clean_share": 1.0}
+    config = config_of(mix(folders, **settings))
+    training, _ = halves_to_mix(config)
+    source = mixed_examples(config, training, count=3, seed=1, to_train=True)
+    for index in range(3):
+        noisy, clean = source.example(1, index)
+        echo = RATE // 10
+        np.testing.assert_allclose(noisy[echo:], clean[echo:] + clean[:-echo] / 2, atol=1e-3)
+    still = mixed_examples(config, training, count=1, seed=1).example(1, 0)
+    assert not np.array_equal(*still)  # what validates is mixed as ever
+
+
+def test_silent_impulse_responses(folders):
+    (folders / "rooms").mkdir()
+    soundfile.write(folders / "rooms" / "hall.wav", np.zeros(400), RATE)
+    config = config_of(mix(folders, reverberation_share=0.5, impulse_responses_path=str(folders / "rooms")))
+    training, _ = halves_to_mix(config)
+    with pytest.raises(UserError, match=r"hall\.wav: it is silent"):
+        mixed_examples(config, training, count=1, seed=1, to_train=True)

@@ -11,7 +11,7 @@ from sezoo.config.sections import Training  # noqa: E402
 from sezoo.metrics import waveform  # noqa: E402
 from sezoo.spectrum import Stft  # noqa: E402
 from sezoo.training.batch import spectral_batch  # noqa: E402
-from sezoo.training.losses import LOSSES, PESQ_WEIGHT, SI_SNR_WEIGHT, build_loss  # noqa: E402
+from sezoo.training.losses import GUARDED_SI_SNR_WEIGHT, LOSSES, PESQ_WEIGHT, SI_SNR_WEIGHT, build_loss  # noqa: E402
 from sezoo.training.pesq_disturbance import PesqDisturbance  # noqa: E402
 from sezoo.training.torch_stft import TorchStft  # noqa: E402
 
@@ -52,12 +52,21 @@ def compressed_by_numpy(denoised, clean):
     return 0.7 * magnitudes + 0.3 * np.abs(spectra(denoised) - spectra(clean)) ** 2
 
 
+def guarded_by_numpy(denoised, clean, noisy):
+    gain = 1 / np.sqrt(np.mean(np.abs(noisy) ** 2))
+    ours, theirs = (np.sqrt(np.abs(gain * spectrum) ** 2 + 1e-6) for spectrum in (denoised, clean))
+    errors = ours**0.3 - theirs**0.3
+    magnitudes = np.where(errors < 0, 3, 1) * errors**2
+    phases = gain * denoised * ours**-0.7 - gain * clean * theirs**-0.7
+    return 0.7 * magnitudes + 0.3 * np.abs(phases) ** 2
+
+
 @pytest.fixture
 def by_numpy():
     """Each loss, worked out clip by clip without padding."""
     noisy, clean = (x.astype(np.float64) for x in clips(LENGTHS))
     mask = mask_for(batch_of(*clips(LENGTHS), LENGTHS)).numpy()
-    errors, powers, squares, snrs, si_snrs, disturbances = [], [], [], [], [], []
+    errors, powers, squares, snrs, si_snrs, disturbances, guards, limited = [], [], [], [], [], [], [], []
     for clip, length in enumerate(LENGTHS):
         ours, theirs = noisy[clip, :length], clean[clip, :length]
         target = SMALL.analyse(theirs)
@@ -68,6 +77,8 @@ def by_numpy():
         squares.append((wave - theirs) ** 2)
         snrs.append(waveform.snr(theirs, wave))
         si_snrs.append(waveform.si_snr(theirs, wave))
+        guards.append(guarded_by_numpy(denoised, target, SMALL.analyse(ours)))
+        limited.append(-10 * np.log10(10 ** (-si_snrs[-1] / 10) + 1e-4))
         waves = (torch.tensor(x[None], dtype=torch.float32) for x in (wave, theirs))
         disturbances.append(float(PesqDisturbance()(*waves, torch.tensor([length]))))
     compressed = np.concatenate(powers, axis=-1).mean()
@@ -79,6 +90,9 @@ def by_numpy():
         "compressed": compressed,
         "compressed_sisnr": compressed - SI_SNR_WEIGHT * np.mean(si_snrs),
         "perceptual": compressed - SI_SNR_WEIGHT * np.mean(si_snrs) + PESQ_WEIGHT * np.mean(disturbances),
+        "guarded": np.concatenate(guards, axis=-1).mean()
+        - GUARDED_SI_SNR_WEIGHT * np.mean(limited)
+        + PESQ_WEIGHT * np.mean(disturbances),
     }
 
 
@@ -98,6 +112,50 @@ def test_the_weight_of_pesq():
     assert losses[2] - losses[0] == pytest.approx(5 * (losses[1] - losses[0]), rel=1e-3)
     assert losses[1] > losses[0]
     assert build_loss("perceptual", stft)(batch, mask).item() == pytest.approx(losses[1])
+
+
+def guarded(batch, mask, **weights):
+    return build_loss("guarded", TorchStft(SMALL), **{"pesq_weight": 0, "si_snr_weight": 0, **weights})(batch, mask)
+
+
+def test_cut_speech_costs_more_than_noise_that_is_left():
+    _, clean = clips([4000])
+    batch = batch_of(clean, clean, [4000])  # a mask of 1 is right
+    ones = torch.ones_like(batch.noisy_spectrum.real)
+    quieter, louder = (guarded(batch, ones * gain ** (1 / 0.3)) for gain in (0.8, 1.2))  # as far off, compressed
+    assert quieter > 2 * louder
+    even = [guarded(batch, ones * gain ** (1 / 0.3), cut_weight=1) for gain in (0.8, 1.2)]
+    assert even[0] == pytest.approx(float(even[1]), rel=0.1)
+    assert guarded(batch, ones) < 1e-6
+
+
+def test_nothing_is_won_below_the_floor():
+    """Muting what is 60 dB below the clip's mean gains next to nothing."""
+    noisy, clean = clips([4000])
+    noisy[:, 2000:], clean[:, 2000:] = 1e-5 * noisy[:, 2000:], 0
+    batch = batch_of(noisy, clean, [4000])
+    mask = torch.ones_like(batch.noisy_spectrum.real)
+    muted = mask.clone()
+    muted[..., 110:] = 0
+    assert abs(float(guarded(batch, mask) - guarded(batch, muted))) < 1e-5
+
+
+@pytest.mark.parametrize("gain", [1e-2, 0.1, 3.0])
+def test_the_guarded_loss_does_not_depend_on_the_level(gain):
+    noisy, clean = clips([4000, 3000])
+    loss, other = (
+        guarded(batch := batch_of(scale * noisy, scale * clean, [4000, 3000]), mask_for(batch), si_snr_weight=0.003)
+        for scale in (1, gain)
+    )
+    assert other == pytest.approx(float(loss), rel=2e-3)
+
+
+def test_a_perfect_clip_has_40_db_in_the_guarded_loss():
+    _, clean = clips([4000])
+    batch = batch_of(clean, clean, [4000])
+    assert float(guarded(batch, torch.ones_like(batch.noisy_spectrum.real), si_snr_weight=1)) == pytest.approx(
+        -40, abs=0.1
+    )
 
 
 def test_every_loss_of_the_configuration_is_there():

@@ -238,6 +238,16 @@ class Dataset(Section):
         False, description="Report clips that cannot be used and leave them out; False makes them an error."
     )
 
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        shares = (self.clean_share, self.noise_share, self.high_snr_share)
+        if sum(shares) > 1 + 1e-9:
+            raise ValueError(
+                f"high_snr_share: found {shares[2]:g}; allowed: what clean_share ({shares[0]:g}) and noise_share "
+                f"({shares[1]:g}) leave of 1, as no clip can be two of them"
+            )
+        return self
+
 
 class Preprocessing(Section):
     """From the wave to the magnitude spectrum that the network sees (librosa's conventions)."""

@@ -224,6 +224,7 @@ class FloatStep:
     first : whether the constant is the first operand.
     index : (items,) for `gather`, into the inputs' rows one behind the other.
     tensor : that `quantize` makes and `dequantize` reads.
+    window : frames, the newest among them, that `peak` is the largest of. Those before a clip or a patch are zeros.
     """
 
     kind: str
@@ -234,6 +235,7 @@ class FloatStep:
     first: bool = False
     index: np.ndarray | None = None
     tensor: Tensor | None = None
+    window: int = 1
 
 
 Operator = Conv | Elementwise | Lookup | Rearrange

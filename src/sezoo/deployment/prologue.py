@@ -6,7 +6,7 @@ logarithms by polynomials, which the C package computes with the same float32 op
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
 
@@ -90,8 +90,8 @@ BINARY = {
     "min": np.minimum,
     "pow": _pow,
 }
-KINDS = (*UNARY, *BINARY, "gather", "quantize", "dequantize")
-"""What a step can be; the second operand of `pow` is a constant."""
+KINDS = (*UNARY, *BINARY, "mean", "peak", "gather", "quantize", "dequantize")
+"""What a step can be; the second operand of `pow` is a constant. `peak` alone looks at more than one frame."""
 
 
 def quantized_magnitudes(values: np.ndarray, tensor: Tensor) -> np.ndarray:
@@ -100,12 +100,31 @@ def quantized_magnitudes(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     return np.clip(steps, tensor.low, tensor.high).astype(np.int8 if tensor.bits == 8 else np.int16)
 
 
-def run_prologue(steps: Sequence[FloatStep], magnitude: np.ndarray) -> Mapping[str, np.ndarray]:
+def _mean(rows: np.ndarray) -> np.ndarray:
+    """(frames, items) to (frames, 1), added up in order, as the C does."""
+    total = np.zeros((len(rows), 1), F)
+    for item in range(rows.shape[1]):
+        total += rows[:, item : item + 1]
+    return total * (F(1) / F(rows.shape[1]))
+
+
+def _peak(step: FloatStep, rows: np.ndarray, kept: MutableMapping[str, np.ndarray]) -> np.ndarray:
+    """Of each item the largest in the window up to each frame: (frames, items) to the same shape."""
+    before = kept.get(step.output, np.zeros((step.window - 1, step.items), F))
+    there = np.concatenate([before, rows])
+    kept[step.output] = there[len(rows) :]
+    return np.lib.stride_tricks.sliding_window_view(there, step.window, axis=0).max(axis=-1)
+
+
+def run_prologue(
+    steps: Sequence[FloatStep], magnitude: np.ndarray, kept: MutableMapping[str, np.ndarray] | None = None
+) -> Mapping[str, np.ndarray]:
     """The integers that the network begins with.
 
     Parameters
     ----------
     magnitude : (frames, bins) float32
+    kept : what a stream keeps of the frames of earlier calls, empty at its beginning; None for a patch.
 
     Returns
     -------
@@ -121,6 +140,10 @@ def run_prologue(steps: Sequence[FloatStep], magnitude: np.ndarray) -> Mapping[s
             rows[step.output] = whole * step.tensor.scale
         elif step.kind == "gather":
             rows[step.output] = np.concatenate([rows[name] for name in step.inputs], axis=1)[:, step.index]
+        elif step.kind == "mean":
+            rows[step.output] = _mean(rows[step.inputs[0]])
+        elif step.kind == "peak":
+            rows[step.output] = _peak(step, rows[step.inputs[0]], {} if kept is None else kept)
         elif step.kind in UNARY:
             rows[step.output] = UNARY[step.kind](rows[step.inputs[0]]).astype(F, copy=False)
         else:

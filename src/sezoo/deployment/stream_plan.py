@@ -91,6 +91,7 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
         for tensor in graph.tensors
     }
     rows: dict[str, np.ndarray] = {}
+    kept_floats: dict[str, np.ndarray] = {}
 
     def arrived(tensor: Tensor, new: np.ndarray, done: int) -> None:
         """New rows behind those that are kept; what is of frames before the clip is zero."""
@@ -100,7 +101,7 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
         history[tensor.name] = rows[tensor.name][frames:]
 
     for done in range(0, magnitude.shape[1], frames):
-        entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude[:, done : done + frames].T))
+        entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude[:, done : done + frames].T), kept_floats)
         for tensor in graph.entries:
             arrived(tensor, entries[tensor.name], done)
         for operator in graph.operators:

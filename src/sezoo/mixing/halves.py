@@ -11,7 +11,7 @@ from sezoo.errors import UserError
 from sezoo.mixing.augmentation import Augmentation
 from sezoo.mixing.mixed_examples import NOTHING, MixedExamples
 from sezoo.mixing.recordings import Memory, Recordings, recordings_under, usable
-from sezoo.mixing.rooms import Rooms, exponential_response, image_response, recorded_response
+from sezoo.mixing.rooms import Rooms, check_image_responses, exponential_response, image_response, recorded_response
 from sezoo.spectrum import stft_of
 from sezoo.wording import counted
 
@@ -20,6 +20,7 @@ __all__ = ["Half", "check_mix", "halves_to_mix", "mixed_examples"]
 HELD_OUT = 0.05
 """Share of the recordings to mix that are kept for validation."""
 
+RESPONSES = "dataset.impulse_responses_path"
 RESPONSES_BYTES = 200_000_000
 """Most memory for a user's own impulse responses: some thousand."""
 
@@ -39,7 +40,8 @@ def check_mix(config: Config) -> None:
 
     Raises
     ------
-    UserError : a clip that is too short, a folder that is missing or empty, folders that have recordings in common.
+    UserError : a clip that is too short, a folder that is missing or empty, folders that have recordings in common,
+        rooms that need a package which is not there.
     """
     _clip_samples(config)
     bandwidths, half_the_rate = config.dataset.bandwidth_range, config.preprocessing.sample_rate / 2
@@ -48,6 +50,11 @@ def check_mix(config: Config) -> None:
             f"dataset.bandwidth_range: found {list(bandwidths)}; no clip would be cut, as half the sample rate is "
             f"{half_the_rate:g} Hz"
         )
+    if config.dataset.reverberation_share:
+        if config.dataset.impulse_responses_path is not None:
+            recordings_under(config.dataset.impulse_responses_path, RESPONSES)
+        elif config.dataset.rooms == "image":
+            check_image_responses()
     _found_in(config.dataset)
 
 
@@ -113,8 +120,7 @@ def _augmentation(config: Config) -> Augmentation:
 
 def _responses(config: Config) -> Recordings:
     """The user's own impulse responses, all looked into: there are few, and a silent one makes no speech."""
-    key, folder = "dataset.impulse_responses_path", config.dataset.impulse_responses_path
-    paths = recordings_under(folder, key)
+    paths = recordings_under(config.dataset.impulse_responses_path, RESPONSES)
     responses = Recordings(paths, config.preprocessing.sample_rate, Memory(RESPONSES_BYTES))
     return responses.subset(usable(responses.check(thorough=True), config.dataset.skip_bad_files))
 

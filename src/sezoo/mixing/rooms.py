@@ -10,7 +10,14 @@ import numpy as np
 from sezoo.errors import UserError
 from sezoo.mixing.recordings import Recordings
 
-__all__ = ["Rooms", "exponential_response", "image_response", "in_room"]
+__all__ = [
+    "Rooms",
+    "check_image_responses",
+    "exponential_response",
+    "image_response",
+    "in_room",
+    "recorded_response",
+]
 
 DIRECT_TO_REVERBERANT_DB = (-3.0, 12.0)
 """Of the responses made by formula: from the far end of a living room to an arm's length."""
@@ -127,12 +134,9 @@ def image_response(sample_rate: int, seconds: float, random: np.random.Generator
     ------
     UserError : `pyroomacoustics` is not there.
     """
-    try:
-        import pyroomacoustics
-    except ImportError as error:
-        raise UserError(
-            f"dataset.rooms: image needs pyroomacoustics: pip install 'sezoo[rooms]', or take exponential ({error})"
-        ) from error
+    check_image_responses()
+    import pyroomacoustics
+
     size = np.array([random.uniform(*ends) for ends in ROOM_METRES])
     try:
         absorption, images = pyroomacoustics.inverse_sabine(seconds, size)
@@ -145,6 +149,21 @@ def image_response(sample_rate: int, seconds: float, random: np.random.Generator
         add(random.uniform(FROM_WALLS, size - FROM_WALLS))
     room.compute_rir()
     return room.rir[0][0].astype(np.float32)
+
+
+def check_image_responses() -> None:
+    """Check that there can be `image_response`.
+
+    Raises
+    ------
+    UserError : `pyroomacoustics` is not there.
+    """
+    try:
+        import pyroomacoustics  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"dataset.rooms: image needs pyroomacoustics: pip install 'sezoo[rooms]', or take exponential ({error})"
+        ) from error
 
 
 def recorded_response(responses: Recordings) -> Callable[[int, float, np.random.Generator], np.ndarray]:

@@ -168,6 +168,7 @@ def _run_function(program: Program) -> str:
         for tensor in graph.tensors
         if program.kept(tensor)
     ]
+    kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.kept_floats.values()]
     return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
         "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
     )
@@ -302,7 +303,7 @@ extern const sezoo_fft sezoo_model_fft;
 extern const float *const sezoo_model_window;
 
 /* The magnitudes of a frame become the integers that the network begins with; `frame` counts from 0 in each call. */
-void sezoo_model_enter(int8_t *arena, const float *magnitude, int32_t frame);
+void sezoo_model_enter(int8_t *arena, int8_t *history, const float *magnitude, int32_t frame);
 /* The network itself. `frames_before` have gone through it in earlier calls. */
 void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before);
 /* The mask of a frame that comes out, counted from 0 in each call: SEZOO_BINS values. */

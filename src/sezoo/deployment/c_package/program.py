@@ -119,9 +119,28 @@ class Program:
         return offsets
 
     @cached_property
+    def kept_floats(self) -> dict[str, tuple[int, int]]:
+        """Where a stream keeps the floats of earlier frames that a `peak` needs, and how many bytes, by its output.
+
+        They lie behind the rows of integers. A patch begins with zeros, and has them in the arena.
+        """
+        places, end = {}, sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        for name, size in self.window_bytes.items() if self.stream else ():
+            places[name] = end, size
+            end += size
+        return places
+
+    @cached_property
+    def window_bytes(self) -> dict[str, int]:
+        """Bytes of the earlier frames that each `peak` looks at, by its output."""
+        peaks = [step for step in self.graph.prologue if step.kind == "peak"]
+        return {step.output: (step.window - 1) * step.items * FLOAT for step in peaks}
+
+    @cached_property
     def history_bytes(self) -> int:
         """All kept rows together."""
-        return sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        integers = sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        return integers + sum(size for _, size in self.kept_floats.values())
 
     @staticmethod
     def scratch_bytes(operator: Operator) -> int:
@@ -157,6 +176,7 @@ class Program:
             Buffer("analysis", spectra, 0, 0),
             Buffer("magnitudes", LANES * magnitude_row(graph.bins) * FLOAT, 0, 0),
             *(Buffer(f"row {name}", size * FLOAT, 0, 0) for name, size in self.float_rows.items()),
+            *(Buffer(f"window {name}", 0 if self.stream else size, 0, 0) for name, size in self.window_bytes.items()),
             Buffer("synthesis", spectra, last, last),
             Buffer("mask", graph.bins * FLOAT, last, last),
         ]

@@ -34,14 +34,15 @@ def prologue_source(program: Program) -> str:
     numbers = {step.output: number for number, step in enumerate(steps)}
     tables, lines = [], []
     for number, step in enumerate(steps):
-        if step.kind == "gather" and _blocks(step) is None:
+        if step.kind == "gather" and _blocks(step) is None and not _is_one_item(step):
             tables.append(c_array(f"order_{number}", step.index.astype(np.uint16)))
         if step.constant is not None and step.constant.size > 1:
             tables.append(c_array(f"constant_{number}", step.constant))
         lines += _lines(program, step, number, numbers)
     body = "".join(f"    {line}\n" for line in lines)
-    head = "void sezoo_model_enter(int8_t *arena, const float *magnitude, int32_t frame)\n"
-    return "".join(f"{table}\n" for table in tables) + head + "{\n    (void)frame;\n" + body + "}\n"
+    head = "void sezoo_model_enter(int8_t *arena, int8_t *history, const float *magnitude, int32_t frame)\n"
+    unused = "    (void)history;\n    (void)frame;\n"
+    return "".join(f"{table}\n" for table in tables) + head + "{\n" + unused + body + "}\n"
 
 
 def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, int]) -> Iterator[str]:
@@ -64,6 +65,16 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
     if step.kind == "gather":
         yield from _gathered(program, step, number, row)
         return
+    if step.kind == "mean":
+        (source,) = step.inputs
+        size = _size(program, source)
+        yield f"{made}[0] = 0.0f;"
+        yield from _loop(size, f"{made}[0] += {row(source)}[i];")
+        yield f"{made}[0] *= {c_float(np.float32(1) / np.float32(size))};"
+        return
+    if step.kind == "peak":
+        yield from _peak(program, step, made, row(step.inputs[0]))
+        return
     if step.kind == "dequantize":
         value = f"(float)({row(step.inputs[0])}[i] - {step.tensor.zero_point}) * {c_float(step.tensor.scale)}"
     else:
@@ -76,6 +87,29 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
         else:
             value = f"{CALLS[step.kind]}({', '.join(operands)})"
     yield from _loop(step.items, f"{made}[i] = {value};")
+
+
+def _peak(program: Program, step: FloatStep, made: str, source: str) -> Iterator[str]:
+    """The largest of each item in the frames up to now; the oldest one makes room for the newest one."""
+    items, others = step.items, step.window - 1
+    yield "{"
+    if step.output in program.kept_floats:
+        yield f"    float *const kept = (float *)(void *)(history + {program.kept_floats[step.output][0]});"
+    else:
+        yield f"    float *const kept = (float *)(void *)(arena + {program.memory.offsets[f'window {step.output}']});"
+        yield "    if (frame == 0) {"
+        yield f"        memset(kept, 0, {others * items} * sizeof(float));"
+        yield "    }"
+    yield f"    for (int32_t i = 0; i < {items}; ++i) {{"
+    yield f"        {made}[i] = {source}[i];"
+    yield f"        for (int32_t k = 0; k < {others}; ++k) {{"
+    yield f"            {made}[i] = sezoo_max({made}[i], kept[k * {items} + i]);"
+    yield "        }"
+    yield "    }"
+    if others > 1:
+        yield f"    memmove(kept, kept + {items}, {(others - 1) * items} * sizeof(float));"
+    yield f"    memcpy(kept + {(others - 1) * items}, {source}, {items} * sizeof(float));"
+    yield "}"
 
 
 def _loop(items: int, statement: str) -> Iterator[str]:
@@ -113,10 +147,19 @@ def _gathered(program: Program, step: FloatStep, number: int, row) -> Iterator[s
                 yield f"memcpy(row_{number} + {to}, {source}, {here} * sizeof(float));"
                 to, first, count, which = to + here, first + here, count - here, which + 1
         return
+    if _is_one_item(step):
+        which = int(np.searchsorted(starts, step.index[0], side="right")) - 1
+        yield from _loop(step.items, f"row_{number}[i] = {row(step.inputs[which])}[{step.index[0] - starts[which]}];")
+        return
     value = f"{row(step.inputs[0])}[order_{number}[i]]"
     for name, start in zip(step.inputs[1:], starts[1:-1], strict=True):
         value = f"order_{number}[i] < {start} ? {value} : {row(name)}[order_{number}[i] - {start}]"
     yield from _loop(step.items, f"row_{number}[i] = {value};")
+
+
+def _is_one_item(step: FloatStep) -> bool:
+    """Whether a row is one item again and again, as a level is that all bins are divided by."""
+    return step.items > 1 and bool((step.index == step.index[0]).all())
 
 
 def _size(program: Program, name: str) -> int:

@@ -11,13 +11,15 @@ from sezoo.deployment.integer_graph import FloatStep, Tensor
 from sezoo.deployment.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.qdq_reader.values import FloatRow, Floats, Layout, Real, Source, laid_out
 
-__all__ = ["FLOAT_OPERATORS", "FloatSteps"]
+__all__ = ["FLOAT_OPERATORS", "OVER_ITEMS_OR_FRAMES", "FloatSteps"]
 
 F = np.float32
 
 UNARY = {"Sqrt": "sqrt", "Log": "log", "Exp": "exp", "Abs": "abs", "Neg": "neg", "Round": "round", "Relu": "relu"}
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Max": "max", "Min": "min"}
 FLOAT_OPERATORS = {*UNARY, *BINARY, "Pow", "Clip", "Reciprocal"}
+OVER_ITEMS_OR_FRAMES = {"ReduceMean", "MaxPool"}
+"""Operators that make one number of several, which `FloatSteps` has besides."""
 
 
 @dataclass
@@ -99,6 +101,74 @@ class FloatSteps:
         # Not the output's own name: a QuantizeLinear makes a tensor of that.
         made = self._steps_of(node, rows, operands, layouts[0], f"{node.output}/float")
         return Floats((made,), layouts[0].items_at(np.arange(made.size)))
+
+    def mean(self, value: Floats, node: Node) -> Floats:
+        """A ReduceMean over all items of a frame.
+
+        Raises
+        ------
+        UnsupportedError : it is over frames, or over some of the items only.
+        """
+        layout = self._layout(value, node)
+        axes = node.constant(1) if len(node.inputs) > 1 else node.attribute("axes", None)
+        dimensions = value.items.ndim
+        over = set(range(dimensions)) if axes is None else {int(axis) % dimensions for axis in np.ravel(axes)}
+        others = [size for axis, size in enumerate(value.items.shape) if axis not in over | {layout.axis}]
+        if layout.axis in over or max(others, default=1) > 1:
+            raise UnsupportedError(f"{node} is no mean over all of a frame's values")
+        row = self._row(value, layout.natural, f"{node.output}/row")
+        name = f"{node.output}/float"
+        self.steps.append(FloatStep("mean", (row.name,), name, 1))
+        shape = [size for axis, size in enumerate(value.items.shape) if axis not in over]
+        if node.attribute("keepdims", 1):
+            shape = [1 if axis in over else size for axis, size in enumerate(value.items.shape)]
+        return Floats((FloatRow(name, 1),), np.arange(self.frames).reshape(shape))
+
+    def peak(self, value: Floats, node: Node) -> Floats:
+        """A MaxPool over the frames up to each one, which gives as many frames as it gets.
+
+        Raises
+        ------
+        UnsupportedError : it looks ahead, leaves out frames, or is over something else than frames.
+        """
+        layout = laid_out(value, self.frames, node)
+        dimensions = value.items.ndim - 2
+        at = layout.axis - 2
+        kernel = node.attribute("kernel_shape", [])
+        pads = node.attribute("pads", [0] * 2 * dimensions)
+        ones = [1] * dimensions
+        alone = all(size == 1 for axis, size in enumerate(kernel) if axis != at)
+        plain = node.attribute("strides", ones) == ones and node.attribute("dilations", ones) == ones
+        exact = not node.attribute("ceil_mode", 0) and node.attribute("auto_pad", b"NOTSET") == b"NOTSET"
+        others = any(pad for axis, pad in enumerate(pads) if axis % dimensions != at)
+        if at < 0 or not (alone and plain and exact) or others or (layout.row < 0).any():
+            raise UnsupportedError(f"{node} is no largest value of the frames up to each one")
+        if layout.before + pads[at] != kernel[at] - 1 or layout.after + pads[dimensions + at]:
+            raise UnsupportedError(f"{node} looks ahead or changes the number of frames")
+        if not self._is_never_negative(value):
+            raise UnsupportedError(f"{node} is of values that may be below 0, beside the zeros before a clip")
+        if kernel[at] == 1:
+            return value
+        inside = replace(value, items=np.take(value.items, layout.before + np.arange(self.frames), layout.axis))
+        row = self._row(inside, layout.natural, f"{node.output}/row")
+        name = f"{node.output}/float"
+        self.steps.append(FloatStep("peak", (row.name,), name, row.size, window=kernel[at]))
+        return Floats((FloatRow(name, row.size),), replace(layout, before=0, after=0).items_at(np.arange(row.size)))
+
+    def _is_never_negative(self, value: Floats) -> bool:
+        """Whether the zeros before a clip are no larger than any of the values, by the steps that made them."""
+        made = {step.output: step for step in self.steps}
+        positive = {"pow", "sqrt", "abs", "exp", "relu"}
+        kept = {"mean", "peak", "gather"}
+
+        def known(name: str) -> bool:
+            if name == "magnitude" or made[name].kind in positive:
+                return True
+            step = made[name]
+            both = step.kind in ("add", "mul", "max", "div") and (step.constant is None or (step.constant >= 0).all())
+            return (step.kind in kept or both) and all(map(known, step.inputs))
+
+        return all(known(source.name) for source in value.sources)
 
     def _steps_of(
         self,

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from sezoo.deployment.integer_graph import Elementwise, IntegerGraph, Lookup, Operator, Rearrange, Site, Tensor
 from sezoo.deployment.qdq_reader.convolutions import pending_conv
-from sezoo.deployment.qdq_reader.float_steps import FLOAT_OPERATORS, FloatSteps
+from sezoo.deployment.qdq_reader.float_steps import FLOAT_OPERATORS, OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
 from sezoo.deployment.qdq_reader.tables import FUNCTIONS, integer_table, mask_table
@@ -36,7 +36,8 @@ ZERO = Tensor("zero", 1, F(1), 0)
 SUPPORTED = (
     "Conv over time or over frequencies and time, grouped and depthwise among them; Add, Sub and Mul of two int8 "
     f"tensors; functions of one int8 tensor ({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in "
-    f"float before the first int8 tensor, {', '.join(sorted(FLOAT_OPERATORS))}"
+    f"float before the first int8 tensor, {', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool "
+    "over the frames up to now"
 )
 
 
@@ -209,6 +210,9 @@ class _Reader:
         several = any(isinstance(operand, np.ndarray) and operand.size != 1 for operand in operands)
         if several and all(isinstance(value, Real) for value in values):
             in_float |= all(self.steps.made(value) for value in values)
+        if node.op_type in OVER_ITEMS_OR_FRAMES and self._is_of_the_beginning(values[0]):
+            value = self.steps.as_floats(values[0], node)
+            return self.steps.mean(value, node) if node.op_type == "ReduceMean" else self.steps.peak(value, node)
         if in_float:
             given = [self.steps.as_floats(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
@@ -223,6 +227,9 @@ class _Reader:
         if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:
             raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
         return values[0].with_function(node)
+
+    def _is_of_the_beginning(self, value: Value) -> bool:
+        return isinstance(value, Floats) or (isinstance(value, Real) and self.steps.made(value))
 
     def _elementwise(self, node: Node, a: Value, b: Value) -> Pending:
         if any(not isinstance(value, Real) or not value.is_rounded for value in (a, b)):

@@ -30,7 +30,7 @@ int main(int argc, char **argv)
                 print("magnitudes.f32 ends in the middle of a call\n");
                 return 2;
             }
-            sezoo_model_enter(arena, magnitude, t);
+            sezoo_model_enter(arena, (int8_t *)history, magnitude, t);
         }
         sezoo_model_run(arena, (int8_t *)history, frames);
         frames += SEZOO_FRAMES_PER_CALL;

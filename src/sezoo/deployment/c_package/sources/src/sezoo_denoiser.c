@@ -157,7 +157,7 @@ void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out)
         analyse(denoiser, SEZOO_FIRST_COMPUTED + t, count, z);
         measure(z, gain, magnitudes);
         for (int32_t lane = 0; lane < count; ++lane) {
-            sezoo_model_enter(arena, magnitudes + lane * SEZOO_MAGNITUDE_ROW, t + lane);
+            sezoo_model_enter(arena, (int8_t *)denoiser->history, magnitudes + lane * SEZOO_MAGNITUDE_ROW, t + lane);
         }
     }
     SEZOO_TRACE(-1);
