@@ -258,7 +258,7 @@ def test_a_file_that_is_no_mapping():
             "operation_mode: training\nmodel: {model_type: UTCN}\nmodel_specific: {causal: true}\n"
             "dataset: {name: demo}\npreprocessing:\ntraining:",
             "model_specific.causal: unknown key; the keys of model_specific are in_channels, n_blocks, num_layers, "
-            "tcn_latent_dim, init_dilation, kernel_size, channels",
+            "tcn_latent_dim, init_dilation, kernel_size, channels, level_frames",
         ),
         (
             "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 8000}\n"
