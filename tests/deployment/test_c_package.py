@@ -197,7 +197,7 @@ def test_wrong_magnitudes_are_noticed(tmp_path, objects, new, lookahead):
     [
         (Stft(64, 20, 50), 6, 2, True, -30.0, 2500),
         (Stft(32, 17, 27, "hamming"), 3, 0, False, None, 1000),
-        (Stft(16, 16, 16), 5, 1, False, -30.0, 1511),
+        (Stft(16, 9, 16), 5, 1, False, -30.0, 1511),
         (Stft(64, 20, 50), 6, None, False, None, 2500),
         (Stft(16, 3, 16, "boxcar"), 1, None, False, None, 333),
         (Stft(64, 20, 50), 6, None, False, -30.0, 2500),

@@ -68,6 +68,7 @@ def _facts(model: ZooModel) -> dict[str, object]:
             "noisy": model.pesq_noisy,
             "float": model.pesq_float,
             "int8": model.pesq_int8,
+            "int8_stream": model.pesq_stream,
             "int8_board": model.pesq_board,
         },
     }
@@ -81,12 +82,12 @@ def _print_table(models: list[ZooModel]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for title in ("float\nMiB", "int8\nMiB", "MAC\na frame", "PESQ\nfloat", "\nint8", "\nboard"):
+    for title in ("float\nMiB", "int8\nMiB", "MAC\na frame", "PESQ\nfloat", "\nint8", "\nstream", "\nboard"):
         table.add_column(title, justify="right", no_wrap=True)
     for model in models:
         sizes = (f"{path.stat().st_size / 2**20:.2f}" for path in (model.float_model, model.int8))
         macs = "" if model.macs_per_frame is None else f"{model.macs_per_frame / 1e6:.2f} M"
-        scores = (model.pesq_float, model.pesq_int8, model.pesq_board)
+        scores = (model.pesq_float, model.pesq_int8, model.pesq_stream, model.pesq_board)
         table.add_row(model.name, *sizes, macs, *("" if one is None else f"{one:.2f}" for one in scores))
     console = results()
     console.print(table)

@@ -27,7 +27,8 @@ class ZooModel:
     folder : that holds its files.
     title : of the card.
     macs_per_frame : multiply-accumulates.
-    pesq_float, pesq_int8, pesq_board : on the card's test set, on whole clips and as the board plays int8.
+    pesq_float, pesq_int8 : on the card's test set, on whole clips.
+    pesq_stream, pesq_board : of int8 on the same set, as the C package and as ST's board play it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ZooModel:
     pesq_noisy: float | None
     pesq_float: float | None
     pesq_int8: float | None
+    pesq_stream: float | None
     pesq_board: float | None
 
     @property
@@ -132,6 +134,7 @@ def _read(folder: Path) -> ZooModel:
         pesq_noisy=score("noisy"),
         pesq_float=score("float"),
         pesq_int8=score("int8 ("),
+        pesq_stream=score("int8 streaming"),
         pesq_board=score("int8 on the board"),
     )
 
