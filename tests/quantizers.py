@@ -20,9 +20,10 @@ from sezoo.config.sections import Quantization
 from sezoo.mask_model import MaskModel, check_contract
 from sezoo.quantization.calibration import calibrate
 from sezoo.quantization.options import calibration_options
+from sezoo.quantization.overrides import tensor_overrides
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import prepare
-from sezoo.quantization.qdq import operators_to_quantize, quantized
+from sezoo.quantization.qdq import nodes_in_float, operators_to_quantize, quantized
 
 
 class Clips(CalibrationDataReader):
@@ -57,10 +58,12 @@ def theirs(prepared, clips, op_types, settings):
             op_types_to_quantize=list(op_types),
             per_channel=settings.per_channel,
             reduce_range=settings.reduce_range,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=QuantType[f"Q{settings.activation_type}"],
+            weight_type=QuantType[f"Q{settings.weight_type}"],
+            nodes_to_quantize=list(settings.nodes_to_quantize or ()),
+            nodes_to_exclude=list(settings.nodes_to_exclude or ()),
             calibrate_method=CalibrationMethod[settings.calibration_method],
-            extra_options=dict(settings.extra_options),
+            extra_options={**settings.extra_options, "TensorQuantOverrides": tensor_overrides(settings)},
         )
         return onnx.load(target)
 
@@ -94,8 +97,10 @@ def ready(model, settings=None, path=Path("some_model.onnx")):
 
 def ours(prepared, clips, op_types, settings):
     """What we write, each clip in one piece."""
-    ranges = calibrate(prepared, [[clip] for clip in clips], op_types, calibration_options(settings))
-    return quantized(Plan(prepared, prepared, ranges, tuple(op_types)), settings)
+    in_float = nodes_in_float(prepared, settings, Path("some_model.onnx"))
+    options = calibration_options(settings)
+    ranges = calibrate(prepared, [[clip] for clip in clips], op_types, options, in_float=in_float)
+    return quantized(Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float), settings)
 
 
 def quantization(**settings):

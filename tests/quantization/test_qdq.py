@@ -10,6 +10,7 @@ from sezoo.mask_model import MaskModel
 from sezoo.onnx_file import quantized_nodes
 from sezoo.quantization.calibration import calibrate
 from sezoo.quantization.options import calibration_options
+from sezoo.quantization.overrides import check_overrides
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.qdq import operators_to_quantize, quantized
 
@@ -138,6 +139,7 @@ def test_the_float_model_is_not_changed():
 def overridden(overrides, *, per_channel=True, model=None):
     settings = quantization(per_channel=per_channel, extra_options={"TensorQuantOverrides": overrides})
     prepared, op_types = ready(model or graphs.tcnn())
+    check_overrides(prepared, settings)
     return prepared, ours(prepared, graphs.magnitudes(40, 60), op_types, settings)
 
 
@@ -176,7 +178,7 @@ def test_ranges_scales_and_zero_points_are_taken_over():
         ({"input": {"quant_type": "QInt16"}}, "a list of mappings"),
         (["input"], "a list of mappings"),
         ({"input": ["QInt16"]}, "found 'QInt16'; a mapping such as"),
-        ({"no_such_tensor": [{"quant_type": "QInt8"}]}, "'no_such_tensor' in TensorQuantOverrides is not present"),
+        ({"no_such_tensor": [{"quant_type": "QInt8"}]}, "has no tensor 'no_such_tensor'; it has "),
         ({"input": [{"rmax": "loud"}]}, "loud"),
         ({"mask": [{"scale": 0.1, "zero_point": 1000}]}, "1000"),
     ],
@@ -185,6 +187,93 @@ def test_overrides_that_make_no_sense(overrides, reason):
     with pytest.raises(UserError, match=rf"quantization\.extra_options.*{reason}") as raised:
         overridden(overrides)
     assert "\n" not in str(raised.value)
+
+
+# -- what version 4 of the model zoo can say of single tensors and nodes ---------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weight_type": "Int4"},
+        {"weight_type": "Int4", "per_channel": False},
+        {"weight_type": "UInt8", "activation_type": "UInt8"},
+        {"weight_type": "Int16", "activation_type": "Int16"},
+        {"activation_type": "UInt16"},
+        {"nodes_to_exclude": ["node_b0.in", "node_mask"]},
+        {"nodes_to_quantize": ["node_b0.in", "node_b1.out"]},
+        {"extra_options": {"QuantizeBias": False, "ActivationSymmetric": True}},
+        {"extra_options": {"SmoothQuant": False, "SmoothQuantAlpha": 0.5, "SmoothQuantFolding": True}},
+        {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4", "axis": 0}]]},
+        {
+            "weight_overrides": [["b0.in.weight", {"quant_type": "Int16", "scale": 0.0025, "zero_point": -12}]],
+            "activation_overrides": [["b0.in", {"quant_type": "Int16"}], ["input", {"quant_type": "UInt8"}]],
+        },
+    ],
+    ids=str,
+)
+def test_types_nodes_and_overrides_are_quantize_statics(settings):
+    settings = quantization(**settings)
+    prepared, op_types = ready(graphs.tcnn(opset=21), settings)
+    clips = graphs.magnitudes(40, 63, 20)
+    model = ours(prepared, clips, op_types, settings)
+    assert same_models(model, theirs(prepared, clips, op_types, settings))
+    onnx.checker.check_model(model, full_check=True)
+    assert np.all(np.isfinite(MaskModel(model)(clips[0])))
+
+
+def test_weights_of_4_bits_take_half_a_byte():
+    prepared, op_types = ready(graphs.tcnn(opset=21))
+    clips = graphs.magnitudes(40)
+    weights = {
+        kind: next(
+            weight
+            for weight in ours(prepared, clips, op_types, quantization(weight_type=kind)).graph.initializer
+            if weight.name == "b0.in.weight_quantized"
+        )
+        for kind in ("Int4", "Int8")
+    }
+    assert len(weights["Int4"].raw_data or weights["Int4"].int32_data) * 2 == len(weights["Int8"].raw_data)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"weight_overrides": [["b0.in.wieght", {"quant_type": "Int4"}]]},
+            "quantization.weight_overrides: the model has no weight 'b0.in.wieght'; did you mean 'b0.in.weight'?",
+        ),
+        (
+            {"activation_overrides": [["b0.in.weight", {"quant_type": "Int16"}]]},
+            "quantization.activation_overrides: 'b0.in.weight' is no activation of the model; it belongs in "
+            "quantization.weight_overrides",
+        ),
+        (
+            {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4", "scale": 0.1}]]},
+            "quantization.weight_overrides: 'b0.in.weight' has a scale or a zero_point; both are needed, or neither",
+        ),
+        (
+            {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4", "scale": 0.1, "zero_point": 9}]]},
+            "9 is out of bounds for QInt4",
+        ),
+        (
+            {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4"}]] * 2},
+            "quantization.weight_overrides: the tensor 'b0.in.weight' has two overrides",
+        ),
+        (
+            {"nodes_to_exclude": ["node_b0.inn"]},
+            "quantization.nodes_to_exclude: no node of some_model.onnx is called 'node_b0.inn'; did you mean "
+            "'node_b0.in'?",
+        ),
+    ],
+)
+def test_overrides_and_nodes_that_are_not_there(settings, message):
+    settings = quantization(**settings)
+    prepared, op_types = ready(graphs.tcnn(opset=21), settings)
+    with pytest.raises(UserError) as raised:
+        check_overrides(prepared, settings)
+        ours(prepared, graphs.magnitudes(20), op_types, settings)
+    assert message in str(raised.value)
 
 
 # -- options and operators, checked --------------------------------------------------------------------
@@ -196,8 +285,7 @@ def test_overrides_that_make_no_sense(overrides, reason):
         ({"CalibMovingAvarage": True}, "no such option; did you mean CalibMovingAverage?"),
         ({"ActivationSymetric": True}, "did you mean ActivationSymmetric?"),
         ({"xyz": 1}, "known are CalibMovingAverage, "),
-        ({"SmoothQuant": True}, "not supported"),
-        ({"CalibMovingAverage": 1}, "found 1; True or False is needed"),
+        ({"SmoothQuant": True}, "found True; it needs a package"),
         ({"CalibPercentile": "many"}, "found 'many'; a number is needed"),
         ({"CalibPercentile": True}, "found True; a number is needed"),
         ({"CalibPercentile": 0}, "found 0; a percentage above 0"),

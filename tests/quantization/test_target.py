@@ -68,6 +68,32 @@ def test_an_8_bit_input_is_made_for_the_npu():
     check_target(result.model, TARGETS["stm32n6"], "int8.onnx")
 
 
+@pytest.mark.parametrize(
+    ("target", "settings", "message"),
+    [
+        ("cortex-m", {"weight_type": "Int4"}, "quantization.weight_type: weights in Int4, which quantization.target: "),
+        (
+            "cortex-m",
+            {"weight_overrides": [["w", {"quant_type": "Int4"}]]},
+            "quantization.weight_overrides: 'w' in Int4, which quantization.target: cortex-m does not have for "
+            "weights; allowed: Int8, or another target",
+        ),
+        ("stm32n6", {"activation_overrides": [["x", {"quant_type": "Int16"}]]}, "quantization.activation_overrides: "),
+        ("generic", {"activation_type": "Int4"}, "for activations; allowed: Int8, UInt8, Int16, UInt16, or another"),
+    ],
+)
+def test_integers_that_a_target_does_not_have(target, settings, message):
+    with pytest.raises(UserError) as raised:
+        check_settings(quantization(**settings), TARGETS[target])
+    assert message in str(raised.value)
+
+
+def test_the_npu_takes_weights_of_4_bits():
+    settings = {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4", "axis": 0}]]}
+    check_settings(quantization(**settings), TARGETS["stm32n6"])
+    check_target(int8_model(lambda: graphs.tcnn(opset=21), **settings), TARGETS["stm32n6"], "int8.onnx")
+
+
 def config_of(**sections):
     return build_config(quantization_config(**sections))
 

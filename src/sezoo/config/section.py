@@ -23,12 +23,16 @@ __all__ = [
     "Frames",
     "HeldOutCount",
     "HertzRange",
+    "Hint",
     "InnerPath",
+    "IntegerType",
     "Lookahead",
     "MetricNames",
+    "ModelPath",
     "Names",
     "NotNegative",
     "Number",
+    "OpsetVersion",
     "OutputPath",
     "PathText",
     "PlayNames",
@@ -42,6 +46,7 @@ __all__ = [
     "StatePairs",
     "StepNames",
     "TargetNames",
+    "TensorOverrides",
     "Text",
     "ThreeCounts",
     "TrueFalse",
@@ -49,11 +54,19 @@ __all__ = [
     "WindowChoice",
     "allowed",
     "choices",
+    "hint",
+    "lower_case",
 ]
 
 
 class Allowed(NamedTuple):
     """Says in words what a key may hold; the error messages and the reference page share it."""
+
+    words: str
+
+
+class Hint(NamedTuple):
+    """Says after what a key may hold what becomes of the rest; error messages alone have it."""
 
     words: str
 
@@ -144,6 +157,31 @@ def _text_pairs(value: Any) -> Any:
     return {_text(key): _text(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
 
 
+OTHER_MODELS = {".tflite", ".h5", ".keras", ".pb"}
+
+
+def _model_path(value: Any) -> Path | str:
+    """The path of a model, or its address, which stays text: as a path it would lose a slash."""
+    value = _text(value)
+    if isinstance(value, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", value.strip())):
+        if scheme[1].lower() != "https":
+            raise ValueError
+        return value.strip()
+    if not isinstance(value, str | Path):
+        raise ValueError
+    if (path := Path(value)).suffix.lower() in OTHER_MODELS:
+        raise ValueError
+    return path
+
+
+def _integer_type(value: Any) -> Any:
+    """`Int16`; onnxruntime's own name for it is QInt16."""
+    if not isinstance(value, str):
+        return value
+    name = value.strip().removeprefix("QuantType.").removeprefix("Q").lower()
+    return name.replace("uint", "UInt") if name.startswith("u") else name.replace("int", "Int")
+
+
 def _range(value: Any) -> tuple[float, float]:
     value = literal(value)
     if not isinstance(value, list | tuple) or len(value) != 2:
@@ -199,7 +237,13 @@ def _sample_count(value: Any) -> int | float:
     return value
 
 
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 _number = BeforeValidator(number)
+lower_case = BeforeValidator(_lower)
+"""Names that the model zoo's documents write with and without capitals."""
 
 Whole = Annotated[int, _number, Allowed("a whole number")]
 AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
@@ -244,6 +288,7 @@ WindowChoice = Annotated[
     PlainValidator(_window),
     Allowed("a name, a file of numbers (.npy, .txt, .csv), or a list of win_length numbers"),
 ]
+OpsetVersion = Annotated[int, Field(ge=13, le=25), _number, Allowed("a whole number from 13 to 25")]
 TrueFalse = Annotated[bool, Allowed("True, False")]
 Text = Annotated[str, BeforeValidator(_text), Allowed("text")]
 PathText = Annotated[Path, BeforeValidator(_path), Allowed("a path")]
@@ -252,6 +297,9 @@ OutputPath = Annotated[
     Path, BeforeValidator(_output_path), Allowed("a path inside the run's folder, or an absolute one")
 ]
 FileName = Annotated[str, BeforeValidator(_file_name), Allowed("the name of a file")]
+ModelPath = Annotated[
+    Path | str, PlainValidator(_model_path), Allowed("the path or the https:// address of an ONNX model")
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
 MetricName = Literal[
     *("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl"),
@@ -275,6 +323,9 @@ StepName = Literal["auto", "none", *STEPS]
 StepNames = Annotated[tuple[StepName, ...], Field(min_length=1), BeforeValidator(_names)]
 Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
 StatePairs = Annotated[dict[str, str], BeforeValidator(_text_pairs), Allowed("a mapping of names to names")]
+
+
+IntegerType = Annotated[Literal["Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16"], BeforeValidator(_integer_type)]
 
 
 class Section(BaseModel):
@@ -303,12 +354,48 @@ class Section(BaseModel):
         return kept
 
 
+class TensorOverride(Section):
+    """How one tensor is quantized; what is empty is found as for any other."""
+
+    quant_type: IntegerType
+    scale: Positive | None = None
+    zero_point: Whole | None = None
+    axis: Whole | None = None
+
+
+def _named_pairs(value: Any) -> Any:
+    """`[[name, {...}], ...]`, in which the names may be numbers."""
+    value = literal(value)
+    if not isinstance(value, list | tuple):
+        return value
+    return [
+        (_text(entry[0]), entry[1]) if isinstance(entry, list | tuple) and len(entry) == 2 else entry for entry in value
+    ]
+
+
+TensorOverrides = Annotated[
+    tuple[tuple[str, TensorOverride], ...],
+    BeforeValidator(_named_pairs),
+    Allowed(
+        "a list of [tensor name, {quant_type: Int4, UInt4, Int8, UInt8, Int16 or UInt16, scale, zero_point, axis}], "
+        "the last three of them optional"
+    ),
+]
+
+
 def _parts(annotation: Any) -> list[Any]:
     """The members of an annotation and their metadata: `Annotated[int, ...] | None` -> [int, ..., NoneType]."""
     if get_origin(annotation) is Literal:
         return [annotation]
     arguments = get_args(annotation)
     return [annotation] if not arguments else [part for argument in arguments for part in _parts(argument)]
+
+
+def hint(field: FieldInfo) -> str:
+    """What else an error message says of a key: ` (others need a board)`, or nothing."""
+    return next(
+        (f" ({part.words})" for part in [*field.metadata, *_parts(field.annotation)] if isinstance(part, Hint)), ""
+    )
 
 
 def choices(field: FieldInfo) -> tuple[Any, ...]:

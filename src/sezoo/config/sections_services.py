@@ -1,9 +1,9 @@
 """The sections of the services that work on the model: training, quantization, evaluation."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sezoo.config.section import (
     AtLeast0,
@@ -11,11 +11,14 @@ from sezoo.config.section import (
     FileName,
     Fraction,
     Frames,
+    Hint,
     InnerPath,
+    IntegerType,
     Lookahead,
     MetricNames,
     Names,
     NotNegative,
+    OpsetVersion,
     OutputPath,
     PathText,
     PlayNames,
@@ -26,11 +29,16 @@ from sezoo.config.section import (
     Share,
     StatePairs,
     StepNames,
+    TensorOverrides,
     Text,
     TrueFalse,
+    lower_case,
 )
+from sezoo.config.values import literal
 
-__all__ = ["Evaluation", "Prediction", "Quantization", "Regularization", "Training"]
+__all__ = ["Evaluation", "ExtraOptions", "Prediction", "Quantization", "Regularization", "Scheduler", "Training"]
+
+HostTarget = Annotated[Literal["host"], lower_case, Hint("others need a board, which no evaluation asks here")]
 
 
 class Regularization(Section):
@@ -48,9 +56,20 @@ class Regularization(Section):
     penalty_type: Literal["l1", "l2"] = Field("l2", description="Norm of the penalty.")
 
 
+class Scheduler(Section):
+    """A learning rate scheduler of torch."""
+
+    scheduler: Text | None = Field(None, description="Name of any class of torch.optim.lr_scheduler; empty = none.")
+    scheduler_arguments: Settings = Field({}, description="Its keyword arguments.")
+
+
 class Training(Section):
     """Training of a torch model."""
 
+    trainer_name: Annotated[Literal["se_trainer"], lower_case] = Field("se_trainer", description="The training loop.")
+    dryrun: TrueFalse = Field(
+        False, description="Check all that the run needs, print the network's size, and stop before the first epoch."
+    )
     device: Text = Field("auto", description="Torch device: auto, cpu, cuda:0 ...")
     epochs: AtLeast1 = Field(100, description="Passes over the training set.")
     optimizer: Text = Field("Adam", description="Name of any optimizer of torch.optim.")
@@ -59,6 +78,10 @@ class Training(Section):
         "constant",
         description="Learning rate over the steps: falls from that of the optimizer to 1/100 of it, in one_cycle after "
         "rising from there in the first tenth.",
+    )
+    lr_scheduler: Scheduler = Field(
+        default_factory=Scheduler,
+        description="See the section below. It takes the place of lr_schedule, which then has to be constant.",
     )
     weight_averaging: Fraction | None = Field(
         None,
@@ -113,6 +136,38 @@ class Training(Section):
     opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")
 
 
+class ExtraOptions(Section):
+    """The extra_options of onnxruntime's quantize_static, which has more of them than are listed here."""
+
+    model_config = ConfigDict(extra="allow")
+
+    CalibMovingAverage: TrueFalse | None = Field(
+        None, description="MinMax: average the ranges of the clips instead of taking the widest. Empty = False."
+    )
+    WeightSymmetric: TrueFalse | None = Field(
+        None, description="Weights whose zero point is 0. Empty = True, as the weights are signed."
+    )
+    ActivationSymmetric: TrueFalse | None = Field(None, description="Activations whose zero point is 0. Empty = False.")
+    QuantizeBias: TrueFalse | None = Field(None, description="Biases as 32-bit integers. Empty = True.")
+    SmoothQuant: TrueFalse | None = Field(
+        None,
+        description="Only False: quantization.accuracy_recovery: equalization evens out channels here, without the "
+        "package that onnxruntime needs for it.",
+    )
+    SmoothQuantAlpha: Share | None = Field(None, description="Of SmoothQuant: of no effect without it.")
+    SmoothQuantFolding: TrueFalse | None = Field(None, description="Likewise.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_values(cls, raw: Any) -> Any:
+        return literal(raw)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The options that are set: what the code reads."""
+        given = {key: value for key, value in self if key in self.model_fields_set and value is not None}
+        return given | (self.model_extra or {})
+
+
 class Quantization(Section):
     """From the float ONNX model to int8, once with dynamic axes and once with the board's fixed shape."""
 
@@ -136,14 +191,31 @@ class Quantization(Section):
         description="States that a model hands from call to call: names of outputs by names of the inputs that take "
         "them in the next call; empty = those that the model file itself names, if any.",
     )
+    quantizer: Annotated[
+        Literal["onnx_quantizer"], lower_case, Hint("TFlite_converter needs TensorFlow, which is not used here")
+    ] = Field("onnx_quantizer", description="What quantizes: onnxruntime's quantizer.")
+    target_opset: OpsetVersion | None = Field(
+        None, description="Opset that the model is converted to first; empty = the model's own, 13 at least."
+    )
     per_channel: TrueFalse = Field(True, description="One weight scale per output channel instead of per tensor.")
     calibration_method: Literal["MinMax", "Entropy", "Percentile", "Distribution"] = Field(
         "MinMax", description="How the activation ranges are found."
     )
     op_types_to_quantize: Names | None = Field(None, description="ONNX operators to quantize; empty = all.")
     reduce_range: TrueFalse = Field(False, description="Weights of 7 bits, for CPUs whose int8 products saturate.")
-    extra_options: Settings = Field(
-        {"CalibMovingAverage": True}, description="The extra_options of onnxruntime's quantize_static."
+    nodes_to_quantize: Names | None = Field(None, description="Names of the nodes to quantize; empty = all.")
+    nodes_to_exclude: Names | None = Field(None, description="Names of nodes that stay in float.")
+    weight_type: IntegerType = Field("Int8", description="Integers of the weights.")
+    activation_type: IntegerType = Field("Int8", description="Integers of the activations.")
+    weight_overrides: TensorOverrides = Field((), description="Weights whose integers are others, by their names.")
+    activation_overrides: TensorOverrides = Field(
+        (), description="Activations whose integers are others, by their names."
+    )
+    # Read as a section, each key with its type, and kept as a mapping, which is what onnxruntime takes.
+    extra_options: Annotated[ExtraOptions, AfterValidator(ExtraOptions.as_mapping), PlainSerializer(dict)] = Field(
+        {"CalibMovingAverage": True},
+        description="See the section below. Where it is not set, CalibMovingAverage is True, but False in a file of "
+        "version 4.",
     )
     target: Literal["generic", "stm32n6", "cortex-m"] | None = Field(
         None,
@@ -167,6 +239,7 @@ class Quantization(Section):
 class Evaluation(Section):
     """Scores of the denoised test set."""
 
+    target: HostTarget = Field("host", description="What runs the model: host is this computer.")
     logs_path: InnerPath = Field(Path("eval_logs/"), description="Folder of the scores, inside the run's folder.")
     device: Text = Field(
         "auto", description="Device of a torch model: auto, cpu, cuda:0 ... ; ONNX models run on the CPU."
@@ -195,6 +268,11 @@ class Evaluation(Section):
     explain_deployment: TrueFalse = Field(
         False, description="Turn each setting of the board off in turn, and show what it costs."
     )
+    gen_npy_input: TrueFalse = Field(
+        False,
+        description="Also write what goes into the model on each clip, as .npy files in the folder of its scores.",
+    )
+    gen_npy_output: TrueFalse = Field(False, description="The same for the masks that come out of the model.")
     num_workers: AtLeast1 | None = Field(
         None,
         description="Processes that score clips; empty = one for each processor that the run may use (a container's "
@@ -208,6 +286,7 @@ class Evaluation(Section):
 class Prediction(Section):
     """Denoised files of noisy ones."""
 
+    target: HostTarget = Field("host", description="What runs the model: host is this computer.")
     input_path: PathText | None = Field(
         None, description="A recording, or a folder of them; empty = the noisy test clips of the dataset."
     )

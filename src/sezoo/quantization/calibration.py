@@ -52,6 +52,7 @@ def calibrate(
     options: CalibrationOptions,
     *,
     call_frames: int | None = None,
+    in_float: frozenset[str] = frozenset(),
 ) -> Ranges:
     """Run the float model over the clips and find the range of each activation that will be quantized.
 
@@ -64,6 +65,7 @@ def calibrate(
     op_types : operators to be quantized: the ranges of what goes in and comes out of them are found.
     call_frames : of a call, where a model with states takes any number: how often it will hand them on when it is
         used. Whole clips in one call would show no state but the first and the last. None cuts nothing.
+    in_float : names of nodes that will not be quantized, whatever their type.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def calibrate(
     if not tensors:
         present = ", ".join(sorted({node.op_type for node in model.graph.node if node.op_type in set(op_types)}))
         raise UserError(f"quantization.op_types_to_quantize: {present} of the model work on no float32 activation")
-    shared = ranges_of_activations(model, set(op_types))
+    shared = ranges_of_activations(model, set(op_types), in_float)
     givers = set(shared.values())  # one may itself take the range of the next: a Clip before a Relu
     seen = [name for name in tensors if name not in shared or name in givers]
     by_method = _by_histogram if options.method in ("Entropy", "Percentile") else _by_extremes
@@ -100,7 +102,9 @@ def tensors_to_calibrate(model: onnx.ModelProto, op_types: set[str]) -> list[str
     return [name for name in names if name not in weights and is_float.get(name, False)]
 
 
-def ranges_of_activations(model: onnx.ModelProto, op_types: set[str]) -> dict[str, str]:
+def ranges_of_activations(
+    model: onnx.ModelProto, op_types: set[str], in_float: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """Tensors that only a quantized Relu or Clip reads, and that operator's output, whose range they take.
 
     What the operator cuts off needs no integers: onnxruntime gives its input the output's range, so
@@ -112,6 +116,7 @@ def ranges_of_activations(model: onnx.ModelProto, op_types: set[str]) -> dict[st
         node.input[0]: node.output[0]
         for node in model.graph.node
         if node.op_type in {"Relu", "Clip"} & op_types
+        and node.name not in in_float
         and readers[node.input[0]] == 1
         and node.input[0] not in outputs
         and node.input[0] not in {value.name for value in model.graph.input}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-import onnx
 
 from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.quantization.calibration import CalibrationOptions
+from sezoo.quantization.overrides import tensor_overrides
 from sezoo.wording import nearest
 
-__all__ = ["KEY", "calibration_options", "first_line", "qdq_options"]
+__all__ = ["KEY", "calibration_options", "qdq_options"]
 
 CALIBRATION_OPTIONS = {
     "CalibMovingAverage": bool,
@@ -35,11 +32,15 @@ QDQ_OPTIONS = (
     "MinimumRealRange",
     "TensorQuantOverrides",
     "QDQKeepRemovableActivations",
+    "QuantizeBias",
     "QDQDisableWeightAdjustForInt32Bias",
     "ActivationRestrictedAsymmetric",
     "EnableSubgraph",
 )
 """The keys of `extra_options` that onnxruntime's QDQ writer looks at."""
+
+WITHOUT_EFFECT = ("UseQDQContribOps", "SmoothQuant", "SmoothQuantAlpha", "SmoothQuantFolding")
+"""Keys that onnxruntime has, and that change nothing where they are off."""
 
 KEY = "quantization.extra_options"
 
@@ -52,13 +53,16 @@ def calibration_options(quantization: Quantization) -> CalibrationOptions:
     UserError : a key that onnxruntime does not know, or a value of the wrong type.
     """
     extra = quantization.extra_options
+    if extra.get("SmoothQuant"):
+        raise UserError(
+            f"{KEY}.SmoothQuant: found True; it needs a package that onnxruntime does not install: set it to False, "
+            "and take the step equalization of quantization.accuracy_recovery instead"
+        )
     known = [*CALIBRATION_OPTIONS, *QDQ_OPTIONS]
     for key, value in extra.items():
         if key == "UseQDQContribOps" and value:
             raise UserError(f"{KEY}.{key}: not supported, only onnxruntime knows the operators that it writes")
-        if key.startswith("SmoothQuant"):
-            raise UserError(f"{KEY}.{key}: not supported, it needs a package that onnxruntime does not install")
-        if key not in (*known, "UseQDQContribOps"):
+        if key not in (*known, *WITHOUT_EFFECT):
             near = nearest(key, known)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
             raise UserError(f"{KEY}.{key}: onnxruntime knows no such option; {hint}")
@@ -102,45 +106,5 @@ def qdq_options(quantization: Quantization) -> dict[str, Any]:
     UserError : overrides that onnxruntime has no types for.
     """
     options = {key: value for key, value in quantization.extra_options.items() if key in QDQ_OPTIONS}
-    options["TensorQuantOverrides"] = _typed_overrides(options.get("TensorQuantOverrides") or {})
+    options["TensorQuantOverrides"] = tensor_overrides(quantization)
     return options
-
-
-def _typed_overrides(overrides: Any) -> dict[str, list[dict[str, Any]]]:
-    """`TensorQuantOverrides` as YAML can say it (names such as QInt16, plain numbers), in onnxruntime's types."""
-    from onnxruntime.quantization import QuantType
-
-    key = f"{KEY}.TensorQuantOverrides"
-
-    def typed(entry: Any) -> dict[str, Any]:
-        if not isinstance(entry, Mapping):
-            raise UserError(f"{key}: found {entry!r}; a mapping such as {{quant_type: QInt16}} is needed")
-        entry = dict(entry)
-        name = entry.get("quant_type", "QInt8")
-        if name not in QuantType.__members__:
-            raise UserError(f"{key}: {name!r} is no type; known are {', '.join(QuantType.__members__)}")
-        if "quant_type" in entry:
-            entry["quant_type"] = QuantType[name]
-        try:
-            for number in {"scale", "rmin", "rmax"} & entry.keys():
-                entry[number] = np.array(entry[number], np.float32)
-            if "zero_point" in entry:
-                dtype = onnx.helper.tensor_dtype_to_np_dtype(QuantType[name].tensor_type)
-                entry["zero_point"] = np.array(entry["zero_point"], dtype)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise UserError(f"{key}: found {entry!r}; {first_line(error)}") from error
-        if "convert" in entry:
-            entry["convert"] = typed(entry["convert"])
-        if "recv_nodes" in entry:
-            entry["recv_nodes"] = set(entry["recv_nodes"])
-        return entry
-
-    if not isinstance(overrides, Mapping) or not all(isinstance(entries, list) for entries in overrides.values()):
-        raise UserError(f"{key}: a list of mappings for each tensor's name is needed")
-    return {name: [typed(entry) for entry in entries] for name, entries in overrides.items()}
-
-
-def first_line(error: Exception) -> str:
-    """What onnxruntime or onnx complains of, without the details that follow."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

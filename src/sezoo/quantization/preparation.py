@@ -26,27 +26,30 @@ SAME_MASK = 1e-4
 """Largest difference of the masks before and after, which rounding alone explains."""
 
 
-def prepare(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.ModelProto:
+def prepare(
+    model: onnx.ModelProto, path: Path, contract: Contract, *, target_opset: int | None = None
+) -> onnx.ModelProto:
     """Make a float model ready for quantization, computing the same masks.
 
-    Converts the opset upward to `MIN_OPSET`, makes a batch axis fixed at 1 dynamic where the graph
-    allows it (not with states, which belong to one clip), folds constants and batch normalization
-    (onnxruntime's basic level, which keeps to standard operators), gives every node a name of its own
-    and infers every tensor's shape.
+    Converts the opset upward to `MIN_OPSET`, or to the one that is asked for, makes a batch axis fixed at 1
+    dynamic where the graph allows it (not with states, which belong to one clip), folds constants and batch
+    normalization (onnxruntime's basic level, which keeps to standard operators), gives every node a name of its
+    own and infers every tensor's shape.
 
     Parameters
     ----------
     path : of the model, for messages.
+    target_opset : `quantization.target_opset`.
 
     Raises
     ------
     UserError : the model cannot be converted or computes something else afterwards.
     """
-    prepared = _at_opset(_with_constant_weights(model), path)
+    prepared = _at_opset(_with_constant_weights(model), path, target_opset)
     if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
-        _check_same_mask(model, prepared, path, contract)
+        _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET)
     return with_known_shapes(_with_node_names(_with_sums_apart(folded(prepared))))
 
 
@@ -82,12 +85,14 @@ def _with_node_names(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _check_same_mask(before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract) -> None:
+def _check_same_mask(
+    before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract, opset: int
+) -> None:
     magnitude = np.random.default_rng(0).random((1, contract.bins, 31), np.float32)
     difference = np.abs(MaskModel(after, path)(magnitude) - MaskModel(before, path)(magnitude)).max()
     if difference > SAME_MASK:
         raise UserError(
-            f"{path}: converted to opset {MIN_OPSET} its mask differs by {difference:.2g}; re-export the model with "
+            f"{path}: converted to opset {opset} its mask differs by {difference:.2g}; re-export the model with "
             "that opset or a later one"
         )
 
@@ -109,18 +114,20 @@ def _with_constant_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return constant
 
 
-def _at_opset(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+def _at_opset(model: onnx.ModelProto, path: Path, wanted: int | None) -> onnx.ModelProto:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
-    if opset is None or opset >= MIN_OPSET:
+    if opset is None or opset == wanted or (wanted is None and opset >= MIN_OPSET):
         return model
-    log.info("%s has opset %d: it is converted to opset %d first", path, opset, MIN_OPSET)
+    target = wanted or MIN_OPSET
+    log.info("%s has opset %d: it is converted to opset %d first", path, opset, target)
     try:
-        return version_converter.convert_version(model, MIN_OPSET)
+        return version_converter.convert_version(model, target)
     except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
         reason = str(error).splitlines()[0]
+        key = "" if wanted is None else "quantization.target_opset: "
         raise UserError(
-            f"{path}: opset {opset} cannot be converted to {MIN_OPSET} ({reason}); re-export the model with opset "
-            f"{MIN_OPSET} or later"
+            f"{key}{path}: opset {opset} cannot be converted to {target} ({reason}); re-export the model with opset "
+            f"{target}{'' if wanted else ' or later'}"
         ) from error
 
 

@@ -17,17 +17,28 @@ from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input, states_of
 from sezoo.onnx_file import quantized_nodes
 from sezoo.onnx_graph import producers, readers, set_weights, unused_name
-from sezoo.quantization.options import KEY, first_line, qdq_options
+from sezoo.quantization.options import KEY, qdq_options
+from sezoo.quantization.overrides import first_line
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes, with_used_opsets
 from sezoo.wording import nearest
 
-__all__ = ["operators_to_quantize", "quantized"]
+__all__ = ["nodes_in_float", "operators_to_quantize", "quantized"]
 
 log = logging.getLogger(__name__)
 
 OPSET_OF_OTHER_TYPES = 21
 """From here on QuantizeLinear knows integers of 4 and 16 bits."""
+
+INTEGER_LIMITS = {
+    onnx.TensorProto.INT4: (-8, 7),
+    onnx.TensorProto.UINT4: (0, 15),
+    onnx.TensorProto.INT8: (-128, 127),
+    onnx.TensorProto.UINT8: (0, 255),
+    onnx.TensorProto.INT16: (-32768, 32767),
+    onnx.TensorProto.UINT16: (0, 65535),
+}
+"""Lowest and highest integer of the types that weights are written in."""
 
 
 def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, path: Path) -> list[str]:
@@ -57,6 +68,28 @@ def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, 
     return chosen
 
 
+def nodes_in_float(model: onnx.ModelProto, settings: Quantization, path: Path) -> frozenset[str]:
+    """Names of the nodes that `nodes_to_quantize` and `nodes_to_exclude` leave in float.
+
+    Raises
+    ------
+    UserError : a name that no node has; no node is left to quantize.
+    """
+    names = {node.name for node in model.graph.node}
+    for key in ("nodes_to_quantize", "nodes_to_exclude"):
+        for name in getattr(settings, key) or ():
+            if name not in names:
+                near = nearest(name, names)
+                told = f"did you mean '{near}'?" if near else f"it has {', '.join(sorted(names)[:5])} ..."
+                raise UserError(f"quantization.{key}: no node of {path} is called '{name}'; {told}")
+    excluded = set(settings.nodes_to_exclude or ())
+    if settings.nodes_to_quantize:
+        excluded |= names - set(settings.nodes_to_quantize)
+    if excluded == names:
+        raise UserError("quantization.nodes_to_exclude: no node is left to quantize")
+    return frozenset(excluded)
+
+
 def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     """The int8 model: int8 activations (asymmetric; int16 where planned), int8 weights (symmetric), int32 biases.
 
@@ -73,7 +106,12 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
         for name, (low, high) in plan.ranges.items()
     }
     options = qdq_options(quantization)
-    overrides = options["TensorQuantOverrides"]
+    weight_type, activation_type = (
+        QuantType[f"Q{name}"] for name in (quantization.weight_type, quantization.activation_type)
+    )
+    there = {name for node in plan.model.graph.node for name in (*node.input, *node.output)}
+    # A step of accuracy recovery may have put other tensors into the place of one.
+    overrides = {name: entries for name, entries in options["TensorQuantOverrides"].items() if name in there}
     # The user's come first: onnxruntime checks no further than the first entry. 16 bits are symmetric, as kernels for
     # them have it; but onnxruntime leaves out a Relu whose quantizer should do its work, and does not see that a
     # symmetric one does not.
@@ -82,9 +120,10 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
         name: [{"quant_type": QuantType.QInt16, "symmetric": name not in cut_off}]
         for name in sorted(plan.int16 - overrides.keys())
     }
-    source = _at_opset_for(plan.model, overrides)
+    source = _at_opset_for(plan.model, overrides, {weight_type, activation_type})
     overrides |= {name: _scale_overrides(*scale) for name, scale in plan.weight_scales.items() if name not in overrides}
-    if quantization.per_channel and "Conv" in plan.op_types and "MinimumRealRange" not in options:
+    of_8_bits = weight_type is QuantType.QInt8
+    if of_8_bits and quantization.per_channel and "Conv" in plan.op_types and "MinimumRealRange" not in options:
         scales = _conv_weight_scales(source, reduce_range=quantization.reduce_range)
         overrides |= {name: _scale_overrides(scale) for name, scale in scales.items() if name not in overrides}
     rounding_is_ours = not options.get("AddQDQPairToWeight")
@@ -94,8 +133,8 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
             source,
             quantization.per_channel,
             quantization.reduce_range,
-            QuantType.QInt8,
-            QuantType.QInt8,
+            weight_type,
+            activation_type,
             TensorsData(CalibrationMethod.MinMax, tensors),
             [],
             sorted(plan.in_float),
@@ -202,18 +241,18 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in list(model.graph.node):
         if node.op_type != "QuantizeLinear" or node.input[0] not in weights:
             continue
-        values, scale, zero_point = (onnx.numpy_helper.to_array(weights[name]) for name in node.input)
-        if zero_point.dtype.kind not in "iu":  # 4 bits and floats of 8 are onnxruntime's business
+        kind = weights[node.input[2]].data_type
+        if kind not in INTEGER_LIMITS:  # floats of 8 bits are onnxruntime's business
             continue
+        values, scale, zero_point = (onnx.numpy_helper.to_array(weights[name]) for name in node.input)
         axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
         along = [1] * values.ndim
         if scale.ndim:
             along[axis] = scale.size
-        limits = np.iinfo(zero_point.dtype)
-        steps = np.rint(values / scale.reshape(along)) + zero_point.reshape(along).astype(np.float32)
-        integers = np.clip(steps, limits.min, limits.max).astype(zero_point.dtype)
+        steps = np.rint(values / scale.reshape(along)) + zero_point.astype(np.float32).reshape(along)
+        integers = np.clip(steps, *INTEGER_LIMITS[kind]).astype(np.int32)
         integer_names[node.output[0]] = f"{node.input[0]}_quantized"
-        model.graph.initializer.append(onnx.numpy_helper.from_array(integers, integer_names[node.output[0]]))
+        model.graph.initializer.append(_integer_weight(integer_names[node.output[0]], integers, kind))
         model.graph.node.remove(node)
     for node in model.graph.node:
         node.input[:] = [integer_names.get(name, name) for name in node.input]
@@ -222,6 +261,13 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         if name not in read:
             model.graph.initializer.remove(weight)
     return model
+
+
+def _integer_weight(name: str, integers: np.ndarray, kind: int) -> onnx.TensorProto:
+    """A tensor of integers (int32) in the type that `kind` says; two of 4 bits share a byte."""
+    if kind in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
+        return onnx.helper.make_tensor(name, kind, integers.shape, integers.flatten())
+    return onnx.numpy_helper.from_array(integers.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)
 
 
 def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, floor: float) -> onnx.ModelProto:
@@ -257,8 +303,10 @@ def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, 
     return model
 
 
-def _at_opset_for(model: onnx.ModelProto, overrides: dict[str, list[dict[str, Any]]]) -> onnx.ModelProto:
-    """A copy of the model with an opset whose QuantizeLinear has the types that the overrides ask for.
+def _at_opset_for(
+    model: onnx.ModelProto, overrides: dict[str, list[dict[str, Any]]], types: set[Any]
+) -> onnx.ModelProto:
+    """A copy of the model with an opset whose QuantizeLinear has these types, and those that the overrides ask for.
 
     Below it onnxruntime would write operators of its own, which no other tool knows.
     """
@@ -266,7 +314,7 @@ def _at_opset_for(model: onnx.ModelProto, overrides: dict[str, list[dict[str, An
 
     entries = [entry for entries in overrides.values() for entry in entries]
     entries += [entry["convert"] for entry in entries if "convert" in entry]
-    types = {entry.get("quant_type", QuantType.QInt8) for entry in entries}
+    types = types | {entry.get("quant_type", QuantType.QInt8) for entry in entries}
     source = onnx.ModelProto()
     source.CopyFrom(model)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))

@@ -25,9 +25,10 @@ from sezoo.quantization.layer_report import layer_report, log_report, write_repo
 from sezoo.quantization.length_advice import advise, log_advice
 from sezoo.quantization.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.options import calibration_options
+from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import check_weights, prepare
-from sezoo.quantization.qdq import operators_to_quantize, quantized
+from sezoo.quantization.qdq import nodes_in_float, operators_to_quantize, quantized
 from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.closeness import Closeness, mask_function
 from sezoo.quantization.recovery.input_precision import with_int8_input
@@ -132,9 +133,10 @@ def _calibrated(
 ) -> tuple[Plan, Bench]:
     """The plan of the plain int8 model, and the bench that better ones are tried on."""
     settings, options = config.quantization, calibration_options(config.quantization)
+    in_float = nodes_in_float(prepared, settings, path)
     log.info("calibrating %s on %s by %s", shown(path), counted(len(magnitudes.clips), "clip"), options.method)
     try:
-        ranges = calibrate(prepared, magnitudes, op_types, options, call_frames=frames)
+        ranges = calibrate(prepared, magnitudes, op_types, options, call_frames=frames, in_float=in_float)
     except NotFiniteError as error:
         raise UserError(f"{error}, on {magnitudes.current}") from error
     magnitudes.tell()
@@ -143,7 +145,7 @@ def _calibrated(
     masks, stft = mask_function(prepared), magnitudes.stft
     some = fit[:: max(1, len(fit) // FEW)]
     bench = Bench(settings, options, fit, Closeness(masks, held_out, stft), Closeness(masks, some, stft), frames)
-    return Plan(prepared, prepared, ranges, tuple(op_types)), bench
+    return Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float), bench
 
 
 def _tell_what_stays_in_float(plan: Plan) -> None:
@@ -185,6 +187,7 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
 
 def _check_settings(config: Config) -> None:
     calibration_options(config.quantization)
+    tensor_overrides(config.quantization)
     check_steps(config.quantization.accuracy_recovery)
     check_settings(config.quantization, target_of(config))
 
@@ -197,8 +200,9 @@ def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], T
     check_weights(model, path)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
-    prepared = prepare(model, path, contract)
+    prepared = prepare(model, path, contract, target_opset=settings.target_opset)
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+    check_overrides(prepared, settings)
     return prepared, op_types, _target(path, prepared, op_types, config)
 
 
@@ -210,12 +214,16 @@ def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: 
     UserError : the model cannot meet the rules of `quantization.target`.
     """
     target = target_of(config)
+    in_float = nodes_in_float(prepared, config.quantization, path)
     if not target.rules:
         return target
     magnitudes = magnitude_input(prepared).name
     any_range = (np.float32(-1), np.float32(1))
     names = {magnitudes, *tensors_to_calibrate(prepared, set(op_types))}
-    plan = Plan(prepared, prepared, dict.fromkeys(names, any_range), tuple(op_types), int8_input=target.int8_input)
+    plan = Plan(
+        prepared, prepared, dict.fromkeys(names, any_range), tuple(op_types), in_float=in_float,
+        int8_input=target.int8_input,
+    )  # fmt: skip
     try:
         check_target(quantized(plan, config.quantization), target, path)
     except UserError as error:

@@ -15,6 +15,7 @@ from sezoo.config.sections import Config, Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input
 from sezoo.onnx_graph import initializers, producers, readers
+from sezoo.quantization.overrides import integer_types
 from sezoo.quantization.recovery.linear_layers import LINEAR
 from sezoo.receptive_field import RECURRENT
 
@@ -41,6 +42,7 @@ class Target:
     ----------
     name : in the YAML file.
     words : for messages.
+    weight_types, activation_types : the integers that it has kernels for.
     input_step : the way to more than 8 bits at the input that is tried unasked; None if there is none.
     rules : each says what a written model breaks, and which node or tensor does.
     int8_input : the model's input is rounded to 8 bits, though it may be float operators that read it.
@@ -50,6 +52,8 @@ class Target:
     name: str
     words: str
     input_step: str | None
+    weight_types: tuple[str, ...]
+    activation_types: tuple[str, ...]
     rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
     int8_input: bool = False
     board_gain: bool = False
@@ -114,6 +118,13 @@ def check_settings(settings: Quantization, target: Target) -> None:
             "quantization.per_channel: found False; quantization.target: stm32n6 needs a scale for each channel of "
             "the weights: True, or another target"
         )
+    for key, what, of_weights, chosen in integer_types(settings):
+        types = target.weight_types if of_weights else target.activation_types
+        if chosen not in types:
+            raise UserError(
+                f"{key}: {what} in {chosen}, which quantization.target: {target.name} does not have for "
+                f"{'weights' if of_weights else 'activations'}; allowed: {', '.join(types)}, or another target"
+            )
     if target.all_int8 and settings.max_float_macs:
         raise UserError(
             f"quantization.max_float_macs: found {settings.max_float_macs:g}; quantization.target: {target.name} has "
@@ -216,12 +227,16 @@ def _named(node: onnx.NodeProto) -> str:
     return f"operator {domain}{node.op_type} ('{node.name}')"
 
 
+ALL_TYPES = ("Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16")
+
 TARGETS = {
-    "generic": Target("generic", "any runtime that reads QDQ models", "split_input"),
+    "generic": Target("generic", "any runtime that reads QDQ models", "split_input", ALL_TYPES, ALL_TYPES[2:]),
     "stm32n6": Target(
         "stm32n6",
         "the NPU of the STM32N6",
         None,
+        ("Int4", "Int8"),  # 4 bits since ST Edge AI 3.0
+        ("Int8",),
         (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
         int8_input=True,
         board_gain=True,
@@ -230,6 +245,8 @@ TARGETS = {
         "cortex-m",
         "integer kernels on a Cortex-M",
         "int16_input",
+        ("Int8",),
+        ("Int8", "Int16"),
         (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
     ),
 }

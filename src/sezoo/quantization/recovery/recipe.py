@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.bench import Bench
@@ -98,7 +99,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     plain = closest = bench.judged(model)
     log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
     tried: list[Tried] = []
-    for step in _steps(wanted, target):
+    for step in _steps(wanted, target) if _is_int8(bench.settings) else ():
         if auto and closest >= INAUDIBLE:
             break
         if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
@@ -120,6 +121,16 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     if auto and closest < INAUDIBLE and not any(step.kept for step in tried):
         log.info("no step brings the int8 model closer to the float model: the plain one is written")
     return Recovered(plan, model, plain, closest, tuple(tried))
+
+
+def _is_int8(settings: Quantization) -> bool:
+    """Whether tensors have 8 bits unless something else is said of one: the steps are made for that."""
+    if (settings.weight_type, settings.activation_type) == ("Int8", "Int8"):
+        return True
+    log.info(
+        "%s: no step is for weights in %s and activations in %s", KEY, settings.weight_type, settings.activation_type
+    )
+    return False
 
 
 def _steps(wanted: tuple[str, ...], target: Target) -> list[Step]:

@@ -11,6 +11,7 @@ import onnx
 
 from sezoo.onnx_graph import copied, float_weights, set_weights, unused_name
 from sezoo.quantization.calibration import ranges_of_activations, tensors_to_calibrate
+from sezoo.quantization.overrides import own_tensors
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.preparation import with_known_shapes
 from sezoo.quantization.recovery.bench import Bench
@@ -92,7 +93,7 @@ def rounding(plan: Plan, bench: Bench) -> Plan:
 
 def _layers(plan: Plan, bench: Bench) -> list[LinearLayer]:
     """The layers that are quantized and whose weights the user has left to us."""
-    own = bench.settings.extra_options.get("TensorQuantOverrides") or {}
+    own = own_tensors(bench.settings)
     return [
         layer
         for layer in linear_layers(plan.exact, plan.in_float)
