@@ -31,6 +31,7 @@ __all__ = [
     "test_pairs",
     "training_noisy_clips",
     "training_pairs",
+    "validation_pairs",
 ]
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,22 @@ def training_pairs(dataset: Dataset) -> list[Pair]:
     return _pairs(noisy, clean, _extension(dataset))
 
 
+def validation_pairs(dataset: Dataset) -> list[Pair] | None:
+    """The pairs of the validation folders, sorted by name; None where none are set, and some are split off.
+
+    Raises
+    ------
+    UserError : a folder that is missing or empty; folders that do not match, or that are those of the training.
+    """
+    noisy, clean = _folders(dataset, "valid")
+    if noisy.path is None or clean.path is None:
+        return None
+    training, _ = _folders(dataset, "train")
+    if training.path is not None and noisy.path.resolve() == training.path.resolve():
+        raise UserError(f"{noisy.key}: {noisy.path} is the folder of the training clips too")
+    return _pairs(noisy, clean, dataset.file_extension)
+
+
 def test_pairs(dataset: Dataset) -> list[Pair]:
     """The test set's pairs, of which `num_test_samples` are drawn, sorted by name.
 
@@ -112,8 +129,8 @@ test_pairs.__test__ = False  # not a test, whatever pytest makes of the name
 
 
 def _folders(dataset: Dataset, half: str) -> tuple[Folder, Folder]:
-    """The noisy and the clean folder of the training ("train") or the test half ("test")."""
-    if dataset.name == "custom" or (dataset.name == "mix" and half == "test"):
+    """The noisy and the clean folder of the training ("train"), the validation ("valid") or the test half ("test")."""
+    if half == "valid" or dataset.name == "custom" or (dataset.name == "mix" and half == "test"):
         keys = [f"{kind}_{half}_files_path" for kind in ("noisy", "clean")]
         noisy, clean = (Folder(getattr(dataset, key), f"dataset.{key}") for key in keys)
         return noisy, clean

@@ -261,9 +261,49 @@ def test_the_chain_trains_quantizes_and_evaluates(tmp_path, monkeypatch, run):
     assert (tmp_path / "out" / "eval_logs_quantized_board" / "metrics_dict.json").is_file()
 
 
+def test_a_dry_run_checks_all_and_stops(project, run):
+    words = ["hydra.run.dir=out", "operation_mode=chain_tqe", "++quantization.static_sequence_length=20"]
+    code, err = run(*words, "training.dryrun=true", "dataset.noisy_test_files_path=noisy")
+    assert code == 0, err
+    weights = sum(each.numel() for each in StftTcnn(**SMALL).parameters())
+    assert f"STFTTCNN: {weights:,} parameters, " in err
+    assert "MiB as ONNX" in err
+    assert not [path for path in (project / "out").rglob("*") if path.suffix in (".onnx", ".csv", ".pth", ".html")]
+    code, err = run(*words, "training.dryrun=true", "dataset.noisy_train_files_path=nowhere")
+    assert code == 2
+    assert "dataset.noisy_train_files_path: there is no folder nowhere" in err
+
+
+def test_a_scheduler_of_torch_and_folders_of_validation_clips(project, run):
+    for folder in ("noisy_valid", "clean_valid"):
+        write_clips(project / folder, "a.wav b.wav c.wav", seconds=0.6)
+    words = ["training.lr_scheduler.scheduler=StepLR", "training.lr_scheduler.scheduler_arguments={step_size:1}"]
+    words += ["dataset.noisy_valid_files_path=noisy_valid", "dataset.clean_valid_files_path=clean_valid"]
+    code, err = run("hydra.run.dir=out", *words, "training.epochs=2", "general.global_seed=5")
+    assert code == 0, err
+    assert "training on 8 examples in 4 batches an epoch, validating on 2, " in err
+    rows = list(csv.DictReader(history(project / "out").decode().splitlines()))
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([1e-3, 1e-4])
+    code, err = run("hydra.run.dir=more", *words, "training.epochs=3", "training.snapshot_path=out/training_logs/"
+                    "training_snapshot.pth")  # fmt: skip
+    assert code == 0, err
+    rows = list(csv.DictReader(history(project / "more").decode().splitlines()))
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(1e-5)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (
+            ("dataset.noisy_valid_files_path=noisy", "dataset.clean_valid_files_path=clean"),
+            "dataset.noisy_valid_files_path: noisy is the folder of the training clips too",
+        ),
+        (("dataset.noisy_valid_files_path=noisy",), "dataset.clean_valid_files_path: not set, but dataset.noisy_valid"),
+        (("training.lr_scheduler.scheduler=StepRL",), "training.lr_scheduler.scheduler: found 'StepRL'; did you mean"),
+        (
+            ("training.lr_scheduler.scheduler=StepLR", "training.lr_schedule=cosine"),
+            "training.lr_schedule: found 'cosine'; training.lr_scheduler.scheduler sets the learning rate too",
+        ),
         (("training.device=cuda:7",), "device: found 'cuda:7', but torch sees"),
         (("training.optimizer=Adm",), "training.optimizer: found 'Adm'; did you mean Adam?"),
         (("training.optimizer_arguments={rate:1}",), "training.optimizer_arguments"),

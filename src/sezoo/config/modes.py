@@ -86,6 +86,7 @@ def mode_problems(config: Config) -> list[str]:
     if config.model is not None:
         problems += _model_problems(config.model, mode)
     if config.dataset is not None:
+        problems += _validation_problems(config.dataset)
         problems += _dataset_problems(config.dataset, mode, needs_dataset)
     if config.training is not None and "t" in steps(mode):
         problems += _training_problems(config, config.training)
@@ -133,6 +134,15 @@ def _dataset_problems(dataset: Dataset, mode: str, needing_steps: set[str]) -> l
     ]
 
 
+def _validation_problems(dataset: Dataset) -> list[str]:
+    """The folders of validation clips come in pairs, and are for data sets of pairs."""
+    keys = ("noisy_valid_files_path", "clean_valid_files_path")
+    there = [key for key in keys if getattr(dataset, key) is not None]
+    if there and dataset.name == "mix":
+        return [f"dataset.{there[0]}: dataset.name mix validates on clips that it mixes; leave it empty"]
+    return [f"dataset.{key}: not set, but dataset.{there[0]} is" for key in keys if there and key not in there]
+
+
 def _training_problems(config: Config, training: Training) -> list[str]:
     problems = []
     spectrum = config.preprocessing
@@ -142,6 +152,11 @@ def _training_problems(config: Config, training: Training) -> list[str]:
         problems.append(
             f"model_specific.in_channels: found {network.in_channels}; "
             f"preprocessing.n_fft {spectrum.n_fft} needs {bins} (n_fft // 2 + 1)"
+        )
+    if training.lr_scheduler.scheduler is not None and training.lr_schedule != "constant":
+        problems.append(
+            f"training.lr_schedule: found {training.lr_schedule!r}; training.lr_scheduler.scheduler sets the learning "
+            "rate too: leave one of them out"
         )
     if training.loss.startswith("wave_") and not spectrum.center:
         problems.append(f"training.loss: found {training.loss!r}; it needs preprocessing.center True")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from sezoo.audio import BadClipError
 from sezoo.config.sections import Config, Dataset
-from sezoo.dataset import Pair, clips_of, refused, sample, training_pairs
+from sezoo.dataset import Pair, clips_of, refused, sample, training_pairs, validation_pairs
 from sezoo.errors import UserError
 from sezoo.mixing.halves import halves_to_mix, mixed_examples
 from sezoo.mixing.mixed_examples import MixedExamples
@@ -22,6 +23,8 @@ from sezoo.wording import counted, only
 __all__ = ["ExampleSource", "PairExamples", "example_sources"]
 
 log = logging.getLogger(__name__)
+
+VALIDATION_KEY = "dataset.num_validation_samples"
 
 AT_MOST_OF = 4
 """One clip in so many is held out of a small set of pairs, where the default number would be more."""
@@ -108,39 +111,67 @@ def _cache_bytes(dataset: Dataset) -> int:
 
 
 def _pair_sources(config: Config, memory: Memory) -> tuple[PairExamples, PairExamples]:
+    dataset = config.dataset
+    every = _usable_pairs(training_pairs(dataset), config, memory)
+    separate = validation_pairs(dataset)
+    if separate is None:
+        held = sample(every.pairs, _held_out(dataset, len(every.pairs)), dataset.random_seed, VALIDATION_KEY)
+        validation = every.examples(held)
+    else:
+        others = _usable_pairs(separate, config, memory)
+        amount = dataset.num_validation_samples if "num_validation_samples" in dataset.model_fields_set else None
+        held, validation = [], others.examples(sample(others.pairs, amount, dataset.random_seed, VALIDATION_KEY))
+    rest = [pair for pair in every.pairs if pair not in set(held)]
+    rest = sample(rest, dataset.num_training_samples, dataset.random_seed, "dataset.num_training_samples")
+    return every.examples(rest), validation
+
+
+def _held_out(dataset: Dataset, clips: int) -> int | float:
+    """How many, or which share, of a training set's clips are for validation."""
+    amount, few = dataset.num_validation_samples, max(1, clips // AT_MOST_OF)
+    if "num_validation_samples" not in dataset.model_fields_set and amount > few:
+        log.info("%s: not set; %d of %s held out, not %d", VALIDATION_KEY, few, counted(clips, "clip"), amount)
+        amount = few
+    if clips_of(amount, clips) >= clips:
+        raise UserError(
+            f"{VALIDATION_KEY}: found {amount}, but the training set has {counted(clips, 'clip')}: none would be left "
+            f"to train on{f'; {few} would do' if few < clips else ''}"
+        )
+    return amount
+
+
+@dataclass(frozen=True)
+class _UsablePairs:
+    """Pairs whose recordings have been looked at, by their position among these."""
+
+    position: dict[Pair, int]
+    noisy: Recordings
+    clean: Recordings
+    hop_length: int
+    peak_normalize: bool
+
+    @property
+    def pairs(self) -> list[Pair]:
+        return list(self.position)
+
+    def examples(self, chosen: Sequence[Pair]) -> PairExamples:
+        indices = [self.position[pair] for pair in chosen]
+        return PairExamples(
+            self.noisy.subset(indices), self.clean.subset(indices),
+            hop_length=self.hop_length, peak_normalize=self.peak_normalize,
+        )  # fmt: skip
+
+
+def _usable_pairs(pairs: Sequence[Pair], config: Config, memory: Memory) -> _UsablePairs:
     dataset, stft, rate = config.dataset, stft_of(config.preprocessing), config.preprocessing.sample_rate
-    pairs = training_pairs(dataset)
     noisy, clean = (
         Recordings([getattr(pair, kind) for pair in pairs], rate, memory, stft.min_samples)
         for kind in ("noisy", "clean")
     )
     lengths = zip(*(recordings.check(thorough=dataset.skip_bad_files) for recordings in (noisy, clean)), strict=True)
     checked = [_checked(pair, *found, rate, stft.hop_length) for pair, found in zip(pairs, lengths, strict=True)]
-    good = usable(checked, dataset.skip_bad_files)
-
-    key, amount = "dataset.num_validation_samples", dataset.num_validation_samples
-    few = max(1, len(good) // AT_MOST_OF)
-    if "num_validation_samples" not in dataset.model_fields_set and amount > few:
-        log.info("%s: not set; %d of %s held out, not %d", key, few, counted(len(good), "clip"), amount)
-        amount = few
-    if clips_of(amount, len(good)) >= len(good):
-        raise UserError(
-            f"{key}: found {amount}, but the training set has {counted(len(good), 'clip')}: none would be left to "
-            f"train on{f'; {few} would do' if few < len(good) else ''}"
-        )
-    position = {pairs[index]: index for index in good}
-    held = sample(list(position), amount, dataset.random_seed, key)
-    rest = [pair for pair in position if pair not in set(held)]
-    rest = sample(rest, dataset.num_training_samples, dataset.random_seed, "dataset.num_training_samples")
-
-    def examples(chosen: Sequence[Pair]) -> PairExamples:
-        indices = [position[pair] for pair in chosen]
-        return PairExamples(
-            noisy.subset(indices), clean.subset(indices),
-            hop_length=stft.hop_length, peak_normalize=config.preprocessing.peak_normalize,
-        )  # fmt: skip
-
-    return examples(rest), examples(held)
+    position = {pairs[index]: index for index in usable(checked, dataset.skip_bad_files)}
+    return _UsablePairs(position, noisy, clean, stft.hop_length, config.preprocessing.peak_normalize)
 
 
 def _checked(

@@ -21,6 +21,7 @@ from sezoo.config.sections import Config
 from sezoo.denoise import denoise
 from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, shown
+from sezoo.model_summary import summary_of
 from sezoo.processors import usable_processors
 from sezoo.run import Run
 from sezoo.spectrum import Stft, stft_of
@@ -32,6 +33,7 @@ from sezoo.training.losses import build_loss
 from sezoo.training.optimization import build_optimizer, build_schedule
 from sezoo.training.parallel import Parallel, parallel
 from sezoo.training.resumption import snapshot_to_resume
+from sezoo.training.scheduler import build_scheduler, stepped_each
 from sezoo.training.snapshot import Snapshot, load_snapshot
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
@@ -46,12 +48,13 @@ SOUNDS = 3
 LAST, BEST = "trained_model", "best_trained_model"
 
 
-def train(run: Run) -> Path:
+def train(run: Run) -> Path | None:
     """Train the configured network, and write it as ONNX.
 
     Returns
     -------
-    path : of the best epoch's ONNX model, which the run's later services take.
+    path : of the best epoch's ONNX model, which the run's later services take; None of a dry run, which stops when
+        all that a training needs has been checked.
 
     Raises
     ------
@@ -68,6 +71,9 @@ def train(run: Run) -> Path:
         trainer = _trainer(run, device, together)
         if snapshot is not None:
             trainer.resume(snapshot)
+        if run.config.training.dryrun:
+            _tell_size(trainer.network, run.config)
+            return None
         networks = trainer.fit()
     path = _write_models(run, trainer.network, networks)
     run.tracker.artifact(trainer.files.history, "training")
@@ -91,7 +97,8 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         )
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
-    torch.manual_seed(config.dataset.random_seed)
+    seed = config.general.global_seed
+    torch.manual_seed(config.dataset.random_seed if seed is None else seed)
     torch.set_num_threads(min(torch.get_num_threads(), usable_processors()))  # it knows no container's quota
     stft = stft_of(config.preprocessing)
     network = _network(config, stft.bins, device)
@@ -111,6 +118,8 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         len(sources[0]), len(batches), len(sources[1]), device,
     )  # fmt: skip
     torch_stft = TorchStft(stft).to(device)
+    steps = training.epochs * len(batches)
+    scheduler = build_scheduler(training.lr_scheduler, optimizer, total_steps=steps, metric=training.reference_metric)
     return Trainer(
         network=network,
         batches=batches,
@@ -125,7 +134,8 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
             si_snr_weight=training.si_snr_weight,
         ),
         optimizer=optimizer,
-        schedule=build_schedule(training.lr_schedule, optimizer, training.epochs * len(batches)),
+        schedule=scheduler or build_schedule(training.lr_schedule, optimizer, steps),
+        schedule_each=stepped_each(scheduler) if scheduler is not None else "step",
         torch_stft=torch_stft,
         device=device,
         training=training,
@@ -155,6 +165,23 @@ def _network(config: Config, bins: int, device: torch.device) -> nn.Module:
     return model.network
 
 
+def _tell_size(network: nn.Module, config: Config) -> None:
+    """Say how large a network is, and that this is all that a dry run does."""
+    bins = stft_of(config.preprocessing).bins
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        export_onnx(network, path, bins=bins, opset=config.training.opset_version)
+        summary = summary_of(path)
+    macs = f"{summary.macs_per_frame:,.0f} multiply-accumulates" if summary.macs_per_frame else "MAC unknown"
+    reach = "of no bound" if summary.field is None else f"{summary.field[0]} frames before, {summary.field[1]} after"
+    log.info(
+        "%s: %s parameters, %s a frame, receptive field %s, %.2f MiB as ONNX",
+        config.model.custom or config.model.model_type, f"{sum(each.numel() for each in network.parameters()):,}", macs,
+        reach, summary.bytes / 2**20,
+    )  # fmt: skip
+    log.info("all is there to train on; training.dryrun: True stops here")
+
+
 def _files(run: Run) -> TrainingFiles:
     logs = run.folder / "training_logs"
     training = run.config.training
@@ -168,6 +195,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "optimizer",
         "optimizer_arguments",
         "lr_schedule",
+        "lr_scheduler",
         "loss",
         "pesq_weight",
         "cut_weight",

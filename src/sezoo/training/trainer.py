@@ -25,6 +25,7 @@ from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import History, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
+from sezoo.training.scheduler import SteppedEach
 from sezoo.training.snapshot import Snapshot, changed, on_cpu, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.weight_average import WeightAverage
@@ -91,6 +92,7 @@ class Trainer:
     validate : scores the network on the validation examples: a number, or None, by column of the history.
     loss : of a batch and the network's mask.
     settings : of the configuration, by key, that a snapshot must share with the training that resumes it.
+    schedule_each : how often the learning rate's schedule is stepped.
     parallel : the processes that train together; only the first one validates and writes.
     each_epoch : is called with the network and the row of the history of each finished epoch.
     validate_noisy : scores the validation examples as they are.
@@ -109,6 +111,7 @@ class Trainer:
     files: TrainingFiles
     settings: dict[str, Any]
     progress: Callable[[Iterable, int, str], Iterable]
+    schedule_each: SteppedEach = "step"
     parallel: Parallel = field(default_factory=Parallel)
     each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
     validate_noisy: Callable[[], Mapping[str, float | None]] = dict
@@ -200,6 +203,7 @@ class Trainer:
             rate = self.optimizer.param_groups[0]["lr"]
             self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
             self._note_best(epoch)
+            self._step_schedule()
             self.finished = self._snapshot()
         if not self.parallel.is_first:
             return
@@ -210,6 +214,15 @@ class Trainer:
         self.each_epoch(self.result, self.history.rows[-1])
         if epoch % self.training.save_every == 0:
             self._save()
+
+    def _step_schedule(self) -> None:
+        """Step a schedule that goes by epochs, at the end of one."""
+        if self.schedule is None or self.schedule_each == "step":
+            return
+        if self.schedule_each == "metric":
+            self.schedule.step(self.history.rows[-1][self.training.reference_metric])
+        else:
+            self.schedule.step()
 
     def _train(self, epoch: int) -> float:
         """One pass over the training examples: the mean loss of its steps, without the penalty."""
@@ -265,7 +278,7 @@ class Trainer:
         if self.training.gradient_clipping is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.training.gradient_clipping)
         self.optimizer.step()
-        if self.schedule is not None:
+        if self.schedule is not None and self.schedule_each == "step":
             self.schedule.step()
         if self.training.regularization.weight_clipping_max is not None:
             clip_weights_(self.network, self.training.regularization.weight_clipping_max)
