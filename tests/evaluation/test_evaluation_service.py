@@ -16,6 +16,7 @@ from sezoo.dataset import DEMO_RECORDINGS, test_pairs
 from sezoo.errors import UserError
 from sezoo.evaluation import service
 from sezoo.evaluation.service import check_evaluation, evaluate, waves_of
+from sezoo.mask_model import MaskModel
 from sezoo.metrics import METRICS
 from sezoo.quantization.static_shape import with_static_shape
 from sezoo.run import Run
@@ -54,6 +55,26 @@ def test_the_files_have_the_references_names_and_keys(run, tmp_path):
         assert mean == pytest.approx(np.mean(values))
     noisy, clean = (read_clip(tmp_path / kind / "b.wav", 16000) for kind in ("noisy", "clean"))
     assert float(rows[1]["noisy_sisnr"]) == pytest.approx(METRICS["si_snr"](clean, noisy, 16000))
+
+
+def test_what_goes_in_and_comes_out_of_a_model_can_be_kept(run, tmp_path):
+    onnx.save(with_static_shape(mask_graph(), 40), tmp_path / "model.onnx")
+    settings = {"metrics": ["snr"], "gen_npy_input": True, "gen_npy_output": True, "num_workers": 1}
+    settings["play_like"] = ["whole", "patches", "board"]
+    evaluate(run(evaluation=settings, dataset={"num_test_samples": 2}))
+    model = MaskModel(tmp_path / "model.onnx")
+    for name, length in (("eval_logs", None), ("eval_logs_patches", 40), ("eval_logs_board", 40)):
+        files = sorted((tmp_path / "out" / name / "npy").iterdir())
+        assert len(files) == 4
+        for given, made in zip(files[::2], files[1::2], strict=True):
+            magnitudes, masks = np.load(given), np.load(made)
+            assert (given.stem.split("_")[1], made.stem.split("_")[1]) == ("input", "output")
+            assert magnitudes.shape == masks.shape
+            assert magnitudes.shape[1] == 257
+            if length is not None:
+                assert magnitudes.shape[2] == length
+                np.testing.assert_allclose(model(magnitudes[:1]), masks[:1], atol=1e-6)
+    assert not (tmp_path / "out" / "listen" / "npy").exists()
 
 
 def test_everything_is_in_one_file(run, tmp_path):

@@ -19,6 +19,7 @@ from sezoo.denoise import NO_PEAK, is_on_device
 from sezoo.errors import UserError
 from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs
 from sezoo.evaluation.listening import save_listening
+from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
 from sezoo.evaluation.scoring import ClipScorer, Scoring
@@ -120,7 +121,11 @@ def evaluate(run: Run) -> Results:
         )
         write_results(results, run.folder)
         compared = ClipScorer(replace(scoring, versions=tuple(versions)))
-        save_listening(run.folder, compared, clips, {pair.name: pair for pair in pairs})
+        by_name = {pair.name: pair for pair in pairs}
+        save_listening(run.folder, compared, clips, by_name)
+        wanted = {"inputs": run.config.evaluation.gen_npy_input, "outputs": run.config.evaluation.gen_npy_output}
+        if any(wanted.values()):
+            save_arrays(run.folder, compared, (by_name[clip.name] for clip in clips), **wanted)
     _tell(run, results)
     return results
 
