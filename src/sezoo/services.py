@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
+from sezoo.model_download import with_local_model
 from sezoo.processes import is_helper
 from sezoo.run import Run, open_run
 
 __all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -151,16 +155,20 @@ def run_services(config: Config, folder: Path) -> None:
         from sezoo.evaluation.worker_context import start_early
 
         start_early(config.evaluation.metrics or ("pesq", "stoi"))
+    config, told = with_local_model(config)
     with open_run(config, folder) as run:
+        if told is not None:
+            log.info("%s", told)
         if set(letters) - {"b"}:
             from sezoo.spectrum import stft_of, tell_overlap
 
             tell_overlap(stft_of(config.preprocessing))
         for index, letter in enumerate(letters[1:], 1):
             SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
-        for letter in letters:
+        dry = letters.startswith("t") and config.training.dryrun
+        for letter in letters[:1] if dry else letters:
             SERVICES[letter].do(run)
-        if not is_helper():
+        if not is_helper() and not dry:
             from sezoo.report.of_run import write_run_report
 
             write_run_report(run)
