@@ -114,7 +114,7 @@ def test_the_module_is_a_command(tmp_path):
             ["xyz"],
             "'xyz' is neither a command nor an override; the commands are quantize, evaluate, benchmark, deploy, ",
         ),
-        (["config"], "one of the arguments --check --print is required; see sezoo config --help"),
+        (["config"], "one of the arguments --check --print --upgrade is required; see sezoo config --help"),
         (["config", "--check"], "argument --check: expected one argument"),
         (["--config-path"], "argument --config-path/-cp: expected one argument"),
         (["--config-nam", "x"], "--config-nam: unknown option; did you mean --config-name?"),
@@ -184,6 +184,26 @@ def test_check_finds_the_file_by_any_path(project, run, fails):
     )
     (project / "short.yml").write_text("operation_mode: quantization\n", encoding="utf-8")
     assert fails("config", "--check", "short.yml").endswith("Hydra reads .yaml files only; rename it to short.yaml")
+
+
+def test_a_file_is_upgraded_and_the_old_one_kept(project, run, fails):
+    before = (project / "user_config.yaml").read_bytes()
+    code, out, _ = run("config", "--upgrade", "user_config")
+    assert code == 0
+    assert "model.onnx_path -> model.model_path\n" in out
+    assert (project / "user_config.yaml.old").read_bytes() == before
+    assert "model_path:" in (project / "user_config.yaml").read_text(encoding="utf-8")
+    assert run("config", "--check", "user_config.yaml")[:2] == (0, "user_config.yaml is fine: quantization\n")
+    assert "nothing to rename" in run("config", "--upgrade", "user_config.yaml")[1]
+    (project / "old.yaml").write_bytes(before)
+    assert fails("config", "--upgrade", "old.yaml", "-o", "user_config.yaml").endswith("name another file with -o")
+    changes = json.loads(run("config", "--upgrade", "old.yaml", "-o", "new.yaml", "--json")[1])["changes"]
+    assert {"before": "model.onnx_path", "now": "model.model_path"} in changes
+    assert (project / "new.yaml").read_bytes() == (project / "user_config.yaml").read_bytes()
+    assert run("config", "--upgrade", "old.yaml", "-o", "-")[1] == (project / "new.yaml").read_text(encoding="utf-8")
+    assert (project / "old.yaml").read_bytes() == before
+    assert "SECTION.KEY=VALUE" in fails("config", "--upgrade", "old.yaml", "model.onnx_path=x")
+    assert "-o: " in fails("config", "--check", "old.yaml", "-o", "x.yaml")
 
 
 # -- a run --------------------------------------------------------------------------------------------

@@ -41,7 +41,9 @@ def checkout(folder):
     for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("experiment_outputs", "__pycache__"))
+    left_out = shutil.ignore_patterns("experiment_outputs", "pt", "__pycache__")
+    for name in ("src", "speech_enhancement"):
+        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
     for recordings in (folder / "src" / "sezoo" / "demo" / "recordings").iterdir():
         for path in sorted(recordings.glob("*.flac"))[4:]:
             path.unlink()
@@ -115,7 +117,7 @@ class Shell:
         self.call(sys.executable, *words)
         if words == ["notebook.py"]:
             return
-        assert list(self.folder.glob("experiment_outputs/*/saved_models/quantized_model_int8_static.onnx"))
+        assert list(self.folder.rglob("experiment_outputs/*/saved_models/quantized_model_int8_static.onnx"))
 
     def _source(self, words):
         scripts = ".venv/Scripts/activate" if os.name == "nt" else words[0]

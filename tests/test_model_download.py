@@ -103,7 +103,7 @@ def test_a_configuration_gets_the_path_and_the_log_the_checksum(server, tmp_path
     assert onnx.load(local.model.onnx_path).graph.node
     assert "SHA-256 " in told
     assert "secret" not in told
-    assert local.written("model.onnx_path") == "model.model_path"
+    assert local.name_in_file("model.onnx_path") == "model.model_path"
     other = build_config(quantization_config())
     assert with_local_model(other) == (other, None)
 

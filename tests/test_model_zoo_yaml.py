@@ -10,6 +10,10 @@ import pytest
 import soundfile
 
 from every_key import EVERY_KEY
+from sezoo.config.command_line import config_file
+from sezoo.config.composition import compose_file
+from sezoo.config.upgrade import upgraded
+from sezoo.config.validation import missing_paths
 from sezoo.dataset import DEMO_RECORDINGS
 
 ROOT = Path(__file__).parents[1]
@@ -75,10 +79,42 @@ def test_the_published_chain_scores_float_and_int8(root_folder, tmp_path):
         assert len(rows) == 3
 
 
-def test_the_file_that_src_holds_runs_as_it_is(tmp_path):
+@pytest.mark.parametrize("folder", ["src", "speech_enhancement"])
+def test_the_file_that_the_folder_holds_runs_as_it_is(folder, tmp_path):
     done = subprocess.run(
-        [sys.executable, "stm32ai_main.py", f"hydra.run.dir={tmp_path.as_posix()}/run", "mlflow.uri="],
-        cwd=ROOT / "src", capture_output=True, text=True, encoding="utf-8", check=False,
+        [sys.executable, "stm32ai_main.py", f"hydra.run.dir={tmp_path.as_posix()}/run", "mlflow.uri=",
+         "quantization.num_quantization_samples=4", "++quantization.accuracy_recovery=none"],
+        cwd=ROOT / folder, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "saved_models" / "quantized_model_int8_static.onnx").is_file()
+
+
+def test_both_folders_files_make_the_same_models():
+    old, new = (compose_file(ROOT / folder / "user_config.yaml") for folder in ("src", "speech_enhancement"))
+    assert old.quantization == new.quantization
+    assert old.preprocessing == new.preprocessing
+    assert old.model.onnx_path == Path("sezoo", *new.model.onnx_path.parts[3:])
+
+
+EXAMPLES = sorted((ROOT / "speech_enhancement" / "config_file_examples").glob("*.yaml"))
+
+
+def test_there_is_an_example_of_each_mode_of_version_4():
+    modes = {path.stem.removesuffix("_config") for path in EXAMPLES}
+    chains = {"chain_tqe", "chain_tqeb", "chain_eqe", "chain_eqeb", "chain_qd"}
+    assert modes == {"training", "evaluation", "quantization", "benchmarking", "deployment"} | chains
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_of_version_4_lacks_nothing_but_its_paths(path, capsys):
+    folder = path.parents[1]
+    name = path.relative_to(folder).parent.as_posix()
+    found, rest = config_file(["--config-path", f"./{name}/", "--config-name", path.name], folder)
+    assert (found.name, rest) == (path.name, [])
+    config = compose_file(path)
+    assert config.operation_mode == path.stem.removesuffix("_config")
+    assert missing_paths(config)
+    assert config.mlflow.uri == "./pt/src/experiment_outputs/mlruns"
+    assert "./pt/src/experiment_outputs/${now:" in path.read_text(encoding="utf-8")
+    assert not upgraded(path.read_text(encoding="utf-8")).changes

@@ -108,7 +108,7 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
                 log.warning("%s: the run that was here was killed before its end; this one takes its place", folder)
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
-            with start_tracking(config, folder) as tracker:
+            with _in_the_names_of(config), start_tracking(config, folder) as tracker:
                 yield Run(config, folder, tracker)
     except (UserError, KeyboardInterrupt):
         if not shared:
@@ -120,6 +120,16 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
         if not shared:
             remove_without_results(folder)
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
+
+
+@contextmanager
+def _in_the_names_of(config: Config) -> Iterator[None]:
+    """Errors name keys as the user's file does."""
+    try:
+        yield
+    except UserError as error:
+        config.respell(error)
+        raise
 
 
 class _RunLog(logging.FileHandler):

@@ -178,9 +178,10 @@ dataset: {shuffle: maybe}
     raw = yaml.safe_load(text + "operation_mode: quantization\nmodel: {onnx_path: m.onnx}\npreprocessing:")
     assert message(raw) == (
         "quantization.zzz: unknown key; the keys of quantization are num_quantization_samples, random_seed, "
-        "noisy_quantization_files_path, static_sequence_length, static_axis_name, states, per_channel, "
-        "calibration_method, op_types_to_quantize, reduce_range, extra_options, target, accuracy_recovery, "
-        "max_float_macs, sensitivity (and 3 more problems: "
+        "noisy_quantization_files_path, static_sequence_length, static_axis_name, states, quantizer, target_opset, "
+        "per_channel, calibration_method, op_types_to_quantize, reduce_range, nodes_to_quantize, nodes_to_exclude, "
+        "weight_type, activation_type, weight_overrides, activation_overrides, extra_options, target, "
+        "accuracy_recovery, max_float_macs, sensitivity (and 3 more problems: "
         "quantization.static_sequence_length, quantization.calibration_method, dataset.shuffle)"
     )
     assert message(raw_with("benchmarking: {board: x}\nzzz:")).endswith("(and 1 more problem: zzz)")
@@ -253,12 +254,6 @@ def test_a_file_that_is_no_mapping():
             "operation_mode: training\nmodel: {model_type: UTCN}\nmodel_specific: {channels: [8, 8]}\n"
             "dataset: {name: demo}\npreprocessing:\ntraining:",
             "model_specific.channels: found [8, 8]; allowed: a list of three whole numbers, 1 or more",
-        ),
-        (
-            "operation_mode: training\nmodel: {model_type: UTCN}\nmodel_specific: {causal: true}\n"
-            "dataset: {name: demo}\npreprocessing:\ntraining:",
-            "model_specific.causal: unknown key; the keys of model_specific are in_channels, n_blocks, num_layers, "
-            "tcn_latent_dim, init_dilation, kernel_size, channels, level_frames",
         ),
         (
             "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 8000}\n"

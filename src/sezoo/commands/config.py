@@ -1,15 +1,18 @@
 """`sezoo config`.
 
-Check or show a configuration file without running it.
+Check or show a configuration file without running it, or upgrade its names.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from pathlib import Path
 
-from sezoo.commands.output import print_json
+from sezoo.commands.output import STANDARD_OUTPUT, print_json
 from sezoo.commands.parser import Parser, add_json
+from sezoo.errors import UserError
 from sezoo.terminal import write
 
 __all__ = ["add_arguments", "run"]
@@ -20,12 +23,22 @@ def add_arguments(parser: Parser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with it")
     what.add_argument("--print", type=Path, metavar="FILE", help="show it with all defaults and variables filled in")
+    what.add_argument("--upgrade", type=Path, metavar="FILE", help="rewrite it with the key names of version 4")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="NEW",
+        help="of --upgrade: the new file, or - for standard output (default: FILE itself, kept as FILE.old)",
+    )  # fmt: skip
     parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set besides those of FILE")
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Check, or show."""
+    """Check, show, or rewrite."""
+    if options.output is not None and options.upgrade is None:
+        raise UserError("-o: --check and --print write no file; it is for --upgrade")
+    if options.upgrade is not None:
+        _upgrade(options)
+        return
     from sezoo.config.composition import compose_file
     from sezoo.config.plain_data import to_dict, to_yaml
     from sezoo.config.validation import missing_paths
@@ -44,3 +57,48 @@ def run(options: argparse.Namespace) -> None:
     write(f"{path} is fine: {config.operation_mode}")
     for key, missing in missing_paths(config):
         write(f"but {key}: there is no {missing}")
+
+
+def _upgrade(options: argparse.Namespace) -> None:
+    """Write the upgraded file, and say what is new in it."""
+    from sezoo.config.upgrade import upgraded
+    from sezoo.config.yaml_file import path_of, read_checked
+    from sezoo.files import written_aside
+
+    if options.overrides:
+        raise UserError(f"{options.overrides[0]}: --upgrade changes names alone, and takes no SECTION.KEY=VALUE")
+    path = path_of(options.upgrade)
+    read_checked(path)
+    with path.open(encoding="utf-8", newline="") as file:  # the ends of its lines stay as they are
+        text = file.read()
+    try:
+        result = upgraded(text)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    if options.output == STANDARD_OUTPUT:
+        sys.stdout.write(result.text)
+        return
+    kept = None
+    if result.changes:
+        target = options.output or path
+        if options.output is None:
+            kept = path.with_name(f"{path.name}.old")
+        if (there := kept or target).exists():
+            raise UserError(f"{there} is there already, and is not replaced; name another file with -o")
+        if kept is not None:
+            shutil.copyfile(path, kept)
+        with written_aside(target) as aside:
+            aside.write_bytes(result.text.encode("utf-8"))
+    if options.json:
+        changes = [{"before": before, "now": now} for before, now in result.changes]
+        print_json({"changes": changes, "notes": result.notes, "kept": kept})
+        return
+    for before, now in result.changes:
+        write(f"{before} -> {now}")
+    for note in result.notes:
+        write(f"left as it is: {note}")
+    if not result.changes:
+        write(f"{path}: nothing to rename")
+    else:
+        was = f"; what it was is {kept}" if kept is not None else ""
+        write(f"{options.output or path} has the names of version 4{was}")

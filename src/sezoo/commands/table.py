@@ -70,7 +70,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("model", "FILE [--fix-axes]", "what an ONNX model is"),
         Command("compare", "VECTORS OUTPUT", "where a board leaves what the PC has"),
         Command("zoo", "list | show | get NAME", "the models that come with sezoo"),
-        Command("config", "--check | --print FILE", "a YAML file, with all its defaults"),
+        Command("config", "--check|--print|--upgrade FILE", "check, show or upgrade a YAML file"),
         Command("doctor", "", "what is installed, and what is not"),
         Command("completion", "SHELL", "commands completed by your shell"),
     ),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sezoo.errors import UserError
 from sezoo.wording import nearest
 
-__all__ = ["DEFAULT_NAME", "added", "config_file", "quoted", "without_ending", "words_for_hydra"]
+__all__ = ["DEFAULT_NAME", "added", "config_file", "keys_of", "quoted", "without_ending", "words_for_hydra"]
 
 DEFAULT_NAME = "user_config"
 HYDRA_FLAGS = (
@@ -73,6 +73,11 @@ def added(override: str) -> str:
     if value and value[0] not in "[{'\"" and not _is_readable(f"{sign}{key}={value}"):
         value = quoted(value)
     return f"{sign}{key}" if value is None else f"{sign}{key}={value}"
+
+
+def keys_of(overrides: Iterable[str]) -> set[str]:
+    """The paths of the keys that overrides set: `quantization.per_channel`."""
+    return {found["key"] for found in map(OVERRIDE.fullmatch, overrides) if found and found["value"] is not None}
 
 
 def _is_readable(override: str) -> bool:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sezoo.config.command_line import DEFAULT_NAME, added, config_file, quoted, without_ending, words_for_hydra
+from sezoo.config.command_line import (
+    DEFAULT_NAME,
+    added,
+    config_file,
+    keys_of,
+    quoted,
+    words_for_hydra,
+)
 from sezoo.config.complaints import as_user_error
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.config.values import ENVIRONMENT_VARIABLE, expand
-from sezoo.config.yaml_file import read_checked
+from sezoo.config.yaml_file import path_of, read_checked
 from sezoo.errors import UserError
 from sezoo.files import write_text
 from sezoo.processes import is_helper
@@ -91,7 +98,7 @@ def _run_with_hydra(
         hydra_config = HydraConfig.get()
         output = Path(hydra_config.runtime.output_dir)
         try:
-            config = _config_of(composed, path)
+            config = _config_of(composed, path, hydra_config.overrides.task)
             check(config, output)
             output = claimed(output, named_by_time=_is_named_by_time(HydraConfig.instance().cfg, hydra_config.mode))
             _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER, written)
@@ -162,9 +169,7 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     ------
     UserError : as `run_with_hydra`.
     """
-    path = path.absolute()
-    if not path.suffix or path.is_file():  # a name that is written out and not there is told as it is
-        path = path.with_name(without_ending(path.name) + ".yaml")
+    path = path_of(path)
     read_checked(path)
     words = [added(override) for override in overrides]
     from hydra import compose, initialize_config_dir
@@ -174,7 +179,7 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
             composed = compose(path.stem, words)
     except Exception as error:
         raise as_user_error(error, path) from error
-    return _config_of(composed, path)
+    return _config_of(composed, path, words)
 
 
 def _expanded_hydra_section(raw: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -209,12 +214,12 @@ def _set_hydra_defaults() -> None:
     ConfigStore.instance().store(group="hydra", name="config", node=config, provider="sezoo")
 
 
-def _config_of(composed: Any, path: Path) -> Config:
-    """The typed configuration of what Hydra has composed."""
+def _config_of(composed: Any, path: Path, overrides: Iterable[str]) -> Config:
+    """The typed configuration of what Hydra has composed of a file and overrides."""
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return build_config(_plain(composed))
+        return build_config(_plain(composed), keys_of(overrides))
     except OmegaConfBaseException as error:  # an interpolation of what is not there
         raise as_user_error(error, path) from error
 

@@ -12,7 +12,7 @@ from sezoo.config.values import ENVIRONMENT_VARIABLE
 from sezoo.foreign_text import without_passwords
 from sezoo.yaml_text import dump_yaml
 
-__all__ = ["keep_written", "to_dict", "to_yaml", "without_environment"]
+__all__ = ["keep_written", "to_dict", "to_yaml", "value_at", "without_environment"]
 
 SHORTEST_SECRET = 3
 """Characters; what is no longer is part of other words as well."""
@@ -21,7 +21,7 @@ SHORTEST_SECRET = 3
 def keep_written(config: Config, texts: Mapping[Keys, str]) -> None:
     """Keep the texts with environment variables in them as the file has them; numbers are no secrets."""
     plain = _sections(config) if texts else {}
-    config._written.update({keys: text for keys, text in texts.items() if _holds_text(_at(plain, keys))})
+    config._written.update({keys: text for keys, text in texts.items() if _holds_text(value_at(plain, keys))})
 
 
 def to_dict(config: Config, *, filled_in: bool = False) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def to_dict(config: Config, *, filled_in: bool = False) -> dict[str, Any]:
     """
     plain = _sections(config)
     for (*above, last), text in () if filled_in else config._written.items():
-        _at(plain, above)[last] = text
+        value_at(plain, above)[last] = text
     return _without_passwords(plain)
 
 
@@ -49,7 +49,7 @@ def _sections(config: Config) -> dict[str, Any]:
     return {name: _plain(value) for name, value in config if value is not None}
 
 
-def _at(tree: Any, keys: Sequence[str | int]) -> Any:
+def value_at(tree: Any, keys: Sequence[str | int]) -> Any:
     """The value that keys lead to; None where there is none."""
     for key in keys:
         if isinstance(tree, dict):

@@ -8,8 +8,9 @@ from pydantic.fields import FieldInfo
 from sezoo.config.modes import LETTERS, OPERATION_MODES, required_sections
 from sezoo.config.section import Section, allowed, choices
 from sezoo.config.sections import NETWORKS, SECTIONS
+from sezoo.config.version_4 import RENAMED
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "renamed_keys"]
 
 _HEAD = """\
 # Configuration reference
@@ -22,6 +23,9 @@ One YAML file describes a run. Only the sections that the operation mode needs h
 `None` is an empty value too, `${NAME}` anywhere in a text is the environment variable of that name, and where a number
 is expected it may be computed (`1./255`, `2**10`). Values of free type take tuples as well: `(0.9, 0.999)`.
 A key or a section that is not listed here is an error. The `hydra` section is Hydra's own and is not checked.
+
+Keys that version 4 of ST's model zoo renamed have both their names here. Where a file sets both, that of version 4
+wins, with a warning if the values differ. `sezoo config --upgrade FILE` rewrites a file with the new names.
 """
 
 
@@ -64,12 +68,44 @@ def _section(name: str, cls: type[Section], level: int) -> list[str]:
         sub = field.annotation
         if isinstance(sub, type) and issubclass(sub, Section):
             inner += _section(f"{name}.{key}", sub, level + 1)
-            rows.append(f"| `{key}` | a section | its defaults | {field.description} |")
+            default = "its defaults" if field.default_factory is not None else _default(field.default)
+            rows.append(f"| {_names(name, key)} | a section | {default} | {field.description} |")
         else:
-            rows.append(f"| `{key}` | {_allowed(field)} | {_default(field.default)} | {field.description} |")
+            rows.append(
+                f"| {_names(name, key)} | {_allowed(field)} | {_default(field.default)} | {field.description} |"
+            )
     meaning = (cls.__doc__ or "").partition("\n")[0]
-    head = [f"{'#' * level} {name}", "", meaning, "", "| key | allowed | default | meaning |", "|---|---|---|---|"]
+    title = next((f"{name} or {renamed.new}" for renamed in RENAMED if renamed.here == name), name)
+    head = [f"{'#' * level} {title}", "", meaning, "", "| key | allowed | default | meaning |", "|---|---|---|---|"]
     return ["\n".join([*head, *rows, ""]), *inner]
+
+
+def _names(section: str, key: str) -> str:
+    """A key, and what version 4 calls it."""
+    renamed = next((each for each in RENAMED if each.here == f"{section}.{key}"), None)
+    if renamed is None:
+        return f"`{key}`"
+    new = renamed.new.removeprefix(f"{section}.")
+    values = f": {', '.join(f'`{value}`' for value in renamed.values)}" if renamed.values else ""
+    return f"`{key}`, version 4: `{new}`{values}"
+
+
+def renamed_keys() -> str:
+    """The table of the keys that version 4 renamed, for the page on coming from the model zoo."""
+    rows = []
+    for renamed in RENAMED:
+        values = ", ".join(f"`{value}` = `{here}`" for value, here in (renamed.values or {}).items())
+        before = f"`{renamed.here}`" if renamed.before else "(new in version 4)"
+        rows.append(
+            f"| `{renamed.new}` | {before} | {values or 'as before' if renamed.before else _meaning(renamed.here)} |"
+        )
+    return "\n".join(["| version 4 | versions 3.0 to 3.2 | values |", "|---|---|---|", *rows])
+
+
+def _meaning(path: str) -> str:
+    """What a key of a section is for."""
+    section, _, key = path.partition(".")
+    return SECTIONS[section].model_fields[key].description
 
 
 def _allowed(field: FieldInfo) -> str:

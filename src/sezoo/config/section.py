@@ -158,19 +158,20 @@ def _text_pairs(value: Any) -> Any:
 
 
 OTHER_MODELS = {".tflite", ".h5", ".keras", ".pb"}
+"""What models of TensorFlow end in."""
 
 
 def _model_path(value: Any) -> Path | str:
     """The path of a model, or its address, which stays text: as a path it would lose a slash."""
-    value = _text(value)
     if isinstance(value, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", value.strip())):
         if scheme[1].lower() != "https":
-            raise ValueError
+            raise Because("nothing else is downloaded")
         return value.strip()
-    if not isinstance(value, str | Path):
+    path = _path(value)
+    if not isinstance(path, Path):
         raise ValueError
-    if (path := Path(value)).suffix.lower() in OTHER_MODELS:
-        raise ValueError
+    if path.suffix.lower() in OTHER_MODELS:
+        raise Because("models of Keras and TensorFlow need TensorFlow, which is not used here")
     return path
 
 

@@ -20,7 +20,17 @@ from sezoo.config.sections_data import (
     Tracking,
     UtcnSpecific,
 )
-from sezoo.config.sections_services import Evaluation, Prediction, Quantization, Regularization, Training
+from sezoo.config.sections_services import (
+    Evaluation,
+    ExtraOptions,
+    Prediction,
+    Quantization,
+    Regularization,
+    Scheduler,
+    Training,
+)
+from sezoo.config.version_4 import respelled
+from sezoo.errors import UserError
 
 __all__ = [
     "NETWORKS",
@@ -32,6 +42,7 @@ __all__ = [
     "Dataset",
     "Deployment",
     "Evaluation",
+    "ExtraOptions",
     "General",
     "HardwareSetup",
     "MLflow",
@@ -43,6 +54,7 @@ __all__ = [
     "Quantization",
     "Regularization",
     "STEdgeAI",
+    "Scheduler",
     "Tools",
     "Tracking",
     "Training",
@@ -104,3 +116,14 @@ class Config(BaseModel):
 
     _written: dict[Keys, str] = PrivateAttr(default_factory=dict)
     """The texts with environment variables in them, `${NAME}` as in the file: only these are written anywhere."""
+
+    _names_in_file: dict[str, str] = PrivateAttr(default_factory=dict)
+    """The user's names of keys that have others here, by these: version 4 of the model zoo has renamed some."""
+
+    def name_in_file(self, key: str) -> str:
+        """The name that the user's file has for a key: `model.onnx_path` is `model.model_path` in version 4."""
+        return self._names_in_file.get(key, key)
+
+    def respell(self, error: UserError) -> None:
+        """Give the error's message the names that the user's file has for keys."""
+        error.message = respelled(error.message, self._names_in_file)

@@ -47,7 +47,9 @@ Board = Literal[
 class STEdgeAI(Section):
     """ST Edge AI Core, which turns a model into code for the board."""
 
-    version: Text = Field("10.0.0", description="Version to use.")
+    version: Text | None = Field(
+        None, description="Version to use in ST's cloud; empty = the newest there. On this computer the one installed."
+    )
     optimization: Literal["balanced", "time", "ram"] = Field("balanced", description="What the code is optimised for.")
     on_cloud: TrueFalse = Field(True, description="Use ST's Developer Cloud instead of the local installation.")
     path_to_stedgeai: PathText | None = Field(None, description="The stedgeai program of the local installation.")

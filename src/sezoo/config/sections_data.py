@@ -12,6 +12,8 @@ from sezoo.config.section import (
     Fraction,
     HeldOutCount,
     HertzRange,
+    Hint,
+    ModelPath,
     NotNegative,
     OutputPath,
     PathText,
@@ -25,6 +27,7 @@ from sezoo.config.section import (
     ThreeCounts,
     TrueFalse,
     WindowChoice,
+    lower_case,
 )
 from sezoo.config.values import literal, number
 
@@ -57,6 +60,10 @@ class General(Section):
     display_figures: TrueFalse = Field(
         True, description="No effect: figures are saved in the run's folder, never shown. Accepted for model zoo files."
     )
+    global_seed: AtLeast0 | None = Field(
+        None,
+        description="Seed of a network's first weights; also dataset.random_seed, where that is not set. Empty = that.",
+    )
 
 
 class Model(Section):
@@ -72,9 +79,13 @@ class Model(Section):
         description="Custom: your class, as path/to/file.py:ClassName or package.module:ClassName.",
     )
     state_dict_path: PathText | None = Field(None, description="Torch weights to start training from or to evaluate.")
-    onnx_path: PathText | None = Field(
+    onnx_path: ModelPath | None = Field(
         None,
-        description="ONNX model to quantize, evaluate, benchmark or deploy; wins over state_dict_path in evaluation.",
+        description="ONNX model to quantize, evaluate, benchmark or deploy; wins over state_dict_path in evaluation. "
+        "An https:// address is downloaded once, into the user's cache.",
+    )
+    framework: Annotated[Literal["torch"], lower_case, Hint("no network of TensorFlow can be trained or run here")] = (
+        Field("torch", description="What the network is trained in.")
     )
 
 
@@ -170,6 +181,10 @@ class Dataset(Section):
     )
     noisy_train_files_path: PathText | None = Field(None, description="custom: folder of the noisy training clips.")
     noisy_test_files_path: PathText | None = Field(None, description="custom, mix: folder of the noisy test clips.")
+    clean_valid_files_path: PathText | None = Field(
+        None, description="Folder of the clean validation clips; empty = validation clips are split off for training."
+    )
+    noisy_valid_files_path: PathText | None = Field(None, description="Folder of the noisy validation clips.")
     speech_path: PathText | None = Field(None, description="mix: folder of clean speech, searched with its subfolders.")
     noise_path: PathText | None = Field(None, description="mix: folder of noise, searched with its subfolders.")
     snr_range: DecibelRange = Field(

@@ -1,7 +1,7 @@
 """From the plain contents of a YAML file to a checked `Config`, and back; every problem is told in one line."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
-from sezoo.config.plain_data import keep_written
-from sezoo.config.section import Because, Section, allowed, choices
-from sezoo.config.sections import NETWORKS, SECTIONS, Config
+from sezoo.config.plain_data import keep_written, value_at
+from sezoo.config.section import Because, Section, allowed, choices, hint
+from sezoo.config.sections import NETWORKS, SECTIONS, Config, Keys
 from sezoo.config.values import expand, texts_from_environment
+from sezoo.config.version_4 import RENAMED, Translated, respelled, translated
 from sezoo.errors import UserError
 from sezoo.wording import counted, nearest
 
@@ -37,17 +38,22 @@ _ELSEWHERE = {
 _MAPPING = "a mapping of keys to values"
 
 
-def build_config(raw: Mapping[str, Any]) -> Config:
-    """The configuration that `raw`, a YAML file's nested plain containers, describes; else a `UserError`."""
+def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Config:
+    """The configuration that `raw`, a YAML file's nested plain containers, describes; else a `UserError`.
+
+    Parameters
+    ----------
+    overridden : paths of keys in `raw` that are from the command line, and not the file's own.
+    """
     if not isinstance(raw, Mapping):
         raise UserError(f"configuration: found {_found(raw)}; allowed: a mapping of sections")
     tree = {str(name): value for name, value in raw.items() if name != "hydra"}  # that section is Hydra's own
-    tree = _one_general(tree)
-    from_environment = dict(texts_from_environment(tree))
-    tree = expand(tree)
+    as_given = _one_general(tree)
+    named = translated(expand(as_given), overridden)
+    tree = named.tree
     tree.setdefault("model_specific", None)  # its default depends on model.model_type
 
-    problems: list[str] = []
+    problems = [*named.problems, *(_unknown_key(section, _keys_of(section), key) for section, key in named.leftover)]
     built: dict[str, Any] = {}
     for name, value in tree.items():
         if name == "operation_mode":
@@ -62,12 +68,19 @@ def build_config(raw: Mapping[str, Any]) -> Config:
     if "operation_mode" not in tree:
         problems.append(_mode_problem(None))
     if not problems:
-        config = Config(**built)
-        keep_written(config, from_environment)
+        config = Config(**_with_global_seed(built))
+        keep_written(config, _texts_here(as_given, named))
         problems = mode_problems(config)
     if problems:
-        raise UserError(_one_line(problems))
+        raise UserError(_one_line([respelled(problem, named.written) for problem in problems]))
+    config._names_in_file.update(named.written)
     return config
+
+
+def _texts_here(as_given: Mapping[str, Any], named: Translated) -> dict[Keys, str]:
+    """The texts with environment variables, by the keys of the sections; not those of a name that another won over."""
+    texts = ((named.keys_here(keys), text) for keys, text in texts_from_environment(as_given))
+    return {keys: text for keys, text in texts if value_at(named.tree, keys) == expand(text)}
 
 
 def missing_paths(config: Config) -> list[tuple[str, Path]]:
@@ -81,7 +94,9 @@ def missing_paths(config: Config) -> list[tuple[str, Path]]:
     }
     if config.dataset is not None:
         paths |= {f"dataset.{key}": value for key, value in config.dataset if isinstance(value, Path)}
-    return [(key, path) for key, path in paths.items() if path is not None and not path.exists()]
+    return [
+        (config.name_in_file(key), path) for key, path in paths.items() if isinstance(path, Path) and not path.exists()
+    ]
 
 
 def _one_general(tree: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +118,14 @@ def _one_general(tree: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _with_global_seed(built: dict[str, Any]) -> dict[str, Any]:
+    """The sections, where general.global_seed is the seed of a data set that has none of its own."""
+    general, dataset = built.get("general"), built.get("dataset")
+    if general is None or general.global_seed is None or dataset is None or "random_seed" in dataset.model_fields_set:
+        return built
+    return {**built, "dataset": dataset.model_copy(update={"random_seed": general.global_seed})}
+
+
 def _section_class(name: str, tree: Mapping[str, Any]) -> type[Section]:
     model = tree.get("model")
     if name == "model_specific" and isinstance(model, Mapping):
@@ -117,12 +140,23 @@ def _build_section(name: str, cls: type[Section], value: Any) -> tuple[Section |
         value = {}
     if not isinstance(value, Mapping):
         return None, [f"{name}: found {_found(value)}; allowed: {_MAPPING}"]
+    if name == "model_specific":
+        value = _without_unknown(name, cls, value)
     try:
         return cls.model_validate(value), []
     except ValidationError as failure:
         errors = sorted(failure.errors(include_url=False), key=lambda error: _position(value, error["loc"]))
         # An error inside a list or a union shares its key with others: one line per key is enough.
         return None, list(dict.fromkeys(_problem(name, cls, value, error) for error in errors))
+
+
+def _without_unknown(name: str, cls: type[Section], value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a network has a key for; the model zoo ignores the rest, and so files have keys of other networks."""
+    unknown = [key for key in value if key not in cls.model_fields] if cls.model_config.get("extra") == "forbid" else []
+    for key in unknown:
+        told = _unknown_key(name, list(cls.model_fields), str(key))
+        _log.warning("%s", told.replace("unknown key", "unknown key, which is left out", 1))
+    return {key: entry for key, entry in value.items() if key not in unknown}
 
 
 def _position(raw: Any, location: tuple[int | str, ...]) -> tuple[int, ...]:
@@ -146,14 +180,14 @@ def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> st
         if isinstance(field, FieldInfo):
             cls = field.annotation
         if error["type"] == "extra_forbidden" and part not in cls.model_fields:
-            return _unknown_key(path, cls, str(part))
+            return _unknown_key(path, list(cls.model_fields), str(part))
         field = cls.model_fields[str(part)]
         raw = next((value for key, value in raw.items() if str(key) == part), None)
         path = f"{path}.{part}"
     if field is None:  # a check between the keys of a section; it names the key itself
         return f"{path}.{error['ctx']['error']}" if "ctx" in error else f"{path}: {error['msg']}"
     why = error.get("ctx", {}).get("error")
-    because = f" ({why})" if isinstance(why, Because) else ""
+    because = f" ({why})" if isinstance(why, Because) else hint(field)
     return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{because}{_nearest_choice(raw, choices(field))}"
 
 
@@ -197,9 +231,27 @@ def _all_keys(sections: dict[str, type[Section]]) -> dict[str, list[str]]:
     return owners
 
 
-def _unknown_key(section: str, cls: type[Section], key: str) -> str:
+def _owners() -> dict[str, list[str]]:
+    """Every key under each of its names, with the sections that have it."""
+    owners = _all_keys(SECTIONS)
+    for renamed in RENAMED:
+        outer, *names = renamed.new.split(".")
+        for depth, name in enumerate(names):
+            parent = ".".join([outer, *names[:depth]])
+            if parent not in owners.setdefault(name, []):
+                owners[name].append(parent)
+    return owners
+
+
+def _keys_of(section: str) -> list[str]:
+    """The keys of a section that only version 4 has."""
+    names = (renamed.new.removeprefix(f"{section}.") for renamed in RENAMED if renamed.new.startswith(f"{section}."))
+    return [name for name in names if "." not in name]
+
+
+def _unknown_key(section: str, keys: list[str], key: str) -> str:
     """Names the key that was meant: the same one of another section, else the nearest here, else elsewhere."""
-    start, keys, owners = f"{section}.{key}: unknown key", list(cls.model_fields), _all_keys(SECTIONS)
+    start, owners = f"{section}.{key}: unknown key", _owners()
     others = [owner for owner in owners.get(key, ()) if owner != section]  # another network may have the key
     if others:
         return f"{start}; '{key}' is a key of {' and '.join(others)}"
@@ -213,7 +265,7 @@ def _unknown_key(section: str, cls: type[Section], key: str) -> str:
 
 
 def _unknown_section(name: str) -> str:
-    start, owners = f"{name}: unknown section", _all_keys(SECTIONS)
+    start, owners = f"{name}: unknown section", _owners()
     if name in owners:
         return f"{start}; '{name}' is a key of {' and '.join(owners[name])}"
     if near := nearest(name, [*SECTIONS, "operation_mode"]):

@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sezoo.config.command_line import without_ending
 from sezoo.errors import UserError
 from sezoo.files import read_text
 from sezoo.yaml_text import load_yaml
 
-__all__ = ["read_checked"]
+__all__ = ["path_of", "read_checked"]
+
+
+def path_of(path: Path) -> Path:
+    """The file that a user names, with or without its ending."""
+    path = path.absolute()
+    if not path.suffix or path.is_file():  # a name that is written out and not there is told as it is
+        path = path.with_name(without_ending(path.name) + ".yaml")
+    return path
 
 
 def read_checked(path: Path) -> dict[str, Any]:

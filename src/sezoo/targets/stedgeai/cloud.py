@@ -90,8 +90,8 @@ class Cloud:
         self.web = Web(self.where.origins, self.patience.request)
         self.login = Login(self.where, self.web)
 
-    def version(self, wanted: str) -> str:
-        """The wanted version of the tool if it is offered, else, with a warning, the newest one."""
+    def version(self, wanted: str | None) -> str:
+        """The wanted version of the tool if it is offered, else, with a warning, the newest one; None for that."""
         answer = self.web.send("GET", self.where.versions, secret=False)
         content = self.web.json_of(answer, f"{WHAT}, versions")
         offered = [entry for entry in _list(content) if VERSION.fullmatch(str(entry.get("version")))]
@@ -101,12 +101,13 @@ class Cloud:
         if wanted in names:
             return wanted
         newest = next((str(entry["version"]) for entry in offered if entry.get("isLatest") is True), names[-1])
-        log.warning(
-            "tools.stedgeai.version: found %s, which ST's developer cloud does not offer (but %s): %s is used",
-            wanted,
-            self.web.phrase(", ".join(names)),
-            newest,
-        )
+        if wanted is not None:
+            log.warning(
+                "tools.stedgeai.version: found %s, which ST's developer cloud does not offer (but %s): %s is used",
+                wanted,
+                self.web.phrase(", ".join(names)),
+                newest,
+            )
         return newest
 
     @contextmanager

@@ -1,0 +1,198 @@
+"""The names of version 4 of the model zoo, which renamed keys: one table, through which every file passes once.
+
+The code reads one name for each key, the one on the right in `RENAMED`. Messages repeat the name that the file has.
+"""
+
+import logging
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+__all__ = ["RENAMED", "Renamed", "Translated", "is_version_4", "respelled", "translated"]
+
+_log = logging.getLogger(__name__)
+
+
+class Renamed(NamedTuple):
+    """A key with two names.
+
+    Attributes
+    ----------
+    new : its path in version 4.
+    here : its path in the sections, the one that the code reads.
+    before : whether versions 3.0 to 3.2 have it too, under the name that it has here.
+    values : what it holds here by what it holds in version 4, where that differs.
+    """
+
+    new: str
+    here: str
+    before: bool = True
+    values: Mapping[str, Any] | None = None
+
+
+_PARAMETERS, _OPTIONS = "quantization.onnx_quant_parameters", "quantization.onnx_extra_options"
+
+RENAMED: tuple[Renamed, ...] = (
+    Renamed("model.model_name", "model.model_type"),
+    Renamed("model.model_path", "model.onnx_path"),
+    Renamed("dataset.dataset_name", "dataset.name"),
+    Renamed("quantization.granularity", "quantization.per_channel", values={"per_channel": True, "per_tensor": False}),
+    Renamed(f"{_PARAMETERS}.calibrate_method", "quantization.calibration_method"),
+    Renamed(f"{_PARAMETERS}.op_types_to_quantize", "quantization.op_types_to_quantize"),
+    Renamed(f"{_PARAMETERS}.nodes_to_quantize", "quantization.nodes_to_quantize", before=False),
+    Renamed(f"{_PARAMETERS}.nodes_to_exclude", "quantization.nodes_to_exclude", before=False),
+    Renamed(f"{_PARAMETERS}.weightType", "quantization.weight_type", before=False),
+    Renamed(f"{_PARAMETERS}.activType", "quantization.activation_type", before=False),
+    Renamed(f"{_OPTIONS}.weights_tensor_override", "quantization.weight_overrides", before=False),
+    Renamed(f"{_OPTIONS}.activations_tensor_override", "quantization.activation_overrides", before=False),
+    Renamed(_OPTIONS, "quantization.extra_options"),  # the rest of it: after the two keys above
+)
+"""All of them. A key of a section that is renamed itself stands before that section."""
+
+_MARKS = ("quantizer", "granularity", "onnx_quant_parameters", "onnx_extra_options")
+"""Keys of the section `quantization` that are in files of version 4 and in no others."""
+
+_CALIBRATION = {"CalibMovingAverage": False}
+"""The extra options of a file of version 4 without that section."""
+
+
+@dataclass
+class Translated:
+    """A file's contents with the names that the code reads.
+
+    Attributes
+    ----------
+    tree : the sections; what was given is not changed.
+    written : the path that the file has for a key, by the one that the code reads, where they differ.
+    problems : one line each.
+    leftover : unknown keys of version 4's inner sections, each with the path of its section.
+    """
+
+    tree: dict[str, Any]
+    written: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    leftover: list[tuple[str, str]] = field(default_factory=list)
+
+    def keys_here(self, keys: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """The keys that lead to a value in `tree`, by those that lead to it in the file."""
+        for here, new in self.written.items():
+            names = tuple(new.split("."))
+            if keys[: len(names)] == names:
+                return (*here.split("."), *keys[len(names) :])
+        return keys
+
+
+def translated(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Translated:
+    """Contents of a file that may have names of either version, with the names that the code reads.
+
+    Where both names of a key are set, the new one wins, with a warning if they differ.
+
+    Parameters
+    ----------
+    raw : sections by name.
+    overridden : paths set on the command line, which win over the file's whatever their names are.
+    """
+    result = Translated({name: _copied(value) for name, value in raw.items()})
+    version_4 = is_version_4(raw, overridden)
+    for key in RENAMED:
+        _check_place(result, key)
+        value = _taken(result.tree, key.new)
+        if _is_empty(value):
+            continue
+        if key.values is not None:
+            if not isinstance(value, str) or value.strip() not in key.values:
+                result.problems.append(f"{key.new}: found {value!r}; allowed: {', '.join(key.values)}")
+                continue
+            value = key.values[value.strip()]
+        result.written[key.here] = key.new
+        _put(result.tree, key.here, _chosen(key, value, _at(result.tree, key.here), overridden))
+    _take_leftover(result)
+    quantization = result.tree["quantization"] or {} if "quantization" in result.tree else None
+    if version_4 and isinstance(quantization, dict) and _is_empty(quantization.get("extra_options")):
+        result.tree["quantization"] = {**quantization, "extra_options": dict(_CALIBRATION)}
+    return result
+
+
+def _chosen(key: Renamed, new: Any, old: Any, overridden: Collection[str]) -> Any:
+    """The value of a key that may have both its names in a file."""
+    if _is_empty(old) or _is_same(new, old):
+        return new
+    by_command = {path for path in overridden if f"{path}.".startswith(f"{key.here}.")}
+    if by_command and key.new not in overridden:
+        return {**new, **old} if by_command != {key.here} and isinstance(new, Mapping) else old
+    if key.new not in overridden:
+        _log.warning("%s and %s are one key with two values: that of %s is taken", key.new, key.here, key.new)
+    return new
+
+
+def is_version_4(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> bool:
+    """Whether a file is of version 4's form, which has another default of the extra options.
+
+    Its section `quantization` says so, by a key that only version 4 has there. One that has no key of either form
+    goes by `model`: version 4 calls its file `model_path`. Keys from the command line say nothing of the file.
+    """
+    quantization, model = raw.get("quantization"), raw.get("model")
+    keys = set(quantization) if isinstance(quantization, Mapping) else set()
+    keys = {name for name in keys if f"quantization.{name}" not in overridden}
+    if keys & set(_MARKS):
+        return True
+    old = {key.here.partition(".")[2] for key in RENAMED if key.before and key.here.startswith("quantization.")}
+    return not keys & old and isinstance(model, Mapping) and not _is_empty(model.get("model_path"))
+
+
+def respelled(message: str, written: Mapping[str, str]) -> str:
+    """A message about keys, with the names that the file has for them."""
+    for here, new in written.items():
+        message = re.sub(rf"(?<![\w.]){re.escape(here)}(?![\w])", new, message)
+    return message
+
+
+def _check_place(result: Translated, key: Renamed) -> None:
+    """A key of a renamed section under that section's old name is told where it belongs."""
+    parent, _, name = key.new.rpartition(".")
+    old_parent = next((other.here for other in RENAMED if other.new == parent), None)
+    if old_parent is None or name not in (_at(result.tree, old_parent) or ()):
+        return
+    _taken(result.tree, f"{old_parent}.{name}")
+    result.problems.append(f"{old_parent}.{name}: unknown key; '{name}' is a key of {parent}")
+
+
+def _take_leftover(result: Translated) -> None:
+    """Version 4's inner sections hold nothing now but keys that nobody knows."""
+    left = _taken(result.tree, _PARAMETERS)
+    if isinstance(left, Mapping):
+        result.leftover += [(_PARAMETERS, str(name)) for name in left]
+    elif not _is_empty(left):
+        result.problems.append(f"{_PARAMETERS}: found {left!r}; allowed: a mapping of keys to values")
+
+
+def _copied(value: Any) -> Any:
+    return {key: _copied(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one == other or str(one).strip().lower() == str(other).strip().lower()
+
+
+def _at(tree: Any, path: str) -> Any:
+    """What is at a path of nested mappings; None where there is nothing."""
+    for name in path.split("."):
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _taken(tree: dict[str, Any], path: str) -> Any:
+    """What was at a path, which is removed."""
+    parent, _, name = path.rpartition(".")
+    section = _at(tree, parent)
+    return section.pop(name, None) if isinstance(section, dict) else None
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    section, _, name = path.partition(".")
+    tree[section][name] = value
