@@ -271,12 +271,19 @@ def test_a_git_lfs_pointer(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [RATE, 44100])
-def test_a_stereo_file_in_antiphase_is_not_called_zeros(tmp_path, rate):
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16"])
+def test_a_stereo_file_in_antiphase_is_not_called_zeros(tmp_path, rate, subtype):
     path, wave = tmp_path / "antiphase.wav", noise(0.5, rate)
-    soundfile.write(path, np.stack([wave, -wave], axis=1), rate, subtype="FLOAT")
+    soundfile.write(path, np.stack([wave, -0.999999 * wave], axis=1), rate, subtype=subtype)
     assert reason(path) == "its channels cancel each other: their average, which is what is used, is silent"
     soundfile.write(path, np.zeros((rate, 2)), rate)
     assert reason(path) == "it is silent (every sample is zero)"
+
+
+def test_channels_that_have_something_in_common_are_averaged(tmp_path):
+    path, wave = tmp_path / "side.wav", noise(0.5)
+    soundfile.write(path, np.stack([wave, -0.99 * wave], axis=1), RATE, subtype="FLOAT")
+    np.testing.assert_allclose(read_clip(path, RATE), 0.005 * wave, atol=1e-6)
 
 
 def test_a_file_of_gigabytes_that_were_never_written(tmp_path, whole):

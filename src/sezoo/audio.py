@@ -15,6 +15,9 @@ from sezoo.files import written_aside
 
 __all__ = ["BadClipError", "Resampler", "read_clip", "write_clip"]
 
+CANCELLED = 1e-6
+"""Share of the channels' energy that is left in their average, below which they cancel each other: -60 dB."""
+
 LONGEST_SECONDS = 12 * 3600
 """Of a recording that is read whole: at 16 kHz this is 2.8 GB."""
 
@@ -52,24 +55,34 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
         raise BadClipError(
             path, f"it is {wave.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed"
         )
+    if mono.cancels:
+        raise BadClipError(path, "its channels cancel each other: their average, which is what is used, is silent")
     if not wave.any():
-        if mono.has_sound:
-            raise BadClipError(path, "its channels cancel each other: their average, which is what is used, is silent")
         raise BadClipError(path, "it is silent (every sample is zero)")
     return wave
 
 
 class _Mono:
-    """The average of the channels, block by block, and whether any of them had a sample that is not zero."""
+    """The average of the channels, block by block, and what is left of their energy in it."""
 
     def __init__(self, blocks: Iterator[np.ndarray]):
         self.blocks = blocks
-        self.has_sound = False
+        self.before = self.after = 0.0
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for block in self.blocks:
-            self.has_sound = self.has_sound or bool(block.any())
-            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+            if block.shape[1] == 1:
+                yield block[:, 0]
+                continue
+            average = block.mean(axis=1)
+            self.before += float(np.vdot(block, block)) / block.shape[1]
+            self.after += float(np.vdot(average, average))
+            yield average
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the channels are in antiphase, but for what rounding left."""
+        return self.after < CANCELLED * self.before
 
 
 def _resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:

@@ -187,16 +187,16 @@ def stft_of(preprocessing: Preprocessing) -> Stft:
     if weight.min() < LEAST_WEIGHT * weight.max():
         raise UserError(
             f"preprocessing.hop_length: found {stft.hop_length}; with this window of {stft.win_length} samples frames "
-            f"overlap so little that some samples cannot be had back: {stft.win_length // 2} or less is usual"
+            f"overlap so little that some samples cannot be reconstructed; {stft.win_length // 2} or less is usual"
         )
     return stft
 
 
 def tell_overlap(stft: Stft) -> None:
-    """Say in the log where frames overlap so little that a mask's steps from frame to frame are heard."""
+    """Say in the log where frames overlap so little that a mask's steps from frame to frame become audible."""
     if 4 * stft.hop_length > 3 * stft.win_length:
         log.warning(
-            "preprocessing.hop_length: %d of a window of %d samples: frames hardly overlap, and the mask's steps from "
-            "one to the next are heard; half of the window or less is usual",
+            "preprocessing.hop_length: %d with a window of %d samples: frames hardly overlap, so the mask's steps from "
+            "frame to frame become audible; half of the window or less is usual",
             stft.hop_length, stft.win_length,
         )  # fmt: skip
