@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sezoo.files import read_text, write_text
+from sezoo.files import filled_aside, read_text, write_text
 from sezoo.inner_path import safe_name
 from sezoo.yaml_text import dump_yaml, load_yaml
 
@@ -39,10 +39,8 @@ class FolderTracker:
         experiment_folder = _experiment_folder(store, experiment)
         run_id = uuid.uuid4().hex
         self.folder = experiment_folder / run_id
-        artifacts = self.folder / "artifacts"
-        artifacts.mkdir(parents=True)
         self.meta: dict[str, Any] = {
-            "artifact_uri": artifacts.as_uri(),
+            "artifact_uri": (self.folder / "artifacts").as_uri(),
             "end_time": None,
             "entry_point_name": "",
             "experiment_id": experiment_folder.name,
@@ -58,10 +56,12 @@ class FolderTracker:
             "tags": [],
             "user_id": "unknown",
         }
-        self._write_meta()
-        self._tag("mlflow.runName", run_name)
-        for name, value in parameters.items():
-            write_text(self.folder / "params" / safe_name(name), value)
+        with filled_aside(self.folder) as aside:  # MLflow takes every file in these folders for a parameter or a tag
+            (aside / "artifacts").mkdir()
+            _write_yaml(aside / "meta.yaml", self.meta)
+            write_text(aside / "tags" / "mlflow.runName", run_name)
+            for name, value in parameters.items():
+                write_text(aside / "params" / safe_name(name), value)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""
@@ -80,14 +80,8 @@ class FolderTracker:
     def end(self, status: str, error: str = "") -> None:
         """Say how the run ended: FINISHED, FAILED or KILLED."""
         if error:
-            self._tag("error", error)
+            write_text(self.folder / "tags" / "error", error)
         self.meta.update(status=STATUS[status], end_time=_now())
-        self._write_meta()
-
-    def _tag(self, name: str, value: str) -> None:
-        write_text(self.folder / "tags" / name, value)
-
-    def _write_meta(self) -> None:
         _write_yaml(self.folder / "meta.yaml", self.meta)
 
 
