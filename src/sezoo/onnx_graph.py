@@ -20,9 +20,11 @@ __all__ = [
     "initializers",
     "layout",
     "nested_graphs",
+    "nested_reads",
     "producers",
     "readers",
     "reads_of",
+    "rename_nested_reads",
     "rename_reads",
     "set_weights",
     "sorted_nodes",
@@ -160,12 +162,14 @@ def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 def reads_of(node: onnx.NodeProto) -> list[str]:
     """The tensors that a node reads: its inputs, and what the graphs nested in it read from outside of them."""
+    return list(dict.fromkeys([*filter(None, node.input), *nested_reads(node)]))
+
+
+def nested_reads(node: onnx.NodeProto) -> list[str]:
+    """The tensors that the graphs nested in a node read from outside of them."""
     if not node.attribute:
-        return [name for name in node.input if name]
-    found = dict.fromkeys(name for name in node.input if name)
-    for nested in nested_graphs(node):
-        found |= dict.fromkeys(_reads_from_outside(nested))
-    return list(found)
+        return []
+    return list(dict.fromkeys(name for nested in nested_graphs(node) for name in _reads_from_outside(nested)))
 
 
 def _reads_from_outside(graph: onnx.GraphProto) -> list[str]:
@@ -179,13 +183,16 @@ def _reads_from_outside(graph: onnx.GraphProto) -> list[str]:
 
 def rename_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
     """Let a node, and the graphs nested in it, read other tensors, in place: new names by old ones."""
-    if not any(name in names for name in reads_of(node)):
-        return
     node.input[:] = [names.get(name, name) for name in node.input]
+    rename_nested_reads(node, names)
+
+
+def rename_nested_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Let the graphs nested in a node read other tensors from outside, in place: new names by old ones."""
     for nested in nested_graphs(node):
         outside = set(_reads_from_outside(nested))
         from_outside = {old: new for old, new in names.items() if old in outside}
-        for inner in nested.node:
+        for inner in nested.node if from_outside else ():
             rename_reads(inner, from_outside)
         for value in nested.output:
             value.name = from_outside.get(value.name, value.name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx.inliner
 from onnx import TensorProto
@@ -52,6 +53,7 @@ def with_sound_graph(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     model = _without_functions(model, path)
     model.graph.name = model.graph.name or "graph"
     for graph in graphs_of(model.graph):
+        _make_dense(graph, path)
         _drop_equal_initializers(graph, path)
     _sort(model.graph, set(), path)
     inferred = _inferred(model)
@@ -59,6 +61,20 @@ def with_sound_graph(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     if _is_unforeseeable(model, inferred):
         try_apart(model, path)
     return model
+
+
+def _make_dense(graph: onnx.GraphProto, path: Path) -> None:
+    """Sparse weights become ordinary ones, which is all that most tools know."""
+    for sparse in graph.sparse_initializer:
+        dense = np.zeros(tuple(sparse.dims), onnx.helper.tensor_dtype_to_np_dtype(sparse.values.data_type))
+        indices = onnx.numpy_helper.to_array(sparse.indices)
+        try:  # indices of one axis count through the whole tensor, those of two are coordinates
+            flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), dense.shape)
+            dense.reshape(-1)[flat] = onnx.numpy_helper.to_array(sparse.values)
+        except (IndexError, ValueError) as error:
+            raise UserError(f"{path}: the indices of sparse weight '{sparse.values.name}' do not fit it") from error
+        graph.initializer.append(onnx.numpy_helper.from_array(dense, sparse.values.name))
+    del graph.sparse_initializer[:]
 
 
 def _drop_equal_initializers(graph: onnx.GraphProto, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,16 @@ from onnx import helper, version_converter
 from sezoo.errors import UserError
 from sezoo.mask_model import Contract, MaskModel
 from sezoo.onnx_file import graph_inputs
+from sezoo.onnx_graph import UnusedNames, graphs_of
 from sezoo.onnx_session import open_session
+from sezoo.quantization.quantizable import (
+    in_float32,
+    with_names_apart,
+    with_nested_reads_apart,
+    with_own_biases,
+    without_other_outputs,
+)
+from sezoo.wording import counted
 
 __all__ = ["MIN_OPSET", "check_weights", "prepare", "with_known_shapes", "with_used_opsets"]
 
@@ -24,6 +34,9 @@ MIN_OPSET = 13
 
 SAME_MASK = 1e-4
 """Largest difference of the masks before and after, which rounding alone explains."""
+
+HALF_MASK = 0.05
+"""The same where the model before computes in half precision."""
 
 
 def prepare(
@@ -45,12 +58,20 @@ def prepare(
     ------
     UserError : the model cannot be converted or computes something else afterwards.
     """
-    prepared = _at_opset(_with_constant_weights(model), path, target_opset)
+    prepared = without_other_outputs(model, {contract.output, *contract.states.values()})
+    prepared, halves = in_float32(prepared)
+    if halves:
+        log.info("%s computes in 16 bits (%s): it is computed in float32", path, counted(halves, "tensor"))
+    prepared = _at_opset(_with_constant_weights(prepared), path, target_opset)
     if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
-        _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET)
-    return with_known_shapes(_with_node_names(_with_sums_apart(folded(prepared))))
+        tolerance = HALF_MASK if halves else SAME_MASK
+        _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET, tolerance)
+    prepared = _with_sums_apart(folded(prepared))
+    for rewritten in (with_own_biases, with_nested_reads_apart, with_names_apart):
+        prepared = rewritten(prepared)
+    return with_known_shapes(_with_node_names(prepared))
 
 
 def check_weights(model: onnx.ModelProto, path: Path) -> None:
@@ -73,24 +94,23 @@ def check_weights(model: onnx.ModelProto, path: Path) -> None:
 
 def _with_node_names(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with a name for each node, which is how later steps and the user speak of it."""
-    taken: set[str] = set()
+    given = Counter(node.name for node in model.graph.node)
+    names = UnusedNames(model.graph)
     for node in model.graph.node:
-        wanted = node.name or f"{node.op_type}_{node.output[0]}"
-        name, number = wanted, 1
-        while name in taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        node.name = name
-        taken.add(name)
+        if not node.name:
+            node.name = names.new(f"{node.op_type}_{next(filter(None, node.output))}")
+        elif given[node.name] > 1:
+            given[node.name] -= 1
+            node.name = names.new(node.name)
     return model
 
 
 def _check_same_mask(
-    before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract, opset: int
+    before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract, opset: int, tolerance: float
 ) -> None:
     magnitude = np.random.default_rng(0).random((1, contract.bins, 31), np.float32)
     difference = np.abs(MaskModel(after, path)(magnitude) - MaskModel(before, path)(magnitude)).max()
-    if difference > SAME_MASK:
+    if difference > tolerance:
         raise UserError(
             f"{path}: converted to opset {opset} its mask differs by {difference:.2g}; re-export the model with "
             "that opset or a later one"
@@ -164,7 +184,7 @@ def _with_sums_apart(model: onnx.ModelProto) -> onnx.ModelProto:
     A cell adds what comes from its state to what comes from the frame. As the bias of a Gemm that would be
     no constant, which onnxruntime's quantizer warns of and integer kernels do not know.
     """
-    constants = {weight.name for weight in model.graph.initializer}
+    constants, names = {weight.name for weight in model.graph.initializer}, UnusedNames(model.graph)
     nodes = list(model.graph.node)
     del model.graph.node[:]
     for node in nodes:
@@ -174,8 +194,9 @@ def _with_sums_apart(model: onnx.ModelProto) -> onnx.ModelProto:
             model.graph.node.append(node)
             continue
         left, right, added = node.input
-        product = f"{node.output[0]}/product"
-        model.graph.node.append(helper.make_node("MatMul", [left, right], [product], name=f"{node.name}/MatMul"))
+        product = names.new(f"{node.output[0]}/product")
+        matmul = helper.make_node("MatMul", [left, right], [product], name=names.new(f"{node.name}/MatMul"))
+        model.graph.node.append(matmul)
         model.graph.node.append(helper.make_node("Add", [product, added], node.output, name=node.name))
     return model
 
@@ -185,20 +206,11 @@ def with_used_opsets(model: onnx.ModelProto) -> onnx.ModelProto:
 
     onnxruntime imports every set that it knows, among them ones that other tools refuse.
     """
-    used = {node.domain for graph in _graphs(model.graph) for node in graph.node}
+    used = {node.domain for graph in graphs_of(model.graph) for node in graph.node}
     kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain in ("", "ai.onnx")]
     del model.opset_import[:]
     model.opset_import.extend(kept)
     return model
-
-
-def _graphs(graph: onnx.GraphProto):
-    """The graph and the ones nested in its nodes (If, Loop, Scan)."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
 
 
 def with_known_shapes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from sezoo.config.sections import Quantization
 from sezoo.errors import UserError
 from sezoo.model_states import magnitude_input, states_of
 from sezoo.onnx_file import quantized_nodes
-from sezoo.onnx_graph import producers, readers, set_weights, unused_name
+from sezoo.onnx_graph import UnusedNames, producers, readers, reads_of, set_weights, sorted_nodes, unused_name
 from sezoo.quantization.options import KEY, qdq_options
 from sezoo.quantization.overrides import first_line
 from sezoo.quantization.plan import Plan
@@ -143,10 +143,11 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
         )
         with _quiet():
             quantizer.quantize_model()
-        quantizer.model.topological_sort()
-    except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        result = _in_order(quantizer.model.model)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError, RuntimeError) as error:
+        if not _are_to_blame(plan, quantization):
+            raise UserError(f"onnxruntime's quantizer cannot quantize the model: {first_line(error)}") from error
         raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {first_line(error)}") from error
-    result = quantizer.model.model
     if plan.unrounded:
         result = _with_unrounded_inputs(result, plan)
     if rounding_is_ours:
@@ -157,6 +158,27 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     if not quantized_nodes(result):
         raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
     return result
+
+
+def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its nodes in order; onnxruntime's own sorting passes over what nested graphs read."""
+    nodes = [
+        onnx.NodeProto.FromString(node.SerializeToString()) for node in sorted_nodes(model.graph, model.graph.node)
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _are_to_blame(plan: Plan, quantization: Quantization) -> bool:
+    """Whether the model can be quantized without the user's `extra_options`."""
+    if not qdq_options(quantization).keys() & quantization.extra_options.keys():
+        return False
+    try:
+        quantized(plan, quantization.model_copy(update={"extra_options": {}}))
+    except UserError:
+        return False
+    return True
 
 
 def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
@@ -236,7 +258,7 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Rounded to nearest even and saturated as QuantizeLinear does, all channels at once.
     """
-    weights = {weight.name: weight for weight in model.graph.initializer}
+    weights, names = {weight.name: weight for weight in model.graph.initializer}, UnusedNames(model.graph)
     integer_names: dict[str, str] = {}  # by what the QuantizeLinear of a weight gave
     for node in list(model.graph.node):
         if node.op_type != "QuantizeLinear" or node.input[0] not in weights:
@@ -251,12 +273,12 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
             along[axis] = scale.size
         steps = np.rint(values / scale.reshape(along)) + zero_point.astype(np.float32).reshape(along)
         integers = np.clip(steps, *INTEGER_LIMITS[kind]).astype(np.int32)
-        integer_names[node.output[0]] = f"{node.input[0]}_quantized"
+        integer_names[node.output[0]] = names.new(f"{node.input[0]}_quantized")
         model.graph.initializer.append(_integer_weight(integer_names[node.output[0]], integers, kind))
         model.graph.node.remove(node)
     for node in model.graph.node:
         node.input[:] = [integer_names.get(name, name) for name in node.input]
-    read = {name for node in model.graph.node for name in node.input}
+    read = {name for node in model.graph.node for name in reads_of(node)}
     for name, weight in weights.items():
         if name not in read:
             model.graph.initializer.remove(weight)

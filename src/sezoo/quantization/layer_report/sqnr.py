@@ -15,5 +15,7 @@ def energy(values: np.ndarray) -> float:
 
 
 def sqnr(signal: float, noise: float) -> float | None:
-    """In dB, of two energies; None where there is nothing to compare, or no difference."""
-    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
+    """In dB, of two energies; None where there is nothing to compare, no difference, or a value that is not finite."""
+    if not (0 < signal < math.inf and 0 < noise < math.inf):
+        return None
+    return 10 * (math.log10(signal) - math.log10(noise))  # not of the ratio, which can be rounded to 0

@@ -133,7 +133,7 @@ def _can_be_split(plan: Plan, name: str) -> bool:
 def _with_fine_inputs(graph: onnx.GraphProto, node: onnx.NodeProto) -> str:
     """The name of a layer's weights for both parts, which are added to the graph."""
     weight = float_weights(graph)[node.input[1]]
-    name = f"{node.input[1]}/with_fine_inputs"
+    name = unused_name(graph, f"{node.input[1]}/with_fine_inputs")
     both = np.concatenate([weight, weight / np.float32(MAGNIFIED)], axis=1 if node.op_type == "Conv" else 0)
     set_weights(graph, {name: both})
     return name

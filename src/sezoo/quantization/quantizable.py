@@ -1,0 +1,208 @@
+"""What users' graphs have that onnxruntime's quantizer stumbles over, rewritten so that the same is computed.
+
+Each function takes a model and gives one that computes the same masks, the argument itself where nothing is to be done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from sezoo.onnx_graph import UnusedNames, copied, graphs_of, nested_reads, reads_of, rename_nested_reads, rename_reads
+
+__all__ = ["in_float32", "with_names_apart", "with_nested_reads_apart", "with_own_biases", "without_other_outputs"]
+
+WITH_BIAS = ("Conv", "ConvTranspose", "Gemm")
+
+SUFFIXES = (
+    *("_scale", "_zero_point", "_quantized", "_convert_scale", "_convert_zero_point"),
+    *("_QuantizeLinear", "_DequantizeLinear", "_QuantizeLinear_Output", "_DequantizeLinear_Output"),
+    *("_QuantizeLinear_Input", "_convert_QuantizeLinear", "_convert_DequantizeLinear", "_convert_clone"),
+)
+"""What onnxruntime's quantizer adds to the name of a tensor, for tensors and nodes of its own."""
+
+HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A bias of its own for each layer, where several share one.
+
+    An int8 bias has the scale of its layer, and a factor for a channel of one layer is none of the others' business.
+    """
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    layers = [node for node in model.graph.node if node.op_type in WITH_BIAS and len(node.input) > 2]
+    readers = Counter(name for node in model.graph.node for name in dict.fromkeys(reads_of(node)))
+    if not any(node.input[2] in weights and readers[node.input[2]] > 1 for node in layers):
+        return model
+    own = copied(model)
+    names, seen = UnusedNames(own.graph), set()
+    for node in own.graph.node:
+        if node.op_type not in WITH_BIAS or len(node.input) < 3 or node.input[2] not in weights:
+            continue
+        bias = node.input[2]
+        if readers[bias] > 1 and bias in seen:
+            copy = own.graph.initializer.add()
+            copy.CopyFrom(weights[bias])
+            copy.name = node.input[2] = names.new(f"{bias}/{node.output[0]}")
+        seen.add(bias)
+    return own
+
+
+def with_names_apart(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Other names for tensors and nodes whose names the quantizer would make up from that of a tensor.
+
+    The names of inputs and outputs stay: there it is the other tensor that gets a new name.
+    """
+    graph = model.graph
+    tensors = {name for node in graph.node for name in (*reads_of(node), *node.output) if name}
+    fixed = {value.name for value in (*graph.input, *graph.output)}
+    new: dict[str, str] = {}
+    names = UnusedNames(graph)
+    for name in sorted({*tensors, *(node.name for node in graph.node)}):
+        for suffix in SUFFIXES:
+            stem = name.removesuffix(suffix)
+            if stem == name or stem not in tensors:
+                continue
+            taken = name if name not in fixed else stem
+            if taken not in fixed and taken not in new:
+                new[taken] = names.new(f"{taken}/own")
+    if not new:
+        return model
+    renamed = copied(model)
+    for tensor in (*renamed.graph.initializer, *renamed.graph.value_info):
+        tensor.name = new.get(tensor.name, tensor.name)
+    for node in renamed.graph.node:
+        rename_reads(node, new)
+        node.output[:] = [new.get(name, name) for name in node.output]
+        node.name = new.get(node.name, node.name)
+    return renamed
+
+
+def with_nested_reads_apart(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graphs in an If, Loop or Scan read copies of the tensors outside that they use.
+
+    A quantizer puts its pairs between the nodes of a graph, and sees none of the readers that are nested in a node.
+    """
+    if not any(nested_reads(node) for node in model.graph.node):
+        return model
+    apart = copied(model)
+    names, nodes = UnusedNames(apart.graph), []
+    weights = {weight.name: weight for weight in apart.graph.initializer}
+    for node in apart.graph.node:
+        new = {name: names.new(f"{name}/inside/{node.output[0]}") for name in nested_reads(node)}
+        for name, copy in new.items():
+            if name in weights:
+                weight = apart.graph.initializer.add()
+                weight.CopyFrom(weights[name])
+                weight.name = copy
+            else:
+                nodes.append(onnx.helper.make_node("Identity", [name], [copy], name=names.new(f"{copy}/copy")))
+        rename_nested_reads(node, new)
+        nodes.append(node)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del apart.graph.node[:]
+    apart.graph.node.extend(copies)
+    return apart
+
+
+def in_float32(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int]:
+    """The model computing in float32 what it computes in 16 bits, and how many tensors that were; 0 changes nothing.
+
+    Between float32 ends, converters to half precision leave casts and weights of 16 bits, which no integer kernel
+    takes.
+    """
+    count = sum(_to_float32(graph, change=False) for graph in graphs_of(model.graph))
+    if not count:
+        return model, 0
+    changed = copied(model)
+    for graph in graphs_of(changed.graph):
+        _to_float32(graph, change=True)
+        del graph.value_info[:]
+    return _without_idle_casts(changed), count
+
+
+def _without_idle_casts(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without casts of float32 to float32, where a tensor of that name need not stay; it is changed."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = (*graph.input, *graph.value_info, *graph.output)
+    in_float = {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT}
+    ends = {value.name for value in (*model.graph.input, *model.graph.output)}
+    new: dict[str, str] = {}
+    for node in list(model.graph.node):
+        if node.op_type != "Cast" or node.input[0] not in in_float or node.output[0] not in in_float:
+            continue
+        source, target = new.get(node.input[0], node.input[0]), node.output[0]
+        if target not in ends:
+            new[target] = source
+        elif source not in ends:
+            new[source] = target
+        else:
+            continue
+        model.graph.node.remove(node)
+    last = {name: _last(name, new) for name in new}
+    for node in model.graph.node:
+        rename_reads(node, last)
+        node.output[:] = [last.get(name, name) for name in node.output]
+    return model
+
+
+def _last(name: str, new: Mapping[str, str]) -> str:
+    while name in new:
+        name = new[name]
+    return name
+
+
+def _to_float32(graph: onnx.GraphProto, *, change: bool) -> int:
+    """How many weights, constants and casts of 16 bits a graph has; in float32 afterwards if they are to change."""
+    count = 0
+    for tensor in graph.initializer:
+        count += _tensor_to_float32(tensor, change=change)
+    for value in (*graph.input, *graph.output):
+        if value.type.tensor_type.elem_type in HALF and change:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    for node in graph.node:
+        for entry in node.attribute:
+            if entry.HasField("t"):
+                count += _tensor_to_float32(entry.t, change=change)
+            if entry.name in ("to", "dtype") and entry.i in HALF:
+                count += 1
+                if change:
+                    entry.i = TensorProto.FLOAT
+    return count
+
+
+def _tensor_to_float32(tensor: TensorProto, *, change: bool) -> bool:
+    if tensor.data_type not in HALF:
+        return False
+    if change:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+    return True
+
+
+def without_other_outputs(model: onnx.ModelProto, kept: set[str]) -> onnx.ModelProto:
+    """The model with these outputs only, and without the nodes and weights that the others alone needed."""
+    if {value.name for value in model.graph.output} <= kept:
+        return model
+    pruned = copied(model)
+    makers = defaultdict(list)
+    for index, node in enumerate(pruned.graph.node):
+        for name in node.output:
+            makers[name].append(index)
+    waiting, needed = list(kept), set()
+    while waiting:
+        for index in makers.get(waiting.pop(), ()):
+            if index not in needed:
+                needed.add(index)
+                waiting += reads_of(pruned.graph.node[index])
+    nodes = [onnx.NodeProto.FromString(pruned.graph.node[index].SerializeToString()) for index in sorted(needed)]
+    read = {name for node in nodes for name in reads_of(node)} | kept
+    outputs = [value for value in model.graph.output if value.name in kept]
+    weights = [weight for weight in model.graph.initializer if weight.name in read]
+    for field, values in (("node", nodes), ("output", outputs), ("initializer", weights)):
+        pruned.graph.ClearField(field)
+        getattr(pruned.graph, field).extend(values)
+    return pruned
