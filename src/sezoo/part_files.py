@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import platform
 import re
-import secrets
 import shutil
 import time
+import zlib
 from contextlib import suppress
 from functools import cache
 from itertools import count
@@ -27,7 +25,7 @@ LONGEST_STEM = 40
 ABANDONED_SECONDS = 24 * 3600
 """Without a change, after which nobody is writing any more where that cannot be known otherwise."""
 
-_process = secrets.token_hex(4)
+_process = os.urandom(4).hex()
 _numbers = count()
 _tidied: set[Path] = set()
 
@@ -92,9 +90,11 @@ def _last_change(path: Path) -> float:
 @cache
 def _place() -> str:
     """What process numbers belong to: this boot of this system, and the container in it."""
+    import platform  # takes longer to import than all the rest here
+
     facts = [platform.node()]
     with suppress(OSError):
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
     with suppress(OSError):
         facts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:8]
+    return f"{zlib.crc32(chr(10).join(facts).encode()):08x}"

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 import pytest
 
@@ -176,12 +175,10 @@ ENDLESS = {
 def test_a_server_that_sends_a_little_for_ever_is_given_up(cloud, what):
     cloud.fails("GET", "^/as/", ENDLESS[what])
     threads = threading.active_count()
-    began = time.monotonic()
     with pytest.raises(
         UnreachableError, match=r"^http://127\.0\.0\.1:\d+/as/authorization\.oauth2 does not answer within"
     ):
         login(SOON).bearer()
-    assert time.monotonic() - began < 5  # it would last until the server ends
     assert threading.active_count() <= threads + 1  # the server's own
 
 
