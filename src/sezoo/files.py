@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sezoo.errors import UserError
 from sezoo.foreign_text import encodable, printable, without_passwords
@@ -20,6 +21,7 @@ __all__ = [
     "file_text",
     "filled_aside",
     "json_text",
+    "read_json",
     "read_text",
     "reason_of",
     "shown",
@@ -161,6 +163,21 @@ def read_text(path: Path, *, most: int = 50 * 2**20) -> str:
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         kind = "UTF-16" if wide else f"not UTF-8 ({error.reason})"
         raise UserError(f"{path}: its encoding is {kind}; save it in UTF-8") from error
+
+
+def read_json(path: Path) -> Any:
+    """The plain data in a JSON file.
+
+    Raises
+    ------
+    UserError : as `read_text`; it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path}: it is no JSON ({error})") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: it is nested too deeply") from error
 
 
 def json_text(content: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sezoo.errors import UserError
-from sezoo.files import write_json
+from sezoo.files import read_json, write_json
 
 __all__ = ["FOLDER", "INDEX", "MASKS", "ListenedClip", "ListenedVersion", "read_index", "write_index"]
 
@@ -84,8 +83,8 @@ def read_index(folder: Path) -> list[ListenedClip]:
     if not path.is_file():
         return []
     try:
-        return [_clip(clip) for clip in json.loads(path.read_text(encoding="utf-8"))["clips"]]
-    except (ValueError, KeyError, TypeError) as error:
+        return [_clip(clip) for clip in read_json(path)["clips"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: it is no index of clips to listen to ({error}); run the evaluation again") from error
 
 

@@ -27,7 +27,8 @@ def console() -> Console:
     Bars of progress are drawn on it, unless only warnings are wanted; what it is given to print or to ask it does
     in any case.
     """
-    quiet = logging.getLogger("sezoo").level > logging.INFO
+    shown_by = _shown_by()
+    quiet = bool(shown_by) and all(handler.level > logging.INFO for handler in shown_by)
     return _console(stderr=True, force_terminal=False if quiet else None)
 
 
@@ -77,16 +78,26 @@ def _console(**how: object) -> Console:
 
 
 def configure_logging(level: int = logging.INFO) -> None:
-    """Show the package's log on standard error: coloured on a terminal, plain lines elsewhere."""
+    """Show the package's log on standard error: coloured on a terminal, plain lines elsewhere.
+
+    The level is that of the terminal alone: a run's log file has everything from INFO on in any case.
+    """
     logger = logging.getLogger("sezoo")
-    logger.setLevel(level)
+    logger.setLevel(min(level, logging.INFO))
     logger.propagate = False
-    for handler in [handler for handler in logger.handlers if not isinstance(handler, logging.FileHandler)]:
+    for handler in _shown_by():
         logger.removeHandler(handler)
     console.cache_clear()  # the level decides about its bars
     handler = _terminal_handler(level) if sys.stderr.isatty() else _plain_handler()
+    handler.setLevel(level)
     handler.addFilter(OneLine())
     logger.addHandler(handler)
+
+
+def _shown_by() -> list[logging.Handler]:
+    """What shows the package's log to a person."""
+    handlers = logging.getLogger("sezoo").handlers
+    return [handler for handler in handlers if not isinstance(handler, logging.FileHandler)]
 
 
 class OneLine(logging.Filter):

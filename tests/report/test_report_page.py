@@ -147,7 +147,7 @@ def test_a_folder_that_is_no_run_is_told_with_what_is_in_it(tmp_path):
         ("evaluation.json", "[1]", "found list where an object is expected"),
         ("evaluation.json", '{"versions": {"float": {}}}', "is not what sezoo writes"),
         ("quantization_report.json", '{"tensors": [{}]}', "is not what sezoo writes"),
-        ("resolved_config.yaml", "a: [", "resolved_config.yaml: it is no YAML"),
+        ("resolved_config.yaml", "a: [", "resolved_config.yaml, line 1, column 5: no valid YAML"),
         ("resolved_config.yaml", "words", "found str where sections are expected"),
         ("listen/index.json", '{"clips": [{}]}', "it is no index of clips"),
     ],

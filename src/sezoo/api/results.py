@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from sezoo.benchmarking.results import BENCHMARK, Benchmark, LayerCost, Measurement
 from sezoo.csv_file import read_csv
-from sezoo.files import read_text
+from sezoo.files import read_json, read_text
 from sezoo.scores import Mean
 from sezoo.yaml_text import load_yaml
 
@@ -255,7 +254,7 @@ def plain(result: object) -> Any:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def _resolved(folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
@@ -119,32 +119,42 @@ def _plain(value: object) -> object:
 
 @contextmanager
 def _log_files_filled() -> Iterator[None]:
-    """Where nobody has set a level for sezoo's log, the run's log file still has all of it.
+    """Whatever level somebody has set for sezoo's log, or nobody has, the run's log file has all of it from INFO on.
 
-    What goes to the handlers of the program that called us is what its own level lets through, as before.
+    What goes to the handlers of the program that called us is what its own levels let through, as before.
     """
     logger = logging.getLogger("sezoo")
-    if logger.level != logging.NOTSET:
+    level, handlers, propagate = logger.level, list(logger.handlers), logger.propagate
+    if logging.NOTSET < level <= logging.INFO:
         yield
         return
-    forward = _Forward()
+    forward = _Forward(level, handlers, propagate)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.addHandler(forward)
+    logger.handlers[:] = [forward]
     try:
         yield
     finally:
-        logger.setLevel(logging.NOTSET)
-        logger.propagate = True
-        logger.removeHandler(forward)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        logger.handlers[:] = handlers
 
 
 class _Forward(logging.Handler):
-    """Hands on to the root logger what that would have taken."""
+    """Hands on to the handlers that there were, and to the root logger, what those would have got."""
+
+    def __init__(self, level: int, handlers: Sequence[logging.Handler], propagate: bool):
+        super().__init__()
+        self.lowest, self.handlers, self.propagate = level, handlers, propagate
 
     def emit(self, record: logging.LogRecord) -> None:
         root = logging.getLogger()
-        if record.levelno >= root.getEffectiveLevel():
+        if record.levelno < (self.lowest or root.getEffectiveLevel()):
+            return
+        for handler in self.handlers:
+            if record.levelno >= handler.level:
+                handler.handle(record)
+        if self.propagate:
             root.handle(record)
 
 

@@ -82,10 +82,9 @@ def run(options: argparse.Namespace) -> None:
     )
     folder = run_of(options, settings)
     if options.json:
-        import json
-
         from sezoo.benchmarking.results import BENCHMARK
+        from sezoo.files import read_json
 
-        print_json({"folder": folder, **json.loads((folder / BENCHMARK).read_text(encoding="utf-8"))})
+        print_json({"folder": folder, **read_json(folder / BENCHMARK)})
     else:
         print_results(folder, [])

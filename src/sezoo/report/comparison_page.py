@@ -97,7 +97,9 @@ def _what(run: RunFacts) -> str:
 def _page_from(place: Path, run: RunFacts) -> str:
     """Where the run's own page is, seen from a folder above it; "" elsewhere, as the page may be sent to somebody."""
     page = run.folder.resolve() / REPORT
-    return quote(page.relative_to(place.resolve()).as_posix()) if page.is_relative_to(place.resolve()) else ""
+    if not page.is_relative_to(place.resolve()):
+        return ""
+    return quote(page.relative_to(place.resolve()).as_posix(), errors="surrogateescape")
 
 
 def _scores(names: Sequence[str], runs: Sequence[RunFacts]) -> Section | None:

@@ -17,6 +17,7 @@ from sezoo.listening import FOLDER, ListenedClip, read_index
 from sezoo.report.environment import read_environment
 from sezoo.report.evaluation_facts import EvaluationFacts, read_evaluation
 from sezoo.report.quantization_facts import QuantizationFacts, read_quantization
+from sezoo.report.reading import refused_results
 from sezoo.report.target_facts import (
     BenchmarkFacts,
     DeploymentFacts,
@@ -148,10 +149,8 @@ def read_run(folder: Path) -> RunFacts:
     config = load_yaml(text, str(path))
     if not isinstance(config, dict):
         raise UserError(f"{path}: found {type(config).__name__} where sections are expected")
-    try:
+    with refused_results(folder):
         return _facts(folder, config, text)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{folder}: a result in it is not what sezoo writes ({error!r}); run it again") from error
 
 
 def _facts(folder: Path, config: Mapping[str, Any], text: str) -> RunFacts:

@@ -14,6 +14,7 @@ from sezoo.report.making_section import making_section
 from sezoo.report.metrics_section import metrics_section
 from sezoo.report.names import REPORT
 from sezoo.report.players import HOW_TO_LISTEN, listened_players
+from sezoo.report.reading import refused_results
 from sezoo.report.rendering import rendered
 from sezoo.report.sound import MOST_BYTES
 from sezoo.report.training_section import training_section
@@ -49,7 +50,12 @@ def report_of(folder: Path) -> Path:
 
 def page_of(folder: Path) -> str:
     """The page of a run as text; errors as for `report_of`."""
-    facts, room = read_run(folder), float(MOST_BYTES)
+    with refused_results(folder):
+        return _page(read_run(folder))
+
+
+def _page(facts: RunFacts) -> str:
+    room = float(MOST_BYTES)
     while True:
         page = rendered(
             title=facts.name,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from sezoo.deployment.validation.array_file import read_npz
 from sezoo.errors import UserError
+from sezoo.foreign_text import short_list
 from sezoo.listening import FOLDER, MASKS, ListenedClip
 from sezoo.report.blocks import Player, PlayerImage, PlayerVersion
 from sezoo.report.evaluation_facts import facts_of_metric
@@ -21,12 +24,29 @@ from sezoo.report.words import signed
 from sezoo.spectrum import Stft
 from sezoo.stft_window import window_values
 
-__all__ = ["HOW_TO_LISTEN", "Sound", "clip_masks", "listened_players", "read_sound", "sound_player", "stft_of_run"]
+__all__ = [
+    "HOW_TO_LISTEN",
+    "Sound",
+    "clip_masks",
+    "listened_players",
+    "read_masks",
+    "read_sounds",
+    "sound_player",
+    "stft_of_run",
+]
+
+log = logging.getLogger(__name__)
 
 ORDER = ("noisy", "float", "int8", "int8_stream", "int8_board", "int8_patches")
 """In which versions get the keys: what a device does before what explains it; the clean clip comes last."""
 
 MOST_VERSIONS = 9
+
+LONGEST = 3600
+"""Seconds of a sound."""
+
+LARGEST_MASKS = 256 * 2**20
+"""Bytes of a clip's masks."""
 
 HOW_TO_LISTEN = (
     "Keys 1 to 9 switch between the versions of the clip used last and keep the position; space plays and pauses, left "
@@ -61,9 +81,42 @@ def stft_of_run(facts: RunFacts) -> Stft:
 
 
 def read_sound(path: Path, name: str, label: str, scores: str = "") -> Sound:
-    """Read a file of one channel."""
-    wave, rate = soundfile.read(path, dtype="float32")
+    """Read a file of one channel.
+
+    Raises
+    ------
+    UserError : it cannot be read, or is not what sezoo writes there.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels, frames = file.samplerate, file.channels, file.frames
+            if channels != 1 or not 1000 <= rate <= 768_000 or not 0 < frames <= LONGEST * rate:
+                found = f"{channels} channels, {frames} samples at {rate} Hz"
+                raise UserError(f"{path}: found {found}; one channel of up to {LONGEST} s is expected")
+            wave = file.read(dtype="float32")
+    except (soundfile.SoundFileError, OSError) as error:
+        raise UserError(f"{path}: it cannot be read: {error}") from error
+    if not len(wave) or not np.isfinite(wave).all():
+        raise UserError(f"{path}: it holds no sound")
     return Sound(name, label, wave, rate, path.stat().st_size, scores)
+
+
+def read_sounds(paths: Iterable[tuple[Path, str, str, str]]) -> list[Sound]:
+    """Read several versions of a clip: path, name, label and scores of each.
+
+    Files that cannot be read, and those of another rate than the first, are left out with a warning.
+    """
+    sounds: list[Sound] = []
+    for path, name, label, scores in paths:
+        try:
+            sound = read_sound(path, name, label, scores)
+            if sounds and sound.rate != sounds[0].rate:
+                raise UserError(f"{path}: found {sound.rate} Hz; the other versions of the clip have {sounds[0].rate}")
+        except UserError as error:
+            log.warning("not on the page: %s", error)
+        else:
+            sounds.append(sound)
+    return sounds
 
 
 def listened_players(facts: RunFacts, room: float) -> list[Player]:
@@ -116,12 +169,23 @@ def _first_heard(sounds: Sequence[Sound]) -> int:
 
 
 def clip_masks(facts: RunFacts, clip: ListenedClip) -> dict[str, np.ndarray]:
-    """The clip's masks by version, (bins, frames) float32; empty where they are gone."""
+    """The clip's masks by version, (bins, frames) float32; empty where they are gone, or not what sezoo writes."""
     path = facts.folder / FOLDER / clip.folder / MASKS
-    if not path.is_file():
+    return read_masks(path, clip.masks) if path.is_file() else {}
+
+
+def read_masks(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of the named masks that the file holds, (bins, frames) float32; none where it is not what sezoo writes."""
+    try:
+        arrays = read_npz(path, most=LARGEST_MASKS)
+        masks = {name: arrays[name] for name in names if name in arrays}
+        shapes = {mask.shape for mask in masks.values()}
+        if any(mask.ndim != 2 or mask.dtype.kind != "f" or not mask.size for mask in masks.values()) or len(shapes) > 1:
+            raise UserError(f"{path}: found {short_list(shapes)}; masks of one shape (bins, frames) are expected")
+    except UserError as error:
+        log.warning("not on the page: %s", error)
         return {}
-    with np.load(path, allow_pickle=False) as masks:
-        return {name: masks[name].astype(np.float32) for name in clip.masks if name in masks}
+    return {name: np.nan_to_num(mask.astype(np.float32), posinf=1.0, neginf=0.0) for name, mask in masks.items()}
 
 
 def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
@@ -129,11 +193,11 @@ def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
     last = [name for name in versions if name == "clean"]
     first = [name for name in ORDER if name in versions]
     names = [*first, *(name for name in versions if name not in (*first, *last)), *last][:MOST_VERSIONS]
-    return [
-        read_sound(folder / version.file, name, version.label, _scores(version.scores))
+    return read_sounds(
+        (folder / version.file, name, version.label, _scores(version.scores))
         for name, version in ((name, versions[name]) for name in names)
         if (folder / version.file).is_file()
-    ]
+    )
 
 
 def _scores(scores: Mapping[str, float]) -> str:

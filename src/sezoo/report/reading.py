@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sezoo import files
 from sezoo.errors import UserError
 
-__all__ = ["read_json", "taken"]
+__all__ = ["read_json", "refused_results", "taken"]
 
 Facts = TypeVar("Facts")
 
@@ -24,13 +25,24 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: it is no JSON ({error}); run the service that writes it again") from error
+    content = files.read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__} where an object is expected")
     return content
+
+
+@contextmanager
+def refused_results(folder: Path) -> Iterator[None]:
+    """Report values of another type, shape or size than sezoo writes as those of a folder that is not a run's.
+
+    Raises
+    ------
+    UserError : in their place.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UserError(f"{folder}: a result in it is not what sezoo writes ({error!r}); run it again") from error
 
 
 def taken(kind: type[Facts], content: Mapping[str, Any]) -> Facts:

@@ -10,6 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sezoo import __version__
+from sezoo.foreign_text import one_line, printable
 
 __all__ = ["rendered"]
 
@@ -26,12 +27,20 @@ def _template() -> Template:
     environment = Environment(
         loader=FunctionLoader(_text),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals["inlined"] = lambda name: Markup(_text(name))
     return environment.get_template("report.html.j2")
+
+
+def _shown(value: Any) -> Any:
+    """A value as the page has it: names of others are printable, and short unless they are lines of a file."""
+    if type(value) is not str or value.startswith("data:"):
+        return value
+    return printable(value, lines=True) if "\n" in value else one_line(value)
 
 
 def _text(name: str) -> str:

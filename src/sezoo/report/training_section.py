@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
 from sezoo.report.facts import RunFacts
 from sezoo.report.figures import COLOURS, drawing, plain
-from sezoo.report.players import HOW_TO_LISTEN, read_sound, sound_player, stft_of_run
+from sezoo.report.players import HOW_TO_LISTEN, read_sounds, sound_player, stft_of_run
 from sezoo.report.sound import seconds_that_fit
 from sezoo.report.training_facts import COLUMNS, TrainingFacts
 from sezoo.wording import counted
@@ -80,7 +80,7 @@ def _examples(facts: RunFacts, found: TrainingFacts, room: float) -> Iterator[Bl
     if not facts.listened:
         yield Text(HOW_TO_LISTEN)
     examples = [
-        (each.name, [read_sound(path, name, name) for name, path in each.files.items()]) for each in found.sounds
+        (each.name, read_sounds((path, name, name, "") for name, path in each.files.items())) for each in found.sounds
     ]
     # FLAC takes about half of what WAV takes.
     lengths = {name: (len(sounds[0].wave) / sounds[0].rate, sum(sound.bytes for sound in sounds) // 2)
