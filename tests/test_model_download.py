@@ -116,7 +116,7 @@ def test_a_configuration_gets_the_path_and_the_log_the_checksum(server, tmp_path
         ("round.onnx", "answers 302 Found; only https:// addresses are followed, ten of them at most"),
         ("nothing.onnx", "answers 404 "),
         ("page.onnx", "is no ONNX model"),
-        ("short.onnx", "bytes came; try again"),
+        ("short.onnx", "bytes arrived; try again"),
         ("large.onnx", "is larger than 1024 MiB"),
         ("slow.onnx", "takes too long to answer"),
     ],

@@ -42,7 +42,7 @@ def with_local_model(config: Config) -> tuple[Config, str | None]:
 
     Raises
     ------
-    UserError : the address cannot be had, or gives no ONNX model.
+    UserError : the address cannot be downloaded, or is no ONNX model.
     """
     if config.model is None or not isinstance(config.model.onnx_path, str):
         return config, None
@@ -72,7 +72,7 @@ def downloaded(address: str, folder: Path | None = None, *, seconds: float = LON
     if parts.scheme.lower() != "https" or not parts.hostname:
         raise UserError(f"{KEY}: {place(address)}: only https:// addresses are downloaded")
     if parts.username is not None or parts.password is not None:
-        raise UserError(f"{KEY}: {place(address)}: no name and password in an address, please")
+        raise UserError(f"{KEY}: {place(address)}: an address with a user name or a password is not accepted")
     path = _cached(address, folder or _cache())
     if path.is_file():
         log.info("%s was downloaded before (remove %s to download it anew)", place(address), path)
@@ -120,7 +120,7 @@ def _download(address: str, path: Path, until: float) -> None:
                 raise _too_large(address)
             got = _copy(response, path, until, address)
             if announced and got != announced:
-                raise UserError(f"{KEY}: {place(address)}: only {got} of {announced} bytes came; try again")
+                raise UserError(f"{KEY}: {place(address)}: only {got} of {announced} bytes arrived; try again")
     except urllib.error.HTTPError as error:
         error.close()
         said = f"{error.code} {http.client.responses.get(error.code, '')}".rstrip()
@@ -139,7 +139,7 @@ def _download(address: str, path: Path, until: float) -> None:
 
 
 def _copy(response: http.client.HTTPResponse, path: Path, until: float, address: str) -> int:
-    """Bytes that came."""
+    """Write the body to the file; its length in bytes."""
     size = 0
     with path.open("wb") as file:
         while piece := response.read1(PIECE):

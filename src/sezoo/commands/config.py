@@ -84,7 +84,7 @@ def _upgrade(options: argparse.Namespace) -> None:
         if options.output is None:
             kept = path.with_name(f"{path.name}.old")
         if (there := kept or target).exists():
-            raise UserError(f"{there} is there already, and is not replaced; name another file with -o")
+            raise UserError(f"{there} already exists and is not overwritten; name another file with -o")
         if kept is not None:
             shutil.copyfile(path, kept)
         with written_aside(target) as aside:
@@ -96,9 +96,9 @@ def _upgrade(options: argparse.Namespace) -> None:
     for before, now in result.changes:
         write(f"{before} -> {now}")
     for note in result.notes:
-        write(f"left as it is: {note}")
+        write(f"not renamed: {note}")
     if not result.changes:
         write(f"{path}: nothing to rename")
     else:
-        was = f"; what it was is {kept}" if kept is not None else ""
-        write(f"{options.output or path} has the names of version 4{was}")
+        was = f"; the original is kept as {kept}" if kept is not None else ""
+        write(f"{options.output or path} now has the names of version 4{was}")

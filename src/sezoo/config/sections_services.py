@@ -38,7 +38,9 @@ from sezoo.config.values import literal
 
 __all__ = ["Evaluation", "ExtraOptions", "Prediction", "Quantization", "Regularization", "Scheduler", "Training"]
 
-HostTarget = Annotated[Literal["host"], lower_case, Hint("others need a board, which no evaluation asks here")]
+HostTarget = Annotated[
+    Literal["host"], lower_case, Hint("other targets need a board, which sezoo's evaluation does not use")
+]
 
 
 class Regularization(Section):

@@ -151,11 +151,11 @@ def _build_section(name: str, cls: type[Section], value: Any) -> tuple[Section |
 
 
 def _without_unknown(name: str, cls: type[Section], value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a network has a key for; the model zoo ignores the rest, and so files have keys of other networks."""
+    """The keys that a network has; others are ignored, as in the model zoo, whose files hold keys of other networks."""
     unknown = [key for key in value if key not in cls.model_fields] if cls.model_config.get("extra") == "forbid" else []
     for key in unknown:
         told = _unknown_key(name, list(cls.model_fields), str(key))
-        _log.warning("%s", told.replace("unknown key", "unknown key, which is left out", 1))
+        _log.warning("%s", told.replace("unknown key", "unknown key, ignored", 1))
     return {key: entry for key, entry in value.items() if key not in unknown}
 
 

@@ -122,7 +122,9 @@ def _chosen(key: Renamed, new: Any, old: Any, overridden: Collection[str]) -> An
     if by_command and key.new not in overridden:
         return {**new, **old} if by_command != {key.here} and isinstance(new, Mapping) else old
     if key.new not in overridden:
-        _log.warning("%s and %s are one key with two values: that of %s is taken", key.new, key.here, key.new)
+        _log.warning(
+            "%s and %s are two names of one key and have different values; %s is used", key.new, key.here, key.new
+        )
     return new
 
 

@@ -179,7 +179,7 @@ def _tell_size(network: nn.Module, config: Config) -> None:
         config.model.custom or config.model.model_type, f"{sum(each.numel() for each in network.parameters()):,}", macs,
         reach, summary.bytes / 2**20,
     )  # fmt: skip
-    log.info("all is there to train on; training.dryrun: True stops here")
+    log.info("training.dryrun: all checks passed; no epoch is trained")
 
 
 def _files(run: Run) -> TrainingFiles:
