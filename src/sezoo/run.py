@@ -29,7 +29,7 @@ from sezoo.run_folder import (
 from sezoo.terminal import OneLine, console
 from sezoo.tracking import Tracker, start_tracking
 
-__all__ = ["Artefacts", "Run", "open_run"]
+__all__ = ["Artefacts", "Run", "names_of_file", "open_run"]
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
                 log.warning("%s: the run that was here was killed before its end; this one takes its place", folder)
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
-            with _in_the_names_of(config), start_tracking(config, folder) as tracker:
+            with names_of_file(config), start_tracking(config, folder) as tracker:
                 yield Run(config, folder, tracker)
     except (UserError, KeyboardInterrupt):
         if not shared:
@@ -123,8 +123,8 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
 
 
 @contextmanager
-def _in_the_names_of(config: Config) -> Iterator[None]:
-    """Errors name keys as the user's file does."""
+def names_of_file(config: Config) -> Iterator[None]:
+    """Errors that are raised inside name keys as the user's file does."""
     try:
         yield
     except UserError as error:

@@ -11,7 +11,7 @@ from sezoo.config.modes import steps
 from sezoo.config.sections import Config
 from sezoo.model_download import with_local_model
 from sezoo.processes import is_helper
-from sezoo.run import Run, open_run
+from sezoo.run import Run, names_of_file, open_run
 
 __all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
 
@@ -155,7 +155,8 @@ def run_services(config: Config, folder: Path) -> None:
         from sezoo.evaluation.worker_context import start_early
 
         start_early(config.evaluation.metrics or ("pesq", "stoi"))
-    config, told = with_local_model(config)
+    with names_of_file(config):
+        config, told = with_local_model(config)
     with open_run(config, folder) as run:
         if told is not None:
             log.info("%s", told)

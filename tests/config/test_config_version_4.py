@@ -173,6 +173,23 @@ def test_an_old_name_on_the_command_line_wins_over_the_file(override, expected, 
     assert not caplog.text
 
 
+def test_a_new_name_on_the_command_line_adds_to_an_old_file(caplog):
+    raw = raw_with(
+        "model: {onnx_path: m.onnx}\nquantization: {per_channel: True, extra_options: {CalibMovingAverage: True}}"
+    )
+    raw["quantization"] |= {"onnx_extra_options": {"WeightSymmetric": False}, "granularity": "Per_Tensor"}
+    raw["model"]["model_path"] = "mine.onnx"
+    paths = {"quantization.onnx_extra_options.WeightSymmetric", "quantization.granularity", "model.model_path"}
+    with caplog.at_level(logging.WARNING):
+        config = build_config(raw, paths)
+    assert config.quantization.extra_options == {"CalibMovingAverage": True, "WeightSymmetric": False}
+    assert (config.quantization.per_channel, config.model.onnx_path.name) == (False, "mine.onnx")
+    assert not caplog.text
+    plain = raw_with("model: {onnx_path: m.onnx}")
+    plain["model"]["model_path"] = "mine.onnx"
+    assert build_config(plain, {"model.model_path"}).quantization.extra_options == {"CalibMovingAverage": True}
+
+
 def test_environment_variables_stay_variables_under_the_other_name(monkeypatch):
     monkeypatch.setenv("SEZOO_TEST_FOLDER", "secret")
     given = {"model_path": "${SEZOO_TEST_FOLDER}/m.onnx"}

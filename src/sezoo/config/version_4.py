@@ -101,16 +101,15 @@ def translated(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Tran
         if _is_empty(value):
             continue
         if key.values is not None:
-            if not isinstance(value, str) or value.strip() not in key.values:
+            if str(value).strip().lower() not in key.values:
                 result.problems.append(f"{key.new}: found {value!r}; allowed: {', '.join(key.values)}")
                 continue
-            value = key.values[value.strip()]
+            value = key.values[str(value).strip().lower()]
         result.written[key.here] = key.new
         _put(result.tree, key.here, _chosen(key, value, _at(result.tree, key.here), overridden))
     _take_leftover(result)
-    quantization = result.tree["quantization"] or {} if "quantization" in result.tree else None
-    if version_4 and isinstance(quantization, dict) and _is_empty(quantization.get("extra_options")):
-        result.tree["quantization"] = {**quantization, "extra_options": dict(_CALIBRATION)}
+    if version_4 and "quantization" in result.tree:
+        _set_default(result.tree, "quantization", "extra_options", dict(_CALIBRATION))
     return result
 
 
@@ -118,14 +117,17 @@ def _chosen(key: Renamed, new: Any, old: Any, overridden: Collection[str]) -> An
     """The value of a key that may have both its names in a file."""
     if _is_empty(old) or _is_same(new, old):
         return new
-    by_command = {path for path in overridden if f"{path}.".startswith(f"{key.here}.")}
-    if by_command and key.new not in overridden:
-        return {**new, **old} if by_command != {key.here} and isinstance(new, Mapping) else old
-    if key.new not in overridden:
-        _log.warning(
-            "%s and %s are two names of one key and have different values; %s is used", key.new, key.here, key.new
-        )
+    if by_command := _set_by_command(key.new, overridden):
+        return new if key.new in by_command or not isinstance(old, Mapping) else {**old, **new}
+    if by_command := _set_by_command(key.here, overridden):
+        return old if key.here in by_command or not isinstance(new, Mapping) else {**new, **old}
+    _log.warning("%s and %s are two names of one key and have different values; %s is used", key.new, key.here, key.new)
     return new
+
+
+def _set_by_command(key: str, overridden: Collection[str]) -> set[str]:
+    """The paths from the command line that are the key's or that of a key inside it."""
+    return {path for path in overridden if f"{path}.".startswith(f"{key}.")}
 
 
 def is_version_4(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> bool:
@@ -140,7 +142,8 @@ def is_version_4(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> bo
     if keys & set(_MARKS):
         return True
     old = {key.here.partition(".")[2] for key in RENAMED if key.before and key.here.startswith("quantization.")}
-    return not keys & old and isinstance(model, Mapping) and not _is_empty(model.get("model_path"))
+    named = isinstance(model, Mapping) and not _is_empty(model.get("model_path"))
+    return not keys & old and named and "model.model_path" not in overridden
 
 
 def respelled(message: str, written: Mapping[str, str]) -> str:
@@ -193,6 +196,13 @@ def _taken(tree: dict[str, Any], path: str) -> Any:
     parent, _, name = path.rpartition(".")
     section = _at(tree, parent)
     return section.pop(name, None) if isinstance(section, dict) else None
+
+
+def _set_default(tree: dict[str, Any], section: str, key: str, value: Any) -> None:
+    """Set a key that is not set yet, also where the section is empty; what is no section stays as it is."""
+    keys = tree[section] or {}
+    if isinstance(keys, dict) and _is_empty(keys.get(key)):
+        tree[section] = {**keys, key: value}
 
 
 def _put(tree: dict[str, Any], path: str, value: Any) -> None:
