@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import onnx
 from hypothesis import strategies as st
 
-__all__ = ["HOSTILE", "SECRET_CODE", "file_names", "hostile_names"]
+__all__ = ["HOSTILE", "SECRET_CODE", "hostile_names", "renamed"]
 
 SECRET_CODE = "int evil(void) { return 1; }"
 """What must never be compiled."""
@@ -60,6 +63,25 @@ def hostile_names() -> st.SearchStrategy[str]:
     return st.one_of(st.sampled_from(HOSTILE), st.lists(PIECES, max_size=12).map("".join))
 
 
-def file_names() -> st.SearchStrategy[str]:
-    """The ones of them that a file on Linux can have, without an ending."""
-    return hostile_names().map(lambda name: name.replace("/", "_").replace("\0", "_")[:40] or "x")
+def renamed(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """The model with these names, in turn, for its nodes and for all of its tensors; a number keeps them apart.
+
+    Names in an ONNX file are UTF-8: a surrogate becomes `\\udce9`.
+    """
+    found: dict[str, str] = {}
+
+    def new(name: str) -> str:
+        if name and name not in found:
+            foreign = names[len(found) % len(names)].encode("utf-8", "backslashreplace").decode()
+            found[name] = f"{len(found)}{foreign}"
+        return found.get(name, "")
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    for node in graph.node:
+        node.name = new(f"node {node.name}")
+        node.input[:], node.output[:] = [new(name) for name in node.input], [new(name) for name in node.output]
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        value.name = new(value.name)
+    return made

@@ -174,6 +174,12 @@ def full_run(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def make_full_run():
+    """Makes such a folder at a path."""
+    return made_full
+
+
+@pytest.fixture(scope="session")
 def full_page(tmp_path_factory):
     """The page of such a run."""
     from sezoo.report.page import report_of

@@ -5,6 +5,10 @@ import time
 
 import pytest
 
+from hostile_names import HOSTILE
+from hostile_runs import make_hostile
+from sezoo.report.page import report_of
+
 playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -29,17 +33,17 @@ def browser():
 
 @pytest.fixture
 def opened(browser, full_page):
-    """Opens the page of a full run with settings of the browser; whatever goes wrong in it fails the test."""
+    """Opens a page, that of a full run or another, with settings of the browser; whatever goes wrong fails the test."""
     troubles, contexts = [], []
 
-    def open_page(**settings):
+    def open_page(path=full_page, **settings):
         contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings}))
         page = contexts[-1].new_page()
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: _is_local(request.url) or troubles.append(request.url))
-        page.goto(full_page.as_uri())
+        page.goto(path.as_uri())
         return page
 
     yield open_page
@@ -159,3 +163,14 @@ def test_without_scripts_the_sounds_have_controls_of_their_own(opened):
     page = opened(java_script_enabled=False)
     assert first(page).locator("audio:visible").count() == 5
     assert page.locator("button:visible").count() == 0
+
+
+def test_hostile_names_run_nothing(opened, make_full_run, tmp_path):
+    folder = make_full_run(tmp_path / "<img src=x onerror=window.hit=1>")
+    make_hostile(folder, [name for name in HOSTILE if name])
+    page = opened(report_of(folder))
+    assert page.evaluate("typeof window.hit") == "undefined"
+    assert page.title().startswith("<img src=x onerror=window.hit=1>")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert "<script>window.hit = 1</script>" in page.locator("body").inner_text()
+    page.screenshot(path=tmp_path / "hostile.png", full_page=True)
