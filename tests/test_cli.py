@@ -549,3 +549,14 @@ def test_a_variable_after_the_backslash_of_a_windows_path(project, monkeypatch):
     path = write_yaml(project / "windows.yaml", config)
     composed = compose_file(path)
     assert str(composed.quantization.noisy_quantization_files_path) == r"C:\data\set\clips of p"
+
+
+@pytest.mark.parametrize(
+    "words", ["denoise {} -m m.onnx", "quantize {} --data .", "evaluate {}.onnx --noisy .", "model {}"]
+)
+def test_a_name_that_no_file_can_have(words, run):
+    code, _, err = run(*words.format("x" * 5000).split())
+    assert code == 2
+    (line,) = err.splitlines()
+    assert "the name is too long for a file" in line
+    assert len(line) < 2200

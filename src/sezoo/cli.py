@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -9,7 +10,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sezoo import __version__
@@ -77,7 +79,8 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     encode_anything()
     configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:
-        code = _dispatch(words, config_folder or Path(), command)
+        with _long_names_told():
+            code = _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -95,6 +98,17 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
         return
     if code:
         sys.exit(code)
+
+
+@contextmanager
+def _long_names_told() -> Iterator[None]:
+    """Whatever looks for a file of such a name is told by the operating system that none can have it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{error.filename}: the name is too long for a file") from error
 
 
 def _dispatch(words: list[str], config_folder: Path, command: str) -> int | None:
