@@ -120,3 +120,20 @@ def test_16_bits_behind_a_relu_do_not_lose_it():
     relus = {node.output[0] for node in plan.exact.graph.node if node.op_type == "Relu"}
     finer = replace(plan, int16=frozenset(relus))
     assert bench.judged(bench.written(finer)) > bench.judged(bench.written(plan)) - 1
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"activation_overrides": [["input", {"quant_type": "Int16"}]]},
+        {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4", "axis": 0}]]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("step", [int16_input, split_input])
+def test_an_input_that_the_user_decided_on_is_left_alone(step, overrides):
+    prepared, _ = ready(graphs.tcnn())
+    plan, bench = bench_of(prepared, graphs.magnitudes(*[40] * 4), quantization(**overrides))
+    assert step(plan, bench) is plan
+    plain = replace(bench, settings=quantization())
+    assert step(plan, plain) is not plan

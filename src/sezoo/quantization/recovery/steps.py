@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
+from sezoo.model_states import magnitude_input
 from sezoo.onnx_graph import copied, float_weights, set_weights, unused_name
 from sezoo.quantization.calibration import ranges_of_activations, tensors_to_calibrate
 from sezoo.quantization.overrides import own_tensors
@@ -18,8 +19,8 @@ from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.channel_ties import channel_ties
 from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
 from sezoo.quantization.recovery.excerpts import Excerpt
-from sezoo.quantization.recovery.input_precision import with_int16_input, with_split_input
-from sezoo.quantization.recovery.linear_layers import LinearLayer, linear_layers
+from sezoo.quantization.recovery.input_precision import first_activations, with_int16_input, with_split_input
+from sezoo.quantization.recovery.linear_layers import LINEAR, LinearLayer, linear_layers
 from sezoo.quantization.recovery.rounding import refitted, rounded
 from sezoo.quantization.recovery.second_moments import Moments, second_moments
 from sezoo.quantization.recovery.tensors import tensors_of
@@ -29,12 +30,20 @@ __all__ = ["bias_correction", "equalization", "int16_input", "rounding", "split_
 
 def int16_input(plan: Plan, bench: Bench) -> Plan:
     """What the first layers hear in 16 bits."""
-    return bench.completed(with_int16_input(plan))
+    return plan if _input_is_the_users(plan, bench) else bench.completed(with_int16_input(plan))
 
 
 def split_input(plan: Plan, bench: Bench) -> Plan:
     """What the first layers hear in two tensors of 8 bits."""
-    return bench.completed(with_split_input(plan))
+    return plan if _input_is_the_users(plan, bench) else bench.completed(with_split_input(plan))
+
+
+def _input_is_the_users(plan: Plan, bench: Bench) -> bool:
+    """Whether the user has overridden the input, what the first layers read, or their weights."""
+    firsts = first_activations(plan)
+    layers = [node for node in plan.model.graph.node if node.op_type in LINEAR and node.input[0] in firsts]
+    tensors = {magnitude_input(plan.model).name, *firsts, *(node.input[1] for node in layers)}
+    return bool(tensors & own_tensors(bench.settings))
 
 
 EXCERPTS_FOR_MEANS = 8
