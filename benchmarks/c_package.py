@@ -16,24 +16,26 @@ from measure import ROOT, SEZOO
 
 ZOO = ROOT / "src" / "sezoo" / "zoo"
 BOARDS = {"M55": "STM32N6570-DK", "M7": "STM32H747I-DISCO", "M4": "STM32F469I-DISCO", "M33": "B-U585I-IOT02A"}
-MEDIUM = {"static_sequence_length": 40, "accuracy_recovery": "none"}
+PLAIN, RECOVERED = {"accuracy_recovery": "none"}, {}
 ROWS = [
-    # model, settings of quantization, engine, frames a call, look-ahead, core
-    ("stft_tcnn_medium", MEDIUM, "patch", 30, 5, "M55"),
-    ("stft_tcnn_medium", MEDIUM, "stream", 30, 5, "M55"),
-    ("stft_tcnn_medium", MEDIUM, "stream", 4, 18, "M55"),
-    ("stft_tcnn_medium", {"static_sequence_length": 40}, "patch", 30, 5, "M55"),
-    ("stft_tcnn_medium", MEDIUM, "patch", 30, 5, "M7"),
-    ("stft_tcnn_medium", MEDIUM, "patch", 30, 5, "M4"),
-    ("stft_tcnn_medium", MEDIUM, "patch", 30, 5, "M33"),
-    ("utcn", {"static_sequence_length": 62}, "patch", 30, 16, "M55"),
-    ("utcn", {"static_sequence_length": 62}, "stream", 30, 16, "M55"),
-    ("utcn_small", {"static_sequence_length": 62}, "stream", 30, 16, "M55"),
-    ("utcn_small", {"static_sequence_length": 62}, "stream", 30, 16, "M4"),
+    # model, settings of quantization, engine, frames a call, core; patches have the look-ahead that the network needs
+    ("stft_tcnn_medium", PLAIN, "stream", 1, "M55"),
+    ("stft_tcnn_medium", PLAIN, "stream", 4, "M55"),
+    ("stft_tcnn_medium", PLAIN, "stream", 30, "M55"),
+    ("stft_tcnn_medium", PLAIN, "patch", 30, "M55"),
+    ("stft_tcnn_medium", RECOVERED, "stream", 4, "M55"),
+    ("stft_tcnn_medium", PLAIN, "stream", 4, "M7"),
+    ("stft_tcnn_medium", PLAIN, "stream", 4, "M4"),
+    ("stft_tcnn_medium", PLAIN, "stream", 4, "M33"),
+    ("utcn", RECOVERED, "patch", 30, "M55"),
+    ("utcn", RECOVERED, "stream", 4, "M55"),
+    ("utcn_small", RECOVERED, "stream", 1, "M55"),
+    ("utcn_small", RECOVERED, "stream", 4, "M55"),
+    ("utcn_small", RECOVERED, "stream", 4, "M4"),
 ]
 
 
-def deployed(folder, model, quantization, engine, frames, lookahead, core):
+def deployed(folder, model, quantization, engine, frames, core):
     """deployment.json of a run."""
     settings = {
         "operation_mode": "chain_qd",
@@ -43,7 +45,6 @@ def deployed(folder, model, quantization, engine, frames, lookahead, core):
         "+deployment.backend": "portable-c",
         "+deployment.engine": engine,
         "+deployment.frames_per_patch": frames,
-        "+deployment.lookahead_frames": lookahead,
         "+deployment.hardware_setup.board": BOARDS[core],
         "hydra.run.dir": folder / "run",
     }
@@ -63,13 +64,13 @@ def main():
         print("| model | input | engine, frames | core | network | spectra | flash | arena | state | PESQ C / numpy |")
         print("|---|---|---|---|---|---|---|---|---|---|")
         for number, row in enumerate(ROWS):
-            model, quantization, engine, frames, lookahead, core = row
+            model, quantization, engine, frames, core = row
             found = deployed(folder / f"{number}", *row)
             done = found["emulated"]
             spectra = done["instructions_of_spectra_per_call"]
             network = sum(each["instructions_per_call"] for each in done["operators"])
             kind = "plain" if "accuracy_recovery" in quantization else "cortex-m"
-            shape = f"{engine}, {frames}" + (f" + 2 x {lookahead}" if engine == "patch" else "")
+            shape = f"{engine}, {frames}"
             scores = found["pesq"]
             print(
                 f"| {model} | {kind} | {shape} | {core} | {network / 1e6:.2f} M | {spectra / 1e6:.2f} M | "

@@ -45,12 +45,15 @@ def denoised_in_patches(graph: IntegerGraph, path: Path, wave: np.ndarray, stft:
     return np.concatenate([stream.push(wave), stream.finish()])
 
 
+FRAMES_AT_ONCE = 64
+"""Of a call here: a stream's masks are the same for calls of any length, and long ones take numpy less time."""
+
+
 @dataclass
 class _StreamMasks:
     """Masks of an integer graph, computed call by call when all frames are there."""
 
     graph: IntegerGraph
-    frames: int
     spectra: list[np.ndarray] = field(default_factory=list)
     magnitudes: list[np.ndarray] = field(default_factory=list)
 
@@ -63,9 +66,11 @@ class _StreamMasks:
     def finish(self) -> np.ndarray:
         """Those that have a mask, times it: the network lags behind the last of them."""
         lag = stream_plan(self.graph).lag[self.graph.result.name]
-        calls = stream_masks(self.graph, np.concatenate(self.magnitudes, axis=1), self.frames)
-        masks = np.concatenate(list(calls), axis=1)[:, lag:]
-        return np.concatenate(self.spectra, axis=1)[:, : masks.shape[1]] * masks
+        magnitude, spectrum = (np.concatenate(each, axis=1) for each in (self.magnitudes, self.spectra))
+        count = spectrum.shape[1]
+        whole_calls = np.pad(magnitude, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
+        masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE)), axis=1)[:, lag:count]
+        return spectrum[:, : masks.shape[1]] * masks
 
 
 def denoised_in_stream(
@@ -80,5 +85,5 @@ def denoised_in_stream(
     """
     lag = stream_plan(graph).lag[graph.result.name]
     play = Stream((0, lag), frames, silence_threshold)
-    stream = EngineStream(_StreamMasks(graph, frames), stft, play)
+    stream = EngineStream(_StreamMasks(graph), stft, play)
     return np.concatenate([stream.push(wave), stream.finish()])

@@ -24,8 +24,6 @@ __all__ = ["REPORT", "DeploymentReport", "write_report"]
 
 REPORT = "deployment.json"
 
-_SMALLER = "take deployment.engine: stream, a shorter patch, or a smaller network"
-
 
 @dataclass(frozen=True, eq=False)
 class DeploymentReport:
@@ -76,13 +74,14 @@ class DeploymentReport:
     def told(self) -> Iterator[str]:
         """In words, for the log."""
         agreed, program = self.agreement, self.program
+        latency, call = program.engine.latency(program.stft), program.engine.new * program.stft.hop_length
         yield (
             f"each operator against onnxruntime's: {100 * agreed.share:.2g} % of the integers differ, by "
             f"{agreed.largest} at most; the mask by {agreed.mean_mask_difference:.1e} on average"
         )
         yield (
             f"{program.arena_bytes / 1024:.1f} KiB of working memory, {program.state_bytes / 1024:.1f} KiB of state; "
-            f"{program.engine.latency(program.stft)} samples of latency"
+            f"{latency} samples of latency, {1000 * (latency + call) / self.settings.sample_rate:.0f} ms with a call's"
         )
         if (run := self.emulated) is None:
             return
@@ -102,7 +101,8 @@ class DeploymentReport:
         facts, program = BOARDS[board], self.program
         ram = program.arena_bytes + program.state_bytes
         if ram > facts.ram:
-            yield f"{board} has {facts.ram / 1024:.0f} KiB of RAM, the package needs {ram / 1024:.0f}: {_SMALLER}"
+            needs = f"the package needs {ram / 1024:.0f}: {self._less('fewer')}"
+            yield f"{board} has {facts.ram / 1024:.0f} KiB of RAM, {needs}"
         if (run := self.emulated) is None:
             return
         if run.size.flash > facts.flash:
@@ -112,8 +112,14 @@ class DeploymentReport:
         if instructions > facts.clock_mhz * 1e6 * seconds:
             yield (
                 f"{board} cannot keep up: {instructions / 1e6:.1f} million instructions for {1000 * seconds:.0f} ms of "
-                f"sound, at {facts.clock_mhz:g} MHz: {_SMALLER}"
+                f"sound, at {facts.clock_mhz:g} MHz: {self._less('more')}"
             )
+
+    def _less(self, frames: str) -> str:
+        """What takes less memory or time: fewer or more frames a call of a stream, or a stream instead of patches."""
+        of_stream = f"{frames} frames a call (deployment.frames_per_patch)"
+        instead = of_stream if self.program.engine.is_stream else "deployment.engine: stream"
+        return f"take {instead}, or a smaller network"
 
     def metrics(self) -> dict[str, float]:
         """For the experiment tracking."""
