@@ -9,7 +9,7 @@ import onnx
 import pytest
 import soundfile
 
-from every_key import EVERY_KEY
+from every_key import EVERY_KEY, EVERY_KEY_OF_VERSION_4
 from sezoo.config.command_line import config_file
 from sezoo.config.composition import compose_file
 from sezoo.config.upgrade import upgraded
@@ -35,31 +35,38 @@ def root_folder(tmp_path_factory):
     return folder
 
 
-def run_published(root_folder, tmp_path, general, *overrides):
+FORMS = {
+    "src": (EVERY_KEY, "./experiment_outputs"),
+    "speech_enhancement": (EVERY_KEY_OF_VERSION_4, "./pt/src/experiment_outputs"),
+}
+"""The file with every key of version 3 and of version 4, by the folder that the command is run from."""
+
+
+def run_published(root_folder, tmp_path, general, *overrides, folder="src"):
     """Run the file with every published key by the published command: the run's folder, and what was logged."""
-    text = EVERY_KEY
+    text, outputs = FORMS[folder]
     for published, here in {
         "general:": general,
         "model.onnx": MODEL.as_posix(),
         "/path": root_folder.as_posix(),
         "n_speakers: 56": "n_speakers: 28",
-        "./experiment_outputs": f"{tmp_path.as_posix()}/experiment_outputs",
+        outputs: f"{tmp_path.as_posix()}/experiment_outputs",
     }.items():
         assert published in text
         text = text.replace(published, here)
     (tmp_path / "user_config.yaml").write_text(text, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "stm32ai_main.py", "--config-path", str(tmp_path), "--config-name", "user_config", *overrides],
-        cwd=ROOT / "src", capture_output=True, text=True, encoding="utf-8", check=False,
+        cwd=ROOT / folder, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (run,) = (path for path in (tmp_path / "experiment_outputs").iterdir() if path.name != "mlruns")
     return run, done.stderr
 
 
-@pytest.mark.parametrize("general", ["general:", "general:general:"])
-def test_every_published_key_runs_from_src(general, root_folder, tmp_path):
-    run, told = run_published(root_folder, tmp_path, general)
+@pytest.mark.parametrize(("folder", "general"), [("src", "general:general:"), ("speech_enhancement", "general:")])
+def test_every_published_key_runs(folder, general, root_folder, tmp_path):
+    run, told = run_published(root_folder, tmp_path, general, folder=folder)
     assert ("'general:general'" in told) == (general == "general:general:")
     assert {path.name for path in run.iterdir()} >= {".hydra", "stm32ai_main.log", "saved_models"}
     models = {path.name: onnx.load(path) for path in (run / "saved_models").iterdir()}
