@@ -5,8 +5,9 @@
 
 SPEECH and NOISE are folders of recordings that 100 calibration clips are mixed of, NOISY and CLEAN those of the test
 pairs. Each row is quantized by the command `sezoo` with the model's own `quantization.yaml`, and scored on all test
-pairs, or on every Nth. Prints one line of Markdown a row: PESQ and SI-SNR against the float model, which sees whole
-clips, the closeness that the run itself reports, seconds and peak memory of the quantization.
+pairs, or on one in N of them, drawn at random: the set's SNRs follow each other in the files' order. Prints one line of
+Markdown a row: PESQ and SI-SNR against the float model, which sees whole clips, the closeness that the run itself
+reports, seconds and peak memory of the quantization.
 """
 
 import argparse
@@ -46,7 +47,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["stft_tcnn_medium", "utcn"], choices=sorted(LOOKAHEAD))
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="score every Nth test pair")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="score one in N test pairs, the same ones every time"
+    )
     parser.add_argument("--keep", type=Path, help="folder for the runs; the default is a temporary one")
     options = parser.parse_args()
     pairs = test_pairs(options.every)
@@ -101,9 +104,15 @@ def line_of(name, row, folder, pairs, reference, cost):
 
 
 def test_pairs(every):
-    """Paths of noisy and clean recordings, every so many."""
+    """Paths of noisy and clean recordings, one in so many of them.
+
+    They are drawn, not counted off: where four SNRs follow each other in the files' order, as in Valentini's set, every
+    fourth clip has one and the same.
+    """
     noisy, clean = Path(os.environ["NOISY"]), Path(os.environ["CLEAN"])
-    return [(path, clean / path.name) for path in sorted(noisy.iterdir())][::every]
+    paths = sorted(noisy.iterdir())
+    drawn = np.sort(np.random.default_rng(0).permutation(len(paths))[: -(-len(paths) // every)])
+    return [(paths[index], clean / paths[index].name) for index in drawn]
 
 
 def scores(model, pairs, lookahead):

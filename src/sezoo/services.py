@@ -57,12 +57,15 @@ def _check_quantization(config: Config, model_is_made: bool) -> None:
 
 def _evaluation(run: Run) -> None:
     from sezoo.evaluation.service import evaluate
+    from sezoo.report.robustness_table import print_robustness
     from sezoo.report.score_figure import save_score_figure
     from sezoo.report.score_table import print_scores
 
     results = evaluate(run)
     save_score_figure(run.folder / "evaluation.png", results)
     print_scores(results)
+    if results.robustness is not None:
+        print_robustness(results.robustness)
 
 
 def _check_evaluation(config: Config, model_is_made: bool) -> None:

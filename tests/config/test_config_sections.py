@@ -172,6 +172,7 @@ DEFAULTS = {
         "explain_deployment": False,
         "gen_npy_input": False,
         "gen_npy_output": False,
+        "robustness": False,
         "num_workers": None,
         "remember_noisy_scores": True,
     },

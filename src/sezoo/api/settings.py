@@ -85,6 +85,7 @@ def evaluation_settings(
     play_like: Sequence[str] | None = None,
     num_clips: int | None = None,
     explain_deployment: bool = False,
+    robustness: bool = False,
     workers: int | None = None,
     more: Settings | None = None,
 ) -> Settings:
@@ -103,6 +104,7 @@ def evaluation_settings(
         metrics=name_list(metrics),
         play_like=name_list(play_like),
         explain_deployment=explain_deployment or None,
+        robustness=robustness or None,
         num_workers=workers,
     )
     return finished(settings, spectrum, model, more)

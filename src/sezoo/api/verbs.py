@@ -105,6 +105,7 @@ def evaluate(
     play_like: Sequence[str] | None = None,
     num_clips: int | None = None,
     explain_deployment: bool = False,
+    robustness: bool = False,
     workers: int | None = None,
     folder: PathLike | None = None,
     sample_rate: int = 16000,
@@ -124,6 +125,8 @@ def evaluate(
     play_like : how a model is run: "whole", "patches", "board", "stream" or several of them; None is what suits it.
     num_clips : to draw of the clips; None is all.
     explain_deployment : score without each of the board's settings as well.
+    robustness : score the clips in 16 conditions as well: quiet, loud, reverberant, band-limited, clipped, clean, and
+        at SNRs of 0 to 20 dB; the scores are in `robustness.json` and on the page.
     workers : processes that score clips; None is one a core.
     folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`. With several models each
         has a folder in `folder`.
@@ -148,6 +151,7 @@ def evaluate(
                 play_like=play_like,
                 num_clips=num_clips,
                 explain_deployment=explain_deployment,
+                robustness=robustness,
                 workers=workers,
                 more=settings,
             )

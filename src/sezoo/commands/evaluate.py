@@ -61,6 +61,11 @@ def add_arguments(parser: Parser) -> None:
         help="what each setting of the board costs (takes longer)",
     )  # fmt: skip
     setting(
+        parser, "--robustness", key="evaluation.robustness", action="store_true",
+        help="score the recordings quiet, loud, reverberant, band-limited, clipped, clean and at 0 to 20 dB SNR as "
+        "well (50 of them at most; takes longer)",
+    )  # fmt: skip
+    setting(
         parser, "--workers", key="evaluation.num_workers", type=int, metavar="N",
         help="processes that score (default: one a core)",
     )  # fmt: skip
@@ -90,6 +95,7 @@ def run(options: argparse.Namespace) -> None:
             play_like=options.play_like,
             num_clips=options.clips,
             explain_deployment=options.explain_deployment,
+            robustness=options.robustness,
             workers=options.workers,
             more=settings_of(overrides),
         )

@@ -275,6 +275,11 @@ class Evaluation(Section):
         description="Also write what goes into the model on each clip, as .npy files in the folder of its scores.",
     )
     gen_npy_output: TrueFalse = Field(False, description="The same for the masks that come out of the model.")
+    robustness: TrueFalse = Field(
+        False,
+        description="Score the test pairs in 16 conditions as well (quiet, loud, reverberant, band-limited, clipped, "
+        "clean, 0 to 20 dB SNR), and warn where a model makes them worse; at most 50 pairs, drawn at random.",
+    )
     num_workers: AtLeast1 | None = Field(
         None,
         description="Processes that score clips; empty = one for each processor that the run may use (a container's "

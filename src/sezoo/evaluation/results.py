@@ -12,6 +12,7 @@ from sezoo.evaluation.versions import Version
 from sezoo.files import filled_aside, write_json
 from sezoo.foreign_text import encodable
 from sezoo.model_source import OnnxSource
+from sezoo.robustness_scores import Robustness
 from sezoo.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["EVERYTHING", "Results", "write_results"]
@@ -33,6 +34,7 @@ class Results:
     clips : in the order of the test set.
     means : by version, the noisy one and the explaining ones among them, then by metric.
     left_out : clips that could not be used, and why.
+    robustness : the scores in many conditions, where they were asked for.
     """
 
     versions: Sequence[Version]
@@ -43,6 +45,7 @@ class Results:
     settings: Sequence[SettingCost]
     gates: Sequence[GateLoss]
     left_out: Mapping[str, str]
+    robustness: Robustness | None = None
 
 
 def write_results(results: Results, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from sezoo.dataset import Pair
 from sezoo.denoise import denoise_together, peak_seen, silence_threshold
 from sezoo.denoise.silence_gate import muted_by_gate
 from sezoo.errors import UserError
+from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
 from sezoo.mask_model import MaskFunction
-from sezoo.metrics import score_clip
+from sezoo.metrics import MetricError, score_clip, speech_guard
 from sezoo.model_source import ModelSource, open_model
 from sezoo.pairs import read_pair
 from sezoo.scores import NOISY, ClipScores
@@ -32,6 +34,7 @@ class Scoring:
     ----------
     metrics : names out of `sezoo.metrics.METRICS`.
     noisy_scores : the folder where the scores of noisy clips are remembered; None for none.
+    speech_guard : the figures of `sezoo.metrics.speech_guard` are among the scores.
     """
 
     versions: tuple[Version, ...]
@@ -40,6 +43,7 @@ class Scoring:
     metrics: tuple[str, ...]
     peak_normalize: bool = False
     noisy_scores: Path | None = None
+    speech_guard: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class ClipScorer:
         found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, names)}
         for name, wave in waves.denoised.items():
             found[name] = score_clip(waves.clean, wave, rate, names)
+        if self.scoring.speech_guard:
+            for name, wave in {NOISY: waves.noisy, **waves.denoised}.items():
+                with suppress(MetricError):  # a clip in which no bin is speech alone
+                    found[name][0].update(speech_guard(waves.clean, waves.noisy, wave, rate))
         return ClipScores(
             pair.name,
             len(waves.noisy) / rate,
@@ -100,6 +108,8 @@ class ClipScorer:
     def waves(self, pair: Pair) -> ClipWaves:
         """Read a pair and denoise it; errors as for `score`."""
         noisy, clean = read_pair(pair, self.scoring.sample_rate, self.scoring.stft)
+        if isinstance(pair, ChangedPair):
+            noisy, clean = pair.changed(noisy, clean, self.scoring.sample_rate)
         # The model sees the clip as loud as configured; what is compared with the clean clip has its own level.
         normalize = self.scoring.peak_normalize
         peaks = {name: peak_seen(noisy, play, normalize=normalize) for name, (_, play) in self.players.items()}

@@ -22,6 +22,7 @@ from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
+from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version, explaining_versions, versions_of
 from sezoo.evaluation.workers import score_clips
@@ -30,6 +31,7 @@ from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS,
 from sezoo.model_states import states_of
 from sezoo.onnx_file import load_onnx
 from sezoo.patch_lengths import patch_lengths
+from sezoo.robustness_scores import write_robustness
 from sezoo.run import Run
 from sezoo.run_models import models_of
 from sezoo.scores import NOISY, ClipScores, mean_scores
@@ -48,7 +50,10 @@ def check_evaluation(config: Config) -> None:
     ------
     UserError : test clips, metrics, or lengths of patches that will not do.
     """
-    metrics_to_score(config, test_pairs(config.dataset))
+    pairs = test_pairs(config.dataset)
+    metrics_to_score(config, pairs)
+    if config.evaluation.robustness and pairs[0].clean is None:
+        raise UserError("evaluation.robustness: its conditions are made of clean speech, but the test set has none")
     if _has_states(config):
         patch_lengths(config, None, stateful=True)  # a length of the model's own would come before the settings'
     else:
@@ -120,6 +125,10 @@ def evaluate(run: Run) -> Results:
             left_out=left_out,
         )
         write_results(results, run.folder)
+        if run.config.evaluation.robustness:
+            found = robustness(run, replace(scoring, versions=tuple(versions)), pairs)
+            write_robustness(found, run.folder)
+            results = replace(results, robustness=found)
         compared = ClipScorer(replace(scoring, versions=tuple(versions)))
         by_name = {pair.name: pair for pair in pairs}
         save_listening(run.folder, compared, clips, by_name)
@@ -182,6 +191,8 @@ def _tell(run: Run, results: Results) -> None:
     explained = bool(results.settings)
     for loss in board_losses(results.versions, results.clips, results.means, metric, explained=explained):
         log.warning("%s", loss)
+    for line in results.robustness.warnings() if results.robustness else ():
+        log.warning("%s", line)
     log.info("scores of every clip: %s", shown(run.folder / EVERYTHING))
     run.tracker.metrics(
         {f"{name}_{metric}": mean.value for name, means in results.means.items() for metric, mean in means.items()}

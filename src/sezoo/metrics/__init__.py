@@ -13,9 +13,11 @@ from sezoo.metrics.facts import HIGHER_IS_BETTER, METRIC_FACTS, NO_REFERENCE_MET
 from sezoo.metrics.intelligibility import estoi, stoi
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.scoring import METRICS, score_clip
+from sezoo.metrics.speech_guard import GUARD_BANDS, speech_guard
 from sezoo.metrics.waveform import mse, si_snr, snr
 
 __all__ = [
+    "GUARD_BANDS",
     "HIGHER_IS_BETTER",
     "METRICS",
     "METRIC_FACTS",
@@ -38,5 +40,6 @@ __all__ = [
     "score_clip",
     "si_snr",
     "snr",
+    "speech_guard",
     "stoi",
 ]

@@ -26,6 +26,7 @@ from sezoo.report.target_facts import (
     read_deployment,
 )
 from sezoo.report.training_facts import TrainingFacts, read_training
+from sezoo.robustness_scores import Robustness, read_robustness
 from sezoo.run_folder import LOG_NAME, RESOLVED_NAME
 from sezoo.yaml_text import load_yaml
 
@@ -81,6 +82,7 @@ class RunFacts:
     benchmark: BenchmarkFacts | None
     deployment: DeploymentFacts | None
     listened: Sequence[ListenedClip]
+    robustness: Robustness | None = None
 
     @property
     def name(self) -> str:
@@ -172,6 +174,7 @@ def _facts(folder: Path, config: Mapping[str, Any], text: str) -> RunFacts:
         benchmark=read_benchmark(folder),
         deployment=read_deployment(folder),
         listened=read_index(folder / FOLDER),
+        robustness=read_robustness(folder),
     )
 
 

@@ -16,6 +16,7 @@ from sezoo.report.names import REPORT
 from sezoo.report.players import HOW_TO_LISTEN, listened_players
 from sezoo.report.reading import refused_results
 from sezoo.report.rendering import rendered
+from sezoo.report.robustness_section import robustness_section
 from sezoo.report.sound import MOST_BYTES
 from sezoo.report.training_section import training_section
 from sezoo.report.verdict import key_numbers, verdict
@@ -78,6 +79,7 @@ def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
         training_section(facts, of_training or room),
         error_section(facts),
         metrics_section(facts),
+        robustness_section(facts),
         chip_section(facts),
         making_section(facts),
     ]

@@ -1,0 +1,161 @@
+"""Conditions that a test clip can be played in: levels, rooms, bands, clipping, no noise, other SNRs.
+
+Each is a plain function (noisy, clean) -> (noisy, clean) on waves (samples,) float32 with full scale at 1.0, where
+clean is what a perfect denoiser would give. What is random is drawn from a generator whose seed depends on the clip's
+name alone, so that a clip is always the same.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from sezoo.audio import BadClipError
+from sezoo.dataset import Pair
+from sezoo.mixing.band_limit import band_limited
+from sezoo.mixing.devices import clipped
+from sezoo.mixing.mixture import active_power, mixed
+from sezoo.mixing.rooms import exponential_response, in_room
+
+__all__ = ["AS_RECORDED", "CLEAN", "CONDITIONS", "ChangedPair", "Condition", "conditions_for"]
+
+Waves = tuple[np.ndarray, np.ndarray]
+Change = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], Waves]
+
+AS_RECORDED, CLEAN = "as_recorded", "clean"
+
+REVERBERATION_SECONDS = (0.3, 0.7)
+CLIPPED_DB = 6.0
+"""Below the clip's peak."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition.
+
+    Attributes
+    ----------
+    name : in files.
+    label : for people.
+    change : (noisy, clean, sample_rate, random) to (noisy, clean).
+    highest : Hz that the recordings must have for it to change anything.
+    """
+
+    name: str
+    label: str
+    change: Change
+    highest: float = 0.0
+
+
+def as_recorded(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+    """The pair as it is."""
+    return noisy, clean
+
+
+def at_level(
+    noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, dbfs: float
+) -> Waves:
+    """The pair with its speech, pauses left out, at an RMS of so many dBFS."""
+    return _scaled(noisy, clean, 10 ** (dbfs / 20) / np.sqrt(active_power(clean, sample_rate)))
+
+
+def at_peak(
+    noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, dbfs: float
+) -> Waves:
+    """The pair with the noisy clip's peak at so many dBFS."""
+    return _scaled(noisy, clean, 10 ** (dbfs / 20) / np.abs(noisy).max())
+
+
+def reverberant(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+    """The speech in a room with the noise as it is; the direct sound is the reference."""
+    response = exponential_response(sample_rate, random.uniform(*REVERBERATION_SECONDS), random)
+    spoken, direct = in_room(clean, response, 0)
+    return _fitting(spoken + (noisy - clean), direct)
+
+
+def within_band(
+    noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, highest: float
+) -> Waves:
+    """Both without what is above a frequency in Hz."""
+    noisy, clean = band_limited((noisy, clean), sample_rate, highest, random)
+    return _fitting(noisy.astype(np.float32), clean.astype(np.float32))
+
+
+def overdriven(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+    """The noisy clip clipped 6 dB below its peak; the speech as it was is the reference."""
+    return clipped(noisy, CLIPPED_DB), clean
+
+
+def without_noise(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+    """The clean clip itself."""
+    return clean, clean
+
+
+def at_snr(
+    noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
+) -> Waves:
+    """The same noise at so many dB below the speech, its pauses left out."""
+    noise = noisy - clean
+    if not noise.any():
+        raise ValueError("it has no noise that could be louder or quieter")
+    level = 10 * np.log10(active_power(clean, sample_rate))
+    return mixed(clean, noise, sample_rate, snr=decibels, level=level)
+
+
+def _scaled(noisy: np.ndarray, clean: np.ndarray, gain: float) -> Waves:
+    return _fitting(noisy * np.float32(gain), clean * np.float32(gain))
+
+
+def _fitting(noisy: np.ndarray, clean: np.ndarray) -> Waves:
+    """Both quieter where the noisy clip would go beyond full scale."""
+    peak = np.float32(max(1.0, np.abs(noisy).max()))
+    return noisy / peak, clean / peak
+
+
+CONDITIONS: dict[str, Condition] = {
+    condition.name: condition
+    for condition in (
+        Condition(AS_RECORDED, "as recorded", as_recorded),
+        *(Condition(f"level_{-db}", f"{db} dBFS", partial(at_level, dbfs=db)) for db in (-65, -45, -25)),
+        Condition("peak_6", "-6 dBFS (peak)", partial(at_peak, dbfs=-6)),
+        Condition("reverberant", "reverberant", reverberant),
+        *(
+            Condition(f"band_{hertz}", f"up to {hertz / 1000:g} kHz", partial(within_band, highest=hertz), hertz)
+            for hertz in (3400, 5500, 7000)
+        ),
+        Condition("clipped", "clipped", overdriven),
+        Condition(CLEAN, "clean speech", without_noise),
+        *(Condition(f"snr_{db}", f"SNR {db} dB", partial(at_snr, decibels=db)) for db in (0, 5, 10, 15, 20)),
+    )
+}
+"""All of them by name, in the order in which they are shown."""
+
+
+def conditions_for(sample_rate: int) -> list[Condition]:
+    """Those that change something in recordings of a sample rate, the pair as it is among them."""
+    return [condition for condition in CONDITIONS.values() if condition.highest < sample_rate / 2]
+
+
+@dataclass(frozen=True)
+class ChangedPair(Pair):
+    """A pair in a condition, by its name: what is sent to worker processes is small."""
+
+    condition: str = AS_RECORDED
+
+    def changed(self, noisy: np.ndarray, clean: np.ndarray, sample_rate: int) -> Waves:
+        """The waves of the pair, (samples,) float32 each, in its condition.
+
+        Raises
+        ------
+        BadClipError : they cannot be had in it.
+        """
+        random = np.random.default_rng(zlib.crc32(f"{self.condition}/{self.name}".encode("utf-8", "replace")))
+        try:
+            noisy, clean = CONDITIONS[self.condition].change(noisy, clean, sample_rate, random)
+        except ValueError as error:
+            raise BadClipError(self.noisy, str(error)) from error
+        return noisy.astype(np.float32), clean.astype(np.float32)
