@@ -88,10 +88,16 @@ def test_integers_that_a_target_does_not_have(target, settings, message):
     assert message in str(raised.value)
 
 
-def test_the_npu_takes_weights_of_4_bits():
-    settings = {"weight_overrides": [["b0.in.weight", {"quant_type": "Int4", "axis": 0}]]}
+@pytest.mark.parametrize(("zero_point", "fits"), [(None, True), (0, True), (3, False)])
+def test_the_npu_takes_symmetric_weights_of_4_bits(zero_point, fits):
+    override = {"quant_type": "Int4"} | ({} if zero_point is None else {"scale": 0.1, "zero_point": zero_point})
+    settings = {"weight_overrides": [["b0.in.weight", override]]}
     check_settings(quantization(**settings), TARGETS["stm32n6"])
-    check_target(int8_model(lambda: graphs.tcnn(opset=21), **settings), TARGETS["stm32n6"], "int8.onnx")
+    model = int8_model(lambda: graphs.tcnn(opset=21), **settings)
+    if fits:
+        check_target(model, TARGETS["stm32n6"], "int8.onnx")
+    else:
+        assert "weights 'b0.in.weight_quantized' have a zero point" in broken(model, "stm32n6")
 
 
 def config_of(**sections):

@@ -181,7 +181,7 @@ def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
             if len(node.input) < 3:
                 continue
             values, zero = constants[node.input[0]], constants.get(node.input[2])
-            if values.dtype == np.int8 and zero is not None and zero.any():
+            if values.dtype.name in ("int8", "int4") and zero is not None and zero.astype(np.int32).any():
                 yield f"weights '{node.input[0]}' have a zero point; they have to be symmetric"
 
 

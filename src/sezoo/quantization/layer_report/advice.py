@@ -66,7 +66,7 @@ def _advice(tensor: Tensor, plan: Plan, bench: Bench) -> str:
         )
     if bits(tensor.dtype) > 8:
         return f"it has {bits(tensor.dtype)} bits already: nothing is to be done"
-    more_bits = f"16 bits ({KEY}.TensorQuantOverrides) where the target has them"
+    more_bits = "16 bits (quantization.activation_overrides) where the target has them"
     if tensor.rms_steps < FEW_STEPS:
         return (
             f"its RMS is {tensor.rms_steps:.2g} steps, as peaks take most of the range: "
