@@ -85,10 +85,11 @@ def test_it_is_off_unless_it_is_asked_for(run, tmp_path):
     assert not (tmp_path / "out" / "robustness.json").exists()
 
 
-def test_clean_speech_is_needed(run):
-    dataset = {"clean_test_files_path": None}
-    with pytest.raises(UserError, match=r"evaluation\.(robustness|metrics): "):
-        check_evaluation(run(dataset=dataset, evaluation={"metrics": None}).config)
+@pytest.mark.parametrize("start", [evaluate, lambda run: check_evaluation(run.config)], ids=["first", "in a chain"])
+def test_clean_speech_is_needed(run, tmp_path, start):
+    with pytest.raises(UserError, match=r"evaluation\.robustness: its conditions are made of clean speech"):
+        start(run(dataset={"clean_test_files_path": None}, evaluation={"metrics": None}))
+    assert not (tmp_path / "out").exists()
 
 
 # -- what is worse ---------------------------------------------------------------------------------------------------

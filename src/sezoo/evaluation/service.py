@@ -50,10 +50,7 @@ def check_evaluation(config: Config) -> None:
     ------
     UserError : test clips, metrics, or lengths of patches that will not do.
     """
-    pairs = test_pairs(config.dataset)
-    metrics_to_score(config, pairs)
-    if config.evaluation.robustness and pairs[0].clean is None:
-        raise UserError("evaluation.robustness: its conditions are made of clean speech, but the test set has none")
+    metrics_to_score(config, test_pairs(config.dataset))
     if _has_states(config):
         patch_lengths(config, None, stateful=True)  # a length of the model's own would come before the settings'
     else:
@@ -73,9 +70,11 @@ def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
 
     Raises
     ------
-    UserError : metrics that need clean speech where there is none; DNSMOS without its package.
+    UserError : metrics or a robustness bench that need clean speech where there is none; DNSMOS without its package.
     """
     asked, has_clean = config.evaluation.metrics, pairs[0].clean is not None
+    if config.evaluation.robustness and not has_clean:
+        raise UserError("evaluation.robustness: its conditions are made of clean speech, but the test set has none")
     if asked is None:
         asked = REFERENCE_METRICS if has_clean else NO_REFERENCE_METRICS
     if not has_clean and (needing := [metric for metric in asked if metric in REFERENCE_METRICS]):
