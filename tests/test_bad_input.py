@@ -242,7 +242,10 @@ def test_more_clips_than_there_are(project, run):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("quantization.static_axis_name=frames", "quantization.static_axis_name: found 'frames', but the frames axis"),
+        (
+            "quantization.static_axis_name=batch",
+            "static_axis_name: found 'batch', which is the batch axis",
+        ),
         ("quantization.static_sequence_length=0", "quantization.static_sequence_length: found 0; allowed: a whole"),
         ("quantization.op_types_to_quantize=[Konv]", "op_types_to_quantize: 'Konv' cannot be quantized; did you mean"),
         ("quantization.op_types_to_quantize=[MatMul]", "op_types_to_quantize: none of MatMul is in model.onnx"),
@@ -264,7 +267,6 @@ def test_an_impossible_setting(fails, override, words):
     [
         ({"bins": 129}, "is 129, but preprocessing.n_fft: 512 makes 257 bins; set preprocessing.n_fft: 256"),
         ({"inputs": 2}, "has 2 inputs (x, x2)"),
-        ({"frames": 8}, "the frames axis of input 'x' is fixed to 8; a dynamic one is needed"),
     ],
 )
 def test_a_model_that_does_not_fit(project, fails, options, words):

@@ -48,6 +48,7 @@ def two_inputs():
 
 def two_outputs():
     model = graphs.tcnn()
+    model.graph.output[0].name = model.graph.node[-1].output[0] = "y"  # either could be the mask
     model.graph.output.append(onnx.helper.make_tensor_value_info("b0.sum", 1, ("batch", BINS, "seq_len")))
     return model
 
@@ -84,10 +85,9 @@ def of_unknown_operator():
     [
         (quantized_already(), "is quantized already", "give the float model"),
         (two_inputs(), r"has 2 inputs \(input, other\)", "the contract is one"),
-        (two_outputs(), r"has 2 outputs \(mask, b0.sum\)", "the contract is one"),
+        (two_outputs(), r"has 2 outputs \(y, b0.sum\)", "the contract is one"),
         (graphs.tcnn(dtype=np.float16, elem_type=HALF), "input 'input' is float16", "float32 is needed; re-export"),
         (graphs.viewed(axes=("batch", 1, BINS, "t")), r"has 4 axes \(batch, 1, 33, t\)", r"\(batch, bins, frames\)"),
-        (graphs.tcnn(axes=("batch", BINS, 40)), "frames axis of input 'input' is fixed to 40", "--fix-axes"),
         (graphs.tcnn(axes=(4, BINS, "seq_len")), "batch axis of input 'input' is fixed to 4", "--fix-axes"),
         (graphs.tcnn(axes=("batch", "f", "t")), "is f, but preprocessing.n_fft: 64 makes 33", "re-export it with that"),
         (
@@ -182,4 +182,80 @@ def test_a_mask_model_from_a_file_knows_its_length(path):
     assert (model.input, model.frames) == ("input", 40)
     assert MaskModel(graphs.tcnn(), path).frames is None
     with pytest.raises(UserError, match=r"cannot be run on shape \(1, 33, 41\)"):
-        model(np.ones((1, BINS, 41), np.float32))
+        model.fresh()(np.ones((1, BINS, 41), np.float32))
+
+
+def test_a_model_of_fixed_length_takes_clips_piece_by_piece(path):
+    model = MaskModel(graphs.tcnn(axes=(1, BINS, 40)), path)
+    clip = graphs.magnitudes(90)[0]
+    pieces = [clip[:, :, :40], clip[:, :, 40:80], np.pad(clip[:, :, 80:], [(0, 0), (0, 0), (0, 30)])]
+    expected = np.concatenate([model(piece) for piece in pieces], axis=2)[:, :, :90]
+    assert np.array_equal(model.whole(clip), expected)
+
+
+def halving(times):
+    """A network that halves the frames again and again, and doubles them as often."""
+    graph = graphs.Graph()
+    source = "input"
+    for kind, channels in (("Conv", (graphs.LATENT, BINS)), ("ConvTranspose", (graphs.LATENT, BINS))):
+        weight = graph.random(f"{kind}.weight", *channels, 2**times, fan_in=BINS)
+        source = graph.node(kind, [source, weight], kind, kernel_shape=[2**times], strides=[2**times])
+    graph.node("Sigmoid", [source], "mask")
+    return graph.model()
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_networks_for_multiples_of_a_number_of_frames(times, path):
+    model = halving(times)
+    assert check_contract(model, path).multiple == 2**times
+    mask_model, clip = MaskModel(model, path), graphs.magnitudes(37)[0]
+    filled_up = np.pad(clip, [(0, 0), (0, 0), (0, 3)])
+    assert np.array_equal(mask_model(clip), mask_model(filled_up)[:, :, :37])
+
+
+def with_activity(name="activity"):
+    """A mask, and whether there is speech in a frame."""
+    model = graphs.tcnn()
+    model.graph.node.append(onnx.helper.make_node("ReduceMean", ["mask"], [name], axes=[1], keepdims=1))
+    model.graph.output.insert(0, onnx.helper.make_tensor_value_info(name, 1, ("batch", 1, "seq_len")))
+    return model
+
+
+def test_of_two_outputs_the_mask_is_taken(path, caplog):
+    caplog.set_level("INFO")
+    model, clip = with_activity(), graphs.magnitudes(30)[0]
+    assert check_contract(model, path).output == "mask"
+    assert "output 'mask' is the mask; left aside: activity" in caplog.text
+    assert np.array_equal(MaskModel(model, path)(clip), MaskModel(graphs.tcnn(), path)(clip))
+
+
+def test_magnitudes_instead_of_a_mask_are_told(path, caplog):
+    graph = graphs.Graph()
+    graph.node("Relu", [graph.conv("input", "c", BINS, graphs.LATENT, bias=False)], "r")
+    graph.node("Relu", [graph.conv("r", "y", graphs.LATENT, BINS, bias=False)], "mask")
+    check_contract(graph.model(), path)
+    assert "does it make magnitudes instead of a mask?" in caplog.text
+    caplog.clear()
+    check_contract(graphs.tcnn(), path)
+    assert not caplog.text
+
+
+def in_training(op_type):
+    graph = graphs.Graph()
+    graph.conv("input", "c", BINS, BINS)
+    if op_type == "Dropout":
+        graph.weight("ratio", np.float32(0.5))
+        graph.weight("trains", np.array(True))
+        graph.node("Dropout", ["c", "ratio", "trains"], "n")
+    else:
+        graph.batch_norm("c", "n", BINS)
+        graph.nodes[-1].attribute.append(onnx.helper.make_attribute("training_mode", 1))
+        graph.nodes[-1].output.extend(["mean", "var"])
+    graph.node("Sigmoid", ["n"], "mask")
+    return graph.model()
+
+
+@pytest.mark.parametrize("op_type", ["BatchNormalization", "Dropout"])
+def test_exports_in_training_mode_are_refused(op_type, path):
+    with pytest.raises(UserError, match=rf"exported in training mode \(the node {op_type} .*network\.eval\(\)"):
+        check_contract(in_training(op_type), path)

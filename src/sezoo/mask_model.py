@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 from sezoo.errors import UserError
+from sezoo.foreign_text import short_list
 from sezoo.input_quantizer import InputQuantizer, input_quantizer_of
 from sezoo.model_states import (
     StateLoop,
@@ -29,6 +30,7 @@ from sezoo.model_states import (
     with_states,
 )
 from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.onnx_graph import described
 from sezoo.onnx_session import open_session
 from sezoo.wording import counted
 
@@ -39,9 +41,13 @@ __all__ = [
     "check_contract",
     "checked_mask",
     "declared_contract",
+    "mask_among",
 ]
 
 log = logging.getLogger(__name__)
+
+MULTIPLES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64)
+"""Of frames, that networks which halve them again and again ask for; tried where a number of frames is refused."""
 
 FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axes`"
 
@@ -52,6 +58,7 @@ class Contract:
 
     `batch` and `frames` are the names of the dynamic axes ("" where they have none), or the fixed length.
     `states` are the names of state outputs by those of the state inputs; most models have none.
+    `multiple` is what the number of frames has to be a multiple of, as networks that halve them have it.
     """
 
     input: str
@@ -60,13 +67,14 @@ class Contract:
     batch: str | int
     frames: str | int
     states: Mapping[str, str] = field(default_factory=dict)
+    multiple: int = 1
 
 
 def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
     """Check that a float model maps magnitudes (batch, bins, frames) to a mask of the same shape.
 
-    The graph's declarations are checked, then the model is run on two small shapes. Of a model with states
-    the frames axis may be fixed: it is run call by call.
+    The graph's declarations are checked, then the model is run on two small shapes. Where the frames axis is fixed it
+    is run call by call.
 
     Parameters
     ----------
@@ -80,11 +88,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     if quantized_nodes(model):
         raise UserError(f"{path} is quantized already; give the float model that it was made from")
     contract = declared_contract(model, path, n_fft=n_fft)
-    if isinstance(contract.frames, int) and not contract.states:
-        raise UserError(
-            f"{path}: the frames axis of input '{contract.input}' is fixed to {contract.frames}; a dynamic one is "
-            f"needed, the static model is made from it: {FIX_AXES.format(path=path)}"
-        )
+    _check_inference_mode(model, path)
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(
             f"{path}: the batch axis of input '{contract.input}' is fixed to {contract.batch}; a dynamic one (or 1) "
@@ -92,8 +96,25 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
         )
     if contract.batch == 1 and not contract.states:
         log.warning("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
-    _try_out(model, path, contract)
-    return contract
+    if isinstance(contract.frames, int) and not contract.states:
+        log.warning(
+            "%s: the graph works for %d frames only: so do the int8 models, and clips are cut into pieces of as many",
+            path, contract.frames,
+        )  # fmt: skip
+    mask_model = MaskModel(model, path)
+    _try_out(mask_model, contract)
+    if mask_model.multiple > 1:
+        log.info(
+            "%s: the number of frames has to be a multiple of %d; clips are filled up with zeros",
+            path, mask_model.multiple,
+        )  # fmt: skip
+    if _scales_with_input(mask_model, contract):
+        log.warning(
+            "%s: twice the magnitudes give twice the output: does it make magnitudes instead of a mask? The output is "
+            "multiplied with the noisy spectrum here",
+            path,
+        )
+    return replace(contract, multiple=mask_model.multiple)
 
 
 def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
@@ -105,6 +126,13 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     states = states_of(model)
     inputs = [value for value in graph_inputs(model) if value.name not in states]
     outputs = [value for value in model.graph.output if value.name not in states.values()]
+    others = []
+    if len(outputs) > 1 and len(inputs) == 1 and not states:
+        of_input = axes_of(inputs[0]) or []
+        bins = of_input[1] if len(of_input) == 3 else None
+        mask = mask_among({value.name: axes_of(value) for value in outputs}, bins)
+        others = [value for value in outputs if mask is not None and value.name != mask]
+        outputs = [value for value in outputs if value not in others]
     for kind, values in (("input", inputs), ("output", outputs)):
         if len(values) != 1:
             names = ", ".join(value.name for value in values) or "none"
@@ -140,7 +168,26 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
         raise UserError(
             f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
         )
+    if others:
+        names = short_list(value.name for value in others)
+        log.info("%s: output '%s' is the mask; left aside: %s", path, target.name, names)
     return Contract(source.name, target.name, model_bins, batch, frames, states)
+
+
+def mask_among(outputs: Mapping[str, Sequence[str | int | None] | None], bins: int | str | None) -> str | None:
+    """Which of several outputs is the mask: the only one, else the only one of the input's shape, or so by name.
+
+    Parameters
+    ----------
+    outputs : axes by name; None where they are not declared.
+    bins : of the input.
+    """
+    if len(outputs) == 1:
+        return next(iter(outputs))
+    fitting = [name for name, axes in outputs.items() if axes is not None and len(axes) == 3 and axes[1] == bins]
+    named = [name for name in fitting or outputs if "mask" in name.lower()]
+    found = fitting if len(fitting) == 1 else named
+    return found[0] if len(found) == 1 else None
 
 
 def _states_hint(model: onnx.ModelProto) -> str:
@@ -163,9 +210,8 @@ def _axes_text(axes: list[str | int]) -> str:
     return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
 
 
-def _try_out(model: onnx.ModelProto, path: Path, contract: Contract) -> None:
+def _try_out(mask_model: MaskModel, contract: Contract) -> None:
     """Run the model on two shapes, with states two calls each: what a graph declares is not always what it does."""
-    mask_model = MaskModel(model, path)
     lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
     # Clips of models with states are run one by one: that one batches is of no importance.
     for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
@@ -178,6 +224,33 @@ def _try_out(model: onnx.ModelProto, path: Path, contract: Contract) -> None:
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
             ) from error
+    while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
+        mask_model(np.ones((1, contract.bins, 9 * seen), np.float32))
+        if mask_model.multiple == seen:
+            break
+
+
+def _scales_with_input(mask_model: MaskModel, contract: Contract) -> bool:
+    """Whether f(2x) = 2 f(x), which is so of magnitudes, and of no mask that follows the signal."""
+    frames = contract.frames if isinstance(contract.frames, int) else 24
+    magnitude = np.random.default_rng(2).random((1, contract.bins, frames), np.float32)
+    once, twice = mask_model.fresh()(magnitude), mask_model.fresh()(2 * magnitude)
+    largest = np.abs(once).max()
+    return bool(largest > 0 and np.abs(twice - 2 * once).max() < 1e-3 * largest)
+
+
+def _check_inference_mode(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a network that was exported while it was training: its masks depend on what else is in the batch."""
+    constants = {weight.name: weight for weight in model.graph.initializer}
+    for node in model.graph.node:
+        trains = any(entry.name == "training_mode" and entry.i for entry in node.attribute)
+        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] in constants:
+            trains = bool(onnx.numpy_helper.to_array(constants[node.input[2]]).any())
+        if trains:
+            raise UserError(
+                f"{path}: it was exported in training mode ({described(node)} normalizes or drops by chance): call "
+                "network.eval() before torch.onnx.export"
+            )
 
 
 class _ShapeError(UserError):
@@ -225,6 +298,11 @@ class MaskModel:
     path : for messages, where `model` is no path.
     states : state outputs by state inputs; those that the model carries where it is None or empty.
 
+    Attributes
+    ----------
+    multiple : what the number of frames has to be a multiple of, as far as that has been seen; what lacks is filled up
+        with zeros.
+
     Raises
     ------
     UserError : onnxruntime cannot load or run it, or what comes out is no mask.
@@ -240,14 +318,19 @@ class MaskModel:
             raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
         self.states = dict(states or parsed_states(self.session.get_modelmeta().custom_metadata_map))
         sources = [value for value in self.session.get_inputs() if value.name not in self.states]
-        masks = [value.name for value in self.session.get_outputs() if value.name not in self.states.values()]
-        if len(sources) != 1 or len(masks) != 1:
+        outputs = {
+            value.name: list(value.shape) for value in self.session.get_outputs()
+            if value.name not in self.states.values()
+        }  # fmt: skip
+        mask = mask_among(outputs, sources[0].shape[1] if sources and len(sources[0].shape) == 3 else None)
+        if len(sources) != 1 or mask is None:
             raise UserError(f"{self.path}: one input and one output besides states are needed; see `sezoo model`")
-        (source,), (self.mask,) = sources, masks
+        (source,), self.mask = sources, mask
         self.input = source.name
         batch, _, frames = source.shape if len(source.shape) == 3 else (None, None, None)
         self.batch: int | None = batch if isinstance(batch, int) else None
         self.frames: int | None = frames if isinstance(frames, int) else None
+        self.multiple = 1
         self._model = model
 
     @property
@@ -260,8 +343,12 @@ class MaskModel:
 
         With states they are a clip from its beginning; a length of the model's own is kept to, call by call.
         """
+        return self.whole(magnitude) if self.stateful else self.fresh()(magnitude)
+
+    def whole(self, magnitude: np.ndarray) -> np.ndarray:
+        """The same for a clip of any length, which is cut into calls where the model has a length of its own."""
         run = self.fresh()
-        if not self.stateful:
+        if self.frames is None and not self.stateful:
             return run(magnitude)
         masks = [run(call) for call in in_calls([magnitude], self.frames)]
         return np.concatenate(masks, axis=2)[:, :, : magnitude.shape[2]]
@@ -277,7 +364,26 @@ class MaskModel:
                 raise _ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
             return checked_mask(mask, magnitude, self.path)
 
-        return run
+        def filled_up(magnitude: np.ndarray, multiple: int) -> np.ndarray:
+            frames = magnitude.shape[2]
+            rest = -frames % multiple
+            return run(np.pad(magnitude, [(0, 0), (0, 0), (0, rest)]))[:, :, :frames] if rest else run(magnitude)
+
+        def run_any(magnitude: np.ndarray) -> np.ndarray:
+            try:
+                return filled_up(magnitude, self.multiple)
+            except _ShapeError:
+                for multiple in MULTIPLES:
+                    if multiple > self.multiple and magnitude.shape[2] % multiple:
+                        try:
+                            mask = filled_up(magnitude, multiple)
+                        except _ShapeError:
+                            continue
+                        self.multiple = multiple
+                        return mask
+                raise
+
+        return run if self.stateful or self.frames is not None else run_any
 
     @cached_property
     def input_quantizer(self) -> InputQuantizer | None:

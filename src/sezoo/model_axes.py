@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from sezoo.files import written_aside
 from sezoo.mask_model import MaskModel
 from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 
-__all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes"]
+__all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes", "with_dynamic_frames"]
+
+log = logging.getLogger(__name__)
 
 AXIS_NAMES = {"batch": "batch", "frames": "seq_len"}
 """The names that dynamic axes get: those of the reference's exporter and of `quantization.static_axis_name`."""
@@ -58,6 +61,26 @@ def fix_axes(path: Path, target: Path) -> str:
     if [batch, frames] == list(AXIS_NAMES.values()):
         return f"{target}: a copy; the axes ({before}) were dynamic already"
     return f"{target}: ({before}) is now ({AXIS_NAMES['batch']}, {bins}, {AXIS_NAMES['frames']})"
+
+
+def with_dynamic_frames(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """A float model whose fixed frames axis is dynamic, if its graph allows that; else, and otherwise, as it is.
+
+    Parameters
+    ----------
+    path : for messages.
+    """
+    inputs = graph_inputs(model)
+    axes = axes_of(inputs[0]) if len(inputs) == len(model.graph.output) == 1 else None
+    if axes is None or len(axes) != 3 or not isinstance(axes[1], int) or not isinstance(axes[2], int):
+        return model
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or quantized_nodes(model):
+        return model
+    dynamic = with_dynamic_axes(model, axes=("frames",))
+    if dynamic is None:
+        return model
+    log.info("%s: its frames axis, fixed to %d, is made dynamic", path, axes[2])
+    return dynamic
 
 
 def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.ModelProto | None:

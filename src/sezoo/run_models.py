@@ -129,8 +129,8 @@ def models_of(run: Run, scratch: Path) -> list[RunModel]:
         return [first]
     static = load_onnx(made.int8_static)
     states, frames = states_of(static), axes_of(magnitude_input(static))[2]
-    sources = (OnnxSource(path, states=states) for path in (made.int8, made.int8_static))
-    return [first, RunModel("int8", *sources, frames)]
+    dynamic, static = (OnnxSource(path, states=states) for path in (made.int8, made.int8_static))
+    return [first, RunModel("int8", dynamic, static, frames)]
 
 
 def static_frames_of(model: onnx.ModelProto) -> int | None:

@@ -80,7 +80,7 @@ def test_every_kind_of_model_goes_all_the_way(int8, tmp_path):
     assert not {"Shape", "Gather"} & {node.op_type for node in static.graph.node}
 
     with pytest.raises(UserError):
-        MaskModel(static)(graphs.magnitudes(FRAMES + 1)[0])
+        MaskModel(static).fresh()(graphs.magnitudes(FRAMES + 1)[0])
 
 
 def test_the_argument_stays_dynamic():
@@ -154,10 +154,10 @@ def test_the_axis_name():
     path = "m.onnx"
     check_axis_name("seq_len", Contract("input", "mask", BINS, "batch", "seq_len"), path)
     check_axis_name("anything", Contract("input", "mask", BINS, "", ""), path)
-    with pytest.raises(
-        UserError, match=r"found 'seq_len', .*'input' of m.onnx is named 'time' \(its axes: N, 33, time"
-    ):
-        check_axis_name("seq_len", Contract("input", "mask", BINS, "N", "time"), path)
+    for name in ("time", "T", "unk__9"):  # the last axis is that of the frames, whatever it is called
+        check_axis_name("seq_len", Contract("input", "mask", BINS, "N", name), path)
+    with pytest.raises(UserError, match=r"found 'N', which is the batch axis of .*; its frames axis is named 'time'"):
+        check_axis_name("N", Contract("input", "mask", BINS, "N", "time"), path)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ class CalibrationMagnitudes:
     Parameters
     ----------
     board : multiply each frame's magnitudes by the input gain that this board would give it; None leaves them.
+    multiple : of which the number of frames has to be one; pieces are filled up with zeros.
 
     Attributes
     ----------
@@ -42,9 +43,9 @@ class CalibrationMagnitudes:
     current : the name of the clip that is being read.
     """
 
-    def __init__(self, run: Run, clips: CalibrationClips, stft: Stft, board: Board | None = None):
+    def __init__(self, run: Run, clips: CalibrationClips, stft: Stft, board: Board | None = None, multiple: int = 1):
         self.run, self.clips, self.stft, self.board = run, clips, stft, board
-        self.excerpts = Excerpts()
+        self.multiple, self.excerpts = multiple, Excerpts(multiple=multiple)
         self.clips_read = self.clips_clipped = 0
         self.seconds_read = 0.0
         self.current = ""
@@ -67,6 +68,9 @@ class CalibrationMagnitudes:
             if gains is not None:
                 magnitude *= gains[first : first + magnitude.shape[2]]
             first += magnitude.shape[2]
+            if rest := -magnitude.shape[2] % self.multiple:
+                magnitude = np.pad(magnitude, [(0, 0), (0, 0), (0, rest)])
+                spectrum = np.pad(spectrum, [(0, 0), (0, rest)])
             if magnitude.shape[2] > self._longest.shape[2]:
                 self._longest = magnitude
             self.excerpts.add(spectrum, magnitude)

@@ -16,8 +16,9 @@ from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract
+from sezoo.model_axes import with_dynamic_frames
 from sezoo.model_states import magnitude_input, states_of, with_states
-from sezoo.onnx_file import load_configured, quantized_nodes
+from sezoo.onnx_file import axes_of, load_configured, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
 from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.clips import calibration_clips, check_calibration_clips
@@ -77,10 +78,10 @@ def quantize(run: Run) -> QuantizedModels:
     """
     config, settings = run.config, run.config.quantization
     path = run.artefacts.float_model or config.model.onnx_path
-    prepared, op_types, target = _prepared(path, config)
-    frames = choose_static_length(prepared, path, config)
+    prepared, op_types, target, multiple = _prepared(path, config)
+    frames = choose_static_length(prepared, path, config, multiple)
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
-    magnitudes = _magnitudes(run, target, patches)
+    magnitudes = _magnitudes(run, target, patches, multiple)
     plan, bench = _calibrated(path, prepared, op_types, frames, magnitudes, config)
     bench = replace(bench, fits_target=target.is_kept_by)
     if target.int8_input:
@@ -88,6 +89,12 @@ def quantize(run: Run) -> QuantizedModels:
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
     result = recovered(plan, bench, target)
     check_target(result.model, target, path)
+    if result.closeness == -np.inf:
+        raise UserError(
+            f"{path}: the int8 model's masks are NaN or infinite on the calibration clips; where the network divides, "
+            "its denominator is rounded to 0: add a small number to it, or leave Div out of "
+            "quantization.op_types_to_quantize"
+        )
     if target.board_gain:
         with_input_gain(result.model)
 
@@ -96,11 +103,12 @@ def quantize(run: Run) -> QuantizedModels:
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
-    if engine_of(config) == PATCH:  # a stream has the whole clip's masks
+    is_free = not isinstance(axes_of(magnitude_input(prepared))[2], int)
+    if engine_of(config) == PATCH and is_free:  # a stream has the whole clip's masks
         log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead))
 
     static = with_static_shape(result.model, frames)
-    patch = magnitudes.patch(frames * (VERIFIED_CALLS if states_of(static) else 1))
+    patch = magnitudes.patch(frames * VERIFIED_CALLS)
     models = _write_verified(run.models_folder, prepared, result.model, static, patch)
     run.tracker.artifact(write_report(report, run.folder), "reports")
     run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
@@ -117,10 +125,10 @@ def _patches(config: Config, frames: int, *, stateful: bool) -> Board:
         return Board(frames, 0)
 
 
-def _magnitudes(run: Run, target: Target, board: Board) -> CalibrationMagnitudes:
+def _magnitudes(run: Run, target: Target, board: Board, multiple: int) -> CalibrationMagnitudes:
     """The magnitudes of the configured clips, as the target's network sees them."""
     clips, stft = calibration_clips(run.config), stft_of(run.config.preprocessing)
-    return CalibrationMagnitudes(run, clips, stft, board if target.board_gain else None)
+    return CalibrationMagnitudes(run, clips, stft, board if target.board_gain else None, multiple)
 
 
 def _calibrated(
@@ -192,18 +200,22 @@ def _check_settings(config: Config) -> None:
     check_settings(config.quantization, target_of(config))
 
 
-def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], Target]:
-    """The checked float model, ready for calibration, the types of its operators that are quantized, and for what."""
+def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], Target, int]:
+    """The checked float model, ready for calibration, the types of its operators that are quantized, and for what.
+
+    The last number is what a call's frames have to be a multiple of.
+    """
     settings = config.quantization
     _check_settings(config)
     model = with_states(load_configured(path), settings.states)
     check_weights(model, path)
+    model = with_dynamic_frames(model, path)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
     check_axis_name(settings.static_axis_name, contract, path)
     prepared = prepare(model, path, contract, target_opset=settings.target_opset)
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
     check_overrides(prepared, settings)
-    return prepared, op_types, _target(path, prepared, op_types, config)
+    return prepared, op_types, _target(path, prepared, op_types, config), contract.multiple
 
 
 def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: Config) -> Target:

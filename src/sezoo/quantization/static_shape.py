@@ -18,26 +18,37 @@ from sezoo.quantization.preparation import folded, with_known_shapes
 from sezoo.receptive_field import receptive_field_of
 from sezoo.wording import counted
 
-__all__ = ["check_axis_name", "choose_static_length", "dynamic_axes", "static_length", "with_static_shape"]
+__all__ = [
+    "check_axis_name",
+    "choose_static_length",
+    "dynamic_axes",
+    "static_length",
+    "with_static_shape",
+]
+
+log = logging.getLogger(__name__)
+
 
 log = logging.getLogger(__name__)
 
 
 def check_axis_name(name: str, contract: Contract, path: Path) -> None:
-    """Check that `quantization.static_axis_name` is the frames axis of the model.
+    """Check that `quantization.static_axis_name` is no other axis than that of the frames.
 
-    An axis without a name is taken by its position, as is one of fixed length, which a model with states may have.
+    The frames are the last axis, whatever exporters call it (`time`, `T`, `unk__9`).
 
     Raises
     ------
-    UserError : the axis has another name; it names the axes found.
+    UserError : it is the name of the batch axis.
     """
     if isinstance(contract.frames, int) or contract.frames in (name, ""):
         return
-    raise UserError(
-        f"quantization.static_axis_name: found '{name}', but the frames axis of input '{contract.input}' of {path} is "
-        f"named '{contract.frames}' (its axes: {contract.batch or '?'}, {contract.bins}, {contract.frames})"
-    )
+    if name == contract.batch:
+        raise UserError(
+            f"quantization.static_axis_name: found '{name}', which is the batch axis of input '{contract.input}' of "
+            f"{path}; its frames axis is named '{contract.frames}'"
+        )
+    log.info("the frames axis of %s is named '%s' (quantization.static_axis_name: %s)", path, contract.frames, name)
 
 
 def static_length(model: onnx.ModelProto, configured: int) -> int:
@@ -46,16 +57,17 @@ def static_length(model: onnx.ModelProto, configured: int) -> int:
     return frames if isinstance(frames, int) else configured
 
 
-def choose_static_length(model: onnx.ModelProto, path: Path, config: Config) -> int:
+def choose_static_length(model: onnx.ModelProto, path: Path, config: Config, multiple: int = 1) -> int:
     """Frames of the static model: its own if they are fixed, else as configured, else what the network needs.
 
     Parameters
     ----------
     path : for messages.
+    multiple : of which the number has to be one.
 
     Raises
     ------
-    UserError : settings that do not fit together.
+    UserError : settings that do not fit together; a configured number that is no such multiple.
     """
     configured, own = config.quantization.static_sequence_length, axes_of(magnitude_input(model))[2]
     if isinstance(own, int):
@@ -66,10 +78,17 @@ def choose_static_length(model: onnx.ModelProto, path: Path, config: Config) -> 
             )  # fmt: skip
         return own
     if configured is not None:
+        if configured % multiple:
+            below, above = configured // multiple * multiple, -(-configured // multiple) * multiple
+            raise UserError(
+                f"quantization.static_sequence_length: found {configured}; the network of {path} needs a multiple of "
+                f"{multiple}: {f'{below} or ' if below else ''}{above}"
+            )
         return configured
     stateful = bool(states_of(model))
     needed = needed_lookahead(None if stateful else receptive_field_of(model, path))
     new, lookahead = patch_lengths(config, None, needed=needed, stateful=stateful)
+    new += -(new + 2 * lookahead) % multiple
     log.info(
         "static model of %s: %d new ones and 2 x %d of look-ahead%s", counted(new + 2 * lookahead, "frame"), new,
         lookahead, ", as the network's receptive field needs" if lookahead == needed else "",

@@ -20,7 +20,7 @@ AGREEMENT = 1e-5
 """Largest difference of the two models' masks on a patch, run without onnxruntime's optimisations."""
 
 VERIFIED_CALLS = 8
-"""So many calls a model with states is verified on: the first begins with zeros and says little."""
+"""Of the static model, on which both are verified: one patch says little, and the first of states begins with zeros."""
 
 
 def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
@@ -28,7 +28,7 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
 
     Parameters
     ----------
-    patch : (1, bins, static frames) float32 magnitudes of a real clip; with states several calls of them.
+    patch : (1, bins, frames) float32 magnitudes of a real clip, several times the static model's frames.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
         onnx.checker.check_model(model)
         if not quantized_nodes(model):
             raise UserError(f"{path}: the written model holds no quantized node")
-        MaskModel(path)(patch)
+        MaskModel(path).whole(patch)
     if unknown := dynamic_axes(models[static_path]):
         raise UserError(f"{static_path}: tensor '{unknown[0]}' is not static on every axis")
     # Optimised graphs may round halves differently where shapes allow other kernels: compare the files as written.

@@ -27,7 +27,7 @@ MaskOf = Callable[[np.ndarray], np.ndarray]
 
 def mask_function(model: onnx.ModelProto) -> MaskOf:
     """The model run by onnxruntime, from a clip's magnitudes to its masks."""
-    return MaskModel(model, Path("the model"))
+    return MaskModel(model, Path("the model")).whole
 
 
 class Closeness:

@@ -34,16 +34,22 @@ class Excerpt:
 
 @dataclass
 class Excerpts:
-    """Takes in pieces of clips, and keeps as many as there is room for, spread evenly over all that came."""
+    """Takes in pieces of clips, and keeps as many as there is room for, spread evenly over all that came.
+
+    Attributes
+    ----------
+    multiple : of which the frames of each piece are one, and those of each excerpt have to be.
+    """
 
     kept: list[Excerpt] = field(default_factory=list)
     every: int = 1
     seen: int = 0
+    multiple: int = 1
 
     def add(self, spectrum: np.ndarray, magnitude: np.ndarray) -> None:
         """Take in a piece: (bins, frames) complex64 and (1, bins, frames) float32."""
         if self.seen % self.every == 0:
-            part = slice(None, EXCERPT_FRAMES)
+            part = slice(None, EXCERPT_FRAMES // self.multiple * self.multiple)
             self.kept.append(Excerpt(spectrum[:, part].copy(), np.ascontiguousarray(magnitude[:, :, part])))
         self.seen += 1
         if sum(excerpt.spectrum.shape[1] for excerpt in self.kept) > MOST_FRAMES:
@@ -56,7 +62,8 @@ class Excerpts:
             return fit, self.kept[ONE_IN - 1 :: ONE_IN]
         fit, held_out = [], []
         for excerpt in self.kept:
-            cut = max(1, excerpt.spectrum.shape[1] * (ONE_IN - 1) // ONE_IN)
+            calls = excerpt.spectrum.shape[1] // self.multiple
+            cut = max(1, calls * (ONE_IN - 1) // ONE_IN) * self.multiple
             for parts, part in ((fit, slice(None, cut)), (held_out, slice(cut, None))):
                 if excerpt.spectrum[:, part].shape[1]:
                     parts.append(
