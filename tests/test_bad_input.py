@@ -311,6 +311,19 @@ def test_a_model_whose_mask_is_not_a_number(project, fails):
     assert fails("model.onnx_path=other.onnx") == "other.onnx: the mask has NaN or infinite values"
 
 
+def test_an_int8_model_that_divides_by_what_is_rounded_to_0(project, fails):
+    """speech / (speech + noise), both far below a step of 8 bits in most bins."""
+    model = onnx.load("model.onnx")
+    bias = next(weight for weight in model.graph.initializer if weight.name == "b2")
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.where(np.arange(257) < 5, 9, -9).astype(np.float32), "b2"))
+    model.graph.node[-1].output[0] = "speech"
+    model.graph.node.append(onnx.helper.make_node("Add", ["speech", "speech"], ["both"]))
+    model.graph.node.append(onnx.helper.make_node("Div", ["speech", "both"], ["mask"]))
+    onnx.save(model, "other.onnx")
+    message = fails("model.onnx_path=other.onnx", "quantization.accuracy_recovery=none")
+    assert message.startswith("other.onnx: the int8 model's masks are NaN or infinite on the calibration clips; where")
+
+
 def test_weights_that_are_not_numbers(project, fails):
     model = onnx.load("model.onnx")
     bias = next(weight for weight in model.graph.initializer if weight.name == "b2")

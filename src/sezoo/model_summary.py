@@ -87,10 +87,28 @@ def _fits(model: onnx.ModelProto) -> bool:
 
 def _parameters(model: onnx.ModelProto) -> int:
     """Weights of the graph; scales, zero points and shapes are none."""
-    scales = {name for node in model.graph.node if "Linear" in node.op_type for name in node.input[1:]}
+    scales = {name for node in model.graph.node for name in _scales_of(node)}
     integers = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
     constants = [weight for weight in model.graph.initializer if weight.data_type not in integers]
     return sum(prod(weight.dims) for weight in constants if weight.name not in scales)
+
+
+DATA_INPUTS = {
+    **dict.fromkeys(("QLinearConv", "QGemm"), (0, 3)),
+    **dict.fromkeys(("QLinearMatMul", "QLinearAdd", "QLinearMul"), (0, 3)),
+    **dict.fromkeys(("ConvInteger", "MatMulInteger"), (0, 1)),
+}
+"""Where operators on integers have their two tensors, and the weights second; all else are scales and zero points."""
+
+BIAS_INPUT = {"QLinearConv": 8, "QGemm": 6}
+
+
+def _scales_of(node: onnx.NodeProto) -> list[str]:
+    """The inputs of a node that say what its integers stand for."""
+    if node.op_type in DATA_INPUTS:
+        data = (*DATA_INPUTS[node.op_type], BIAS_INPUT.get(node.op_type))
+        return [name for place, name in enumerate(node.input) if place not in data]
+    return list(node.input[1:]) if "Linear" in node.op_type else []
 
 
 # -- multiply-accumulate operations --------------------------------------------------------------------
@@ -147,7 +165,15 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
     def shape(name: str) -> list[int]:
         return shapes[name]  # KeyError: not known
 
+    source, weight = [node.input[place] for place in DATA_INPUTS.get(node.op_type, ())] or ("", "")
     match node.op_type:
+        case "QLinearConv" | "ConvInteger":
+            return prod(shape(node.output[0])) * prod(shape(weight)[1:])
+        case "QLinearMatMul" | "MatMulInteger":
+            return prod(shape(node.output[0])) * shape(source)[-1]
+        case "QGemm":
+            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+            return prod(shape(node.output[0])) * shape(source)[0 if transposed else -1]
         case "Conv":  # every output value is a sum over the kernel and the group's input channels
             return prod(shape(node.output[0])) * prod(shape(node.input[1])[1:])
         case "ConvTranspose":  # every input value goes into so many sums

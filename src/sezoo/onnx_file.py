@@ -12,7 +12,7 @@ from sezoo.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.onnx_checks import check_declarations, check_tensors, holds_external_data
 from sezoo.onnx_sound_graph import with_sound_graph
 
-__all__ = ["axes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
+__all__ = ["axes_of", "bytes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
 
 QUANTIZED_OPERATORS = {
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
@@ -57,6 +57,17 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         raise UserError(f"{path}: there is not enough memory to read it") from error
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise UserError(f"{path}: its external data cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def bytes_of(path: Path) -> int:
+    """The size of a model, with the weights that lie in files of their own."""
+    model = onnx.load(path, format="protobuf", load_external_data=False)
+    names = {
+        entry.value
+        for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data if entry.key == "location"
+    }  # fmt: skip
+    return path.stat().st_size + sum((path.parent / name).stat().st_size for name in names)
 
 
 def load_configured(path: Path) -> onnx.ModelProto:

@@ -141,6 +141,7 @@ class QuantizedModel:
     @classmethod
     def read(cls, folder: Path) -> QuantizedModel:
         """Of a run's folder."""
+        from sezoo.onnx_file import bytes_of
         from sezoo.quantization.service import DYNAMIC, STATIC
 
         told = _json(folder / QUANTIZATION)
@@ -149,7 +150,7 @@ class QuantizedModel:
             folder=folder,
             dynamic=models / DYNAMIC,
             static=models / STATIC,
-            float_bytes=source.stat().st_size,
+            float_bytes=bytes_of(source),
             int8_bytes=(models / DYNAMIC).stat().st_size,
             closeness=told["closeness"],
             closeness_plain=told["plain"],

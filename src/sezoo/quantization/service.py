@@ -18,7 +18,7 @@ from sezoo.files import filled_aside, shown
 from sezoo.mask_model import check_contract
 from sezoo.model_axes import with_dynamic_frames
 from sezoo.model_states import magnitude_input, states_of, with_states
-from sezoo.onnx_file import axes_of, load_configured, quantized_nodes
+from sezoo.onnx_file import axes_of, bytes_of, load_configured, quantized_nodes
 from sezoo.patch_lengths import patch_lengths
 from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.clips import calibration_clips, check_calibration_clips
@@ -260,7 +260,7 @@ def _write_verified(
 def _report(
     run: Run, source: Path, models: QuantizedModels, frames: int, result: Recovered, magnitudes: CalibrationMagnitudes
 ) -> None:
-    float_bytes, int8_bytes = source.stat().st_size, models.dynamic.stat().st_size
+    float_bytes, int8_bytes = bytes_of(source), models.dynamic.stat().st_size
     log.info("%s: %.2f MiB, in float %.2f MiB", shown(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
     log.info("%s: the same, fixed to %s", shown(models.static), counted(frames, "frame"))
     run.tracker.metrics(

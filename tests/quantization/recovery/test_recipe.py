@@ -1,7 +1,9 @@
 """The recipe as a whole: never farther from float than the plain int8 model, whatever the network."""
 
 import logging
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -13,6 +15,7 @@ from quantizers import quantization, ready, theirs
 from recovery_bench import bench_of
 from sezoo.errors import UserError
 from sezoo.mask_model import MaskModel
+from sezoo.quantization.recovery import recipe
 from sezoo.quantization.recovery.closeness import EQUAL
 from sezoo.quantization.recovery.excerpts import EXCERPT_FRAMES, Excerpts
 from sezoo.quantization.recovery.recipe import STEPS, check_steps, recovered
@@ -140,3 +143,25 @@ def test_memory_is_bounded_and_the_rest_is_spread_evenly():
     assert sum(each.spectrum.shape[1] for each in excerpts.kept) <= 30_000
     assert len(values) > 25
     assert np.unique(np.diff(values)).size == 1
+
+
+class Unjudged:
+    """A bench on which no model can be judged."""
+
+    settings = SimpleNamespace(accuracy_recovery=("auto",), weight_type="int8")
+
+    def written(self, plan):
+        return plan
+
+    def judged(self, model):
+        return -math.inf
+
+    def fits_target(self, model):
+        return True
+
+
+def test_no_step_is_kept_where_nothing_can_be_judged(monkeypatch):
+    """-inf >= -inf + 0.05 is true."""
+    monkeypatch.setattr(recipe, "STEPS", (recipe.Step("equalization", lambda plan, bench: plan + 1, "more"),))
+    result = recipe.recovered(0, Unjudged(), TARGETS["generic"])
+    assert (result.plan, result.closeness, [step.kept for step in result.steps]) == (0, -math.inf, [False])

@@ -110,7 +110,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
             continue
         written = bench.written(candidate)
         found = bench.judged(written)
-        kept = not auto or found >= closest + step.least_gain
+        kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
         tried.append(Tried(step.name, step.does, closest, found, kept))
         fits = bench.fits_target(written)
         why = f"less than {step.least_gain:g} dB closer" if fits else f"not fit for {target.name}"
