@@ -12,7 +12,7 @@ from sezoo.config.validation import build_config
 from sezoo.errors import UserError
 from sezoo.quantization.recovery.recipe import recovered
 from sezoo.quantization.recovery.steps import int16_input, split_input
-from sezoo.quantization.target import TARGETS, check_settings, check_target, target_of
+from sezoo.quantization.target import TARGETS, check_settings, check_target, not_in_c_package, target_of
 
 
 def int8_model(build, step=None, **settings):
@@ -149,3 +149,10 @@ def test_the_boards_gain_is_given_to_loud_patches():
     assert gains[0] == gains[-1] == 1
     wave[16000:17000] = 0.01  # a peak of 328 is below 2000
     np.testing.assert_array_equal(gains_of_frames(wave, stft, board), 1)
+
+
+def test_layers_that_cortex_m_allows_and_the_c_package_has_no_kernels_for():
+    dense, target = foreign_graphs.gru_with_layer_norm(), TARGETS["cortex-m"]
+    assert "MatMul fits quantization.target: cortex-m, but" in not_in_c_package(dense, target)
+    assert not_in_c_package(dense, TARGETS["generic"]) is None
+    assert not_in_c_package(graphs.tcnn(), target) is None

@@ -21,6 +21,7 @@ from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_ad
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
+from sezoo.evaluation.plausibility import warn_of_delay, warn_of_worse_than_noisy
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
 from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scoring import ClipScorer, Scoring
@@ -113,6 +114,8 @@ def evaluate(run: Run) -> Results:
         log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
         clips, left_out = _scored(run, scoring, pairs)
         means = mean_scores(clips)
+        warn_of_delay(means, pairs, scoring.sample_rate, scoring.stft)
+        warn_of_worse_than_noisy(means, [version.name for version in versions if version.name.startswith("float")])
         results = Results(
             versions=versions,
             metrics=scoring.metrics,

@@ -36,7 +36,7 @@ from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered
 from sezoo.quantization.sensitivity import sensitivity
 from sezoo.quantization.static_shape import check_axis_name, choose_static_length, with_static_shape
-from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
+from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, not_in_c_package, target_of
 from sezoo.quantization.verification import VERIFIED_CALLS, verify
 from sezoo.run import Run
 from sezoo.spectrum import stft_of
@@ -243,6 +243,8 @@ def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: 
             raise
         log.warning("%s; set by the board: quantization.target: generic is taken instead", error)
         return TARGETS["generic"]
+    if (missing := not_in_c_package(prepared, target)) is not None:
+        log.warning("%s: %s", path, missing)
     return target
 
 

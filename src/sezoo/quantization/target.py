@@ -19,7 +19,7 @@ from sezoo.quantization.overrides import integer_types
 from sezoo.quantization.recovery.linear_layers import LINEAR
 from sezoo.receptive_field import RECURRENT
 
-__all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
+__all__ = ["TARGETS", "Target", "check_settings", "check_target", "not_in_c_package", "target_of"]
 
 ST_EDGE_AI = {
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
@@ -136,6 +136,14 @@ def check_settings(settings: Quantization, target: Target) -> None:
                 f"quantization.accuracy_recovery: {step} is not for quantization.target: {target.name}, whose network "
                 f"input is one int8 tensor"
             )
+
+
+def not_in_c_package(model: onnx.ModelProto, target: Target) -> str | None:
+    """What of a model the C package has no kernels for, though the target allows it; None where there is nothing."""
+    kinds = sorted({node.op_type for node in model.graph.node if node.op_type in LINEAR and node.op_type != "Conv"})
+    if target.name != "cortex-m" or not kinds:
+        return None
+    return f"{', '.join(kinds)} fits quantization.target: cortex-m, but `sezoo deploy` has C kernels for Conv only"
 
 
 # -- rules -----------------------------------------------------------------------------------------------

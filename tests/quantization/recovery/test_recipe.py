@@ -148,7 +148,7 @@ def test_memory_is_bounded_and_the_rest_is_spread_evenly():
 class Unjudged:
     """A bench on which no model can be judged."""
 
-    settings = SimpleNamespace(accuracy_recovery=("auto",), weight_type="int8")
+    settings = SimpleNamespace(accuracy_recovery=("auto",), weight_type="Int8", activation_type="Int8")
 
     def written(self, plan):
         return plan

@@ -1,0 +1,83 @@
+"""Scores that hint at a mistake: noisy clips that are late, and a network that makes clips worse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sezoo.dataset import Pair
+from sezoo.pairs import read_pair
+from sezoo.scores import NOISY, Mean
+from sezoo.spectrum import Stft
+
+__all__ = ["delay", "warn_of_delay", "warn_of_worse_than_noisy"]
+
+log = logging.getLogger(__name__)
+
+LOOKED_AT = 3
+"""Pairs whose delay is measured, where the noisy clips' SI-SNR is suspicious."""
+
+SUSPICIOUS_SI_SNR = -5.0
+"""dB; test sets of speech and noise are above."""
+
+LONGEST_DELAY = 1.0
+"""Seconds to either side that are searched."""
+
+LEAST_PEAK = 4.0
+"""How many times the correlation without a shift that with the shift has to be."""
+
+
+def warn_of_worse_than_noisy(means: Mapping[str, Mapping[str, Mean]], floats: Sequence[str]) -> None:
+    """Warn of float models whose denoised clips score below the noisy ones.
+
+    Parameters
+    ----------
+    means : by version, then by metric.
+    floats : the names of the versions of float models.
+    """
+    noisy = means.get(NOISY, {})
+    for version in floats:
+        for metric, unit in (("pesq", "PESQ"), ("si_snr", "SI-SNR")):
+            found, before = means.get(version, {}).get(metric), noisy.get(metric)
+            if found is not None and before is not None and found.value < before.value:
+                log.warning(
+                    "%s: the denoised clips score below the noisy ones (%s %.2f, noisy %.2f): was the network trained "
+                    "with this preprocessing, and does it give a mask?",
+                    version, unit, found.value, before.value,
+                )  # fmt: skip
+                break
+
+
+def warn_of_delay(means: Mapping[str, Mapping[str, Mean]], pairs: Sequence[Pair], sample_rate: int, stft: Stft) -> None:
+    """Warn of noisy clips that are shifted against the clean ones, where their SI-SNR is suspiciously low."""
+    si_snr = means.get(NOISY, {}).get("si_snr")
+    if si_snr is None or si_snr.value > SUSPICIOUS_SI_SNR:
+        return
+    shifts = [delay(*read_pair(pair, sample_rate, stft), sample_rate) for pair in pairs[:LOOKED_AT]]
+    if all(shifts) and max(shifts) - min(shifts) < sample_rate / 100:
+        shift = float(np.median(shifts))
+        log.warning(
+            "the noisy clips are %.0f ms %s than the clean ones (%d samples, SI-SNR %.1f dB): scores of clips that are "
+            "not aligned mean nothing",
+            1000 * abs(shift) / sample_rate, "later" if shift > 0 else "earlier", abs(shift), si_snr.value,
+        )  # fmt: skip
+
+
+def delay(noisy: np.ndarray, clean: np.ndarray, sample_rate: int) -> int:
+    """By how many samples a noisy clip is later than its clean one, by cross-correlation; 0 where that is not clear.
+
+    Parameters
+    ----------
+    noisy, clean : (samples,) float32
+    """
+    samples = min(len(noisy), len(clean))
+    size = 2 * samples
+    spectra = [np.fft.rfft(wave[:samples].astype(np.float64), size) for wave in (noisy, clean)]
+    correlation = np.fft.irfft(spectra[0] * np.conj(spectra[1]), size)
+    most = min(samples - 1, round(LONGEST_DELAY * sample_rate))
+    shifts = np.arange(-most, most + 1)
+    values = np.abs(correlation[shifts])
+    best = int(np.argmax(values))
+    return int(shifts[best]) if values[best] > LEAST_PEAK * values[most] else 0
