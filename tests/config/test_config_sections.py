@@ -117,6 +117,8 @@ DEFAULTS = {
         "num_dataloader_workers": 4,
         "batch_size": 16,
         "reference_metric": "pesq",
+        "select_by": {},
+        "guards": {},
         "early_stopping": True,
         "early_stopping_patience": 50,
         "regularization": {

@@ -246,6 +246,17 @@ def test_a_file_that_is_no_mapping():
             "training.loss: found 'wave_snr'; it needs preprocessing.center True",
         ),
         (
+            "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing:\n"
+            "training: {guards: {si-snr: 0.3, speech_cut: -0.1}}",
+            "training.guards.si-snr: found 0.3; allowed: 0 or less, as more of it is better (and 1 more problem: "
+            "training.guards.speech_cut: found -0.1; allowed: 0 or more, as less of it is better)",
+        ),
+        (
+            "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 48000}\n"
+            "training: {select_by: {si_snr: 1, csig: 1}}",
+            "training.select_by: csig is defined for 8000 and 16000 Hz, not for 48000",
+        ),
+        (
             "operation_mode: training\nmodel:\ndataset: {name: demo}\npreprocessing: {sample_rate: 48000}\ntraining:",
             "training.reference_metric: found 'pesq', which is defined for preprocessing.sample_rate 8000 and 16000, "
             "not for 48000; stoi, snr, si-snr, wave_mse and train_loss are for any",

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -156,6 +157,38 @@ def test_a_perfect_clip_has_40_db_in_the_guarded_loss():
     assert float(guarded(batch, torch.ones_like(batch.noisy_spectrum.real), si_snr_weight=1)) == pytest.approx(
         -40, abs=0.1
     )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_mean_of_two_processes_is_the_loss_of_all_clips(name):
+    """With clips of 0.7 and of 0.07 of a second, a process each, padded to its own longest clip."""
+    lengths = [700, 700, 70, 90]
+    whole = batch_of(*clips(lengths), lengths)
+    expected_mask = mask_for(whole).requires_grad_()
+    expected = loss_of(name, whole, expected_mask)
+    expected.backward()
+    noisy, clean = clips(lengths)
+    halves = [
+        batch_of(noisy[part, : max(lengths[part])], clean[part, : max(lengths[part])], lengths[part])
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    counted = [[], []]
+    for half, counts in zip(halves, counted, strict=True):  # what each would tell the others
+        noted = replace(half, across=lambda count, counts=counts: counts.append(count) or count)
+        loss_of(name, noted, mask_for(noted))
+    means = [torch.stack(pair).mean(0) for pair in zip(*counted, strict=True)]
+    losses, gradients = [], []
+    for number, half in enumerate(halves):
+        given = iter(means)
+        half = replace(half, across=lambda count, given=given: next(given))
+        mask = mask_for(whole)[2 * number : 2 * number + 2, :, : half.noisy_spectrum.shape[-1]].requires_grad_()
+        losses.append(loss_of(name, half, mask))
+        losses[-1].backward()
+        gradients.append(mask.grad / 2)
+    assert sum(losses).item() / 2 == pytest.approx(expected.item(), rel=1e-5, abs=1e-6)
+    for number, gradient in enumerate(gradients):
+        found = expected_mask.grad[2 * number : 2 * number + 2, :, : gradient.shape[-1]]
+        torch.testing.assert_close(gradient, found, rtol=1e-3, atol=1e-7)
 
 
 def test_every_loss_of_the_configuration_is_there():

@@ -47,8 +47,9 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("noisy", "clean"):  # of one length, as the loss is a mean over frames
-        write_clips(tmp_path / name, " ".join(f"{index}.wav" for index in range(12)), seconds=0.6)
+    for name in ("noisy", "clean"):  # of different lengths: a process's mean over frames is not that of all
+        write_clips(tmp_path / name, " ".join(f"{index}.wav" for index in range(6)), seconds=0.6)
+        write_clips(tmp_path / name, " ".join(f"{index}.wav" for index in range(6, 12)), seconds=0.1)
     write_yaml(tmp_path / "user_config.yaml", CONFIG)
     (tmp_path / "net.py").write_text(NETWORK, encoding="utf-8")
     return tmp_path

@@ -1,6 +1,7 @@
 """The operation modes: single services and chains of them, and what each needs in the configuration."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sezoo.config.sections import Config, Dataset, Model, NetworkShape, Training
@@ -160,13 +161,26 @@ def _training_problems(config: Config, training: Training) -> list[str]:
         )
     if training.loss.startswith("wave_") and not spectrum.center:
         problems.append(f"training.loss: found {training.loss!r}; it needs preprocessing.center True")
-    if training.reference_metric == "pesq" and spectrum.sample_rate not in (8000, 16000):
+    if training.reference_metric == "pesq" and not training.select_by and spectrum.sample_rate not in (8000, 16000):
         problems.append(
             f"training.reference_metric: found 'pesq', which is defined for preprocessing.sample_rate 8000 and 16000, "
             f"not for {spectrum.sample_rate}; stoi, snr, si-snr, wave_mse and train_loss are for any"
         )
-    if training.loss == "perceptual" and spectrum.sample_rate != 16000:
+    if training.loss in ("perceptual", "guarded") and spectrum.sample_rate != 16000:
         problems.append(
-            f"training.loss: found 'perceptual'; it needs preprocessing.sample_rate 16000, not {spectrum.sample_rate}"
+            f"training.loss: found {training.loss!r}; it needs preprocessing.sample_rate 16000, not "
+            f"{spectrum.sample_rate}"
         )
-    return problems
+    return [*problems, *_selection_problems(training, spectrum.sample_rate)]
+
+
+def _selection_problems(training: Training, sample_rate: int) -> Iterator[str]:
+    for metric, change in training.guards.items():
+        lower_is_better = metric in ("wave_mse", "train_loss", "speech_cut")
+        if change and (change < 0) == lower_is_better:
+            which = "0 or more, as less of it is better" if lower_is_better else "0 or less, as more of it is better"
+            yield f"training.guards.{metric}: found {change:g}; allowed: {which}"
+    for key in ("select_by", "guards"):
+        for metric in getattr(training, key):
+            if metric in ("pesq", "csig", "cbak", "covl") and sample_rate not in (8000, 16000):
+                yield f"training.{key}: {metric} is defined for 8000 and 16000 Hz, not for {sample_rate}"

@@ -28,6 +28,7 @@ __all__ = [
     "IntegerType",
     "Lookahead",
     "MetricNames",
+    "MetricWeights",
     "ModelPath",
     "Names",
     "NotNegative",
@@ -150,6 +151,15 @@ def _metrics(value: Any) -> Any:
     several = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
     several["dnsmos"] = tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808"))
     return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
+
+
+def _metric_weights(value: Any) -> Any:
+    """Numbers by metrics; SI-SNR as it is written elsewhere too."""
+    value = literal(value)
+    if not isinstance(value, Mapping):
+        return value
+    other = {"si_snr": "si-snr", "sisnr": "si-snr", "mse": "wave_mse"}
+    return {other.get(name, name) if isinstance(name, str) else name: entry for name, entry in value.items()}
 
 
 def _text_pairs(value: Any) -> Any:
@@ -307,6 +317,17 @@ MetricName = Literal[
     *("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
 ]
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
+SELECTABLE = (
+    *("pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "high_band", "estoi"),
+    *("csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
+)
+"""What epochs can be chosen by, in the words of training's table."""
+
+MetricWeights = Annotated[
+    dict[Literal[*SELECTABLE], Annotated[float, Field(allow_inf_nan=False), BeforeValidator(number)]],
+    BeforeValidator(_metric_weights),
+    Allowed(f"a mapping of metrics to numbers; metrics are {', '.join(SELECTABLE)}"),
+]
 PlayNames = Annotated[
     tuple[Literal["whole", "patches", "board", "stream"], ...], Field(min_length=1), BeforeValidator(_names)
 ]

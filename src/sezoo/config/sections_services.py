@@ -16,6 +16,7 @@ from sezoo.config.section import (
     IntegerType,
     Lookahead,
     MetricNames,
+    MetricWeights,
     Names,
     NotNegative,
     OpsetVersion,
@@ -117,6 +118,16 @@ class Training(Section):
     batch_size: AtLeast1 = Field(16, description="Clips per step.")
     reference_metric: Literal["train_loss", "wave_mse", "stoi", "pesq", "snr", "si-snr"] = Field(
         "pesq", description="Decides on early stopping and on the best model."
+    )
+    select_by: MetricWeights = Field(
+        {},
+        description="Weights of several metrics, such as {pesq: 1, si-snr: 0.1, stoi: 10}: their sum decides in place "
+        "of the reference metric; those where less is better count negative. Empty = the reference metric alone.",
+    )
+    guards: MetricWeights = Field(
+        {},
+        description="By how much a metric may be worse than it has been in an epoch that was the best, such as "
+        "{si-snr: -0.3, speech_cut: 0.01}: a worse epoch cannot be the best. Empty = none.",
     )
     early_stopping: TrueFalse = Field(True, description="Stop when the reference metric no longer improves.")
     early_stopping_patience: AtLeast1 = Field(50, description="Epochs without improvement before stopping.")

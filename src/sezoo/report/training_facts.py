@@ -23,11 +23,14 @@ COLUMNS = {
     "pesq": "PESQ",
     "snr": "SNR, dB",
     "si-snr": "SI-SNR, dB",
+    "speech_cut": "share of the speech that is cut",
+    "high_band": "speech above 4 kHz, dB",
+    "score": "score",
     "learning_rate": "learning rate",
 }
 """What the columns of the table are called for people."""
 
-LOWER_IS_BETTER = {"train_loss", "wave_mse"}
+LOWER_IS_BETTER = {"train_loss", "wave_mse", "speech_cut"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,9 @@ def read_training(folder: Path, config: Mapping[str, Any]) -> TrainingFacts | No
         return None
     names = [name for name in rows[0] if name != "epoch"]
     columns = {name: [float(row[name]) if row[name] else None for row in rows] for name in names}
-    epochs, metric = [int(row["epoch"]) for row in rows], str(settings.get("reference_metric", "pesq"))
+    epochs = [int(row["epoch"]) for row in rows]
+    several = settings.get("select_by") or settings.get("guards")
+    metric = "score" if several and "score" in columns else str(settings.get("reference_metric", "pesq"))
     known = [(value, epoch) for value, epoch in zip(columns.get(metric, ()), epochs, strict=False) if value is not None]
     best = (min if metric in LOWER_IS_BETTER else max)(known, key=lambda pair: pair[0], default=None)
     noisy = read_json(folder / TRAINING / "noisy_validation.json") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,10 @@ import torch
 from sezoo.training.torch_stft import TorchStft
 
 __all__ = ["SpectralBatch", "spectral_batch"]
+
+
+def _alone(count: torch.Tensor) -> torch.Tensor:
+    return count
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,9 @@ class SpectralBatch:
     lengths : (batch,) int64, the samples of each clip; what lies behind is padding.
     noisy_spectrum, clean_spectrum : (batch, bins, frames) complex64
     frames : (batch,) int64, the frames that each clip would have by itself.
+    across : the mean of a tensor over all processes that train together, each with a batch of its own. Frames and
+        samples are divided by it: the mean of all processes' losses, and so of their gradients, is then that of one
+        batch with all clips, however long each is.
     """
 
     noisy: torch.Tensor
@@ -29,6 +37,7 @@ class SpectralBatch:
     noisy_spectrum: torch.Tensor
     clean_spectrum: torch.Tensor
     frames: torch.Tensor
+    across: Callable[[torch.Tensor], torch.Tensor] = _alone
 
     @property
     def valid_frames(self) -> torch.Tensor:
@@ -42,7 +51,11 @@ class SpectralBatch:
 
 
 def spectral_batch(
-    noisy: torch.Tensor, clean: torch.Tensor, lengths: torch.Tensor, torch_stft: TorchStft
+    noisy: torch.Tensor,
+    clean: torch.Tensor,
+    lengths: torch.Tensor,
+    torch_stft: TorchStft,
+    across: Callable[[torch.Tensor], torch.Tensor] = _alone,
 ) -> SpectralBatch:
     """Analyse pairs of clips.
 
@@ -50,6 +63,7 @@ def spectral_batch(
     ----------
     noisy, clean : (batch, samples) float32, zeros behind the clip's length, on the transform's device.
     lengths : (batch,) int64, in samples, on the same device.
+    across : see `SpectralBatch`.
     """
     return SpectralBatch(
         noisy=noisy,
@@ -58,6 +72,7 @@ def spectral_batch(
         noisy_spectrum=torch_stft.analyse(noisy),
         clean_spectrum=torch_stft.analyse(clean),
         frames=torch_stft.frames(lengths),
+        across=across,
     )
 
 

@@ -9,15 +9,34 @@ from types import MappingProxyType
 from sezoo.csv_file import write_csv
 from sezoo.files import written_aside
 
-__all__ = ["COLUMNS", "METRIC_OF", "History", "is_better", "save_curves"]
+__all__ = [
+    "COLUMNS",
+    "LOWER_IS_BETTER",
+    "METRIC_OF",
+    "SCORE",
+    "SPEECH_FIGURES",
+    "History",
+    "Row",
+    "is_better",
+    "save_curves",
+]
 
 METRIC_OF = {"wave_mse": "mse", "stoi": "stoi", "pesq": "pesq", "snr": "snr", "si-snr": "si_snr"}
 """The validation metrics of the reference's logs, and what `sezoo.metrics` calls them."""
 
-UNITS = {"snr": ", dB", "si-snr": ", dB"}
+UNITS = {"snr": ", dB", "si-snr": ", dB", "high_band": ", dB"}
 
-COLUMNS = ("epoch", "train_loss", *METRIC_OF, "learning_rate")
-LOWER_IS_BETTER = {"train_loss", "wave_mse"}
+SPEECH_FIGURES = ("speech_cut", "high_band")
+"""What becomes of the speech itself; see `sezoo.metrics.speech_cut`."""
+
+SCORE = "score"
+"""Of an epoch, where several metrics decide; empty where the epoch was refused."""
+
+COLUMNS = ("epoch", "train_loss", *METRIC_OF, *SPEECH_FIGURES, "learning_rate")
+LOWER_IS_BETTER = {"train_loss", "wave_mse", "speech_cut"}
+
+A_LINE = 5
+"""Curves beside each other."""
 
 Row = Mapping[str, float | int | None]
 
@@ -30,9 +49,15 @@ def is_better(value: float, than: float | None, metric: str) -> bool:
 
 
 class History:
-    """The rows of all finished epochs, those before a resumption among them."""
+    """The rows of all finished epochs, those before a resumption among them.
 
-    def __init__(self, rows: Sequence[Row] = ()):
+    Parameters
+    ----------
+    more : columns besides `COLUMNS`.
+    """
+
+    def __init__(self, rows: Sequence[Row] = (), more: Sequence[str] = ()):
+        self.columns = (*COLUMNS, *(column for column in more if column not in COLUMNS))
         self.rows: list[dict[str, float | int | None]] = [dict(row) for row in rows]
 
     def add(self, row: Row) -> None:
@@ -41,7 +66,7 @@ class History:
 
     def save(self, path: Path) -> None:
         """Write all rows as CSV; a metric that could not be measured is empty. The same rows give the same bytes."""
-        write_csv(path, COLUMNS, [[row.get(column) for column in COLUMNS] for row in self.rows])
+        write_csv(path, self.columns, [[row.get(column) for column in self.columns] for row in self.rows])
 
 
 def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row = MappingProxyType({})) -> None:
@@ -53,9 +78,11 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
     """
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
-    figure = Figure(figsize=(12, 6), dpi=110, layout="constrained")
+    columns = history.columns[1:]
+    lines = -(-len(columns) // A_LINE)
+    figure = Figure(figsize=(12, 3 * lines), dpi=110, layout="constrained")
     epochs = [row["epoch"] for row in history.rows]
-    for ax, column in zip(figure.subplots(2, 4).flat, COLUMNS[1:], strict=False):
+    for ax, column in zip(figure.subplots(lines, A_LINE).flat, columns, strict=False):
         values = [float("nan") if row.get(column) is None else row[column] for row in history.rows]
         ax.plot(epochs, values, color="#1f6feb", marker="o" if len(epochs) < 20 else None, markersize=4)
         if best_epoch is not None:
@@ -68,7 +95,7 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
         ax.grid(color="#e4e6e9")
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    for ax in figure.axes[len(COLUMNS) - 1 :]:
+    for ax in figure.axes[len(columns) :]:
         ax.set_visible(False)
     line = "" if best_epoch is None else "; the upright line is the best one, of which the model is made"
     figure.supxlabel(f"epoch{line}", fontsize=9)

@@ -88,13 +88,13 @@ def spec_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) ->
     frames are left out of the sum and of the number that it is divided by.
     """
     error = mask * batch.noisy_spectrum - batch.clean_spectrum
-    return _mean_over(_energy(error), batch.valid_frames)
+    return _mean_over(_energy(error), batch.valid_frames, batch)
 
 
 def wave_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
     """Mean squared error of the waves, over the samples of all clips."""
     denoised, counts = _denoised(torch_stft, batch, mask)
-    return _mean_over((denoised - batch.clean) ** 2, counts)
+    return _mean_over((denoised - batch.clean) ** 2, counts, batch)
 
 
 def wave_snr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
@@ -126,7 +126,7 @@ def compressed(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) 
     magnitudes = (denoised_energy ** (COMPRESSION / 2) - clean_energy ** (COMPRESSION / 2)) ** 2
     gain = (COMPRESSION - 1) / 2
     spectra = _energy(denoised * denoised_energy**gain - clean * clean_energy**gain)
-    return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, batch.valid_frames)
+    return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, batch.valid_frames, batch)
 
 
 def compressed_sisnr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
@@ -191,7 +191,7 @@ def _guarded_spectra(batch: SpectralBatch, mask: torch.Tensor, cut_weight: float
     magnitudes = torch.where(error < 0, cut_weight, 1.0) * error**2
     slope = (COMPRESSION - 1) / 2
     spectra = _energy(denoised * denoised_energy**slope - clean * clean_energy**slope)
-    return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, frames)
+    return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, frames, batch)
 
 
 def _limited_si_snr(batch: SpectralBatch, denoised: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -241,10 +241,10 @@ def _energy(spectrum: torch.Tensor) -> torch.Tensor:
     return spectrum.real**2 + spectrum.imag**2
 
 
-def _mean_over(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _mean_over(values: torch.Tensor, counts: torch.Tensor, batch: SpectralBatch) -> torch.Tensor:
     """Mean of the values that count; 0 if none does. `counts` is bool and may be 1 long where `values` is longer."""
     counts = counts.expand_as(values)
-    return torch.where(counts, values, 0.0).sum() / counts.sum().clamp_min(1)
+    return torch.where(counts, values, 0.0).sum() / batch.across(counts.sum().to(values.dtype)).clamp_min(1)
 
 
 def _clip_means(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:

@@ -46,6 +46,10 @@ class Parallel:
         """The mean of all processes' values."""
         return value
 
+    def across(self, count: torch.Tensor) -> torch.Tensor:
+        """The mean of all processes' tensors, which has no gradient."""
+        return count
+
     def from_first(self, make: Callable[[], T]) -> T:
         """What `make` returns in the first process, in all of them; the others do not call it."""
         return make()
@@ -65,6 +69,11 @@ class _Several(Parallel):
         summed = torch.tensor(value, dtype=torch.float64, device=self.device)
         torch.distributed.all_reduce(summed)
         return summed.item() / self.count
+
+    def across(self, count: torch.Tensor) -> torch.Tensor:
+        summed = count.detach().clone()
+        torch.distributed.all_reduce(summed)
+        return summed / self.count
 
     def from_first(self, make: Callable[[], T]) -> T:
         things = [make() if self.is_first else None]

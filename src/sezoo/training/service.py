@@ -21,6 +21,7 @@ from sezoo.config.sections import Config
 from sezoo.denoise import denoise
 from sezoo.errors import UserError
 from sezoo.files import check_writable, filled_aside, shown
+from sezoo.metrics.dnsmos import dnsmos_is_installed
 from sezoo.model_summary import summary_of
 from sezoo.processors import usable_processors
 from sezoo.run import Run
@@ -34,6 +35,7 @@ from sezoo.training.optimization import build_optimizer, build_schedule
 from sezoo.training.parallel import Parallel, parallel
 from sezoo.training.resumption import snapshot_to_resume
 from sezoo.training.scheduler import build_scheduler, stepped_each
+from sezoo.training.selection import Selection
 from sezoo.training.snapshot import Snapshot, load_snapshot
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
@@ -95,6 +97,12 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
             f"training.batch_size: found {training.batch_size}; {together.count} processes share each batch, so it has "
             f"to be a multiple of {together.count}"
         )
+    selection = Selection.of(training)
+    if any(metric.startswith("dnsmos") for metric in selection.metrics) and not dnsmos_is_installed():
+        raise UserError(
+            f"training.{'guards' if training.guards else 'select_by'}: DNSMOS needs a package: pip install "
+            "'sezoo[dnsmos]'"
+        )
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
     seed = config.general.global_seed
@@ -124,7 +132,12 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         network=network,
         batches=batches,
         validate=partial(
-            validate, source=sources[1], stft=stft, sample_rate=config.preprocessing.sample_rate, device=str(device)
+            validate,
+            source=sources[1],
+            stft=stft,
+            sample_rate=config.preprocessing.sample_rate,
+            device=str(device),
+            metrics=selection.metrics,
         ),
         loss=build_loss(
             training.loss,
@@ -142,7 +155,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         files=_files(run),
         settings=_settings(config),
         data=_data(config, sources),
-        validate_noisy=partial(validate_noisy, sources[1], config.preprocessing.sample_rate),
+        validate_noisy=partial(validate_noisy, sources[1], stft, config.preprocessing.sample_rate, selection.metrics),
         progress=run.progress,
         parallel=together,
         each_epoch=partial(_after_epoch, run, sources[1], stft),
@@ -202,6 +215,8 @@ def _settings(config: Config) -> dict[str, Any]:
         "si_snr_weight",
         "batch_size",
         "reference_metric",
+        "select_by",
+        "guards",
         "weight_averaging",
     )
     training = {key: plain["training"][key] for key in keys}
@@ -260,5 +275,5 @@ def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks) -> Pa
             network.load_state_dict(state)
             export_onnx(network, aside / f"{name}.onnx", bins=bins, opset=opset)
     path = run.models_folder / f"{BEST}.onnx"
-    log.info("%s: epoch %d, the best by %s", shown(path), networks.best_epoch, run.config.training.reference_metric)
+    log.info("%s: epoch %d, the best by %s", shown(path), networks.best_epoch, Selection.of(run.config.training).name)
     return path

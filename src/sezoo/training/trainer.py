@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +22,11 @@ from sezoo.files import shown, write_json, written_aside
 from sezoo.interrupts import interrupt_deferred
 from sezoo.torch_model import computes_bfloat16
 from sezoo.training.batch import SpectralBatch, spectral_batch
-from sezoo.training.history import History, is_better, save_curves
+from sezoo.training.history import SCORE, History, Row, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
 from sezoo.training.scheduler import SteppedEach
+from sezoo.training.selection import Selection
 from sezoo.training.snapshot import Snapshot, changed, on_cpu, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.weight_average import WeightAverage
@@ -116,7 +117,7 @@ class Trainer:
     each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
     validate_noisy: Callable[[], Mapping[str, float | None]] = dict
     data: dict[str, Any] = field(default_factory=dict)
-    history: History = field(default_factory=History)
+    history: History = field(init=False)
     best: dict[str, Any] = field(default_factory=lambda: {"epoch": 0, "value": None, "network": None})
     epoch: int = 0
     finished: Snapshot | None = None
@@ -124,6 +125,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.trained = self.parallel.wrapped(self.network)  # the same weights
+        self.selection = Selection.of(self.training)
+        self.history = self._history()
         decay = self.training.weight_averaging
         self.average = WeightAverage(self.network, decay) if decay is not None else None
 
@@ -136,6 +139,10 @@ class Trainer:
     def result(self) -> nn.Module:
         """The network that is validated and written."""
         return self.network if self.average is None else self.average.network
+
+    def _history(self, rows: Sequence[Row] = ()) -> History:
+        score = () if self.selection.is_plain else (SCORE,)
+        return History(rows, (*self.selection.metrics, *score))
 
     def resume(self, snapshot: Snapshot) -> None:
         """Take up the state of a snapshot.
@@ -156,7 +163,7 @@ class Trainer:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"training.snapshot_path: it does not fit this configuration: {reason}") from error
         self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
-        self.history = History(snapshot.history)
+        self.history = self._history(snapshot.history)
         log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
         if other := changed(snapshot.data, self.data):
             told = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
@@ -258,7 +265,7 @@ class Trainer:
     ) -> float:
         batch = spectral_batch(
             noisy.to(self.device, non_blocking=True), clean.to(self.device, non_blocking=True),
-            lengths.to(self.device), self.torch_stft,
+            lengths.to(self.device), self.torch_stft, self.parallel.across,
         )  # fmt: skip
         magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
         half = self.training.mixed_precision and computes_bfloat16(self.device)
@@ -296,33 +303,43 @@ class Trainer:
             raise UserError(f"the network cannot be run on shape {shape}: {exception_line(error)}") from error
 
     def _note_best(self, epoch: int) -> None:
-        metric = self.training.reference_metric
-        value = self.history.rows[-1][metric]
-        if value is None:
+        row, selection = self.history.rows[-1], self.selection
+        if (metric := selection.missing(row)) is not None:
+            key = "guards" if metric in selection.guards else "select_by" if selection.weights else "reference_metric"
             raise UserError(
-                f"training.reference_metric: {metric} could not be measured on a single validation clip; choose "
+                f"training.{key}: {metric} could not be measured on a single validation clip; choose "
                 "train_loss or wave_mse, or longer validation clips"
             )
-        if is_better(value, self.best["value"], metric):
-            self.best = {"epoch": epoch, "value": value, "network": on_cpu(self.result.state_dict())}
+        held = self.best.get("held") or {}
+        if (why := selection.refusal(row, held)) is not None:
+            row[SCORE] = None
+            log.info("epoch %d cannot be the best (training.guards): %s", epoch, why)
+            return
+        value = row[selection.reference] if selection.is_plain else selection.score(row)
+        if not selection.is_plain:
+            row[SCORE] = value
+        if is_better(value, self.best["value"], selection.name):
+            held = selection.holding(row, held)
+            self.best = {"epoch": epoch, "value": value, "network": on_cpu(self.result.state_dict()), "held": held}
 
     def _score_best_anew(self) -> None:
         """The best epoch so far by the validation examples that there are now, which the next ones are held against."""
-        metric = self.training.reference_metric
-        if metric == "train_loss" or self.best["network"] is None:
+        selection = self.selection
+        if "train_loss" in selection.metrics or self.best["network"] is None:
             return
         network = copy.deepcopy(self.result)
         network.load_state_dict(self.best["network"])
-        value = self.parallel.from_first(lambda: self.validate(network))[metric]
-        if value is not None:
-            log.info("the best so far, epoch %d, has a %s of %.4g on them", self.best["epoch"], metric, value)
-            self.best["value"] = value
+        row = self.parallel.from_first(lambda: self.validate(network))
+        if selection.missing(row) is None:
+            value = row[selection.reference] if selection.is_plain else selection.score(row)
+            log.info("the best so far, epoch %d, has a %s of %.4g on them", self.best["epoch"], selection.name, value)
+            self.best |= {"value": value, "held": selection.holding(row, {})}
 
     def _is_patience_over(self) -> bool:
         waited = self.epoch - self.best["epoch"]
         over = self.training.early_stopping and self.epoch > 0 and waited >= self.training.early_stopping_patience
         if over:
-            metric = self.training.reference_metric
+            metric = self.selection.name
             log.info(
                 "stopped: %s has not improved since epoch %d (training.early_stopping_patience: %d)",
                 metric, self.best["epoch"], self.training.early_stopping_patience,

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
 from sezoo.denoise import denoise
-from sezoo.metrics import score_clip
+from sezoo.metrics import METRICS, score_clip
+from sezoo.metrics.speech_cut import speech_figures
 from sezoo.spectrum import Stft
 from sezoo.torch_model import TorchMaskModel
 from sezoo.training.examples import ExampleSource
-from sezoo.training.history import METRIC_OF
+from sezoo.training.history import METRIC_OF, SPEECH_FIGURES
 
 __all__ = ["validate", "validate_noisy"]
 
 Means = dict[str, float | None]
-"""Over the examples that a metric could score, by the names of `METRIC_OF`; None where it scored none."""
+"""Over the examples that a metric could score, by the columns of the history; None where it scored none."""
 
 
-def validate(network: nn.Module, source: ExampleSource, stft: Stft, sample_rate: int, device: str) -> Means:
-    """Denoise the validation examples and score them against the clean ones."""
+def validate(
+    network: nn.Module, source: ExampleSource, stft: Stft, sample_rate: int, device: str, metrics: Sequence[str] = ()
+) -> Means:
+    """Denoise the validation examples and score them against the clean ones.
+
+    Parameters
+    ----------
+    metrics : to score besides those of every history, by the names of `sezoo.metrics`.
+    """
     model = TorchMaskModel(network, Path("the network"), device)
-    return _means(lambda noisy: denoise(noisy, model, stft), source, sample_rate)
+    return _means(lambda noisy: denoise(noisy, model, stft), source, stft, sample_rate, metrics)
 
 
-def validate_noisy(source: ExampleSource, sample_rate: int) -> Means:
+def validate_noisy(source: ExampleSource, stft: Stft, sample_rate: int, metrics: Sequence[str] = ()) -> Means:
     """The scores of the validation examples as they are, which a network has to improve on."""
-    return _means(lambda noisy: noisy, source, sample_rate)
+    return _means(lambda noisy: noisy, source, stft, sample_rate, metrics)
 
 
-def _means(denoised: Callable[[np.ndarray], np.ndarray], source: ExampleSource, sample_rate: int) -> Means:
-    found: dict[str, list[float]] = {metric: [] for metric in METRIC_OF.values()}
+def _means(
+    denoised: Callable[[np.ndarray], np.ndarray],
+    source: ExampleSource,
+    stft: Stft,
+    sample_rate: int,
+    metrics: Sequence[str],
+) -> Means:
+    names = METRIC_OF | {metric: metric for metric in metrics if metric in METRICS and metric not in METRIC_OF}
+    found: dict[str, list[float]] = {metric: [] for metric in (*names.values(), *SPEECH_FIGURES)}
     for index in range(len(source)):
         noisy, clean = source.example(0, index)
-        scores, _ = score_clip(clean, denoised(noisy), sample_rate, tuple(found))
-        for metric, value in scores.items():
+        made = denoised(noisy)
+        scores, _ = score_clip(clean, made, sample_rate, tuple(names.values()))
+        for metric, value in {**scores, **speech_figures(noisy, clean, made, stft, sample_rate)}.items():
             found[metric].append(value)
-    return {name: float(np.mean(found[m])) if found[m] else None for name, m in METRIC_OF.items()}
+    columns = names | {name: name for name in SPEECH_FIGURES}
+    return {name: float(np.mean(found[metric])) if found[metric] else None for name, metric in columns.items()}
