@@ -10,10 +10,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from sezoo.audio_file import BadClipError, blocks_of, open_recording
+from sezoo.audio_file import BadClipError, blocks_of, open_recording, part_of
 from sezoo.files import written_aside
 
-__all__ = ["BadClipError", "Resampler", "read_clip", "write_clip"]
+__all__ = ["BadClipError", "Resampler", "read_clip", "read_part", "write_clip"]
 
 CANCELLED = 1e-6
 """Share of the channels' energy that is left in their average, below which they cancel each other: -60 dB."""
@@ -60,6 +60,24 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
     if not wave.any():
         raise BadClipError(path, "it is silent (every sample is zero)")
     return wave
+
+
+def read_part(path: Path, sample_rate: int, start: int, samples: int) -> np.ndarray | None:
+    """Some samples of a recording, as `read_clip` would give them, found by seeking.
+
+    Returns
+    -------
+    part : (samples,) float32; None where that cannot be done exactly: at another rate, or in a format such as MP3.
+
+    Raises
+    ------
+    BadClipError : what goes wrong while it is read.
+    """
+    with open_recording(path) as file:
+        part = part_of(file, start, samples) if file.samplerate == sample_rate else None
+    if part is None or part.shape[1] == 1:
+        return None if part is None else part[:, 0]
+    return part.mean(axis=1)
 
 
 class _Mono:

@@ -13,7 +13,7 @@ from sezoo.audio_container import promised_audio
 from sezoo.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.mp3_length import says_its_length, seconds_of_frames
 
-__all__ = ["BadClipError", "blocks_of", "open_recording"]
+__all__ = ["BadClipError", "blocks_of", "open_recording", "part_of"]
 
 BLOCK_SECONDS = 30
 """A file is decoded in blocks of this length, so that hours of 48 kHz stereo fit in memory."""
@@ -31,6 +31,9 @@ Converters go up to 768 kHz."""
 SPARSE_BYTES, SPARSE_SHARE = 2**30, 1000
 """A file of so many bytes that takes less than a thousandth of them on the disk holds nothing but zeros: an
 interrupted download, say. To find that out by reading takes minutes."""
+
+SOUGHT_EXACTLY = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
+"""Formats in which each sample can be had without the ones before it."""
 
 HIGHEST_PEAK = 100
 """Files of float samples may go beyond full scale, but not so far: they were written as integers, say."""
@@ -146,6 +149,28 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
         promised = promised - frame if says_its_length(path) else found
     if found < promised:
         raise BadClipError(path, f"truncated: {found} of {promised} sample frames are there")
+
+
+def part_of(file: soundfile.SoundFile, start: int, samples: int) -> np.ndarray | None:
+    """Some of a file's samples, without decoding those before them: (samples, channels) float32.
+
+    Returns
+    -------
+    part : None for formats where what is found after seeking depends on what was decoded before it.
+
+    Raises
+    ------
+    BadClipError : truncated, NaN or infinite samples, an impossible level.
+    """
+    if file.format not in SOUGHT_EXACTLY or not file.seekable():
+        return None
+    path = Path(file.name)
+    file.seek(start)
+    part = file.read(samples, dtype="float32", always_2d=True)
+    if len(part) < samples:
+        raise BadClipError(path, f"truncated: {start + len(part)} of {start + samples} sample frames are there")
+    _check_samples(part, path)
+    return part
 
 
 def _check_samples(block: np.ndarray, path: Path) -> None:

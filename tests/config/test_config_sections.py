@@ -113,6 +113,8 @@ DEFAULTS = {
         "pesq_weight": 0.01,
         "cut_weight": 3.0,
         "si_snr_weight": 0.003,
+        "teacher": None,
+        "teacher_weight": 1.0,
         "batching_strategy": "pad",
         "num_dataloader_workers": 4,
         "batch_size": 16,

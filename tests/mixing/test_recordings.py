@@ -83,6 +83,42 @@ def test_what_is_kept_changes_nothing(paths, room):
         np.testing.assert_array_equal(plain.samples(index), filled.samples(index))
 
 
+def long_recording(folder, name="long.flac", rate=RATE, channels=1):
+    wave = np.concatenate([0.1 * noise(21.0, seed=1), 0.7 * noise(0.5, seed=2)])
+    soundfile.write(folder / name, np.stack([wave] * channels, axis=1), rate)
+    return folder / name
+
+
+@pytest.mark.parametrize(("name", "channels"), [("long.flac", 1), ("long.wav", 2), ("long.ogg", 1)])
+def test_parts_of_long_recordings_are_sought(tmp_path, monkeypatch, name, channels):
+    """Decoded once, for its peak; where a part can be had by itself it is what it is of the whole."""
+    path = long_recording(tmp_path, name, channels=channels)
+    (tmp_path / "other").mkdir()
+    other = long_recording(tmp_path / "other")
+    whole = Recordings([path], RATE).samples(0)
+    recordings = Recordings([path, other], RATE)
+    expected = recordings.length(0), recordings.loudest(0)
+    read = []
+    monkeypatch.setattr(
+        "sezoo.mixing.recordings.read_clip", lambda path, *a, **k: read.append(path) or read_clip(path, *a, **k)
+    )
+    for start in (-100, 0, 12_345, len(whole) - 500):
+        recordings.samples(1)  # takes the place of the last one decoded
+        found = recordings.segment(0, start, 1000)
+        inside = slice(max(0, start), min(len(whole), start + 1000))
+        np.testing.assert_array_equal(found[max(0, -start) :][: inside.stop - inside.start], whole[inside])
+        assert (recordings.length(0), recordings.loudest(0)) == expected
+    assert (read.count(path) > 1) == (name == "long.ogg")
+
+
+def test_long_recordings_at_another_rate_are_decoded(tmp_path):
+    paths = [long_recording(tmp_path, rate=RATE // 2), long_recording(tmp_path, "b.wav")]
+    recordings, whole = Recordings(paths, RATE), Recordings(paths, RATE, Memory(10**9)).samples(0)
+    for _ in range(2):
+        np.testing.assert_array_equal(recordings.segment(0, 5000, 800), whole[5000:5800])
+        recordings.samples(1)
+
+
 def test_recordings_that_share_their_room(paths):
     memory = Memory(2 * RATE)
     first, second = Recordings(paths[:2], RATE, memory), Recordings(paths[1:], RATE, memory)

@@ -57,7 +57,8 @@ def guarded_by_numpy(denoised, clean, noisy):
     gain = 1 / np.sqrt(np.mean(np.abs(noisy) ** 2))
     ours, theirs = (np.sqrt(np.abs(gain * spectrum) ** 2 + 1e-6) for spectrum in (denoised, clean))
     errors = ours**0.3 - theirs**0.3
-    magnitudes = np.where(errors < 0, 3, 1) * errors**2
+    speech = np.abs(clean) > np.abs(noisy - clean)
+    magnitudes = np.where(speech & (errors < 0), 3, 1) * errors**2
     phases = gain * denoised * ours**-0.7 - gain * clean * theirs**-0.7
     return 0.7 * magnitudes + 0.3 * np.abs(phases) ** 2
 

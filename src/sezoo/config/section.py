@@ -318,7 +318,8 @@ MetricName = Literal[
 ]
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
 SELECTABLE = (
-    *("pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "high_band", "estoi"),
+    *("pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "level_4_6_khz"),
+    *("level_6_8_khz", "estoi"),
     *("csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
 )
 """What epochs can be chosen by, in the words of training's table."""

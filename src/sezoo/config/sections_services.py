@@ -17,6 +17,7 @@ from sezoo.config.section import (
     Lookahead,
     MetricNames,
     MetricWeights,
+    ModelPath,
     Names,
     NotNegative,
     OpsetVersion,
@@ -111,6 +112,12 @@ class Training(Section):
         3.0, description="guarded: how many times as much a bin costs that is too quiet than one that is too loud."
     )
     si_snr_weight: NotNegative = Field(0.003, description="guarded: weight of one dB of SI-SNR.")
+    teacher: ModelPath | None = Field(
+        None, description="Float ONNX model that the network learns from beside the clean clips; empty = none."
+    )
+    teacher_weight: Positive = Field(
+        1.0, description="Weight of what the spectra differ from the teacher's, compared as in the loss compressed."
+    )
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
     )

@@ -88,6 +88,7 @@ def missing_paths(config: Config) -> list[tuple[str, Path]]:
     paths = {
         "model.onnx_path": config.model and config.model.onnx_path,
         "model.state_dict_path": config.model and config.model.state_dict_path,
+        "training.teacher": config.training and config.training.teacher,
         "quantization.noisy_quantization_files_path": config.quantization
         and config.quantization.noisy_quantization_files_path,
         "prediction.input_path": config.prediction.input_path,

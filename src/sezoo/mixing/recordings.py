@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from sezoo.audio import BadClipError, read_clip
+from sezoo.audio import BadClipError, read_clip, read_part
 from sezoo.audio_file import blocks_of, open_recording
 from sezoo.dataset import AUDIO_EXTENSIONS, refused, tell_left_out
 from sezoo.errors import UserError
@@ -28,6 +28,9 @@ Result = TypeVar("Result")
 AT_A_TIME = 64
 """Recordings that are decoded side by side, which bounds the memory for those that are not kept."""
 
+
+LONG_SECONDS = 20.0
+"""From here on, a part of a recording is sought in its file rather than all of it decoded."""
 
 FAINTEST = 2.0**-40
 """Recordings are scaled up by 1 / FAINTEST at most; what is then less than half a step of 16 bits is silence."""
@@ -98,12 +101,23 @@ class Decoded(NamedTuple):
     loudest: int
 
 
+class Facts(NamedTuple):
+    """What is remembered of a long recording that is not kept: as in `Decoded`, and its peak."""
+
+    length: int
+    scale: np.float32
+    loudest: int
+    peak: float
+
+
 class Recordings:
     """Recordings by their index, as waves at one sample rate.
 
     They are kept as int16 scaled by a power of two, which is what a recording of 16 bits was: exact where it
     needed no resampling, and closer than float16 (11 bits) elsewhere. Each recording goes through it, whether
     it is kept or not: what is made of them does not depend on the memory.
+
+    Of a long one that is not kept, parts are found by seeking where the file's format and rate allow that.
 
     In a forked process those that are kept are there already; a spawned one begins with none.
 
@@ -120,6 +134,7 @@ class Recordings:
         self.memory = memory or Memory()
         self.kept: dict[int, Decoded] = {}
         self.last: tuple[int, Decoded] | None = None  # asked for its length, then for a segment
+        self.facts: dict[int, Facts | None] = {}  # of long ones; None where seeking is of no use
         self.found: list[int | BadClipError] | None = None  # by `check`
 
     def __len__(self) -> int:
@@ -142,12 +157,15 @@ class Recordings:
         ------
         BadClipError : a recording that cannot be used; so do `samples`, `segment` and `loudest`.
         """
-        return len(self._decoded(index).samples)
+        facts = self._facts(index)
+        return len(self._decoded(index).samples) if facts is None else facts.length
 
     def loudest(self, index: int) -> tuple[int, float]:
         """Where the peak of a recording is, in samples, and its magnitude."""
+        if (facts := self._facts(index)) is not None:
+            return facts.loudest, facts.peak
         decoded = self._decoded(index)
-        return decoded.loudest, abs(float(decoded.samples[decoded.loudest])) * float(decoded.scale)
+        return decoded.loudest, _peak(decoded)
 
     def samples(self, index: int) -> np.ndarray:
         """A whole recording: (samples,) float32, full scale is 1."""
@@ -156,12 +174,31 @@ class Recordings:
 
     def segment(self, index: int, start: int, samples: int) -> np.ndarray:
         """A part of a recording: (samples,) float32, with zeros where it lies before the beginning or after the end."""
-        decoded = self._decoded(index)
         wave = np.zeros(samples, np.float32)
-        first, end = max(0, start), min(len(decoded.samples), start + samples)
+        facts = self._facts(index)
+        length = self.length(index)
+        first, end = max(0, start), min(length, start + samples)
         if first < end:
-            np.multiply(decoded.samples[first:end], decoded.scale, out=wave[first - start : end - start])
+            there = None if facts is None else self._sought(index, facts, first, end - first)
+            if there is None:
+                there = self._decoded(index).samples[first:end]
+                facts = None
+            scale = self._decoded(index).scale if facts is None else facts.scale
+            np.multiply(there, scale, out=wave[first - start : end - start])
         return wave
+
+    def _facts(self, index: int) -> Facts | None:
+        """Of a long recording that is not in memory and has been decoded once."""
+        here = index in self.kept or (self.last is not None and self.last[0] == index)
+        return None if here else self.facts.get(index)
+
+    def _sought(self, index: int, facts: Facts, start: int, samples: int) -> np.ndarray | None:
+        """A part of a recording as it would be in memory, int16; None, from now on, where seeking does not do it."""
+        part = read_part(self.paths[index], self.sample_rate, start, samples)
+        if part is None:
+            self.facts[index] = None
+            return None
+        return _rounded(part, math.frexp(float(facts.scale))[1] + 14)
 
     def check(self, *, thorough: bool) -> list[int | BadClipError]:
         """Look at all recordings before they are used.
@@ -221,8 +258,11 @@ class Recordings:
         if (kept := self.kept.get(index)) is not None:
             return kept
         if self.last is None or self.last[0] != index:
-            self.last = index, self._decode(index)
-            self._keep(*self.last)
+            decoded = self._decode(index)
+            self.last = index, decoded
+            if not self._keep(index, decoded) and len(decoded.samples) > LONG_SECONDS * self.sample_rate:
+                facts = Facts(len(decoded.samples), decoded.scale, decoded.loudest, _peak(decoded))
+                self.facts.setdefault(index, facts)
         return self.last[1]
 
     def _keep(self, index: int, decoded: Decoded) -> bool:
@@ -281,8 +321,16 @@ def _in_16_bits(wave: np.ndarray) -> Decoded:
     loudest = int(np.argmax(np.abs(wave)))
     peak = max(float(wave.max()), -float(wave.min()) * (1 - 2.0**-16))
     exponent = math.frexp(max(peak, FAINTEST))[1]
-    samples = np.rint(np.ldexp(wave, 15 - exponent)).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    return Decoded(samples, np.float32(2.0 ** (exponent - 15)), loudest)
+    return Decoded(_rounded(wave, exponent), np.float32(2.0 ** (exponent - 15)), loudest)
+
+
+def _rounded(wave: np.ndarray, exponent: int) -> np.ndarray:
+    """A wave below 2 to that power as integers of 16 bits."""
+    return np.rint(np.ldexp(wave, 15 - exponent)).clip(-(2**15), 2**15 - 1).astype(np.int16)
+
+
+def _peak(decoded: Decoded) -> float:
+    return abs(float(decoded.samples[decoded.loudest])) * float(decoded.scale)
 
 
 def _in_threads(work: Callable[[int], Result], indices: Sequence[int]) -> Iterator[Result]:

@@ -24,7 +24,8 @@ COLUMNS = {
     "snr": "SNR, dB",
     "si-snr": "SI-SNR, dB",
     "speech_cut": "share of the speech that is cut",
-    "high_band": "speech above 4 kHz, dB",
+    "level_4_6_khz": "speech from 4 to 6 kHz, dB",
+    "level_6_8_khz": "speech from 6 to 7.8 kHz, dB",
     "score": "score",
     "learning_rate": "learning rate",
 }

@@ -24,10 +24,15 @@ __all__ = [
 METRIC_OF = {"wave_mse": "mse", "stoi": "stoi", "pesq": "pesq", "snr": "snr", "si-snr": "si_snr"}
 """The validation metrics of the reference's logs, and what `sezoo.metrics` calls them."""
 
-UNITS = {"snr": ", dB", "si-snr": ", dB", "high_band": ", dB"}
+LABELS = {
+    "speech_cut": "speech that is cut",
+    "level_4_6_khz": "speech from 4 to 6 kHz",
+    "level_6_8_khz": "speech from 6 to 7.8 kHz",
+}
+UNITS = {"snr": ", dB", "si-snr": ", dB", "level_4_6_khz": ", dB", "level_6_8_khz": ", dB"}
 
-SPEECH_FIGURES = ("speech_cut", "high_band")
-"""What becomes of the speech itself; see `sezoo.metrics.speech_cut`."""
+SPEECH_FIGURES = ("speech_cut", "level_4_6_khz", "level_6_8_khz")
+"""What becomes of the speech itself; see `sezoo.metrics.speech_guard`."""
 
 SCORE = "score"
 """Of an epoch, where several metrics decide; empty where the epoch was refused."""
@@ -90,7 +95,7 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
         if noisy.get(column) is not None:
             # In words: a line so far below the curve would make it flat.
             ax.set_title(f"noisy {noisy[column]:.4g}", fontsize=9, loc="right", color="#6e7781")
-        ax.set_title(column.replace("_", " ") + UNITS.get(column, ""), fontsize=10, loc="left")
+        ax.set_title(LABELS.get(column, column.replace("_", " ")) + UNITS.get(column, ""), fontsize=10, loc="left")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(color="#e4e6e9")
         ax.tick_params(labelsize=8)

@@ -165,9 +165,10 @@ def guarded(
 ) -> torch.Tensor:
     """`perceptual` that guards the speech, for clips at 16 kHz of any level, without noise or without speech.
 
-    All clips are brought to the same level first: the power 0.3 would make little of the quiet ones. A bin that is
-    quieter than in the clean clip costs `cut_weight` times what it costs when it is as much too loud (Wang et al.,
-    "Voicefilter-lite", 2020, call it over-suppression). What is 60 dB below the clip's mean counts as silence, so
+    All clips are brought to the same level first: the power 0.3 would make little of the quiet ones. A bin with more
+    speech than noise that is quieter than in the clean clip costs `cut_weight` times what it costs when it is as much
+    too loud (Wang et al., "Voicefilter-lite", 2020, call it over-suppression); in the others, the background of a clean
+    recording would be guarded beside the noise. What is 60 dB below the clip's mean counts as silence, so
     that muting a pause deeper than its recording has it gains nothing. The SI-SNR ends at 40 dB, and does not count
     where there is no speech.
     """
@@ -188,7 +189,8 @@ def _guarded_spectra(batch: SpectralBatch, mask: torch.Tensor, cut_weight: float
     denoised, clean = mask * batch.noisy_spectrum * gain, batch.clean_spectrum * gain
     denoised_energy, clean_energy = _energy(denoised) + FLOOR_ENERGY, _energy(clean) + FLOOR_ENERGY
     error = denoised_energy ** (COMPRESSION / 2) - clean_energy ** (COMPRESSION / 2)
-    magnitudes = torch.where(error < 0, cut_weight, 1.0) * error**2
+    speech = _energy(clean) > _energy((batch.noisy_spectrum - batch.clean_spectrum) * gain)
+    magnitudes = torch.where(speech & (error < 0), cut_weight, 1.0) * error**2
     slope = (COMPRESSION - 1) / 2
     spectra = _energy(denoised * denoised_energy**slope - clean * clean_energy**slope)
     return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, frames, batch)

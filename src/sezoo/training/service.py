@@ -30,13 +30,14 @@ from sezoo.torch_model import TorchMaskModel, build_network, load_weights, torch
 from sezoo.training.examples import ExampleSource, example_sources
 from sezoo.training.export import export_onnx
 from sezoo.training.loader import Loader
-from sezoo.training.losses import build_loss
+from sezoo.training.losses import Loss, build_loss
 from sezoo.training.optimization import build_optimizer, build_schedule
 from sezoo.training.parallel import Parallel, parallel
 from sezoo.training.resumption import snapshot_to_resume
 from sezoo.training.scheduler import build_scheduler, stepped_each
 from sezoo.training.selection import Selection
 from sezoo.training.snapshot import Snapshot, load_snapshot
+from sezoo.training.teacher import taught
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate, validate_noisy
@@ -139,13 +140,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
             device=str(device),
             metrics=selection.metrics,
         ),
-        loss=build_loss(
-            training.loss,
-            torch_stft,
-            pesq_weight=training.pesq_weight,
-            cut_weight=training.cut_weight,
-            si_snr_weight=training.si_snr_weight,
-        ),
+        loss=_loss(config, torch_stft),
         optimizer=optimizer,
         schedule=scheduler or build_schedule(training.lr_schedule, optimizer, steps),
         schedule_each=stepped_each(scheduler) if scheduler is not None else "step",
@@ -155,7 +150,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         files=_files(run),
         settings=_settings(config),
         data=_data(config, sources),
-        validate_noisy=partial(validate_noisy, sources[1], stft, config.preprocessing.sample_rate, selection.metrics),
+        validate_noisy=partial(validate_noisy, sources[1], config.preprocessing.sample_rate, selection.metrics),
         progress=run.progress,
         parallel=together,
         each_epoch=partial(_after_epoch, run, sources[1], stft),
@@ -195,6 +190,18 @@ def _tell_size(network: nn.Module, config: Config) -> None:
     log.info("training.dryrun: all checks passed; no epoch is trained")
 
 
+def _loss(config: Config, torch_stft: TorchStft) -> Loss:
+    training = config.training
+    loss = build_loss(
+        training.loss,
+        torch_stft,
+        pesq_weight=training.pesq_weight,
+        cut_weight=training.cut_weight,
+        si_snr_weight=training.si_snr_weight,
+    )
+    return loss if training.teacher is None else taught(loss, training.teacher, training.teacher_weight, torch_stft)
+
+
 def _files(run: Run) -> TrainingFiles:
     logs = run.folder / "training_logs"
     training = run.config.training
@@ -213,6 +220,8 @@ def _settings(config: Config) -> dict[str, Any]:
         "pesq_weight",
         "cut_weight",
         "si_snr_weight",
+        "teacher",
+        "teacher_weight",
         "batch_size",
         "reference_metric",
         "select_by",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
 from sezoo.denoise import denoise
-from sezoo.metrics import METRICS, score_clip
-from sezoo.metrics.speech_cut import speech_figures
+from sezoo.metrics import METRICS, MetricError, score_clip, speech_guard
 from sezoo.spectrum import Stft
 from sezoo.torch_model import TorchMaskModel
 from sezoo.training.examples import ExampleSource
@@ -32,18 +32,17 @@ def validate(
     metrics : to score besides those of every history, by the names of `sezoo.metrics`.
     """
     model = TorchMaskModel(network, Path("the network"), device)
-    return _means(lambda noisy: denoise(noisy, model, stft), source, stft, sample_rate, metrics)
+    return _means(lambda noisy: denoise(noisy, model, stft), source, sample_rate, metrics)
 
 
-def validate_noisy(source: ExampleSource, stft: Stft, sample_rate: int, metrics: Sequence[str] = ()) -> Means:
+def validate_noisy(source: ExampleSource, sample_rate: int, metrics: Sequence[str] = ()) -> Means:
     """The scores of the validation examples as they are, which a network has to improve on."""
-    return _means(lambda noisy: noisy, source, stft, sample_rate, metrics)
+    return _means(lambda noisy: noisy, source, sample_rate, metrics)
 
 
 def _means(
     denoised: Callable[[np.ndarray], np.ndarray],
     source: ExampleSource,
-    stft: Stft,
     sample_rate: int,
     metrics: Sequence[str],
 ) -> Means:
@@ -53,7 +52,10 @@ def _means(
         noisy, clean = source.example(0, index)
         made = denoised(noisy)
         scores, _ = score_clip(clean, made, sample_rate, tuple(names.values()))
-        for metric, value in {**scores, **speech_figures(noisy, clean, made, stft, sample_rate)}.items():
-            found[metric].append(value)
+        with suppress(MetricError):  # no speech: the other clips have some
+            scores |= speech_guard(clean, noisy, made, sample_rate)
+        for metric, value in scores.items():
+            if metric in found:
+                found[metric].append(value)
     columns = names | {name: name for name in SPEECH_FIGURES}
     return {name: float(np.mean(found[metric])) if found[metric] else None for name, metric in columns.items()}
