@@ -46,6 +46,10 @@ def frames_in_two_axes(x):
     return torch.relu(x.reshape(batch, bins, frames, frames)).mean(3)
 
 
+def highest_of_four_frames(x):
+    return torch.nn.functional.max_pool1d(torch.nn.functional.pad(x, (3, 0)), 4, 1)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("forward", "left"),
@@ -54,6 +58,7 @@ def frames_in_two_axes(x):
         (one_long_vector, None),
         (frames_in_two_axes, None),
         (torch.relu, ["Relu"]),
+        (highest_of_four_frames, ["Pad", "MaxPool"]),
     ],
 )
 def test_shapes_become_constants_where_they_can(forward, left):

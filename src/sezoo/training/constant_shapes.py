@@ -1,4 +1,4 @@
-"""Reshapes by constants, where the exporter computes their shapes from the input's at every call."""
+"""Reshapes and Pads by constants, where the exporter computes them from the input's shape at every call."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ __all__ = ["with_constant_shapes"]
 BATCHES, FRAMES = (1, 2), (24, 37)
 """Of the two examples that show what a shape depends on."""
 
+KINDS = {"Reshape": "shape", "Pad": "pads"}
+"""Operators whose second input becomes a constant, and what it is called then."""
+
 COPIED, INFERRED = 0, -1
 """ONNX's values in the shape of a Reshape, for an axis that is the input's and for one that the others leave."""
 
 
 def with_constant_shapes(model: onnx.ModelProto, bins: int) -> onnx.ModelProto:
-    """The model with constant shapes in all Reshapes that change nothing but known axes.
+    """The model with constant shapes in all Reshapes that change nothing but known axes, and constant pads.
 
     Tracing leaves a Shape, Gather, Concat chain before each Reshape, which compilers for microcontrollers refuse and
     quantizers stumble over. The shapes are looked at for two batches and lengths: an axis in front that is the batch
@@ -28,21 +31,24 @@ def with_constant_shapes(model: onnx.ModelProto, bins: int) -> onnx.ModelProto:
     made_by = {name: node for node in model.graph.node for name in node.output}
     known = {weight.name for weight in model.graph.initializer}
     known |= {name for name, node in made_by.items() if node.op_type == "Constant"}
-    reshapes = [node for node in model.graph.node if node.op_type == "Reshape" and node.input[1] not in known]
-    if not reshapes:
+    computed = [node for node in model.graph.node if node.op_type in KINDS and node.input[1] not in known]
+    if not computed:
         return model
-    first, second = _values(model, sorted({name for node in reshapes for name in node.input}), bins)
+    first, second = _values(model, sorted({name for node in computed for name in node.input if name}), bins)
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     for node in changed.graph.node:
-        if node.op_type != "Reshape" or node.input[1] not in first:
+        if node.op_type not in KINDS or node.input[1] not in first:
             continue
-        data, wanted = node.input
-        batch_in_front = tuple(len(values[data]) if values[data].ndim else 0 for values in (first, second)) == BATCHES
-        shape = _constant(first[wanted], second[wanted], batch_in_front)
-        if shape is not None:
-            name = f"{node.output[0]}_shape"
-            changed.graph.initializer.append(numpy_helper.from_array(shape, name))
+        data, wanted = node.input[:2]
+        if node.op_type == "Pad":
+            constant = first[wanted] if np.array_equal(first[wanted], second[wanted]) else None
+        else:
+            batches = tuple(len(values[data]) if values[data].ndim else 0 for values in (first, second))
+            constant = _constant(first[wanted], second[wanted], batches == BATCHES)
+        if constant is not None:
+            name = f"{node.output[0]}_{KINDS[node.op_type]}"
+            changed.graph.initializer.append(numpy_helper.from_array(constant, name))
             node.input[1] = name
     del changed.graph.value_info[:]
     _without_dead_nodes(changed.graph)
