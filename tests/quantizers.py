@@ -17,7 +17,8 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from sezoo.config.sections import Quantization
-from sezoo.mask_model import MaskModel, check_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import check_contract
 from sezoo.quantization.calibration import calibrate
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import tensor_overrides

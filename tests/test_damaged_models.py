@@ -11,7 +11,8 @@ import pytest
 
 import sezoo
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, check_contract, declared_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import check_contract, declared_contract
 from sezoo.model_summary import summary_of
 from sezoo.onnx_file import load_onnx, quantized_nodes
 from sezoo.quantization.preparation import check_weights, prepare

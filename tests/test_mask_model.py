@@ -7,7 +7,8 @@ import pytest
 import mask_graphs as graphs
 from mask_graphs import BINS
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, check_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import Contract, check_contract
 from sezoo.onnx_file import load_onnx, quantized_nodes
 
 HALF = onnx.TensorProto.FLOAT16

@@ -5,8 +5,9 @@ import pytest
 import mask_graphs as graphs
 from mask_graphs import BINS
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, check_contract
+from sezoo.mask_model import MaskModel
 from sezoo.model_axes import fix_axes, with_dynamic_axes
+from sezoo.model_contract import check_contract
 from sezoo.onnx_file import axes_of, load_onnx
 
 

@@ -14,7 +14,8 @@ from mask_graphs import BINS, magnitudes, tcnn
 from sezoo.cli import main
 from sezoo.config.validation import build_config
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, check_contract, declared_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import Contract, check_contract, declared_contract
 from sezoo.model_states import in_calls, likely_states, states_of, with_states
 from sezoo.model_summary import summary_of
 from sezoo.patch_lengths import patch_lengths

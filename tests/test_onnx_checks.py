@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from builders import mask_graph
 from sezoo import onnx_trial
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, check_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import check_contract
 from sezoo.model_states import states_of
 from sezoo.model_summary import summary_of
 from sezoo.onnx_checks import MAX_NODES

@@ -12,8 +12,9 @@ import sezoo
 from sezoo.config.composition import compose_file
 from sezoo.dataset import DEMO_RECORDINGS
 from sezoo.denoise import denoise
-from sezoo.mask_model import MaskModel, check_contract
+from sezoo.mask_model import MaskModel
 from sezoo.metrics.waveform import si_snr
+from sezoo.model_contract import check_contract
 from sezoo.model_summary import summary_of
 from sezoo.onnx_file import axes_of, quantized_nodes
 from sezoo.spectrum import Stft

@@ -14,8 +14,8 @@ from sezoo.config.sections import Config
 from sezoo.denoise import Patches, Play, WholeClip
 from sezoo.denoise.board import board_problem, transform_problem
 from sezoo.errors import UserError
-from sezoo.mask_model import declared_contract
 from sezoo.model_axes import with_dynamic_axes
+from sezoo.model_contract import declared_contract
 from sezoo.model_source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.model_states import magnitude_input, states_of, with_states
 from sezoo.onnx_file import axes_of, load_configured, load_onnx, quantized_nodes

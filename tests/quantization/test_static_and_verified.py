@@ -6,7 +6,8 @@ import mask_graphs as graphs
 from mask_graphs import BINS
 from quantizers import mask_error, ours, quantization, ready, weights_of
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel, check_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import Contract, check_contract
 from sezoo.onnx_file import axes_of, quantized_nodes
 from sezoo.onnx_session import open_session
 from sezoo.quantization.preparation import prepare

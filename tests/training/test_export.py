@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch")
 from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.architectures.utcn import Utcn  # noqa: E402
 from sezoo.errors import UserError  # noqa: E402
-from sezoo.mask_model import MaskModel, check_contract  # noqa: E402
+from sezoo.mask_model import MaskModel  # noqa: E402
+from sezoo.model_contract import check_contract  # noqa: E402
 from sezoo.onnx_file import axes_of  # noqa: E402
 from sezoo.receptive_field import receptive_field_of  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402

@@ -12,7 +12,8 @@ import onnx
 import pytest
 
 from builders import evaluation_config, write_clips, write_yaml
-from sezoo.mask_model import MaskModel, check_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import check_contract
 
 torch = pytest.importorskip("torch")
 from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402

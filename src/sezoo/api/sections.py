@@ -104,7 +104,7 @@ def finished(settings: Settings, spectrum: Spectrum, model: Path, more: Settings
 def _bins(path: Path, settings: Settings) -> int:
     if not path.exists():  # told before anything heavy is imported
         raise UserError(f"there is no model {path} (the working directory is {Path.cwd()})")
-    from sezoo.mask_model import declared_contract
+    from sezoo.model_contract import declared_contract
     from sezoo.model_states import with_states
     from sezoo.onnx_file import load_onnx
 

@@ -12,7 +12,8 @@ import onnx
 from onnx import helper, version_converter
 
 from sezoo.errors import UserError
-from sezoo.mask_model import Contract, MaskModel
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import Contract
 from sezoo.onnx_file import graph_inputs
 from sezoo.onnx_graph import UnusedNames, graphs_of
 from sezoo.onnx_session import open_session

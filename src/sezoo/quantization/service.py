@@ -15,8 +15,8 @@ from sezoo.config.sections import Config
 from sezoo.denoise.plays import Board
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown
-from sezoo.mask_model import check_contract
 from sezoo.model_axes import with_dynamic_frames
+from sezoo.model_contract import check_contract
 from sezoo.model_states import magnitude_input, states_of, with_states
 from sezoo.onnx_file import axes_of, bytes_of, load_configured, quantized_nodes
 from sezoo.patch_lengths import patch_lengths

@@ -10,7 +10,7 @@ import onnx
 from sezoo.config.sections import Config
 from sezoo.errors import UserError
 from sezoo.files import shown
-from sezoo.mask_model import Contract
+from sezoo.model_contract import Contract
 from sezoo.model_states import batch_of_one, magnitude_input, mask_output, states_of
 from sezoo.onnx_file import axes_of, graph_inputs
 from sezoo.patch_lengths import needed_lookahead, patch_lengths

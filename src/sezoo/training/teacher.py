@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel, check_contract
+from sezoo.mask_model import MaskModel
+from sezoo.model_contract import check_contract
 from sezoo.onnx_file import load_onnx
 from sezoo.training.batch import SpectralBatch
 from sezoo.training.losses import Loss, compressed

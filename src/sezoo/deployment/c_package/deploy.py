@@ -26,7 +26,7 @@ from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.stream_plan import stream_plan
 from sezoo.errors import UserError
 from sezoo.files import filled_aside, shown, unused_path, write_text
-from sezoo.mask_model import declared_contract
+from sezoo.model_contract import declared_contract
 from sezoo.onnx_file import load_configured, load_onnx
 from sezoo.run import Run
 from sezoo.spectrum import stft_of

@@ -21,7 +21,7 @@ from sezoo.deployment.qdq_reader.nodes import Constants, Node, QuantizedConstant
 from sezoo.deployment.qdq_reader.tables import FUNCTIONS, integer_table, mask_table
 from sezoo.deployment.qdq_reader.values import FloatRow, Floats, Layout, Pending, Real, Source, Value, in_time, laid_out
 from sezoo.errors import UserError
-from sezoo.mask_model import declared_contract
+from sezoo.model_contract import declared_contract
 from sezoo.model_states import states_of
 from sezoo.onnx_file import quantized_nodes
 from sezoo.onnx_graph import initializers

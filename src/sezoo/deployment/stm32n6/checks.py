@@ -10,7 +10,7 @@ import onnx
 from sezoo.config.sections import Config
 from sezoo.deployment.checks import check_frames, check_transform, needed_frames
 from sezoo.errors import UserError
-from sezoo.mask_model import declared_contract
+from sezoo.model_contract import declared_contract
 from sezoo.model_states import states_of
 from sezoo.onnx_file import quantized_nodes
 from sezoo.onnx_graph import initializers, readers
