@@ -13,15 +13,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hostile_names import HOSTILE, SECRET_CODE, hostile_names
+from sezoo.audio import read_clip, write_clip
 from sezoo.commands.output import print_json, print_results
 from sezoo.errors import UserError
-from sezoo.files import write_json, write_text
+from sezoo.files import read_text, shown, write_json, write_text
 from sezoo.foreign_text import encodable, escaped, one_line, printable, short_list, shortened
+from sezoo.targets.programs import run_program
 from sezoo.terminal import OneLine, encode_anything, results, styled
 
 CC = shutil.which("cc") or shutil.which("gcc")
@@ -235,3 +238,35 @@ def test_no_name_is_compiled(tmp_path, flags):
 @given(st.lists(hostile_names(), min_size=300, max_size=300))
 def test_no_drawn_name_is_compiled(tmp_path_factory, names):
     compiled(c_source(names), tmp_path_factory.mktemp("c"), "-trigraphs")
+
+
+# -- names that are no UTF-8 -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half(tmp_path):
+    """A folder whose name is no UTF-8."""
+    folder = tmp_path / "caf\udce9"
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("the file system has names in UTF-8 only")
+    return folder
+
+
+def test_recordings_in_such_a_folder_are_read_and_written(half):
+    write_clip(half / "a\udce9.wav", np.full(1600, 0.25, np.float32), 16000)
+    assert read_clip(half / "a\udce9.wav", 16000) == pytest.approx(np.full(1600, 0.25), abs=1e-4)
+
+
+def test_programs_get_such_names(half):
+    code = "import sys, os; sys.exit(not os.path.isdir(sys.argv[1]))"
+    run_program([sys.executable, "-c", code, half], half / "log.txt", timeout=60)
+    assert "caf\\udce9" in (half / "log.txt").read_text(encoding="utf-8")
+
+
+def test_paths_are_shown_and_refused_in_one_line(half, monkeypatch):
+    monkeypatch.chdir(half.parent)
+    assert shown(half) == "caf\\udce9"
+    with pytest.raises(UserError, match=r"caf\\udce9"):
+        read_text(half / "gone.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from sezoo.audio_container import promised_audio
 from sezoo.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.mp3_length import says_its_length, seconds_of_frames
 
-__all__ = ["BadClipError", "blocks_of", "open_recording", "part_of"]
+__all__ = ["BadClipError", "blocks_of", "name_for_soundfile", "open_recording", "part_of"]
 
 BLOCK_SECONDS = 30
 """A file is decoded in blocks of this length, so that hours of 48 kHz stereo fit in memory."""
@@ -51,6 +52,11 @@ class BadClipError(Exception):
         return type(self), (self.path, self.reason)
 
 
+def name_for_soundfile(path: Path) -> str | bytes:
+    """A path as soundfile opens it, be it UTF-8 or not."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
 @contextmanager
 def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a recording for reading; all that is wrong with it is found here or in `blocks_of`.
@@ -63,7 +69,7 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
     _check_file(path)
     opened = False
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(name_for_soundfile(path)) as file:
             opened = True
             _check_header(file, path)
             yield file
@@ -133,7 +139,7 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
     BadClipError : truncated, NaN or infinite samples, an impossible level.
     LibsndfileError : damaged data; `open_recording` makes a BadClipError of it.
     """
-    path = Path(file.name)
+    path = Path(os.fsdecode(file.name))
     size = max(1, round((seconds or BLOCK_SECONDS) * file.samplerate))
     promised, found = file.frames, 0
     while found < promised:

@@ -7,10 +7,21 @@ how it is put into a file that something else reads (`escaped`). CSV has `sezoo.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
-__all__ = ["Target", "encodable", "escaped", "one_line", "printable", "short_list", "shortened", "without_passwords"]
+__all__ = [
+    "Target",
+    "encodable",
+    "escaped",
+    "one_line",
+    "plain_labels",
+    "printable",
+    "short_list",
+    "shortened",
+    "without_passwords",
+]
 
 Target = Literal["c", "cmake", "markdown", "html"]
 
@@ -107,6 +118,18 @@ def escaped(text: str, target: Target) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     apart = " " if text.strip() != text or text.strip("`") != text or not text else ""
     return f"{fence}{apart}{text}{apart}{fence}"
+
+
+@contextmanager
+def plain_labels() -> Iterator[None]:
+    """Have matplotlib draw labels as they stand: `$` begins no formula, and a missing glyph gives no warning."""
+    import warnings
+
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def _visible(character: str) -> str:

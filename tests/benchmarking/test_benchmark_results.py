@@ -1,10 +1,12 @@
 import io
 import json
 import sys
+import warnings
 from dataclasses import replace
 
 import pytest
 
+from hostile_names import HOSTILE
 from sezoo.benchmarking import table
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text
 from sezoo.benchmarking.figure import save_benchmark_figure
@@ -179,3 +181,11 @@ def test_nothing_to_draw_is_no_picture(tmp_path):
     nothing = Measurement(target="stedgeai", model="int8", what="patch")
     save_benchmark_figure(tmp_path / "b.png", Benchmark("NUCLEO-G474RE", (nothing,)))
     assert not (tmp_path / "b.png").exists()
+
+
+def test_names_of_layers_are_no_formulas(tmp_path):
+    layers = tuple(LayerCost(name, name, 1000 * index, 2000) for index, name in enumerate(HOSTILE, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_benchmark_figure(tmp_path / "layers.png", replace(BOTH, measurements=(replace(HOST, layers=layers),)))
+    assert (tmp_path / "layers.png").stat().st_size > 10_000

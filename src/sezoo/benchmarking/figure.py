@@ -8,6 +8,7 @@ from pathlib import Path
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
 from sezoo.benchmarking.results import Benchmark, LayerCost, Measurement
 from sezoo.files import written_aside
+from sezoo.foreign_text import plain_labels, printable, shortened
 
 __all__ = ["FIGURE", "save_benchmark_figure"]
 
@@ -31,6 +32,7 @@ LAYERS = 24
 NAME_LENGTH = 34
 
 
+@plain_labels()
 def save_benchmark_figure(path: Path, benchmark: Benchmark) -> None:
     """Draw the picture and save it as PNG. Nothing is drawn where no time, no size and no layer is known."""
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
@@ -124,8 +126,9 @@ def _shown(measurement: Measurement, costs: tuple[str, list[tuple[LayerCost, flo
 
 
 def _short(layer: LayerCost) -> str:
-    name = layer.name if len(layer.name) <= NAME_LENGTH else "..." + layer.name[3 - NAME_LENGTH :]
-    return f"{name}  {layer.kind}"
+    name = printable(layer.name)
+    name = name if len(name) <= NAME_LENGTH else "..." + name[3 - NAME_LENGTH :]
+    return f"{name}  {shortened(printable(layer.kind), 20)}"
 
 
 def _draw_layers(ax, measurement: Measurement, unit: str, shown: Sequence[tuple[str, float]]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from sezoo.audio import Resampler
-from sezoo.audio_file import BadClipError, blocks_of, open_recording
+from sezoo.audio_file import BadClipError, blocks_of, name_for_soundfile, open_recording
 from sezoo.denoise import DenoisingStream, Play, is_on_device, open_stream
 from sezoo.errors import UserError
 from sezoo.files import written_aside
@@ -93,11 +93,14 @@ def _peak(path: Path) -> float:
 @contextmanager
 def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
     """A file to write samples (n, channels) to, as the recording is but for what its container cannot hold."""
+    name = name_for_soundfile(aside)
     aside.touch()  # a folder that cannot be written has a reason in Python's errors, none in libsndfile's
     container = container_of(target.suffix, str(target))
     for subtype in (subtypes := _subtypes(container, target.suffix, like.subtype)):
         try:
-            file = soundfile.SoundFile(aside, "w", like.samplerate, like.channels, subtype, format=container)
+            file = soundfile.SoundFile(
+                name_for_soundfile(aside), "w", like.samplerate, like.channels, subtype, format=container
+            )
             break
         except soundfile.LibsndfileError as error:
             if subtype == subtypes[-1]:

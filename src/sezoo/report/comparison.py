@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.files import written_aside
+from sezoo.foreign_text import plain_labels
 from sezoo.scores import ClipScores, Mean
 from sezoo.spectrum import Stft
 
@@ -27,6 +28,7 @@ def median_clip(clips: Sequence[ClipScores], metric: str = "pesq") -> ClipScores
     return sorted(clips, key=change)[len(clips) // 2]
 
 
+@plain_labels()
 def save_comparison(
     path: Path,
     clips: Sequence[ClipScores],

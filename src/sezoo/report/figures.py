@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from sezoo.foreign_text import plain_labels
 from sezoo.report.blocks import Picture
 
 if TYPE_CHECKING:
@@ -78,9 +79,8 @@ def drawing(name: str, title: str, caption: str = "", *, width: int = 330, heigh
         "grid.color": RULE,
         "axes.unicode_minus": True,
         "axes.formatter.useoffset": False,
-        "text.parse_math": False,
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), plain_labels():
         figure = Figure(figsize=(width / DOTS_AN_INCH, height / DOTS_AN_INCH), dpi=DOTS_AN_INCH, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.subplots()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from sezoo.audio_file import name_for_soundfile
 from sezoo.deployment.validation.array_file import read_npz
 from sezoo.errors import UserError
 from sezoo.foreign_text import short_list
@@ -88,7 +89,7 @@ def read_sound(path: Path, name: str, label: str, scores: str = "") -> Sound:
     UserError : it cannot be read, or is not what sezoo writes there.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(name_for_soundfile(path)) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
             if channels != 1 or not 1000 <= rate <= 768_000 or not 0 < frames <= LONGEST * rate:
                 found = f"{channels} channels, {frames} samples at {rate} Hz"

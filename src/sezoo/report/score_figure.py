@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.files import written_aside
+from sezoo.foreign_text import plain_labels
 from sezoo.metrics import METRIC_FACTS
 from sezoo.scores import NOISY
 
@@ -23,6 +24,7 @@ COLOURS = ("#1f6feb", "#d1622b", "#b58900", "#8b3fa0", "#2e8b57", "#c2185b", "#6
 TITLE = {"fontsize": 10, "loc": "left"}
 
 
+@plain_labels()
 def save_score_figure(path: Path, results: Results) -> None:
     """Draw the picture and save it as PNG. Nothing is drawn where nothing was scored."""
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept

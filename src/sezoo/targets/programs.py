@@ -106,7 +106,7 @@ def run_program(
     log.debug("running %s", " ".join(words))
     name = Path(words[0]).name
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("w", encoding="utf-8", newline="\n") as file:
+    with log_file.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.write(f"$ {subprocess.list2cmdline(words)}\n")
         file.flush()
         beginning = file.tell()
