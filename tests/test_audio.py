@@ -228,11 +228,11 @@ def test_impossible_sample_rates_and_levels_are_refused(tmp_path):
         read_clip(tmp_path / "loud.wav", 16000)
 
 
-def test_a_name_that_is_no_utf8_is_a_bad_clip(tmp_path):
+def test_a_bad_clip_may_have_a_name_that_is_no_utf8(tmp_path):
     path = tmp_path / "clip\udcff.wav"
     try:
         path.write_bytes(b"RIFF")
     except (OSError, UnicodeError):
         pytest.skip("this file system has no such names")
-    with pytest.raises(BadClipError, match="rename it"):
+    with pytest.raises(BadClipError, match="not readable as audio"):
         read_clip(path, 16000)

@@ -6,7 +6,7 @@ from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hostile_names import HOSTILE, hostile_names
@@ -65,6 +65,7 @@ def test_drawn_names_are_text(name):
 @pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(st.lists(hostile_names().filter(bool), min_size=1, max_size=10))
+@example(["\udce9", "$\\frac{"])
 def test_a_run_with_drawn_names(tmp_path_factory, make_full_run, names):
     folder = make_full_run(tmp_path_factory.mktemp("hostile") / "run")
     make_hostile(folder, names)

@@ -98,9 +98,7 @@ def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Ca
     container = container_of(target.suffix, str(target))
     for subtype in (subtypes := _subtypes(container, target.suffix, like.subtype)):
         try:
-            file = soundfile.SoundFile(
-                name_for_soundfile(aside), "w", like.samplerate, like.channels, subtype, format=container
-            )
+            file = soundfile.SoundFile(name, "w", like.samplerate, like.channels, subtype, format=container)
             break
         except soundfile.LibsndfileError as error:
             if subtype == subtypes[-1]:

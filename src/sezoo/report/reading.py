@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sezoo import files
 from sezoo.errors import UserError
+from sezoo.foreign_text import encodable
 
 __all__ = ["read_json", "refused_results", "taken"]
 
@@ -28,7 +29,16 @@ def read_json(path: Path) -> dict[str, Any] | None:
     content = files.read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__} where an object is expected")
-    return content
+    return _encodable(content)
+
+
+def _encodable(value: Any) -> Any:
+    """Without halves of characters, which neither a page nor a figure can have."""
+    if isinstance(value, dict):
+        return {encodable(key): _encodable(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_encodable(entry) for entry in value]
+    return encodable(value) if isinstance(value, str) else value
 
 
 @contextmanager
