@@ -92,7 +92,8 @@ def test_a_cut_recording_is_named_once_and_left_out_or_refused(tmp_path, ending,
         list(read_clips(paths, RATE, min_samples=1, skip_bad=False))
     caplog.clear()
     assert [path for path, _ in read_clips(paths, RATE, min_samples=1, skip_bad=True)] == paths[:1]
-    assert [record.getMessage().startswith(f"left out {paths[1]}: ") for record in caplog.records] == [True, False]
+    records = dict.fromkeys(caplog.records)  # pytest listens to a logger that did not propagate at first as well
+    assert [record.getMessage().startswith(f"left out {paths[1]}: ") for record in records] == [True, False]
 
 
 @pytest.mark.parametrize("ending", [ending for ending in ENDINGS if ending not in ("flac", "mp3")])
