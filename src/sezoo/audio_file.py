@@ -170,7 +170,7 @@ def part_of(file: soundfile.SoundFile, start: int, samples: int) -> np.ndarray |
     """
     if file.format not in SOUGHT_EXACTLY or not file.seekable():
         return None
-    path = Path(file.name)
+    path = Path(os.fsdecode(file.name))
     file.seek(start)
     part = file.read(samples, dtype="float32", always_2d=True)
     if len(part) < samples:
