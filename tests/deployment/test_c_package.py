@@ -205,7 +205,7 @@ def test_wrong_magnitudes_are_noticed(tmp_path, objects, new, lookahead):
     ],
 )
 def test_a_recording_is_denoised_as_by_the_reference(tmp_path, objects, stft, new, lookahead, gain, threshold, samples):
-    graph = random_graph(3, stft.bins, new + 2 * (lookahead or 0), operators=3, coarseness=20)
+    graph = random_graph(4, stft.bins, new + 2 * (lookahead or 0), operators=3, coarseness=20)
     program = program_of(graph, stft, new, lookahead)
     package = write_tiny_package(program, tmp_path / "p", input_gain=gain, silence_threshold=threshold)
     wave = speech_like(samples)

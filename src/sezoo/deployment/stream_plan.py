@@ -52,15 +52,20 @@ def stream_plan(graph: IntegerGraph) -> StreamPlan:
 
 
 def frames_behind_a_mask(graph: IntegerGraph) -> int:
-    """Frames besides the newest one that a mask depends on: the convolutions' spans, added up on the longest way.
+    """Frames before the newest one that a stream's mask depends on, those of what it waits for among them.
 
-    A stream's masks depend on nothing but its input after as many frames.
+    What a prologue keeps of all frames up to now (its highest) is not counted: after the first of equal frames it is
+    what it stays.
     """
-    span = {tensor.name: 0 for tensor in graph.entries}
+    lag = stream_plan(graph).lag
+    depth = {tensor.name: 0 for tensor in graph.entries}
     for operator in graph.operators:
-        longest = max(span[tensor.name] for tensor in operator.inputs)
-        span[operator.output.name] = longest + (operator.span if isinstance(operator, Conv) else 0)
-    return span[graph.result.name]
+        output = operator.output.name
+        after = operator.after if isinstance(operator, Conv) else 0
+        span = operator.span if isinstance(operator, Conv) else 0
+        waits = {tensor.name: lag[output] - after - lag[tensor.name] for tensor in operator.inputs}
+        depth[output] = max(depth[name] + wait for name, wait in waits.items()) + span
+    return depth[graph.result.name]
 
 
 def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
