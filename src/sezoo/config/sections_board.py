@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from sezoo.config.section import (
+from sezoo.config.section import Section
+from sezoo.config.value_types import (
     AtLeast0,
     AtLeast1,
     Frames,
@@ -12,7 +13,6 @@ from sezoo.config.section import (
     Number,
     PathText,
     Positive,
-    Section,
     TargetNames,
     Text,
     TrueFalse,

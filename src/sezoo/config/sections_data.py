@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from sezoo.config.section import (
+from sezoo.config.section import Section
+from sezoo.config.value_types import (
     AtLeast0,
     AtLeast1,
     DecibelRange,
@@ -21,7 +22,6 @@ from sezoo.config.section import (
     SampleCount,
     SampleRate,
     SecondsRange,
-    Section,
     Share,
     Text,
     ThreeCounts,

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from sezoo.config.section import (
+from sezoo.config.section import Section, TensorOverrides
+from sezoo.config.value_types import (
     AtLeast0,
     AtLeast1,
     FileName,
@@ -26,12 +27,10 @@ from sezoo.config.section import (
     PlayNames,
     Positive,
     SampleCount,
-    Section,
     Settings,
     Share,
     StatePairs,
     StepNames,
-    TensorOverrides,
     Text,
     TrueFalse,
     lower_case,

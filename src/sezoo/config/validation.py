@@ -11,8 +11,11 @@ from pydantic_core import ErrorDetails
 
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.plain_data import keep_written, value_at
-from sezoo.config.section import Because, Section, allowed, choices, hint
+from sezoo.config.section import Section, allowed, choices, hint
 from sezoo.config.sections import NETWORKS, SECTIONS, Config, Keys
+from sezoo.config.value_types import (
+    Because,
+)
 from sezoo.config.values import expand, texts_from_environment
 from sezoo.config.version_4 import RENAMED, Translated, respelled, translated
 from sezoo.errors import UserError

@@ -1,0 +1,347 @@
+"""The types of the keys of YAML sections, each with the words for what it allows."""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from sezoo.config.values import literal, number
+from sezoo.inner_path import is_inner
+
+__all__ = [
+    "Allowed",
+    "AtLeast0",
+    "AtLeast1",
+    "Because",
+    "DecibelRange",
+    "FileName",
+    "Fraction",
+    "Frames",
+    "HeldOutCount",
+    "HertzRange",
+    "Hint",
+    "InnerPath",
+    "IntegerType",
+    "Lookahead",
+    "MetricNames",
+    "MetricWeights",
+    "ModelPath",
+    "Names",
+    "NotNegative",
+    "Number",
+    "OpsetVersion",
+    "OutputPath",
+    "PathText",
+    "PlayNames",
+    "Positive",
+    "SampleCount",
+    "SampleRate",
+    "SecondsRange",
+    "Settings",
+    "Share",
+    "StatePairs",
+    "StepNames",
+    "TargetNames",
+    "Text",
+    "ThreeCounts",
+    "TrueFalse",
+    "Whole",
+    "WindowChoice",
+    "lower_case",
+    "text",
+]
+
+
+class Allowed(NamedTuple):
+    """Says in words what a key may hold; the error messages and the reference page share it."""
+
+    words: str
+
+
+class Hint(NamedTuple):
+    """Says after what a key may hold what becomes of the rest; error messages alone have it."""
+
+    words: str
+
+
+def text(value: Any) -> Any:
+    """Text as the user meant it: YAML reads an unquoted `10.0` as a number and `2024-10-12` as a date."""
+    if isinstance(value, int | float | datetime.date) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+class Because(ValueError):  # noqa: N818 - says why a value is refused, behind what is allowed
+    """Why a value is refused, where what is allowed does not say it."""
+
+
+ESCAPES = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e", "\0": "0"}
+ESCAPES |= {"\x85": "N", "\xa0": "_", "\u2028": "L", "\u2029": "P"}
+"""What YAML makes of a backslash and a letter in double quotes."""
+
+ESCAPE = re.compile(f"[{''.join(ESCAPES)}]")
+
+
+def _path(value: Any) -> Any:
+    """A path as the user meant it: with the home folder for `~`, and without escapes where a backslash was meant."""
+    value = text(value)
+    if not isinstance(value, str | Path):
+        return value
+    path = Path(value)
+    if (found := ESCAPE.search(str(value))) and not _exists(path):
+        meant = ESCAPE.sub(lambda escape: "\\" + ESCAPES[escape[0]], str(value))
+        raise Because(
+            f"in double quotes YAML takes \\{ESCAPES[found[0]]} for a character of its own; write '{meant}' in single "
+            f"quotes, or {meant.replace(chr(92), '/')}"
+        )
+    return path.expanduser() if path.parts[:1] == ("~",) else path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def _inner_path(value: Any) -> Any:
+    path = _path(value)
+    if isinstance(path, Path) and not is_inner(path):
+        raise Because("it is outside of the run's folder")
+    return path
+
+
+def _output_path(value: Any) -> Any:
+    path = _path(value)
+    if isinstance(path, Path) and not path.is_absolute() and not is_inner(path):
+        raise Because("a relative path is inside the run's folder, and this one is not; give an absolute one")
+    return path
+
+
+def _file_name(value: Any) -> Any:
+    name = text(value)
+    if isinstance(name, str) and (PurePath(name).name != name or not is_inner(PurePath(name)) or ESCAPE.search(name)):
+        raise Because("it is no plain name")
+    return name
+
+
+LARGEST_DECIBELS = 120
+"""What is louder or quieter is a slip of the keyboard, and 32 bits do not hold much more."""
+
+
+def _names(value: Any) -> Any:
+    """One name alone is a list of one; `('Conv', 'MatMul')` is the YAML files' way to write a tuple."""
+    value = literal(value)
+    return (value,) if isinstance(value, str) else value
+
+
+def _metrics(value: Any) -> Any:
+    """Names of metrics; SI-SNR as it is written elsewhere too, and `dnsmos` for the four scores of that name."""
+    names = _names(value)
+    if not isinstance(names, list | tuple):
+        return names
+    several = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
+    several["dnsmos"] = tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808"))
+    return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
+
+
+def _metric_weights(value: Any) -> Any:
+    """Numbers by metrics; SI-SNR as it is written elsewhere too."""
+    value = literal(value)
+    if not isinstance(value, Mapping):
+        return value
+    other = {"si_snr": "si-snr", "sisnr": "si-snr", "mse": "wave_mse"}
+    return {other.get(name, name) if isinstance(name, str) else name: entry for name, entry in value.items()}
+
+
+def _text_pairs(value: Any) -> Any:
+    """Names by names; exporters like to call tensors 12 and 345, which YAML reads as numbers."""
+    return {text(key): text(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
+
+
+OTHER_MODELS = {".tflite", ".h5", ".keras", ".pb"}
+"""What models of TensorFlow end in."""
+
+
+def _model_path(value: Any) -> Path | str:
+    """The path of a model, or its address, which stays text: as a path it would lose a slash."""
+    if isinstance(value, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", value.strip())):
+        if scheme[1].lower() != "https":
+            raise Because("nothing else is downloaded")
+        return value.strip()
+    path = _path(value)
+    if not isinstance(path, Path):
+        raise ValueError
+    if path.suffix.lower() in OTHER_MODELS:
+        raise Because("models of Keras and TensorFlow need TensorFlow, which is not used here")
+    return path
+
+
+def _integer_type(value: Any) -> Any:
+    """`Int16`; onnxruntime's own name for it is QInt16."""
+    if not isinstance(value, str):
+        return value
+    name = value.strip().removeprefix("QuantType.").removeprefix("Q").lower()
+    return name.replace("uint", "UInt") if name.startswith("u") else name.replace("int", "Int")
+
+
+def _range(value: Any) -> tuple[float, float]:
+    value = literal(value)
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError
+    low, high = (number(end) for end in value)
+    if not all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high)) or low > high:
+        raise ValueError
+    return float(low), float(high)
+
+
+def _decibel_range(value: Any) -> tuple[float, float]:
+    low, high = _range(value)
+    if low < -LARGEST_DECIBELS or high > LARGEST_DECIBELS:
+        raise ValueError
+    return low, high
+
+
+def _positive_range(value: Any) -> tuple[float, float]:
+    low, high = _range(value)
+    if low <= 0:
+        raise ValueError
+    return low, high
+
+
+def _three_counts(value: Any) -> tuple[int, int, int]:
+    value = literal(value)
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise ValueError
+    counts = tuple(number(count) for count in value)
+    if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 1 for count in counts):
+        raise ValueError
+    return counts
+
+
+def _window(value: Any) -> str | tuple[float, ...]:
+    value = literal(value)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if not isinstance(value, list | tuple):
+        raise ValueError
+    values = [number(each) for each in value]
+    if not values or not all(isinstance(each, int | float) and math.isfinite(each) for each in values):
+        raise ValueError
+    return tuple(float(each) for each in values)
+
+
+def _sample_count(value: Any) -> int | float:
+    value = number(value)
+    whole = isinstance(value, int) and value >= 1
+    fraction = isinstance(value, float) and 0 < value <= 1
+    if not (whole or fraction):
+        raise ValueError
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+_number = BeforeValidator(number)
+lower_case = BeforeValidator(_lower)
+"""Names that the model zoo's documents write with and without capitals."""
+
+Whole = Annotated[int, _number, Allowed("a whole number")]
+AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
+AtLeast1 = Annotated[int, Field(ge=1), _number, Allowed("a whole number, 1 or more")]
+Frames = Annotated[int, Field(ge=1, le=10_000), _number, Allowed("a whole number from 1 to 10000")]
+Lookahead = Annotated[int, Field(ge=0, le=10_000), _number, Allowed("a whole number from 0 to 10000")]
+SampleRate = Annotated[int, Field(ge=2000, le=768_000), _number, Allowed("a whole number from 2000 to 768000")]
+Number = Annotated[float, Field(allow_inf_nan=False), _number, Allowed("a number")]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _number, Allowed("a number, 0 or more")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _number, Allowed("a number above 0")]
+DecibelRange = Annotated[
+    tuple[float, float],
+    PlainValidator(_decibel_range),
+    Allowed(f"two numbers in dB from -{LARGEST_DECIBELS} to {LARGEST_DECIBELS}, the lower one first"),
+]
+HertzRange = Annotated[
+    tuple[float, float],
+    PlainValidator(_positive_range),
+    Allowed("two numbers above 0 in Hz, the lower one first, or empty"),
+]
+SecondsRange = Annotated[
+    tuple[float, float],
+    PlainValidator(_positive_range),
+    Allowed("two numbers above 0 in seconds, the lower one first"),
+]
+ThreeCounts = Annotated[
+    tuple[int, int, int], PlainValidator(_three_counts), Allowed("a list of three whole numbers, 1 or more")
+]
+Fraction = Annotated[float, Field(gt=0, lt=1), _number, Allowed("a fraction above 0 and below 1")]
+SampleCount = Annotated[
+    int | float,
+    PlainValidator(_sample_count),
+    Allowed("a number of clips (1 or more), a fraction between 0 and 1, or empty for all"),
+]
+HeldOutCount = Annotated[  # holding out all clips would leave nothing to train on: empty is the default here
+    int | float,
+    PlainValidator(_sample_count),
+    Allowed("a number of clips (1 or more) or a fraction between 0 and 1"),
+]
+WindowChoice = Annotated[
+    str | tuple[float, ...],
+    PlainValidator(_window),
+    Allowed("a name, a file of numbers (.npy, .txt, .csv), or a list of win_length numbers"),
+]
+OpsetVersion = Annotated[int, Field(ge=13, le=25), _number, Allowed("a whole number from 13 to 25")]
+TrueFalse = Annotated[bool, Allowed("True, False")]
+Text = Annotated[str, BeforeValidator(text), Allowed("text")]
+PathText = Annotated[Path, BeforeValidator(_path), Allowed("a path")]
+InnerPath = Annotated[Path, BeforeValidator(_inner_path), Allowed("a path inside the run's folder")]
+OutputPath = Annotated[
+    Path, BeforeValidator(_output_path), Allowed("a path inside the run's folder, or an absolute one")
+]
+FileName = Annotated[str, BeforeValidator(_file_name), Allowed("the name of a file")]
+ModelPath = Annotated[
+    Path | str, PlainValidator(_model_path), Allowed("the path or the https:// address of an ONNX model")
+]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
+MetricName = Literal[
+    *("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl"),
+    *("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
+]
+MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
+SELECTABLE = (
+    *("pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "level_4_6_khz"),
+    *("level_6_8_khz", "estoi"),
+    *("csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
+)
+"""What epochs can be chosen by, in the words of training's table."""
+
+MetricWeights = Annotated[
+    dict[Literal[*SELECTABLE], Annotated[float, Field(allow_inf_nan=False), BeforeValidator(number)]],
+    BeforeValidator(_metric_weights),
+    Allowed(f"a mapping of metrics to numbers; metrics are {', '.join(SELECTABLE)}"),
+]
+PlayNames = Annotated[
+    tuple[Literal["whole", "patches", "board", "stream"], ...], Field(min_length=1), BeforeValidator(_names)
+]
+TargetNames = Annotated[
+    tuple[Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"], ...],
+    Field(min_length=1),
+    BeforeValidator(_names),
+]
+Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
+STEPS = (
+    *("operators", "int16_input", "split_input", "input_floor", "equalization", "ranges", "rounding"),
+    *("bias_correction", "fallback"),
+)
+StepName = Literal["auto", "none", *STEPS]
+StepNames = Annotated[tuple[StepName, ...], Field(min_length=1), BeforeValidator(_names)]
+Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
+StatePairs = Annotated[dict[str, str], BeforeValidator(_text_pairs), Allowed("a mapping of names to names")]
+
+
+IntegerType = Annotated[Literal["Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16"], BeforeValidator(_integer_type)]
