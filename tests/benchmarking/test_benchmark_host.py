@@ -43,11 +43,11 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def sessions(monkeypatch):
     """Every session that is opened: its threads, and the frames of each call."""
-    opened, real = [], host._session
+    opened, real = [], host.open_session
 
     class Spy:
-        def __init__(self, path, threads):
-            self.session, self.calls = real(path, threads), []
+        def __init__(self, path, *, threads):
+            self.session, self.calls = real(path, threads=threads), []
             self.threads = self.session.get_session_options().intra_op_num_threads
             opened.append(self)
 
@@ -58,7 +58,7 @@ def sessions(monkeypatch):
             self.calls.append(next(value for value in feeds.values() if value.ndim == 3).shape[2])
             return self.session.run(names, feeds)
 
-    monkeypatch.setattr(host, "_session", Spy)
+    monkeypatch.setattr(host, "open_session", Spy)
     return opened
 
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sezoo.config.value_types import Allowed, Hint, IntegerType, Positive, Whole, text
 from sezoo.config.values import literal
 
-__all__ = ["Section", "TensorOverrides", "allowed", "choices", "hint"]
+__all__ = ["Section", "TensorOverride", "TensorOverrides", "allowed", "choices", "hint"]
 
 
 class Section(BaseModel):

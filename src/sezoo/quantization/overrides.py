@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from sezoo.config.section import TensorOverride
 from sezoo.config.sections import Quantization
-from sezoo.config.value_types import (
-    TensorOverride,
-)
 from sezoo.errors import UserError
 from sezoo.onnx_graph import float_weights
 from sezoo.wording import nearest
