@@ -120,7 +120,8 @@ class MixedExamples:
         """Some recordings of the speech at once, each as loud as the others."""
         speech = self.recordings[0]
         voices = [
-            _part(speech, self.ends[0], self.samples, random) for _ in range(random.integers(*BABBLE_SPEAKERS) + 1)
+            _part(speech, self.ends[0], self.samples, random)
+            for _ in range(random.integers(BABBLE_SPEAKERS[0], BABBLE_SPEAKERS[1] + 1))
         ]
         return sum(voice / np.float32(np.sqrt(active_power(voice, speech.sample_rate))) for voice in voices)
 
