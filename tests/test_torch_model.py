@@ -107,6 +107,11 @@ def test_a_network_of_other_bins_than_the_transform(path):
     assert message == "model_specific.in_channels: found 9; preprocessing.n_fft 512 needs 257 (n_fft // 2 + 1)"
 
 
+def test_a_device_that_is_not_here_is_named_by_its_key(path):
+    message = error_of(torch_mask_model, Model(state_dict_path=path), ModelSpecific(**SMALL), "gpu", n_fft=16)
+    assert message == "evaluation.device: found 'gpu'; allowed: auto, cpu, cuda, cuda:0 (or another number), mps"
+
+
 def test_without_weights():
     message = error_of(torch_mask_model, STFT_TCNN, ModelSpecific(**SMALL), "cpu")
     assert message == "model.state_dict_path: not set; a torch model needs it"

@@ -61,12 +61,13 @@ def build_network(model: Model, model_specific: Section) -> nn.Module:
     return custom_network(model.custom, dict(model_specific))
 
 
-def torch_device(name: str, gpu: int = 0) -> torch.device:
+def torch_device(name: str, gpu: int = 0, *, key: str = "device") -> torch.device:
     """The device of that name; `auto` is a GPU where there is one, else the CPU.
 
     Parameters
     ----------
     gpu : the number of the CUDA GPU where the name says none.
+    key : of the configuration, which messages name.
 
     Raises
     ------
@@ -75,17 +76,17 @@ def torch_device(name: str, gpu: int = 0) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", name):
-        raise UserError(f"device: found {name!r}; allowed: {DEVICES}")
+        raise UserError(f"{key}: found {name!r}; allowed: {DEVICES}")
     device = torch.device(name)
     if device.type == "cuda":
         device = torch.device("cuda", gpu) if device.index is None else device
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if device.index >= gpus:
             raise UserError(
-                f"device: found {str(device)!r}, but torch sees {counted(gpus, 'CUDA GPU')} here; set it to auto"
+                f"{key}: found {str(device)!r}, but torch sees {counted(gpus, 'CUDA GPU')} here; set it to auto"
             )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device: found {name!r}, but torch sees no Apple GPU here; set it to auto")
+        raise UserError(f"{key}: found {name!r}, but torch sees no Apple GPU here; set it to auto")
     return device
 
 
@@ -203,6 +204,7 @@ def torch_mask_model(
             f"model_specific.in_channels: found {model_specific.in_channels}; preprocessing.n_fft {n_fft} needs "
             f"{bins} (n_fft // 2 + 1)"
         )
+    torch_device(device, key="evaluation.device")
     network = build_network(model, model_specific)
     load_weights(network, model.state_dict_path)
     mask_model = TorchMaskModel(network, model.state_dict_path, device, threads=threads)

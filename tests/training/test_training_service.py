@@ -305,7 +305,7 @@ def test_a_scheduler_of_torch_and_folders_of_validation_clips(project, run):
             ("training.lr_scheduler.scheduler=StepLR", "training.lr_schedule=cosine"),
             "training.lr_schedule: found 'cosine'; training.lr_scheduler.scheduler sets the learning rate too",
         ),
-        (("training.device=cuda:7",), "device: found 'cuda:7', but torch sees"),
+        (("training.device=cuda:7",), "training.device: found 'cuda:7', but torch sees"),
         (("training.optimizer=Adm",), "training.optimizer: found 'Adm'; did you mean Adam?"),
         (("training.optimizer_arguments={rate:1}",), "training.optimizer_arguments"),
         (("training.batch_size=100",), "training.batch_size"),

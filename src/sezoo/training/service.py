@@ -68,7 +68,7 @@ def train(run: Run) -> Path | None:
         (run.models_folder, "general.saved_models_dir"),
     ):
         check_writable(folder, key)
-    device = torch_device(run.config.training.device, processes.local_rank())
+    device = torch_device(run.config.training.device, processes.local_rank(), key="training.device")
     with parallel(device) as together:
         snapshot = together.from_first(lambda: _snapshot(run))
         trainer = _trainer(run, device, together)
