@@ -230,6 +230,7 @@ def test_variables_of_the_environment(project, monkeypatch):
         ('"cproject_config": "BM"', '"cproject_config": ".."', "cproject_config: found '..'; a name is expected"),
         ('"cproject_location": "${project_folder}"', '"cproject_location": "Projects"', "there is no"),
         ("models/user_neural_art.json", "none.json", "neuralart_user_path: there is no file"),
+        ('"profile": "default"', '"profile": "fast"', "profile: found 'fast'; allowed, by "),
         ("Binaries/fsbl_fw_lrun_v1.2.0.bin", "boot.bin", "there is no "),
         ('"fsbl_bin": "', '"fsbl_bin": 7, "x": "', "fsbl_bin: found 7; a text is expected"),
         (

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6.conf_file import BuildConfiguration, Template, find_conf, read_conf
 from sezoo.deployment.stm32n6.headers import CONFIG_HEADER, HEADERS
+from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
 from sezoo.deployment.stm32n6.runtime import RUNTIME
 from sezoo.errors import UserError
 from sezoo.files import reason_of, shown
@@ -84,6 +85,7 @@ def read_c_project(deployment: Deployment) -> CProject:
     neural_art = build.neural_art or _only(root, NEURAL_ART, "neuralart_user_path", conf)
     if not neural_art.is_file():
         raise UserError(f"{conf}: neuralart_user_path: there is no file {neural_art}")
+    _check_profile(build.profile, neural_art, conf)
     templates = tuple(
         replace(template, target=template.target.resolve()) for template in _with_unlisted(build.templates, root, conf)
     )
@@ -110,6 +112,15 @@ def _of_makefile(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Pat
         )
     name = build.project_name or PROJECT_NAME
     return location, name, (location / MAKE_OUTPUT / build.cubeide_name).resolve() / f"{name}.bin"
+
+
+def _check_profile(profile: str, neural_art: Path, conf: Path) -> None:
+    """The compiler's profile has to be in its file, where that lists profiles."""
+    profiles = read_relaxed_json(neural_art).get("Profiles")
+    if isinstance(profiles, dict) and profile not in profiles:
+        raise UserError(
+            f"{conf}: profile: found '{profile}'; allowed, by {neural_art}: {', '.join(profiles) or 'none'}"
+        )
 
 
 def _fsbl(root: Path, named: str | None, conf: Path) -> Path:
