@@ -174,6 +174,21 @@ def test_check_says_what_is_wrong(project, fails):
     assert message.endswith("(did you mean MinMax?)")
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            ("quantization.target=cortex-m", "quantization.onnx_quant_parameters.weightType=Int4"),
+            "quantization.onnx_quant_parameters.weightType: weights in Int4, which quantization.target: cortex-m does",
+        ),
+        (("quantization.onnx_extra_options.SmoothQuant=True",), "quantization.onnx_extra_options.SmoothQuant: found"),
+        (("quantization.accuracy_recovery=[none,rounding]",), "quantization.accuracy_recovery: found none, rounding"),
+    ],
+)
+def test_check_looks_at_what_goes_together(project, fails, settings, words):
+    assert fails("config", "--check", "user_config.yaml", *settings).startswith(words)
+
+
 def test_check_finds_the_file_by_any_path(project, run, fails):
     write_yaml(project / "Köln & Söhne, [x] =y" / "größe 1.yaml", quantization_config())
     assert run("config", "--check", "Köln & Söhne, [x] =y/größe 1.yaml")[0] == 0

@@ -46,6 +46,16 @@ def test_steps_and_report_are_written_and_told(project, run):
     assert found["tensors"] and found["layers"]
 
 
+def test_an_input_that_stm32n6_cannot_feed_is_told(project, run):
+    words = ("quantization.accuracy_recovery=split_input",)
+    code, told = run("hydra.run.dir=of_no_board", *words)
+    assert code == 0, told
+    (line,) = [line for line in told.splitlines() if "not for the STM32N6" in line]
+    assert "which needs quantization.target: stm32n6: operator Div" in line
+    assert "reads the input 'x' in float" in line
+    assert "not for the STM32N6" not in run("hydra.run.dir=generic", "quantization.target=generic", *words)[1]
+
+
 def test_none_says_nothing_of_steps(project, run):
     code, told = run("quantization.accuracy_recovery=none")
     assert code == 0, told

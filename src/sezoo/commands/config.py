@@ -40,11 +40,18 @@ def run(options: argparse.Namespace) -> None:
         _upgrade(options)
         return
     from sezoo.config.composition import compose_file
+    from sezoo.config.modes import steps
     from sezoo.config.plain_data import to_dict, to_yaml
     from sezoo.config.validation import missing_paths
 
     path = options.check or options.print
     config = compose_file(path, options.overrides)
+    if options.check and "q" in steps(config.operation_mode):
+        from sezoo.quantization.service import check_quantization_settings
+        from sezoo.run import names_of_file
+
+        with names_of_file(config):
+            check_quantization_settings(config)
     if options.print:
         if options.json:
             print_json(to_dict(config, filled_in=True))

@@ -42,7 +42,7 @@ from sezoo.run import Run
 from sezoo.spectrum import stft_of
 from sezoo.wording import counted
 
-__all__ = ["QuantizedModels", "check_quantization", "quantize"]
+__all__ = ["QuantizedModels", "check_quantization", "check_quantization_settings", "quantize"]
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,7 @@ def quantize(run: Run) -> QuantizedModels:
         with_input_gain(result.model)
 
     _tell_what_stays_in_float(result.plan)
+    _tell_of_stm32n6(result.model, config)
     report = layer_report(result, bench, bench.fit)
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
@@ -169,6 +170,13 @@ def _tell_what_stays_in_float(plan: Plan) -> None:
         log.info("in float: %s", ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
 
 
+def _tell_of_stm32n6(model: onnx.ModelProto, config: Config) -> None:
+    """Say, where the file names neither a target nor a board, that ST's application could not run this model."""
+    named = config.quantization.target is not None or target_of(config).name != "generic"
+    if not named and (broken := TARGETS["stm32n6"].broken_by(model)) is not None:
+        log.info("not for the STM32N6, which needs quantization.target: stm32n6: %s", broken)
+
+
 def _warn_of_empty_ranges(ranges: Ranges) -> None:
     """Say which tensors were zero on all clips."""
     empty = [name for name, (low, high) in ranges.items() if low == high == 0]
@@ -187,13 +195,19 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
     ------
     UserError : the model, the settings or the folder of clips are not fit for it.
     """
-    _check_settings(config)
+    check_quantization_settings(config)
     check_calibration_clips(config)
     if not model_is_made:
         _prepared(config.model.onnx_path, config)
 
 
-def _check_settings(config: Config) -> None:
+def check_quantization_settings(config: Config) -> None:
+    """Check of the settings what needs neither the model nor a recording.
+
+    Raises
+    ------
+    UserError : settings that do not go together, or that the target does not have.
+    """
     calibration_options(config.quantization)
     tensor_overrides(config.quantization)
     check_steps(config.quantization.accuracy_recovery)
@@ -206,7 +220,7 @@ def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], T
     The last number is what a call's frames have to be a multiple of.
     """
     settings = config.quantization
-    _check_settings(config)
+    check_quantization_settings(config)
     model = with_states(load_configured(path), settings.states)
     check_weights(model, path)
     model = with_dynamic_frames(model, path)

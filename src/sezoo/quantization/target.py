@@ -63,9 +63,13 @@ class Target:
         """Whether no multiplication may be in float or in more than 8 bits, but for those of the input."""
         return _macs_are_int8 in self.rules
 
+    def broken_by(self, model: onnx.ModelProto) -> str | None:
+        """The first rule that a written int8 model breaks, in words; None if it keeps all of them."""
+        return next((broken for rule in self.rules for broken in rule(model)), None)
+
     def is_kept_by(self, model: onnx.ModelProto) -> bool:
         """Whether a written int8 model keeps all rules."""
-        return not any(True for rule in self.rules for _ in rule(model))
+        return self.broken_by(model) is None
 
     def allows(self, step: str) -> bool:
         """Whether a step of accuracy recovery gives models that this target can run."""
@@ -101,9 +105,8 @@ def check_target(model: onnx.ModelProto, target: Target, path: Path) -> None:
     ------
     UserError : the first rule that it breaks, and what breaks it.
     """
-    for rule in target.rules:
-        for broken in rule(model):
-            raise UserError(f"{path}: not fit for quantization.target: {target.name}: {broken}")
+    if (broken := target.broken_by(model)) is not None:
+        raise UserError(f"{path}: not fit for quantization.target: {target.name}: {broken}")
 
 
 def check_settings(settings: Quantization, target: Target) -> None:
