@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import os
@@ -8,7 +9,7 @@ import pytest
 from sezoo.config.sections_board import STEdgeAI
 from sezoo.errors import UserError
 from sezoo.targets.stedgeai.cloud import Patience
-from sezoo.targets.stedgeai.measure import measure
+from sezoo.targets.stedgeai.measure import check_measurable, measure
 from st_cloud import C_INFO, PASSWORD, USER, Clock, connected_cloud
 
 BOARD = "STM32N6570-DK"
@@ -176,3 +177,16 @@ def test_what_is_kept_and_logged_holds_no_secret(cloud, measured, tmp_path, capl
     text = caplog.text + "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "run").iterdir())
     assert '"password": "***"' in text and "status 500" in text
     assert len(cloud.issued) >= 5 and not any(secret in text for secret in [*cloud.secrets, USER])
+
+
+def test_without_an_account_a_path_that_is_not_there_is_told_as_well(cloud, monkeypatch, tmp_path):
+    monkeypatch.delenv("stmai_username")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    placeholder = tmp_path / "<x.y>" / "stedgeai.exe"  # as in the model zoo's files, whose users have the cloud
+    for path, words in (
+        (placeholder, f"tools.stedgeai.path_to_stedgeai: {placeholder} is not there"),
+        (None, "either"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_measurable(STEdgeAI(path_to_stedgeai=path))
+        assert "set stmai_username and stmai_password" in str(caught.value) and words in str(caught.value)
