@@ -403,6 +403,9 @@ def test_a_missing_file_or_folder(project, fails):
     )
     assert fails("--config-path", "nothing") == f"--config-path: there is no folder {project / 'nothing'}"
     assert "it holds no .yaml file" in fails("--config-path", "noisy")
+    for number in range(6):
+        (project / f"a{number}.yaml").touch()
+    assert "it holds a0.yaml, a1.yaml, a2.yaml, a3.yaml, a4.yaml ...; see" in fails("--config-name", "x")
 
 
 @pytest.mark.parametrize(

@@ -272,8 +272,8 @@ def test_what_was_given_is_not_changed():
          "the https:// address of an ONNX model (nothing else is downloaded)"),
         (
             "evaluation: {target: stedgeai_n6}",
-            "evaluation.target: found 'stedgeai_n6'; allowed: host (other targets need a board, which "
-            "sezoo's evaluation does not use)",
+            "evaluation.target: found 'stedgeai_n6'; allowed: host (other targets need a board, which is not "
+            "used here)",
         ),
         (
             "dataset: {dataset_name: custom}",

@@ -39,9 +39,7 @@ from sezoo.config.values import literal
 
 __all__ = ["Evaluation", "ExtraOptions", "Prediction", "Quantization", "Regularization", "Scheduler", "Training"]
 
-HostTarget = Annotated[
-    Literal["host"], lower_case, Hint("other targets need a board, which sezoo's evaluation does not use")
-]
+HostTarget = Annotated[Literal["host"], lower_case, Hint("other targets need a board, which is not used here")]
 
 
 class Regularization(Section):

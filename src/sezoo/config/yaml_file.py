@@ -30,7 +30,8 @@ def read_checked(path: Path) -> dict[str, Any]:
         if (other := path.with_suffix(".yml")).is_file():
             raise UserError(f"{other}: Hydra reads .yaml files only; rename it to {path.name}")
         others = sorted(other.name for other in folder.glob("*.yaml"))
-        found = f"it holds {', '.join(others[:5])}" if others else "it holds no .yaml file"
+        more = " ..." if len(others) > 5 else ""
+        found = f"it holds {', '.join(others[:5])}{more}" if others else "it holds no .yaml file"
         raise UserError(f"there is no {path.name} in {folder}; {found}; see --config-path and --config-name")
     raw = load_yaml(read_text(path), str(path))
     if raw is None:

@@ -58,7 +58,8 @@ def build_optimizer(name: str, arguments: Mapping[str, Any], parameters: Iterabl
         raise UserError(f"training.optimizer: {name} cannot train this network: {problem}")
     if problem := _problem(cls, arguments, parameters):
         takes = ", ".join(list(inspect.signature(cls).parameters)[1:])
-        raise UserError(f"training.optimizer_arguments: {problem}; {name} takes {takes}")
+        texts = "".join(f"; {key} is the text {value!r}" for key, value in arguments.items() if isinstance(value, str))
+        raise UserError(f"training.optimizer_arguments: {problem}{texts}; {name} takes {takes}")
     return cls(parameters, **arguments)
 
 
