@@ -10,14 +10,17 @@ import soundfile
 
 import sezoo
 from sezoo.config.composition import compose_file
+from sezoo.config.validation import build_config
 from sezoo.dataset import DEMO_RECORDINGS
 from sezoo.denoise import denoise
+from sezoo.deployment.stm32n6.checks import check_model
 from sezoo.mask_model import MaskModel
 from sezoo.metrics.waveform import si_snr
 from sezoo.model_contract import check_contract
 from sezoo.model_summary import summary_of
 from sezoo.onnx_file import axes_of, quantized_nodes
 from sezoo.spectrum import Stft
+from sezoo.zoo import zoo_models
 
 ZOO = Path(sezoo.__file__).parent / "zoo"
 MODELS = sorted(path.name for path in ZOO.iterdir() if (path / "README.md").is_file())
@@ -79,6 +82,23 @@ def test_the_int8_models_denoise_as_the_float_model(name, kind):
         magnitude = np.random.default_rng(0).gamma(0.5, 1, axes).astype(np.float32)
         dynamic = MaskModel(ZOO / name / f"{name}_int8.onnx")
         np.testing.assert_array_equal(MaskModel(path)(magnitude), dynamic(magnitude))
+
+
+@pytest.mark.parametrize("model", zoo_models(), ids=lambda model: model.name)
+def test_st_application_can_run_the_model_for_the_stm32n6(model):
+    lookahead, _ = summary_of(model.float_model).field
+    deployment = {"frames_per_patch": 30, "lookahead_frames": lookahead, "c_project_path": "project"}
+    settings = build_config(
+        {
+            "operation_mode": "deployment",
+            "model": {"onnx_path": str(model.stm32n6)},
+            "preprocessing": {"sample_rate": 16000, "n_fft": 512, "hop_length": 160, "win_length": 400},
+            "deployment": deployment,
+        }
+    )
+    check_model(onnx.load(model.stm32n6), model.stm32n6, settings)
+    magnitude = np.random.default_rng(0).gamma(0.5, 1, (1, 257, 30 + 2 * lookahead)).astype(np.float32)
+    assert np.abs(MaskModel(model.stm32n6)(magnitude) - MaskModel(model.float_model)(magnitude)).mean() < 0.05
 
 
 @pytest.mark.parametrize("path", sorted(ZOO.rglob("*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -58,6 +58,12 @@ class ZooModel:
         return self.folder / f"{self.name}_int8_static.onnx"
 
     @property
+    def stm32n6(self) -> Path:
+        """The int8 ONNX file for ST's application on the STM32N6: `int8_static`, or one with an int8 input."""
+        path = self.folder / f"{self.name}_stm32n6.onnx"
+        return path if path.is_file() else self.int8_static
+
+    @property
     def card(self) -> str:
         """The card, in Markdown."""
         return (self.folder / CARD).read_text(encoding="utf-8")
@@ -100,7 +106,7 @@ def copy_model(name: str, folder: Path) -> list[Path]:
     UserError : there is no such model; a file of that name is there; the folder cannot be written.
     """
     model = zoo_model(name)
-    sources = [model.float_model, model.int8, model.int8_static, model.folder / CARD, *model.folder.glob("*.yaml")]
+    sources = [*model.folder.glob("*.onnx"), model.folder / CARD, *model.folder.glob("*.yaml")]
     targets = [folder / source.name for source in sources]
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose a folder with -o")
