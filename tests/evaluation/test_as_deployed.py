@@ -1,11 +1,15 @@
 """What is told of a loss on the board."""
 
+from dataclasses import replace
+
 import pytest
 
 from sezoo.denoise import Board, WholeClip
-from sezoo.evaluation.as_deployed import board_losses
+from sezoo.evaluation.as_deployed import board_losses, unfed_boards
 from sezoo.evaluation.versions import Version
+from sezoo.model_source import OnnxSource
 from sezoo.scores import ClipScores, mean_scores
+from sezoo.zoo import zoo_model
 
 FLOAT = Version("float", "float", "float", "whole", None, WholeClip((0, 0)), "eval_logs")
 BOARD = Version("int8_board", "int8 on the board", "int8", "board", None, Board(30, 5), "eval_logs_board")
@@ -39,3 +43,15 @@ def test_worse_than_noisy_is_told():
 @pytest.mark.parametrize("on_board", [[2.0, 2.02, 2.01, 2.04], [1.9, 2.2, 1.9, 2.2], [2.5, 2.5, 2.5, 2.5], [1.0]])
 def test_chance_gains_and_single_clips_are_not(on_board):
     assert told(on_board) == []
+
+
+def test_a_model_that_the_application_cannot_feed_is_told():
+    model = zoo_model("utcn_small")
+    version = replace(BOARD, source=OnnxSource(model.int8_static))
+    (text,) = unfed_boards([FLOAT, version])
+    assert text.startswith("int8 on the board: ")
+    assert model.int8_static.name in text
+    assert "quantization.target: stm32n6" in text
+    assert unfed_boards([replace(BOARD, source=OnnxSource(model.stm32n6))]) == []
+    assert unfed_boards([replace(BOARD, source=OnnxSource(model.float_model))]) == []
+    assert unfed_boards([replace(version, play=Board(30, 16, half_away=False))]) == []

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from sezoo.denoise import Board, Patches, WholeClip, silence_threshold
 from sezoo.denoise.silence_gate import Muted, gate_warning
 from sezoo.evaluation.versions import Version
+from sezoo.input_quantizer import input_quantizer_of
 from sezoo.metrics import METRIC_FACTS
+from sezoo.model_source import OnnxSource
+from sezoo.model_states import with_states
+from sezoo.onnx_file import load_onnx, quantized_nodes
 from sezoo.run_models import RunModel
 from sezoo.scores import NOISY, ClipScores, Mean, change
 from sezoo.wording import counted
@@ -22,6 +26,7 @@ __all__ = [
     "gate_losses",
     "lookahead_advice",
     "setting_costs",
+    "unfed_boards",
 ]
 
 
@@ -168,6 +173,29 @@ def gate_losses(versions: Sequence[Version], clips: Sequence[ClipScores]) -> lis
         for version in versions
         if (threshold := silence_threshold(version.play)) is not None
     ]  # fmt: skip
+
+
+def unfed_boards(versions: Sequence[Version]) -> list[str]:
+    """What to say of each version as on the STM32N6 whose int8 model ST's application could not feed.
+
+    The application rounds the magnitudes to int8 itself. A model that first computes something of them in float is
+    scored all the same, for what the framing, the input gain and the silence gate do to it.
+    """
+    found = []
+    for version in versions:
+        is_application = isinstance(version.play, Board) and version.play.half_away
+        if not is_application or not isinstance(version.source, OnnxSource):
+            continue
+        model = load_onnx(version.source.path)
+        quantizer = input_quantizer_of(with_states(model, version.source.states))
+        is_int8 = quantizer is not None and (quantizer.low, quantizer.high) == (-128, 127)
+        if quantized_nodes(model) and not is_int8:
+            name = (version.source.told_as or version.source.path).name
+            found.append(
+                f"{version.label}: ST's application for the STM32N6 cannot run {name}, which does not begin with one "
+                "int8 tensor; quantization.target: stm32n6 makes a model that it can run"
+            )
+    return found
 
 
 @dataclass(frozen=True)

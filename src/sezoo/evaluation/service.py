@@ -17,7 +17,7 @@ from sezoo.config.sections import Config
 from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
 from sezoo.denoise import NO_PEAK, is_on_device
 from sezoo.errors import UserError
-from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs
+from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs, unfed_boards
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
@@ -110,6 +110,8 @@ def evaluate(run: Run) -> Results:
         scoring = _scoring(run.config, [*versions, *explaining], pairs)
         if scoring.peak_normalize and any(is_on_device(version.play) for version in versions):
             log.warning("%s", NO_PEAK)
+        for line in unfed_boards(versions):
+            log.warning("%s", line)
         told = ", ".join(version.label for version in versions)
         log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
         clips, left_out = _scored(run, scoring, pairs)
