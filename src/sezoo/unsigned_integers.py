@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.onnx_graph import copied, initializers, unused_name
+from sezoo.onnx_graph import UnusedNames, copied, initializers
 
 __all__ = ["with_unsigned_integers"]
 
@@ -36,15 +36,17 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
     if not _has_movable_integers(graph):
         return model
     changed = copied(model)
-    arrays = initializers(graph)
-    unsigned = {weight.name: unused_name(graph, f"{weight.name}_unsigned") for weight in _int8_weights(graph)}
+    arrays, names = initializers(graph), UnusedNames(graph)
+    unsigned = {weight.name: names.new(f"{weight.name}_unsigned") for weight in _int8_weights(graph)}
     for node in changed.graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in unsigned and len(node.input) < 3:
-            zero_point = unused_name(changed.graph, f"{node.input[0]}_zero_point")
+            zero_point = names.new(f"{node.input[0]}_zero_point")
             centre = np.full(arrays[node.input[1]].shape, 128, np.uint8)
             changed.graph.initializer.append(numpy_helper.from_array(centre, zero_point))
             node.input.append(zero_point)
-        node.input[:] = [unsigned.get(name, name) for name in node.input]
+        for place, name in enumerate(node.input):
+            if name in unsigned:
+                node.input[place] = unsigned[name]
         if node.op_type == "Add":
             node.op_type = "Sum"
     for weight in changed.graph.initializer:
