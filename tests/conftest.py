@@ -1,9 +1,16 @@
 import os
+import signal
 
 import pytest
 
 # A process of tests for each core: torch and BLAS with a thread for each core in all of them wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config):
+    """Ctrl-C works in what is tested, although a shell starts what is in the background with SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -148,7 +148,7 @@ class Training(Section):
     sound_examples_every: AtLeast1 | None = Field(
         None, description="Epochs from one set of validation sounds to listen to to the next; empty = none."
     )
-    ckpt_path: InnerPath = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
+    ckpt_path: OutputPath = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
     logs_filename: FileName = Field("training_logs.csv", description="Name of the file with one row per epoch.")
     opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")
 
