@@ -115,6 +115,15 @@ def test_the_target_is_that_of_the_file_or_of_its_board():
     assert target_of(both).name == "generic"
 
 
+def test_files_of_the_model_zoo_are_for_its_board():
+    network = {"onnx_path": "model.onnx", "model_type": "STFTTCNN"}
+    assert target_of(config_of(model=network)).name == "stm32n6"
+    assert target_of(config_of(model=network, benchmarking={"board": "NUCLEO-H743ZI2"})).name == "cortex-m"
+    for settings in ({"target": "generic"}, {"per_channel": False}, {"accuracy_recovery": "none"}):
+        assert target_of(config_of(model=network, quantization=settings)).name == "generic"
+    assert target_of(config_of(model={**network, "model_type": "UTCN"})).name == "generic"
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -237,7 +237,8 @@ class Quantization(Section):
     target: Literal["generic", "stm32n6", "cortex-m"] | None = Field(
         None,
         description="What the int8 models are for: generic QDQ, the NPU of the STM32N6 (one int8 input tensor), or "
-        "integer kernels on any Cortex-M; empty = as the board of benchmarking or deployment, or generic.",
+        "integer kernels on any Cortex-M; empty = as the board of benchmarking or deployment; else stm32n6 with "
+        "model_type STFTTCNN, generic without.",
     )
     accuracy_recovery: StepNames = Field(
         ("auto",),

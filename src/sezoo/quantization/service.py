@@ -255,7 +255,7 @@ def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: 
     except UserError as error:
         if config.quantization.target is not None:
             raise
-        log.warning("%s; set by the board: quantization.target: generic is taken instead", error)
+        log.warning("%s; quantization.target is not set: generic is taken instead", error)
         return TARGETS["generic"]
     if (missing := not_in_c_package(prepared, target)) is not None:
         log.warning("%s: %s", path, missing)

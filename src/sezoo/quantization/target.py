@@ -77,7 +77,10 @@ class Target:
 
 
 def target_of(config: Config) -> Target:
-    """The target that is configured, or that of the board that the file names; generic where it names none."""
+    """The target that is configured, or that of the board that the file names, or that of the model zoo's files.
+
+    Those name no board where they quantize, and the one that they deploy to is the STM32N6. Others are generic.
+    """
     settings = config.quantization
     if settings.target is not None:
         return TARGETS[settings.target]
@@ -85,8 +88,23 @@ def target_of(config: Config) -> Target:
         return TARGETS["stm32n6" if backend_of(config) == STM32N6 else "cortex-m"]
     board = _board(config)
     if board is None:
-        return TARGETS["generic"]
+        return TARGETS["stm32n6" if _is_of_the_model_zoo(config) else "generic"]
     return TARGETS["stm32n6" if board.startswith("STM32N6") else "cortex-m"]
+
+
+def _is_of_the_model_zoo(config: Config) -> bool:
+    """Whether a file names the model zoo's network, leaves the steps to us, and fits the STM32N6.
+
+    Without steps the model is that of onnxruntime, as it was there.
+    """
+    names_network = config.model.model_type == "STFTTCNN" and "model_type" in config.model.model_fields_set
+    if not names_network or config.quantization.accuracy_recovery != ("auto",):
+        return False
+    try:
+        check_settings(config.quantization, TARGETS["stm32n6"])
+    except UserError:
+        return False
+    return True
 
 
 def _board(config: Config) -> str | None:
