@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ def test_a_drawing_has_words_and_the_colours_of_the_page():
     assert "k&lt;Hz" in svg
     assert "<metadata" not in svg
     assert "DejaVu" not in svg
+
+
+def test_the_words_of_a_drawing_are_printable_and_short():
+    with drawing("one", "title") as made:
+        made.alt = "lowest is \x1b[2J\0\u202e\r" + "n" * 10_000
+    words = re.search(r'aria-label="([^"]*)"', str(made.picture.svg))[1]
+    assert words.isprintable()
+    assert words.startswith("lowest is ")
+    assert len(words) < 1000
 
 
 def test_two_drawings_share_no_ids():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from sezoo.foreign_text import plain_labels
+from sezoo.foreign_text import one_line, plain_labels
 from sezoo.report.blocks import Picture
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _for_the_page(svg: str, alt: str, width: int, height: int) -> Markup:
     body = re.sub(r"\s*<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r"\n\s*", "\n", body)
     head = Markup('<svg viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{alt}">').format(
-        w=width, h=height, alt=alt
+        w=width, h=height, alt=one_line(alt)
     )
     return head + Markup(body)  # matplotlib has escaped the texts in it
 
