@@ -14,6 +14,7 @@ from sezoo import __version__, services
 from sezoo.cli import main
 from sezoo.config.composition import compose_file
 from sezoo.config.validation import build_config
+from sezoo.errors import UserError
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -534,6 +535,20 @@ def test_debug_shows_the_traceback(project, run):
     assert code == 2
     assert "Traceback (most recent call last)" in err
     assert err.splitlines()[-1].startswith("sezoo: error: model.onnx_path: there is no file nothing.onnx")
+
+
+def test_debug_shows_no_password(project, run, monkeypatch):
+    def refuse(_run):
+        try:
+            raise OSError("no answer from https://me:secret@127.0.0.1:1/api")
+        except OSError as error:
+            raise UserError("mlflow.uri: no answer") from error
+
+    monkeypatch.setitem(services.SERVICES, "q", services.Service(refuse, None))
+    code, _, err = run("--debug")
+    assert code == 2
+    assert "no answer from https://***@127.0.0.1:1/api" in err
+    assert "secret" not in err
 
 
 def test_a_crash_keeps_its_traceback_and_the_run_folder(project, monkeypatch, run):

@@ -17,6 +17,7 @@ from pathlib import Path
 from sezoo import __version__
 from sezoo.commands.table import COMMANDS, GROUPS, run_command
 from sezoo.errors import UserError
+from sezoo.foreign_text import without_passwords
 from sezoo.processes import is_helper
 from sezoo.terminal import configure_logging, encode_anything
 from sezoo.wording import nearest
@@ -83,13 +84,13 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
             code = _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
-            traceback.print_exc()
+            _show_traceback()
         if not is_helper():  # the first process has met the same
             sys.stderr.write("\n  ".join([f"{command}: error: {error.message}", *error.lines]) + "\n")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         if debug:
-            traceback.print_exc()
+            _show_traceback()
         if not is_helper():
             sys.stderr.write(f"{command}: interrupted; nothing half-written is left\n")
         sys.exit(EXIT_INTERRUPTED)
@@ -109,6 +110,11 @@ def _long_names_told() -> Iterator[None]:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise UserError(f"{error.filename}: the name is too long for a file") from error
+
+
+def _show_traceback() -> None:
+    """The traceback of the error in hand, without the passwords of addresses that messages in it quote."""
+    sys.stderr.write(without_passwords(traceback.format_exc()))
 
 
 def _dispatch(words: list[str], config_folder: Path, command: str) -> int | None:
