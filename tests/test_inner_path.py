@@ -34,16 +34,16 @@ def test_drives_and_servers_are_outside():
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-@pytest.mark.parametrize(
-    ("section", "key"), [("training", "ckpt_path"), ("training", "logs_filename"), ("evaluation", "logs_path")]
-)
+@pytest.mark.parametrize(("section", "key"), [("training", "logs_filename"), ("evaluation", "logs_path")])
 def test_keys_for_places_inside_the_run(section, key, name):
     with pytest.raises(UserError, match=rf"^{section}\.{key}: found .*; allowed: "):
         build_config({**quantization_config(), section: {key: name}})
 
 
 @pytest.mark.parametrize("name", [name for name in OUTSIDE if not name.startswith("/")])
-@pytest.mark.parametrize(("section", "key"), [("general", "saved_models_dir"), ("prediction", "output_path")])
+@pytest.mark.parametrize(
+    ("section", "key"), [("general", "saved_models_dir"), ("prediction", "output_path"), ("training", "ckpt_path")]
+)
 def test_keys_for_places_inside_the_run_or_anywhere(section, key, name, tmp_path):
     with pytest.raises(UserError, match=rf"^{section}\.{key}: found .* give an absolute one"):
         build_config({**quantization_config(), section: {key: name}})
