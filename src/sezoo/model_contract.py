@@ -15,13 +15,13 @@ import onnx
 
 from sezoo.errors import UserError
 from sezoo.foreign_text import short_list
-from sezoo.mask_model import MaskModel, ShapeError, mask_among
+from sezoo.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.model_states import check_states, likely_states, states_of, states_text
 from sezoo.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.onnx_graph import described
 from sezoo.wording import counted
 
-__all__ = ["Contract", "check_contract", "declared_contract"]
+__all__ = ["Contract", "check_contract", "declared_contract", "warn_of_magnitudes"]
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +84,21 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             "%s: the number of frames has to be a multiple of %d; clips are filled up with zeros",
             path, mask_model.multiple,
         )  # fmt: skip
-    if _scales_with_input(mask_model, contract):
+    warn_of_magnitudes(mask_model, contract.bins)
+    return replace(contract, multiple=mask_model.multiple)
+
+
+def warn_of_magnitudes(model: MaskFunction, bins: int) -> None:
+    """Warn where f(2x) = 2 f(x): so does a model that makes magnitudes, and no mask that follows the signal."""
+    magnitude = np.random.default_rng(2).random((1, bins, model.frames or 24), np.float32)
+    once, twice = model(magnitude), model(2 * magnitude)
+    largest = np.abs(once).max()
+    if largest > 0 and np.abs(twice - 2 * once).max() < 1e-3 * largest:
         log.warning(
             "%s: twice the magnitudes give twice the output: does it make magnitudes instead of a mask? The output is "
             "multiplied with the noisy spectrum here",
-            path,
+            model.path,
         )
-    return replace(contract, multiple=mask_model.multiple)
 
 
 def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
@@ -188,15 +196,6 @@ def _try_out(mask_model: MaskModel, contract: Contract) -> None:
         mask_model(np.ones((1, contract.bins, 9 * seen), np.float32))
         if mask_model.multiple == seen:
             break
-
-
-def _scales_with_input(mask_model: MaskModel, contract: Contract) -> bool:
-    """Whether f(2x) = 2 f(x), which is so of magnitudes, and of no mask that follows the signal."""
-    frames = contract.frames if isinstance(contract.frames, int) else 24
-    magnitude = np.random.default_rng(2).random((1, contract.bins, frames), np.float32)
-    once, twice = mask_model.fresh()(magnitude), mask_model.fresh()(2 * magnitude)
-    largest = np.abs(once).max()
-    return bool(largest > 0 and np.abs(twice - 2 * once).max() < 1e-3 * largest)
 
 
 def _check_inference_mode(model: onnx.ModelProto, path: Path) -> None:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import soundfile
 
+import mask_graphs
 from builders import evaluation_config, mask_graph, noise, write_clips, write_model, write_yaml
 from sezoo.audio import read_clip
 from sezoo.denoise import Board, Patches, WholeClip, denoise
@@ -241,3 +242,14 @@ def test_bad_recordings_are_left_out_if_that_is_wanted(project, run):
     assert code == 0, err
     assert "1 of 4 clips left out: bad.wav" in err
     assert names_in(project / "out" / "predictions") == ["a.flac", "b.wav", "c.ogg"]
+
+
+def test_a_model_of_magnitudes_is_told(project, run):
+    graph = mask_graphs.Graph()
+    graph.node("Relu", [graph.conv("input", "c", mask_graphs.BINS, mask_graphs.BINS, bias=False)], "mask")
+    onnx.save(graph.model(), project / "magnitudes.onnx")
+    small = ("preprocessing.win_length=64", "preprocessing.hop_length=16")
+    for model, words, told in (("magnitudes.onnx", small, True), ("model.onnx", (), False)):
+        code, err = run("denoise", "noisy/b.wav", "-m", model, "-o", f"{model}.wav", *words)
+        assert code == 0, err
+        assert ("does it make magnitudes instead of a mask?" in err) == told

@@ -11,6 +11,7 @@ from sezoo.audio_file import BadClipError
 from sezoo.config.sections import Config
 from sezoo.dataset import refused, tell_left_out, test_pairs
 from sezoo.files import shown
+from sezoo.model_contract import warn_of_magnitudes
 from sezoo.model_source import open_model
 from sezoo.prediction.stream import Denoiser, blocks_in
 from sezoo.prediction.targets import Target, container_of, recordings_in, targets_for
@@ -62,8 +63,10 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         chosen = models_of(run, Path(scratch))[-1]
         play = chosen.play(kind, config)
+        model = open_model(chosen.source_for(kind))
+        warn_of_magnitudes(model, config.preprocessing.n_fft // 2 + 1)
         denoiser = Denoiser(
-            open_model(chosen.source_for(kind)),
+            model,
             stft_of(config.preprocessing),
             play,
             config.preprocessing.sample_rate,
