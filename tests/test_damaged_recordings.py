@@ -245,7 +245,7 @@ def test_a_rate_that_is_no_number_of_libsndfile(tmp_path, rate, whole):
     struct.pack_into("<I", data, 24, rate)
     path = tmp_path / "clip.wav"
     path.write_bytes(data)
-    assert reason(path)
+    assert reason(path).endswith("its header has an impossible sample rate or number of channels)")
 
 
 @pytest.mark.parametrize("ending", ["gsm.wav", "g721.au"])

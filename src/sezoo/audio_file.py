@@ -124,6 +124,8 @@ def _reason(error: soundfile.LibsndfileError, opened: bool) -> str:
     reason = error.error_string.removeprefix("Error : ").rstrip(".")
     if not reason or "does not exist" in reason:
         return "the data is damaged or cut off"
+    if "SF_INFO" in reason:  # a rate of 0 or beyond 2^31 - 1, or no channels
+        return "its header has an impossible sample rate or number of channels"
     return f"the data is damaged or cut off: {reason}" if opened else reason
 
 
