@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -9,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.connection import wait
 from typing import Any, Literal
 
 import numpy as np
@@ -177,8 +180,15 @@ def _tensors(waves: np.ndarray, lengths: np.ndarray) -> Batch:
 def _begin(worker: int, workers: int) -> None:
     """Set a worker up; torch has given it one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for memory in {recordings.memory for recordings in get_worker_info().dataset.source.recordings}:
         memory.left //= workers
+
+
+def _end_with_parent() -> None:
+    """End at once when the main process was killed: a worker with a full queue would wait for a reader for ever."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 # -- killed workers -----------------------------------------------------------------------------------
