@@ -124,9 +124,9 @@ def scores(model, pairs, lookahead):
 
 def begin(model, lookahead):
     global denoised  # of a worker process
-    from sezoo.denoise import Patches, WholeClip, denoise
-    from sezoo.mask_model import MaskModel
-    from sezoo.spectrum import Stft
+    from sezoo.audio.stft import Stft
+    from sezoo.denoising import Patches, WholeClip, denoise
+    from sezoo.models.mask_model import MaskModel
 
     masks, stft = MaskModel(model), Stft()
     play = WholeClip() if lookahead is None else Patches(NEW_FRAMES, lookahead)
@@ -136,7 +136,7 @@ def begin(model, lookahead):
 
 
 def score(pair):
-    from sezoo.audio import read_clip
+    from sezoo.audio.clip import read_clip
     from sezoo.metrics import score_clip
 
     noisy, clean = (read_clip(path, 16000) for path in pair)

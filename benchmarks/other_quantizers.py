@@ -47,9 +47,9 @@ def main():
 
 def write_magnitudes(folder, path):
     """The magnitude spectra of a folder's clips, as the models of the zoo see them."""
-    from sezoo.audio import read_clip
+    from sezoo.audio.clip import read_clip
+    from sezoo.audio.stft import stft_of
     from sezoo.config.sections import Preprocessing
-    from sezoo.spectrum import stft_of
 
     settings = Preprocessing(sample_rate=16000, n_fft=512, hop_length=160, win_length=400)
     stft = stft_of(settings)

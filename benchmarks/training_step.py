@@ -14,9 +14,9 @@ import time
 
 import torch
 
+from sezoo.audio.stft import stft_of
 from sezoo.config.validation import build_config
-from sezoo.spectrum import stft_of
-from sezoo.torch_model import build_network, computes_bfloat16
+from sezoo.models.torch.mask_model import build_network, computes_bfloat16
 from sezoo.training.batch import spectral_batch
 from sezoo.training.losses import build_loss
 from sezoo.training.torch_stft import TorchStft

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sezoo.cli import main
+from sezoo.cli.main import main
 
 if __name__ == "__main__":
     main(config_folder=Path(__file__).parent, command="python stm32ai_main.py")

@@ -10,7 +10,7 @@ import soundfile
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-from sezoo.spectrum import Stft
+from sezoo.audio.stft import Stft
 
 RATE = 16000
 

@@ -67,7 +67,7 @@ def client(tmp_path, monkeypatch):
 @pytest.fixture
 def run(capsys):
     """Call the command line here: its exit code and standard error."""
-    from sezoo.cli import main
+    from sezoo.cli.main import main
 
     def call(*words):
         code = 0

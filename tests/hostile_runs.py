@@ -29,7 +29,7 @@ def make_hostile(folder: Path, names: Sequence[str]) -> None:
             _rename(content, texts)
         path.write_text(json.dumps(content), encoding="utf-8")
     log = folder / "stm32ai_main.log"
-    lines = [f"2026-01-02 03:05:01,000 WARNING sezoo.dataset: {name}" for name in names]
+    lines = [f"2026-01-02 03:05:01,000 WARNING sezoo.data.dataset: {name}" for name in names]
     log.write_text(log.read_text(encoding="utf-8") + "\n".join(lines), encoding="utf-8", errors="backslashreplace")
 
 

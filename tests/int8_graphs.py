@@ -23,14 +23,14 @@ from qdq_rewrites import (
     without_last_quantizer,
 )
 from quantizers import quantization, ready
-from sezoo.onnx_graph import set_weights
-from sezoo.quantization.calibration import calibrate
+from sezoo.models.onnx_graph import set_weights
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.calibration.ranges import calibrate
+from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.qdq import quantized
-from sezoo.quantization.recovery.excerpts import Excerpt
 from sezoo.quantization.recovery.input_precision import with_int8_input, with_int16_input, with_split_input
-from sezoo.quantization.static_shape import with_static_shape
 
 BINS, HIDDEN, FRAMES = 12, 16, 20
 PATH = Path("some_model.onnx")

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sezoo.onnx_graph import copied, initializers, layout, producers, set_weights
+from sezoo.models.onnx_graph import copied, initializers, layout, producers, set_weights
 
 
 def _activation_zeros(model):

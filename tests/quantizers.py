@@ -17,14 +17,14 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from sezoo.config.sections import Quantization
-from sezoo.mask_model import MaskModel
-from sezoo.model_contract import check_contract
-from sezoo.quantization.calibration import calibrate
+from sezoo.models.contract import check_contract
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.calibration.ranges import calibrate
+from sezoo.quantization.graph.preparation import prepare
+from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import tensor_overrides
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.preparation import prepare
-from sezoo.quantization.qdq import nodes_in_float, operators_to_quantize, quantized
 
 
 class Clips(CalibrationDataReader):

@@ -3,14 +3,14 @@
 import numpy as np
 
 from mask_graphs import BINS
-from sezoo.quantization.calibration import calibrate
+from sezoo.audio.stft import Stft
+from sezoo.quantization.calibration.excerpts import Excerpt, Excerpts
+from sezoo.quantization.calibration.ranges import calibrate
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.graph.qdq import operators_to_quantize
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.qdq import operators_to_quantize
-from sezoo.quantization.recovery.bench import Bench
-from sezoo.quantization.recovery.closeness import Closeness, mask_function
-from sezoo.quantization.recovery.excerpts import Excerpt, Excerpts
-from sezoo.spectrum import Stft
 
 STFT = Stft(n_fft=2 * (BINS - 1), hop_length=BINS // 2, win_length=2 * (BINS - 1))
 CALL_FRAMES = 8

@@ -16,8 +16,8 @@ import onnx
 import mask_graphs as graphs
 from quantizers import ours, quantization, ready
 from sezoo.config.validation import build_config
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.run import open_run
+from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.run.run import open_run
 
 FRAMES = 8
 SPECTRUM = {"n_fft": 64, "hop_length": 20, "win_length": 50}

@@ -14,9 +14,9 @@ import yaml
 
 import sezoo
 from builders import mix, noise, write_clips, write_model, write_speech_and_noise
-from sezoo.denoise import WholeClip, denoise
-from sezoo.mask_model import MaskModel
-from sezoo.spectrum import Stft
+from sezoo.audio.stft import Stft
+from sezoo.denoising import WholeClip, denoise
+from sezoo.models.mask_model import MaskModel
 
 PLAIN = {"quantization": {"accuracy_recovery": ["none"]}, "mlflow": {"uri": None}}
 QUIET = {"mlflow": {"uri": None}}
@@ -84,7 +84,7 @@ def test_what_is_public():
 
 
 def test_the_function_denoise_and_the_package_of_that_name():
-    import sezoo.denoise
+    import sezoo.denoising
 
     assert inspect.isfunction(sezoo.denoise)
     assert sys.modules["sezoo.denoise"].denoise is denoise

@@ -6,8 +6,8 @@ import pytest
 import soundfile
 
 from builders import RATE, evaluation_config, mask_graph, noise, write_clips, write_model, write_yaml
-from sezoo.cli import main
-from sezoo.quantization.static_shape import with_static_shape
+from sezoo.cli.main import main
+from sezoo.quantization.graph.static_shape import with_static_shape
 
 CLIPS = " ".join(f"clip_{index:03d}.wav" for index in range(100))
 

@@ -355,11 +355,11 @@ def test_a_run_folder_without_the_right_to_write(project, fails):
 
 
 def command(*words):
-    return [sys.executable, "-c", "from sezoo.cli import main; main()", *words]
+    return [sys.executable, "-c", "from sezoo.cli.main import main; main()", *words]
 
 
 LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2); " + (
-    "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from sezoo.cli import main; main()"
+    "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from sezoo.cli.main import main; main()"
 )
 
 

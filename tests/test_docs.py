@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from sezoo.config.composition import compose_file
-from sezoo.dataset import DEMO_RECORDINGS
+from sezoo.cli.hydra_run import compose_file
+from sezoo.data.dataset import DEMO_RECORDINGS
 
 ROOT = Path(__file__).parents[1]
 SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")

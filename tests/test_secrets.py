@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from builders import quantization_config
-from sezoo import tracking
-from sezoo.config.composition import run_with_hydra
+from sezoo.base.errors import UserError
+from sezoo.base.foreign_text import one_line, without_passwords
+from sezoo.cli.hydra_run import run_with_hydra
 from sezoo.config.plain_data import to_dict, to_yaml
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
-from sezoo.foreign_text import one_line, without_passwords
-from sezoo.run import open_run
+from sezoo.run import tracking
+from sezoo.run.run import open_run
 
 SECRET = "hunter2-correct-horse"
 
@@ -105,7 +105,7 @@ def test_addresses_lose_their_users(text, masked):
 
 
 def test_messages_and_logs_lose_them_too(tmp_path):
-    from sezoo.terminal import OneLine
+    from sezoo.base.terminal import OneLine
 
     assert "word" not in str(UserError("mlflow.uri: https://me:word@host: refused"))
     record = logging.LogRecord("sezoo", logging.INFO, "", 0, "tracking at %s", ("https://me:word@host",), None)

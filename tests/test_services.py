@@ -4,8 +4,8 @@ import pytest
 
 from builders import evaluation_config, mix, write_clips, write_model, write_speech_and_noise
 from sezoo import services
+from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
 from sezoo.services import Service, plan, run_services
 
 

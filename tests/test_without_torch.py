@@ -7,8 +7,8 @@ import sys
 def test_what_the_torch_models_need_is_said():
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from sezoo.errors import UserError\n"
-        "try: import sezoo.torch_model\n"
+        "from sezoo.base.errors import UserError\n"
+        "try: import sezoo.models.torch.mask_model\n"
         "except UserError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)

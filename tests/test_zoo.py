@@ -9,17 +9,17 @@ import pytest
 import soundfile
 
 import sezoo
-from sezoo.config.composition import compose_file
+from sezoo.audio.stft import Stft
+from sezoo.cli.hydra_run import compose_file
 from sezoo.config.validation import build_config
-from sezoo.dataset import DEMO_RECORDINGS
-from sezoo.denoise import denoise
+from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.denoising import denoise
 from sezoo.deployment.stm32n6.checks import check_model
-from sezoo.mask_model import MaskModel
 from sezoo.metrics.waveform import si_snr
-from sezoo.model_contract import check_contract
-from sezoo.model_summary import summary_of
-from sezoo.onnx_file import axes_of, quantized_nodes
-from sezoo.spectrum import Stft
+from sezoo.models.contract import check_contract
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import axes_of, quantized_nodes
+from sezoo.models.summary import summary_of
 from sezoo.zoo import zoo_models
 
 ZOO = Path(sezoo.__file__).parent / "zoo"

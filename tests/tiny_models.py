@@ -10,7 +10,7 @@ import mask_graphs as graphs
 from builders import RATE
 from quantizers import ours, quantization, ready
 from sezoo.config.validation import build_config
-from sezoo.quantization.static_shape import with_static_shape
+from sezoo.quantization.graph.static_shape import with_static_shape
 
 NEW, LOOKAHEAD = 26, 3  # the network looks ahead by 3 frames
 FRAMES = NEW + 2 * LOOKAHEAD

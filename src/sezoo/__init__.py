@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+from sezoo.base.version import __version__
+
 TYPE_CHECKING = False  # for type checkers it is True; typing itself takes longer to import than all of this
 if TYPE_CHECKING:
     from typing import Any
@@ -16,9 +18,7 @@ if TYPE_CHECKING:
     from sezoo.api.denoising import denoise
     from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
     from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, train
-    from sezoo.errors import UserError
-
-__version__ = "0.1.0"
+    from sezoo.base.errors import UserError
 
 __all__ = [
     "Benchmark",
@@ -40,7 +40,7 @@ _FROM = {
     "sezoo.api.denoising": ("denoise",),
     "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
     "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "train"),
-    "sezoo.errors": ("UserError",),
+    "sezoo.base.errors": ("UserError",),
 }
 _MODULE_OF = {name: module for module, names in _FROM.items() for name in names}
 

@@ -1,6 +1,6 @@
 """`python -m sezoo`."""
 
-from sezoo.cli import main
+from sezoo.cli.main import main
 
 if __name__ == "__main__":
     main(command="python -m sezoo")

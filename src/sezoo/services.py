@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sezoo.base.processes import is_helper
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.model_download import with_local_model
-from sezoo.processes import is_helper
-from sezoo.run import Run, names_of_file, open_run
+from sezoo.models.download import with_local_model
+from sezoo.run.run import Run, names_of_file, open_run
 
 __all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
 
@@ -33,7 +33,7 @@ class Service:
 
 
 def _training(run: Run) -> None:
-    import sezoo.torch_model  # noqa: F401 - says what to install where there is no torch
+    import sezoo.models.torch.mask_model  # noqa: F401 - says what to install where there is no torch
     from sezoo.training.service import train
 
     train(run)
@@ -149,7 +149,7 @@ def run_services(config: Config, folder: Path) -> None:
     """Do what the configuration says, with the results in `folder`.
 
     What the later services of a chain need is checked before the first one starts. A process that helps another to
-    train (see `sezoo.processes`) does that alone.
+    train (see `sezoo.base.processes`) does that alone.
     """
     letters = plan(config.operation_mode)
     if is_helper():
@@ -164,7 +164,7 @@ def run_services(config: Config, folder: Path) -> None:
         if told is not None:
             log.info("%s", told)
         if set(letters) - {"b"}:
-            from sezoo.spectrum import stft_of, tell_overlap
+            from sezoo.audio.stft import stft_of, tell_overlap
 
             tell_overlap(stft_of(config.preprocessing))
         for index, letter in enumerate(letters[1:], 1):

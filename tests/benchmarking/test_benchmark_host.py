@@ -4,15 +4,15 @@ import pytest
 
 import stateful_graphs
 from builders import mask_graph
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
 from sezoo.benchmarking import host
 from sezoo.benchmarking.host import clip_magnitudes, measure_host
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
-from sezoo.model_states import with_states
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.run import Run
-from sezoo.spectrum import Stft
-from sezoo.tracking import Trackers
+from sezoo.models.states import with_states
+from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.run.run import Run
+from sezoo.run.tracking import Trackers
 
 RUNS = 3
 CLIP_FRAMES = 1001  # of 10 s with a hop of 10 ms, centred
@@ -135,8 +135,8 @@ def test_the_magnitudes_are_of_speech_in_noise_of_the_wanted_rate():
 
 
 def test_torch_weights_alone_are_told(run, monkeypatch):
-    from sezoo.model_source import TorchSource
-    from sezoo.run_models import RunModel
+    from sezoo.denoising.run_models import RunModel
+    from sezoo.models.source import TorchSource
 
     this = run(mask_graph())
     torch = RunModel("float", TorchSource(this.config.model, this.config.model_specific, "cpu", 512))

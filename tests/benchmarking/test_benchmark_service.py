@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from sezoo.commands.names import BENCHMARK_TARGETS
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
+from sezoo.cli.names import BENCHMARK_TARGETS
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
 from st_cloud import analysed

@@ -1,8 +1,8 @@
 import pytest
 
+from sezoo.base.errors import UserError
 from sezoo.config.modes import LETTERS, OPERATION_MODES, chain_problem, required_sections, steps
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
 
 
 def test_letters_of_modes():

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from every_key import EVERY_KEY
+from sezoo.base.errors import UserError
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import (
     SECTIONS,
@@ -16,7 +17,6 @@ from sezoo.config.sections import (
     Training,
 )
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
 
 DEFAULTS = {
     "general": {

@@ -3,10 +3,10 @@ import logging
 import pytest
 import yaml
 
+from sezoo.base.errors import UserError
 from sezoo.config.modes import OPERATION_MODES
 from sezoo.config.plain_data import to_dict, to_yaml
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
 
 QUANTIZATION = """
 operation_mode: quantization

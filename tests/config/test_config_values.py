@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sezoo.base.errors import UserError
 from sezoo.config.values import arithmetic, expand, literal, number
-from sezoo.errors import UserError
 
 
 @pytest.mark.parametrize(

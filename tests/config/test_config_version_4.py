@@ -7,13 +7,13 @@ import pytest
 import yaml
 
 from every_key import EVERY_KEY, EVERY_KEY_OF_VERSION_4
+from sezoo.base.errors import UserError
 from sezoo.config.modes import OPERATION_MODES, required_sections, steps
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import SECTIONS
 from sezoo.config.upgrade import upgraded
 from sezoo.config.validation import build_config, missing_paths
 from sezoo.config.version_4 import RENAMED, is_version_4, translated
-from sezoo.errors import UserError
 
 MINIMAL = """
 operation_mode: quantization

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sezoo.base.errors import UserError
 from sezoo.demo.run import demo_config, run_demo
-from sezoo.errors import UserError
 
 VERSIONS = ("noisy", "float", "int8")
 

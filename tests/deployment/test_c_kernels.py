@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from c_builds import FIXED, SOURCES, STRICT, compiled, needs_gcc
 from sezoo.deployment.c_package.arrays import depthwise_weights, matrix_weights, padded_pairs
-from sezoo.deployment.integer_graph import Tensor, padded
-from sezoo.deployment.prologue import BINARY, UNARY, quantized_magnitudes
+from sezoo.deployment.engine.integer_graph import Tensor, padded
+from sezoo.deployment.engine.prologue import BINARY, UNARY, quantized_magnitudes
 
 pytestmark = needs_gcc
 

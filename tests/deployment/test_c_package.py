@@ -11,9 +11,10 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
-from sezoo.audio import write_clip
-from sezoo.denoise import Board, Stream, denoise
-from sezoo.denoise.board import from_int16, to_int16
+from sezoo.audio.clip import write_clip
+from sezoo.audio.stft import Stft
+from sezoo.denoising import Board, Stream, denoise
+from sezoo.denoising.board import from_int16, to_int16
 from sezoo.deployment.c_package.vectors import (
     MAGNITUDES,
     MASKS,
@@ -22,13 +23,12 @@ from sezoo.deployment.c_package.vectors import (
     vector_masks,
     write_vectors,
 )
-from sezoo.deployment.integer_graph import FloatStep
-from sezoo.deployment.qdq_reader import integer_graph_of
-from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
-from sezoo.deployment.stream_plan import frames_behind_a_mask
-from sezoo.mask_model import MaskModel
-from sezoo.receptive_field import receptive_field_of
-from sezoo.spectrum import Stft
+from sezoo.deployment.engine.integer_graph import FloatStep
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.engine.stream_plan import frames_behind_a_mask
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.receptive_field import receptive_field_of
 from tiny_graphs import RATE, Builder, calls_that_check, magnitudes, program_of, random_graph, write_tiny_package
 from tiny_models import SPECTRUM, int8_model, static_model
 

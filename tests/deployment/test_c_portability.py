@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from c_builds import needs_gcc, ran
-from sezoo.audio import write_clip
-from sezoo.spectrum import Stft
+from sezoo.audio.clip import write_clip
+from sezoo.audio.stft import Stft
 from sezoo.targets.c_compiler import CCompiler, build_program, find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import emulate, find_emulator

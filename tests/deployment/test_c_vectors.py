@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.vectors import masks_that_check, vector_calls, vector_masks
-from sezoo.deployment.stream_plan import frames_behind_a_mask
-from sezoo.spectrum import Stft
+from sezoo.deployment.engine.stream_plan import frames_behind_a_mask
 from tiny_graphs import Builder, program_of, random_graph
 
 STFT = Stft(32, 10, 30)

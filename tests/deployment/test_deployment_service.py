@@ -11,9 +11,9 @@ import onnx
 import pytest
 
 import mask_graphs as graphs
-from sezoo.audio import read_clip
+from sezoo.audio.clip import read_clip
+from sezoo.base.errors import UserError
 from sezoo.deployment.service import check_deployment
-from sezoo.errors import UserError
 from sezoo.services import run_services
 from tiny_models import (
     FRAMES,

@@ -8,13 +8,13 @@ import pytest
 
 from mask_graphs import BINS, magnitudes, tcnn
 from quantizers import ours, quantization, ready
-from sezoo.commands import compare as compare_command
+from sezoo.base.errors import UserError
+from sezoo.cli import compare as compare_command
 from sezoo.deployment.validation.comparison import compare
 from sezoo.deployment.validation.dump import matched, read_dump, read_like
 from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.deployment.validation.vectors import read_vectors, write_vectors
-from sezoo.errors import UserError
-from sezoo.quantization.static_shape import with_static_shape
+from sezoo.quantization.graph.static_shape import with_static_shape
 
 PATCHES, FRAMES = 2, 12
 

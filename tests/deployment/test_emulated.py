@@ -12,16 +12,16 @@ import pytest
 
 from builders import RATE
 from c_builds import FIXED
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.vectors import MASKS
-from sezoo.deployment.integer_graph import Conv
-from sezoo.deployment.qdq_reader import integer_graph_of
-from sezoo.deployment.reference import denoised_in_stream
-from sezoo.deployment.stream_plan import stream_plan
-from sezoo.errors import UserError
-from sezoo.spectrum import Stft
+from sezoo.deployment.engine.integer_graph import Conv
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.reference import denoised_in_stream
+from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.targets.c_compiler import CCompiler, build_program, find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.elf import ProgramSize, size_of

@@ -7,14 +7,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 import mask_graphs as graphs
 import stateful_graphs
+from sezoo.base.errors import UserError
 from sezoo.config.plain_data import to_dict
 from sezoo.config.validation import build_config
+from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.stm32n6.deploy import check_stm32n6
-from sezoo.errors import UserError
-from sezoo.model_states import with_states
-from sezoo.onnx_file import load_onnx
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.run_models import static_frames_of
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.states import with_states
+from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.zoo import zoo_model
 from stm32n6_stand_ins import (
     FRAMES,

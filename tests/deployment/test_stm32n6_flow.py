@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sezoo.audio.stft_window import window_values
+from sezoo.base.errors import UserError
 from sezoo.deployment.stm32n6.deploy import check_stm32n6
-from sezoo.errors import UserError
-from sezoo.stft_window import window_values
 from stm32n6_stand_ins import (
     CONF,
     DPU,

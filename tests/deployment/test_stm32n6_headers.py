@@ -7,7 +7,7 @@ import pytest
 
 from sezoo.deployment.stm32n6.deploy import deploy_stm32n6
 from sezoo.deployment.stm32n6.headers import header_texts
-from sezoo.run import open_run
+from sezoo.run.run import open_run
 from stm32n6_stand_ins import (
     DPU,
     GS,

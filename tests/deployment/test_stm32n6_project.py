@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sezoo.config.composition import compose_file
+from sezoo.base.errors import UserError
+from sezoo.cli.hydra_run import compose_file
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6 import project_files
 from sezoo.deployment.stm32n6.c_project import read_c_project
@@ -16,7 +17,6 @@ from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
 from sezoo.deployment.stm32n6.runtime import find_runtime
 from sezoo.deployment.stm32n6.steps import Places, steps_of
 from sezoo.deployment.stm32n6.tools import Toolbox
-from sezoo.errors import UserError
 from stm32n6_stand_ins import (
     CONF,
     CPROJECT_XML,

@@ -6,15 +6,15 @@ import mask_graphs as graphs
 import stateful_graphs
 from mask_graphs import BINS, magnitudes
 from quantizers import ours, quantization, ready
+from sezoo.base.errors import UserError
 from sezoo.deployment.validation.vectors import read_vectors, write_vectors
-from sezoo.errors import UserError
-from sezoo.input_quantizer import input_quantizer_of
-from sezoo.mask_model import MaskModel
-from sezoo.model_states import with_states
-from sezoo.onnx_file import load_onnx
-from sezoo.onnx_session import open_session
-from sezoo.quantization.recovery.tensors import tensors_of
-from sezoo.quantization.static_shape import with_static_shape
+from sezoo.models.input_quantizer import input_quantizer_of
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.onnx_session import open_session
+from sezoo.models.states import with_states
+from sezoo.quantization.fidelity.probe import tensors_of
+from sezoo.quantization.graph.static_shape import with_static_shape
 
 FRAMES = 12
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from sezoo.denoise import Board, WholeClip
+from sezoo.denoising import Board, WholeClip
 from sezoo.evaluation.as_deployed import board_losses, unfed_boards
 from sezoo.evaluation.versions import Version
-from sezoo.model_source import OnnxSource
-from sezoo.scores import ClipScores, mean_scores
+from sezoo.models.source import OnnxSource
+from sezoo.results.scores import ClipScores, mean_scores
 from sezoo.zoo import zoo_model
 
 FLOAT = Version("float", "float", "float", "whole", None, WholeClip((0, 0)), "eval_logs")

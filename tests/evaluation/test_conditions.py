@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sezoo.audio import BadClipError
+from sezoo.audio.clip import BadClipError
+from sezoo.data.mixing.mixture import active_power
 from sezoo.evaluation.conditions import CONDITIONS, ChangedPair, conditions_for
 from sezoo.metrics import si_snr
-from sezoo.mixing.mixture import active_power
 
 RATE = 16000
 RANDOM = np.random.default_rng(0)

@@ -10,17 +10,17 @@ import pytest
 import soundfile
 
 from builders import evaluation_config, mask_graph, noise, write_clips, write_model
-from sezoo.audio import read_clip
+from sezoo.audio.clip import read_clip
+from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.dataset import DEMO_RECORDINGS, test_pairs
-from sezoo.errors import UserError
+from sezoo.data.dataset import DEMO_RECORDINGS, test_pairs
 from sezoo.evaluation import service
 from sezoo.evaluation.service import check_evaluation, evaluate, waves_of
-from sezoo.mask_model import MaskModel
 from sezoo.metrics import METRICS
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.run import Run
-from sezoo.tracking import Trackers
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.run.run import Run
+from sezoo.run.tracking import Trackers
 
 P232 = Path(__file__).parents[2].parent / "shared" / "data" / "voicebank_demand_p232"
 REFERENCE_KEYS = ["pesq", "stoi", "snr", "sisnr", "mse"]
@@ -242,7 +242,7 @@ def test_the_waves_of_a_clip(run, tmp_path):
 
 def test_a_torch_model_is_evaluated_as_its_onnx_file_is(run, tmp_path):
     torch = pytest.importorskip("torch")
-    from sezoo.architectures.stft_tcnn import StftTcnn
+    from sezoo.models.torch.networks.stft_tcnn import StftTcnn
 
     torch.manual_seed(0)
     shape = {"n_blocks": 1, "num_layers": 2, "in_channels": 257, "tcn_latent_dim": 16}
@@ -253,8 +253,8 @@ def test_a_torch_model_is_evaluated_as_its_onnx_file_is(run, tmp_path):
     assert found.versions[0].play.context == (3, 3)
     pair = test_pairs(run().config.dataset)[0]
     noisy = read_clip(pair.noisy, 16000)
-    from sezoo.denoise import denoise
-    from sezoo.spectrum import Stft
+    from sezoo.audio.stft import Stft
+    from sezoo.denoising import denoise
 
     def model(magnitude):
         with torch.no_grad():

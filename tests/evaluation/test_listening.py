@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 from builders import RATE
-from sezoo.denoise import Board, Patches, WholeClip
+from sezoo.audio.stft import Stft
+from sezoo.denoising import Board, Patches, WholeClip
 from sezoo.evaluation.listening import SECONDS, chosen_clips, save_listening
 from sezoo.evaluation.scoring import ClipWaves
-from sezoo.listening import FOLDER, MASKS, read_index
-from sezoo.scores import ClipScores
-from sezoo.spectrum import Stft
+from sezoo.results.listening import FOLDER, MASKS, read_index
+from sezoo.results.scores import ClipScores
 
 
 def version(name):

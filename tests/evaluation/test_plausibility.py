@@ -5,10 +5,10 @@ import pytest
 import soundfile
 
 from builders import noise
-from sezoo.dataset import pair_clips
+from sezoo.audio.stft import Stft
+from sezoo.data.dataset import pair_clips
 from sezoo.evaluation.plausibility import delay, warn_of_delay, warn_of_worse_than_noisy
-from sezoo.scores import Mean
-from sezoo.spectrum import Stft
+from sezoo.results.scores import Mean
 
 RATE = 16000
 

@@ -9,16 +9,16 @@ import pytest
 import soundfile
 
 from builders import evaluation_config, noise, write_clips, write_model
+from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
 from sezoo.evaluation.conditions import CONDITIONS
 from sezoo.evaluation.service import check_evaluation, evaluate
 from sezoo.report.page import report_of
 from sezoo.report.robustness_table import print_robustness
-from sezoo.robustness_scores import ConditionScores, Robustness, read_robustness, write_robustness
-from sezoo.run import Run
-from sezoo.scores import NOISY
-from sezoo.tracking import Trackers
+from sezoo.results.robustness import ConditionScores, Robustness, read_robustness, write_robustness
+from sezoo.results.scores import NOISY
+from sezoo.run.run import Run
+from sezoo.run.tracking import Trackers
 
 
 @pytest.fixture

@@ -3,16 +3,16 @@ import pytest
 import soundfile
 
 from builders import mask_graph, noise, write_model
-from sezoo.audio import BadClipError, read_clip
-from sezoo.dataset import DEMO_RECORDINGS, Pair
-from sezoo.denoise import Board, Patches, WholeClip, denoise
-from sezoo.errors import UserError
+from sezoo.audio.clip import BadClipError, read_clip
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.data.dataset import DEMO_RECORDINGS, Pair
+from sezoo.denoising import Board, Patches, WholeClip, denoise
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version
-from sezoo.mask_model import MaskModel
 from sezoo.metrics import METRICS
-from sezoo.model_source import OnnxSource
-from sezoo.spectrum import Stft
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.source import OnnxSource
 
 PLAYS = {"whole": WholeClip((0, 0)), "patches": Patches(12, 3), "board": Board(12, 3)}
 

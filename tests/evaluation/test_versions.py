@@ -4,15 +4,15 @@ import pytest
 from builders import evaluation_config, mask_graph, time_convolution
 from mask_graphs import magnitudes, tcnn
 from quantizers import ours, quantization, ready
+from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.denoise import Board, Patches, Stream, WholeClip
-from sezoo.errors import UserError
+from sezoo.denoising import Board, Patches, Stream, WholeClip
+from sezoo.denoising.run_models import RunModel, models_of
 from sezoo.evaluation.versions import explaining_versions, versions_of
-from sezoo.mask_model import MaskModel
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.run import Artefacts, Run
-from sezoo.run_models import RunModel, models_of
-from sezoo.tracking import Trackers
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.run.run import Artefacts, Run
+from sezoo.run.tracking import Trackers
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_without_lengths_patches_have_the_look_ahead_that_the_network_needs(run,
 
 
 def test_a_model_that_no_stream_can_run(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("sezoo.run_models.receptive_field_of", lambda *_: None)
+    monkeypatch.setattr("sezoo.denoising.run_models.receptive_field_of", lambda *_: None)
     found = described(run(with_static_shape(mask_graph(), 40), deployment={"backend": "portable-c"}), tmp_path)
     assert list(found) == ["float_patches", "float_board", "float"]
     with pytest.raises(UserError, match="play_like: a stream needs a bounded receptive field, or states"):
@@ -133,7 +133,7 @@ def test_after_a_quantization_float_and_int8_are_compared(run, tmp_path):
 
 
 def test_a_static_model_whose_graph_is_fixed_is_not_heard_whole(run, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("sezoo.run_models.with_dynamic_axes", lambda *_, **__: None)
+    monkeypatch.setattr("sezoo.denoising.run_models.with_dynamic_axes", lambda *_, **__: None)
     found = described(run(with_static_shape(mask_graph(), 40)), tmp_path)
     assert list(found) == ["float_patches", "float_board"]
     with pytest.raises(UserError, match="play_like: whole clips need dynamic frames; this model has 40"):

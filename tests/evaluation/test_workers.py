@@ -9,17 +9,17 @@ import pytest
 import soundfile
 
 from builders import Deadly, evaluation_config, noise, write_clips, write_model, write_yaml
-from sezoo.audio import BadClipError
-from sezoo.dataset import Pair
-from sezoo.denoise import Board, WholeClip
-from sezoo.errors import UserError
+from sezoo.audio.clip import BadClipError
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.data.dataset import Pair
+from sezoo.denoising import Board, WholeClip
 from sezoo.evaluation import workers as pool
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.versions import Version
 from sezoo.evaluation.worker_context import THREAD_COUNTS, start_early
 from sezoo.evaluation.workers import score_clips
-from sezoo.model_source import OnnxSource
-from sezoo.spectrum import Stft
+from sezoo.models.source import OnnxSource
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import soundfile
 
 import mask_graphs
 from builders import evaluation_config, mask_graph, noise, write_clips, write_model, write_yaml
-from sezoo.audio import read_clip
-from sezoo.denoise import Board, Patches, WholeClip, denoise
-from sezoo.mask_model import MaskModel
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.spectrum import Stft
+from sezoo.audio.clip import read_clip
+from sezoo.audio.stft import Stft
+from sezoo.denoising import Board, Patches, WholeClip, denoise
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.graph.static_shape import with_static_shape
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_two_recordings_of_one_name(project, fails):
 def test_bad_input(words, message, project, fails, monkeypatch):
     (project / "empty").mkdir()
     onnx.save(with_static_shape(mask_graph(), 40), project / "static.onnx")
-    monkeypatch.setattr("sezoo.run_models.with_dynamic_axes", lambda *_, **__: None)
+    monkeypatch.setattr("sezoo.denoising.run_models.with_dynamic_axes", lambda *_, **__: None)
     assert message in fails("denoise", *words)
 
 
@@ -187,7 +187,7 @@ def test_a_disk_that_is_full_is_not_the_recordings_fault(project):
     code = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000));"
-        "from sezoo.cli import main;"
+        "from sezoo.cli.main import main;"
         "main(['denoise', 'noisy/b.wav', '-m', 'model.onnx', 'dataset.skip_bad_files=true', 'dataset.name=demo'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)

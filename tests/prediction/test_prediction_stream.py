@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import RATE, Unity, mask_graph, noise, time_convolution
-from sezoo.audio import Resampler, read_clip
-from sezoo.audio_file import BadClipError
-from sezoo.denoise import Board, Patches, WholeClip, denoise
-from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel
+from sezoo.audio.clip import Resampler, read_clip
+from sezoo.audio.file import BadClipError
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.denoising import Board, Patches, WholeClip, denoise
+from sezoo.models.mask_model import MaskModel
 from sezoo.prediction import stream
 from sezoo.prediction.stream import Denoiser, blocks_in
-from sezoo.spectrum import Stft
 
 PLAYS = [WholeClip((0, 0)), WholeClip(), Patches(12, 3), Board(12, 3, None)]
 

@@ -12,11 +12,11 @@ import stateful_graphs
 from mask_graphs import BINS, LATENT, magnitudes
 from quantizers import quantization, ready
 from recovery_bench import bench_of
-from sezoo.model_states import states_of, with_states
-from sezoo.onnx_graph import producers, readers
+from sezoo.models.onnx_graph import producers, readers
+from sezoo.models.states import states_of, with_states
+from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.quantization.graph.verification import verify
 from sezoo.quantization.recovery.operators import before_small_values, operators
-from sezoo.quantization.static_shape import with_static_shape
-from sezoo.quantization.verification import verify
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 CLIPS = magnitudes(*[200] * 12, seed=1)

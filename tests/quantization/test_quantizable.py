@@ -9,10 +9,10 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 import mask_graphs as graphs
 from mask_graphs import BINS, LATENT, magnitudes
 from quantizers import ours, quantization, ready
-from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel
-from sezoo.onnx_file import load_onnx
-from sezoo.onnx_graph import UnusedNames, graphs_of, reads_of, sorted_nodes, unused_name
+from sezoo.base.errors import UserError
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.onnx_graph import UnusedNames, graphs_of, reads_of, sorted_nodes, unused_name
 from sezoo.quantization.quantizable import (
     in_float32,
     with_names_apart,

@@ -10,8 +10,8 @@ import soundfile
 from onnx import helper, numpy_helper
 
 from builders import RATE, mask_graph, noise, quantization_config, write_clips, write_yaml
-from sezoo.backend import has_input_gain
-from sezoo.onnx_file import quantized_nodes
+from sezoo.denoising.backend import has_input_gain
+from sezoo.models.onnx_file import quantized_nodes
 
 
 @pytest.fixture

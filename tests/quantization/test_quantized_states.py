@@ -11,16 +11,16 @@ import stateful_graphs as graphs
 from builders import evaluation_config, quantization_config, write_yaml
 from mask_graphs import BINS, magnitudes
 from quantizers import mask_error, ours, quantization, ready, their_ranges, theirs
-from sezoo.audio import read_clip
-from sezoo.denoise import WholeClip, denoise
-from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel
-from sezoo.model_states import states_of, with_states
-from sezoo.onnx_file import axes_of, load_onnx, quantized_nodes
-from sezoo.quantization.calibration import CalibrationOptions, calibrate
-from sezoo.quantization.static_shape import dynamic_axes, with_static_shape
-from sezoo.quantization.verification import verify
-from sezoo.spectrum import Stft
+from sezoo.audio.clip import read_clip
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.denoising import WholeClip, denoise
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import axes_of, load_onnx, quantized_nodes
+from sezoo.models.states import states_of, with_states
+from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
+from sezoo.quantization.graph.static_shape import dynamic_axes, with_static_shape
+from sezoo.quantization.graph.verification import verify
 from speech_clips import noised, speech_like
 
 STFT = Stft(n_fft=64, hop_length=32, win_length=64)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from quantizers import mask_error, ours, quantization, ready, theirs
-from sezoo.audio import read_clip
-from sezoo.onnx_file import load_onnx
-from sezoo.spectrum import Stft
+from sezoo.audio.clip import read_clip
+from sezoo.audio.stft import Stft
+from sezoo.models.onnx_file import load_onnx
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "src" / "sezoo" / "zoo" / "stft_tcnn_medium" / "stft_tcnn_medium.onnx"

@@ -8,8 +8,8 @@ import mask_graphs as graphs
 from builders import quantization_config
 from quantizers import ours, quantization, ready
 from recovery_bench import bench_of
+from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.errors import UserError
 from sezoo.quantization.recovery.recipe import recovered
 from sezoo.quantization.recovery.steps import int16_input, split_input
 from sezoo.quantization.target import TARGETS, check_settings, check_target, not_in_c_package, target_of
@@ -145,9 +145,9 @@ def test_settings_that_the_npu_cannot_have(settings, words):
 
 
 def test_the_boards_gain_is_given_to_loud_patches():
-    from sezoo.denoise.board import gains_of_frames
-    from sezoo.denoise.plays import Board
-    from sezoo.spectrum import Stft
+    from sezoo.audio.stft import Stft
+    from sezoo.denoising.board import gains_of_frames
+    from sezoo.denoising.modes import Board
 
     stft, board = Stft(), Board(frames=30, lookahead=5)
     wave = np.zeros(16000 * 3, np.float32)

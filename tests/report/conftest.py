@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from sezoo.audio import write_clip
-from sezoo.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
+from sezoo.audio.clip import write_clip
+from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
 
 RATE = 16000
 SECONDS = 3.0
@@ -21,10 +21,10 @@ CONFIG = {
     "quantization": {"calibration_method": "MinMax", "random_seed": None},
 }
 LOG = """\
-2026-01-02 03:04:05,678 INFO sezoo.run: sezoo 0.0.1, chain_qe, results in out
-2026-01-02 03:04:06,000 INFO sezoo.quantization.magnitudes: calibrated on 28 clips, 82 s of audio
-2026-01-02 03:04:07,000 WARNING sezoo.dataset: the clips are <i>few</i>
-2026-01-02 03:05:05,678 INFO sezoo.run: done
+2026-01-02 03:04:05,678 INFO sezoo.run.run: sezoo 0.0.1, chain_qe, results in out
+2026-01-02 03:04:06,000 INFO sezoo.quantization.calibration.magnitudes: calibrated on 28 clips, 82 s of audio
+2026-01-02 03:04:07,000 WARNING sezoo.data.dataset: the clips are <i>few</i>
+2026-01-02 03:05:05,678 INFO sezoo.run.run: done
 """
 
 

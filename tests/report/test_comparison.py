@@ -1,9 +1,9 @@
 import numpy as np
 
 from builders import noise
+from sezoo.audio.stft import Stft
 from sezoo.report.comparison import median_clip, save_comparison
-from sezoo.scores import ClipScores, mean_scores
-from sezoo.spectrum import Stft
+from sezoo.results.scores import ClipScores, mean_scores
 
 
 def clip(name, change):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from sezoo.base.errors import UserError
 from sezoo.deployment.validation.array_file import read_npy, read_npz
-from sezoo.errors import UserError
-from sezoo.report.facts import read_run
 from sezoo.report.page import page_of
 from sezoo.report.players import read_masks, read_sounds
+from sezoo.results.run_results import read_run
 
 
 def flac(channels=1, rate=16000, samples=4800) -> bytes:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sezoo.commands import report as report_command
-from sezoo.commands.parser import Parser
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
+from sezoo.cli import report as report_command
+from sezoo.cli.parser import Parser
 from sezoo.report.of_run import write_run_report
 
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.report.page import page_of, report_of
 from sezoo.report.sound import flac, seconds_that_fit
 

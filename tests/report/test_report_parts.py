@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from sezoo.audio.stft import Stft
 from sezoo.report.boards import board_fits
-from sezoo.report.facts import read_run
 from sezoo.report.figures import COLOURS, drawing
 from sezoo.report.images import palette_png, spectrogram_image
-from sezoo.report.quantization_facts import TensorFacts
 from sezoo.report.ranges import range_drawing
 from sezoo.report.verdict import verdict
 from sezoo.report.words import bytes_text, change_tone, count_text, listed, percent_text, range_text, signed
-from sezoo.scores import Mean
-from sezoo.spectrum import Stft
+from sezoo.results.quantization import TensorFacts
+from sezoo.results.run_results import read_run
+from sezoo.results.scores import Mean
 
 
 def test_an_image_with_a_palette_is_read_as_it_was_written():

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.cloud import Cloud, Patience, tool_arguments
 from st_cloud import C_INFO, PASSWORD, Clock, connected_cloud
 

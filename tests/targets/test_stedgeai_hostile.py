@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.cloud import Cloud, Patience
 from sezoo.targets.stedgeai.login import Login

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai import tokens
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.login import Login, login_form

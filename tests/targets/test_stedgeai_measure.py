@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from sezoo.base.errors import UserError
 from sezoo.config.sections_board import STEdgeAI
-from sezoo.errors import UserError
 from sezoo.targets.stedgeai.cloud import Patience
 from sezoo.targets.stedgeai.measure import check_measurable, measure
 from st_cloud import C_INFO, PASSWORD, USER, Clock, connected_cloud

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.facts import Layer, MemoryPool, StEdgeAiResult
 from sezoo.targets.stedgeai.reports import read_reports, result_of
 from st_cloud import C_INFO

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sezoo.mask_model import MaskModel  # noqa: E402
+from sezoo.models.mask_model import MaskModel  # noqa: E402
 from sezoo.training.constant_shapes import with_constant_shapes  # noqa: E402
 
 BINS = 12

@@ -4,13 +4,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
-from sezoo.architectures.utcn import Utcn  # noqa: E402
-from sezoo.errors import UserError  # noqa: E402
-from sezoo.mask_model import MaskModel  # noqa: E402
-from sezoo.model_contract import check_contract  # noqa: E402
-from sezoo.onnx_file import axes_of  # noqa: E402
-from sezoo.receptive_field import receptive_field_of  # noqa: E402
+from sezoo.base.errors import UserError  # noqa: E402
+from sezoo.models.contract import check_contract  # noqa: E402
+from sezoo.models.mask_model import MaskModel  # noqa: E402
+from sezoo.models.onnx_file import axes_of  # noqa: E402
+from sezoo.models.receptive_field import receptive_field_of  # noqa: E402
+from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.models.torch.networks.utcn import Utcn  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
 
 BINS = 33

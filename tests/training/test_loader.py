@@ -10,9 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from builders import RATE, write_clips  # noqa: E402
-from sezoo.errors import UserError  # noqa: E402
-from sezoo.mixing.mixed_examples import MixedExamples  # noqa: E402
-from sezoo.mixing.recordings import Memory, Recordings  # noqa: E402
+from sezoo.base.errors import UserError  # noqa: E402
+from sezoo.data.mixing.mixed_examples import MixedExamples  # noqa: E402
+from sezoo.data.mixing.recordings import Memory, Recordings  # noqa: E402
 from sezoo.training.examples import PairExamples  # noqa: E402
 from sezoo.training.loader import Loader  # noqa: E402
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from sezoo.audio.stft import Stft  # noqa: E402
 from sezoo.config.sections import Training  # noqa: E402
 from sezoo.metrics import waveform  # noqa: E402
-from sezoo.spectrum import Stft  # noqa: E402
 from sezoo.training.batch import spectral_batch  # noqa: E402
 from sezoo.training.losses import GUARDED_SI_SNR_WEIGHT, LOSSES, PESQ_WEIGHT, SI_SNR_WEIGHT, build_loss  # noqa: E402
 from sezoo.training.pesq_disturbance import PesqDisturbance  # noqa: E402

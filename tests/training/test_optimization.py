@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from typing import get_args  # noqa: E402
 
-from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.config.sections import Training  # noqa: E402
-from sezoo.errors import UserError  # noqa: E402
+from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.training.optimization import OPTIMIZERS, SCHEDULES, build_optimizer, build_schedule  # noqa: E402
 
 UNFIT = {"LBFGS", "SparseAdam", "Muon"}

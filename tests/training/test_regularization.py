@@ -6,9 +6,9 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.config.sections import Regularization  # noqa: E402
-from sezoo.errors import UserError  # noqa: E402
+from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.training.regularization import ActivationPenalty, clip_weights_  # noqa: E402
 
 

@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.config.sections import Scheduler  # noqa: E402
-from sezoo.errors import UserError  # noqa: E402
 from sezoo.training.scheduler import SCHEDULERS, build_scheduler, stepped_each  # noqa: E402
 
 ARGUMENTS = {

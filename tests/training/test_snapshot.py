@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sezoo.errors import UserError  # noqa: E402
+from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.training.snapshot import (  # noqa: E402
     Snapshot,
     load_snapshot,

@@ -5,8 +5,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 torch = pytest.importorskip("torch")
 
-from sezoo.errors import UserError  # noqa: E402
-from sezoo.spectrum import Stft  # noqa: E402
+from sezoo.audio.stft import Stft  # noqa: E402
+from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.training.batch import spectral_batch  # noqa: E402
 from sezoo.training.losses import compressed  # noqa: E402
 from sezoo.training.teacher import taught  # noqa: E402

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from sezoo.spectrum import Stft  # noqa: E402
+from sezoo.audio.stft import Stft  # noqa: E402
 from sezoo.training.torch_stft import TorchStft  # noqa: E402
 
 

@@ -12,11 +12,11 @@ import onnx
 import pytest
 
 from builders import evaluation_config, write_clips, write_yaml
-from sezoo.mask_model import MaskModel
-from sezoo.model_contract import check_contract
+from sezoo.models.contract import check_contract
+from sezoo.models.mask_model import MaskModel
 
 torch = pytest.importorskip("torch")
-from sezoo.architectures.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.training import trainer  # noqa: E402
 
 torch.set_num_threads(1)  # the tests share the cores; another number of threads would sum in another order

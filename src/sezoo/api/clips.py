@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ def extension_of(folder: Path, what: str) -> str:
     ------
     UserError : there is no such folder.
     """
-    from sezoo.dataset import AUDIO_EXTENSIONS
+    from sezoo.data.dataset import AUDIO_EXTENSIONS
 
     if not folder.is_dir():
         found = "a file" if folder.is_file() else "not there"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import prediction_settings
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

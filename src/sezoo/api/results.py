@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from sezoo.benchmarking.results import BENCHMARK, Benchmark, LayerCost, Measurement
-from sezoo.csv_file import read_csv
-from sezoo.files import read_json, read_text
-from sezoo.scores import Mean
-from sezoo.yaml_text import load_yaml
+from sezoo.base.csv_file import read_csv
+from sezoo.base.files import read_json, read_text
+from sezoo.base.yaml_text import load_yaml
+from sezoo.results.benchmark import BENCHMARK, Benchmark, LayerCost, Measurement
+from sezoo.results.scores import Mean
 
 __all__ = [
     "Benchmark",
@@ -141,7 +141,7 @@ class QuantizedModel:
     @classmethod
     def read(cls, folder: Path) -> QuantizedModel:
         """Of a run's folder."""
-        from sezoo.onnx_file import bytes_of
+        from sezoo.models.onnx_file import bytes_of
         from sezoo.quantization.service import DYNAMIC, STATIC
 
         told = _json(folder / QUANTIZATION)
@@ -260,7 +260,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _resolved(folder: Path) -> dict[str, Any]:
     from sezoo.config.values import expand_known
-    from sezoo.run_folder import RESOLVED_NAME
+    from sezoo.run.folder import RESOLVED_NAME
 
     path = folder / RESOLVED_NAME
     return expand_known(load_yaml(read_text(path), str(path)))

@@ -11,8 +11,8 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
 from sezoo.api.sections import Settings
-from sezoo.errors import UserError
-from sezoo.yaml_text import dump_yaml
+from sezoo.base.errors import UserError
+from sezoo.base.yaml_text import dump_yaml
 
 __all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "run_settings", "yaml_of"]
 
@@ -39,9 +39,9 @@ def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool 
     from sezoo.config.validation import build_config
 
     config = build_config(settings)
-    from sezoo.files import write_text
-    from sezoo.processes import process_count
-    from sezoo.run_folder import (
+    from sezoo.base.files import write_text
+    from sezoo.base.processes import process_count
+    from sezoo.run.folder import (
         CONFIG_NAME,
         HYDRA_FOLDER,
         claimed,
@@ -90,8 +90,8 @@ def check_new_folder(folder: Path) -> None:
 
 def _was_killed_in(folder: Path, text: str) -> bool:
     """Whether the folder holds nothing but a run with the same settings that was killed before its end."""
-    from sezoo.files import file_text, read_text
-    from sezoo.run_folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
+    from sezoo.base.files import file_text, read_text
+    from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
 
     if not folder.is_dir():
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.api.clips import DEFAULT_EXTENSION, extension_of
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 
 __all__ = [
     "Settings",
@@ -104,9 +104,9 @@ def finished(settings: Settings, spectrum: Spectrum, model: Path, more: Settings
 def _bins(path: Path, settings: Settings) -> int:
     if not path.exists():  # told before anything heavy is imported
         raise UserError(f"there is no model {path} (the working directory is {Path.cwd()})")
-    from sezoo.model_contract import declared_contract
-    from sezoo.model_states import with_states
-    from sezoo.onnx_file import load_onnx
+    from sezoo.models.contract import declared_contract
+    from sezoo.models.onnx_file import load_onnx
+    from sezoo.models.states import with_states
 
     states = (settings.get("quantization") or {}).get("states") or {}
     return declared_contract(with_states(load_onnx(path), states), path).bins

@@ -18,7 +18,7 @@ from sezoo.api.sections import (
     scored_set,
     section,
 )
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 
 __all__ = [
     "benchmarking_settings",

@@ -28,9 +28,9 @@ from sezoo.api.settings import (
     quantization_settings,
     training_settings,
 )
-from sezoo.errors import UserError
-from sezoo.report.names import REPORT
+from sezoo.base.errors import UserError
 from sezoo.report.on_request import written_report
+from sezoo.results.names import REPORT
 
 __all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "train"]
 
@@ -338,6 +338,6 @@ def _new_folder() -> Path:
     """A folder named by the time that is not there yet."""
     import time
 
-    from sezoo.files import unused_path
+    from sezoo.base.files import unused_path
 
     return unused_path(DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME))

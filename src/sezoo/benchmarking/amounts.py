@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sezoo.benchmarking.results import LayerCost, Measurement
+from sezoo.results.benchmark import LayerCost, Measurement
 
 __all__ = ["bytes_text", "costs_of_layers", "count_text", "milliseconds_text", "percent_text"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from sezoo.backend import PORTABLE_C
-from sezoo.benchmarking.results import PATCH, STREAM, LayerCost, Measurement
 from sezoo.config.sections import Config, Deployment
+from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.deploy import package_for, tools_of
 from sezoo.deployment.c_package.emulated_run import run_emulated
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.recording import recording_of
-from sezoo.onnx_file import load_onnx
-from sezoo.run import Run
+from sezoo.models.onnx_file import load_onnx
+from sezoo.results.benchmark import PATCH, STREAM, LayerCost, Measurement
+from sezoo.run.run import Run
 from sezoo.targets.boards import BOARDS
 from sezoo.targets.cores import CORES
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sezoo.base.files import written_aside
+from sezoo.base.foreign_text import plain_labels, printable, shortened
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
-from sezoo.benchmarking.results import Benchmark, LayerCost, Measurement
-from sezoo.files import written_aside
-from sezoo.foreign_text import plain_labels, printable, shortened
+from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 
 __all__ = ["FIGURE", "save_benchmark_figure"]
 

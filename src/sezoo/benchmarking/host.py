@@ -17,22 +17,22 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from sezoo.audio import read_clip
-from sezoo.benchmarking.results import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
+from sezoo.audio.clip import read_clip
+from sezoo.audio.stft import Stft, stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
+from sezoo.base.text import counted
 from sezoo.config.sections import Benchmarking
-from sezoo.dataset import DEMO_RECORDINGS
-from sezoo.errors import UserError
-from sezoo.files import shown
-from sezoo.model_source import OnnxSource
-from sezoo.model_states import StateLoop, in_calls, magnitude_input, mask_output, states_of, with_states
-from sezoo.model_summary import macs_by_node, multiply_accumulates, summary_of
-from sezoo.onnx_file import axes_of, load_onnx
-from sezoo.onnx_session import open_session
-from sezoo.patch_lengths import patch_lengths
-from sezoo.run import Run
-from sezoo.run_models import RunModel, models_of
-from sezoo.spectrum import Stft, stft_of
-from sezoo.wording import counted
+from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.denoising.patch_lengths import patch_lengths
+from sezoo.denoising.run_models import RunModel, models_of
+from sezoo.models.onnx_file import axes_of, load_onnx
+from sezoo.models.onnx_session import open_session
+from sezoo.models.source import OnnxSource
+from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of, with_states
+from sezoo.models.summary import macs_by_node, multiply_accumulates, summary_of
+from sezoo.results.benchmark import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
+from sezoo.run.run import Run
 
 __all__ = ["HOST", "clip_magnitudes", "measure_host"]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
 from sezoo.benchmarking.emulated import check_emulated, measure_emulated
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.host import HOST, measure_host
-from sezoo.benchmarking.results import PATCH, Benchmark, LayerCost, Measurement, write_benchmark
 from sezoo.benchmarking.table import print_benchmark
 from sezoo.config.sections import Config
-from sezoo.errors import UserError
-from sezoo.files import shown
-from sezoo.onnx_file import load_onnx
-from sezoo.patch_lengths import patch_lengths
-from sezoo.run import Run
-from sezoo.run_models import static_frames_of
+from sezoo.denoising.patch_lengths import patch_lengths
+from sezoo.denoising.run_models import static_frames_of
+from sezoo.models.onnx_file import load_onnx
+from sezoo.results.benchmark import PATCH, Benchmark, LayerCost, Measurement, write_benchmark
+from sezoo.run.run import Run
 
 __all__ = ["STEDGEAI", "benchmark", "check_benchmarking"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sezoo.base.terminal import results, styled
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
-from sezoo.benchmarking.results import WHOLE_CLIP, Benchmark, Measurement
-from sezoo.terminal import results, styled
+from sezoo.results.benchmark import WHOLE_CLIP, Benchmark, Measurement
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from sezoo.base.foreign_text import without_passwords
+from sezoo.base.yaml_text import dump_yaml
 from sezoo.config.sections import Config, CustomModelSpecific, Keys
 from sezoo.config.values import ENVIRONMENT_VARIABLE
-from sezoo.foreign_text import without_passwords
-from sezoo.yaml_text import dump_yaml
 
 __all__ = ["keep_written", "to_dict", "to_yaml", "value_at", "without_environment"]
 

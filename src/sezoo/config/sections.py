@@ -5,6 +5,7 @@ The sections themselves are in `sections_data`, `sections_services` and `section
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from sezoo.base.errors import UserError
 from sezoo.config.section import Section
 from sezoo.config.sections_board import Benchmarking, Deployment, HardwareSetup, STEdgeAI, Tools
 from sezoo.config.sections_data import (
@@ -30,7 +31,6 @@ from sezoo.config.sections_services import (
     Training,
 )
 from sezoo.config.version_4 import respelled
-from sezoo.errors import UserError
 
 __all__ = [
     "NETWORKS",

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from sezoo.base.errors import UserError
 from sezoo.config.sections_board import BUILD_NAMES
 from sezoo.config.values import literal
 from sezoo.config.version_4 import RENAMED, Renamed, is_version_4, translated
-from sezoo.errors import UserError
 
 __all__ = ["Upgraded", "upgraded"]
 

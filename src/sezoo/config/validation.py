@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from sezoo.base.errors import UserError
+from sezoo.base.text import counted, nearest
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.plain_data import keep_written, value_at
 from sezoo.config.section import Section, allowed, choices, hint
@@ -18,8 +20,6 @@ from sezoo.config.value_types import (
 )
 from sezoo.config.values import expand, texts_from_environment
 from sezoo.config.version_4 import RENAMED, Translated, respelled, translated
-from sezoo.errors import UserError
-from sezoo.wording import counted, nearest
 
 __all__ = ["build_config", "missing_paths"]
 

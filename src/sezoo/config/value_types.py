@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from sezoo.base.inner_path import is_inner
 from sezoo.config.values import literal, number
-from sezoo.inner_path import is_inner
 
 __all__ = [
     "Allowed",

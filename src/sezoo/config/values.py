@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",

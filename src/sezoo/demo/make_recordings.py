@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import written_aside
 from sezoo.demo.noises import NOISES, distant, shaped
 from sezoo.demo.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
 from sezoo.demo.speech import SAMPLE_RATE, speech
-from sezoo.errors import UserError
-from sezoo.files import written_aside
 
 __all__ = ["active_power", "make_pair", "make_recordings"]
 

@@ -7,21 +7,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
-from sezoo.dataset import test_pairs
-from sezoo.errors import UserError
+from sezoo.data.dataset import test_pairs
+from sezoo.denoising.run_models import static_frames_of
 from sezoo.evaluation.service import evaluate, waves_of
-from sezoo.files import shown
-from sezoo.listening import FOLDER
-from sezoo.onnx_file import load_onnx
+from sezoo.models.onnx_file import load_onnx
 from sezoo.quantization.service import QuantizedModels, quantize
 from sezoo.report.comparison import median_clip, save_comparison
 from sezoo.report.of_run import REPORT, write_run_report
 from sezoo.report.score_table import print_scores
-from sezoo.run import open_run
-from sezoo.run_models import static_frames_of
-from sezoo.spectrum import stft_of
+from sezoo.results.listening import FOLDER
+from sezoo.run.run import open_run
 
 __all__ = ["demo_config", "run_demo"]
 
@@ -69,7 +69,7 @@ def run_demo(folder: Path | None) -> None:
 
 
 def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
-    from sezoo.terminal import results
+    from sezoo.base.terminal import results
 
     console = results(None, soft_wrap=True)
     console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sezoo.base.errors import UserError
 from sezoo.demo.script import DemoClip
-from sezoo.errors import UserError
 
 __all__ = ["SAMPLE_RATE", "espeak", "frequencies", "speech"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sezoo.backend import PATCH, engine_of
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Deployment, Evaluation
-from sezoo.denoise.board import board_problem, transform_problem
-from sezoo.errors import UserError
-from sezoo.patch_lengths import patch_lengths
-from sezoo.spectrum import stft_of
+from sezoo.denoising.backend import PATCH, engine_of
+from sezoo.denoising.board import board_problem, transform_problem
+from sezoo.denoising.patch_lengths import patch_lengths
 
 __all__ = ["check_frames", "check_transform", "needed_frames", "with_patch_lengths"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sezoo.audio import BadClipError
+from sezoo.audio.clip import BadClipError
+from sezoo.audio.stft import Stft, stft_of
 from sezoo.config.sections import Config, Dataset
-from sezoo.dataset import refused, test_pairs
-from sezoo.denoise.silence_gate import gate_warning, muted_by_gate
-from sezoo.pairs import read_pair
-from sezoo.spectrum import Stft, stft_of
+from sezoo.data.dataset import refused, test_pairs
+from sezoo.data.pairs import read_pair
+from sezoo.denoising.silence_gate import gate_warning, muted_by_gate
 
 __all__ = ["Recording", "patches_of", "recording_of", "tell_what_the_gate_mutes"]
 

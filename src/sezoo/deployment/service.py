@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.backend import STM32N6, backend_of, board_of
+from sezoo.audio.stft import stft_of
+from sezoo.base.files import shown
 from sezoo.config.sections import Config
-from sezoo.denoise import NO_PEAK, denoise
+from sezoo.denoising import NO_PEAK, denoise
+from sezoo.denoising.backend import STM32N6, backend_of, board_of
+from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.recording import patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
 from sezoo.deployment.validation.vectors import write_vectors
-from sezoo.files import shown
-from sezoo.mask_model import MaskModel
-from sezoo.onnx_file import load_onnx
-from sezoo.run import Run
-from sezoo.run_models import static_frames_of
-from sezoo.spectrum import stft_of
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import load_onnx
+from sezoo.run.run import Run
 
 __all__ = ["check_deployment", "deploy"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sezoo.denoise import Board, Patches, WholeClip, silence_threshold
-from sezoo.denoise.silence_gate import Muted, gate_warning
+from sezoo.base.text import counted
+from sezoo.denoising import Board, Patches, WholeClip, silence_threshold
+from sezoo.denoising.run_models import RunModel
+from sezoo.denoising.silence_gate import Muted, gate_warning
 from sezoo.evaluation.versions import Version
-from sezoo.input_quantizer import input_quantizer_of
 from sezoo.metrics import METRIC_FACTS
-from sezoo.model_source import OnnxSource
-from sezoo.model_states import with_states
-from sezoo.onnx_file import load_onnx, quantized_nodes
-from sezoo.run_models import RunModel
-from sezoo.scores import NOISY, ClipScores, Mean, change
-from sezoo.wording import counted
+from sezoo.models.input_quantizer import input_quantizer_of
+from sezoo.models.onnx_file import load_onnx, quantized_nodes
+from sezoo.models.source import OnnxSource
+from sezoo.models.states import with_states
+from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = [
     "BoardLoss",

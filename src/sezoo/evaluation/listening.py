@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.audio import write_clip
-from sezoo.dataset import Pair
-from sezoo.denoise import Stream, WholeClip, peak_seen
-from sezoo.denoise.masking import MaskStream
+from sezoo.audio.clip import write_clip
+from sezoo.base.files import filled_aside
+from sezoo.base.foreign_text import encodable
+from sezoo.data.dataset import Pair
+from sezoo.denoising import Stream, WholeClip, peak_seen
+from sezoo.denoising.masking import MaskStream
+from sezoo.denoising.run_models import BOARD
 from sezoo.evaluation.results import NAME_IN_FILES
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
 from sezoo.evaluation.versions import Version
-from sezoo.files import filled_aside
-from sezoo.foreign_text import encodable
-from sezoo.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
 from sezoo.metrics import METRIC_FACTS
-from sezoo.run_models import BOARD
-from sezoo.scores import NOISY, ClipScores
+from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
+from sezoo.results.scores import NOISY, ClipScores
 
 __all__ = ["SECONDS", "chosen_clips", "save_listening"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from sezoo.dataset import Pair
-from sezoo.denoise import denoise, peak_seen
+from sezoo.base.files import filled_aside
+from sezoo.data.dataset import Pair
+from sezoo.data.pairs import read_pair
+from sezoo.denoising import denoise, peak_seen
 from sezoo.evaluation.scoring import ClipScorer
-from sezoo.files import filled_aside
-from sezoo.mask_model import MaskFunction
-from sezoo.pairs import read_pair
+from sezoo.models.mask_model import MaskFunction
 
 __all__ = ["FOLDER", "save_arrays"]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.errors import UserError
-from sezoo.files import write_json
+from sezoo.base.errors import UserError
+from sezoo.base.files import write_json
 from sezoo.metrics import score_clip
 
 __all__ = ["NoisyScores", "default_folder"]

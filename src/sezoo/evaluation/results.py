@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sezoo.csv_file import write_csv
+from sezoo.base.csv_file import write_csv
+from sezoo.base.files import filled_aside, write_json
+from sezoo.base.foreign_text import encodable
 from sezoo.evaluation.as_deployed import GateLoss, LookaheadAdvice, SettingCost
 from sezoo.evaluation.versions import Version
-from sezoo.files import filled_aside, write_json
-from sezoo.foreign_text import encodable
-from sezoo.model_source import OnnxSource
-from sezoo.robustness_scores import Robustness
-from sezoo.scores import NOISY, ClipScores, Mean, change
+from sezoo.models.source import OnnxSource
+from sezoo.results.robustness import Robustness
+from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["EVERYTHING", "Results", "write_results"]
 

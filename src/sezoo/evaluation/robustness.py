@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from sezoo.audio import BadClipError
-from sezoo.dataset import Pair, sample
+from sezoo.audio.clip import BadClipError
+from sezoo.data.dataset import Pair, sample
 from sezoo.evaluation.conditions import CLEAN, ChangedPair, conditions_for
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.workers import score_clips
-from sezoo.robustness_scores import ConditionScores, Robustness
-from sezoo.run import Run
-from sezoo.scores import NOISY, ClipScores
+from sezoo.results.robustness import ConditionScores, Robustness
+from sezoo.results.scores import NOISY, ClipScores
+from sezoo.run.run import Run
 
 __all__ = ["MOST_CLIPS", "robustness"]
 

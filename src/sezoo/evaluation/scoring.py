@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.dataset import Pair
-from sezoo.denoise import denoise_together, peak_seen, silence_threshold
-from sezoo.denoise.silence_gate import muted_by_gate
-from sezoo.errors import UserError
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.data.dataset import Pair
+from sezoo.data.pairs import read_pair
+from sezoo.denoising import denoise_together, peak_seen, silence_threshold
+from sezoo.denoising.silence_gate import muted_by_gate
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
-from sezoo.mask_model import MaskFunction
 from sezoo.metrics import MetricError, score_clip, speech_guard
-from sezoo.model_source import ModelSource, open_model
-from sezoo.pairs import read_pair
-from sezoo.scores import NOISY, ClipScores
-from sezoo.spectrum import Stft
+from sezoo.models.mask_model import MaskFunction
+from sezoo.models.source import ModelSource, open_model
+from sezoo.results.scores import NOISY, ClipScores
 
 __all__ = ["ClipScorer", "ClipWaves", "Scoring"]
 

@@ -11,12 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.audio import BadClipError
+from sezoo.audio.clip import BadClipError
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
+from sezoo.base.text import counted
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.dataset import Pair, refused, tell_left_out, test_pairs
-from sezoo.denoise import NO_PEAK, is_on_device
-from sezoo.errors import UserError
+from sezoo.data.dataset import Pair, refused, tell_left_out, test_pairs
+from sezoo.denoising import NO_PEAK, is_on_device
+from sezoo.denoising.patch_lengths import patch_lengths
+from sezoo.denoising.run_models import models_of
 from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs, unfed_boards
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
@@ -27,17 +32,12 @@ from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version, explaining_versions, versions_of
 from sezoo.evaluation.workers import score_clips
-from sezoo.files import shown
 from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, dnsmos_is_installed
-from sezoo.model_states import states_of
-from sezoo.onnx_file import load_onnx
-from sezoo.patch_lengths import patch_lengths
-from sezoo.robustness_scores import write_robustness
-from sezoo.run import Run
-from sezoo.run_models import models_of
-from sezoo.scores import NOISY, ClipScores, mean_scores
-from sezoo.spectrum import stft_of
-from sezoo.wording import counted
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.states import states_of
+from sezoo.results.robustness import write_robustness
+from sezoo.results.scores import NOISY, ClipScores, mean_scores
+from sezoo.run.run import Run
 
 __all__ = ["check_evaluation", "evaluate", "metrics_to_score", "waves_of"]
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sezoo.backend import PATCH, STM32N6, engine_of, wanted_backend
 from sezoo.config.sections import Config
-from sezoo.denoise import Board, Play
-from sezoo.model_source import ModelSource
-from sezoo.run_models import BOARD, PATCHES, STREAM, WHOLE, RunModel
+from sezoo.denoising import Board, Play
+from sezoo.denoising.backend import PATCH, STM32N6, engine_of, wanted_backend
+from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, WHOLE, RunModel
+from sezoo.models.source import ModelSource
 
 __all__ = ["Version", "explaining_versions", "versions_of"]
 

@@ -11,14 +11,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection, wait
 
-from sezoo.audio import BadClipError
-from sezoo.dataset import Pair
-from sezoo.errors import UserError
+from sezoo.audio.clip import BadClipError
+from sezoo.base.errors import UserError
+from sezoo.base.interrupts import interrupt_deferred
+from sezoo.base.processors import MOST_PROCESSES, usable_processors
+from sezoo.data.dataset import Pair
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.worker_context import worker_context
-from sezoo.interrupts import interrupt_deferred
-from sezoo.processors import MOST_PROCESSES, usable_processors
-from sezoo.scores import ClipScores
+from sezoo.results.scores import ClipScores
 
 __all__ = ["score_clips"]
 

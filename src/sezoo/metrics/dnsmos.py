@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.metrics.checks import MetricError, checked_clip, not_silent
-from sezoo.onnx_session import open_session
+from sezoo.models.onnx_session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sezoo.audio.stft import stft_of, tell_overlap
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of
 from sezoo.config.sections import Config
-from sezoo.errors import UserError
-from sezoo.files import reason_of
 from sezoo.prediction.service import predict_targets
 from sezoo.prediction.targets import Target, check_free, container_of, recordings_in, targets_for
-from sezoo.run import Run
-from sezoo.spectrum import stft_of, tell_overlap
-from sezoo.tracking import Trackers
+from sezoo.run.run import Run
+from sezoo.run.tracking import Trackers
 
 __all__ = ["denoise_recordings"]
 

@@ -7,19 +7,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sezoo.audio_file import BadClipError
+from sezoo.audio.file import BadClipError
+from sezoo.audio.stft import stft_of
+from sezoo.base.files import shown
+from sezoo.base.text import counted
 from sezoo.config.sections import Config
-from sezoo.dataset import refused, tell_left_out, test_pairs
-from sezoo.files import shown
-from sezoo.model_contract import warn_of_magnitudes
-from sezoo.model_source import open_model
+from sezoo.data.dataset import refused, tell_left_out, test_pairs
+from sezoo.denoising.run_models import models_of
+from sezoo.models.contract import warn_of_magnitudes
+from sezoo.models.source import open_model
 from sezoo.prediction.stream import Denoiser, blocks_in
 from sezoo.prediction.targets import Target, container_of, recordings_in, targets_for
-from sezoo.run import Run
-from sezoo.run_folder import is_begun_again
-from sezoo.run_models import models_of
-from sezoo.spectrum import stft_of
-from sezoo.wording import counted
+from sezoo.run.folder import is_begun_again
+from sezoo.run.run import Run
 
 __all__ = ["check_prediction", "predict", "predict_targets"]
 

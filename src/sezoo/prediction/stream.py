@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from sezoo.audio import Resampler
-from sezoo.audio_file import BadClipError, blocks_of, name_for_soundfile, open_recording
-from sezoo.denoise import DenoisingStream, Play, is_on_device, open_stream
-from sezoo.errors import UserError
-from sezoo.files import written_aside
-from sezoo.mask_model import MaskFunction
+from sezoo.audio.clip import Resampler
+from sezoo.audio.file import BadClipError, blocks_of, name_for_soundfile, open_recording
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.base.files import written_aside
+from sezoo.denoising import DenoisingStream, Play, is_on_device, open_stream
+from sezoo.models.mask_model import MaskFunction
 from sezoo.prediction.targets import container_of
-from sezoo.spectrum import Stft
 
 __all__ = ["BLOCK_SECONDS", "Denoiser", "blocks_in"]
 

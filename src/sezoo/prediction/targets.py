@@ -9,9 +9,9 @@ from pathlib import Path
 
 import soundfile
 
-from sezoo.dataset import AUDIO_EXTENSIONS, folders_in
-from sezoo.errors import UserError
-from sezoo.wording import counted, nearest
+from sezoo.base.errors import UserError
+from sezoo.base.text import counted, nearest
+from sezoo.data.dataset import AUDIO_EXTENSIONS, folders_in
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
 from sezoo.config.sections import Quantization
-from sezoo.errors import UserError
-from sezoo.quantization.calibration import CalibrationOptions
+from sezoo.quantization.calibration.ranges import CalibrationOptions
 from sezoo.quantization.overrides import tensor_overrides
-from sezoo.wording import nearest
 
 __all__ = ["KEY", "calibration_options", "qdq_options"]
 

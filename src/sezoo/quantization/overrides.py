@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
 from sezoo.config.section import TensorOverride
 from sezoo.config.sections import Quantization
-from sezoo.errors import UserError
-from sezoo.onnx_graph import float_weights
-from sezoo.wording import nearest
+from sezoo.models.onnx_graph import float_weights
 
 __all__ = ["NARROW_TYPES", "check_overrides", "first_line", "integer_types", "own_tensors", "tensor_overrides"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from sezoo.quantization.calibration import Ranges
+from sezoo.quantization.calibration.ranges import Ranges
 
 __all__ = ["Plan"]
 

@@ -12,7 +12,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from sezoo.onnx_graph import UnusedNames, copied, graphs_of, nested_reads, reads_of, rename_nested_reads, rename_reads
+from sezoo.models.onnx_graph import (
+    UnusedNames,
+    copied,
+    graphs_of,
+    nested_reads,
+    reads_of,
+    rename_nested_reads,
+    rename_reads,
+)
 
 __all__ = ["in_float32", "with_names_apart", "with_nested_reads_apart", "with_own_biases", "without_other_outputs"]
 

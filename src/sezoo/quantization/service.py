@@ -10,37 +10,37 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.backend import PATCH, engine_of, with_input_gain
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import filled_aside, shown
+from sezoo.base.text import counted
 from sezoo.config.sections import Config
-from sezoo.denoise.plays import Board
-from sezoo.errors import UserError
-from sezoo.files import filled_aside, shown
-from sezoo.model_axes import with_dynamic_frames
-from sezoo.model_contract import check_contract
-from sezoo.model_states import magnitude_input, states_of, with_states
-from sezoo.onnx_file import axes_of, bytes_of, load_configured, quantized_nodes
-from sezoo.patch_lengths import patch_lengths
-from sezoo.quantization.calibration import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
-from sezoo.quantization.clips import calibration_clips, check_calibration_clips
-from sezoo.quantization.layer_report import layer_report, log_report, write_report
-from sezoo.quantization.length_advice import advise, log_advice
-from sezoo.quantization.magnitudes import CalibrationMagnitudes
+from sezoo.denoising.backend import PATCH, engine_of, with_input_gain
+from sezoo.denoising.modes import Board
+from sezoo.denoising.patch_lengths import patch_lengths
+from sezoo.models.axes import with_dynamic_frames
+from sezoo.models.contract import check_contract
+from sezoo.models.onnx_file import axes_of, bytes_of, load_configured, quantized_nodes
+from sezoo.models.states import magnitude_input, states_of, with_states
+from sezoo.quantization.analysis import layer_report, log_report, write_report
+from sezoo.quantization.analysis.length_advice import advise, log_advice
+from sezoo.quantization.analysis.sensitivity import sensitivity
+from sezoo.quantization.calibration.clips import calibration_clips, check_calibration_clips
+from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
+from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.graph.preparation import check_weights, prepare
+from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
+from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length, with_static_shape
+from sezoo.quantization.graph.verification import VERIFIED_CALLS, verify
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.preparation import check_weights, prepare
-from sezoo.quantization.qdq import nodes_in_float, operators_to_quantize, quantized
-from sezoo.quantization.recovery.bench import Bench
-from sezoo.quantization.recovery.closeness import Closeness, mask_function
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered
-from sezoo.quantization.sensitivity import sensitivity
-from sezoo.quantization.static_shape import check_axis_name, choose_static_length, with_static_shape
 from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, not_in_c_package, target_of
-from sezoo.quantization.verification import VERIFIED_CALLS, verify
-from sezoo.run import Run
-from sezoo.spectrum import stft_of
-from sezoo.wording import counted
+from sezoo.run.run import Run
 
 __all__ = ["QuantizedModels", "check_quantization", "check_quantization_settings", "quantize"]
 

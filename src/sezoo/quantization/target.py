@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.backend import STM32N6, backend_of
+from sezoo.base.errors import UserError
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Quantization
-from sezoo.errors import UserError
-from sezoo.model_states import magnitude_input
-from sezoo.onnx_graph import initializers, producers, readers
+from sezoo.denoising.backend import STM32N6, backend_of
+from sezoo.models.onnx_graph import initializers, producers, readers
+from sezoo.models.receptive_field import RECURRENT
+from sezoo.models.states import magnitude_input
+from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.overrides import integer_types
-from sezoo.quantization.recovery.linear_layers import LINEAR
-from sezoo.receptive_field import RECURRENT
 
 __all__ = ["TARGETS", "Target", "check_settings", "check_target", "not_in_c_package", "target_of"]
 

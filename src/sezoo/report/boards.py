@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sezoo.report.facts import RunFacts
+from sezoo.results.run_results import RunFacts
 from sezoo.targets.boards import BOARDS, BoardFacts
 
 __all__ = ["BoardFit", "board_fits"]

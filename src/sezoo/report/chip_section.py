@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table
 from sezoo.report.boards import BoardFit, board_fits
-from sezoo.report.facts import RunFacts
 from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
-from sezoo.report.target_facts import BenchmarkFacts, DeploymentFacts, KernelFacts, MeasuredFacts
 from sezoo.report.words import bytes_text, count_text, percent_text
+from sezoo.results.run_results import RunFacts
+from sezoo.results.targets import BenchmarkFacts, DeploymentFacts, KernelFacts, MeasuredFacts
 
 __all__ = ["chip_section"]
 

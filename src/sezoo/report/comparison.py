@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.files import written_aside
-from sezoo.foreign_text import plain_labels
-from sezoo.scores import ClipScores, Mean
-from sezoo.spectrum import Stft
+from sezoo.audio.stft import Stft
+from sezoo.base.files import written_aside
+from sezoo.base.foreign_text import plain_labels
+from sezoo.results.scores import ClipScores, Mean
 
 __all__ = ["median_clip", "save_comparison"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table, Text
-from sezoo.report.facts import RunFacts
 from sezoo.report.figures import COLOURS, INK, drawing, plain
 from sezoo.report.players import clip_masks, stft_of_run
-from sezoo.report.quantization_facts import QuantizationFacts, TensorFacts
 from sezoo.report.ranges import range_drawing
 from sezoo.report.words import MINUS, bytes_text, count_text, db_text, percent_text, range_text, signed
+from sezoo.results.quantization import QuantizationFacts, TensorFacts
+from sezoo.results.run_results import RunFacts
 
 __all__ = ["error_section"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from sezoo.foreign_text import one_line, plain_labels
+from sezoo.base.foreign_text import one_line, plain_labels
 from sezoo.report.blocks import Picture
 
 if TYPE_CHECKING:

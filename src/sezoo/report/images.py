@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from sezoo.spectrum import Stft
+from sezoo.audio.stft import Stft
 
 __all__ = ["MOST_COLUMNS", "data_uri", "mask_error_image", "mask_image", "palette_png", "spectrogram_image"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from sezoo.base.text import counted
 from sezoo.report.blocks import Block, Cell, Code, Heading, Notes, Section, Table
-from sezoo.report.environment import CALL
-from sezoo.report.facts import RunFacts
-from sezoo.run_folder import RESOLVED_NAME
-from sezoo.wording import counted
+from sezoo.results.environment import CALL
+from sezoo.results.run_results import RunFacts
+from sezoo.run.folder import RESOLVED_NAME
 
 __all__ = ["making_section"]
 

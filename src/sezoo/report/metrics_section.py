@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from sezoo.base.text import counted
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
-from sezoo.report.evaluation_facts import EvaluationFacts, VersionFacts, facts_of_metric
-from sezoo.report.facts import RunFacts
 from sezoo.report.figures import INK, MUTED, colour_of, drawing, plain
 from sezoo.report.words import MINUS, NOTHING, change_text, change_tone, mean_text, signed
-from sezoo.scores import NOISY, Mean
-from sezoo.wording import counted
+from sezoo.results.evaluation import EvaluationFacts, VersionFacts, facts_of_metric
+from sezoo.results.run_results import RunFacts
+from sezoo.results.scores import NOISY, Mean
 
 __all__ = ["metrics_section"]
 

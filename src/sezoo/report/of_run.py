@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from sezoo.files import shown
-from sezoo.report.environment import write_environment
-from sezoo.report.names import REPORT
-from sezoo.run import Run
+from sezoo.base.files import shown
+from sezoo.results.environment import write_environment
+from sezoo.results.names import REPORT
+from sezoo.run.run import Run
 
 __all__ = ["REPORT", "write_run_report"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sezoo.errors import UserError
-from sezoo.files import shown, write_text
-from sezoo.report.names import REPORT
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown, write_text
+from sezoo.results.names import REPORT
 
 __all__ = ["written_report"]
 

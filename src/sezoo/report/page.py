@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sezoo.files import write_text
+from sezoo.base.files import write_text
 from sezoo.report.blocks import Section, Text
 from sezoo.report.chip_section import chip_section
 from sezoo.report.error_section import error_section
-from sezoo.report.facts import RunFacts, read_run
 from sezoo.report.making_section import making_section
 from sezoo.report.metrics_section import metrics_section
-from sezoo.report.names import REPORT
 from sezoo.report.players import HOW_TO_LISTEN, listened_players
-from sezoo.report.reading import refused_results
 from sezoo.report.rendering import rendered
 from sezoo.report.robustness_section import robustness_section
 from sezoo.report.sound import MOST_BYTES
 from sezoo.report.training_section import training_section
 from sezoo.report.verdict import key_numbers, verdict
+from sezoo.results.names import REPORT
+from sezoo.results.reading import refused_results
+from sezoo.results.run_results import RunFacts, read_run
 
 __all__ = ["LARGEST", "page_of", "report_of"]
 

@@ -6,7 +6,7 @@ import math
 
 from markupsafe import Markup
 
-from sezoo.report.quantization_facts import TensorFacts
+from sezoo.results.quantization import TensorFacts
 
 __all__ = ["range_drawing"]
 

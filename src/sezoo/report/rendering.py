@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from sezoo import __version__
-from sezoo.foreign_text import one_line, printable
+from sezoo.base.foreign_text import one_line, printable
+from sezoo.base.version import __version__
 
 __all__ = ["rendered"]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from sezoo.metrics import METRIC_FACTS
 from sezoo.report.blocks import Block, Cell, Notes, Picture, Pictures, Section, Table
-from sezoo.report.facts import RunFacts
 from sezoo.report.figures import COLOURS, INK, MUTED, colour_of, drawing, plain
 from sezoo.report.robustness_table import SHOWN, guard_text
 from sezoo.report.words import MINUS, NOTHING, signed
-from sezoo.robustness_scores import ConditionScores, Robustness
+from sezoo.results.robustness import ConditionScores, Robustness
+from sezoo.results.run_results import RunFacts
 
 __all__ = ["robustness_section"]
 

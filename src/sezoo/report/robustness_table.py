@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sezoo.base.terminal import results as results_console
+from sezoo.base.terminal import styled
 from sezoo.metrics import METRIC_FACTS
-from sezoo.robustness_scores import ConditionScores, Robustness
-from sezoo.terminal import results as results_console
-from sezoo.terminal import styled
+from sezoo.results.robustness import ConditionScores, Robustness
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sezoo.files import written_aside
-from sezoo.foreign_text import plain_labels
+from sezoo.base.files import written_aside
+from sezoo.base.foreign_text import plain_labels
 from sezoo.metrics import METRIC_FACTS
-from sezoo.scores import NOISY
+from sezoo.results.scores import NOISY
 
 if TYPE_CHECKING:
     from sezoo.evaluation.results import Results

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sezoo.base.terminal import results as results_console
+from sezoo.base.terminal import styled
+from sezoo.base.text import counted
 from sezoo.metrics import METRIC_FACTS
-from sezoo.scores import NOISY, Mean, change
-from sezoo.terminal import results as results_console
-from sezoo.terminal import styled
-from sezoo.wording import counted
+from sezoo.results.scores import NOISY, Mean, change
 
 if TYPE_CHECKING:
     from rich.table import Table

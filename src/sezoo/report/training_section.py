@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from sezoo.base.text import counted
 from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
-from sezoo.report.facts import RunFacts
 from sezoo.report.figures import COLOURS, drawing, plain
 from sezoo.report.players import HOW_TO_LISTEN, read_sounds, sound_player, stft_of_run
 from sezoo.report.sound import seconds_that_fit
-from sezoo.report.training_facts import COLUMNS, TrainingFacts
-from sezoo.wording import counted
+from sezoo.results.run_results import RunFacts
+from sezoo.results.training import COLUMNS, TrainingFacts
 
 __all__ = ["training_section"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sezoo.base.text import counted
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
-from sezoo.report.evaluation_facts import EvaluationFacts, VersionFacts, facts_of_metric
-from sezoo.report.facts import RunFacts
-from sezoo.report.training_facts import COLUMNS
 from sezoo.report.words import bytes_text, change_text, count_text, listed, mean_text, percent_text
-from sezoo.scores import NOISY, Mean
-from sezoo.wording import counted
+from sezoo.results.evaluation import EvaluationFacts, VersionFacts, facts_of_metric
+from sezoo.results.run_results import RunFacts
+from sezoo.results.scores import NOISY, Mean
+from sezoo.results.training import COLUMNS
 
 __all__ = ["KeyNumber", "key_numbers", "verdict"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sezoo.report.evaluation_facts import facts_of_metric
-from sezoo.scores import Mean
+from sezoo.results.evaluation import facts_of_metric
+from sezoo.results.scores import Mean
 
 __all__ = [
     "MINUS",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.cores import Core
 from sezoo.targets.programs import Program, run_program, try_program
 

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 
 __all__ = ["ProgramSize", "size_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.cores import Core
 from sezoo.targets.programs import Program, find_program, run_program
 

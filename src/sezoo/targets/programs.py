@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of, shown
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of, shown
 
 __all__ = ["Program", "find_program", "last_lines", "run_program", "try_program"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.onnx_session import open_session
+from sezoo.models.onnx_session import open_session
 
 __all__ = ["with_constant_shapes"]
 

@@ -9,16 +9,16 @@ from typing import Protocol
 
 import numpy as np
 
-from sezoo.audio import BadClipError
+from sezoo.audio.clip import BadClipError
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.text import counted, only
 from sezoo.config.sections import Config, Dataset
-from sezoo.dataset import Pair, clips_of, refused, sample, training_pairs, validation_pairs
-from sezoo.errors import UserError
-from sezoo.mixing.halves import halves_to_mix, mixed_examples
-from sezoo.mixing.mixed_examples import MixedExamples
-from sezoo.mixing.recordings import Memory, Recordings, usable
-from sezoo.pairs import common_length, normalized_alike
-from sezoo.spectrum import stft_of
-from sezoo.wording import counted, only
+from sezoo.data.dataset import Pair, clips_of, refused, sample, training_pairs, validation_pairs
+from sezoo.data.mixing.halves import halves_to_mix, mixed_examples
+from sezoo.data.mixing.mixed_examples import MixedExamples
+from sezoo.data.mixing.recordings import Memory, Recordings, usable
+from sezoo.data.pairs import common_length, normalized_alike
 
 __all__ = ["ExampleSource", "PairExamples", "example_sources"]
 

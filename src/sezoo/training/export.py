@@ -13,10 +13,10 @@ import onnx
 import torch
 from torch import nn
 
-from sezoo.errors import UserError
-from sezoo.files import shown, written_aside
-from sezoo.mask_model import MaskModel
-from sezoo.model_axes import AXIS_NAMES
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown, written_aside
+from sezoo.models.axes import AXIS_NAMES
+from sezoo.models.mask_model import MaskModel
 from sezoo.training.constant_shapes import with_constant_shapes
 
 __all__ = ["export_onnx"]

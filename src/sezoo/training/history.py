@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from sezoo.csv_file import write_csv
-from sezoo.files import written_aside
+from sezoo.base.csv_file import write_csv
+from sezoo.base.files import written_aside
 
 __all__ = [
     "COLUMNS",

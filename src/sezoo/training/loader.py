@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from sezoo.audio import BadClipError
-from sezoo.dataset import refused
-from sezoo.errors import UserError
+from sezoo.audio.clip import BadClipError
+from sezoo.base.errors import UserError
+from sezoo.data.dataset import refused
 from sezoo.training.examples import ExampleSource
 
 __all__ = ["Batch", "Loader"]

@@ -11,9 +11,9 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from sezoo.architectures.custom import exception_line
-from sezoo.errors import UserError
-from sezoo.wording import nearest
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
+from sezoo.models.torch.networks.custom import exception_line
 
 __all__ = ["SCHEDULES", "build_optimizer", "build_schedule"]
 

@@ -11,8 +11,8 @@ import torch
 import torch.distributed
 from torch import nn
 
-from sezoo import processes
-from sezoo.errors import UserError
+from sezoo.base import processes
+from sezoo.base.errors import UserError
 
 __all__ = ["Parallel", "is_lost_connection", "parallel"]
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
 from sezoo.config.sections import Regularization
-from sezoo.errors import UserError
-from sezoo.wording import nearest
 
 __all__ = ["ActivationPenalty", "clip_weights_"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
 from sezoo.config.sections import Config
-from sezoo.errors import UserError
-from sezoo.files import shown
-from sezoo.run_folder import is_begun_again, is_of_a_sweep
+from sezoo.run.folder import is_begun_again, is_of_a_sweep
 
 __all__ = ["check_no_other_training", "snapshot_to_resume"]
 

@@ -10,11 +10,11 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from sezoo.architectures.custom import exception_line
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
 from sezoo.config.sections import Scheduler
-from sezoo.errors import UserError
+from sezoo.models.torch.networks.custom import exception_line
 from sezoo.training.history import LOWER_IS_BETTER
-from sezoo.wording import nearest
 
 __all__ = ["SCHEDULERS", "SteppedEach", "build_scheduler", "stepped_each"]
 

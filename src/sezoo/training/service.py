@@ -14,19 +14,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from sezoo import processes
-from sezoo.audio import write_clip
+from sezoo.audio.clip import write_clip
+from sezoo.audio.stft import Stft, stft_of
+from sezoo.base import processes
+from sezoo.base.errors import UserError
+from sezoo.base.files import check_writable, filled_aside, shown
+from sezoo.base.processors import usable_processors
+from sezoo.base.text import counted
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import Config
-from sezoo.denoise import denoise
-from sezoo.errors import UserError
-from sezoo.files import check_writable, filled_aside, shown
+from sezoo.denoising import denoise
 from sezoo.metrics.dnsmos import dnsmos_is_installed
-from sezoo.model_summary import summary_of
-from sezoo.processors import usable_processors
-from sezoo.run import Run
-from sezoo.spectrum import Stft, stft_of
-from sezoo.torch_model import TorchMaskModel, build_network, load_weights, torch_device
+from sezoo.models.summary import summary_of
+from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights, torch_device
+from sezoo.run.run import Run
 from sezoo.training.examples import ExampleSource, example_sources
 from sezoo.training.export import export_onnx
 from sezoo.training.loader import Loader
@@ -41,7 +42,6 @@ from sezoo.training.teacher import taught
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate, validate_noisy
-from sezoo.wording import counted
 
 __all__ = ["train"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from sezoo.errors import UserError
-from sezoo.files import written_aside
-from sezoo.torch_file import check_tensors, read_torch_file
+from sezoo.base.errors import UserError
+from sezoo.base.files import written_aside
+from sezoo.models.torch.file import check_tensors, read_torch_file
 
 __all__ = ["Snapshot", "changed", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
 

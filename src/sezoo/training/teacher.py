@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel
-from sezoo.model_contract import check_contract
-from sezoo.onnx_file import load_onnx
+from sezoo.base.errors import UserError
+from sezoo.models.contract import check_contract
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import load_onnx
 from sezoo.training.batch import SpectralBatch
 from sezoo.training.losses import Loss, compressed
 from sezoo.training.torch_stft import TorchStft

@@ -1,4 +1,4 @@
-"""The short-time Fourier transform of `sezoo.spectrum` in torch: on a device, for batches, differentiable."""
+"""The short-time Fourier transform of `sezoo.audio.stft` in torch: on a device, for batches, differentiable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sezoo.spectrum import Stft
+from sezoo.audio.stft import Stft
 
 __all__ = ["TorchStft"]
 
@@ -19,7 +19,7 @@ LEAST_COVER = 1e-3
 
 
 class TorchStft(nn.Module):
-    """`sezoo.spectrum.Stft`, equal in what it computes, for batches of clips on a device.
+    """`sezoo.audio.stft.Stft`, equal in what it computes, for batches of clips on a device.
 
     Clips of a batch are of different lengths: zeros follow the shorter ones, and so do frames that are not theirs.
     The inverse leaves those frames out, clip by clip, so that a clip sounds the same whatever follows it.

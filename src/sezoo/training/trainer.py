@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from sezoo.architectures.custom import exception_line
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown, write_json, written_aside
+from sezoo.base.interrupts import interrupt_deferred
 from sezoo.config.sections import Training
-from sezoo.errors import UserError
-from sezoo.files import shown, write_json, written_aside
-from sezoo.interrupts import interrupt_deferred
-from sezoo.torch_model import computes_bfloat16
+from sezoo.models.torch.mask_model import computes_bfloat16
+from sezoo.models.torch.networks.custom import exception_line
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import SCORE, History, Row, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from sezoo.denoise import denoise
+from sezoo.audio.stft import Stft
+from sezoo.denoising import denoise
 from sezoo.metrics import METRICS, MetricError, score_clip, speech_guard
-from sezoo.spectrum import Stft
-from sezoo.torch_model import TorchMaskModel
+from sezoo.models.torch.mask_model import TorchMaskModel
 from sezoo.training.examples import ExampleSource
 from sezoo.training.history import METRIC_OF, SPEECH_FIGURES
 

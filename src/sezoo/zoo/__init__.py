@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.errors import UserError
-from sezoo.files import filled_aside
-from sezoo.wording import nearest
+from sezoo.base.errors import UserError
+from sezoo.base.files import filled_aside
+from sezoo.base.text import nearest
 
 __all__ = ["ZooModel", "copy_model", "names_of_models", "zoo_model", "zoo_models"]
 

@@ -8,12 +8,12 @@ import mask_graphs as graphs
 from mask_graphs import BINS, LATENT
 from quantizers import quantization, ready
 from recovery_bench import bench_of
-from sezoo.mask_model import MaskModel
-from sezoo.quantization.calibration import ranges_of_activations
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.calibration.ranges import ranges_of_activations
+from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.recovery.channel_ties import channel_ties
 from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
 from sezoo.quantization.recovery.steps import equalization
-from sezoo.quantization.recovery.tensors import tensors_of
 
 MODELS = {
     "tcnn": lambda seed: graphs.tcnn(batch_norm=True, seed=seed),

@@ -10,8 +10,8 @@ import foreign_graphs
 import mask_graphs as graphs
 from quantizers import quantization, ready
 from recovery_bench import bench_of
-from sezoo.mask_model import MaskModel
-from sezoo.quantization.qdq import quantized
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.recovery.input_precision import first_activations, with_int8_input
 from sezoo.quantization.recovery.range_choice import input_floor
 from sezoo.quantization.recovery.steps import int16_input, split_input

@@ -7,9 +7,9 @@ import pytest
 import foreign_graphs
 import mask_graphs as graphs
 from quantizers import ready
-from sezoo.onnx_graph import float_weights
-from sezoo.quantization.recovery.linear_layers import linear_layers, without_layers_before
-from sezoo.quantization.recovery.tensors import tensors_of
+from sezoo.models.onnx_graph import float_weights
+from sezoo.quantization.fidelity.probe import tensors_of
+from sezoo.quantization.graph.linear_layers import linear_layers, without_layers_before
 
 MODELS = {"tcnn": graphs.tcnn, "viewed": graphs.viewed, **foreign_graphs.PLAIN}
 

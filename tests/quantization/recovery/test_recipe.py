@@ -13,11 +13,11 @@ import foreign_graphs
 import mask_graphs as graphs
 from quantizers import quantization, ready, theirs
 from recovery_bench import bench_of
-from sezoo.errors import UserError
-from sezoo.mask_model import MaskModel
+from sezoo.base.errors import UserError
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.calibration.excerpts import EXCERPT_FRAMES, Excerpts
+from sezoo.quantization.fidelity.closeness import EQUAL
 from sezoo.quantization.recovery import recipe
-from sezoo.quantization.recovery.closeness import EQUAL
-from sezoo.quantization.recovery.excerpts import EXCERPT_FRAMES, Excerpts
 from sezoo.quantization.recovery.recipe import STEPS, check_steps, recovered
 from sezoo.quantization.target import TARGETS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.deployment.integer_graph import ROW, padded
-from sezoo.foreign_text import escaped
+from sezoo.base.foreign_text import escaped
+from sezoo.deployment.engine.integer_graph import ROW, padded
 
 __all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_pairs"]
 

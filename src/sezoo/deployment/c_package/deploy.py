@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.backend import PATCH, STREAM, engine_of, has_input_gain, stream_frames
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import filled_aside, shown, unused_path, write_text
+from sezoo.base.text import counted
 from sezoo.config.sections import Config
-from sezoo.denoise.plays import Board
-from sezoo.deployment.agreement import agreement
+from sezoo.denoising.backend import PATCH, STREAM, engine_of, has_input_gain, stream_frames
+from sezoo.denoising.modes import Board
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
@@ -19,22 +22,19 @@ from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, write_report
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.checks import check_transform, with_patch_lengths
-from sezoo.deployment.integer_graph import IntegerGraph
-from sezoo.deployment.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.agreement import agreement
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
-from sezoo.deployment.reference import denoised_in_patches, denoised_in_stream
-from sezoo.deployment.stream_plan import stream_plan
-from sezoo.errors import UserError
-from sezoo.files import filled_aside, shown, unused_path, write_text
-from sezoo.model_contract import declared_contract
-from sezoo.onnx_file import load_configured, load_onnx
-from sezoo.run import Run
-from sezoo.spectrum import stft_of
+from sezoo.models.contract import declared_contract
+from sezoo.models.onnx_file import load_configured, load_onnx
+from sezoo.run.run import Run
 from sezoo.targets.boards import BOARDS
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
-from sezoo.wording import counted
 
 __all__ = ["FOLDER", "check_c_package", "deploy_c_package", "package_for", "tools_of"]
 

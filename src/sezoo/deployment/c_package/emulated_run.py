@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.audio import read_clip, write_clip
+from sezoo.audio.clip import read_clip, write_clip
 from sezoo.deployment.c_package.vectors import MAGNITUDES, MASKS
 from sezoo.targets.c_compiler import CCompiler, build_program
 from sezoo.targets.cores import Core

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sezoo.denoise.board import FULL_SCALE_DB, LOUD_PEAK
+from sezoo.denoising.board import FULL_SCALE_DB, LOUD_PEAK
 from sezoo.deployment.c_package.program import Program
 
 __all__ = ["denoiser_header"]

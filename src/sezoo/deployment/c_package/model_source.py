@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sezoo.audio.stft_window import window_label
 from sezoo.deployment.c_package.arrays import (
     c_array,
     c_comment,
@@ -16,8 +17,7 @@ from sezoo.deployment.c_package.arrays import (
 )
 from sezoo.deployment.c_package.program import LANES, Program, depth_of, magnitude_row
 from sezoo.deployment.c_package.prologue_source import prologue_source
-from sezoo.deployment.integer_graph import Conv, Elementwise, Lookup, Operator, Tensor, padded
-from sezoo.stft_window import window_label
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Lookup, Operator, Tensor, padded
 
 __all__ = ["model_header", "model_source"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from sezoo.deployment.integer_graph import ROW, Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor, padded
-from sezoo.deployment.memory_plan import Buffer, MemoryPlan, planned
-from sezoo.deployment.stream_plan import StreamPlan, stream_plan
-from sezoo.spectrum import Stft
+from sezoo.audio.stft import Stft
+from sezoo.deployment.engine.integer_graph import ROW, Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor, padded
+from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
+from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 
 __all__ = ["LANES", "Engine", "Program", "depth_of", "magnitude_row"]
 

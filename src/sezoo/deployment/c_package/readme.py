@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sezoo.base.foreign_text import escaped
 from sezoo.deployment.c_package.report import DeploymentReport
-from sezoo.foreign_text import escaped
 
 __all__ = ["readme"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.deployment.agreement import Agreement
+from sezoo.base.files import tell_replaced, write_json
 from sezoo.deployment.c_package.emulated_run import EmulatedRun
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.engine.agreement import Agreement
 from sezoo.deployment.recording import Recording
-from sezoo.files import tell_replaced, write_json
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.waveform import snr

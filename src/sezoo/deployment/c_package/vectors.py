@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.interpreter import run_graph
-from sezoo.deployment.stream_plan import frames_behind_a_mask, stream_masks
+from sezoo.deployment.engine.interpreter import run_graph
+from sezoo.deployment.engine.stream_plan import frames_behind_a_mask, stream_masks
 
 __all__ = ["MAGNITUDES", "MASKS", "masks_that_check", "vector_calls", "vector_masks", "write_vectors"]
 

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
+from sezoo.base.text import nearest
 from sezoo.config.sections_board import BUILD_NAMES
-from sezoo.errors import UserError
-from sezoo.files import shown
-from sezoo.wording import nearest
 
 __all__ = ["find_build_name"]
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of, shown
+from sezoo.base.text import nearest
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6.conf_file import BuildConfiguration, Template, find_conf, read_conf
 from sezoo.deployment.stm32n6.headers import CONFIG_HEADER, HEADERS
 from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
 from sezoo.deployment.stm32n6.runtime import RUNTIME
-from sezoo.errors import UserError
-from sezoo.files import reason_of, shown
-from sezoo.wording import nearest
 
 __all__ = ["CProject", "read_c_project"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
 from sezoo.deployment.checks import check_frames, check_transform, needed_frames
-from sezoo.errors import UserError
-from sezoo.model_contract import declared_contract
-from sezoo.model_states import states_of
-from sezoo.onnx_file import quantized_nodes
-from sezoo.onnx_graph import initializers, readers
+from sezoo.models.contract import declared_contract
+from sezoo.models.onnx_file import quantized_nodes
+from sezoo.models.onnx_graph import initializers, readers
+from sezoo.models.states import states_of
 
 __all__ = ["BOARD", "check_model", "check_settings"]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
 from sezoo.deployment.stm32n6.build_names import find_build_name
 from sezoo.deployment.stm32n6.conf_values import ConfValues
 from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
-from sezoo.errors import UserError
-from sezoo.files import shown
 
 __all__ = ["CONF_NAME", "FLASH_BEGIN", "BuildConfiguration", "FlashAddresses", "Template", "find_conf", "read_conf"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 
 __all__ = ["ConfValues"]
 

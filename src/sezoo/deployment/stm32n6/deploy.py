@@ -8,7 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
 from sezoo.config.sections import Config
+from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.stm32n6.c_project import CProject, read_c_project
 from sezoo.deployment.stm32n6.checks import check_model, check_settings
@@ -17,11 +20,8 @@ from sezoo.deployment.stm32n6.project_files import changed_project
 from sezoo.deployment.stm32n6.runtime import find_runtime
 from sezoo.deployment.stm32n6.steps import Places, Step, command_line, steps_of
 from sezoo.deployment.stm32n6.tools import Toolbox, find_tools, plain_tools
-from sezoo.errors import UserError
-from sezoo.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
-from sezoo.onnx_file import load_configured, load_onnx
-from sezoo.run import Run
-from sezoo.run_models import static_frames_of
+from sezoo.models.onnx_file import load_configured, load_onnx
+from sezoo.run.run import Run
 from sezoo.targets.programs import last_lines, run_program
 from sezoo.targets.stedgeai.local import checked_version
 

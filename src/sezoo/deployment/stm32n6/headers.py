@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from sezoo.audio.stft_window import window_label, window_values
 from sezoo.config.sections import Config
-from sezoo.stft_window import window_label, window_values
 
 __all__ = ["CONFIG_HEADER", "HEADERS", "TABLES_HEADER", "TABLES_SOURCE", "header_texts"]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of
-from sezoo.interrupts import interrupt_deferred
-from sezoo.part_files import part_path
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of
+from sezoo.base.interrupts import interrupt_deferred
+from sezoo.base.part_files import part_path
 
 __all__ = ["changed_project"]
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of
 
 __all__ = ["read_relaxed_json"]
 

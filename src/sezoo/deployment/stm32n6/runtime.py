@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sezoo.base.errors import UserError
 from sezoo.deployment.stm32n6.conf_file import Template
-from sezoo.errors import UserError
 from sezoo.targets.stedgeai.local import STEDGEAI
 
 __all__ = ["RUNTIME", "find_runtime"]

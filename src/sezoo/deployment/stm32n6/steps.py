@@ -10,9 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sezoo.base.processors import usable_processors
 from sezoo.deployment.stm32n6.c_project import CProject
 from sezoo.deployment.stm32n6.tools import Toolbox
-from sezoo.processors import usable_processors
 
 __all__ = ["Places", "Step", "command_line", "steps_of"]
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
-from sezoo.errors import UserError
 from sezoo.targets.c_compiler import ARM_GCC
 from sezoo.targets.programs import Program, find_program, try_program
 from sezoo.targets.stedgeai.local import STEDGEAI

@@ -11,8 +11,8 @@ from typing import IO
 
 import numpy as np
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of
 
 __all__ = ["check_file", "read_npy", "read_npz"]
 

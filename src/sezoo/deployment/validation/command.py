@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from sezoo.base.errors import UserError
+from sezoo.base.foreign_text import short_list
+from sezoo.base.terminal import results
+from sezoo.base.text import counted
 from sezoo.deployment.validation.comparison import Comparison, LayerResult, compare
 from sezoo.deployment.validation.dump import matched, read_dump
 from sezoo.deployment.validation.layers import Vectors
 from sezoo.deployment.validation.vectors import read_vectors
-from sezoo.errors import UserError
-from sezoo.foreign_text import short_list
-from sezoo.terminal import results
-from sezoo.wording import counted
 
 __all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compared", "print_comparison"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sezoo.base.errors import UserError
+from sezoo.base.text import counted, nearest
 from sezoo.deployment.validation.array_file import check_file, read_npy, read_npz
 from sezoo.deployment.validation.layers import Layer, Vectors
-from sezoo.errors import UserError
-from sezoo.wording import counted, nearest
 
 __all__ = ["Dump", "Reading", "matched", "read_dump", "read_like"]
 

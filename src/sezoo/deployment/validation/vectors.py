@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import written_aside
 from sezoo.deployment.validation.array_file import read_npz
 from sezoo.deployment.validation.layers import Layer, Vectors
-from sezoo.errors import UserError
-from sezoo.files import written_aside
-from sezoo.input_quantizer import input_quantizer_of
-from sezoo.model_states import magnitude_input, mask_output, states_of
-from sezoo.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
-from sezoo.onnx_session import open_session
+from sezoo.models.input_quantizer import input_quantizer_of
+from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_session import open_session
+from sezoo.models.states import magnitude_input, mask_output, states_of
 
 __all__ = ["VectorFiles", "read_vectors", "write_vectors"]
 

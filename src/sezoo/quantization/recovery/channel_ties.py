@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.onnx_graph import attribute, layout
+from sezoo.models.onnx_graph import attribute, layout
 
 __all__ = ["ChannelTies", "channel_ties"]
 

@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import onnx
 
-from sezoo.onnx_graph import attribute, copied, float_weights, set_weights
+from sezoo.models.onnx_graph import attribute, copied, float_weights, set_weights
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.recovery.channel_ties import ChannelTies
-from sezoo.quantization.recovery.excerpts import Excerpt
-from sezoo.quantization.recovery.tensors import tensors_of
 
 __all__ = ["channel_peaks", "class_factors", "equalized"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sezoo.model_summary import macs_by_node
+from sezoo.models.summary import macs_by_node
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.recovery.bench import Bench
-from sezoo.quantization.recovery.linear_layers import LINEAR
 
 __all__ = ["fallback"]
 

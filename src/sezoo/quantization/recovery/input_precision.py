@@ -13,8 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.model_states import magnitude_input
-from sezoo.onnx_graph import (
+from sezoo.models.onnx_graph import (
     attribute,
     copied,
     float_weights,
@@ -23,11 +22,12 @@ from sezoo.onnx_graph import (
     sorted_nodes,
     unused_name,
 )
+from sezoo.models.receptive_field import RECURRENT
+from sezoo.models.states import magnitude_input
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.graph.linear_layers import LINEAR
+from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.preparation import with_known_shapes
-from sezoo.quantization.recovery.excerpts import Excerpt
-from sezoo.quantization.recovery.linear_layers import LINEAR
-from sezoo.receptive_field import RECURRENT
 
 __all__ = ["first_activations", "with_int8_input", "with_int16_input", "with_split_input"]
 

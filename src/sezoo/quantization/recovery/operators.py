@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from sezoo.errors import UserError
-from sezoo.onnx_graph import float_weights, producers
+from sezoo.base.errors import UserError
+from sezoo.base.text import counted
+from sezoo.models.onnx_graph import float_weights, producers
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.recovery.bench import Bench
-from sezoo.quantization.recovery.linear_layers import LINEAR
-from sezoo.wording import counted
 
 __all__ = ["before_small_values", "operators"]
 

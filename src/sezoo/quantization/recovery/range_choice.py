@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sezoo.model_states import magnitude_input
-from sezoo.quantization.calibration import tensors_to_calibrate
+from sezoo.models.states import magnitude_input
+from sezoo.quantization.calibration.ranges import tensors_to_calibrate
+from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.recovery.bench import Bench
 
 __all__ = ["input_floor", "ranges"]
 

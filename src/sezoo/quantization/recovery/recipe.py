@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import onnx
 
+from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
-from sezoo.errors import UserError
+from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
 from sezoo.quantization.recovery.range_choice import input_floor, ranges

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from sezoo.onnx_graph import producers
-from sezoo.quantization.recovery.excerpts import Excerpt
-from sezoo.quantization.recovery.linear_layers import LinearLayer, without_layers_before
-from sezoo.quantization.recovery.tensors import tensors_of
+from sezoo.models.onnx_graph import producers
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.fidelity.probe import tensors_of
+from sezoo.quantization.graph.linear_layers import LinearLayer, without_layers_before
 
 __all__ = ["Moments", "second_moments"]
 

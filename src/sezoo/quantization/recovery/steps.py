@@ -9,21 +9,21 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from sezoo.model_states import magnitude_input
-from sezoo.onnx_graph import copied, float_weights, set_weights, unused_name
-from sezoo.quantization.calibration import ranges_of_activations, tensors_to_calibrate
+from sezoo.models.onnx_graph import copied, float_weights, set_weights, unused_name
+from sezoo.models.states import magnitude_input
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.calibration.ranges import ranges_of_activations, tensors_to_calibrate
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.probe import tensors_of
+from sezoo.quantization.graph.linear_layers import LINEAR, LinearLayer, linear_layers
+from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.overrides import own_tensors
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.preparation import with_known_shapes
-from sezoo.quantization.recovery.bench import Bench
 from sezoo.quantization.recovery.channel_ties import channel_ties
 from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
-from sezoo.quantization.recovery.excerpts import Excerpt
 from sezoo.quantization.recovery.input_precision import first_activations, with_int16_input, with_split_input
-from sezoo.quantization.recovery.linear_layers import LINEAR, LinearLayer, linear_layers
 from sezoo.quantization.recovery.rounding import refitted, rounded
 from sezoo.quantization.recovery.second_moments import Moments, second_moments
-from sezoo.quantization.recovery.tensors import tensors_of
 
 __all__ = ["bias_correction", "equalization", "int16_input", "rounding", "split_input"]
 

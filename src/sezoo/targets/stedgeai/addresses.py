@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.web import origin
 
 __all__ = ["Addresses", "addresses"]

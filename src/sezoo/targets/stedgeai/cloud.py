@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of, shown
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of, shown
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.local import is_n6, target_of
 from sezoo.targets.stedgeai.login import FORM, JSON, Login

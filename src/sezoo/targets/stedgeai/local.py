@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sezoo.errors import UserError
-from sezoo.files import written_aside
+from sezoo.base.errors import UserError
+from sezoo.base.files import written_aside
 from sezoo.targets.boards import BOARDS
 from sezoo.targets.programs import Program, find_program, run_program
 from sezoo.targets.stedgeai.facts import StEdgeAiResult

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-from sezoo.errors import UserError
+from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.addresses import Addresses
 from sezoo.targets.stedgeai.tokens import Token, keep_token, kept_token, token_of
 from sezoo.targets.stedgeai.web import Answer, Web, may_pass, place
@@ -136,7 +136,7 @@ def credentials() -> tuple[str, str]:
         raise UserError(NO_ACCOUNT)
     try:
         if not name:
-            from sezoo.terminal import console
+            from sezoo.base.terminal import console
 
             name = console().input("User name (e-mail address) at ST: ").strip()
         password = password or getpass.getpass(f"Password of {name} at ST: ")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sezoo.base.errors import UserError
+from sezoo.base.files import write_json
 from sezoo.config.sections_board import STEdgeAI
-from sezoo.errors import UserError
-from sezoo.files import write_json
 from sezoo.targets.programs import find_program, try_program
 from sezoo.targets.stedgeai.cloud import Cloud, Patience, tool_arguments
 from sezoo.targets.stedgeai.facts import StEdgeAiResult

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sezoo.errors import UserError
-from sezoo.files import reason_of, shown
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of, shown
 from sezoo.targets.stedgeai.facts import Layer, MemoryPool, StEdgeAiResult
 
 __all__ = ["C_INFO", "REPORT", "holds_report", "read_reports", "result_of"]

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sezoo.errors import UserError
-from sezoo.files import shown
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
 
 __all__ = ["Token", "keep_token", "kept_token", "token_file", "token_of"]
 

@@ -15,9 +15,9 @@ from email.message import Message
 from html import escape
 from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
-from sezoo import __version__
-from sezoo.errors import UserError
-from sezoo.foreign_text import printable
+from sezoo.base.errors import UserError
+from sezoo.base.foreign_text import printable
+from sezoo.base.version import __version__
 from sezoo.targets.stedgeai.connection import Deadline, opener
 
 __all__ = ["AddressError", "Answer", "RefusedError", "UnreachableError", "Web", "may_pass", "origin", "place"]

@@ -1,5 +1,5 @@
 /* Functions of one float without a library. They do the same operations in the same order as the reference in Python
-   (sezoo.deployment.prologue), and give the same bits. */
+   (sezoo.deployment.engine.prologue), and give the same bits. */
 #ifndef SEZOO_MATH_H
 #define SEZOO_MATH_H
 

@@ -1,0 +1,206 @@
+"""Writing files so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sezoo.base.errors import UserError
+from sezoo.base.foreign_text import encodable, printable, without_passwords
+from sezoo.base.part_files import part_path, remove_leftovers
+
+__all__ = [
+    "check_writable",
+    "file_text",
+    "filled_aside",
+    "json_text",
+    "read_json",
+    "read_text",
+    "reason_of",
+    "shown",
+    "tell_replaced",
+    "unused_path",
+    "write_json",
+    "write_text",
+    "written_aside",
+]
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; on success it is renamed to `path`, else removed.
+
+    Raises
+    ------
+    UserError : the file cannot be written (no space, no permission, a file where the folder should be).
+    """
+    aside = part_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
+        yield aside
+        aside.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason_of(error)}") from error
+    finally:
+        with suppress(OSError):  # the folder itself may never have been there
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def filled_aside(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder` to fill; on success its files appear in `folder` together, else none.
+
+    Where `folder` holds files already, the new ones are put to them one by one, and those replaced are named
+    in the log.
+
+    Raises
+    ------
+    UserError : as `written_aside`.
+    """
+    aside = part_path(folder)
+    try:
+        aside.mkdir(parents=True)
+        remove_leftovers(folder.parent)
+        yield aside
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        if not folder.exists():
+            aside.replace(folder)
+        else:
+            for path in sorted(aside.iterdir()):
+                if (folder / path.name).exists():
+                    log.warning("%s was there already: it is replaced", shown(folder / path.name))
+                path.replace(folder / path.name)
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def unused_path(path: Path) -> Path:
+    """A path at which there is nothing yet: this one, or with a number behind its name."""
+    number, free = 0, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    if number:
+        log.info("%s is there from earlier and stays", shown(path))
+    return free
+
+
+def check_writable(folder: Path, key: str) -> None:
+    """Make sure that a folder can be written to, or made, before the work whose results it is for; leaves nothing.
+
+    Parameters
+    ----------
+    key : of the configuration that names the folder, for messages.
+
+    Raises
+    ------
+    UserError : it cannot (no permission, a file where a folder should be, no space).
+    """
+    there = folder
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        with tempfile.TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}: cannot write to the folder {shown(folder)}: {reason_of(error)}") from error
+
+
+def tell_replaced(path: Path) -> None:
+    """Say in the log that a file which is there will be replaced."""
+    if path.exists():
+        log.warning("%s was there already: it is replaced", shown(path))
+
+
+def write_text(path: Path, text: str) -> None:
+    r"""Write a text file in UTF-8 with plain newlines, whole or not at all.
+
+    Half a character (of a path that is no UTF-8) becomes `\udce9`, which JSON and YAML in double quotes read as such.
+    Passwords in addresses are left out.
+    """
+    with written_aside(path) as aside:
+        aside.write_text(file_text(text), encoding="utf-8", newline="\n")
+
+
+def file_text(text: str) -> str:
+    """What `write_text` makes of a text."""
+    return encodable(without_passwords(text))
+
+
+def read_text(path: Path, *, most: int = 50 * 2**20) -> str:
+    """The text of a file in UTF-8.
+
+    Parameters
+    ----------
+    most : bytes that it may have.
+
+    Raises
+    ------
+    UserError : it cannot be read, has more bytes, or is in another encoding.
+    """
+    try:
+        if (size := path.stat().st_size) > most:
+            raise UserError(f"{path}: it has {size / 2**20:.0f} MiB; {most / 2**20:.0f} are the most")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {reason_of(error)}") from error
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        kind = "UTF-16" if wide else f"not UTF-8 ({error.reason})"
+        raise UserError(f"{path}: its encoding is {kind}; save it in UTF-8") from error
+
+
+def read_json(path: Path) -> Any:
+    """The plain data in a JSON file.
+
+    Raises
+    ------
+    UserError : as `read_text`; it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path}: it is no JSON ({error})") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: it is nested too deeply") from error
+
+
+def json_text(content: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """Plain data as the text of a JSON file.
+
+    Raises
+    ------
+    ValueError : a number that is not finite, which JSON does not have.
+    """
+    return json.dumps(content, indent=indent, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, content: object, *, indent: int | None = 2) -> None:
+    """Write plain data as a JSON file, whole or not at all; errors as of `json_text` and `write_text`."""
+    write_text(path, json_text(content, indent=indent))
+
+
+def reason_of(error: OSError) -> str:
+    """The operating system's reason, without the number and the path."""
+    return error.strerror or str(error)
+
+
+def shown(path: Path) -> str:
+    """A path as short as the working directory allows, for messages."""
+    path = path.absolute()
+    return printable(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

@@ -1,0 +1,137 @@
+"""Text that others wrote (names in models, file names, messages of servers), made fit for where it is put.
+
+Two questions have one answer each here: how such text is shown to a person (`printable`, `one_line`, `short_list`), and
+how it is put into a file that something else reads (`escaped`). Tables have `csv_file`,
+paths `inner_path`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+__all__ = [
+    "Target",
+    "encodable",
+    "escaped",
+    "one_line",
+    "plain_labels",
+    "printable",
+    "short_list",
+    "shortened",
+    "without_passwords",
+]
+
+Target = Literal["c", "cmake", "markdown", "html"]
+
+UNPRINTABLE = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # control characters, the escape character and NEL among them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they change the order in which text is shown
+    "\u200b\u2060\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # they are not seen at all
+    "\u2028\u2029"  # other line ends
+    "\ud800-\udfff\ufffe\uffff"  # no characters: bytes of a path that are no UTF-8, for example
+    "]"
+)
+USER_IN_ADDRESS = re.compile(r"(?<=://)(?![^/\s@]*\$\{[^/\s@]*@)[^/\s\"'<>]+(?=@)")
+LONG_WORD = re.compile(r"\S{301,}")
+"""Longer than any path that works everywhere; names of tensors can have any length."""
+
+LONGEST_WORD, LONGEST_LINE, LONGEST_NAME = 200, 2000, 120
+"""Characters; what is longer loses its middle. The last one is for generated files."""
+
+LISTED = 6
+
+UNSAFE = {
+    "c": re.compile(r"[^ -~]|[\"*?\\]"),  # what ends a comment or a string, trigraphs, and a line that goes on
+    "cmake": re.compile(r"[^ -~]|[\"'#$;@\[\]{}\\]"),
+    "markdown": re.compile(r"[^ -~]|\|"),  # in a code span only backticks mean anything, and in a table the bar
+}
+
+
+def without_passwords(text: str) -> str:
+    """Text whose addresses have `***` for a user's name and password: `https://***@host`; `${NAME}` in them stays."""
+    return USER_IN_ADDRESS.sub("***", text) if "://" in text else text
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Text that a terminal, a log or a page shows as it is: what cannot be seen becomes `\x1b`, `\n`, `\u202e` ...
+
+    Parameters
+    ----------
+    lines : keep newlines and tabs.
+    """
+    if text.isprintable():
+        return text
+    return UNPRINTABLE.sub(lambda found: found[0] if lines and found[0] in "\n\t" else _visible(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    """A message in one line: printable, without passwords, no word of over 300 characters, 2,000 characters in all."""
+    text = printable(without_passwords(text))
+    if len(text) > LONGEST_WORD:
+        text = LONG_WORD.sub(lambda found: shortened(found[0], LONGEST_WORD), text)
+    return shortened(text, LONGEST_LINE)
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of at most `most` characters: its beginning and its end, which tell names apart."""
+    if len(text) <= most:
+        return text
+    end = (most - 3) // 3
+    return f"{text[: most - 3 - end]}...{text[len(text) - end :]}"
+
+
+def short_list(words: Iterable[object], most: int = LISTED) -> str:
+    """`a, b, c`, or `a, b, c, d, e, f and 995 more`; each word in one line, and short."""
+    shown = [shortened(printable(str(word)), LONGEST_NAME) for word in words]
+    rest = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def encodable(text: str, encoding: str = "utf-8") -> str:
+    r"""Text without characters that the encoding lacks: they become `\udce9`, `\u4e2d` ..."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def escaped(text: str, target: Target) -> str:
+    """A name for a generated file, at most 120 characters of it, in one line.
+
+    Parameters
+    ----------
+    target :
+        "c" : for a comment or a string literal of C or C++, whatever stands before and behind it.
+        "cmake" : for a comment or a quoted argument of CMake.
+        "markdown" : a code span, the backticks included.
+        "html" : for text and for quoted attributes, of any length; a `markupsafe.Markup`.
+
+    What a target cannot hold becomes `<U+000A>`.
+    """
+    if target == "html":
+        from markupsafe import escape
+
+        return escape(printable(text, lines=True))
+    text = UNSAFE[target].sub(lambda found: f"<U+{ord(found[0]):04X}>", shortened(text, LONGEST_NAME))
+    if target != "markdown":
+        return text
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    apart = " " if text.strip() != text or text.strip("`") != text or not text else ""
+    return f"{fence}{apart}{text}{apart}{fence}"
+
+
+@contextmanager
+def plain_labels() -> Iterator[None]:
+    """Have matplotlib draw labels as they stand: `$` begins no formula, and a missing glyph gives no warning."""
+    import warnings
+
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
+def _visible(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")

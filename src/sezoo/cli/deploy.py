@@ -1,0 +1,113 @@
+"""`sezoo deploy`.
+
+Make of a static int8 model what runs on a board: a package of C sources for
+any Cortex-M, built and tried out in an emulator, or ST's application on an
+STM32N6.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sezoo.cli.output import PAGE, print_json, print_results, run_of
+from sezoo.cli.overrides import settings_of
+from sezoo.cli.parser import (
+    Parser,
+    add_json,
+    add_output,
+    add_overrides,
+    add_save_config,
+    add_spectrum,
+    setting,
+    spectrum_of,
+)
+from sezoo.targets.boards import BOARDS
+
+HINT = "sezoo quantize MODEL --data DIR makes it"
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Its words."""
+    setting(
+        parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
+        help="static int8 ONNX, as sezoo quantize makes it",
+    )  # fmt: skip
+    setting(
+        parser, "--board", key="deployment.hardware_setup.board", choices=tuple(BOARDS), metavar="BOARD",
+        help=f"{', '.join(BOARDS)} (default: STM32N6570-DK)",
+    )  # fmt: skip
+    setting(
+        parser, "--backend", key="deployment.backend", choices=("portable-c", "stm32n6"), default="portable-c",
+        metavar="BACKEND", help="portable-c (C sources) or stm32n6 (ST's tools) (default: portable-c)",
+    )  # fmt: skip
+    setting(
+        parser, "--engine", key="deployment.engine", choices=("stream", "patch"), metavar="ENGINE",
+        help="of portable-c: stream computes every frame once, patch whole patches (default: stream)",
+    )  # fmt: skip
+    setting(
+        parser, "--frames", key="deployment.frames_per_patch", type=int, metavar="N",
+        help="new frames a call (default: 1 of a stream; of patches 30, and the rest of the model's length is context)",
+    )  # fmt: skip
+    setting(
+        parser, "--lookahead", key="deployment.lookahead_frames", type=int, metavar="N",
+        help="frames of context on either side of a patch (default: as the model's length says)",
+    )  # fmt: skip
+    setting(
+        parser, "--no-emulate", key="deployment.emulate", action="store_true",
+        help="of portable-c: write the sources alone, which needs neither compiler nor emulator",
+    )  # fmt: skip
+    setting(
+        parser, "--dry-run", key="deployment.dry_run", action="store_true",
+        help="of stm32n6: show the commands instead of running them",
+    )  # fmt: skip
+    parser.hints["static int8 model is needed"] = HINT
+    add_output(parser)
+    add_save_config(parser)
+    add_json(parser)
+    add_spectrum(parser)
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Deploy, and say what is where."""
+    from sezoo.api.results import DeployedModel
+    from sezoo.api.settings import deployment_settings
+
+    settings = deployment_settings(
+        options.model,
+        spectrum_of(options),
+        board=options.board,
+        backend=options.backend,
+        engine=options.engine,
+        frames=options.frames,
+        lookahead=options.lookahead,
+        emulate=not options.no_emulate,
+        dry_run=options.dry_run,
+        more=settings_of(options.overrides),
+    )
+    result = DeployedModel.read(run_of(options, settings))
+    if options.json:
+        print_json(result)
+        return
+    if options.dry_run:  # standard output holds the commands, for a shell to read
+        return
+    memory = [f"{name}: {count / 1024:.0f} KiB, {words}" for name, count, words in _memory(result.facts)]
+    print_results(
+        result.folder,
+        [(result.c_package, "C sources; its README.md says how to build them in"), (result.report, PAGE)],
+        memory,
+    )
+
+
+def _memory(facts: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
+    """What the board has to have, in bytes."""
+    if emulated := facts.get("emulated"):
+        yield "flash", emulated["flash_bytes"], "program and weights"
+        yield "RAM", emulated["ram_bytes"], "all that is written to, the stack among it"
+    elif facts:
+        yield "RAM", facts["arena_bytes"] + facts["state_bytes"], "without the stack"

@@ -1,0 +1,54 @@
+"""SECTION.KEY=VALUE behind a short command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sezoo.base.errors import UserError
+from sezoo.base.yaml_text import load_yaml
+
+__all__ = ["is_override", "is_path", "settings_of"]
+
+OVERRIDE = re.compile(r"(?P<key>\w+(\.\w+)+)=(?P<value>.*)", re.DOTALL)
+
+
+def is_override(word: str) -> bool:
+    """Whether a word looks like a setting."""
+    return OVERRIDE.fullmatch(word) is not None
+
+
+def is_path(word: str) -> bool:
+    """Whether there is a file or folder of that name; a word may be longer than any name."""
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:
+    """The settings that words stand for, by section; a value is read as YAML has it.
+
+    Parameters
+    ----------
+    otherwise : what a word would have been else, for the message about one that is none: "there is no such file, and ".
+
+    Raises
+    ------
+    UserError : a word that is no setting.
+    """
+    settings: dict[str, Any] = {}
+    for word in words:
+        found = OVERRIDE.fullmatch(word)
+        if not found:
+            raise UserError(f"{word}: {otherwise}SECTION.KEY=VALUE is needed for a setting")
+        *sections, name = found["key"].split(".")
+        if sections[0] == "hydra":
+            raise UserError(f"{word}: only for runs of a YAML file; here -o names the folder of the results")
+        place = settings
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = load_yaml(found["value"], word)
+    return settings

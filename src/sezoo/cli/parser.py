@@ -1,0 +1,185 @@
+"""Parsing a command's words: errors name what was meant, and wrong settings the option that sets them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
+
+__all__ = [
+    "Parser",
+    "add_everywhere",
+    "add_json",
+    "add_output",
+    "add_overrides",
+    "add_save_config",
+    "add_spectrum",
+    "setting",
+    "some_of",
+    "spectrum_of",
+]
+
+CHOICE = re.compile(r"invalid choice: '(?P<word>.*?)' \(choose from (?P<choices>.*?)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UserError` instead of exiting, and knows which option sets which key of the configuration."""
+
+    def __init__(self, prog: str, usage: str | None = None, description: str | None = None):
+        how = argparse.RawDescriptionHelpFormatter  # the descriptions are short of 80 columns as they are
+        super().__init__(prog, usage, description, allow_abbrev=False, formatter_class=how)
+        self.hints: dict[str, str] = {}
+        """What mends an error, by words in it, where that is a command rather than an option."""
+        self.like_options: list[str] = []
+        """Words that begin like an option and end like a file."""
+
+    def error(self, message: str) -> None:
+        """Name what was probably meant, and where to read on."""
+        if found := CHOICE.search(message):
+            choices = [choice.strip("' ") for choice in found["choices"].split(",")]
+            message += _meant(found["word"], choices)
+        if "arguments are required" in message and self.like_options:
+            message += f"; is {self.like_options[0]} a file? Put -- before it"
+        raise UserError(f"{message}; see {self.prog} --help")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse; settings (SECTION.KEY=VALUE) and files may stand anywhere between the options.
+
+        What stands behind `--` is no option, whatever it begins with.
+        """
+        words = list(words)
+        if "--" in words:
+            end = words.index("--")
+            behind = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
+            words = [*words[:end], *behind]
+        self.like_options = [word for word in words if re.fullmatch(r"-.*\.\w+", word) and "=" not in word]
+        options, rest = self.parse_known_intermixed_args(words)
+        if rest:
+            word = next((word for word in rest if word.startswith("-")), rest[0])
+            flag = word.partition("=")[0]
+            flags = [string for action in self._actions for string in action.option_strings]
+            near = _meant(flag, [string for string in flags if string.startswith("--") or len(flag) < 3])
+            what = "unknown option" if word.startswith("-") else "one word too many"
+            self.error(f"{flag}: {what}{near}")
+        return options
+
+    @contextmanager
+    def options_named(self) -> Iterator[None]:
+        """End an error about keys of the configuration with the option that sets the first of them."""
+        try:
+            yield
+        except UserError as error:
+            message = error.message
+            if hint := next((hint for words, hint in self.hints.items() if words in message), None):
+                raise error.with_message(f"{message}; {hint}") from error
+            places = [
+                (found.start(), action)
+                for action in self._actions
+                for key in getattr(action, "keys", ())
+                if (found := re.search(rf"(?<![\w.]){re.escape(key)}(?=:)", message))
+            ]
+            if not places:
+                raise
+            _, action = min(places, key=lambda place: place[0])
+            name = max(action.option_strings, key=len, default=action.metavar)
+            if name in message:
+                raise
+            raise error.with_message(f"{message} ({name})") from error
+
+
+def _meant(word: str, words: Sequence[str]) -> str:
+    near = nearest(word, words)
+    return f"; did you mean {near}?" if near else ""
+
+
+# -- arguments that several commands have ------------------------------------------------------------------
+
+
+def setting(container: Any, *flags: str, key: str | Sequence[str], **how: Any) -> None:
+    """Add an argument that sets one key of the configuration, or several."""
+    container.add_argument(*flags, **how).keys = (key,) if isinstance(key, str) else tuple(key)
+
+
+class some_of:  # noqa: N801 - used as a function: type=some_of("a", "b")
+    """Reads names with commas between them, out of a fixed set."""
+
+    def __init__(self, *values: str):
+        self.values = values
+
+    def __call__(self, text: str) -> list[str]:
+        """The names."""
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        for name in names:
+            if name not in self.values:
+                near = nearest(name, self.values)
+                raise argparse.ArgumentTypeError(
+                    f"found {name!r}; allowed: {', '.join(self.values)}" + (f" (did you mean {near}?)" if near else "")
+                )
+        if not names:
+            raise argparse.ArgumentTypeError(f"no names; allowed: {', '.join(self.values)}")
+        return names
+
+
+def add_spectrum(parser: Parser) -> None:
+    """The spectrum that the model was trained with."""
+    group = parser.add_argument_group("the spectrum that the model was trained with")
+    lengths = (
+        ("--sample-rate", "sample_rate", "HZ", "in Hz; recordings are resampled to it (default: 16000)"),
+        ("--n-fft", "n_fft", "N", "Fourier transform, in samples (default: as the model's bins say, 512 for 257)"),
+        ("--hop", "hop_length", "N", "step from frame to frame, in samples (default: 160)"),
+        ("--win", "win_length", "N", "window, in samples (default: 400)"),
+    )
+    for flag, key, metavar, words in lengths:
+        setting(group, flag, key=f"preprocessing.{key}", type=int, metavar=metavar, dest=key, help=words)
+
+
+def spectrum_of(options: argparse.Namespace):
+    """The `Spectrum` of these options."""
+    from sezoo.api.sections import Spectrum
+
+    given = {key: getattr(options, key) for key in ("sample_rate", "n_fft", "hop_length", "win_length")}
+    return Spectrum(**{key: value for key, value in given.items() if value is not None})
+
+
+def add_output(parser: Parser) -> None:
+    """Where the results of a run go."""
+    setting(
+        parser, "-o", "--output", key="folder", type=Path, metavar="DIR",
+        help="folder of the results, a new one (default: experiment_outputs/<date and time>)",
+    )  # fmt: skip
+
+
+def add_overrides(parser: Parser) -> None:
+    """Settings that have no option of their own."""
+    parser.add_argument(
+        "overrides", nargs="*", metavar="SECTION.KEY=VALUE",
+        help="any other key of a YAML file, quantization.per_channel=False for example (docs/configuration.md)",
+    )  # fmt: skip
+
+
+def add_save_config(parser: Parser) -> None:
+    """The YAML file of what a short command does."""
+    parser.add_argument(
+        "--save-config", type=Path, metavar="FILE", help="write the YAML file of this very run as well; - prints it"
+    )
+
+
+def add_json(parser: Parser) -> None:
+    """For scripts."""
+    parser.add_argument(
+        "--json", action="store_true", help="the result as one JSON object on standard output, and nothing else there"
+    )
+
+
+def add_everywhere(parser: Parser) -> None:
+    """What `sezoo.cli.main` has taken out before; here it is for the help, and for completion."""
+    group = parser.add_argument_group("anywhere")
+    group.add_argument("--quiet", action="store_true", help="warnings and errors alone")
+    group.add_argument("--verbose", action="store_true", help="a log with more in it")
+    group.add_argument("--debug", action="store_true", help="that, and the traceback of an error")

@@ -1,0 +1,94 @@
+"""`sezoo train`.
+
+Train a network, on speech and noise that are mixed (--speech, --noise) or on
+pairs of recordings (--clean, --noisy). Needs torch: pip install 'sezoo[train]'
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from sezoo.base.files import shown
+from sezoo.cli.output import PAGE, print_json, print_results, run_of
+from sezoo.cli.overrides import settings_of
+from sezoo.cli.parser import (
+    Parser,
+    add_json,
+    add_output,
+    add_overrides,
+    add_save_config,
+    add_spectrum,
+    setting,
+    spectrum_of,
+)
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Its words."""
+    folders = (
+        ("--speech", "speech_path", "clean speech, searched with its subfolders"),
+        ("--noise", "noise_path", "noise, likewise, to mix the speech with"),
+        ("--clean", "clean_train_files_path", "or else clean recordings, and ..."),
+        ("--noisy", "noisy_train_files_path", "... noisy ones under the same names"),
+    )
+    for flag, key, words in folders:
+        setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
+    setting(
+        parser, "--model", key="model.model_type", choices=("STFTTCNN", "ConvLSTMDenoiser", "UTCN"),
+        default="STFTTCNN", metavar="NAME",
+        help="STFTTCNN or ConvLSTMDenoiser, the model zoo's, or UTCN, one of our own for int8 (default: STFTTCNN)",
+    )  # fmt: skip
+    setting(
+        parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",
+        help="torch weights to start from (default: random ones)",
+    )  # fmt: skip
+    setting(
+        parser, "--epochs", key="training.epochs", type=int, default=100, metavar="N",
+        help="passes over the recordings (default: 100)",
+    )  # fmt: skip
+    setting(
+        parser, "--batch-size", key="training.batch_size", type=int, default=16, metavar="N",
+        help="clips per step (default: 16)",
+    )  # fmt: skip
+    setting(
+        parser, "--device", key="training.device", metavar="NAME",
+        help="of torch: cpu, cuda:0 ... (default: a GPU if there is one)",
+    )  # fmt: skip
+    add_output(parser)
+    add_save_config(parser)
+    add_json(parser)
+    add_spectrum(parser)
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, and say what is where."""
+    from sezoo.api.results import TrainedModel
+    from sezoo.api.settings import training_settings
+
+    settings = training_settings(
+        spectrum_of(options),
+        speech=options.speech,
+        noise=options.noise,
+        noisy=options.noisy,
+        clean=options.clean,
+        architecture=options.model,
+        weights=options.weights,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        device=options.device,
+        more=settings_of(options.overrides),
+    )
+    result = TrainedModel.read(run_of(options, settings))
+    if options.json:
+        print_json(result)
+        return
+    print_results(
+        result.folder,
+        [(result.best, "float, of the best epoch"), (result.last, "float, of the last epoch"), (result.report, PAGE)],
+        [f"next: sezoo quantize {shlex.quote(shown(result.best))} --data DIR"],
+    )

@@ -1,0 +1,59 @@
+"""What may happen to a training clip besides noise: rooms, devices, other speakers, no noise, or nothing but noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sezoo.data.mixing.rooms import Rooms
+
+__all__ = ["Augmentation", "Chosen"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Shares of the training clips, 0 to 1 each, by what happens to them; see the keys of `dataset`.
+
+    Attributes
+    ----------
+    clean, noise, high_snr : clips without noise, without speech, and with an SNR within `high_snr_range`, in dB.
+        They exclude each other, and add up to 1 at most.
+    babble : noise that is made of other speakers.
+    hum : noise with the hum of the mains.
+    reverberation : speech in one of the `rooms`.
+    microphone : see `sezoo.data.mixing.devices`.
+    clipping : so many dB below the peak, drawn uniformly from `clipping_range`.
+    """
+
+    clean: float = 0.0
+    noise: float = 0.0
+    high_snr: float = 0.0
+    high_snr_range: tuple[float, float] = (20.0, 40.0)
+    babble: float = 0.0
+    hum: float = 0.0
+    reverberation: float = 0.0
+    rooms: Rooms | None = None
+    microphone: float = 0.0
+    clipping: float = 0.0
+    clipping_range: tuple[float, float] = (1.0, 12.0)
+
+    def drawn(self, random: np.random.Generator) -> Chosen:
+        """What happens to one clip. The same numbers are drawn whatever the shares are."""
+        kind, *others = random.random(6)
+        edges = np.cumsum([self.clean, self.noise, self.high_snr])
+        content = ("clean", "noise", "high_snr", "mixture")[int(np.searchsorted(edges, kind, side="right"))]
+        shares = (self.babble, self.hum, self.reverberation, self.microphone, self.clipping)
+        return Chosen(content, *(number < share for number, share in zip(others, shares, strict=True)))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What happens to a clip; `content` is mixture, clean, noise or high_snr."""
+
+    content: str
+    babble: bool
+    hum: bool
+    reverberation: bool
+    microphone: bool
+    clipping: bool

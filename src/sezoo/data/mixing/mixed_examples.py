@@ -1,0 +1,153 @@
+"""Clips of speech with noise, drawn anew for every epoch and the same at every call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.audio.clip import BadClipError
+from sezoo.data.dataset import refused
+from sezoo.data.mixing.augmentation import Augmentation
+from sezoo.data.mixing.band_limit import band_limited
+from sezoo.data.mixing.colouring import coloured
+from sezoo.data.mixing.devices import clipped, mains_hum, through_microphone
+from sezoo.data.mixing.mixture import HIGHEST_PEAK, active_power, mixed
+from sezoo.data.mixing.recordings import Recordings
+from sezoo.data.pairs import normalized_alike
+
+__all__ = ["MixedExamples"]
+
+TRIES = 10
+"""So often another part is drawn instead of one that is silent."""
+
+SILENT_DB = 20.0
+"""A part whose peak is so far below that of its recording is a pause."""
+
+BABBLE_SPEAKERS = (3, 8)
+"""Fewest and most voices of a babble."""
+
+NOTHING = Augmentation()
+
+
+class MixedExamples:
+    """Clips of clean speech with noise, mixed anew in every epoch.
+
+    All that is random depends on the seed, the epoch and the index of an example alone.
+
+    Parameters
+    ----------
+    speech, noise : to draw from.
+    count : examples in an epoch.
+    samples : length of an example.
+    snr_range : lowest and highest, in dB, drawn uniformly; see `sezoo.data.mixing.mixture.mixed` for what is measured.
+    level_range : of the speech, in dBFS, likewise.
+    peak_normalize : scale both clips so that the noisy one has a peak of 1.
+    always_the_same : every epoch has the examples of the first, as validation needs them.
+    by_length : draw long recordings more often than short ones, each second as likely as any other.
+    random_filters : colour the speech and the noise of each example, differently; see `coloured`.
+    bandwidth_range : lowest and highest frequency in Hz above which an example is cut, drawn uniformly; None cuts
+        none. See `band_limited`.
+    augmentation : what else may happen to an example.
+    """
+
+    def __init__(
+        self, speech: Recordings, noise: Recordings, *, count: int, samples: int, snr_range: tuple[float, float],
+        level_range: tuple[float, float], seed: int, peak_normalize: bool = False, always_the_same: bool = False,
+        by_length: bool = False, random_filters: bool = False,
+        bandwidth_range: tuple[float, float] | None = None, augmentation: Augmentation = NOTHING,
+    ):  # fmt: skip
+        self.recordings = (speech, noise)
+        self.count, self.samples, self.seed = count, samples, seed
+        self.snr_range, self.level_range = snr_range, level_range
+        self.peak_normalize, self.always_the_same = peak_normalize, always_the_same
+        self.random_filters, self.bandwidth_range = random_filters, bandwidth_range
+        self.augmentation = augmentation
+        # Of each recording and all before it.
+        self.ends = [np.cumsum(of.lengths) if by_length else np.arange(1, len(of) + 1) for of in self.recordings]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def example(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """noisy, clean mixed for this epoch: (samples,) float32 each.
+
+        Raises
+        ------
+        UserError : a recording that cannot be used.
+        """
+        seeds = [self.seed, 0 if self.always_the_same else epoch, index]
+        random = np.random.default_rng(seeds)
+        more = np.random.default_rng([*seeds, 1])  # what an example has besides does not change its parts
+        chosen = self.augmentation.drawn(more)
+        try:
+            spoken = _part(self.recordings[0], self.ends[0], self.samples, random)
+            around = self._noise(random)
+            if chosen.babble:
+                around = self._babble(more)
+        except BadClipError as bad:
+            raise refused(bad) from bad
+        if self.random_filters:
+            spoken, around = coloured(spoken, random), coloured(around, random)
+        rate, target = self.recordings[0].sample_rate, None
+        if chosen.hum:
+            around = mains_hum(around, rate, more)
+        if chosen.reverberation:
+            spoken, target = self.augmentation.rooms.spoken_in(spoken, rate, more)
+        snr, level = random.uniform(*self.snr_range), random.uniform(*self.level_range)
+        if chosen.content == "high_snr":
+            snr = more.uniform(*self.augmentation.high_snr_range)
+        if chosen.content == "clean":
+            snr = np.inf
+        noisy, clean = mixed(spoken, around, rate, snr=snr, level=level, target=target)
+        if chosen.content == "noise":
+            noisy, clean = _at_level(around, level - snr), np.zeros_like(clean)
+        if chosen.microphone:
+            noisy, clean = through_microphone((noisy, clean), rate, more)
+        if self.bandwidth_range is not None:
+            cutoff = random.uniform(*self.bandwidth_range)
+            noisy, clean = band_limited((noisy, clean), rate, cutoff, random)
+        if chosen.clipping:
+            noisy = clipped(noisy, more.uniform(*self.augmentation.clipping_range))
+        return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
+
+    def _noise(self, random: np.random.Generator) -> np.ndarray:
+        """The shorter noises are joined until they are long enough: a loop of one would be a rhythm."""
+        around = np.zeros(0, np.float32)
+        while (missing := self.samples - len(around)) > 0:
+            around = np.concatenate([around, _part(self.recordings[1], self.ends[1], missing, random, cut=True)])
+        return around
+
+    def _babble(self, random: np.random.Generator) -> np.ndarray:
+        """Some recordings of the speech at once, each as loud as the others."""
+        speech = self.recordings[0]
+        voices = [
+            _part(speech, self.ends[0], self.samples, random)
+            for _ in range(random.integers(BABBLE_SPEAKERS[0], BABBLE_SPEAKERS[1] + 1))
+        ]
+        return sum(voice / np.float32(np.sqrt(active_power(voice, speech.sample_rate))) for voice in voices)
+
+
+def _at_level(noise: np.ndarray, level: float) -> np.ndarray:
+    """Noise whose RMS is `level` dBFS, or less where it would clip."""
+    gain = 10 ** (level / 20) / np.sqrt(np.mean(np.square(noise, dtype=np.float64)))
+    return noise * np.float32(min(gain, HIGHEST_PEAK / np.abs(noise).max()))
+
+
+def _part(
+    recordings: Recordings, ends: np.ndarray, samples: int, random: np.random.Generator, *, cut: bool = False
+) -> np.ndarray:
+    """A random part of a random recording that is no pause; after some tries, the part around the loudest sample.
+
+    Parameters
+    ----------
+    ends : of the ranges of a random number that stand for the recordings.
+    cut : a recording that is shorter is given as it is. Else it is somewhere in the part, with zeros around it.
+    """
+    for _ in range(TRIES):
+        index = int(np.searchsorted(ends, random.integers(ends[-1]), side="right"))
+        length, (loudest, peak) = recordings.length(index), recordings.loudest(index)
+        wanted = min(length, samples) if cut else samples
+        start = int(random.integers(min(0, length - wanted), max(0, length - wanted) + 1))
+        part = recordings.segment(index, start, wanted)
+        if np.abs(part).max() > peak * 10 ** (-SILENT_DB / 20):
+            return part
+    return recordings.segment(index, min(max(0, loudest - wanted // 2), length - wanted), wanted)

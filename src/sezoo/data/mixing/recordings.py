@@ -1,0 +1,340 @@
+"""Recordings that are read again and again: decoded once, and kept in memory as long as there is room."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from sezoo.audio.clip import BadClipError, read_clip, read_part
+from sezoo.audio.file import blocks_of, open_recording
+from sezoo.base.errors import UserError
+from sezoo.base.processors import usable_processors
+from sezoo.base.text import counted
+from sezoo.data.dataset import AUDIO_EXTENSIONS, refused, tell_left_out
+
+__all__ = ["Memory", "Recordings", "recordings_under", "usable"]
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+AT_A_TIME = 64
+"""Recordings that are decoded side by side, which bounds the memory for those that are not kept."""
+
+
+LONG_SECONDS = 20.0
+"""From here on, a part of a recording is sought in its file rather than all of it decoded."""
+
+FAINTEST = 2.0**-40
+"""Recordings are scaled up by 1 / FAINTEST at most; what is then less than half a step of 16 bits is silence."""
+
+
+def recordings_under(folder: Path, key: str) -> list[Path]:
+    """All recordings in a folder and its subfolders, by their endings, sorted by their paths.
+
+    Folders that are links are followed; hidden files and folders are left out.
+
+    Parameters
+    ----------
+    key : of the configuration, for messages.
+
+    Raises
+    ------
+    UserError : no such folder, or no recordings in it.
+    """
+    if not folder.is_dir():
+        what = (
+            f"{folder} is a file; a folder of recordings is needed"
+            if folder.is_file()
+            else f"there is no folder {folder}"
+        )
+        raise UserError(f"{key}: {what}")
+    found, entered = [], set()
+    for inside, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(inside)) in entered:  # a link to a folder further up
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(inside, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in AUDIO_EXTENSIONS]
+    if not found:
+        known = ", ".join(sorted(AUDIO_EXTENSIONS))
+        raise UserError(f"{key}: no recordings in {folder}; files that end in {known} are taken for recordings")
+    return sorted(found)
+
+
+class Memory:
+    """Room for decoded recordings, which several `Recordings` may share.
+
+    Parameters
+    ----------
+    size : in bytes.
+    """
+
+    def __init__(self, size: int = 0):
+        self.size = self.left = size
+
+    def take(self, amount: int) -> bool:
+        """Take so many bytes; False where so many are not left."""
+        if amount > self.left:
+            return False
+        self.left -= amount
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"size": self.size, "left": self.size}  # another process begins with nothing kept
+
+
+class Decoded(NamedTuple):
+    """A recording in memory: `samples` (n,) int16, times `scale` they are the wave; where it is loudest."""
+
+    samples: np.ndarray
+    scale: np.float32
+    loudest: int
+
+
+class Facts(NamedTuple):
+    """What is remembered of a long recording that is not kept: as in `Decoded`, and its peak."""
+
+    length: int
+    scale: np.float32
+    loudest: int
+    peak: float
+
+
+class Recordings:
+    """Recordings by their index, as waves at one sample rate.
+
+    They are kept as int16 scaled by a power of two, which is what a recording of 16 bits was: exact where it
+    needed no resampling, and closer than float16 (11 bits) elsewhere. Each recording goes through it, whether
+    it is kept or not: what is made of them does not depend on the memory.
+
+    Of a long one that is not kept, parts are found by seeking where the file's format and rate allow that.
+
+    In a forked process those that are kept are there already; a spawned one begins with none.
+
+    Parameters
+    ----------
+    paths : of the files.
+    sample_rate : of the waves, in Hz.
+    memory : for those that are kept; None keeps none but the last.
+    min_samples : shortest recording that is of use, in samples at `sample_rate`.
+    """
+
+    def __init__(self, paths: Sequence[Path], sample_rate: int, memory: Memory | None = None, min_samples: int = 1):
+        self.paths, self.sample_rate, self.min_samples = tuple(paths), sample_rate, min_samples
+        self.memory = memory or Memory()
+        self.kept: dict[int, Decoded] = {}
+        self.last: tuple[int, Decoded] | None = None  # asked for its length, then for a segment
+        self.facts: dict[int, Facts | None] = {}  # of long ones; None where seeking is of no use
+        self.found: list[int | BadClipError] | None = None  # by `check`
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "kept": {}, "last": None}
+
+    def subset(self, indices: Sequence[int]) -> Recordings:
+        """Some of them, in that order, with what is kept of them; the memory stays a common one."""
+        chosen = Recordings([self.paths[index] for index in indices], self.sample_rate, self.memory, self.min_samples)
+        chosen.kept = {new: self.kept[old] for new, old in enumerate(indices) if old in self.kept}
+        chosen.found = None if self.found is None else [self.found[index] for index in indices]
+        return chosen
+
+    def length(self, index: int) -> int:
+        """Samples of a recording.
+
+        Raises
+        ------
+        BadClipError : a recording that cannot be used; so do `samples`, `segment` and `loudest`.
+        """
+        facts = self._facts(index)
+        return len(self._decoded(index).samples) if facts is None else facts.length
+
+    def loudest(self, index: int) -> tuple[int, float]:
+        """Where the peak of a recording is, in samples, and its magnitude."""
+        if (facts := self._facts(index)) is not None:
+            return facts.loudest, facts.peak
+        decoded = self._decoded(index)
+        return decoded.loudest, _peak(decoded)
+
+    def samples(self, index: int) -> np.ndarray:
+        """A whole recording: (samples,) float32, full scale is 1."""
+        decoded = self._decoded(index)
+        return decoded.samples * decoded.scale
+
+    def segment(self, index: int, start: int, samples: int) -> np.ndarray:
+        """A part of a recording: (samples,) float32, with zeros where it lies before the beginning or after the end."""
+        wave = np.zeros(samples, np.float32)
+        facts = self._facts(index)
+        length = self.length(index)
+        first, end = max(0, start), min(length, start + samples)
+        if first < end:
+            there = None if facts is None else self._sought(index, facts, first, end - first)
+            if there is None:
+                there = self._decoded(index).samples[first:end]
+                facts = None
+            scale = self._decoded(index).scale if facts is None else facts.scale
+            np.multiply(there, scale, out=wave[first - start : end - start])
+        return wave
+
+    def _facts(self, index: int) -> Facts | None:
+        """Of a long recording that is not in memory and has been decoded once."""
+        here = index in self.kept or (self.last is not None and self.last[0] == index)
+        return None if here else self.facts.get(index)
+
+    def _sought(self, index: int, facts: Facts, start: int, samples: int) -> np.ndarray | None:
+        """A part of a recording as it would be in memory, int16; None, from now on, where seeking does not do it."""
+        part = read_part(self.paths[index], self.sample_rate, start, samples)
+        if part is None:
+            self.facts[index] = None
+            return None
+        return _rounded(part, math.frexp(float(facts.scale))[1] + 14)
+
+    def check(self, *, thorough: bool) -> list[int | BadClipError]:
+        """Look at all recordings before they are used.
+
+        Parameters
+        ----------
+        thorough : decode them, and keep them while there is room. Else only the headers are read, which takes a
+            hundredth of the time: silence, NaN and damage in the middle are then met when the recording is used.
+
+        Returns
+        -------
+        lengths : in samples at `sample_rate`; for a recording that cannot be used, the error that says why.
+        """
+        everything = range(len(self))
+        if not thorough:
+            self.found = list(_in_threads(self._length_by_header, everything))
+            return self.found
+        self.found = []
+        for index, decoded in enumerate(_in_threads(self._decode_or_why_not, everything)):
+            if isinstance(decoded, Decoded):
+                self._keep(index, decoded)
+            self.found.append(decoded if isinstance(decoded, BadClipError) else len(decoded.samples))
+        return self.found
+
+    @property
+    def lengths(self) -> list[int]:
+        """Samples of each recording, as `check` has found them, which it is called for where it was not.
+
+        Raises
+        ------
+        BadClipError : a recording that cannot be used.
+        """
+        found = self.check(thorough=False) if self.found is None else self.found
+        if bad := next((length for length in found if isinstance(length, BadClipError)), None):
+            raise bad
+        return found
+
+    def fill_memory(self) -> None:
+        """Decode and keep recordings, one after the other, until there is no more room.
+
+        Raises
+        ------
+        BadClipError : a recording that cannot be used.
+        """
+        missing = [index for index in range(len(self)) if index not in self.kept]
+        if not missing or not self.memory.left:
+            return
+        log.info("decoding %s, to keep as many in memory as there is room for", counted(len(missing), "recording"))
+        decoding = _in_threads(self._decode, missing)
+        for index, decoded in zip(missing, decoding, strict=False):
+            if not self._keep(index, decoded):
+                break
+        gigabytes = sum(decoded.samples.nbytes for decoded in self.kept.values()) / 1e9
+        log.info("%d of %d are kept, %.2f GB", len(self.kept), len(self), gigabytes)
+
+    def _decoded(self, index: int) -> Decoded:
+        if (kept := self.kept.get(index)) is not None:
+            return kept
+        if self.last is None or self.last[0] != index:
+            decoded = self._decode(index)
+            self.last = index, decoded
+            if not self._keep(index, decoded) and len(decoded.samples) > LONG_SECONDS * self.sample_rate:
+                facts = Facts(len(decoded.samples), decoded.scale, decoded.loudest, _peak(decoded))
+                self.facts.setdefault(index, facts)
+        return self.last[1]
+
+    def _keep(self, index: int, decoded: Decoded) -> bool:
+        there_is_room = self.memory.take(decoded.samples.nbytes)
+        if there_is_room:
+            self.kept[index] = decoded
+        return there_is_room
+
+    def _decode(self, index: int) -> Decoded:
+        decoded = _in_16_bits(read_clip(self.paths[index], self.sample_rate, min_samples=self.min_samples))
+        if not decoded.samples.any():
+            raise BadClipError(
+                self.paths[index], f"it is silent (no sample reaches {FAINTEST / 2**16:.0e} of full scale)"
+            )
+        return decoded
+
+    def _decode_or_why_not(self, index: int) -> Decoded | BadClipError:
+        try:
+            return self._decode(index)
+        except BadClipError as bad:
+            return bad
+
+    def _length_by_header(self, index: int) -> int | BadClipError:
+        path, rate = self.paths[index], self.sample_rate
+        try:
+            with open_recording(path) as file:
+                next(blocks_of(file, seconds=0.01), None)  # tells of a file that is cut off
+                length = math.ceil(file.frames * (rate / file.samplerate))
+        except BadClipError as bad:
+            return bad
+        if length == 0:
+            return BadClipError(path, "it has no samples")
+        if length < self.min_samples:
+            return BadClipError(
+                path, f"it is {length} samples long at {rate} Hz, shorter than the {self.min_samples} needed"
+            )
+        return length
+
+
+def usable(checked: Sequence[int | BadClipError], skip_bad: bool) -> list[int]:
+    """The indices of those that can be used, of what `Recordings.check` found; the others are named in the log.
+
+    Raises
+    ------
+    UserError : one that cannot, unless `skip_bad`; none that can.
+    """
+    bad = [found for found in checked if isinstance(found, BadClipError)]
+    if bad and not skip_bad:
+        raise refused(bad[0]) from bad[0]
+    tell_left_out(bad, len(checked))
+    return [index for index, found in enumerate(checked) if not isinstance(found, BadClipError)]
+
+
+def _in_16_bits(wave: np.ndarray) -> Decoded:
+    # The lowest value of 16 bits is one step further from 0 than the highest: -1.0 needs no larger scale.
+    loudest = int(np.argmax(np.abs(wave)))
+    peak = max(float(wave.max()), -float(wave.min()) * (1 - 2.0**-16))
+    exponent = math.frexp(max(peak, FAINTEST))[1]
+    return Decoded(_rounded(wave, exponent), np.float32(2.0 ** (exponent - 15)), loudest)
+
+
+def _rounded(wave: np.ndarray, exponent: int) -> np.ndarray:
+    """A wave below 2 to that power as integers of 16 bits."""
+    return np.rint(np.ldexp(wave, 15 - exponent)).clip(-(2**15), 2**15 - 1).astype(np.int16)
+
+
+def _peak(decoded: Decoded) -> float:
+    return abs(float(decoded.samples[decoded.loudest])) * float(decoded.scale)
+
+
+def _in_threads(work: Callable[[int], Result], indices: Sequence[int]) -> Iterator[Result]:
+    """`work` on each index, in order; libsndfile and soxr let other threads run meanwhile."""
+    with ThreadPoolExecutor(usable_processors()) as executor:
+        for first in range(0, len(indices), AT_A_TIME):
+            yield from executor.map(work, indices[first : first + AT_A_TIME])

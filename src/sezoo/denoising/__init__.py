@@ -1,0 +1,128 @@
+"""Wave in, denoised wave out: the whole clip, in patches, or exactly as a device does it; at once or streaming.
+
+`modes` names the ways, `masking` turns spectra into masked ones; `spectral`, `board` and `stream_engine` are the
+streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from sezoo.audio.stft import Stft
+from sezoo.denoising.board import BoardStream
+from sezoo.denoising.masking import MaskStream
+from sezoo.denoising.modes import NO_PEAK, Board, Patches, Play, Stream, WholeClip, is_on_device, silence_threshold
+from sezoo.denoising.spectral import MaskedSynthesis, SpectralStream
+from sezoo.denoising.stream_engine import EngineStream
+from sezoo.models.mask_model import MaskFunction
+
+__all__ = [
+    "NO_PEAK",
+    "Board",
+    "DenoisingStream",
+    "Patches",
+    "Play",
+    "Stream",
+    "WholeClip",
+    "denoise",
+    "denoise_together",
+    "is_on_device",
+    "open_stream",
+    "peak_normalized",
+    "peak_seen",
+    "silence_threshold",
+]
+
+SAMPLES_A_PUSH = 1 << 19
+"""A long wave is fed to a stream in pieces of so many samples: its spectrum is never held as a whole."""
+
+FRAMES_A_BLOCK = 2048
+"""The same in frames, where models share the spectrum."""
+
+
+class DenoisingStream(Protocol):
+    """Takes a wave in pieces and gives the denoised wave in others, aligned with it and as long."""
+
+    def push(self, wave: np.ndarray) -> np.ndarray:
+        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+
+    def finish(self) -> np.ndarray:
+        """Give the rest, so that as many samples have come out as went in."""
+
+
+def open_stream(model: MaskFunction, stft: Stft, play: Play) -> DenoisingStream:
+    """A stream that denoises with `model` in the given way.
+
+    Raises
+    ------
+    UserError : the board cannot do it so (see `Board`).
+    """
+    if isinstance(play, Board):
+        return BoardStream(model, stft, play)
+    if isinstance(play, Stream):
+        return EngineStream(MaskStream(model, WholeClip(play.context), stft.bins), stft, play)
+    return SpectralStream(model, stft, play)
+
+
+def denoise(wave: np.ndarray, model: MaskFunction, stft: Stft, play: Play | None = None) -> np.ndarray:
+    """Denoise a clip: mask times complex spectrum, phases as they are.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+    play : how; the whole clip if None.
+
+    Returns
+    -------
+    denoised : (samples,) float32
+    """
+    stream = open_stream(model, stft, play or WholeClip())
+    pieces = [stream.push(wave[start : start + SAMPLES_A_PUSH]) for start in range(0, len(wave), SAMPLES_A_PUSH)]
+    return np.concatenate([*pieces, stream.finish()])
+
+
+def denoise_together(
+    wave: np.ndarray, players: Mapping[str, tuple[MaskFunction, Play]], stft: Stft
+) -> dict[str, np.ndarray]:
+    """Denoise a clip with several models and plays; the spectrum is computed once for all that share it.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+    players : a model and how it is played, by name.
+
+    Returns
+    -------
+    denoised : (samples,) float32 by name
+    """
+    shared = {
+        name: MaskedSynthesis(model, stft, play) for name, (model, play) in players.items() if not is_on_device(play)
+    }
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in shared}
+    for spectrum in stft.analyse_blocks(wave, FRAMES_A_BLOCK) if shared else ():
+        magnitude = stft.magnitude(spectrum)
+        for name, masked in shared.items():
+            pieces[name].append(masked.push(spectrum, magnitude))
+    denoised = {}
+    for name, (model, play) in players.items():
+        if name in shared:
+            whole = np.concatenate([*pieces[name], shared[name].finish()])[: len(wave)]
+            denoised[name] = np.pad(whole, (0, len(wave) - len(whole)))
+        else:
+            denoised[name] = denoise(wave, model, stft, play)
+    return denoised
+
+
+def peak_seen(wave: np.ndarray, play: Play, *, normalize: bool) -> np.float32:
+    """What a clip is divided by before the model sees it; a device gets a stream, whose peak is not known."""
+    normalize = normalize and not is_on_device(play)
+    return (np.abs(wave).max(initial=0) if normalize else 0) or np.float32(1)
+
+
+def peak_normalized(wave: np.ndarray) -> np.ndarray:
+    """The wave scaled to a peak of 1; silence stays silence."""
+    peak = np.abs(wave).max(initial=0)
+    return wave / peak if peak > 0 else wave

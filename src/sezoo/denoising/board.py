@@ -1,0 +1,215 @@
+"""The board's processing to the letter: what ST's STM32N6 audio application does around the network, in numpy.
+
+Patch by patch of `frames` hops: new samples into a buffer of int16 that also holds the context; frames without
+centre padding; magnitudes, scaled to the patch's peak for the model alone; the int8 input rounded half away from
+zero; mask times spectrum; overlap-add in a ring of one window, in which the end of each frame's window has no room;
+and a gate that silences quiet patches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from sezoo.audio.stft import Stft, overlap_add
+from sezoo.audio.stft_window import overlap_weight
+from sezoo.base.errors import UserError
+from sezoo.denoising.masking import at_start
+from sezoo.denoising.modes import Board
+from sezoo.models.mask_model import MaskFunction
+
+__all__ = [
+    "BoardStream",
+    "RingOverlapAdd",
+    "board_problem",
+    "delay_of",
+    "from_int16",
+    "gains_of_frames",
+    "input_gain",
+    "is_silent",
+    "to_int16",
+    "transform_problem",
+]
+
+FULL_SCALE = 32768
+LOUD_PEAK = 2000
+"""A patch whose largest sample exceeds it gets the input gain (hard-coded in the board's C)."""
+
+FULL_SCALE_DB = 90.309
+"""20 log10(32768), as the board's C has it."""
+
+
+def to_int16(wave: np.ndarray) -> np.ndarray:
+    """Samples with full scale at 1 as the microphone's int16, saturated; files of 16 bits come back exactly."""
+    return np.clip(np.rint(wave * np.float32(FULL_SCALE)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def from_int16(samples: np.ndarray) -> np.ndarray:
+    """int16 samples as float32 with full scale at 1."""
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def input_gain(buffer: np.ndarray) -> np.float32:
+    """What the model's magnitudes are multiplied by, from the peak of the int16 samples that they are made of."""
+    peak = int(np.abs(buffer.astype(np.int32)).max(initial=0))
+    return np.float32(FULL_SCALE - 1) / np.float32(peak) if peak > LOUD_PEAK else np.float32(1)
+
+
+def is_silent(patch: np.ndarray, threshold: float) -> bool:
+    """Whether the level of a call's int16 output is below the threshold, in dBFS."""
+    power = float(np.mean(np.square(patch.astype(np.float64))))
+    return power == 0 or 10 * np.log10(power) - FULL_SCALE_DB < threshold
+
+
+def delay_of(stft: Stft, board: Board) -> int:
+    """Samples by which the output lags behind the newest input sample."""
+    padding = (stft.n_fft - stft.win_length) // 2
+    return board.lookahead * stft.hop_length + (stft.win_length - stft.hop_length) + padding
+
+
+def transform_problem(stft: Stft) -> str | None:
+    """Why no device can compute this transform, in one line; None if one can."""
+    if stft.power != 1:
+        return f"preprocessing.power: found {stft.power:g}; the board's model sees magnitudes to the power 1"
+    if 3 * stft.win_length <= stft.n_fft:
+        return (
+            f"preprocessing.win_length: found {stft.win_length}; the board's overlap-add needs more than a third of "
+            f"n_fft ({stft.n_fft})"
+        )
+    return None
+
+
+def board_problem(stft: Stft) -> str | None:
+    """Why the board, whose ring has the room of one window, cannot compute this transform; None if it can."""
+    if (problem := transform_problem(stft)) is not None:
+        return problem
+    padding = (stft.n_fft - stft.win_length) // 2
+    if overlap_weight(stft.padded_window[padding : stft.win_length], stft.hop_length).min() <= 0:
+        return (
+            f"preprocessing.hop_length: found {stft.hop_length}; the board leaves out the last {padding} samples of a "
+            "window, and frames overlap too little to have them from others"
+        )
+    return None
+
+
+class RingOverlapAdd:
+    """Overlap-add in a ring as long as one window, normalised by the sum of the squared windows.
+
+    A frame's samples are written `n_fft - win_length` halves late: the last of them would lie beyond the ring
+    and are left out, of the wave and of the windows' sum. The ring is kept from patch to patch.
+    """
+
+    def __init__(self, stft: Stft):
+        self.stft = stft
+        self.padding = (stft.n_fft - stft.win_length) // 2
+        overlap = stft.win_length - stft.hop_length
+        self.wave, self.weight = np.zeros(overlap, np.float32), np.zeros(overlap, np.float32)
+
+    @cached_property
+    def window(self) -> np.ndarray:
+        """The part of the window that has room: (win_length - padding,) float32."""
+        return self.stft.padded_window[self.padding : self.stft.win_length]
+
+    def push(self, spectrum: np.ndarray) -> np.ndarray:
+        """Take in frames (bins, frames) complex64; give a hop of samples for each: (frames * hop_length,) float32."""
+        hop, count = self.stft.hop_length, spectrum.shape[1]
+        frames = np.fft.irfft(spectrum.T, self.stft.n_fft).astype(np.float32, copy=False)
+        frames = frames[:, self.padding : self.stft.win_length] * self.window
+        squares = np.broadcast_to(self.window**2, frames.shape)
+        late = [(0, 0), (self.padding, 0)]
+        wave, weight = (overlap_add(np.pad(each, late), hop) for each in (frames, squares))
+        wave[: len(self.wave)] += self.wave
+        weight[: len(self.weight)] += self.weight
+        self.wave, self.weight = wave[count * hop :], weight[count * hop :]
+        return self.stft.normalised(wave[: count * hop], weight[: count * hop])
+
+
+class BoardStream:
+    """Denoises a wave that comes in pieces as the board would; its delay is taken out of the result.
+
+    Raises
+    ------
+    UserError : the transform is none that the board computes; a model with states and a look-ahead.
+    """
+
+    def __init__(self, model: MaskFunction, stft: Stft, board: Board):
+        if (problem := board_problem(stft)) is not None:
+            raise UserError(problem)
+        self.model, self.stft, self.board = at_start(model, board), stft, board
+        self.transform = replace(stft, center=False)
+        self.quantizer = model.input_quantizer if board.half_away else None
+        self.new = board.frames * stft.hop_length
+        samples = stft.win_length - stft.hop_length + board.length * stft.hop_length
+        self.buffer = np.zeros(samples, np.int16)
+        self.ring = RingOverlapAdd(stft)
+        self.pending = np.zeros(0, np.int16)
+        self.early = delay_of(stft, board)  # samples of the delay that are still to be dropped
+        self.missing = 0  # samples that have gone in and not come out yet
+
+    def push(self, wave: np.ndarray) -> np.ndarray:
+        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+        self.missing += len(wave)
+        return self._processed(to_int16(wave))
+
+    def finish(self) -> np.ndarray:
+        """Give the rest: the board goes on with silence until all has come out."""
+        patches = -(-(self.missing + self.early) // self.new) if self.missing else 0
+        return self._processed(np.zeros(patches * self.new - len(self.pending), np.int16))
+
+    def _processed(self, samples: np.ndarray) -> np.ndarray:
+        self.pending = np.concatenate([self.pending, samples])
+        patches = len(self.pending) // self.new
+        now, self.pending = np.split(self.pending, [patches * self.new])
+        given = [np.zeros(0, np.int16), *(self.patch(new) for new in now.reshape(patches, self.new))]
+        wave = from_int16(np.concatenate(given))
+        dropped = min(self.early, len(wave))
+        self.early -= dropped
+        wave = wave[dropped:][: self.missing]
+        self.missing -= len(wave)
+        return wave
+
+    def patch(self, new: np.ndarray) -> np.ndarray:
+        """One call of the board: (frames * hop_length,) int16 in, as many out, later by `delay_of`."""
+        self.buffer = np.concatenate([self.buffer[self.new :], new])
+        spectrum = self.transform.analyse(self._padded(from_int16(self.buffer)))
+        magnitude = self.stft.magnitude(spectrum)
+        if self.board.input_gain:
+            magnitude *= input_gain(self.buffer)
+        if self.quantizer is not None:
+            magnitude = self.quantizer.rounded_half_away(magnitude)
+        mask = self.model(magnitude[np.newaxis])[0]
+        kept = slice(self.board.lookahead, self.board.lookahead + self.board.frames)
+        out = to_int16(self.ring.push(spectrum[:, kept] * mask[:, kept]))
+        threshold = self.board.silence_threshold
+        return np.zeros_like(out) if threshold is not None and is_silent(out, threshold) else out
+
+    def _padded(self, samples: np.ndarray) -> np.ndarray:
+        """With the zeros that stand before and after the window of a frame of n_fft samples."""
+        before = (self.stft.n_fft - self.stft.win_length) // 2
+        return np.pad(samples, (before, self.stft.n_fft - self.stft.win_length - before))
+
+
+def gains_of_frames(wave: np.ndarray, stft: Stft, board: Board) -> np.ndarray:
+    """The input gain that the board gives each frame of a clip, for magnitudes that are not made patch by patch.
+
+    The frames are those of `Stft.analyse`; each has the gain of the patch in which it is new.
+
+    Parameters
+    ----------
+    wave : (samples,) float32
+
+    Returns
+    -------
+    gains : (frames,) float32
+    """
+    hop, half = stft.hop_length, stft.win_length // 2
+    middle = 0 if stft.center else stft.n_fft // 2  # of frame 0, in samples
+    samples, frames = to_int16(wave), stft.frames(len(wave))
+    gains = np.ones(frames, np.float32)
+    for first in range(0, frames, board.frames):
+        start = (first - board.lookahead) * hop + middle - half
+        stop = (first + board.frames + board.lookahead - 1) * hop + middle + half
+        gains[first : first + board.frames] = input_gain(samples[max(0, start) : max(0, stop)])
+    return gains

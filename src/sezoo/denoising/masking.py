@@ -1,0 +1,159 @@
+"""Masks for a spectrum that comes in pieces: the model sees each frame with the context that its play gives it.
+
+A model with states needs no context: it is given every frame once, in order, and remembers what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sezoo.base.errors import UserError
+from sezoo.denoising.modes import Patches, Play, WholeClip
+from sezoo.models.mask_model import MaskFunction
+
+__all__ = ["MaskStream", "at_start"]
+
+WHOLE_CLIP_FRAMES = 2048
+"""Up to here a clip is run in one piece; longer ones in pieces of this length and their context."""
+
+UNBOUNDED_FRAMES, UNBOUNDED_CONTEXT = 6000, 1000
+"""The same where the receptive field has no bound: more of the past than such networks remember."""
+
+PATCHES_A_CALL = 16
+"""So many patches are run as one batch where the model takes that: faster, and small enough for the cache."""
+
+
+def at_start(model: MaskFunction, play: Play) -> Callable[[np.ndarray], np.ndarray]:
+    """The model as it is at the beginning of a clip: one with states has some of its own, at zero.
+
+    Any other function of magnitudes is taken as it is.
+
+    Raises
+    ------
+    UserError : patches in which a model with states would see frames twice, or that are not its length.
+    """
+    if not is_stateful(model):
+        return model
+    if isinstance(play, Patches):
+        if play.lookahead:
+            raise UserError(
+                f"{model.path}: patches with {play.lookahead} frames of look-ahead would show frames twice to a model "
+                "with states; lookahead_frames: 0 is allowed"
+            )
+        if model.frames not in (None, play.frames):
+            raise UserError(
+                f"{model.path}: patches of {play.frames} frames are none for a model with states that takes "
+                f"{model.frames} in each call; frames_per_patch: {model.frames} is allowed"
+            )
+    return model.fresh()
+
+
+def is_stateful(model: MaskFunction) -> bool:
+    """Whether it has states; a plain function of magnitudes has none."""
+    return getattr(model, "stateful", False)
+
+
+class MaskStream:
+    """Multiplies a spectrum with its masks, frame after frame.
+
+    Parameters
+    ----------
+    play : `WholeClip` or `Patches`.
+    bins : of the spectrum.
+
+    Raises
+    ------
+    UserError : as for `at_start`.
+    """
+
+    def __init__(self, model: MaskFunction, play: WholeClip | Patches, bins: int):
+        self.run, self.play = at_start(model, play), play
+        in_patches, has_states = isinstance(play, Patches), is_stateful(model)
+        self.length = play.length if in_patches else model.frames if has_states else None  # of a call, if it has one
+        self.at_once = 1 if has_states or (in_patches and model.batch == 1) else PATCHES_A_CALL
+        if has_states:
+            self.step, self.before, self.after = self.length or WHOLE_CLIP_FRAMES, 0, 0
+        elif in_patches:
+            self.step, self.before, self.after = play.frames, play.lookahead, play.lookahead
+        elif play.context is None:
+            self.step, self.before, self.after = UNBOUNDED_FRAMES, UNBOUNDED_CONTEXT, UNBOUNDED_CONTEXT
+        else:
+            self.step, (self.before, self.after) = WHOLE_CLIP_FRAMES, play.context
+        self.held = self.before if in_patches else 0  # frames of context before the first pending one
+        self.to_mirror = self.before if in_patches and play.mirrored else 0  # of them still zeros
+        self.magnitude = np.zeros((bins, self.held), np.float32)
+        self.spectrum = np.zeros((bins, 0), np.complex64)
+
+    def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Take in frames, and give those that are masked.
+
+        Parameters
+        ----------
+        spectrum : (bins, n) complex64
+        magnitude : of the same frames, as the model is to see it: (bins, n) float32
+
+        Returns
+        -------
+        masked : (bins, m) complex64
+        """
+        self.spectrum = np.concatenate([self.spectrum, spectrum], axis=1)
+        self.magnitude = np.concatenate([self.magnitude, magnitude], axis=1)
+        ready = max(0, self.spectrum.shape[1] - self.after) // self.step
+        return self._masked(ready * self.step, ready)
+
+    def finish(self) -> np.ndarray:
+        """Give the frames that are left: (bins, m) complex64."""
+        left = self.spectrum.shape[1]
+        if not left:
+            return self.spectrum
+        steps = -(-left // self.step)
+        if self.length is not None:
+            self._mirror_beginning()
+            behind = steps * self.step - left + self.after
+            mirrored = isinstance(self.play, Patches) and self.play.mirrored
+            self.magnitude = np.pad(self.magnitude, [(0, 0), (0, behind)], mode="reflect" if mirrored else "constant")
+            return self._masked(left, steps)
+        return self._take(left, self.run(self.magnitude[np.newaxis])[0, :, self.held :])
+
+    def _masked(self, frames: int, steps: int) -> np.ndarray:
+        """Run so many steps and take the first `frames` frames of what they mask."""
+        if not steps:
+            return self.spectrum[:, :0]
+        if self.length is not None:
+            self._mirror_beginning()
+            return self._take(frames, self._patch_masks(steps)[:, :frames])
+        masked = []
+        for _ in range(steps):
+            piece = self.magnitude[np.newaxis, :, : self.held + self.step + self.after]
+            masked.append(self._take(self.step, self.run(piece)[0, :, self.held : self.held + self.step]))
+        return np.concatenate(masked, axis=1)
+
+    def _mirror_beginning(self) -> None:
+        """Put the clip's first frames, mirrored, in the place of the zeros before it; once, when they are there."""
+        if self.to_mirror:
+            clip = self.magnitude[:, self.to_mirror :]
+            self.magnitude = np.pad(clip, [(0, 0), (self.to_mirror, 0)], mode="reflect")
+            self.to_mirror = 0
+
+    def _patch_masks(self, patches: int) -> np.ndarray:
+        """The masks of the new frames of so many patches: (bins, patches * step) float32."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.magnitude, self.length, axis=1)
+        windows = np.moveaxis(windows[:, :: self.step][:, :patches], 1, 0)
+        masks = [
+            self.run(np.ascontiguousarray(windows[start : start + self.at_once]))[
+                :, :, self.before : -self.after or None
+            ]
+            for start in range(0, patches, self.at_once)
+        ]
+        return np.moveaxis(np.concatenate(masks), 0, 1).reshape(self.magnitude.shape[0], -1)
+
+    def _take(self, frames: int, mask: np.ndarray) -> np.ndarray:
+        """Mask the first pending frames, and let go of what later ones do not need."""
+        masked = self.spectrum[:, :frames] * mask
+        self.spectrum = self.spectrum[:, frames:]
+        held = min(self.held + frames, self.before)
+        self.magnitude = self.magnitude[:, self.held + frames - held :]
+        self.held = held
+        return masked

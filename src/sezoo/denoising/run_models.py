@@ -1,0 +1,174 @@
+"""The models that a run works on, dynamic and static, and how they can be played."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.config.sections import Config
+from sezoo.denoising import Patches, Play, WholeClip
+from sezoo.denoising.backend import board_of, has_input_gain, stream_of
+from sezoo.denoising.board import board_problem, transform_problem
+from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
+from sezoo.models.axes import with_dynamic_axes
+from sezoo.models.contract import declared_contract
+from sezoo.models.onnx_file import axes_of, load_configured, load_onnx, quantized_nodes
+from sezoo.models.receptive_field import receptive_field, receptive_field_of
+from sezoo.models.source import ModelSource, OnnxSource, TorchSource, open_model
+from sezoo.models.states import magnitude_input, states_of, with_states
+from sezoo.run.run import Run
+
+__all__ = ["BOARD", "PATCHES", "STREAM", "WHOLE", "RunModel", "models_of", "static_frames_of"]
+
+log = logging.getLogger(__name__)
+
+WHOLE, PATCHES, BOARD, STREAM = "whole", "patches", "board", "stream"
+"""The ways to play a model, by their names in the configuration."""
+
+TORCH_REACH = 512
+"""Frames on either side up to which the receptive field of a torch model is looked for: there is no graph to ask."""
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """A model, dynamic or static or both.
+
+    Attributes
+    ----------
+    name : "float" or "int8".
+    dynamic : takes clips of any length; None where there is only a static model that cannot be made so. One with
+        states may have a length of its own, and takes clips call by call.
+    static : takes patches of `static_frames` frames; None where there is none.
+    """
+
+    name: str
+    dynamic: ModelSource | None
+    static: ModelSource | None = None
+    static_frames: int | None = None
+
+    @cached_property
+    def field(self) -> tuple[int, int] | None:
+        """Its receptive field, (before, after) frames; None where it has no bound."""
+        source = self.dynamic or self.static
+        if isinstance(source, TorchSource):
+            return receptive_field(open_model(source), source.n_fft // 2 + 1, TORCH_REACH)
+        return receptive_field_of(with_states(load_onnx(source.path), source.states), source.path)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it has states that are fed back."""
+        source = self.dynamic or self.static
+        return isinstance(source, OnnxSource) and bool(source.states)
+
+    @property
+    def calibrated_with_gain(self) -> bool:
+        """Whether it says that it was calibrated on magnitudes with the input gain of ST's application."""
+        source = self.static or self.dynamic
+        return isinstance(source, OnnxSource) and has_input_gain(load_onnx(source.path))
+
+    @property
+    def needed_lookahead(self) -> int:
+        """Frames of look-ahead with which patches have the whole clip's masks; 0 where that has no bound."""
+        return max(self.field) if self.field else 0
+
+    def source_for(self, kind: str) -> ModelSource:
+        """The file that plays it so."""
+        return self.dynamic if kind in (WHOLE, STREAM) or self.static is None else self.static
+
+    def play_problem(self, kind: str, config: Config) -> str | None:
+        """Why it, or the board, cannot be played so, in one line; None if it can."""
+        if kind in (WHOLE, STREAM) and self.dynamic is None:
+            what = "whole clips need" if kind == WHOLE else "a stream needs"
+            return f"play_like: {what} dynamic frames; this model has {self.static_frames}"
+        if kind == STREAM and self.field is None and not self.stateful:
+            return "play_like: a stream needs a bounded receptive field, or states; this model has neither"
+        problem_of = {BOARD: board_problem, STREAM: transform_problem}.get(kind)
+        return problem_of and problem_of(stft_of(config.preprocessing))
+
+    def play(self, kind: str, config: Config) -> Play:
+        """How the configuration wants it played: whole, in patches, as on the board, or as a stream.
+
+        Raises
+        ------
+        UserError : it, or the board, cannot do that; the model cannot be loaded.
+        """
+        if (problem := self.play_problem(kind, config)) is not None:
+            raise UserError(problem)
+        if kind == WHOLE:
+            return WholeClip(self.field)
+        if kind == STREAM:
+            return stream_of(config, self.field)
+        needed = needed_lookahead(self.field)
+        frames, lookahead = patch_lengths(config, self.static_frames, needed=needed, stateful=self.stateful)
+        if kind == PATCHES:
+            return Patches(frames, lookahead)
+        return board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain)
+
+
+def models_of(run: Run, scratch: Path) -> list[RunModel]:
+    """The models that a run has: those that it has made, and the one that they were made from or that was given.
+
+    Parameters
+    ----------
+    scratch : an existing folder for files that are made for this service alone.
+
+    Raises
+    ------
+    UserError : a model that is not there, or does not fit.
+    """
+    config, made = run.config, run.artefacts
+    path = made.float_model or config.model.onnx_path
+    first = _torch_model(config) if path is None else _onnx_model(path, config, scratch)
+    if made.int8 is None:
+        return [first]
+    static = load_onnx(made.int8_static)
+    states, frames = states_of(static), axes_of(magnitude_input(static))[2]
+    dynamic, static = (OnnxSource(path, states=states) for path in (made.int8, made.int8_static))
+    return [first, RunModel("int8", dynamic, static, frames)]
+
+
+def static_frames_of(model: onnx.ModelProto) -> int | None:
+    """The frames that a model is fixed to; None where it takes any number."""
+    frames = axes_of(magnitude_input(model))[2]
+    return frames if isinstance(frames, int) else None
+
+
+def _torch_model(config: Config) -> RunModel:
+    if not config.model.state_dict_path.is_file():
+        raise UserError(f"model.state_dict_path: there is no file {config.model.state_dict_path}")
+    n_fft, device = config.preprocessing.n_fft, config.evaluation.device
+    return RunModel("float", TorchSource(config.model, config.model_specific, device, n_fft))
+
+
+def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
+    settings = config.quantization
+    model = with_states(load_configured(path), settings.states if settings is not None else {})
+    contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
+    name = "int8" if quantized_nodes(model) else "float"
+    if isinstance(contract.batch, int) and contract.batch != 1:
+        raise UserError(
+            f"{path}: its batch axis is fixed to {contract.batch}; clips are run one by one: export it with batch 1"
+        )
+    source = OnnxSource(path, states=contract.states)
+    if not isinstance(contract.frames, int):
+        return RunModel(name, source)
+    if contract.states:  # call by call it plays whole clips, and patches of its length are nothing else
+        return RunModel(name, source, None, contract.frames)
+    return RunModel(name, _dynamic_copy(model, path, scratch), source, contract.frames)
+
+
+def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path) -> OnnxSource | None:
+    """A static model with its frames axis dynamic, to hear what it would do with whole clips."""
+    dynamic = with_dynamic_axes(model, axes=("frames",))
+    if dynamic is None:
+        log.info("%s: its graph allows no other number of frames, so that whole clips cannot be run", path)
+        return None
+    copy = scratch / f"{path.stem}_dynamic.onnx"
+    onnx.save(dynamic, copy)
+    return OnnxSource(copy, path)

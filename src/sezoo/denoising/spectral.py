@@ -1,0 +1,57 @@
+"""Denoising in the spectrum of a PC: transform, masks, transform back; for whole clips and for patches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.audio.stft import Stft
+from sezoo.audio.stft_stream import AnalysisStream, SynthesisStream
+from sezoo.denoising.masking import MaskStream
+from sezoo.denoising.modes import Patches, WholeClip
+from sezoo.models.mask_model import MaskFunction
+
+__all__ = ["MaskedSynthesis", "SpectralStream"]
+
+
+class MaskedSynthesis:
+    """Frames in, samples of the masked frames out: what is left to do when the spectrum is known."""
+
+    def __init__(self, model: MaskFunction, stft: Stft, play: WholeClip | Patches):
+        self.masks = MaskStream(model, play, stft.bins)
+        self.synthesis = SynthesisStream(stft)
+
+    def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Take in frames as `MaskStream.push` does, and give the samples that are ready: (m,) float32."""
+        return self.synthesis.push(self.masks.push(spectrum, magnitude))
+
+    def finish(self) -> np.ndarray:
+        """Give the rest of the samples that the frames cover."""
+        return np.concatenate([self.synthesis.push(self.masks.finish()), self.synthesis.finish()])
+
+
+class SpectralStream:
+    """Denoises a wave that comes in pieces, with the spectrum that `Stft.analyse` has of the whole wave."""
+
+    def __init__(self, model: MaskFunction, stft: Stft, play: WholeClip | Patches):
+        self.stft = stft
+        self.analysis = AnalysisStream(stft)
+        self.masked = MaskedSynthesis(model, stft, play)
+        self.missing = 0  # samples that have gone in and not come out yet
+
+    def push(self, wave: np.ndarray) -> np.ndarray:
+        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+        self.missing += len(wave)
+        return self._given(self._masked(self.analysis.push(wave)))
+
+    def finish(self) -> np.ndarray:
+        """Give the rest; what no frame covers at the end is silent."""
+        rest = np.concatenate([self._masked(self.analysis.finish()), self.masked.finish()])
+        return np.pad(self._given(rest), (0, self.missing))
+
+    def _masked(self, spectrum: np.ndarray) -> np.ndarray:
+        return self.masked.push(spectrum, self.stft.magnitude(spectrum))
+
+    def _given(self, wave: np.ndarray) -> np.ndarray:
+        wave = wave[: self.missing]
+        self.missing -= len(wave)
+        return wave

@@ -1,0 +1,302 @@
+"""A static int8 model as a short list of integer operators, which is what runs on the chip.
+
+Every tensor is a row of integers for each frame. What ONNX calls channels and frequencies is the order inside a row:
+all channels of the first position, then those of the next. Time is what the rows are counted by, so that the same
+operators work on a patch and on a stream.
+
+Convolutions requantize in float32 and round half to even, as onnxruntime does (`interpreter` says precisely how): with
+double rounding in the manner of TFLite, masks are off by 0.6 in places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["Conv", "Elementwise", "FloatStep", "IntegerGraph", "Lookup", "Operator", "Rearrange", "Site", "Tensor"]
+
+ROW = 16
+"""Rows begin at multiples of so many integers, and weights are padded to it: one vector register of Helium."""
+
+
+def padded(items: int) -> int:
+    """The number of integers that a row of `items` takes."""
+    return -(-items // ROW) * ROW
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Integers, a row of `items` for each frame.
+
+    Attributes
+    ----------
+    name : of the float tensor in the ONNX graph that they stand for.
+    bits : 8 or 16, signed.
+    scale, zero_point : an integer q stands for ``(q - zero_point) * scale``.
+    """
+
+    name: str
+    items: int
+    scale: np.float32
+    zero_point: int
+    bits: int = 8
+
+    @property
+    def low(self) -> int:
+        """The lowest integer."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def high(self) -> int:
+        """The highest integer."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in memory."""
+        return padded(self.items) * self.bits // 8
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """A convolution over positions and frames; with one position it is over frames alone.
+
+    Attributes
+    ----------
+    weights : (groups, outputs per group, taps in time, taps over positions, inputs per group) int8
+    bias : (outputs,) int64, in units of the accumulator; the input's zero point has no part in it
+    multiplier : (outputs,) float32, from the accumulator to steps of the output
+    positions : of the output; those of the input are `positions_in`.
+    stride, dilation, pad : over positions; `pad` positions stand before the first one.
+    dilation_time, before : over frames; `before` frames stand before the first one in a patch. What lies beyond
+        an edge is zero, which is the input's zero point.
+    low, high : what the output is clamped to: its type's limits, or those of a ReLU or a Clip.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    positions_in: int
+    positions: int
+    low: int
+    high: int
+    stride: int = 1
+    dilation: int = 1
+    pad: int = 0
+    dilation_time: int = 1
+    before: int = 0
+    kind = "Conv"
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.input,)
+
+    @property
+    def groups(self) -> int:
+        """Groups of channels that do not see each other."""
+        return self.weights.shape[0]
+
+    @property
+    def channels_in(self) -> int:
+        """Channels of a position of the input."""
+        return self.groups * self.weights.shape[4]
+
+    @property
+    def channels_out(self) -> int:
+        """Channels of a position of the output."""
+        return self.groups * self.weights.shape[1]
+
+    @property
+    def taps(self) -> int:
+        """Taps in time."""
+        return self.weights.shape[2]
+
+    @property
+    def span(self) -> int:
+        """Frames before and after a frame that its output depends on, together."""
+        return (self.taps - 1) * self.dilation_time
+
+    @property
+    def after(self) -> int:
+        """Frames after a frame that its output depends on."""
+        return self.span - self.before
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether every channel is by itself."""
+        return self.groups > 1 and self.weights.shape[1] == self.weights.shape[4] == 1
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it sees one position of one frame, and is a matrix product."""
+        alone = self.weights.shape[2:4] == (1, 1) and self.stride == 1 and self.positions == self.positions_in
+        return self.groups == 1 and alone
+
+    @property
+    def macs(self) -> int:
+        """Multiplications a frame, those with padding among them."""
+        return self.weights.size * self.positions
+
+    @cached_property
+    def folded_bias(self) -> np.ndarray:
+        """The bias with the input's zero point in it: (outputs,) int64."""
+        return self.bias - self.input.zero_point * self.weights.sum(axis=(2, 3, 4), dtype=np.int64).ravel()
+
+    @property
+    def largest_accumulator(self) -> int:
+        """No accumulator is larger in magnitude, whatever the input."""
+        heaviest = np.abs(self.weights.astype(np.int64)).sum(axis=(2, 3, 4)).ravel()
+        return int((heaviest * -self.input.low + np.abs(self.folded_bias)).max())
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """``add`` or ``mul`` of two tensors of the same number of items.
+
+    Each input is ``(q - zero_point) * scale`` with `scales`, whose sign makes a subtraction of an addition; both are
+    added or multiplied, multiplied by `inverse`, which is 1 / scale of the output or a neighbour of it that rounds
+    every pair as the division by the scale does, and rounded.
+    """
+
+    kind: str
+    name: str
+    a: Tensor
+    b: Tensor
+    output: Tensor
+    scales: tuple[np.float32, np.float32]
+    inverse: np.float32
+    low: int
+    high: int
+    macs = 0
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.a, self.b)
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """A function of one value, by a table that onnxruntime filled: (256,) int8, for -128 to 127 in order."""
+
+    name: str
+    input: Tensor
+    output: Tensor
+    table: np.ndarray
+    kind = "Lookup"
+    macs = 0
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class Rearrange:
+    """Items in another order, from one row or several: (items,) of the inputs' rows one behind the other."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    index: np.ndarray
+    kind = "Rearrange"
+    macs = 0
+
+
+@dataclass(frozen=True, eq=False)
+class FloatStep:
+    """A step in float32 before the first integer: of the magnitudes of a frame, item by item.
+
+    Attributes
+    ----------
+    kind : one of `sezoo.deployment.engine.prologue.KINDS`.
+    inputs : names of rows of floats (of integers for `dequantize`). "magnitude" is the frame's magnitudes.
+    output : name of the row that it makes; of the tensor for `quantize`.
+    items : of the row.
+    constant : (items,) or (1,) float32, where the second operand is one.
+    first : whether the constant is the first operand.
+    index : (items,) for `gather`, into the inputs' rows one behind the other.
+    tensor : that `quantize` makes and `dequantize` reads.
+    window : frames, the newest among them, that `peak` is the largest of. Those before a clip or a patch are zeros.
+    """
+
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    items: int
+    constant: np.ndarray | None = None
+    first: bool = False
+    index: np.ndarray | None = None
+    tensor: Tensor | None = None
+    window: int = 1
+
+
+Operator = Conv | Elementwise | Lookup | Rearrange
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """Where the integers of the ONNX graph are to be found.
+
+    Attributes
+    ----------
+    name : of the tensor of integers in the ONNX graph.
+    tensor : that has them in its rows.
+    items : in the shape of the ONNX tensor, ``frame * items of a row + item``.
+    offset : what the ONNX graph's integers are larger by, 128 for uint8.
+    """
+
+    name: str
+    tensor: Tensor
+    items: np.ndarray
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerGraph:
+    """What a patch of magnitudes goes through on its way to the mask.
+
+    Attributes
+    ----------
+    bins, frames : of a patch.
+    prologue : what is done in float, frame by frame, the last steps of which make `entries`.
+    entries : the tensors of integers that the operators begin with.
+    operators : in the order in which they are run.
+    result : the tensor that the mask is looked up from.
+    mask_table : (256,) float32, the mask for integers from -128 to 127.
+    mask_index : (bins,) the item of `result` for each bin.
+    sites : the tensors of integers of the ONNX graph that are in these rows as they are.
+    """
+
+    bins: int
+    frames: int
+    prologue: tuple[FloatStep, ...]
+    entries: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    result: Tensor
+    mask_table: np.ndarray
+    mask_index: np.ndarray
+    sites: tuple[Site, ...] = ()
+
+    @property
+    def macs_per_frame(self) -> int:
+        """Multiplications and additions of the convolutions for one frame."""
+        return sum(operator.macs for operator in self.operators)
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        convs = [operator for operator in self.operators if isinstance(operator, Conv)]
+        return sum(conv.weights.size + conv.bias.size for conv in convs)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All tensors of integers, in the order in which they are made."""
+        return (*self.entries, *(operator.output for operator in self.operators))

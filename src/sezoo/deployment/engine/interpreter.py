@@ -1,0 +1,110 @@
+"""The integer operators in numpy: the reference that the C kernels equal byte for byte.
+
+A convolution adds up int8 x int8 exactly and requantizes in float32: ``rint(float32(accumulator) * multiplier)`` with
+ties to even, clamped, plus the zero point. The multiplier is ``(scale of the input * scale of the weights) / scale of
+the output``, each step rounded to float32. An addition is ``rint((a + b) * inverse)``, with an `inverse` that rounds
+all pairs of integers as onnxruntime's division by the output's scale does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor
+from sezoo.deployment.engine.prologue import run_prologue
+
+__all__ = ["mask_of", "run_graph", "run_operator", "run_tensors"]
+
+F = np.float32
+
+Extend = Callable[[Conv, np.ndarray], np.ndarray]
+"""Gives a convolution's input the frames before and after it that it needs."""
+
+
+def run_graph(graph: IntegerGraph, magnitude: np.ndarray) -> np.ndarray:
+    """The mask of a patch.
+
+    Parameters
+    ----------
+    magnitude : (bins, frames) float32
+
+    Returns
+    -------
+    mask : (bins, frames) float32
+    """
+    entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude.T))
+    return mask_of(graph, run_tensors(graph, entries)[graph.result.name])
+
+
+def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
+    """(frames, items) int8 of the last tensor to the mask (bins, frames) float32."""
+    return graph.mask_table[result[:, graph.mask_index].astype(np.int64) + 128].T
+
+
+def run_tensors(graph: IntegerGraph, entries: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All tensors of a patch: (frames, items) int8 or int16 by name, those of `entries` among them."""
+    values = dict(entries)
+    for operator in graph.operators:
+        inputs = [values[tensor.name] for tensor in operator.inputs]
+        values[operator.output.name] = run_operator(operator, inputs)
+    return values
+
+
+def run_operator(operator: Operator, inputs: list[np.ndarray], extend: Extend | None = None) -> np.ndarray:
+    """One operator: (frames, items) of each input to (frames, items) of its output.
+
+    Parameters
+    ----------
+    extend : how a convolution's input gets the frames that lie beyond it; as a patch's edges where it is None.
+    """
+    if isinstance(operator, Conv):
+        return _conv(operator, (extend or _with_edges)(operator, inputs[0]))
+    if isinstance(operator, Elementwise):
+        return _elementwise(operator, *inputs)
+    if isinstance(operator, Lookup):
+        return operator.table[inputs[0].astype(np.int64) + 128]
+    return np.concatenate(inputs, axis=1)[:, operator.index]
+
+
+def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
+    edges = ((conv.before, conv.after), (0, 0))
+    return np.pad(rows, edges, constant_values=conv.input.zero_point)
+
+
+def _conv(conv: Conv, rows: np.ndarray) -> np.ndarray:
+    """(frames + span, items) to (frames, items)."""
+    frames = len(rows) - conv.span
+    grid = rows.reshape(len(rows), conv.positions_in, conv.channels_in).astype(np.float64)
+    reach = (conv.weights.shape[3] - 1) * conv.dilation
+    behind = max(0, (conv.positions - 1) * conv.stride + reach + 1 - conv.pad - conv.positions_in)
+    grid = np.pad(grid, ((0, 0), (conv.pad, behind), (0, 0)), constant_values=conv.input.zero_point)
+    # float64 holds these sums exactly, and its matrix products are fast.
+    total = np.zeros((frames, conv.positions, conv.channels_out))
+    size = conv.weights.shape[4]
+    for group, weights in enumerate(conv.weights.astype(np.float64)):
+        inward = slice(group * size, (group + 1) * size)
+        outward = slice(group * len(weights), (group + 1) * len(weights))
+        for tap in range(conv.taps):
+            now = grid[tap * conv.dilation_time : tap * conv.dilation_time + frames]
+            for place in range(conv.weights.shape[3]):
+                first = place * conv.dilation
+                taken = slice(first, first + (conv.positions - 1) * conv.stride + 1, conv.stride)
+                total[:, :, outward] += now[:, taken, inward] @ weights[:, tap, place].T
+    accumulators = total.astype(np.int64) + conv.folded_bias
+    scaled = accumulators.astype(F) * conv.multiplier
+    return _rounded(scaled, conv.output, conv.low, conv.high).reshape(frames, -1)
+
+
+def _rounded(steps: np.ndarray, output: Tensor, low: int, high: int) -> np.ndarray:
+    """Steps in float32 to integers between `low` and `high`."""
+    zero = output.zero_point
+    return (np.clip(np.rint(steps), low - zero, high - zero).astype(np.int32) + zero).astype(np.int8)
+
+
+def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    x = (a.astype(np.int32) - operator.a.zero_point).astype(F) * operator.scales[0]
+    y = (b.astype(np.int32) - operator.b.zero_point).astype(F) * operator.scales[1]
+    both = x + y if operator.kind == "add" else x * y
+    return _rounded(both * operator.inverse, operator.output, operator.low, operator.high)

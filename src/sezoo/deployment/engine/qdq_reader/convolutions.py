@@ -1,0 +1,165 @@
+"""A Conv node between quantizers as an integer convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sezoo.deployment.engine.integer_graph import Conv, Tensor
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
+
+__all__ = ["pending_conv"]
+
+F = np.float32
+LARGEST = 2**31 - 1
+"""Of an accumulator on the chip."""
+
+
+def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.ndarray], Tensor]) -> Pending:
+    """The convolution, its output not rounded yet.
+
+    Parameters
+    ----------
+    value, layout : its input.
+    row_of : gives items of the input, in an order, as a row.
+
+    Raises
+    ------
+    UnsupportedError : strides in time, another number of frames, weights that are not symmetric int8.
+    """
+    weights, scale = _weights(node)
+    outputs, dimensions = weights.shape[0], weights.ndim - 2
+    in_time_at = layout.axis - 2
+    if not 0 <= in_time_at < dimensions or layout.row.ndim != dimensions + 1 or layout.row.shape[0] != 1:
+        raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
+    if dimensions > 2:
+        raise UnsupportedError(f"{node} has {dimensions} dimensions; 1 and 2 can be run")
+    groups, strides = node.attribute("group", 1), node.attribute("strides", [1] * dimensions)
+    dilations = node.attribute("dilations", [1] * dimensions)
+    kernel = weights.shape[2:]
+    pads = _pads(node, value.items.shape[2:], kernel, strides, dilations)
+    if strides[in_time_at] != 1:
+        raise UnsupportedError(f"{node} leaves out frames: its stride in time is {strides[in_time_at]}")
+    row = layout.row[0].reshape(layout.row.shape[1], -1)  # (channels, positions)
+    row, edge = _without_edges(row, node)
+
+    over = [axis for axis in range(dimensions) if axis != in_time_at]
+    stride, dilation, taps, pad, pad_behind = 1, 1, 1, 0, 0
+    if over:
+        (axis,) = over
+        stride, dilation, taps = strides[axis], dilations[axis], kernel[axis]
+        pad, pad_behind = pads[0][axis] + edge[0], pads[1][axis] + edge[1]
+    positions_in = row.shape[1]
+    positions = (positions_in + pad + pad_behind - (taps - 1) * dilation - 1) // stride + 1
+
+    span = (kernel[in_time_at] - 1) * dilations[in_time_at]
+    before, after = pads[0][in_time_at] + layout.before, pads[1][in_time_at] + layout.after
+    if before > span or before + after < span:
+        raise UnsupportedError(
+            f"{node} changes the number of frames: {before} before and {after} after a clip, for a kernel over "
+            f"{span + 1} frames"
+        )
+    # (outputs, inputs, *kernel) -> (groups, outputs per group, time, positions, inputs per group)
+    ordered = np.moveaxis(weights, 2 + in_time_at, 2).reshape(outputs, weights.shape[1], kernel[in_time_at], taps)
+    ordered = ordered.transpose(0, 2, 3, 1).reshape(groups, outputs // groups, kernel[in_time_at], taps, -1)
+
+    order = row.T.ravel()
+    alone = len(value.sources) == 1
+    if alone and groups == 1 and positions_in == 1 and taps == 1 and len(np.unique(order)) == len(order):
+        # The weights go where the row has the items, and nothing has to be moved.
+        tensor = value.sources[0].tensor
+        spread = np.zeros((*ordered.shape[:4], tensor.items), np.int8)
+        spread[..., order] = ordered
+        ordered = spread
+    else:
+        tensor = row_of(order)
+
+    multiplier = (tensor.scale * scale).astype(F)
+    conv = Conv(
+        name=node.output,
+        input=tensor,
+        output=Tensor(node.output, positions * outputs, F(1), 0),
+        weights=np.ascontiguousarray(ordered),
+        bias=_bias(node, multiplier, outputs),
+        multiplier=multiplier,
+        positions_in=positions_in,
+        positions=positions,
+        low=-128,
+        high=127,
+        stride=stride,
+        dilation=dilation,
+        pad=pad,
+        dilation_time=dilations[in_time_at],
+        before=before,
+    )
+    if conv.largest_accumulator > LARGEST:
+        raise UnsupportedError(f"{node} can overflow its accumulator of 32 bits, with {tensor.bits} bits at its input")
+    made = np.arange(positions * outputs).reshape(positions, outputs).T[np.newaxis]
+    if not over:
+        made = made[:, :, 0]
+    # Frames beyond the clip's last are there until something cuts them off.
+    return Pending(conv, in_time(made, conv.output.items, layout.frames + before + after - span, layout.axis))
+
+
+def _weights(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """int8 weights, and the scales of the outputs."""
+    quantized = node.constants.quantized.get(node.inputs[1])
+    if quantized is None:
+        raise UnsupportedError(f"{node} works in float: its weights '{node.inputs[1]}' are not quantized")
+    values = quantized.centred
+    if values.min(initial=0) < -128 or values.max(initial=0) > 127:
+        kind, zero = quantized.values.dtype.name, quantized.zero_point
+        raise UnsupportedError(
+            f"{node} has weights of {kind}{' with a zero point' if zero.any() else ''}, which differ from zero by more "
+            "than int8 holds; symmetric int8 weights can be run"
+        )
+    if quantized.scale.size > 1 and quantized.axis != 0:
+        raise UnsupportedError(
+            f"{node} has scales of its weights on axis {quantized.axis}; on that of the outputs they can be run"
+        )
+    return values.astype(np.int8), np.broadcast_to(quantized.scale.astype(F).ravel(), (len(values),))
+
+
+def _bias(node: Node, unit: np.ndarray, outputs: int) -> np.ndarray:
+    """(outputs,) int64 in units of the accumulator."""
+    if len(node.inputs) < 3 or not node.inputs[2]:
+        return np.zeros(outputs, np.int64)
+    name = node.inputs[2]
+    stored = node.constants.quantized.get(name)
+    if stored is not None and not stored.zero_point.any() and np.allclose(stored.scale, unit, rtol=1e-5, atol=0):
+        return stored.values.astype(np.int64)
+    real = node.constants.real(name)
+    if real is None:
+        raise UnsupportedError(f"{node} has a bias that is no constant")
+    return np.rint(real.astype(np.float64) / unit).astype(np.int64)
+
+
+def _pads(
+    node: Node, shape: tuple[int, ...], kernel: tuple[int, ...], strides: list[int], dilations: list[int]
+) -> tuple[list[int], list[int]]:
+    """Zeros before and behind, by dimension."""
+    dimensions = len(kernel)
+    how = node.attribute("auto_pad", b"NOTSET").decode()
+    if how == "NOTSET":
+        pads = node.attribute("pads", [0] * 2 * dimensions)
+        return list(pads[:dimensions]), list(pads[dimensions:])
+    if how == "VALID":
+        return [0] * dimensions, [0] * dimensions
+    before, behind = [], []
+    for size, taps, stride, dilation in zip(shape, kernel, strides, dilations, strict=True):
+        missing = max(0, (-(-size // stride) - 1) * stride + (taps - 1) * dilation + 1 - size)
+        half = missing // 2
+        before.append(half if how == "SAME_UPPER" else missing - half)
+        behind.append(missing - before[-1])
+    return before, behind
+
+
+def _without_edges(row: np.ndarray, node: Node) -> tuple[np.ndarray, tuple[int, int]]:
+    """(channels, positions) without the positions of zeros that a Pad put there, and how many those are."""
+    real = (row >= 0).all(axis=0)
+    kept = np.flatnonzero(real)
+    if not len(kept) or (row[:, ~real] >= 0).any() or not real[kept[0] : kept[-1] + 1].all():
+        raise UnsupportedError(f"{node} reads zeros that a Pad put among its channels")
+    return row[:, kept[0] : kept[-1] + 1], (int(kept[0]), int(row.shape[1] - kept[-1] - 1))

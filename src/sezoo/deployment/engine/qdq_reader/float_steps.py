@@ -1,0 +1,246 @@
+"""What comes before the first integer, as steps in float of one frame's magnitudes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.values import FloatRow, Floats, Layout, Real, Source, laid_out
+
+__all__ = ["FLOAT_OPERATORS", "OVER_ITEMS_OR_FRAMES", "FloatSteps"]
+
+F = np.float32
+
+UNARY = {"Sqrt": "sqrt", "Log": "log", "Exp": "exp", "Abs": "abs", "Neg": "neg", "Round": "round", "Relu": "relu"}
+BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Max": "max", "Min": "min"}
+FLOAT_OPERATORS = {*UNARY, *BINARY, "Pow", "Clip", "Reciprocal"}
+OVER_ITEMS_OR_FRAMES = {"ReduceMean", "MaxPool"}
+"""Operators that make one number of several, which `FloatSteps` has besides."""
+
+
+@dataclass
+class FloatSteps:
+    """The steps so far, and the tensors of integers that they make."""
+
+    frames: int
+    steps: list[FloatStep] = field(default_factory=list)
+    tensors: list[Tensor] = field(default_factory=list)
+    real_rows: dict[str, FloatRow] = field(default_factory=dict)
+
+    def quantized(self, value: Floats, tensor: Tensor, node: Node) -> Real:
+        """Rounded to a tensor, which the operators begin with."""
+        layout = self._layout(value, node)
+        row = self._row(value, layout.natural, f"{tensor.name}/row")
+        tensor = replace(tensor, items=row.size)
+        self.tensors.append(tensor)
+        self.steps.append(FloatStep("quantize", (row.name,), tensor.name, row.size, tensor=tensor))
+        return Real((Source(tensor),), layout.items_at(np.arange(row.size)))
+
+    def made(self, value: Real) -> bool:
+        """Whether these are integers of the beginning, or functions of them that there are steps for."""
+        return all(
+            source.tensor in self.tensors and all(each.op_type in FLOAT_OPERATORS for each in source.functions)
+            for source in value.sources
+        )
+
+    def as_floats(self, value: Real | Floats, node: Node) -> Floats:
+        """Integers of the beginning as real numbers again.
+
+        Raises
+        ------
+        UnsupportedError : they are the network's own, which there are no steps in float behind.
+        """
+        if isinstance(value, Floats):
+            return value
+        if not self.made(value):
+            raise UnsupportedError(f"{node} works in float on what comes from int8 operators")
+        return Floats(tuple(self._real_row(source) for source in value.sources), value.items)
+
+    def _real_row(self, source: Source) -> FloatRow:
+        """What integers stand for, with functions of one number applied, as a row; made once."""
+        tensor, functions = source.tensor, source.functions
+        name = "/".join((tensor.name, *(function.output for function in functions), "real"))
+        if name in self.real_rows:
+            return self.real_rows[name]
+        if functions:
+            last = functions[-1]
+            row = self._real_row(replace(source, functions=functions[:-1]))
+            given = (last.constant(position) for position, read in enumerate(last.inputs) if read)
+            operands = [Floats((row,), np.empty(0)) if constant is None else constant for constant in given]
+            row = self._steps_of(last, [row], operands, None, name)
+        else:
+            row = FloatRow(name, tensor.items)
+            self.steps.append(FloatStep("dequantize", (tensor.name,), name, row.size, tensor=tensor))
+        self.real_rows[name] = row
+        return row
+
+    def function(self, node: Node, operands: Sequence[Floats | np.ndarray]) -> Floats:
+        """An operator item by item; constants are arrays.
+
+        Raises
+        ------
+        UnsupportedError : an operator that is not there; operands of different shapes; a constant that changes with
+            time.
+        """
+        values = [operand for operand in operands if isinstance(operand, Floats)]
+        if node.op_type not in FLOAT_OPERATORS:
+            raise UnsupportedError(f"{node} works in float on the magnitudes")
+        shapes = np.broadcast_arrays(*(value.items for value in values))
+        values = [replace(value, items=items) for value, items in zip(values, shapes, strict=True)]
+        layouts = [self._layout(value, node) for value in values]
+        rows = [
+            self._row(value, layout.natural, f"{node.output}/{number}")
+            for number, (value, layout) in enumerate(zip(values, layouts, strict=True))
+        ]
+        if len({layout.axis for layout in layouts}) > 1:
+            raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
+        # Not the output's own name: a QuantizeLinear makes a tensor of that.
+        made = self._steps_of(node, rows, operands, layouts[0], f"{node.output}/float")
+        return Floats((made,), layouts[0].items_at(np.arange(made.size)))
+
+    def mean(self, value: Floats, node: Node) -> Floats:
+        """A ReduceMean over all items of a frame.
+
+        Raises
+        ------
+        UnsupportedError : it is over frames, or over some of the items only.
+        """
+        layout = self._layout(value, node)
+        axes = node.constant(1) if len(node.inputs) > 1 else node.attribute("axes", None)
+        dimensions = value.items.ndim
+        over = set(range(dimensions)) if axes is None else {int(axis) % dimensions for axis in np.ravel(axes)}
+        others = [size for axis, size in enumerate(value.items.shape) if axis not in over | {layout.axis}]
+        if layout.axis in over or max(others, default=1) > 1:
+            raise UnsupportedError(f"{node} is no mean over all of a frame's values")
+        row = self._row(value, layout.natural, f"{node.output}/row")
+        name = f"{node.output}/float"
+        self.steps.append(FloatStep("mean", (row.name,), name, 1))
+        shape = [size for axis, size in enumerate(value.items.shape) if axis not in over]
+        if node.attribute("keepdims", 1):
+            shape = [1 if axis in over else size for axis, size in enumerate(value.items.shape)]
+        return Floats((FloatRow(name, 1),), np.arange(self.frames).reshape(shape))
+
+    def peak(self, value: Floats, node: Node) -> Floats:
+        """A MaxPool over the frames up to each one, which gives as many frames as it gets.
+
+        Raises
+        ------
+        UnsupportedError : it looks ahead, leaves out frames, or is over something else than frames.
+        """
+        layout = laid_out(value, self.frames, node)
+        dimensions = value.items.ndim - 2
+        at = layout.axis - 2
+        kernel = node.attribute("kernel_shape", [])
+        pads = node.attribute("pads", [0] * 2 * dimensions)
+        ones = [1] * dimensions
+        alone = all(size == 1 for axis, size in enumerate(kernel) if axis != at)
+        plain = node.attribute("strides", ones) == ones and node.attribute("dilations", ones) == ones
+        exact = not node.attribute("ceil_mode", 0) and node.attribute("auto_pad", b"NOTSET") == b"NOTSET"
+        others = any(pad for axis, pad in enumerate(pads) if axis % dimensions != at)
+        if at < 0 or not (alone and plain and exact) or others or (layout.row < 0).any():
+            raise UnsupportedError(f"{node} is no largest value of the frames up to each one")
+        if layout.before + pads[at] != kernel[at] - 1 or layout.after + pads[dimensions + at]:
+            raise UnsupportedError(f"{node} looks ahead or changes the number of frames")
+        if not self._is_never_negative(value):
+            raise UnsupportedError(f"{node} is of values that may be below 0, beside the zeros before a clip")
+        if kernel[at] == 1:
+            return value
+        inside = replace(value, items=np.take(value.items, layout.before + np.arange(self.frames), layout.axis))
+        row = self._row(inside, layout.natural, f"{node.output}/row")
+        name = f"{node.output}/float"
+        self.steps.append(FloatStep("peak", (row.name,), name, row.size, window=kernel[at]))
+        return Floats((FloatRow(name, row.size),), replace(layout, before=0, after=0).items_at(np.arange(row.size)))
+
+    def _is_never_negative(self, value: Floats) -> bool:
+        """Whether the zeros before a clip are no larger than any of the values, by the steps that made them."""
+        made = {step.output: step for step in self.steps}
+        positive = {"pow", "sqrt", "abs", "exp", "relu"}
+        kept = {"mean", "peak", "gather"}
+
+        def known(name: str) -> bool:
+            if name == "magnitude" or made[name].kind in positive:
+                return True
+            step = made[name]
+            both = step.kind in ("add", "mul", "max", "div") and (step.constant is None or (step.constant >= 0).all())
+            return (step.kind in kept or both) and all(map(known, step.inputs))
+
+        return all(known(source.name) for source in value.sources)
+
+    def _steps_of(
+        self,
+        node: Node,
+        rows: list[FloatRow],
+        operands: Sequence[Floats | np.ndarray],
+        layout: Layout | None,
+        name: str,
+    ) -> FloatRow:
+        kind, first = node.op_type, rows[0]
+        if kind in UNARY:
+            return self._add(UNARY[kind], rows, name)
+        if kind == "Reciprocal":
+            return self._add("div", rows, name, np.ones(1, F), first=True)
+        if kind == "Clip":
+            made = first
+            for operator, limit in zip(("max", "min"), node.limits, strict=True):
+                if limit is not None:
+                    made = self._add(operator, [made], f"{name}/{operator}", np.asarray(limit, F).reshape(1))
+            return made
+        if len(operands) != 2:
+            raise UnsupportedError(f"{node} has {len(operands)} operands; 2 can be run")
+        if len(rows) == 2:
+            if kind == "Pow":
+                raise UnsupportedError(f"{node} has an exponent that is no constant")
+            return self._add(BINARY[kind], rows, name)
+        is_first = isinstance(operands[0], np.ndarray)
+        constant = self._constant(node, operands[0] if is_first else operands[1], layout)
+        if kind != "Pow":
+            return self._add(BINARY[kind], rows, name, constant, first=is_first)
+        if is_first or constant.size > 1 or constant[0] <= 0:
+            raise UnsupportedError(f"{node} is no power of the magnitudes with one positive exponent")
+        if constant[0] == 0.5:
+            return self._add("sqrt", rows, name)
+        if constant[0] == 2:
+            return self._add("mul", [first, first], name)
+        return first if constant[0] == 1 else self._add("pow", rows, name, constant)
+
+    def _add(
+        self, kind: str, rows: list[FloatRow], name: str, constant: np.ndarray | None = None, *, first: bool = False
+    ) -> FloatRow:
+        names = tuple(row.name for row in rows)
+        self.steps.append(FloatStep(kind, names, name, rows[0].size, constant, first))
+        return FloatRow(name, rows[0].size)
+
+    def _layout(self, value: Floats, node: Node) -> Layout:
+        layout = laid_out(value, self.frames, node)
+        if layout.before or layout.after or (layout.row < 0).any():
+            raise UnsupportedError(f"{node} reads zeros that a Pad put before the first int8 tensor")
+        return layout
+
+    def _row(self, value: Floats, order: np.ndarray, name: str) -> FloatRow:
+        """The items in that order as a row of their own, or the row that has them so already."""
+        if len(value.sources) == 1 and np.array_equal(order, np.arange(value.total)):
+            return value.sources[0]
+        names = tuple(source.name for source in value.sources)
+        self.steps.append(FloatStep("gather", names, name, len(order), index=order))
+        return FloatRow(name, len(order))
+
+    def _constant(self, node: Node, constant: np.ndarray, layout: Layout | None) -> np.ndarray:
+        """One number, or one for each item of a row."""
+        values = np.asarray(constant, F)
+        if values.size == 1 or layout is None:
+            return values.reshape(1)
+        shape = list(layout.row.shape)
+        shape.insert(layout.axis, self.frames)
+        try:
+            spread = np.moveaxis(np.broadcast_to(values, shape), layout.axis, 0)
+        except ValueError as error:
+            raise UnsupportedError(
+                f"{node} has a constant of shape {values.shape} for values of {tuple(shape)}"
+            ) from error
+        if not (spread == spread[:1]).all():
+            raise UnsupportedError(f"{node} has a constant that changes from frame to frame")
+        return replace(layout, row=spread[0]).natural.astype(F)

@@ -1,0 +1,99 @@
+"""Operators that only move numbers about: they are run on the numbers of the items instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.values import Floats, Pending, Real
+
+__all__ = ["MOVEMENTS", "folded", "moved"]
+
+MOVEMENTS = {
+    *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Concat", "Pad"),
+    "Identity",
+}
+
+
+def moved(node: Node, values: Sequence[Real | Floats | Pending], opset: int) -> list[Real | Floats | Pending]:
+    """What a movement makes of values of one kind: a value for each output.
+
+    Raises
+    ------
+    UnsupportedError : its other inputs are no constants; it pads with another number than zero; it puts together what
+        is not rounded yet.
+    """
+    if len(values) > 1 and any(isinstance(value, Pending) for value in values):
+        raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+    if len(values) == 1:
+        (value,) = values
+        parts = [_padded(node, value.items)] if node.op_type == "Pad" else _run(node, [value.items], opset)
+        return [replace(value, items=part) for part in parts]
+    sources = tuple(source for value in values for source in value.sources)
+    total = sum(source.size for source in sources)
+    renumbered, offset = [], 0
+    for value in values:
+        frame, item = np.divmod(value.items, value.total)
+        renumbered.append(np.where(value.items < 0, -1, frame * total + offset + item))
+        offset += value.total
+    (items,) = _run(node, renumbered, opset)
+    return [type(values[0])(sources, items)]
+
+
+def folded(node: Node, opset: int) -> list[np.ndarray]:
+    """What a node makes of constants alone: an array for each output."""
+    return _evaluated(node, {}, opset)
+
+
+def _run(node: Node, arrays: list[np.ndarray], opset: int) -> list[np.ndarray]:
+    """The node on the numbers of items."""
+    names = list(dict.fromkeys(name for name in node.inputs if name and node.constants.real(name) is None))
+    feeds = dict(zip(names, arrays, strict=True))
+    if node.op_type == "Concat":
+        feeds |= _zeros(node)
+    elif names != node.inputs[:1]:
+        raise UnsupportedError(f"{node} has an operand that depends on the magnitudes")
+    parts = _evaluated(node, feeds, opset)
+    return [np.asarray(part, np.int64) for part in parts]
+
+
+def _zeros(node: Node) -> dict[str, np.ndarray]:
+    """Constants among what a Concat puts together, as items that are zeros."""
+    constants = {name: node.constants.real(name) for name in node.inputs}
+    found = {name: constant for name, constant in constants.items() if constant is not None}
+    if any(constant.any() for constant in found.values()):
+        raise UnsupportedError(f"{node} puts constants beside what comes from the magnitudes; zeros can be run")
+    return {name: np.full(constant.shape, -1) for name, constant in found.items()}
+
+
+def _evaluated(node: Node, feeds: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
+    """The outputs of a node, by onnx's reference implementation."""
+    constants = {name: node.constant(position) for position, name in enumerate(node.inputs) if name not in feeds}
+    weights = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items() if name]
+    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None) for name in feeds]
+    outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None) for name in node.proto.output]
+    graph = helper.make_graph([node.proto], "movement", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    return ReferenceEvaluator(model).run(None, feeds)
+
+
+def _padded(node: Node, items: np.ndarray) -> np.ndarray:
+    """A Pad's output: -1 for its zeros, other items where it repeats those. Fewer than none are cut off."""
+    mode, value = node.attribute("mode", b"constant").decode(), node.constant(2)
+    if mode == "constant" and (np.any(value) if value is not None else node.attribute("value", 0.0)):
+        raise UnsupportedError(f"{node} pads with something else than zeros")
+    pads, axes = node.constant(1), node.constant(3)
+    pads = np.asarray(node.attribute("pads", ()) if pads is None else pads, np.int64).reshape(2, -1)
+    ends = np.zeros((2, items.ndim), np.int64)
+    ends[:, np.arange(items.ndim) if axes is None else np.asarray(axes, np.int64)] = pads
+    kept = tuple(
+        slice(max(0, -first), size - max(0, -last)) for size, first, last in zip(items.shape, *ends, strict=True)
+    )
+    added = np.maximum(ends, 0).T
+    return np.pad(items[kept], added, constant_values=-1) if mode == "constant" else np.pad(items[kept], added, mode)

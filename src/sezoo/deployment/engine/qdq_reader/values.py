@@ -1,0 +1,205 @@
+"""What the reader knows of a tensor of the graph: where each of its numbers comes from.
+
+`items` has the tensor's shape in ONNX. An entry says which item of which frame stands there: ``frame * total + item``,
+with the items of several sources numbered one behind the other, `total` in all; -1 is a zero of a Pad.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Tensor
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
+
+__all__ = ["Floats", "Layout", "Pending", "Real", "Source", "Value", "laid_out"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Integers, and the functions of one value that are applied to what they stand for."""
+
+    tensor: Tensor
+    functions: tuple[Node, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Items in a row."""
+        return self.tensor.items
+
+
+@dataclass(frozen=True, eq=False)
+class Real:
+    """Real numbers that come from integers."""
+
+    sources: tuple[Source, ...]
+    items: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """Items in the rows of all sources."""
+        return sum(source.size for source in self.sources)
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether these are the integers' own values, with no function applied."""
+        return not any(source.functions for source in self.sources)
+
+    def with_function(self, node: Node) -> Real:
+        """With one function more."""
+        return replace(self, sources=tuple(replace(each, functions=(*each.functions, node)) for each in self.sources))
+
+
+@dataclass(frozen=True, eq=False)
+class FloatRow:
+    """A row of floats before the first integer, by the name of the step that makes it."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Floats:
+    """Real numbers that come from magnitudes, before the first integer."""
+
+    sources: tuple[FloatRow, ...]
+    items: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """Items in the rows of all sources."""
+        return sum(source.size for source in self.sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """What an operator makes, not rounded yet.
+
+    Attributes
+    ----------
+    operator : its output and its rounding are still open.
+    lowest, highest : to which a ReLU or a Clip has limited it.
+    """
+
+    operator: Conv | Elementwise
+    items: np.ndarray
+    lowest: float = -np.inf
+    highest: float = np.inf
+
+    @property
+    def total(self) -> int:
+        """Items in its row."""
+        return self.operator.output.items
+
+    def clamped(self, node: Node) -> Pending:
+        """Behind a ReLU or a Clip.
+
+        Raises
+        ------
+        UnsupportedError : any other function.
+        """
+        if node.op_type == "Relu":
+            low, high = 0.0, np.inf
+        elif node.op_type == "Clip":
+            low, high = (
+                default if limit is None else float(np.squeeze(limit))
+                for limit, default in zip(node.limits, (-np.inf, np.inf), strict=True)
+            )
+        else:
+            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        if (self.items < 0).any() and not low <= 0 <= high:
+            raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
+        # As ONNX has it: first the lower limit, then the upper one.
+        return replace(
+            self,
+            lowest=min(max(self.lowest, low), high),
+            highest=min(max(self.highest, low), high),
+        )
+
+    def finished(self, output: Tensor) -> Conv | Elementwise:
+        """The operator, rounding to `output`."""
+        output = replace(output, items=self.total)
+        low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
+        if isinstance(self.operator, Elementwise):
+            inverse = reciprocal_for(self.operator, output)
+            return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
+        # `multiplier` holds the scales of input and weights so far.
+        return replace(
+            self.operator, output=output, multiplier=self.operator.multiplier / output.scale, low=low, high=high
+        )
+
+    @staticmethod
+    def _limit(value: float, output: Tensor) -> int:
+        """A limit in steps: rounding is monotone, so that limiting after it is the same."""
+        if not np.isfinite(value):
+            return output.low if value < 0 else output.high
+        steps = np.rint(np.float32(value) / output.scale) + output.zero_point
+        return int(np.clip(steps, output.low, output.high))
+
+
+Value = Real | Floats | Pending
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How a tensor is made of rows.
+
+    Attributes
+    ----------
+    axis : of time.
+    before : frames of zeros before the first one, from a Pad.
+    row : the items of a frame, in ONNX's shape without the axis of time; -1 is a zero.
+    frames, after : frames of the clip, and of zeros behind them.
+    """
+
+    axis: int
+    before: int
+    after: int
+    row: np.ndarray
+    frames: int
+    total: int
+
+    @cached_property
+    def natural(self) -> np.ndarray:
+        """The row in the order in which operators keep it: all channels of a position, then the next position."""
+        if self.row.ndim == 3 and self.row.shape[0] == 1:  # (1, channels, positions)
+            return self.row[0].T.ravel()
+        return self.row.ravel()
+
+    def items_at(self, positions: np.ndarray) -> np.ndarray:
+        """ONNX's shape again, of a new row that has the entry `natural[i]` at item `positions[i]`."""
+        total = len(positions)
+        if self.row.ndim == 3 and self.row.shape[0] == 1:
+            row = positions.reshape(self.row.shape[2], self.row.shape[1]).T[np.newaxis]
+        else:
+            row = positions.reshape(self.row.shape)
+        return in_time(row, total, self.frames, self.axis)
+
+
+def in_time(row: np.ndarray, total: int, frames: int, axis: int) -> np.ndarray:
+    """The items of all frames from those of a row, with time at an axis."""
+    frame = np.arange(frames).reshape(-1, *[1] * row.ndim) * total
+    return np.moveaxis(np.where(row < 0, -1, frame + row), 0, axis)
+
+
+def laid_out(value: Value, frames: int, who: object) -> Layout:
+    """The rows that a tensor is made of.
+
+    Raises
+    ------
+    UnsupportedError : it mixes frames, leaves some out, or has another number of them.
+    """
+    items, total = value.items, value.total
+    for axis in reversed(range(items.ndim)):  # time comes last where there is a choice
+        rows = np.moveaxis(items, axis, 0)
+        real = (rows >= 0).reshape(len(rows), -1).any(axis=1)
+        before = int(np.argmax(real))
+        kept = rows[before : before + frames]
+        if real.sum() != frames or len(kept) < frames or not real[before : before + frames].all():
+            continue
+        if kept[0].max() < total and np.array_equal(kept, in_time(kept[0], total, frames, 0)):
+            return Layout(axis, before, len(rows) - before - frames, kept[0], frames, total)
+    raise UnsupportedError(f"{who} mixes frames or changes their number: shape {items.shape} of {frames} frames")

@@ -1,0 +1,89 @@
+"""What a C package makes of a recording, computed in numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.audio.stft import Stft
+from sezoo.denoising.board import BoardStream
+from sezoo.denoising.modes import Board, Stream
+from sezoo.denoising.stream_engine import EngineStream
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.interpreter import run_graph
+from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
+from sezoo.models.input_quantizer import InputQuantizer
+
+__all__ = ["denoised_in_patches", "denoised_in_stream"]
+
+
+@dataclass
+class _IntegerMasks:
+    """An integer graph as a `MaskFunction`."""
+
+    graph: IntegerGraph
+    path: Path
+    batch: int | None = 1
+    input_quantizer: InputQuantizer | None = None
+    stateful: bool = False
+
+    @property
+    def frames(self) -> int:
+        """Of a call."""
+        return self.graph.frames
+
+    def __call__(self, magnitude: np.ndarray) -> np.ndarray:
+        """(1, bins, frames) float32 to a mask of that shape."""
+        return run_graph(self.graph, magnitude[0])[np.newaxis]
+
+
+def denoised_in_patches(graph: IntegerGraph, path: Path, wave: np.ndarray, stft: Stft, play: Board) -> np.ndarray:
+    """A clip as the patch engine denoises it, its delay taken out: (samples,) float32 to the same length."""
+    stream = BoardStream(_IntegerMasks(graph, path), stft, play)
+    return np.concatenate([stream.push(wave), stream.finish()])
+
+
+FRAMES_AT_ONCE = 64
+"""Of a call here: a stream's masks are the same for calls of any length, and long ones take numpy less time."""
+
+
+@dataclass
+class _StreamMasks:
+    """Masks of an integer graph, computed call by call when all frames are there."""
+
+    graph: IntegerGraph
+    spectra: list[np.ndarray] = field(default_factory=list)
+    magnitudes: list[np.ndarray] = field(default_factory=list)
+
+    def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
+        """Keep the frames."""
+        self.spectra.append(spectrum)
+        self.magnitudes.append(magnitude)
+        return spectrum[:, :0]
+
+    def finish(self) -> np.ndarray:
+        """Those that have a mask, times it: the network lags behind the last of them."""
+        lag = stream_plan(self.graph).lag[self.graph.result.name]
+        magnitude, spectrum = (np.concatenate(each, axis=1) for each in (self.magnitudes, self.spectra))
+        count = spectrum.shape[1]
+        whole_calls = np.pad(magnitude, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
+        masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE)), axis=1)[:, lag:count]
+        return spectrum[:, : masks.shape[1]] * masks
+
+
+def denoised_in_stream(
+    graph: IntegerGraph, wave: np.ndarray, stft: Stft, frames: int, silence_threshold: float | None = None
+) -> np.ndarray:
+    """A clip as the stream engine denoises it, its delay taken out: (samples,) float32 to the same length.
+
+    Parameters
+    ----------
+    frames : of a call; the result depends on it where there is a gate alone.
+    silence_threshold : in dBFS, below which a call's output is muted; None where there is no gate.
+    """
+    lag = stream_plan(graph).lag[graph.result.name]
+    play = Stream((0, lag), frames, silence_threshold)
+    stream = EngineStream(_StreamMasks(graph), stft, play)
+    return np.concatenate([stream.push(wave), stream.finish()])

@@ -1,0 +1,212 @@
+"""The contract of a model: what its graph declares, whether that is a mask of magnitudes, and whether it works.
+
+A model may have states besides (see `sezoo.models.states`): inputs that take in a call what outputs gave in the last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.base.foreign_text import short_list
+from sezoo.base.text import counted
+from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
+from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
+from sezoo.models.onnx_graph import described
+from sezoo.models.states import check_states, likely_states, states_of, states_text
+
+__all__ = ["Contract", "check_contract", "declared_contract", "warn_of_magnitudes"]
+
+log = logging.getLogger(__name__)
+
+FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axes`"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a model that fits the contract calls its ends and axes.
+
+    `batch` and `frames` are the names of the dynamic axes ("" where they have none), or the fixed length.
+    `states` are the names of state outputs by those of the state inputs; most models have none.
+    `multiple` is what the number of frames has to be a multiple of, as networks that halve them have it.
+    """
+
+    input: str
+    output: str
+    bins: int
+    batch: str | int
+    frames: str | int
+    states: Mapping[str, str] = field(default_factory=dict)
+    multiple: int = 1
+
+
+def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
+    """Check that a float model maps magnitudes (batch, bins, frames) to a mask of the same shape.
+
+    The graph's declarations are checked, then the model is run on two small shapes. Where the frames axis is fixed it
+    is run call by call.
+
+    Parameters
+    ----------
+    path : for messages.
+    n_fft : of the configuration, which makes ``n_fft // 2 + 1`` bins; None takes the model's own number.
+
+    Raises
+    ------
+    UserError : what was found, what is expected, and how to mend it.
+    """
+    if quantized_nodes(model):
+        raise UserError(f"{path} is quantized already; give the float model that it was made from")
+    contract = declared_contract(model, path, n_fft=n_fft)
+    _check_inference_mode(model, path)
+    if isinstance(contract.batch, int) and contract.batch != 1:
+        raise UserError(
+            f"{path}: the batch axis of input '{contract.input}' is fixed to {contract.batch}; a dynamic one (or 1) "
+            f"is needed: {'re-export it so' if contract.states else FIX_AXES.format(path=path)}"
+        )
+    if contract.batch == 1 and not contract.states:
+        log.warning("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
+    if isinstance(contract.frames, int) and not contract.states:
+        log.warning(
+            "%s: the graph works for %d frames only: so do the int8 models, and clips are cut into pieces of as many",
+            path, contract.frames,
+        )  # fmt: skip
+    mask_model = MaskModel(model, path)
+    _try_out(mask_model, contract)
+    if mask_model.multiple > 1:
+        log.info(
+            "%s: the number of frames has to be a multiple of %d; clips are filled up with zeros",
+            path, mask_model.multiple,
+        )  # fmt: skip
+    warn_of_magnitudes(mask_model, contract.bins)
+    return replace(contract, multiple=mask_model.multiple)
+
+
+def warn_of_magnitudes(model: MaskFunction, bins: int) -> None:
+    """Warn where f(2x) = 2 f(x): so does a model that makes magnitudes, and no mask that follows the signal."""
+    magnitude = np.random.default_rng(2).random((1, bins, model.frames or 24), np.float32)
+    once, twice = model(magnitude), model(2 * magnitude)
+    largest = np.abs(once).max()
+    if largest > 0 and np.abs(twice - 2 * once).max() < 1e-3 * largest:
+        log.warning(
+            "%s: twice the magnitudes give twice the output: does it make magnitudes instead of a mask? The output is "
+            "multiplied with the noisy spectrum here",
+            model.path,
+        )
+
+
+def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
+    """Check what a float or int8 model's graph declares, the states that it carries among that.
+
+    Parameters and errors are those of `check_contract`.
+    """
+    check_states(model, path)
+    states = states_of(model)
+    inputs = [value for value in graph_inputs(model) if value.name not in states]
+    outputs = [value for value in model.graph.output if value.name not in states.values()]
+    others = []
+    if len(outputs) > 1 and len(inputs) == 1 and not states:
+        of_input = axes_of(inputs[0]) or []
+        bins = of_input[1] if len(of_input) == 3 else None
+        mask = mask_among({value.name: axes_of(value) for value in outputs}, bins)
+        others = [value for value in outputs if mask is not None and value.name != mask]
+        outputs = [value for value in outputs if value not in others]
+    for kind, values in (("input", inputs), ("output", outputs)):
+        if len(values) != 1:
+            names = ", ".join(value.name for value in values) or "none"
+            besides = f" besides {counted(len(states), 'state')}" if states else ""
+            raise UserError(
+                f"{path} has {len(values)} {kind}s{besides} ({names}); the contract is one: magnitudes (batch, bins, "
+                f"frames) in, a mask of the same shape out{_states_hint(model)}"
+            )
+    source, target = inputs[0], outputs[0]
+    for kind, value in (("input", source), ("output", target)):
+        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+            found = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            raise UserError(f"{path}: {kind} '{value.name}' is {found}, float32 is needed; re-export the model")
+    axes = axes_of(source)
+    if axes is None or len(axes) != 3:
+        found = "an unknown shape" if axes is None else f"{len(axes)} axes {_axes_text(axes)}"
+        raise UserError(f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed")
+    batch, model_bins, frames = axes
+    if n_fft is not None and model_bins != n_fft // 2 + 1:
+        mend = (
+            f"set preprocessing.n_fft: {2 * (model_bins - 1)} if it was trained so"
+            if isinstance(model_bins, int) and model_bins > 1
+            else "re-export it with that axis fixed"
+        )
+        raise UserError(
+            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but "
+            f"preprocessing.n_fft: {n_fft} makes {n_fft // 2 + 1} bins; {mend}"
+        )
+    if not isinstance(model_bins, int):
+        raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")
+    mask_axes = axes_of(target)
+    if mask_axes is not None and not _may_be_mask(mask_axes, model_bins):
+        raise UserError(
+            f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
+        )
+    if others:
+        names = short_list(value.name for value in others)
+        log.info("%s: output '%s' is the mask; left aside: %s", path, target.name, names)
+    return Contract(source.name, target.name, model_bins, batch, frames, states)
+
+
+def _states_hint(model: onnx.ModelProto) -> str:
+    """What to add to the complaint about several inputs or outputs; nothing where they cannot be states."""
+    if len(graph_inputs(model)) < 2:
+        return ""
+    named, likely = states_of(model), likely_states(model)
+    if likely != named:
+        named_so = f"quantization.states: {states_text(likely)}"
+        return f"; states, which are fed back from call to call, have to be named: {named_so}"
+    return "" if named else "; states, which are fed back from call to call, would be in pairs of one shape"
+
+
+def _may_be_mask(axes: list[str | int], bins: int) -> bool:
+    """Whether declared axes allow (batch, bins, frames); what is not declared shows when the model runs."""
+    return len(axes) == 3 and (not isinstance(axes[1], int) or axes[1] == bins)
+
+
+def _axes_text(axes: list[str | int]) -> str:
+    return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
+
+
+def _try_out(mask_model: MaskModel, contract: Contract) -> None:
+    """Run the model on two shapes, with states two calls each: what a graph declares is not always what it does."""
+    lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
+    # Clips of models with states are run one by one: that one batches is of no importance.
+    for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
+        magnitude = np.random.default_rng(frames).random((batch, contract.bins, frames), np.float32)
+        try:
+            run = mask_model.fresh()
+            for _ in range(2 if contract.states else 1):
+                run(magnitude)
+        except ShapeError as error:
+            raise UserError(
+                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
+            ) from error
+    while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
+        mask_model(np.ones((1, contract.bins, 9 * seen), np.float32))
+        if mask_model.multiple == seen:
+            break
+
+
+def _check_inference_mode(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a network that was exported while it was training: its masks depend on what else is in the batch."""
+    constants = {weight.name: weight for weight in model.graph.initializer}
+    for node in model.graph.node:
+        trains = any(entry.name == "training_mode" and entry.i for entry in node.attribute)
+        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] in constants:
+            trains = bool(onnx.numpy_helper.to_array(constants[node.input[2]]).any())
+        if trains:
+            raise UserError(
+                f"{path}: it was exported in training mode ({described(node)} normalizes or drops by chance): call "
+                "network.eval() before torch.onnx.export"
+            )

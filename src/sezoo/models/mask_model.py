@@ -1,0 +1,193 @@
+"""Running a model: magnitudes (batch, bins, frames) in, a mask of the same shape out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.models.input_quantizer import InputQuantizer, input_quantizer_of
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.onnx_session import open_session
+from sezoo.models.states import (
+    StateLoop,
+    in_calls,
+    parsed_states,
+    with_states,
+)
+
+__all__ = ["MaskFunction", "MaskModel", "ShapeError", "checked_mask", "mask_among"]
+
+MULTIPLES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64)
+"""Of frames, that networks which halve them again and again ask for; tried where a number of frames is refused."""
+
+
+class ShapeError(UserError):
+    """A model that does not work, or gives no mask, for magnitudes of some shape."""
+
+
+def mask_among(outputs: Mapping[str, Sequence[str | int | None] | None], bins: int | str | None) -> str | None:
+    """Which of several outputs is the mask: the only one, else the only one of the input's shape, or so by name.
+
+    Parameters
+    ----------
+    outputs : axes by name; None where they are not declared.
+    bins : of the input.
+    """
+    if len(outputs) == 1:
+        return next(iter(outputs))
+    fitting = [name for name, axes in outputs.items() if axes is not None and len(axes) == 3 and axes[1] == bins]
+    named = [name for name in fitting or outputs if "mask" in name.lower()]
+    found = fitting if len(fitting) == 1 else named
+    return found[0] if len(found) == 1 else None
+
+
+def checked_mask(mask: np.ndarray, magnitude: np.ndarray, path: Path) -> np.ndarray:
+    """The mask, if it is finite and has the shape of the magnitudes; else a `UserError`."""
+    if mask.shape != magnitude.shape:
+        raise ShapeError(f"{path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
+    if not np.isfinite(mask).all():
+        raise UserError(f"{path}: the mask has NaN or infinite values")
+    return mask
+
+
+class MaskFunction(Protocol):
+    """What makes masks, be it in onnxruntime or in torch.
+
+    Attributes
+    ----------
+    path : of its file, for messages.
+    batch, frames : the length of a fixed axis; None where it is dynamic.
+    input_quantizer : how its input is rounded to integers; None where it is not.
+    stateful : it has states that are fed back. A clip is then what `fresh` gives a callable for, which takes the
+        frames in order and each of them once, in calls of `frames` where that is fixed. A model without states
+        needs no `fresh`: every call stands alone.
+    """
+
+    path: Path
+    batch: int | None
+    frames: int | None
+    input_quantizer: InputQuantizer | None
+    stateful: bool
+
+    def __call__(self, magnitude: np.ndarray) -> np.ndarray:
+        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape; of a stateful model a whole clip."""
+
+
+class MaskModel:
+    """A mask model in onnxruntime, a `MaskFunction`.
+
+    Parameters
+    ----------
+    model : the file, or the model as read from it.
+    path : for messages, where `model` is no path.
+    states : state outputs by state inputs; those that the model carries where it is None or empty.
+
+    Attributes
+    ----------
+    multiple : what the number of frames has to be a multiple of, as far as that has been seen; what lacks is filled up
+        with zeros.
+
+    Raises
+    ------
+    UserError : onnxruntime cannot load or run it, or what comes out is no mask.
+    """
+
+    def __init__(
+        self, model: onnx.ModelProto | Path, path: Path | None = None, states: Mapping[str, str] | None = None
+    ):
+        self.path = path or model
+        try:
+            self.session = open_session(model)
+        except Exception as error:  # onnxruntime's exceptions have no base class of their own
+            raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
+        self.states = dict(states or parsed_states(self.session.get_modelmeta().custom_metadata_map))
+        sources = [value for value in self.session.get_inputs() if value.name not in self.states]
+        outputs = {
+            value.name: list(value.shape) for value in self.session.get_outputs()
+            if value.name not in self.states.values()
+        }  # fmt: skip
+        mask = mask_among(outputs, sources[0].shape[1] if sources and len(sources[0].shape) == 3 else None)
+        if len(sources) != 1 or mask is None:
+            raise UserError(f"{self.path}: one input and one output besides states are needed; see `sezoo model`")
+        (source,), self.mask = sources, mask
+        self.input = source.name
+        batch, _, frames = source.shape if len(source.shape) == 3 else (None, None, None)
+        self.batch: int | None = batch if isinstance(batch, int) else None
+        self.frames: int | None = frames if isinstance(frames, int) else None
+        self.multiple = 1
+        self._model = model
+
+    @property
+    def stateful(self) -> bool:
+        """Whether states are fed back from call to call."""
+        return bool(self.states)
+
+    def __call__(self, magnitude: np.ndarray) -> np.ndarray:
+        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape.
+
+        With states they are a clip from its beginning; a length of the model's own is kept to, call by call.
+        """
+        return self.whole(magnitude) if self.stateful else self.fresh()(magnitude)
+
+    def whole(self, magnitude: np.ndarray) -> np.ndarray:
+        """The same for a clip of any length, which is cut into calls where the model has a length of its own."""
+        run = self.fresh()
+        if self.frames is None and not self.stateful:
+            return run(magnitude)
+        masks = [run(call) for call in in_calls([magnitude], self.frames)]
+        return np.concatenate(masks, axis=2)[:, :, : magnitude.shape[2]]
+
+    def fresh(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The model at the beginning of a clip: calls of it have states of their own, which begin with zeros."""
+        loop = StateLoop(self.session, self.input, self.states, [self.mask])
+
+        def run(magnitude: np.ndarray) -> np.ndarray:
+            try:
+                (mask,) = loop(magnitude)
+            except Exception as error:
+                raise ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
+            return checked_mask(mask, magnitude, self.path)
+
+        def filled_up(magnitude: np.ndarray, multiple: int) -> np.ndarray:
+            frames = magnitude.shape[2]
+            rest = -frames % multiple
+            return run(np.pad(magnitude, [(0, 0), (0, 0), (0, rest)]))[:, :, :frames] if rest else run(magnitude)
+
+        def run_any(magnitude: np.ndarray) -> np.ndarray:
+            try:
+                return filled_up(magnitude, self.multiple)
+            except ShapeError:
+                for multiple in MULTIPLES:
+                    if multiple > self.multiple and magnitude.shape[2] % multiple:
+                        try:
+                            mask = filled_up(magnitude, multiple)
+                        except ShapeError:
+                            continue
+                        self.multiple = multiple
+                        return mask
+                raise
+
+        return run if self.stateful or self.frames is not None else run_any
+
+    @cached_property
+    def input_quantizer(self) -> InputQuantizer | None:
+        """How the graph rounds its input to integers; None where it does not."""
+        model = load_onnx(self._model) if isinstance(self._model, Path) else self._model
+        return input_quantizer_of(with_states(model, self.states))
+
+
+def _reason(error: Exception) -> str:
+    """The sentence in an onnxruntime message, without its source locations."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    sentence = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    sentence = re.sub(r"\S+\.(?:h|cc|cpp):\d+ (?:\S+ )?[\w:~<>]+\([^)]*\) ", "", sentence)
+    return sentence if len(sentence) <= 300 else sentence[:297] + "..."

@@ -1,0 +1,267 @@
+"""What an ONNX file declares, compared with what it holds, and limited, before anything is allocated by it.
+
+The first half of the check at the door; the second, of the graph, is `sezoo.models.onnx_sound_graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from math import prod
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto
+
+from sezoo.base.errors import UserError
+from sezoo.models.onnx_graph import described, graphs_of
+
+__all__ = ["MAX_NODES", "MAX_VALUES", "check_declarations", "check_tensors", "holds_external_data", "shape_text"]
+
+MAX_VALUES = 2**26
+"""Of one tensor: 256 MiB in float32, far beyond any network that enhances speech."""
+
+MAX_BINS = 2**14 + 1
+"""Of the magnitudes: an n_fft of 32,768."""
+
+MAX_INPUT = 2**22
+"""Values of one input with all its fixed axes."""
+
+MAX_NODES = 20_000
+"""With local functions expanded; a GRU that was unrolled over 500 frames has about 10,000."""
+
+OLDEST_IR = 3
+"""Of the format: from here on a file says which operators it uses."""
+
+TYPES = {number: name for name, number in TensorProto.DataType.items() if number != TensorProto.UNDEFINED}
+
+PACKED = {"INT4": 2, "UINT4": 2, "FLOAT4E2M1": 2, "INT2": 4, "UINT2": 4}
+"""Values in a byte."""
+
+FIELDS = {
+    **dict.fromkeys(("FLOAT", "COMPLEX64"), "float_data"),
+    **dict.fromkeys(("DOUBLE", "COMPLEX128"), "double_data"),
+    **dict.fromkeys(("UINT32", "UINT64"), "uint64_data"),
+    "INT64": "int64_data",
+    "STRING": "string_data",
+}
+"""Where the values of a tensor are that are not in `raw_data`; in `int32_data` those of all other types."""
+
+AT_LEAST_ONE = {"group", "strides", "dilations", "kernel_shape", "hidden_size", "num_outputs"}
+"""Attributes that runtimes divide by, or take as a size, without asking."""
+
+MAX_ATTRIBUTE = 2**24
+"""Of the numbers in attributes that are lengths along an axis."""
+
+LENGTHS = {"pads", "strides", "dilations", "kernel_shape", "output_padding", "output_shape", "hidden_size", "group"}
+
+
+def check_declarations(model: onnx.ModelProto, path: Path) -> None:
+    """Check what a file declares, before anything is allocated by it: names, versions, types, dims, attributes.
+
+    Parameters
+    ----------
+    model : as parsed; data in files of their own need not have been read.
+    path : for messages.
+
+    Raises
+    ------
+    UserError : the first thing that is wrong, in one line.
+    """
+    _check_names(model, path)
+    _check_format(model, path)
+    _check_nodes(model, path)
+    for graph in graphs_of(model.graph):
+        for kind, value in _values(graph):
+            _check_value(kind, value, path)
+    check_tensors(model, path)
+
+
+# -- what is declared -------------------------------------------------------------------------------------
+
+
+def _check_format(model: onnx.ModelProto, path: Path) -> None:
+    if not model.graph.node:
+        raise UserError(f"{path} is not an ONNX model: it has no operators")
+    if model.ir_version < OLDEST_IR:
+        found = f"IR version {model.ir_version}"
+        raise UserError(f"{path}: {found} is older than what onnxruntime reads ({OLDEST_IR} or later); re-export it")
+    if not model.opset_import:
+        raise UserError(f"{path} is not an ONNX model: it imports no operators (opset)")
+
+
+def _check_names(model: onnx.ModelProto, path: Path) -> None:
+    """Check that all names are text; protobuf hands on as bytes what is not UTF-8."""
+    for name in _names_in(model):
+        if isinstance(name, bytes):
+            raise UserError(f"{path} is damaged: a name in it is not UTF-8 ({name[:40]!r})")
+
+
+def _names_in(model: onnx.ModelProto) -> Iterator[str]:
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
+    for entry in model.opset_import:
+        yield entry.domain
+    for function in model.functions:
+        yield from (function.name, function.domain, *function.input, *function.output)
+    for body in (*graphs_of(model.graph), *model.functions):
+        yield body.name
+        for node in body.node:
+            yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+            yield from (entry.name for entry in node.attribute)
+        for value in () if isinstance(body, onnx.FunctionProto) else (*body.input, *body.output, *body.value_info):
+            yield value.name
+            yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+        for tensor in () if isinstance(body, onnx.FunctionProto) else body.initializer:
+            yield tensor.name
+            for entry in tensor.external_data:
+                yield from (entry.key, entry.value)
+
+
+def check_tensors(model: onnx.ModelProto, path: Path) -> None:
+    """Check that every tensor in a model holds what its type and its dims say, and not too much.
+
+    Raises
+    ------
+    UserError : a tensor that does not; it is named.
+    """
+    for what, dims, tensor in _tensors(model):
+        if dims is not None:
+            _size(dims, what, path)
+        _check_tensor(tensor, what, path)
+
+
+def holds_external_data(model: onnx.ModelProto) -> bool:
+    """Whether some of a model's tensors lie in files of their own."""
+    return any(tensor.data_location == TensorProto.EXTERNAL for _, _, tensor in _tensors(model))
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[tuple[str, Sequence[int] | None, TensorProto]]:
+    """What messages call each tensor, the dims of the sparse one that it is a part of, and the tensor."""
+    for body in (*graphs_of(model.graph), *model.functions):
+        if isinstance(body, onnx.GraphProto):
+            for tensor in body.initializer:
+                yield f"weight '{tensor.name}'", None, tensor
+            for sparse in body.sparse_initializer:
+                yield from _parts(sparse, f"sparse weight '{sparse.values.name}'")
+        for node in body.node:
+            for entry in node.attribute:
+                if entry.HasField("t"):
+                    yield f"attribute '{entry.name}' of {described(node)}", None, entry.t
+                for tensor in entry.tensors:
+                    yield f"attribute '{entry.name}' of {described(node)}", None, tensor
+                if entry.HasField("sparse_tensor"):
+                    yield from _parts(entry.sparse_tensor, f"attribute '{entry.name}' of {described(node)}")
+
+
+def _parts(sparse: onnx.SparseTensorProto, what: str) -> Iterator[tuple[str, Sequence[int], TensorProto]]:
+    yield what, sparse.dims, sparse.values
+    yield f"the indices of {what}", sparse.dims, sparse.indices
+
+
+def _check_tensor(tensor: TensorProto, what: str, path: Path) -> None:
+    kind = TYPES.get(tensor.data_type)
+    if kind is None:
+        raise UserError(f"{path}: {what} has the element type {tensor.data_type}, which ONNX does not have")
+    values = _size(tensor.dims, what, path)
+    if tensor.data_location == TensorProto.EXTERNAL and not tensor.HasField("raw_data"):
+        length = next((entry.value for entry in tensor.external_data if entry.key == "length"), None)
+        if length is not None and length != str(_bytes(values, kind)):
+            raise UserError(
+                f"{path}: {what} has {length} bytes of external data, its shape {shape_text(tensor.dims)} of "
+                f"{kind.lower()} needs {_bytes(values, kind)}"
+            )
+        return
+    if tensor.HasField("raw_data"):
+        found, needed, unit = len(tensor.raw_data), _bytes(values, kind), "bytes"
+    else:
+        found, unit = len(getattr(tensor, FIELDS.get(kind, "int32_data"))), "values"
+        needed = -(-values // PACKED[kind]) if kind in PACKED else values * (2 if kind.startswith("COMPLEX") else 1)
+    if found != needed:
+        raise UserError(
+            f"{path}: {what} holds {found} {unit}, its shape {shape_text(tensor.dims)} of {kind.lower()} needs "
+            f"{needed}; the file is damaged"
+        )
+
+
+def _bytes(values: int, kind: str) -> int:
+    return -(-values // PACKED[kind]) if kind in PACKED else values * _item_bytes(kind)
+
+
+@cache
+def _item_bytes(kind: str) -> int:
+    return onnx.helper.tensor_dtype_to_np_dtype(TensorProto.DataType.Value(kind)).itemsize
+
+
+def _size(dims, what: str, path: Path) -> int:
+    """How many values a shape has."""
+    if any(length < 0 for length in dims):
+        raise UserError(f"{path}: {what} has the negative length {min(dims)} in its shape {shape_text(dims)}")
+    values = prod(dims)
+    if values > MAX_VALUES:
+        raise UserError(
+            f"{path}: {what} declares {values:,} values, {shape_text(dims)}; at most {MAX_VALUES:,} are read"
+        )
+    return values
+
+
+def _values(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.ValueInfoProto]]:
+    for kind, values in (("input", graph.input), ("output", graph.output), ("tensor", graph.value_info)):
+        for value in values:
+            yield kind, value
+
+
+def _check_value(kind: str, value: onnx.ValueInfoProto, path: Path) -> None:
+    """Whether a declared type is one, and its fixed axes are lengths that can be."""
+    tensor, what = value.type.tensor_type, f"{kind} '{value.name}'"
+    if not value.type.HasField("tensor_type"):
+        return
+    if TYPES.get(tensor.elem_type) is None and not (tensor.elem_type == 0 and kind != "input"):
+        raise UserError(f"{path}: {what} has the element type {tensor.elem_type}, which ONNX does not have")
+    lengths = [dim.dim_value for dim in tensor.shape.dim if dim.HasField("dim_value")]
+    shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim]
+    if kind == "tensor":  # what is inferred is inferred anew; exporters are known to write nonsense here
+        return
+    if any(length < 1 for length in lengths):
+        raise UserError(
+            f"{path}: {what} has an axis of length {min(lengths)}: {shape_text(shape)}; re-export the model"
+        )
+    if len(shape) == 3 and isinstance(shape[1], int) and shape[1] > MAX_BINS:
+        raise UserError(f"{path}: {what} has {shape[1]:,} bins; at most {MAX_BINS:,} are taken")
+    if prod(lengths) > MAX_INPUT:
+        raise UserError(f"{path}: {what} declares {prod(lengths):,} values, {shape_text(shape)}; at most {MAX_INPUT:,}")
+
+
+def shape_text(dims: Sequence[int | str]) -> str:
+    """`(1, 257, frames)`."""
+    return "(" + ", ".join(str(length) for length in dims) + ")"
+
+
+# -- nodes ------------------------------------------------------------------------------------------------
+
+
+def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
+    bodies = [*graphs_of(model.graph), *model.functions]
+    count = sum(len(body.node) for body in bodies)
+    if count > MAX_NODES:
+        raise UserError(f"{path} has {count:,} nodes; at most {MAX_NODES:,} are read")
+    for body in bodies:
+        for node in body.node:
+            _check_node(node, path)
+
+
+def _check_node(node: onnx.NodeProto, path: Path) -> None:
+    if not any(node.output):
+        raise UserError(
+            f"{path}: {described(node)} has no output; a node that makes nothing does not belong in a graph"
+        )
+    for entry in node.attribute:
+        numbers = [entry.i] if entry.HasField("i") else entry.ints
+        if entry.name in AT_LEAST_ONE and any(number < 1 for number in numbers):
+            raise UserError(f"{path}: {described(node)} has {entry.name} {_numbers(entry)}; 1 or more is needed")
+        if entry.name in LENGTHS and any(abs(number) > MAX_ATTRIBUTE for number in numbers):
+            raise UserError(f"{path}: {described(node)} has {entry.name} {_numbers(entry)}; at most {MAX_ATTRIBUTE:,}")
+
+
+def _numbers(entry: onnx.AttributeProto) -> str:
+    return str(entry.i) if entry.HasField("i") else str(list(entry.ints[:8]))

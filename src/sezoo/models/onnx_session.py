@@ -1,0 +1,83 @@
+"""Every onnxruntime session of the package is opened here, so that all of them compute the same on every processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # onnxruntime takes a while to load
+    import onnx
+    import onnxruntime
+
+__all__ = ["open_session"]
+
+EXACT_8_BIT_PRODUCTS = "session.x64quantprecision"
+"""On x86 processors without VNNI onnxruntime adds two products of a signed and an unsigned byte in 16 bits, which
+saturate: masks were off by up to 0.055 there. This option (`kOrtSessionOptionsAvx2PrecisionMode` in
+onnxruntime_session_options_config_keys.h) makes signed weights unsigned, whose products do not. It is for the models
+that `with_unsigned_integers` leaves as they are."""
+
+
+def open_session(
+    model: onnx.ModelProto | Path,
+    *,
+    threads: int = 1,
+    optimization: Literal["all", "basic", "none"] = "all",
+    optimized_model_path: Path | None = None,
+) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on the CPU that computes the integers of an int8 model exactly, on every processor.
+
+    Optimized, a QDQ model's masks equal those of the integer engine bit for bit (`with_unsigned_integers`). There is no
+    memory pattern, because clips differ in length and a pattern would be kept for each length.
+
+    Parameters
+    ----------
+    model : the file, or the model as read from it.
+    threads : of one operator; by default one, because work is spread over clips.
+    optimization : all merges operators into integer kernels, basic folds constants, none runs the graph as it is
+        written, so that every tensor of it exists.
+    optimized_model_path : where to write the optimized graph to, if anywhere.
+
+    Raises
+    ------
+    Exception : onnxruntime cannot load the model; its exceptions have no base class of their own.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4  # what goes wrong is raised, and need not be on the terminal as well
+    options.add_session_config_entry(EXACT_8_BIT_PRODUCTS, "1")
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = {
+        "all": levels.ORT_ENABLE_ALL,
+        "basic": levels.ORT_ENABLE_BASIC,
+        "none": levels.ORT_DISABLE_ALL,
+    }[optimization]
+    if optimized_model_path is not None:
+        options.optimized_model_filepath = str(optimized_model_path)
+    if optimization == "all":
+        model = _in_exact_integers(model)
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def _in_exact_integers(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:
+    """The model for a session that merges operators; a file of a float model, or a broken one, is left to onnxruntime.
+
+    The weights of a large model lie outside of its file, where only onnxruntime, given the path, finds them.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    from sezoo.models.unsigned_integers import with_unsigned_integers
+
+    if not isinstance(model, Path):
+        return with_unsigned_integers(model)
+    try:
+        read = onnx.load(model, format="protobuf")
+    except (DecodeError, OSError, ValueError):
+        return model
+    changed = with_unsigned_integers(read)
+    return model if changed is read else changed

@@ -1,0 +1,140 @@
+"""How many frames before and after a frame its mask depends on, found on the graph and by running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.models.axes import with_dynamic_axes
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import axes_of, graph_inputs
+from sezoo.models.states import states_of
+
+__all__ = ["RECURRENT", "longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
+
+LONGEST_FIELD = 4096
+"""Frames on either side up to which a receptive field is searched."""
+
+RECURRENT = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
+
+
+def receptive_field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | None:
+    """The receptive field of a float or an int8 model.
+
+    Parameters
+    ----------
+    path : for messages.
+
+    Returns
+    -------
+    (before, after) frames; None where there is no bound (recurrent models and those with states), or none was found.
+    """
+    if states_of(model) or any(node.op_type in RECURRENT for node in model.graph.node):
+        return None  # without bound, though what is long past vanishes in rounding
+    exact = without_quantizers(model)
+    if isinstance(axes_of(graph_inputs(model)[0])[2], int):  # as long as it likes, if the graph allows that
+        exact = with_dynamic_axes(exact, axes=("frames",)) or exact
+    try:
+        return receptive_field(MaskModel(exact, path), axes_of(graph_inputs(model)[0])[1], longest_reach(model))
+    except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
+        return None
+
+
+def without_quantizers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A QDQ model with every QuantizeLinear - DequantizeLinear pair passed by, to see what depends on what.
+
+    Rounding hides small influences, and whether one frame of the input reaches another of the mask is a
+    question about the graph. The masks are not the float model's: a ReLU that was left to a quantizer's range
+    is gone too. Models without such pairs come back as they are.
+    """
+    of_integers = {name for node in model.graph.node if node.op_type != "DequantizeLinear" for name in node.input}
+    quantizers = {
+        node.output[0]: node.input[0]
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.output[0] not in of_integers
+    }
+    # A DequantizeLinear of a weight has no quantizer before it, and stays.
+    passed_by = {
+        node.output[0]: quantizers[node.input[0]]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in quantizers
+    }
+    outputs = {value.name for value in model.graph.output}
+
+    def source(name: str) -> str:
+        while name in passed_by:
+            name = passed_by[name]
+        return name
+
+    exact = onnx.ModelProto()
+    exact.CopyFrom(model)
+    del exact.graph.node[:]
+    for node in model.graph.node:
+        if node.output[0] in quantizers:
+            continue
+        if node.output[0] in passed_by:
+            if node.output[0] in outputs:  # the mask itself is dequantized: it keeps its name
+                exact.graph.node.append(onnx.helper.make_node("Identity", [source(node.output[0])], node.output))
+            continue
+        copy = exact.graph.node.add()
+        copy.CopyFrom(node)
+        copy.input[:] = [source(name) for name in node.input]
+    return exact
+
+
+def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] | None:
+    """How many frames before and after a frame its mask depends on, found by trying.
+
+    One frame of a random input is changed; the frames of the mask that change are those whose field it is
+    in. That holds for any architecture, however the graph is written. An int8 model can round small
+    influences away: ask the float one.
+
+    Parameters
+    ----------
+    reach : frames on either side beyond which there can be no influence, `longest_reach` of the graph.
+
+    Returns
+    -------
+    (before, after) frames; None where they reach the ends of what was tried.
+    """
+    if model.frames is not None:
+        return _field_within(model, bins, (model.frames - 1) // 2, model.frames)
+    middle = min(reach, LONGEST_FIELD) + 1
+    return _field_within(model, bins, middle, 2 * middle + 1)
+
+
+def longest_reach(model: onnx.ModelProto) -> int:
+    """A bound of the receptive field on either side from the kernels in the graph, in frames.
+
+    The spans of all kernels added up, as if all were in one chain, times all strides.
+    """
+    weights = {weight.name: weight.dims for weight in model.graph.initializer}
+    span, stride = 0, 1
+    for node in model.graph.node:
+        attributes = {attribute.name: list(attribute.ints) for attribute in node.attribute}
+        kernel = attributes.get("kernel_shape")
+        if kernel is None and node.op_type in ("Conv", "ConvTranspose"):
+            kernel = list(weights.get(node.input[1], (0, 0, 1)))[2:]
+        if kernel:
+            dilations = attributes.get("dilations") or [1] * len(kernel)
+            span += max((size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True))
+            stride *= max(attributes.get("strides") or [1])
+    return span * stride
+
+
+def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tuple[int, int] | None:
+    rng = np.random.default_rng(0)
+    changed = np.zeros(frames, bool)
+    for level in (0.1, 1.0, 10.0):  # where one saturates or cuts off, another does not
+        one = level * rng.random((1, bins, frames), np.float32)
+        other = one.copy()
+        other[:, :, middle] = level * rng.random((1, bins), np.float32)
+        changed |= (model(one) != model(other)).any(axis=(0, 1))
+    if not changed.any() or changed[0] or changed[-1]:
+        return None
+    first, last = np.flatnonzero(changed)[[0, -1]]
+    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead.
+    return int(last - middle), int(middle - first)

@@ -1,0 +1,161 @@
+"""U-TCN: a small U-Net over the frequencies of compressed magnitudes, with temporal convolutions at its bottom."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sezoo.base.errors import UserError
+from sezoo.models.torch.networks.running_level import RunningLevel
+
+__all__ = ["Utcn"]
+
+COMPRESSION = 0.3
+"""Exponent of the magnitudes. What 8 bits must hold then spans 25 dB where the magnitudes span 80."""
+
+DETAIL = 4
+"""Bins that the first convolution takes together: the finest frequencies inside the network are so wide."""
+
+
+class Utcn(nn.Module):
+    """A mask from convolutions, additions, ReLU and one sigmoid; the magnitudes are compressed in float before them.
+
+    Three 2-D convolutions with strides over the bins (4, 2, 2) make 16 wide bands of the bins, a 1x1 convolution
+    makes one vector of each frame, and residual layers with dilated depthwise convolutions follow it over time, as
+    in the STFT-TCNN. The way back mirrors it; channels become bins by reshaping (Shi et al., "Real-time single image
+    and video super-resolution using an efficient sub-pixel convolutional neural network", 2016), and the outputs of
+    the way down are added on the way up. All time kernels are symmetric.
+
+    Parameters
+    ----------
+    n_blocks, num_layers : residual layer i of each of the blocks is dilated by ``init_dilation ** i`` frames.
+    in_channels : bins of the spectrum, ``n_fft // 2 + 1``: one more than a multiple of 16.
+    tcn_latent_dim : channels at the bottom.
+    init_dilation, kernel_size : of the temporal convolutions at the bottom; an odd number of taps.
+    channels : of the three convolutions on the way down.
+    level_frames : see `RunningLevel`; 0 leaves the compressed magnitudes as loud as they are.
+
+    Raises
+    ------
+    UserError : a number of bins, or an even `kernel_size`, that does not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_blocks: int = 2,
+        num_layers: int = 3,
+        in_channels: int = 257,
+        tcn_latent_dim: int = 256,
+        init_dilation: int = 2,
+        kernel_size: int = 3,
+        channels: tuple[int, int, int] = (16, 32, 48),
+        level_frames: int = 0,
+    ):
+        super().__init__()
+        if (in_channels - 1) % 16:
+            raise UserError(
+                f"model_specific.in_channels: found {in_channels}; allowed for the U-TCN: one more than a multiple "
+                "of 16, such as 129 or 257 (preprocessing.n_fft is then a multiple of 32)"
+            )
+        if kernel_size % 2 == 0:
+            raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
+        fine, middle, wide = channels
+        bottom = wide * ((in_channels - 1) // 16)
+        self.level = RunningLevel(level_frames) if level_frames else nn.Identity()
+        self.down1 = ConvBnRelu(1, fine, (7, 1), stride=DETAIL)
+        self.detail_down = Residual2d(fine)
+        self.down2 = ConvBnRelu(fine, middle, (5, 1), stride=2)
+        self.down3 = ConvBnRelu(middle, wide, (5, 1), stride=2)
+        self.into = nn.Conv1d(bottom, tcn_latent_dim, 1)
+        self.time = nn.Sequential(
+            *(
+                TimeLayer(tcn_latent_dim, kernel_size, init_dilation**layer)
+                for _ in range(n_blocks)
+                for layer in range(num_layers)
+            )
+        )
+        self.out_of = nn.Sequential(nn.Conv1d(tcn_latent_dim, bottom, 1, bias=False), nn.BatchNorm1d(bottom))
+        self.up3 = Widened(wide, middle, 2)
+        self.up2 = Widened(middle, fine, 2)
+        self.detail_up = Residual2d(fine)
+        self.up1 = nn.Conv2d(fine, DETAIL, (3, 1), padding=(1, 0))
+
+    def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """Magnitudes (batch, bins, frames) to a mask of the same shape."""
+        compressed = self.level(magnitude**COMPRESSION)
+        fine = self.detail_down(self.down1(compressed[:, None, 1:]))  # without the bin of 0 Hz
+        middle = self.down2(fine)
+        wide = self.down3(middle)
+        batch, channels, bands, frames = wide.shape
+        followed = self.out_of(self.time(self.into(wide.reshape(batch, channels * bands, frames))))
+        x = torch.relu(followed.reshape(batch, channels, bands, frames) + wide)
+        x = torch.relu(self.up3(x) + middle)
+        x = self.detail_up(torch.relu(self.up2(x) + fine))
+        mask = torch.sigmoid(_bins_of(self.up1(x), DETAIL)[:, 0])
+        return torch.cat([mask[:, :1], mask], 1)  # 0 Hz has the mask of the bin above it
+
+
+class ConvBnRelu(nn.Sequential):
+    """A convolution over frequency and time with a stride over frequency, batch norm, ReLU."""
+
+    def __init__(self, channels: int, out_channels: int, kernel: tuple[int, int], *, stride: int = 1):
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        convolution = nn.Conv2d(channels, out_channels, kernel, stride=(stride, 1), padding=padding, bias=False)
+        super().__init__(convolution, nn.BatchNorm2d(out_channels), nn.ReLU())
+
+
+class Residual2d(nn.Module):
+    """A 3x3 convolution with batch norm, added to its input, ReLU."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.c = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, frequencies, frames) to the same shape."""
+        return torch.relu(x + self.bn(self.c(x)))
+
+
+class Widened(nn.Module):
+    """A convolution to more channels, which become neighbouring frequencies."""
+
+    def __init__(self, channels: int, out_channels: int, factor: int):
+        super().__init__()
+        self.factor = factor
+        self.c = nn.Conv2d(channels, out_channels * factor, (3, 1), padding=(1, 0), bias=False)
+        self.bn = nn.BatchNorm2d(out_channels * factor)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, frequencies, frames) to (batch, out_channels, frequencies * factor, frames)."""
+        return _bins_of(self.bn(self.c(x)), self.factor)
+
+
+class TimeLayer(nn.Module):
+    """A 1x1 convolution, a dilated depthwise one over time, a 1x1 convolution, added to the input."""
+
+    def __init__(self, channels: int, kernel_size: int, dilation: int):
+        super().__init__()
+        padding = dilation * (kernel_size - 1) // 2
+        self.layers = nn.Sequential(
+            nn.Conv1d(channels, channels, 1, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=padding, groups=channels, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Conv1d(channels, channels, 1, bias=False),
+            nn.BatchNorm1d(channels),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, frames) to the same shape."""
+        return x + self.layers(x)
+
+
+def _bins_of(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Channels to neighbouring frequencies: (batch, c * factor, f, frames) to (batch, c, f * factor, frames)."""
+    batch, channels, frequencies, frames = x.shape
+    x = x.reshape(batch, channels // factor, factor, frequencies, frames).transpose(2, 3)
+    return x.reshape(batch, channels // factor, frequencies * factor, frames)

@@ -1,0 +1,91 @@
+"""An int8 model with the same integers counted from 0 to 255, which onnxruntime runs in integers as a whole.
+
+onnxruntime's CPU kernels multiply unsigned by unsigned bytes exactly on every processor. Signed ones onnxruntime makes
+unsigned where it can, and leaves the convolutions around a tensor that is read twice in float, whose sums depend on the
+width of the processor's registers: a mask could then differ by 0.1. With every tensor unsigned from the start all
+convolutions are merged, and the masks equal those of the integer engine bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from sezoo.models.onnx_graph import UnusedNames, copied, initializers
+
+__all__ = ["with_unsigned_integers"]
+
+INT8 = onnx.TensorProto.INT8
+
+MOVING = {
+    *("Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth"),
+    *("Split", "Squeeze", "Transpose", "Unsqueeze"),
+}
+"""Operators that move integers without looking at them."""
+
+
+def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with uint8 in place of all int8 tensors: each integer is 128 larger, and so is each zero point.
+
+    Additions become sums of two tensors, which onnxruntime does not merge: its merged addition does not round as the
+    QDQ graph does. A model without int8 tensors is returned as it is, and so is one where something but a
+    DequantizeLinear or a movement reads them.
+    """
+    graph = model.graph
+    if not _has_movable_integers(graph):
+        return model
+    changed = copied(model)
+    arrays, names = initializers(graph), UnusedNames(graph)
+    unsigned = {weight.name: names.new(f"{weight.name}_unsigned") for weight in _int8_weights(graph)}
+    for node in changed.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in unsigned and len(node.input) < 3:
+            zero_point = names.new(f"{node.input[0]}_zero_point")
+            centre = np.full(arrays[node.input[1]].shape, 128, np.uint8)
+            changed.graph.initializer.append(numpy_helper.from_array(centre, zero_point))
+            node.input.append(zero_point)
+        for place, name in enumerate(node.input):
+            if name in unsigned:
+                node.input[place] = unsigned[name]
+        if node.op_type == "Add":
+            node.op_type = "Sum"
+    for weight in changed.graph.initializer:
+        if weight.name in unsigned:
+            integers = arrays[weight.name].astype(np.int16) + 128
+            weight.CopyFrom(numpy_helper.from_array(integers.astype(np.uint8), unsigned[weight.name]))
+    del changed.graph.value_info[:]  # which name the tensors' types
+    return changed
+
+
+def _int8_weights(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+    return [weight for weight in graph.initializer if weight.data_type == INT8]
+
+
+def _has_movable_integers(graph: onnx.GraphProto) -> bool:
+    """Whether there are int8 tensors, and nothing depends on where their integers are counted from."""
+    int8 = {weight.name for weight in _int8_weights(graph)}
+    declared = (*graph.input, *graph.output)
+    if not int8 or any(value.type.tensor_type.elem_type == INT8 for value in declared):
+        return False
+    for node in graph.node:  # in topological order
+        if any(_holds_int8_or_graphs(attribute) for attribute in node.attribute):
+            return False
+        there = [place for place, name in enumerate(node.input) if name in int8]
+        if not there:
+            continue
+        if node.op_type == "QuantizeLinear" and there == [2]:
+            int8.add(node.output[0])
+        elif node.op_type in MOVING:
+            int8.update(node.output)
+        elif node.op_type != "DequantizeLinear" or 0 not in there:
+            return False
+    return True
+
+
+def _holds_int8_or_graphs(attribute: onnx.AttributeProto) -> bool:
+    """Whether an attribute has a body, whose reading is not followed, names a type, or is an int8 constant."""
+    return (
+        attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+        or attribute.name == "output_dtype"
+        or attribute.t.data_type == INT8
+    )

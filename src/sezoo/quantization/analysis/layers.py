@@ -1,0 +1,99 @@
+"""The operators that multiply and add: their precision, how well their weights are rounded, and their work."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from sezoo.models.onnx_graph import float_weights
+from sezoo.models.summary import macs_by_node
+from sezoo.quantization.analysis.quantizers import bits, precisions
+from sezoo.quantization.analysis.sqnr import energy, sqnr
+from sezoo.quantization.fidelity.probe import tensors_of
+from sezoo.quantization.graph.linear_layers import LINEAR
+from sezoo.quantization.graph.static_shape import static_length
+from sezoo.quantization.plan import Plan
+
+__all__ = ["Layer", "layers_of", "macs_shares"]
+
+RECURRENT = ("LSTM", "GRU", "RNN")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An operator that multiplies and adds.
+
+    Attributes
+    ----------
+    precision : of its inputs, the widest: int8, int16 or float.
+    weight_sqnr : dB, of the rounded weights against those of the float model; None where they are the same.
+    fitted : the weights were refitted to rounded inputs: they differ from the float model's on purpose.
+    weight_bytes : 0 for a product of two activations.
+    macs : multiply-accumulates per frame; None where a shape is unknown.
+    """
+
+    name: str
+    op_type: str
+    precision: str
+    weight_sqnr: float | None
+    fitted: bool
+    weight_bytes: int
+    macs: float | None
+    macs_share: float | None
+
+
+def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: np.ndarray) -> Iterator[Layer]:
+    """The layers of the int8 model that are also layers of the float model, in graph order.
+
+    Parameters
+    ----------
+    call_frames : on so many the work is counted, if the model takes any number.
+    magnitude : (1, bins, frames) float32; the int8 model is run on it once, so that it says what its weights are.
+    """
+    exact_nodes = {node.name: node for node in plan.exact.graph.node}
+    nodes = [node for node in model.graph.node if node.op_type in (*LINEAR, *RECURRENT) and node.name in exact_nodes]
+    exact_weights, types = float_weights(plan.exact.graph), precisions(model.graph)
+    weights = {node.name: _weights_of(node, exact_nodes[node.name], exact_weights) for node in nodes}
+    names = [name for of_layer in weights.values() for name in of_layer]
+    _, values = next(tensors_of(model, names)(magnitude))
+    values = dict(zip(names, values, strict=True))
+    frames = static_length(plan.exact, call_frames)
+    macs = macs_by_node(plan.exact, frames)
+    total = None if None in macs.values() else sum(macs.values())
+    for node in nodes:
+        pairs = [(exact_weights[exact], values[name]) for name, exact in weights[node.name].items()]
+        signal = sum(energy(exact) for exact, _ in pairs)
+        noise = sum(energy(rounded - exact) for exact, rounded in pairs)
+        precision = max((types.get(name, "float") for name in node.input[:2]), key=bits)
+        work = macs[exact_nodes[node.name].output[0]]
+        yield Layer(
+            node.name,
+            node.op_type,
+            precision,
+            weight_sqnr=None if precision == "float" else sqnr(signal, noise),
+            fitted=any(exact in plan.weight_scales for exact in weights[node.name].values()),
+            weight_bytes=sum(values[name].size * bits(types.get(name, "float")) // 8 for name in weights[node.name]),
+            macs=None if work is None else work / frames,
+            macs_share=work / total if work is not None and total else None,
+        )
+
+
+def _weights_of(node: onnx.NodeProto, exact: onnx.NodeProto, exact_weights: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """By the names of a layer's weights in the int8 model, those in the float model; biases are none."""
+    of_inputs = slice(1, 2 if node.op_type in LINEAR else 3)
+    pairs = zip(node.input[of_inputs], exact.input[of_inputs], strict=True)
+    return {name: of_exact for name, of_exact in pairs if of_exact in exact_weights}
+
+
+def macs_shares(layers: Sequence[Layer]) -> dict[str, float]:
+    """Of all multiply-accumulates, by precision; empty where a shape is unknown."""
+    if any(layer.macs_share is None for layer in layers):
+        return {}
+    shares: dict[str, float] = defaultdict(float)
+    for layer in layers:
+        shares[layer.precision] += layer.macs_share
+    return dict(shares)

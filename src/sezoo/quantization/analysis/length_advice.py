@@ -1,0 +1,224 @@
+"""Whether the static model is long enough: what its look-ahead costs, and the smallest length that is good."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.audio.stft import Stft
+from sezoo.base.text import counted
+from sezoo.denoising.masking import MaskStream
+from sezoo.denoising.modes import Patches
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.receptive_field import receptive_field_of
+from sezoo.models.states import states_of
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.fidelity.closeness import Closeness
+
+__all__ = ["LengthAdvice", "advise", "log_advice"]
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 0.5
+"""dB of closeness that patches may lose: an eighth more error than the int8 model makes on whole clips."""
+
+INAUDIBLE = 60.0
+"""dB of closeness above which there is nothing to gain."""
+
+LONGEST = 64
+"""Frames of look-ahead up to which is searched: with it a call computes five times its usual 30 new frames."""
+
+EXCERPTS, EXCERPT_FRAMES = 8, 300
+"""So many excerpts, and of each so many frames, are enough to tell half a dB."""
+
+NAME = Path("the model")
+
+
+@dataclass(frozen=True)
+class LengthAdvice:
+    """A look-ahead, what it was measured to cost, and the smallest one that costs little.
+
+    Closeness is the SI-SNR of the int8 model's denoised waves against those of the float model, which sees whole
+    clips, in dB.
+
+    Attributes
+    ----------
+    field : receptive field, (before, after) frames; None where it has no bound, or none was found.
+    frames, lookahead : new frames P and look-ahead K of a patch.
+    closeness : in patches with that look-ahead.
+    whole : the same without cutting.
+    needed : the smallest look-ahead that comes as close as `whole` but for `TOLERANCE`. Where none does, the
+        smallest that comes as close as the longest one; `lookahead` if that is not closer than it is now.
+    needed_closeness : in patches with it.
+    """
+
+    field: tuple[int, int] | None
+    frames: int
+    lookahead: int
+    closeness: float
+    whole: float
+    needed: int
+    needed_closeness: float
+
+    @property
+    def static_length(self) -> int:
+        """Frames of a static model with the needed look-ahead and as many new frames."""
+        return self.frames + 2 * self.needed
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the present look-ahead costs no more than the tolerance."""
+        return self.closeness >= _goal(self.whole)
+
+
+def advise(
+    model: onnx.ModelProto,
+    float_model: onnx.ModelProto,
+    excerpts: Sequence[Excerpt],
+    stft: Stft,
+    frames: int,
+    lookahead: int,
+) -> LengthAdvice | None:
+    """Measure what cutting into patches costs, and search the smallest look-ahead that is good.
+
+    An excerpt is a cut of a clip: before and after it the magnitudes are 0, for patches and for the whole.
+
+    Parameters
+    ----------
+    model : int8, with dynamic frames.
+    float_model : which it was made from.
+    frames, lookahead : of a patch, new ones P and K on either side.
+
+    Returns
+    -------
+    advice : None for models with states, which need no look-ahead, and where there is nothing to compare.
+    """
+    if states_of(model):
+        return None
+    field = receptive_field_of(float_model, NAME)
+    longest = _longest(field)
+    int8 = MaskModel(model, NAME)
+    closeness = Closeness(_whole(MaskModel(float_model, NAME), longest), list(_some(excerpts, frames)), stft)
+    whole = _measured(closeness, _whole(int8, longest))
+    if not closeness.waves or not np.isfinite(whole):
+        return None
+
+    @cache
+    def of_patches(lookahead: int) -> float:
+        return _measured(
+            closeness, _in_patches(int8, Patches(min(frames, EXCERPT_FRAMES // 2), lookahead, mirrored=False))
+        )
+
+    needed = _needed(of_patches, lookahead, longest, _goal(whole))
+    return LengthAdvice(field, frames, lookahead, of_patches(lookahead), whole, needed, of_patches(needed))
+
+
+def log_advice(advice: LengthAdvice | None) -> None:
+    """Warn where another length is better, or say that the look-ahead is enough; nothing to tell of None."""
+    if advice is None:
+        return
+    key = f"lookahead_frames: {advice.lookahead}"
+    patches, whole = f"{advice.closeness:.1f} dB", f"{advice.whole:.1f}"
+    length = f"quantization.static_sequence_length: {advice.static_length}"
+    new = counted(advice.frames, "new frame")
+    if advice.is_enough:
+        less = f"; {advice.needed} would do: {advice.needed_closeness:.1f} with {length} ({new})"
+        log.info(
+            "%s is enough: cut into patches, the denoised clips are %s from the float model's, %s uncut%s",
+            key, patches, whole, less if advice.needed < advice.lookahead else "",
+        )  # fmt: skip
+    elif advice.needed > advice.lookahead:
+        log.warning(
+            "%s is less than the receptive field (%s): cut into patches, the denoised clips are %s from the float "
+            "model's instead of %s; %s with lookahead_frames: %d gives %.1f (%s)",
+            key, _field_text(advice.field), patches, whole, length, advice.needed, advice.needed_closeness, new,
+        )  # fmt: skip
+    else:
+        log.warning(
+            "%s: cut into patches, the denoised clips are %s from the float model's instead of %s, and no look-ahead "
+            "of up to %s brings them closer",
+            key, patches, whole, counted(max(advice.lookahead, _longest(advice.field)), "frame"),
+        )  # fmt: skip
+
+
+def _field_text(field: tuple[int, int] | None) -> str:
+    return "no bound of it was found" if field is None else f"{field[0]} before, {field[1]} after"
+
+
+def _longest(field: tuple[int, int] | None) -> int:
+    """The longest look-ahead worth trying: more than the receptive field never helps."""
+    return LONGEST if field is None else min(LONGEST, max(field))
+
+
+def _goal(whole: float) -> float:
+    """The closeness that patches should have."""
+    return min(whole, INAUDIBLE) - TOLERANCE
+
+
+# -- searching -------------------------------------------------------------------------------------------
+
+
+def _needed(of_patches: Callable[[int], float], lookahead: int, longest: int, goal: float) -> int:
+    """The smallest good look-ahead. Longer ones cost more to try: they are tried last, and only if they must be."""
+    if of_patches(lookahead) >= goal:
+        return _smallest(of_patches, -1, lookahead, goal)
+    low = high = lookahead
+    while of_patches(high) < goal and high < longest:
+        low, high = high, min(longest, max(4, 2 * high))
+    if of_patches(high) < goal:  # the longest does not reach it either, and has to do as the measure
+        low, goal = lookahead, of_patches(high) - TOLERANCE
+        if of_patches(lookahead) >= goal:
+            return lookahead
+    return _smallest(of_patches, low, high, goal)
+
+
+def _smallest(of_patches: Callable[[int], float], low: int, high: int, goal: float) -> int:
+    """The smallest good look-ahead above `low`, which is not good, up to `high`, which is; by bisection."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if of_patches(middle) >= goal else (middle, high)
+    return high
+
+
+# -- measuring -------------------------------------------------------------------------------------------
+
+
+def _some(excerpts: Sequence[Excerpt], frames: int) -> Iterator[Excerpt]:
+    """A few of the excerpts, evenly spread; fewer where patches are so short that most frames are context."""
+    count = min(EXCERPTS, max(2, frames // 2))
+    for excerpt in excerpts[:: max(1, -(-len(excerpts) // count))]:
+        part = slice(None, EXCERPT_FRAMES)
+        yield Excerpt(excerpt.spectrum[:, part], np.ascontiguousarray(excerpt.magnitude[:, :, part]))
+
+
+def _whole(model: MaskModel, margin: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Masks of an excerpt between `margin` frames of zeros, as patches see it, and not the layers' own padding."""
+
+    def masks(magnitude: np.ndarray) -> np.ndarray:
+        padded = np.pad(magnitude, [(0, 0), (0, 0), (margin, margin)])
+        return model(padded)[:, :, margin : margin + magnitude.shape[2]]
+
+    return masks
+
+
+def _in_patches(model: MaskModel, patches: Patches) -> Callable[[np.ndarray], np.ndarray]:
+    """Masks of an excerpt that is cut into patches."""
+
+    def masks(magnitude: np.ndarray) -> np.ndarray:
+        stream = MaskStream(model, patches, magnitude.shape[1])
+        ones = np.ones(magnitude.shape[1:], np.complex64)  # a spectrum whose masked one is the mask
+        masked = np.concatenate([stream.push(ones, magnitude[0]), stream.finish()], axis=1)
+        return masked.real[np.newaxis]
+
+    return masks
+
+
+def _measured(closeness: Closeness, masks: Callable[[np.ndarray], np.ndarray]) -> float:
+    with np.errstate(over="ignore"):  # masks that agree to the last bit
+        return closeness(masks)

@@ -1,0 +1,87 @@
+"""Whether there are enough calibration clips: ranges from half of them, against those from all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.calibration.ranges import Ranges
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.plan import Plan
+
+__all__ = ["Convergence", "convergence"]
+
+FEWEST = 4
+"""Halves of fewer excerpts say nothing."""
+
+ENOUGH_MEDIAN, ENOUGH_LARGEST = 0.05, 0.25
+"""Shares of a range's width: a range that is wrong by so much costs less than a tenth of a bit, or a third of one."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How much the ranges from half of the excerpts differ from those from all, as shares of the ranges' widths.
+
+    Attributes
+    ----------
+    excerpts : how many, in all.
+    median, largest : over the tensors, each the mean over its halves.
+    tensor : the name of that with the largest difference.
+    """
+
+    excerpts: int
+    median: float
+    largest: float
+    tensor: str
+
+    @property
+    def enough(self) -> bool:
+        """Whether more clips would change the ranges by little."""
+        return self.median <= ENOUGH_MEDIAN and self.largest <= ENOUGH_LARGEST
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        verdict = "these are enough" if self.enough else "more clips, or clips of more kinds, would help"
+        return (
+            f"ranges from half of {self.excerpts} excerpts differ by {100 * self.median:.1f} % in the median, "
+            f"{100 * self.largest:.1f} % for '{self.tensor}' at most: {verdict}"
+        )
+
+
+def convergence(plan: Plan, bench: Bench) -> Convergence | None:
+    """Ranges of the float model from halves of the excerpts that are fitted on, against those from all.
+
+    The halves are every other excerpt, and the first and the second half: kinds of clips may come by turns or in rows.
+    Ranges that are part of a transform, and those of tensors in float, do not count.
+    """
+    fit, middle = bench.fit, len(bench.fit) // 2
+    if len(fit) < FEWEST:
+        return None
+
+    def ranges(excerpts: Sequence[Excerpt]) -> Ranges:
+        return replace(bench, fit=excerpts).completed(replace(plan, ranges={})).ranges
+
+    quantized = [
+        node for node in plan.exact.graph.node if node.op_type in plan.op_types and node.name not in plan.in_float
+    ]
+    counted = {name for node in quantized for name in (*node.input, *node.output)} - plan.fixed_ranges
+    of_all = ranges(fit)
+    of_halves = [ranges(half) for half in (fit[::2], fit[1::2], fit[:middle], fit[middle:])]
+    differences = {
+        name: float(np.mean([_difference(half[name], ends) for half in of_halves]))
+        for name, ends in of_all.items()
+        if name in counted and ends[1] > ends[0]
+    }
+    if not differences:
+        return None
+    worst = max(differences, key=differences.__getitem__)
+    return Convergence(len(fit), float(np.median(list(differences.values()))), differences[worst], worst)
+
+
+def _difference(one: tuple[np.float32, np.float32], other: tuple[np.float32, np.float32]) -> float:
+    """By how much the ends differ, the larger one, as a share of the other range's width."""
+    return max(abs(float(one[0] - other[0])), abs(float(one[1] - other[1]))) / float(other[1] - other[0])

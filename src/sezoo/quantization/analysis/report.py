@@ -1,0 +1,134 @@
+"""The whole report: put together, written to `quantization_report.json`, and told in a few lines of the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sezoo.base.files import write_json
+from sezoo.quantization.analysis.advice import Weakness, weaknesses
+from sezoo.quantization.analysis.layers import Layer, layers_of, macs_shares
+from sezoo.quantization.analysis.range_convergence import Convergence, convergence
+from sezoo.quantization.analysis.sensitivity import LayerLoss, log_sensitivity
+from sezoo.quantization.analysis.tensors import Tensor, measured_tensors
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.recovery.recipe import Recovered, Tried, decibels
+
+__all__ = ["REPORT", "LayerReport", "layer_report", "log_report", "write_report"]
+
+log = logging.getLogger(__name__)
+
+REPORT = "quantization_report.json"
+
+MOST_EXCERPTS = 8
+"""SQNR is known from few."""
+
+HEADINGS = ("what rounds worst", "made by", "SQNR", "saturated")
+"""All the rest is in the file and on the page; a line has to fit 80 columns behind its time and level."""
+
+LONGEST = 28
+"""Characters of a name in the log."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """All of it.
+
+    Attributes
+    ----------
+    macs_shares : of all multiply-accumulates, by precision; empty where a shape is unknown.
+    bytes : of the int8 model.
+    plain, closeness : dB between the denoised waves and the float model's, of the plain int8 model and of this.
+    convergence : None with too few excerpts.
+    """
+
+    tensors: tuple[Tensor, ...]
+    layers: tuple[Layer, ...]
+    worst: tuple[Weakness, ...]
+    macs_shares: Mapping[str, float]
+    bytes: int
+    plain: float
+    closeness: float
+    steps: tuple[Tried, ...]
+    convergence: Convergence | None
+    sensitivity: tuple[LayerLoss, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: every number finite, or None."""
+        told = asdict(self)
+        if self.convergence is not None:
+            told["convergence"] |= {"enough": self.convergence.enough, "sentence": self.convergence.sentence}
+        return json.loads(json.dumps(told), parse_constant=lambda not_finite: None)
+
+
+def layer_report(recovered: Recovered, bench: Bench, excerpts: Sequence[Excerpt]) -> LayerReport:
+    """Look into the final int8 model.
+
+    Parameters
+    ----------
+    excerpts : at least one; some of them, spread evenly, are run.
+    """
+    plan, model = recovered.plan, recovered.model
+    magnitudes = [excerpt.magnitude for excerpt in excerpts[:: -(-len(excerpts) // MOST_EXCERPTS)]]
+    tensors = tuple(measured_tensors(plan, model, bench.call_frames, magnitudes))
+    layers = tuple(layers_of(plan, model, bench.call_frames, magnitudes[0]))
+    return LayerReport(
+        tensors,
+        layers,
+        tuple(weaknesses(plan, bench, tensors, layers)),
+        macs_shares(layers),
+        model.ByteSize(),
+        recovered.plain,
+        recovered.closeness,
+        recovered.steps,
+        convergence(plan, bench),
+    )
+
+
+def write_report(report: LayerReport, folder: Path) -> Path:
+    """Write `quantization_report.json` into the folder, whole or not at all; its path."""
+    write_json(folder / REPORT, report.to_dict(), indent=1)
+    return folder / REPORT
+
+
+# -- the log ---------------------------------------------------------------------------------------------
+
+
+def log_report(report: LayerReport) -> None:
+    """Tell the worst tensors, the totals, and whether more clips are needed."""
+    by_name = {tensor.name: tensor for tensor in report.tensors}
+    rows = [HEADINGS]
+    for weakness in report.worst:
+        is_weights = weakness.what == "weights"
+        saturated = "" if is_weights else f"{100 * by_name[weakness.name].saturated:.2g} %"
+        what = "weights of " if is_weights else ""
+        name = what + _shortened(weakness.name, LONGEST - len(what))
+        rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", saturated))
+    for line in _aligned(rows):
+        log.info("  %s", line)
+    if report.worst:
+        log.info("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)
+    shares = ", ".join(f"{100 * share:.1f} % in {name}" for name, share in sorted(report.macs_shares.items()))
+    log.info(
+        "multiply-accumulates: %s; %.2f MiB; closeness %s, plain int8 %s",
+        shares or "unknown", report.bytes / 2**20, decibels(report.closeness), decibels(report.plain),
+    )  # fmt: skip
+    if report.convergence is not None:
+        log.info("%s", report.convergence.sentence)
+    log_sensitivity(report.sensitivity)
+
+
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else "..." + name[3 - longest :]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of columns: words to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    formats = [f"{{:{'<' if place < 2 else '>'}{width}}}" for place, width in enumerate(widths)]
+    return ["  ".join(formats).format(*row).rstrip() for row in rows]

@@ -1,0 +1,106 @@
+"""What each layer costs alone: int8 models in which nothing else is quantized, judged by the denoised waves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.models.onnx_graph import float_weights
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.graph.linear_layers import LINEAR
+from sezoo.quantization.plan import Plan
+
+__all__ = ["LayerLoss", "log_sensitivity", "sensitivity"]
+
+log = logging.getLogger(__name__)
+
+WORST = 5
+
+KEPT_IN_FLOAT = "OpTypesToExcludeOutputQuantization"
+
+Progress = Callable[[Iterable[Any], int, str], Iterator[Any]]
+"""Passes on items, which are so many, telling how far it is with what."""
+
+
+@dataclass(frozen=True)
+class LayerLoss:
+    """A layer, or all operators of a type that has no weights, quantized alone.
+
+    Attributes
+    ----------
+    name : of the layer's node; of the type of the operators; input for the model's input.
+    nodes : how many there are.
+    closeness : dB between the denoised waves and the float model's: the lower, the more this layer costs.
+    """
+
+    name: str
+    op_type: str
+    nodes: int
+    closeness: float
+
+
+def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]:
+    """Quantize one layer at a time, its inputs and weights; the costliest first.
+
+    Outputs are rounded only where they leave the model: all others are the inputs of a layer behind. Operators that
+    only hand values on round nothing, and are left out. Weights are the float model's, rounded to nearest: those that
+    a step of accuracy recovery has refitted make up for the rounding of layers that are in float here.
+    """
+    plan = replace(plan, model=plan.exact, weight_scales={})
+    groups, found = _groups(plan), []
+    outputs = {value.name for value in plan.model.graph.output}
+    for (name, op_type), nodes in progress(groups.items(), len(groups), "quantizing layer by layer"):
+        others = {node.name for node in plan.model.graph.node} - {node.name for node in nodes}
+        ends = {node.op_type for node in nodes if outputs & set(node.output)}
+        alone = replace(plan, in_float=plan.in_float | others, int8_input=not nodes)
+        try:
+            model = _bench_for(bench, {op_type} - ends).written(alone)
+        except UserError:
+            if name != op_type or not nodes:
+                raise
+            continue  # nothing was quantized: these only hand integers on
+        found.append(LayerLoss(name, op_type, len(nodes), bench.judged_while_fitting(model)))
+    return sorted(found, key=lambda loss: loss.closeness)
+
+
+def _groups(plan: Plan) -> dict[tuple[str, str], list[onnx.NodeProto]]:
+    """The quantized nodes by name and type: layers with weights alone, the others together with their like.
+
+    An input that is rounded for whatever reads it stands for itself, without nodes.
+    """
+    weights, groups = float_weights(plan.model.graph), {}
+    if plan.int8_input:
+        groups["input", "input"] = []
+    for node in plan.model.graph.node:
+        if node.op_type not in plan.op_types or node.name in plan.in_float:
+            continue
+        is_layer = node.op_type in LINEAR and node.input[1] in weights
+        name = node.name if is_layer else node.op_type
+        groups.setdefault((name, node.op_type), []).append(node)
+    return groups
+
+
+def _bench_for(bench: Bench, op_types: set[str]) -> Bench:
+    """The bench, leaving the outputs of operators of these types in float."""
+    options = bench.settings.extra_options
+    kept = sorted({*(options.get(KEPT_IN_FLOAT) or ()), *op_types})
+    settings = bench.settings.model_copy(update={"extra_options": {**options, KEPT_IN_FLOAT: kept}})
+    return replace(bench, settings=settings)
+
+
+def log_sensitivity(losses: Sequence[LayerLoss]) -> None:
+    """Tell the costliest layers."""
+    if not losses:
+        return
+    log.info("closeness with one layer quantized at a time, the costliest first:")
+    for loss in losses[:WORST]:
+        if loss.name != loss.op_type:
+            what = f"{loss.op_type} {loss.name}"
+        else:
+            what = f"all {loss.nodes} {loss.op_type}" if loss.nodes else "the model's input"
+        log.info("  %5.1f dB  %s", loss.closeness, what)

@@ -1,0 +1,183 @@
+"""What rounding does to each activation, measured by running the int8 and the float model side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+
+from sezoo.models.onnx_file import axes_of
+from sezoo.models.onnx_graph import copied, layout
+from sezoo.models.states import magnitude_input, states_of
+from sezoo.quantization.analysis.quantizers import Quantizer, quantizers, tensor_names
+from sezoo.quantization.analysis.sqnr import energy, sqnr
+from sezoo.quantization.fidelity.probe import tensors_of
+from sezoo.quantization.graph.static_shape import static_length
+from sezoo.quantization.plan import Plan
+
+__all__ = ["Tensor", "measured_tensors"]
+
+BINS = 60
+"""Of a histogram."""
+
+MARGIN = 0.25
+"""Of a range's width, on either side of it, that a histogram shows; what lies beyond is in its outermost bins."""
+
+VALUES_AT_ONCE = 50_000_000
+"""Of the tensors that are looked at in one run: what bounds the memory, 200 MB a model."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An activation.
+
+    Attributes
+    ----------
+    made_by : name of the node; empty for the model's input.
+    op_type : of it, with those of the activations that the quantizer does along with its own work: Conv+Relu.
+    dtype : int8, int16 ..., or float.
+    low, high : the range of the quantizer; None in float.
+    seen_low, seen_high : lowest and highest value that came.
+    saturated : share of the values that lie beyond the range by more than half a step.
+    sqnr, accumulated_sqnr : dB; None in float, where nothing differs, and where the float model has no such tensor.
+    saturation_noise : share of the rounding's error power that the saturated values make.
+    rms_steps : root mean square in steps of the quantizer.
+    histogram : counts of the values in `BINS` equal bins from `histogram_low` to `histogram_high`; empty in float.
+    """
+
+    name: str
+    made_by: str
+    op_type: str
+    dtype: str
+    low: float | None
+    high: float | None
+    seen_low: float
+    seen_high: float
+    saturated: float | None
+    sqnr: float | None
+    accumulated_sqnr: float | None
+    saturation_noise: float | None
+    rms_steps: float | None
+    histogram: tuple[int, ...] = ()
+    histogram_low: float | None = None
+    histogram_high: float | None = None
+
+
+def measured_tensors(
+    plan: Plan, model: onnx.ModelProto, call_frames: int, magnitudes: Sequence[np.ndarray]
+) -> Iterator[Tensor]:
+    """The activations of the plan's int8 model on these magnitudes, each (1, bins, frames) float32.
+
+    Parameters
+    ----------
+    call_frames : of a call, for models with states.
+    """
+    found, exact_names = quantizers(plan, model), tensor_names(plan.exact)
+    model, exact = _as_called(model, call_frames), _as_called(plan.exact, call_frames)
+    for group in _groups(found, exact, max(magnitude.shape[2] for magnitude in magnitudes)):
+        known = [at.name for at in group if at.name in exact_names]
+        run = tensors_of(model, [name for at in group for name in (at.before, at.behind)])
+        run_exact, sums = tensors_of(exact, known), [_Sums() for _ in group]
+        for magnitude in magnitudes:
+            whole = _whole_calls(model, magnitude)
+            for (_, values), (_, exact_values) in zip(run(whole), run_exact(whole), strict=True):
+                references = dict(zip(known, exact_values, strict=True))
+                for at, of_tensor, before, behind in zip(group, sums, values[::2], values[1::2], strict=True):
+                    of_tensor.add(at, before, behind, references.get(at.name))
+        yield from (of_tensor.of(at) for at, of_tensor in zip(group, sums, strict=True))
+
+
+def _as_called(model: onnx.ModelProto, call_frames: int) -> onnx.ModelProto:
+    """The model, fixed to the frames of a call if it hands states from call to call."""
+    if not states_of(model):
+        return model
+    fixed = copied(model)
+    magnitude_input(fixed).type.tensor_type.shape.dim[2].dim_value = static_length(model, call_frames)
+    return fixed
+
+
+def _whole_calls(model: onnx.ModelProto, magnitude: np.ndarray) -> np.ndarray:
+    """Without the last frames, if a call of fixed length would have to be filled up with zeros for them."""
+    frames = magnitude.shape[2]
+    whole = frames - frames % static_length(model, 1)
+    return magnitude[:, :, : whole or frames]
+
+
+def _groups(found: Sequence[Quantizer], exact: onnx.ModelProto, frames: int) -> Iterator[list[Quantizer]]:
+    """Tensors that fit into memory together, by what is known of their shapes."""
+    shapes, batch = layout(exact), axes_of(magnitude_input(exact))[0]
+    group, held = [], 0
+    for at in found:
+        axes = [axis if isinstance(axis, int) else 1 if axis == batch else frames for axis in shapes.get(at.name, ())]
+        if group and held + math.prod(axes) > VALUES_AT_ONCE:
+            yield group
+            group, held = [], 0
+        group.append(at)
+        held += math.prod(axes)
+    if group:
+        yield group
+
+
+@dataclass
+class _Sums:
+    """What is summed up of a tensor, call by call."""
+
+    count: int = 0
+    saturated: int = 0
+    signal: float = 0.0
+    noise: float = 0.0
+    saturation_noise: float = 0.0
+    exact_signal: float = 0.0
+    accumulated_noise: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.int64))
+
+    def add(self, at: Quantizer, before: np.ndarray, behind: np.ndarray, exact: np.ndarray | None) -> None:
+        """Take in the values of a call, float32 of one shape."""
+        values = np.clip(before, *at.limits)
+        self.count += values.size
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        if at.low is not None:
+            errors = behind - values
+            beyond = (values < at.low - at.step / 2) | (values > at.high + at.step / 2)
+            self.signal += energy(values)
+            self.noise += energy(errors)
+            self.histogram += np.histogram(np.clip(values, *_ends(at)), BINS, _ends(at))[0]
+            self.saturated += int(beyond.sum())
+            self.saturation_noise += energy(errors[beyond])
+        if exact is not None:
+            self.exact_signal += energy(exact)
+            self.accumulated_noise += energy(behind - exact)
+
+    def of(self, at: Quantizer) -> Tensor:
+        """The tensor, from all calls."""
+        is_float = at.low is None
+        ends = (None, None) if is_float else _ends(at)
+        return Tensor(
+            at.name,
+            at.made_by,
+            at.op_type,
+            at.dtype,
+            at.low,
+            at.high,
+            self.low,
+            self.high,
+            saturated=None if is_float else self.saturated / self.count,
+            sqnr=sqnr(self.signal, self.noise),
+            accumulated_sqnr=sqnr(self.exact_signal, self.accumulated_noise),
+            saturation_noise=self.saturation_noise / self.noise if self.noise else None,
+            rms_steps=None if is_float else math.sqrt(self.signal / self.count) / at.step,
+            histogram=() if is_float else tuple(self.histogram.tolist()),
+            histogram_low=ends[0],
+            histogram_high=ends[1],
+        )
+
+
+def _ends(at: Quantizer) -> tuple[float, float]:
+    """Of the histogram of what comes to a quantizer."""
+    margin = MARGIN * (at.high - at.low)
+    return at.low - margin, at.high + margin

@@ -1,0 +1,132 @@
+"""The noisy clips that a model is calibrated on: recordings, or speech and noise mixed by seed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from sezoo.audio.stft import stft_of
+from sezoo.base.text import counted
+from sezoo.config.sections import Config
+from sezoo.data.dataset import clips_in, clips_of, read_clips, sample, training_noisy_clips
+from sezoo.data.mixing.halves import check_mix, halves_to_mix, mixed_examples
+from sezoo.data.mixing.mixed_examples import MixedExamples
+from sezoo.denoising import peak_normalized
+
+__all__ = ["CalibrationClips", "calibration_clips", "check_calibration_clips"]
+
+log = logging.getLogger(__name__)
+
+
+class CalibrationClips(Protocol):
+    """Clips, each read or mixed when it is asked for, and the same ones each time."""
+
+    def __len__(self) -> int:
+        """Clips, bad ones included."""
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        """What a clip is called, and its wave (samples,) float32, normalized if that is configured.
+
+        Raises
+        ------
+        UserError : a recording that cannot be used.
+        """
+
+
+def calibration_clips(config: Config) -> CalibrationClips:
+    """The configured clips, so many as are asked for.
+
+    Raises
+    ------
+    UserError : what `check_calibration_clips` finds; recordings to mix that cannot be used.
+    """
+    return _mixed_clips(config) if _are_mixed(config) else RecordedClips(config, _recordings(config))
+
+
+def check_calibration_clips(config: Config) -> None:
+    """Check what can be checked before recordings are opened.
+
+    Raises
+    ------
+    UserError : a folder that is not set, missing or empty; folders that do not match.
+    """
+    if _are_mixed(config):
+        check_mix(config)
+    else:
+        _recordings(config)
+
+
+def _are_mixed(config: Config) -> bool:
+    own_clips = config.quantization.noisy_quantization_files_path is not None
+    return not own_clips and config.dataset.name == "mix"
+
+
+def _seed(config: Config) -> int | None:
+    if config.quantization.random_seed is None and config.dataset is not None:
+        return config.dataset.random_seed
+    return config.quantization.random_seed
+
+
+# -- recordings of noisy speech -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RecordedClips:
+    """Noisy recordings, each a clip; see `CalibrationClips`."""
+
+    config: Config
+    paths: list[Path]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        spectrum, dataset = self.config.preprocessing, self.config.dataset
+        read = read_clips(
+            self.paths, spectrum.sample_rate, min_samples=stft_of(spectrum).min_samples,
+            skip_bad=dataset is not None and dataset.skip_bad_files,
+        )  # fmt: skip
+        for path, wave in read:
+            yield str(path), peak_normalized(wave) if spectrum.peak_normalize else wave
+
+
+def _recordings(config: Config) -> list[Path]:
+    settings, dataset = config.quantization, config.dataset
+    if settings.noisy_quantization_files_path is not None:
+        extension = dataset.file_extension if dataset else ".wav"
+        key = "quantization.noisy_quantization_files_path"
+        clips = clips_in(settings.noisy_quantization_files_path, key, extension)
+    else:
+        clips = training_noisy_clips(dataset)
+    return sample(clips, settings.num_quantization_samples, _seed(config), "quantization.num_quantization_samples")
+
+
+# -- speech and noise ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MixedClips:
+    """The examples of one epoch; see `CalibrationClips`."""
+
+    examples: MixedExamples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        for index in range(len(self)):
+            yield f"mixed clip {index + 1}", self.examples.example(0, index)[0]
+
+
+def _mixed_clips(config: Config) -> MixedClips:
+    """Clips of the recordings that training has: those held out are left for validation."""
+    half, _ = halves_to_mix(config)
+    amount, speech = config.quantization.num_quantization_samples, len(half.speech)
+    count = speech if amount is None else clips_of(amount, speech)
+    log.info("clips are mixed of %s of speech and %d of noise", counted(speech, "recording"), len(half.noise))
+    return MixedClips(mixed_examples(config, half, count=count, seed=_seed(config)))

@@ -1,0 +1,78 @@
+"""The bench that plans are tried on: written as int8 models, and compared with the float model by ear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.config.sections import Quantization
+from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
+from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.plan import Plan
+
+__all__ = ["Bench"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the steps share.
+
+    Attributes
+    ----------
+    fit : excerpts that steps may learn from.
+    closeness : judges by other excerpts.
+    fit_closeness : judges by a few of those that steps may learn from.
+    call_frames : of a call, for models with states.
+    fits_target : whether a model keeps the rules of what it is quantized for; one that does not is infinitely far away.
+    """
+
+    settings: Quantization
+    options: CalibrationOptions
+    fit: Sequence[Excerpt]
+    closeness: Closeness
+    fit_closeness: Closeness
+    call_frames: int
+    fits_target: Callable[[onnx.ModelProto], bool] = lambda model: True
+
+    def written(self, plan: Plan, *, with_relus: bool = False) -> onnx.ModelProto:
+        """The plan's int8 model.
+
+        Parameters
+        ----------
+        with_relus : keep those that the quantizers behind them make superfluous.
+        """
+        settings = self.settings
+        if with_relus:
+            options = {**settings.extra_options, "QDQKeepRemovableActivations": True}
+            settings = settings.model_copy(update={"extra_options": options})
+        return quantized(plan, settings)
+
+    def judged(self, model: onnx.ModelProto) -> float:
+        """SI-SNR of the model's denoised waves against the float model's, in dB."""
+        return self._judged(self.closeness, model)
+
+    def judged_while_fitting(self, model: onnx.ModelProto) -> float:
+        """The same on excerpts that steps may learn from."""
+        return self._judged(self.fit_closeness, model)
+
+    def completed(self, plan: Plan) -> Plan:
+        """The plan with ranges for the tensors that have none yet."""
+        clips = ([excerpt.magnitude] for excerpt in self.fit)
+        found = calibrate(plan.exact, clips, plan.op_types, self.options, call_frames=self.call_frames)
+        return replace(plan, ranges=found | plan.ranges)
+
+    def _judged(self, closeness: Closeness, model: onnx.ModelProto) -> float:
+        """As close as can be heard; minus infinity for a model that the target or onnxruntime cannot run."""
+        if not self.fits_target(model):
+            return -np.inf
+        try:
+            masks = mask_function(model)
+        except UserError:
+            return -np.inf
+        return closeness(masks)

@@ -1,0 +1,73 @@
+"""How close an int8 model sounds to its float model, without clean speech: SI-SNR between the denoised waves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
+from sezoo.models.mask_model import MaskModel
+from sezoo.quantization.calibration.excerpts import Excerpt
+
+__all__ = ["Closeness", "mask_function"]
+
+EQUAL = 100.0
+"""dB given to waves that agree to rounding: nobody hears a difference, and a mean over clips stays finite."""
+
+SILENT = 1e-14
+"""Mean square of a wave that has nothing to compare."""
+
+MaskOf = Callable[[np.ndarray], np.ndarray]
+"""Magnitudes (1, bins, frames) float32 to a mask of the same shape."""
+
+
+def mask_function(model: onnx.ModelProto) -> MaskOf:
+    """The model run by onnxruntime, from a clip's magnitudes to its masks."""
+    return MaskModel(model, Path("the model")).whole
+
+
+class Closeness:
+    """Compares models with a float model on the same excerpts.
+
+    Parameters
+    ----------
+    reference : the float model's masks.
+    """
+
+    def __init__(self, reference: MaskOf, excerpts: Sequence[Excerpt], stft: Stft):
+        self.stft = stft
+        waves = [(excerpt, self._wave(reference, excerpt)) for excerpt in excerpts]
+        self.waves = [(excerpt, wave) for excerpt, wave in waves if np.mean(np.square(wave)) > SILENT]
+
+    def __call__(self, masks: MaskOf) -> float:
+        """Mean SI-SNR of the denoised waves against the float model's, in dB, at most `EQUAL`.
+
+        It is that also if all the waves are silent, and minus infinity for masks that are no numbers.
+        """
+        try:
+            values = [_si_snr(wave, self._wave(masks, excerpt)) for excerpt, wave in self.waves]
+        except UserError:
+            return -np.inf
+        return float(np.mean(values)) if values else EQUAL
+
+    def _wave(self, masks: MaskOf, excerpt: Excerpt) -> np.ndarray:
+        frames = excerpt.spectrum.shape[1]
+        masked = excerpt.spectrum * masks(excerpt.magnitude)[0]
+        return self.stft.synthesise(masked, max(self.stft.hop_length, (frames - 1) * self.stft.hop_length))
+
+
+def _si_snr(reference: np.ndarray, wave: np.ndarray) -> float:
+    """As `metrics.waveform` has it, limited to `EQUAL`, and low but finite for silence."""
+    reference, wave = reference.astype(np.float64), wave.astype(np.float64)
+    target = reference * (np.dot(reference, wave) / np.dot(reference, reference))
+    wanted, error = np.sum(np.square(target)), np.sum(np.square(wave - target))
+    limit = 10.0 ** (EQUAL / 10)
+    if wanted < np.finfo(np.float32).tiny:  # a silent wave is as far away as can be
+        return -EQUAL
+    if error * limit <= wanted:
+        return EQUAL
+    return float(10 * np.log10(max(wanted / error, 1 / limit)))

@@ -1,0 +1,351 @@
+"""Writing the int8 model: ranges and weights to QuantizeLinear/DequantizeLinear pairs, by onnxruntime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.version_converter
+
+from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
+from sezoo.config.sections import Quantization
+from sezoo.models.onnx_file import quantized_nodes
+from sezoo.models.onnx_graph import UnusedNames, producers, readers, reads_of, set_weights, sorted_nodes, unused_name
+from sezoo.models.states import magnitude_input, states_of
+from sezoo.quantization.graph.preparation import with_known_shapes, with_used_opsets
+from sezoo.quantization.options import KEY, qdq_options
+from sezoo.quantization.overrides import first_line
+from sezoo.quantization.plan import Plan
+
+__all__ = ["nodes_in_float", "operators_to_quantize", "quantized"]
+
+log = logging.getLogger(__name__)
+
+OPSET_OF_OTHER_TYPES = 21
+"""From here on QuantizeLinear knows integers of 4 and 16 bits."""
+
+INTEGER_LIMITS = {
+    onnx.TensorProto.INT4: (-8, 7),
+    onnx.TensorProto.UINT4: (0, 15),
+    onnx.TensorProto.INT8: (-128, 127),
+    onnx.TensorProto.UINT8: (0, 255),
+    onnx.TensorProto.INT16: (-32768, 32767),
+    onnx.TensorProto.UINT16: (0, 65535),
+}
+"""Lowest and highest integer of the types that weights are written in."""
+
+
+def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, path: Path) -> list[str]:
+    """The operator types to quantize: those wanted, or all that onnxruntime can.
+
+    Raises
+    ------
+    UserError : a type that onnxruntime cannot quantize; none of the types is in the graph.
+    """
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+    possible = sorted({*QDQRegistry, *QLinearOpsRegistry})
+    present = sorted({node.op_type for node in model.graph.node})
+    key = "quantization.op_types_to_quantize"
+    for op_type in wanted or ():
+        if op_type not in possible:
+            near = nearest(op_type, possible)
+            hint = f"did you mean {near}? " if near else ""
+            raise UserError(f"{key}: {op_type!r} cannot be quantized; {hint}{path} has {', '.join(present)}")
+    chosen = list(wanted or possible)
+    if not set(chosen) & set(present):
+        what = f"none of {', '.join(chosen)} is" if wanted else "no operator that can be quantized is"
+        raise UserError(f"{key}: {what} in {path}, which has {', '.join(present)}")
+    missing = [op_type for op_type in wanted or () if op_type not in present]
+    if missing:
+        log.warning("%s: %s not in %s, which has %s", key, ", ".join(missing), path, ", ".join(present))
+    return chosen
+
+
+def nodes_in_float(model: onnx.ModelProto, settings: Quantization, path: Path) -> frozenset[str]:
+    """Names of the nodes that `nodes_to_quantize` and `nodes_to_exclude` leave in float.
+
+    Raises
+    ------
+    UserError : a name that no node has; no node is left to quantize.
+    """
+    names = {node.name for node in model.graph.node}
+    for key in ("nodes_to_quantize", "nodes_to_exclude"):
+        for name in getattr(settings, key) or ():
+            if name not in names:
+                near = nearest(name, names)
+                told = f"did you mean '{near}'?" if near else f"it has {', '.join(sorted(names)[:5])} ..."
+                raise UserError(f"quantization.{key}: no node of {path} is called '{name}'; {told}")
+    excluded = set(settings.nodes_to_exclude or ())
+    if settings.nodes_to_quantize:
+        excluded |= names - set(settings.nodes_to_quantize)
+    if excluded == names:
+        raise UserError("quantization.nodes_to_exclude: no node is left to quantize")
+    return frozenset(excluded)
+
+
+def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
+    """The int8 model: int8 activations (asymmetric; int16 where planned), int8 weights (symmetric), int32 biases.
+
+    Raises
+    ------
+    UserError : onnxruntime refuses the options; nothing was quantized.
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    tensors = {
+        name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
+        for name, (low, high) in plan.ranges.items()
+    }
+    options = qdq_options(quantization)
+    weight_type, activation_type = (
+        QuantType[f"Q{name}"] for name in (quantization.weight_type, quantization.activation_type)
+    )
+    there = {name for node in plan.model.graph.node for name in (*node.input, *node.output)}
+    # A step of accuracy recovery may have put other tensors into the place of one.
+    overrides = {name: entries for name, entries in options["TensorQuantOverrides"].items() if name in there}
+    # The user's come first: onnxruntime checks no further than the first entry. 16 bits are symmetric, as kernels for
+    # them have it; but onnxruntime leaves out a Relu whose quantizer should do its work, and does not see that a
+    # symmetric one does not.
+    cut_off = {name for node in plan.model.graph.node if node.op_type in ("Relu", "Clip") for name in node.output}
+    overrides |= {
+        name: [{"quant_type": QuantType.QInt16, "symmetric": name not in cut_off}]
+        for name in sorted(plan.int16 - overrides.keys())
+    }
+    source = _at_opset_for(plan.model, overrides, {weight_type, activation_type})
+    overrides |= {name: _scale_overrides(*scale) for name, scale in plan.weight_scales.items() if name not in overrides}
+    of_8_bits = weight_type is QuantType.QInt8
+    if of_8_bits and quantization.per_channel and "Conv" in plan.op_types and "MinimumRealRange" not in options:
+        scales = _conv_weight_scales(source, reduce_range=quantization.reduce_range)
+        overrides |= {name: _scale_overrides(scale) for name, scale in scales.items() if name not in overrides}
+    rounding_is_ours = not options.get("AddQDQPairToWeight")
+    options |= {"TensorQuantOverrides": overrides, "AddQDQPairToWeight": True}
+    try:
+        quantizer = QDQQuantizer(
+            source,
+            quantization.per_channel,
+            quantization.reduce_range,
+            weight_type,
+            activation_type,
+            TensorsData(CalibrationMethod.MinMax, tensors),
+            [],
+            sorted(plan.in_float),
+            list(plan.op_types),
+            options,
+        )
+        with _quiet():
+            quantizer.quantize_model()
+        result = _in_order(quantizer.model.model)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError, RuntimeError) as error:
+        if not _are_to_blame(plan, quantization):
+            raise UserError(f"onnxruntime's quantizer cannot quantize the model: {first_line(error)}") from error
+        raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {first_line(error)}") from error
+    if plan.unrounded:
+        result = _with_unrounded_inputs(result, plan)
+    if rounding_is_ours:
+        result = _with_rounded_weights(result)
+    if plan.int8_input:
+        result = _with_int8_input(result, *plan.ranges[magnitude_input(result).name], plan.input_floor)
+    result = with_known_shapes(with_used_opsets(result))
+    if not quantized_nodes(result):
+        raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
+    return result
+
+
+def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its nodes in order; onnxruntime's own sorting passes over what nested graphs read."""
+    nodes = [
+        onnx.NodeProto.FromString(node.SerializeToString()) for node in sorted_nodes(model.graph, model.graph.node)
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _are_to_blame(plan: Plan, quantization: Quantization) -> bool:
+    """Whether the model can be quantized without the user's `extra_options`."""
+    if not qdq_options(quantization).keys() & quantization.extra_options.keys():
+        return False
+    try:
+        quantized(plan, quantization.model_copy(update={"extra_options": {}}))
+    except UserError:
+        return False
+    return True
+
+
+def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+    """The model whose operators in float read tensors from before the quantizers of operators in int8.
+
+    What an operator in int8 makes there is in integers only: it stays as it is, with the Relu that its quantizer
+    stands for. So do states, which are rounded when they are handed on, and an input of 8 bits.
+    """
+    graph, made_by = model.graph, producers(model.graph)
+    rounded_anyway = {name for pair in states_of(plan.model).items() for name in pair}
+    if plan.int8_input:
+        rounded_anyway.add(magnitude_input(plan.model).name)
+
+    def in_float(node: onnx.NodeProto) -> bool:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            return False
+        if node.op_type not in plan.op_types or node.name in plan.in_float:
+            return True
+        # onnxruntime leaves those alone that move values which nothing has rounded
+        return all(made_by[name].op_type != "DequantizeLinear" for name in node.input if name in made_by)
+
+    def unrounded(name: str) -> str:
+        pair = [made_by.get(name)]
+        pair += [made_by.get(pair[0].input[0])] if pair[0] is not None else [None]
+        if [node and node.op_type for node in pair] != ["DequantizeLinear", "QuantizeLinear"]:
+            return name
+        before = pair[1].input[0]
+        is_integers = before in made_by and not in_float(made_by[before])
+        return name if is_integers or {name, before} & rounded_anyway else before
+
+    inputs = [[unrounded(name) for name in node.input] if in_float(node) else None for node in graph.node]
+    for node, names in zip(graph.node, inputs, strict=True):
+        if names is not None:
+            node.input[:] = names
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime warns on the terminal of what is decided here on purpose, a line for every node."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _scale_overrides(scale: np.ndarray, axis: int = 0) -> list[dict[str, Any]]:
+    """Scales of a weight's channels (channels,), or of the whole (), as onnxruntime's quantizer takes them."""
+    if not scale.ndim:
+        return [{"scale": scale, "zero_point": 0}]
+    return [{"axis": axis, "scale": value, "zero_point": 0} for value in scale]
+
+
+def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[str, np.ndarray]:
+    """Scales of the convolutions' weights, one a channel, as onnxruntime computes them, but not channel by channel.
+
+    onnxruntime's own loop over thousands of channels takes longer than calibrating on 30 clips.
+    """
+    largest_int = 64 if reduce_range else 127
+    names = {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
+    scales = {}
+    for weight in model.graph.initializer:
+        if weight.name not in names or weight.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = onnx.numpy_helper.to_array(weight)
+        largest = np.abs(values).max(axis=tuple(range(1, values.ndim))).astype(np.float64)
+        scale = (largest / largest_int).astype(np.float32)
+        scale[scale < np.finfo(np.float32).tiny] = 1  # a channel of zeros
+        scales[weight.name] = scale
+    return scales
+
+
+def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with integer weights, where it had float ones and a QuantizeLinear behind each.
+
+    Rounded to nearest even and saturated as QuantizeLinear does, all channels at once.
+    """
+    weights, names = {weight.name: weight for weight in model.graph.initializer}, UnusedNames(model.graph)
+    integer_names: dict[str, str] = {}  # by what the QuantizeLinear of a weight gave
+    for node in list(model.graph.node):
+        if node.op_type != "QuantizeLinear" or node.input[0] not in weights:
+            continue
+        kind = weights[node.input[2]].data_type
+        if kind not in INTEGER_LIMITS:  # floats of 8 bits are onnxruntime's business
+            continue
+        values, scale, zero_point = (onnx.numpy_helper.to_array(weights[name]) for name in node.input)
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+        along = [1] * values.ndim
+        if scale.ndim:
+            along[axis] = scale.size
+        steps = np.rint(values / scale.reshape(along)) + zero_point.astype(np.float32).reshape(along)
+        integers = np.clip(steps, *INTEGER_LIMITS[kind]).astype(np.int32)
+        integer_names[node.output[0]] = names.new(f"{node.input[0]}_quantized")
+        model.graph.initializer.append(_integer_weight(integer_names[node.output[0]], integers, kind))
+        model.graph.node.remove(node)
+    for node in model.graph.node:
+        node.input[:] = [integer_names.get(name, name) for name in node.input]
+    read = {name for node in model.graph.node for name in reads_of(node)}
+    for name, weight in weights.items():
+        if name not in read:
+            model.graph.initializer.remove(weight)
+    return model
+
+
+def _integer_weight(name: str, integers: np.ndarray, kind: int) -> onnx.TensorProto:
+    """A tensor of integers (int32) in the type that `kind` says; two of 4 bits share a byte."""
+    if kind in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
+        return onnx.helper.make_tensor(name, kind, integers.shape, integers.flatten())
+    return onnx.numpy_helper.from_array(integers.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)
+
+
+def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, floor: float) -> onnx.ModelProto:
+    """The model whose input goes through one int8 quantizer, whatever reads it.
+
+    Parameters
+    ----------
+    floor : what is read is no less than this share of the quantizer's step.
+    """
+    graph, name = model.graph, magnitude_input(model).name
+    reading = readers(graph)[name]
+    if all(node.op_type == "QuantizeLinear" for node in reading):
+        return model
+    low, high = min(low, np.float32(0)), max(high, np.float32(0))
+    scale = np.float32((high - low) / 255) or np.float32(1)
+    quantizer = {"scale": scale, "zero_point": np.int8(np.rint(-128 - low / scale))}
+    constants = [unused_name(graph, f"{name}_{key}") for key in quantizer]
+    set_weights(graph, dict(zip(constants, (np.array(value) for value in quantizer.values()), strict=True)))
+    integers, rounded = unused_name(graph, f"{name}_int8"), unused_name(graph, f"{name}_rounded")
+    first = [
+        onnx.helper.make_node("QuantizeLinear", [name, *constants], [integers], f"{name}_QuantizeLinear"),
+        onnx.helper.make_node("DequantizeLinear", [integers, *constants], [rounded], f"{name}_DequantizeLinear"),
+    ]
+    if floor:
+        least, rounded = unused_name(graph, f"{name}_floor"), unused_name(graph, f"{name}_no_less")
+        set_weights(graph, {least: np.array(floor * scale, np.float32)})
+        first.append(onnx.helper.make_node("Max", [first[1].output[0], least], [rounded], f"{name}_Max"))
+    for node in reading:
+        node.input[:] = [rounded if read == name else read for read in node.input]
+    nodes = [*first, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def _at_opset_for(
+    model: onnx.ModelProto, overrides: dict[str, list[dict[str, Any]]], types: set[Any]
+) -> onnx.ModelProto:
+    """A copy of the model with an opset whose QuantizeLinear has these types, and those that the overrides ask for.
+
+    Below it onnxruntime would write operators of its own, which no other tool knows.
+    """
+    from onnxruntime.quantization import QuantType
+
+    entries = [entry for entries in overrides.values() for entry in entries]
+    entries += [entry["convert"] for entry in entries if "convert" in entry]
+    types = types | {entry.get("quant_type", QuantType.QInt8) for entry in entries}
+    source = onnx.ModelProto()
+    source.CopyFrom(model)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if types <= {QuantType.QInt8, QuantType.QUInt8} or opset >= OPSET_OF_OTHER_TYPES:
+        return source
+    try:
+        return with_known_shapes(onnx.version_converter.convert_version(source, OPSET_OF_OTHER_TYPES))
+    except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
+        raise UserError(
+            f"{KEY}.TensorQuantOverrides: types other than 8 bits need opset {OPSET_OF_OTHER_TYPES}, and the model "
+            f"cannot be converted to it: {first_line(error)}"
+        ) from error

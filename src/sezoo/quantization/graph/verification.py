@@ -1,0 +1,58 @@
+"""The written models put to the test before the service says that it is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import axes_of, load_onnx, quantized_nodes
+from sezoo.models.onnx_session import open_session
+from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of
+from sezoo.quantization.graph.static_shape import dynamic_axes
+
+__all__ = ["VERIFIED_CALLS", "verify"]
+
+AGREEMENT = 1e-5
+"""Largest difference of the two models' masks on a patch, run without onnxruntime's optimisations."""
+
+VERIFIED_CALLS = 8
+"""Of the static model, on which both are verified: one patch says little, and the first of states begins with zeros."""
+
+
+def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
+    """Load both int8 files as any user would, run them, and see that they say the same.
+
+    Parameters
+    ----------
+    patch : (1, bins, frames) float32 magnitudes of a real clip, several times the static model's frames.
+
+    Raises
+    ------
+    UserError : a file that does not load or run, holds no quantized node, is not static on every axis,
+        or a pair whose masks differ.
+    """
+    models = {path: load_onnx(path) for path in (dynamic_path, static_path)}
+    for path, model in models.items():
+        onnx.checker.check_model(model)
+        if not quantized_nodes(model):
+            raise UserError(f"{path}: the written model holds no quantized node")
+        MaskModel(path).whole(patch)
+    if unknown := dynamic_axes(models[static_path]):
+        raise UserError(f"{static_path}: tensor '{unknown[0]}' is not static on every axis")
+    # Optimised graphs may round halves differently where shapes allow other kernels: compare the files as written.
+    frames = axes_of(magnitude_input(models[static_path]))[2]
+    masks = [_run_as_written(model, patch, frames) for model in models.values()]
+    difference = float(np.abs(masks[0] - masks[1]).max())
+    if difference > AGREEMENT:
+        raise UserError(f"{static_path}: its mask differs from {dynamic_path.name}'s by {difference:.2g} on a patch")
+
+
+def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> np.ndarray:
+    """The mask of the patch, in calls of so many frames."""
+    session = open_session(model, optimization="none")
+    call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
+    return np.concatenate([call(magnitude)[0] for magnitude in in_calls([patch], frames)], axis=2)

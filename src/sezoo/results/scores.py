@@ -1,0 +1,111 @@
+"""What scoring a set of clips gives: every clip's numbers, their means, and how sure the means are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sezoo.denoising.silence_gate import Muted
+
+__all__ = ["NOISY", "ClipScores", "Mean", "bootstrap_interval", "change", "mean_scores", "versions_in"]
+
+NOISY = "noisy"
+"""The name of the input itself among the versions of a clip."""
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+VALUES_AT_ONCE = 1 << 16
+"""So many are drawn in one go, which bounds the memory for large test sets."""
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """One clip's scores.
+
+    Attributes
+    ----------
+    name : of the noisy file.
+    seconds : its length.
+    scores : by version ("noisy", and what it was denoised with), then by metric. A metric that could not score
+        a version is not there.
+    not_scored : for those, by version and metric, the reason in one line.
+    muted : what a silence gate has muted, by version; nothing where there is no gate.
+    """
+
+    name: str
+    seconds: float
+    scores: Mapping[str, Mapping[str, float]]
+    not_scored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    muted: Mapping[str, Muted] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over clips, its 95 % interval, and the number of clips in it."""
+
+    value: float
+    low: float
+    high: float
+    clips: int
+
+
+def versions_in(clips: Sequence[ClipScores]) -> list[str]:
+    """The versions that were scored, in order."""
+    return list(clips[0].scores) if clips else []
+
+
+def mean_scores(clips: Sequence[ClipScores]) -> dict[str, dict[str, Mean]]:
+    """Means by version, then by metric.
+
+    A clip counts in a metric's means if every version of it could be scored, so that the versions' means are of
+    the same clips. A version of which a metric scored no clip at all has no mean, and does not count there.
+    """
+    versions = versions_in(clips)
+    means: dict[str, dict[str, Mean]] = {version: {} for version in versions}
+    for metric in dict.fromkeys(metric for clip in clips for scores in clip.scores.values() for metric in scores):
+        able = [version for version in versions if any(metric in clip.scores[version] for clip in clips)]
+        scored = [clip for clip in clips if all(metric in clip.scores[version] for version in able)]
+        for version in able if scored else ():
+            means[version][metric] = _mean([clip.scores[version][metric] for clip in scored])
+    return means
+
+
+def change(clips: Iterable[ClipScores], version: str, against: str, metric: str) -> Mean | None:
+    """Mean of the clips' differences `version` minus `against`; None where no clip has both."""
+    pairs = [
+        (clip.scores[version][metric], clip.scores[against][metric])
+        for clip in clips
+        if metric in clip.scores[version] and metric in clip.scores[against]
+    ]
+    return _mean([one - other for one, other in pairs]) if pairs else None
+
+
+def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the mean (Efron, Annals of Statistics 7(1), 1979).
+
+    The same values give the same interval.
+    """
+    values = np.asarray(values, np.float64)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(_resampled_means(values, seed), [tail, 100 - tail])
+    # Rounding can leave the values: a mean of equal ones may differ from them in its last digit.
+    return max(float(low), float(values.min())), min(float(high), float(values.max()))
+
+
+def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
+    """The means of RESAMPLES draws of as many values, with replacement."""
+    rng, count = np.random.default_rng(seed), len(values)
+    at_once = max(1, VALUES_AT_ONCE // count)
+    means = [
+        values[rng.integers(0, count, (min(at_once, RESAMPLES - start), count))].mean(axis=1)
+        for start in range(0, RESAMPLES, at_once)
+    ]
+    return np.concatenate(means)
+
+
+def _mean(values: Sequence[float]) -> Mean:
+    return Mean(float(np.mean(values)), *bootstrap_interval(values), len(values))

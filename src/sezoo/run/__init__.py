@@ -1,0 +1,1 @@
+"""A run: its `folder` and log, and the experiment trackers that hear of it."""

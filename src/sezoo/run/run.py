@@ -1,0 +1,178 @@
+"""One run: its folder, its log, its progress, and its entry in the experiment tracking."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of, write_text
+from sezoo.base.foreign_text import one_line
+from sezoo.base.terminal import OneLine, console
+from sezoo.base.version import __version__
+from sezoo.config.plain_data import to_yaml
+from sezoo.config.sections import Config
+from sezoo.run.folder import (
+    LOG_NAME,
+    RESOLVED_NAME,
+    is_at_work_in,
+    is_begun_again,
+    marked_as_running,
+    remove_without_results,
+)
+from sezoo.run.tracking import Tracker, start_tracking
+
+__all__ = ["Artefacts", "Run", "names_of_file", "open_run"]
+
+log = logging.getLogger(__name__)
+
+BEYOND_THE_PROGRAM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors of the operating system that a user can mend: a full disk, a limit, a missing right."""
+
+SECONDS_A_LINE = 5
+"""Between lines of progress where there is no terminal to draw a bar on."""
+
+Item = TypeVar("Item")
+
+
+@dataclass
+class Artefacts:
+    """The models that services of a run have made, for those after them; None as long as there is none."""
+
+    float_model: Path | None = None
+    int8: Path | None = None
+    int8_static: Path | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the services share: where results go, who is told, and what they hand on."""
+
+    config: Config
+    folder: Path
+    tracker: Tracker
+    artefacts: Artefacts = field(default_factory=Artefacts)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the run's models are written."""
+        return self.folder / self.config.general.saved_models_dir
+
+    def progress(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+        """Pass `items` on, telling how far it is: a bar with the remaining time, or a few plain lines."""
+        return _bar(items, total, what) if sys.stderr.isatty() else _lines(items, total, what)
+
+
+def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console(), transient=True) as progress:
+        yield from progress.track(items, total=total, description=one_line(what))
+
+
+def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    started = told = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - told >= SECONDS_A_LINE and done < total:
+            told = now
+            log.info("%s: %d of %d, %.0f s to go", what, done, total, (now - started) / done * (total - done))
+
+
+@contextmanager
+def open_run(config: Config, folder: Path) -> Iterator[Run]:
+    """Open a run in `folder`: log file, resolved configuration, tracking.
+
+    A run that fails is marked so in the tracking. If bad input ended it before it had any result, its
+    folder is removed; the folder of a run with results, or of one that crashed, stays. So does one where
+    another run's log is already, be it from earlier or from a run that was started in the same second.
+    """
+    shared = is_at_work_in(folder)
+    try:
+        with marked_as_running(folder), _log_file(folder / LOG_NAME):
+            if is_begun_again(folder):
+                log.warning("%s: the run that was here was killed before its end; this one takes its place", folder)
+            log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
+            write_text(folder / RESOLVED_NAME, to_yaml(config))
+            with names_of_file(config), start_tracking(config, folder) as tracker:
+                yield Run(config, folder, tracker)
+    except (UserError, KeyboardInterrupt):
+        if not shared:
+            remove_without_results(folder)
+        raise
+    except OSError as error:
+        if error.errno not in BEYOND_THE_PROGRAM:
+            raise
+        if not shared:
+            remove_without_results(folder)
+        raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
+
+
+@contextmanager
+def names_of_file(config: Config) -> Iterator[None]:
+    """Errors that are raised inside name keys as the user's file does."""
+    try:
+        yield
+    except UserError as error:
+        config.respell(error)
+        raise
+
+
+class _RunLog(logging.FileHandler):
+    """The run's log file. Where it cannot be written on (a full disk), the run's own files tell it soon enough."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Close it, also when what is left to write does not fit any more."""
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Everything that is logged goes to this file as well, and how the run ended to it alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason_of(error)}") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(OneLine())
+    logger = logging.getLogger("sezoo")
+    logger.addHandler(handler)
+
+    def note(words: str, trace: bool = False) -> None:
+        # The terminal is told by whoever catches the exception.
+        trace_info = sys.exc_info() if trace else None
+        handler.handle(logger.makeRecord(log.name, logging.ERROR, __file__, 0, words, (), trace_info))
+
+    try:
+        yield
+    except UserError as error:
+        note(str(error))
+        raise
+    except KeyboardInterrupt:
+        note("interrupted")
+        raise
+    except Exception:
+        note("the run failed", trace=True)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,76 @@
+import os
+
+import pytest
+
+from sezoo.base import processors
+from sezoo.base.processors import usable_processors
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """64 processors, and control groups below `tmp_path`; called with the process's own and with their files."""
+
+    def make(own, files):
+        (tmp_path / "own").write_text(own, encoding="utf-8")
+        for name, content in files.items():
+            path = tmp_path / "cgroups" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        monkeypatch.setattr(processors, "OWN_CGROUP", tmp_path / "own")
+        monkeypatch.setattr(processors, "CGROUPS", tmp_path / "cgroups")
+        for name in ("cpu_count", "process_cpu_count"):
+            monkeypatch.setattr(os, name, lambda: 64, raising=False)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+
+    return make
+
+
+V1 = "11:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "10000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 64),
+        ("0::/a/b\n", {"a/cpu.max": "400000 100000\n", "a/b/cpu.max": "max 100000\n"}, 4),
+        ("0::/a/b\n", {"a/cpu.max": "800000 100000\n", "a/b/cpu.max": "300000 100000\n"}, 3),
+        ("0::/../other\n", {"cpu.max": "500000 100000\n"}, 5),
+        (V1, {"cpu,cpuacct/cpu.cfs_quota_us": "200000\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n"}, 2),
+        (V1, {"cpu/docker/abc/cpu.cfs_quota_us": "50000\n", "cpu/docker/abc/cpu.cfs_period_us": "10000\n"}, 5),
+        (V1, {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 64),
+        ("3:cpuset:/\n", {"cpuset/cpu.cfs_quota_us": "100000\n", "cpuset/cpu.cfs_period_us": "100000\n"}, 64),
+        ("0::/\n", {"cpu.max": "much more\n"}, 64),
+        ("0::/\n", {"cpu.max": "100000 0\n"}, 64),
+        ("0::/\n", {"cpu.max": ""}, 64),
+        ("nonsense\n", {}, 64),
+        ("", {}, 64),
+    ],
+)
+def test_a_containers_quota_counts(own, files, expected, machine):
+    machine(own, files)
+    assert usable_processors() == expected
+
+
+def test_so_do_affinity_and_the_systems_own_count(machine, monkeypatch):
+    machine("0::/\n", {"cpu.max": "1600000 100000\n"})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7}, raising=False)
+    assert usable_processors() == 3
+    for name in ("cpu_count", "process_cpu_count"):
+        monkeypatch.setattr(os, name, lambda: 1, raising=False)
+    assert usable_processors() == 1
+
+
+def test_where_nothing_is_known(machine, monkeypatch, tmp_path):
+    machine("", {})
+    monkeypatch.setattr(processors, "OWN_CGROUP", tmp_path / "there is none")
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for name in ("cpu_count", "process_cpu_count"):
+        monkeypatch.setattr(os, name, lambda: None, raising=False)
+    assert usable_processors() == 1
+
+
+def test_here_it_is_one_at_least_and_no_more_than_there_are():
+    assert 1 <= usable_processors() <= os.cpu_count()

@@ -1,0 +1,72 @@
+import onnx
+import pytest
+
+from builders import mask_graph, time_convolution
+from mask_graphs import lstm, magnitudes, tcnn
+from quantizers import ours, quantization, ready
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.receptive_field import longest_reach, receptive_field, receptive_field_of, without_quantizers
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "pads", "field"),
+    [
+        (1, 1, [0, 0], (0, 0)),
+        (3, 1, [1, 1], (1, 1)),
+        (3, 4, [8, 0], (8, 0)),  # causal
+        (3, 2, [0, 4], (0, 4)),
+        (5, 10, [20, 20], (20, 20)),
+        (3, 200, [200, 200], (200, 200)),
+    ],
+)
+def test_receptive_field_of_one_convolution(kernel, dilation, pads, field):
+    model = time_convolution(kernel, dilation, pads)
+    assert receptive_field(MaskModel(model), 5, longest_reach(model)) == field
+
+
+def test_a_field_that_reaches_the_ends_is_not_known():
+    assert receptive_field(MaskModel(time_convolution(3, 8, [8, 8])), 5, reach=7) is None
+
+
+def test_the_reach_is_a_bound():
+    assert longest_reach(time_convolution(3, 800, [800, 800])) >= 800
+    assert longest_reach(tcnn()) >= 2
+
+
+def test_recurrent_models_have_no_bound(tmp_path):
+    assert receptive_field_of(lstm(), tmp_path / "lstm.onnx") is None
+
+
+def int8_of(model, clips):
+    settings = quantization()
+    prepared, op_types = ready(model, settings)
+    return ours(prepared, clips, op_types, settings)
+
+
+def test_an_int8_model_has_the_field_of_its_float_model(tmp_path):
+    model = tcnn(scale=0.05)
+    field = receptive_field_of(model, tmp_path / "float.onnx")
+    assert field is not None
+    assert receptive_field_of(int8_of(model, magnitudes(60)), tmp_path / "int8.onnx") == field
+
+
+def test_without_quantizers_no_activation_is_rounded():
+    exact = without_quantizers(int8_of(tcnn(), magnitudes(60)))
+    assert "QuantizeLinear" not in {node.op_type for node in exact.graph.node}
+    one, other = MaskModel(exact), magnitudes(60)[0]
+    nearly = other.copy()
+    nearly[0, 3, 30] *= 1 + 1e-4  # far less than a step of eight bits
+    assert (one(other) != one(nearly)).any()
+
+
+def test_a_model_without_quantizers_comes_back_as_it_is():
+    model = mask_graph()
+    assert without_quantizers(model).SerializeToString() == model.SerializeToString()
+
+
+def test_a_static_model_shorter_than_its_field_is_looked_at_in_full_length(tmp_path):
+    model = time_convolution(5, 10, [20, 20])
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[2].dim_value = 11
+    onnx.checker.check_model(model)
+    assert receptive_field_of(model, tmp_path / "m.onnx") == (20, 20)

@@ -1,0 +1,106 @@
+"""Equal results are shown in test_onnx_session; here, what is changed and what is left alone."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from int8_graphs import small, static_int8
+from sezoo.models.onnx_graph import initializers
+from sezoo.models.onnx_session import open_session
+from sezoo.models.unsigned_integers import with_unsigned_integers
+
+FLOATS = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
+
+
+def rounding(*nodes, weights=(), inputs=(FLOATS,), output=TensorProto.FLOAT):
+    """A model whose "y" is made by the nodes of an int8 tensor "q", with a scale of 0.1 and the zero point 3."""
+    first = [] if any(node.output[0] == "q" for node in nodes) else [node("QuantizeLinear", "x scale zero", "q")]
+    constants = {"scale": np.float32(0.1), "zero": np.int8(3), **dict(weights)}
+    graph = helper.make_graph(
+        [*first, *nodes],
+        "rounding",
+        list(inputs),
+        [helper.make_tensor_value_info("y", output, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def node(operator, inputs, output, **attributes):
+    return helper.make_node(operator, inputs.split(), [output], name=output, **attributes)
+
+
+def same_results(model, changed):
+    x = np.linspace(-20, 20, 97, dtype=np.float32)
+    for optimization in ("none", "basic"):
+        results = [open_session(each, optimization=optimization).run(None, {"x": x})[0] for each in (model, changed)]
+        np.testing.assert_array_equal(*results)
+
+
+def test_integers_and_zero_points_move_by_128():
+    model = rounding(node("DequantizeLinear", "q scale zero", "y"))
+    changed = with_unsigned_integers(model)
+    (zero,) = [array for array in initializers(changed.graph).values() if array.dtype == np.uint8]
+    assert zero == 131
+    same_results(model, changed)
+
+
+def test_weights_without_a_zero_point_get_one():
+    weights = {"w": np.array([-128, 5, 127], np.int8), "w_scale": np.float32(0.5), "at": np.array([0, 1, 2])}
+    nodes = [
+        node("DequantizeLinear", "w w_scale", "w_float"),
+        node("DequantizeLinear", "q scale zero", "q_float"),
+        node("Gather", "q_float at", "three"),
+        node("Add", "three w_float", "y"),
+    ]
+    model = rounding(*nodes, weights=weights)
+    changed = with_unsigned_integers(model)
+    assert not any(weight.data_type == TensorProto.INT8 for weight in changed.graph.initializer)
+    assert [each.op_type for each in changed.graph.node][-1] == "Sum"
+    same_results(model, changed)
+
+
+def test_movements_are_followed():
+    nodes = [node("Concat", "q q", "twice", axis=0), node("DequantizeLinear", "twice scale zero", "y")]
+    model = rounding(*nodes)
+    changed = with_unsigned_integers(model)
+    assert changed is not model
+    same_results(model, changed)
+
+
+BODY = helper.make_graph(
+    [node("Identity", "q", "b")], "body", [], [helper.make_tensor_value_info("b", TensorProto.INT8, None)]
+)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        rounding(node("Cast", "q", "y", to=TensorProto.FLOAT)),
+        rounding(node("Identity", "q", "y"), output=TensorProto.INT8),
+        rounding(
+            node("DequantizeLinear", "q scale zero", "y"),
+            inputs=[helper.make_tensor_value_info("q", TensorProto.INT8, ["n"])],
+        ),
+        rounding(
+            node("Constant", "", "c", value=numpy_helper.from_array(np.int8(3))),
+            node("DequantizeLinear", "q scale c", "y"),
+        ),
+        rounding(
+            node("If", "x", "r", then_branch=BODY, else_branch=BODY), node("DequantizeLinear", "r scale zero", "y")
+        ),
+    ],
+    ids=["another reader", "a result", "an input", "a constant of a node", "a body"],
+)
+def test_other_uses_of_integers_leave_the_model_alone(model):
+    assert with_unsigned_integers(model) is model
+
+
+def test_float_models_are_left_alone_and_int8_ones_are_not_changed_in_place():
+    float_model = rounding(node("Identity", "x", "y"), node("Identity", "x", "q"))
+    del float_model.graph.initializer[:]
+    assert with_unsigned_integers(float_model) is float_model
+    model = static_int8(small())
+    before = model.SerializeToString()
+    assert with_unsigned_integers(model) is not model
+    assert model.SerializeToString() == before

@@ -1,0 +1,61 @@
+"""The order of the rooms: a file imports from its own room and from lower ones, never from a higher one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import sezoo
+
+PACKAGE = Path(sezoo.__file__).parent
+
+#: From top to bottom; rooms of one line know nothing of each other.
+FLOORS = (
+    ("__main__",),
+    ("cli", "__init__"),
+    ("api",),
+    ("services", "demo"),
+    ("report",),
+    ("evaluation", "benchmarking"),
+    ("training", "quantization", "prediction", "deployment", "results"),
+    ("denoising", "data", "metrics"),
+    ("models", "audio", "run", "targets"),
+    ("config", "zoo"),
+    ("base",),
+)
+HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def test_every_room_has_its_floor():
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    assert rooms == set(HEIGHT)
+
+
+def test_imports_point_down():
+    up = [
+        f"{path.relative_to(PACKAGE)} imports {module}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for module in sorted(_imported(path))
+        if not _is_below(_room(path), module)
+    ]
+    assert up == []
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _is_below(room: str, module: str) -> bool:
+    parts = module.split(".")
+    other = parts[1] if len(parts) > 1 else "__init__"
+    return other == room or HEIGHT[other] < HEIGHT[room]
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """The package's modules that a file imports, at its top or where they are used."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.split(".")[0] == "sezoo")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sezoo":
+            yield node.module
