@@ -25,8 +25,8 @@ test: .venv/dev-installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/dev-installed
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
 
 bench: .venv/dev-installed
 	$(BIN)/python benchmarks/startup.py

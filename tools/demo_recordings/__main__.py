@@ -1,6 +1,6 @@
 """Make the demo recordings: 40 pairs of synthesised speech with and without synthesised noise.
 
-    python -m sezoo.demo.make_recordings OUT_DIR
+    python -m tools.demo_recordings OUT_DIR
 
 The voices are eSpeak NG's, the noises are made here from seeded random numbers, so the set is free of other
 people's recordings. It is laid out and mixed like VoiceBank+DEMAND (Valentini-Botinhao, 2017): 28 training
@@ -21,9 +21,9 @@ import numpy as np
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import written_aside
-from sezoo.demo.noises import NOISES, distant, shaped
-from sezoo.demo.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
-from sezoo.demo.speech import SAMPLE_RATE, speech
+from tools.demo_recordings.noises import NOISES, distant, shaped
+from tools.demo_recordings.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
+from tools.demo_recordings.speech import SAMPLE_RATE, speech
 
 __all__ = ["active_power", "make_pair", "make_recordings"]
 
@@ -88,7 +88,7 @@ def make_recordings(out_dir: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: one argument, the folder to write to. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m sezoo.demo.make_recordings", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_recordings", description=__doc__)
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder for the four sets")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:

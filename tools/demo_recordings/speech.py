@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.demo.script import DemoClip
+from tools.demo_recordings.script import DemoClip
 
 __all__ = ["SAMPLE_RATE", "espeak", "frequencies", "speech"]
 

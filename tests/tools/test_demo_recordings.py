@@ -9,11 +9,11 @@ import pytest
 import soundfile
 
 import sezoo.demo
+import tools.demo_recordings.__main__ as maker
 from sezoo.base.errors import UserError
-from sezoo.demo import make_recordings as maker
-from sezoo.demo import speech
-from sezoo.demo.noises import NOISES
-from sezoo.demo.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
+from tools.demo_recordings import speech
+from tools.demo_recordings.noises import NOISES
+from tools.demo_recordings.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
 
 RECORDINGS = Path(sezoo.demo.__file__).parent / "recordings"
 SETS = {"trainset": TRAIN_CLIPS, "testset": TEST_CLIPS}

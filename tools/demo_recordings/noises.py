@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sezoo.demo.script import BABBLE_LINES
-from sezoo.demo.speech import SAMPLE_RATE, espeak, frequencies
+from tools.demo_recordings.script import BABBLE_LINES
+from tools.demo_recordings.speech import SAMPLE_RATE, espeak, frequencies
 
 __all__ = ["NOISES", "distant", "shaped"]
 
