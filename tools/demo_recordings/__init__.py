@@ -1,0 +1,1 @@
+"""The program that made the recordings of `sezoo demo`."""
