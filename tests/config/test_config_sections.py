@@ -75,6 +75,7 @@ DEFAULTS = {
         "high_snr_range": (20.0, 40.0),
         "babble_share": 0.0,
         "hum_share": 0.0,
+        "rumble_share": 0.0,
         "reverberation_share": 0.0,
         "rooms": "exponential",
         "reverberation_seconds": (0.15, 0.8),

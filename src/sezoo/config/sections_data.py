@@ -224,6 +224,11 @@ class Dataset(Section):
     hum_share: Share = Field(
         0.0, description="mix: share of the training clips whose noise has the hum of 50 or 60 Hz mains."
     )
+    rumble_share: Share = Field(
+        0.0,
+        description="mix: share of the training clips whose noise has rumble below some 100 Hz, as of wind, hands on "
+        "the device, engines and traffic.",
+    )
     reverberation_share: Share = Field(0.0, description="mix: share of the training clips that are spoken in a room.")
     rooms: Literal["exponential", "image"] = Field(
         "exponential",

@@ -245,7 +245,7 @@ def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
         *("bandwidth_range", "clip_seconds", "draw_by", "level_range", "num_training_samples"),
         *("num_validation_samples", "random_filters", "snr_range"),
         *("clean_share", "noise_share", "high_snr_share", "high_snr_range", "babble_share", "hum_share"),
-        *("reverberation_share", "reverberation_seconds", "rooms", "early_milliseconds"),
+        *("rumble_share", "reverberation_share", "reverberation_seconds", "rooms", "early_milliseconds"),
         *("microphone_share", "clipping_share", "clipping_range"),
     )
     dataset = to_dict(config)["dataset"]

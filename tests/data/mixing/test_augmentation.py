@@ -37,12 +37,13 @@ def decibels(wave):
 
 
 def test_shares_are_those_asked_for():
-    augmentation = Augmentation(clean=0.1, noise=0.2, high_snr=0.3, babble=0.4, hum=0.5, clipping=1.0)
+    augmentation = Augmentation(clean=0.1, noise=0.2, high_snr=0.3, babble=0.4, hum=0.5, rumble=0.6, clipping=1.0)
     drawn = [augmentation.drawn(np.random.default_rng(seed)) for seed in range(4000)]
     for content, share in (("clean", 0.1), ("noise", 0.2), ("high_snr", 0.3), ("mixture", 0.4)):
         assert np.mean([each.content == content for each in drawn]) == pytest.approx(share, abs=0.03)
     assert np.mean([each.babble for each in drawn]) == pytest.approx(0.4, abs=0.03)
     assert np.mean([each.hum for each in drawn]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([each.rumble for each in drawn]) == pytest.approx(0.6, abs=0.03)
     assert all(each.clipping for each in drawn) and not any(each.microphone for each in drawn)
 
 
@@ -53,8 +54,8 @@ def test_nothing_of_it_changes_nothing(source):
 
 def test_an_example_is_the_same_at_every_call_and_another_in_every_epoch(source):
     everything = {
-        **{"clean": 0.2, "noise": 0.2, "high_snr": 0.2, "babble": 0.5, "hum": 0.5, "reverberation": 0.5},
-        **{"rooms": ROOMS, "microphone": 0.5, "clipping": 0.5},
+        **{"clean": 0.2, "noise": 0.2, "high_snr": 0.2, "babble": 0.5, "hum": 0.5, "rumble": 0.5},
+        **{"reverberation": 0.5, "rooms": ROOMS, "microphone": 0.5, "clipping": 0.5},
     }
     first, again = (examples(source(everything)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -108,3 +109,11 @@ def test_clipping_is_of_the_noisy_clip_alone(source):
 def test_a_microphone_is_heard_by_both(source):
     for (noisy, clean), (plain, meant) in zip(examples(source({"microphone": 1.0})), examples(source()), strict=True):
         assert not np.allclose(clean, meant) and not np.allclose(noisy, plain)
+
+
+def test_rumble_is_in_the_noise(source):
+    for (noisy, clean), (plain, meant) in zip(examples(source({"rumble": 1.0})), examples(source()), strict=True):
+        np.testing.assert_array_equal(clean, meant)
+        assert not np.allclose(noisy, plain)
+        snr, plain_snr = (decibels(clean) - decibels(each - clean) for each in (noisy, plain))
+        assert snr == pytest.approx(plain_snr, abs=0.5)

@@ -1,9 +1,9 @@
-"""What microphones, converters and the mains do to a clip."""
+"""What microphones, converters, the mains and rumble do to a clip."""
 
 import numpy as np
 import pytest
 
-from sezoo.data.mixing.devices import clipped, mains_hum, through_microphone
+from sezoo.data.mixing.devices import clipped, mains_hum, rumbling, through_microphone
 
 RATE = 16000
 
@@ -55,3 +55,23 @@ def test_hum_has_lines_at_the_harmonics_of_the_mains():
         ratio = 10 * np.log10(np.mean(hum**2) / np.mean(noise**2))
         assert -20.1 <= ratio <= 10.1
     assert seen == {50, 60}
+
+
+def test_rumble_is_low_and_of_random_loudness():
+    noise, levels = white(samples=4 * RATE), []
+    for seed in range(8):
+        rumble = rumbling(noise, RATE, np.random.default_rng(seed)) - noise
+        hertz = np.fft.rfftfreq(len(noise), 1 / RATE)
+        power = np.abs(np.fft.rfft(rumble)) ** 2
+        assert power[(hertz > 1) & (hertz < 300)].sum() > 0.95 * power.sum()
+        levels.append(10 * np.log10(np.mean(rumble**2) / np.mean(noise**2)))
+    assert -15.1 <= min(levels) < 0 and 5 < max(levels) <= 20.1
+
+
+def test_rumble_differs_from_moment_to_moment_by_some_decibels():
+    noise = white(samples=8 * RATE) * np.float32(1e-4)
+    spreads = []
+    for seed in range(8):
+        rumble = rumbling(noise, RATE, np.random.default_rng(seed)) - noise
+        spreads.append(np.std(10 * np.log10(np.mean(rumble.reshape(-1, RATE // 2) ** 2, axis=1))))
+    assert 1 < np.mean(spreads) < 12

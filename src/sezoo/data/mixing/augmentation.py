@@ -20,7 +20,7 @@ class Augmentation:
     clean, noise, high_snr : clips without noise, without speech, and with an SNR within `high_snr_range`, in dB.
         They exclude each other, and add up to 1 at most.
     babble : noise that is made of other speakers.
-    hum : noise with the hum of the mains.
+    hum, rumble : noise with the hum of the mains, with rumble below some 100 Hz.
     reverberation : speech in one of the `rooms`.
     microphone : see `sezoo.data.mixing.devices`.
     clipping : so many dB below the peak, drawn uniformly from `clipping_range`.
@@ -32,6 +32,7 @@ class Augmentation:
     high_snr_range: tuple[float, float] = (20.0, 40.0)
     babble: float = 0.0
     hum: float = 0.0
+    rumble: float = 0.0
     reverberation: float = 0.0
     rooms: Rooms | None = None
     microphone: float = 0.0
@@ -40,10 +41,10 @@ class Augmentation:
 
     def drawn(self, random: np.random.Generator) -> Chosen:
         """What happens to one clip. The same numbers are drawn whatever the shares are."""
-        kind, *others = random.random(6)
+        kind, *others = random.random(7)
         edges = np.cumsum([self.clean, self.noise, self.high_snr])
         content = ("clean", "noise", "high_snr", "mixture")[int(np.searchsorted(edges, kind, side="right"))]
-        shares = (self.babble, self.hum, self.reverberation, self.microphone, self.clipping)
+        shares = (self.babble, self.hum, self.reverberation, self.microphone, self.clipping, self.rumble)
         return Chosen(content, *(number < share for number, share in zip(others, shares, strict=True)))
 
 
@@ -57,3 +58,4 @@ class Chosen:
     reverberation: bool
     microphone: bool
     clipping: bool
+    rumble: bool

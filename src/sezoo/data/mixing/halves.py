@@ -117,7 +117,7 @@ def _augmentation(config: Config) -> Augmentation:
     return Augmentation(
         clean=dataset.clean_share, noise=dataset.noise_share,
         high_snr=dataset.high_snr_share, high_snr_range=dataset.high_snr_range,
-        babble=dataset.babble_share, hum=dataset.hum_share,
+        babble=dataset.babble_share, hum=dataset.hum_share, rumble=dataset.rumble_share,
         reverberation=dataset.reverberation_share, rooms=rooms,
         microphone=dataset.microphone_share,
         clipping=dataset.clipping_share, clipping_range=dataset.clipping_range,

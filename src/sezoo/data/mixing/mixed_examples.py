@@ -9,7 +9,7 @@ from sezoo.data.dataset import refused
 from sezoo.data.mixing.augmentation import Augmentation
 from sezoo.data.mixing.band_limit import band_limited
 from sezoo.data.mixing.colouring import coloured
-from sezoo.data.mixing.devices import clipped, mains_hum, through_microphone
+from sezoo.data.mixing.devices import clipped, mains_hum, rumbling, through_microphone
 from sezoo.data.mixing.mixture import HIGHEST_PEAK, active_power, mixed
 from sezoo.data.mixing.recordings import Recordings
 from sezoo.data.pairs import normalized_alike
@@ -90,6 +90,8 @@ class MixedExamples:
         rate, target = self.recordings[0].sample_rate, None
         if chosen.hum:
             around = mains_hum(around, rate, more)
+        if chosen.rumble:
+            around = rumbling(around, rate, more)
         if chosen.reverberation:
             spoken, target = self.augmentation.rooms.spoken_in(spoken, rate, more)
         snr, level = random.uniform(*self.snr_range), random.uniform(*self.level_range)
