@@ -27,6 +27,7 @@ test: .venv/dev-installed
 lint: .venv/dev-installed
 	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/python -m mypy
 
 bench: .venv/dev-installed
 	$(BIN)/python benchmarks/startup.py
@@ -35,4 +36,4 @@ bench: .venv/dev-installed
 	$(BIN)/python benchmarks/training_loader.py
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist

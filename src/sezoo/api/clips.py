@@ -45,8 +45,9 @@ def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like:
         raise UserError(f"{what}: {len(entries)} clips, but {len(names)} noisy ones; a clean clip for each is needed")
     folder = scratch / what
     folder.mkdir(parents=True)
-    if all(isinstance(entry, str | Path) for entry in entries):
-        _link([Path(entry) for entry in entries], names, folder, what)
+    paths = [Path(entry) for entry in entries if isinstance(entry, str | Path)]
+    if len(paths) == len(entries):
+        _link(paths, names, folder, what)
     else:
         _write(entries, names, folder, what, sample_rate)
     return folder
@@ -98,5 +99,5 @@ def extension_of(folder: Path, what: str) -> str:
         found = "a file" if folder.is_file() else "not there"
         raise UserError(f"{what}: {folder} is {found}; a folder of recordings is needed")
     suffixes = [path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")]
-    found = Counter(suffix for suffix in suffixes if suffix in AUDIO_EXTENSIONS)
-    return max(found, key=lambda suffix: (found[suffix], suffix == DEFAULT_EXTENSION), default=DEFAULT_EXTENSION)
+    counts = Counter(suffix for suffix in suffixes if suffix in AUDIO_EXTENSIONS)
+    return max(counts, key=lambda suffix: (counts[suffix], suffix == DEFAULT_EXTENSION), default=DEFAULT_EXTENSION)

@@ -14,6 +14,8 @@ from sezoo.base.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from sezoo.config.sections import Config
+
 __all__ = ["denoise", "denoise_files"]
 
 PathLike = str | Path
@@ -95,7 +97,8 @@ def denoise(
         denoise_files([source], Path(model), target, play_like=play_like, more=settings)
         import soundfile
 
-        return soundfile.read(target, dtype="float32")[0]
+        denoised: np.ndarray = soundfile.read(target, dtype="float32")[0]
+        return denoised
 
 
 def denoise_files(
@@ -115,7 +118,7 @@ def denoise_files(
     from sezoo.config.validation import build_config
     from sezoo.prediction.command import denoise_recordings
 
-    def config():
+    def config() -> Config:
         return build_config(
             prediction_settings(model, paths[0], spectrum or Spectrum(), play_like=play_like, more=more)
         )

@@ -254,11 +254,11 @@ def plain(result: object) -> Any:
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Any:
     return read_json(path)
 
 
-def _resolved(folder: Path) -> dict[str, Any]:
+def _resolved(folder: Path) -> Any:
     from sezoo.config.values import expand_known
     from sezoo.run.folder import RESOLVED_NAME
 
@@ -267,7 +267,7 @@ def _resolved(folder: Path) -> dict[str, Any]:
 
 
 def _models(folder: Path) -> Path:
-    return folder / _resolved(folder)["general"]["saved_models_dir"]
+    return folder / str(_resolved(folder)["general"]["saved_models_dir"])
 
 
 def _report(folder: Path) -> Path | None:

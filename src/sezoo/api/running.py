@@ -165,7 +165,7 @@ def _script_not_run_again() -> Iterator[None]:
     Python would: a script without `if __name__ == "__main__":` would begin anew in each of them.
     """
     main = sys.modules["__main__"].__dict__
-    kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    kept: dict[str, object] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
     main.pop("__file__", None)
     main["__spec__"] = None
     try:

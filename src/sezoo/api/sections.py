@@ -112,7 +112,7 @@ def _bins(path: Path, settings: Settings) -> int:
     return declared_contract(with_states(load_onnx(path), states), path).bins
 
 
-def merged(settings: Settings, more: Settings | None) -> Settings:
+def merged(settings: Mapping[str, Any], more: Mapping[str, Any] | None) -> Settings:
     """The settings, and further ones over them, key by key."""
     result = dict(settings)
     for key, value in (more or {}).items():

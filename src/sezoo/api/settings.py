@@ -180,18 +180,16 @@ def training_settings(
     ------
     UserError : neither, or both, of the two kinds of recordings; a folder that is not there.
     """
-    mixed, pairs = {"speech": speech, "noise": noise}, {"noisy": noisy, "clean": clean}
-    chosen = [kind for kind in (mixed, pairs) if any(kind.values())]
-    if len(chosen) != 1 or not all(chosen[0].values()):
+    if speech and noise and not (noisy or clean):
+        dataset: Settings = {"name": "mix", "speech_path": speech, "noise_path": noise}
+    elif noisy and clean and not (speech or noise):
+        dataset = {"name": "custom", "noisy_train_files_path": noisy, "clean_train_files_path": clean}
+        dataset |= extension(noisy, "dataset.noisy_train_files_path")
+    else:
         raise UserError(
             "recordings to train on: give speech and noise, to be mixed (--speech, --noise), or else pairs of clean "
             "and noisy ones (--clean, --noisy)"
         )
-    if chosen[0] is mixed:
-        dataset: Settings = {"name": "mix", "speech_path": speech, "noise_path": noise}
-    else:
-        dataset = {"name": "custom", "noisy_train_files_path": noisy, "clean_train_files_path": clean}
-        dataset |= extension(noisy, "dataset.noisy_train_files_path")
     settings: Settings = {"operation_mode": "training", "model": {"model_type": architecture}}
     settings["model"] |= given(state_dict_path=weights)
     if spectrum.n_fft not in (None, 512):

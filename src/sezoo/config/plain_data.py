@@ -33,7 +33,7 @@ def to_dict(config: Config, *, filled_in: bool = False) -> dict[str, Any]:
     plain = _sections(config)
     for (*above, last), text in () if filled_in else config._written.items():
         value_at(plain, above)[last] = text
-    return _without_passwords(plain)
+    return {name: _without_passwords(section) for name, section in plain.items()}
 
 
 def without_environment(config: Config, text: str) -> str:

@@ -105,7 +105,7 @@ def renamed_keys() -> str:
 def _meaning(path: str) -> str:
     """What a key of a section is for."""
     section, _, key = path.partition(".")
-    return SECTIONS[section].model_fields[key].description
+    return SECTIONS[section].model_fields[key].description or ""
 
 
 def _allowed(field: FieldInfo) -> str:

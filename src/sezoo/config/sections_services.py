@@ -230,7 +230,7 @@ class Quantization(Section):
     )
     # Read as a section, each key with its type, and kept as a mapping, which is what onnxruntime takes.
     extra_options: Annotated[ExtraOptions, AfterValidator(ExtraOptions.as_mapping), PlainSerializer(dict)] = Field(
-        {"CalibMovingAverage": True},
+        {"CalibMovingAverage": True},  # type: ignore[assignment]
         description="See the section below. Where it is not set, CalibMovingAverage is True, but False in a file of "
         "version 4.",
     )

@@ -138,7 +138,8 @@ def _moved(text: str, section: str, entries: list[tuple[Renamed, Entry]]) -> lis
 
 
 def _moved_in_flow(text: str, section: str, entries: list[tuple[Renamed, Entry]]) -> list[Edit]:
-    inner, edits = [], []
+    inner: list[str] = []
+    edits: list[Edit] = []
     for key, entry in entries:
         start, end = entry.key.start_mark.index, entry.value.end_mark.index
         inner.append(f"{_leaf(key)}: {text[entry.value.start_mark.index : end]}".rstrip())
@@ -165,7 +166,7 @@ def _lines_of(text: str, entry: Entry) -> tuple[int, int]:
 def _end(node: yaml.Node) -> int:
     """Where a value ends; a block's own mark is behind the comments that follow it."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
-        return node.end_mark.index
+        return int(node.end_mark.index)
     last = node.value[-1]
     return _end(last[1] if isinstance(last, tuple) else last)
 
@@ -178,8 +179,10 @@ def _with_old_default(new: str, old: str, result: Upgraded) -> str:
     section = raw["quantization"] or {}
     if not isinstance(section, dict) or section.get("onnx_extra_options") or section.get("extra_options"):
         return new
-    root = yaml.compose(new, Loader=yaml.SafeLoader)
-    node = _entry(root, "quantization").value
+    entry = _entry(yaml.compose(new, Loader=yaml.SafeLoader), "quantization")
+    if entry is None:  # merged in by an alias
+        return new
+    node = entry.value
     line = f"onnx_extra_options: {OLD_DEFAULT}"
     result.changes.append(("quantization.extra_options (its default)", EXTRA_OPTIONS))
     if not isinstance(node, yaml.MappingNode):  # an empty section

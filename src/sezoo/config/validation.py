@@ -58,7 +58,7 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
 
     problems = [*named.problems, *(_unknown_key(section, _keys_of(section), key) for section, key in named.leftover)]
     built: dict[str, Any] = {}
-    for name, value in tree.items():
+    for name, value in {**tree, "operation_mode": tree.get("operation_mode")}.items():
         if name == "operation_mode":
             built[name] = value
             if (problem := _mode_problem(value)) is not None:
@@ -68,8 +68,6 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
             problems += found
         else:
             problems.append(_unknown_section(name))
-    if "operation_mode" not in tree:
-        problems.append(_mode_problem(None))
     if not problems:
         config = Config(**_with_global_seed(built))
         keep_written(config, _texts_here(as_given, named))
@@ -178,14 +176,14 @@ def _position(raw: Any, location: tuple[int | str, ...]) -> tuple[int, ...]:
 def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> str:
     """One line on one error of pydantic."""
     path, field = name, None
+    section: type[Section] | None = cls
     for part in error["loc"]:
-        if isinstance(field, FieldInfo) and not _is_section(field):
+        if section is None:
             break  # inside a list or a mapping of a key: the key is what the user knows
-        if isinstance(field, FieldInfo):
-            cls = field.annotation
-        if error["type"] == "extra_forbidden" and part not in cls.model_fields:
-            return _unknown_key(path, list(cls.model_fields), str(part))
-        field = cls.model_fields[str(part)]
+        if error["type"] == "extra_forbidden" and part not in section.model_fields:
+            return _unknown_key(path, list(section.model_fields), str(part))
+        field = section.model_fields[str(part)]
+        section = _section_of(field)
         raw = next((value for key, value in raw.items() if str(key) == part), None)
         path = f"{path}.{part}"
     if field is None:  # a check between the keys of a section; it names the key itself
@@ -195,8 +193,10 @@ def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> st
     return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{because}{_nearest_choice(raw, choices(field))}"
 
 
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+def _section_of(field: FieldInfo) -> type[Section] | None:
+    """The class of a key that is a section itself."""
+    found = field.annotation
+    return found if isinstance(found, type) and issubclass(found, Section) else None
 
 
 def _found(value: Any) -> str:
@@ -229,8 +229,8 @@ def _all_keys(sections: dict[str, type[Section]]) -> dict[str, list[str]]:
     for section, cls in sections.items():
         for key, field in cls.model_fields.items():
             owners.setdefault(key, []).append(section)
-            if _is_section(field):
-                for inner, names in _all_keys({f"{section}.{key}": field.annotation}).items():
+            if (inner_section := _section_of(field)) is not None:
+                for inner, names in _all_keys({f"{section}.{key}": inner_section}).items():
                     owners.setdefault(inner, []).extend(names)
     return owners
 

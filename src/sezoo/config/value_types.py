@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
@@ -144,7 +144,7 @@ def _metrics(value: Any) -> Any:
     names = _names(value)
     if not isinstance(names, list | tuple):
         return names
-    several = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
+    several: dict[str, tuple[str, ...]] = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
     several["dnsmos"] = tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808"))
     return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
 
@@ -237,11 +237,9 @@ def _window(value: Any) -> str | tuple[float, ...]:
 
 def _sample_count(value: Any) -> int | float:
     value = number(value)
-    whole = isinstance(value, int) and value >= 1
-    fraction = isinstance(value, float) and 0 < value <= 1
-    if not (whole or fraction):
-        raise ValueError
-    return value
+    if (isinstance(value, int) and value >= 1) or (isinstance(value, float) and 0 < value <= 1):
+        return value
+    raise ValueError
 
 
 def _lower(value: Any) -> Any:
@@ -309,19 +307,19 @@ ModelPath = Annotated[
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
 MetricName = Literal[
-    *("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl"),
-    *("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
-]
+    "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl",
+    "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",
+]  # fmt: skip
 MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
-SELECTABLE = (
-    *("pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "level_4_6_khz"),
-    *("level_6_8_khz", "estoi"),
-    *("csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"),
-)
+Selectable = Literal[
+    "pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "level_4_6_khz", "level_6_8_khz", "estoi",
+    "csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",
+]  # fmt: skip
+SELECTABLE: tuple[str, ...] = get_args(Selectable)
 """What epochs can be chosen by, in the words of training's table."""
 
 MetricWeights = Annotated[
-    dict[Literal[*SELECTABLE], Annotated[float, Field(allow_inf_nan=False), BeforeValidator(number)]],
+    dict[Selectable, Annotated[float, Field(allow_inf_nan=False), BeforeValidator(number)]],
     BeforeValidator(_metric_weights),
     Allowed(f"a mapping of metrics to numbers; metrics are {', '.join(SELECTABLE)}"),
 ]
@@ -334,11 +332,12 @@ TargetNames = Annotated[
     BeforeValidator(_names),
 ]
 Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
-STEPS = (
-    *("operators", "int16_input", "split_input", "input_floor", "equalization", "ranges", "rounding"),
-    *("bias_correction", "fallback"),
-)
-StepName = Literal["auto", "none", *STEPS]
+Step = Literal[
+    "operators", "int16_input", "split_input", "input_floor", "equalization", "ranges", "rounding",
+    "bias_correction", "fallback",
+]  # fmt: skip
+STEPS: tuple[str, ...] = get_args(Step)
+StepName = Literal["auto", "none", Step]
 StepNames = Annotated[tuple[StepName, ...], Field(min_length=1), BeforeValidator(_names)]
 Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mapping of names to values")]
 StatePairs = Annotated[dict[str, str], BeforeValidator(_text_pairs), Allowed("a mapping of names to names")]

@@ -48,8 +48,7 @@ class _NotLiteralError(ValueError):
 
 
 def _power(base: int | float, exponent: int | float) -> int | float:
-    whole = isinstance(base, int) and isinstance(exponent, int)
-    if whole and abs(base).bit_length() * exponent > LARGEST_POWER_BITS:
+    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * exponent > LARGEST_POWER_BITS:
         raise _NotLiteralError
     result = base**exponent
     if isinstance(result, complex):

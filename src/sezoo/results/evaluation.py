@@ -171,7 +171,7 @@ def read_evaluation(folder: Path) -> EvaluationFacts | None:
     )
 
 
-def _means(content: Mapping[str, Mapping[str, float]]) -> dict[str, Mean]:
+def _means(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Mean]:
     return {metric: Mean(each["mean"], each["low"], each["high"], each["clips"]) for metric, each in content.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sezoo.results.names import QUANTIZATION
 from sezoo.results.reading import read_json, taken
@@ -105,8 +106,8 @@ class QuantizationFacts:
     @property
     def macs(self) -> float | None:
         """Multiply-accumulates per frame; None where one is unknown."""
-        macs = [layer.macs for layer in self.layers]
-        return sum(macs) if macs and None not in macs else None
+        macs = [layer.macs for layer in self.layers if layer.macs is not None]
+        return sum(macs) if macs and len(macs) == len(self.layers) else None
 
 
 KINDS = {
@@ -123,6 +124,8 @@ def read_quantization(folder: Path) -> QuantizationFacts | None:
     content = read_json(folder / QUANTIZATION)
     if content is None:
         return None
-    lists = {key: [taken(kind, each) for each in content.get(key) or ()] for key, kind in KINDS.items()}
+    lists: dict[str, list[Any]] = {
+        key: [taken(kind, each) for each in content.get(key) or ()] for key, kind in KINDS.items()
+    }
     convergence = (content.get("convergence") or {}).get("sentence", "")
     return taken(QuantizationFacts, {**content, **lists, "convergence": convergence})

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sezoo.base import files
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import encodable
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 __all__ = ["read_json", "refused_results", "taken"]
 
-Facts = TypeVar("Facts")
+Facts = TypeVar("Facts", bound="DataclassInstance")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -29,7 +32,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     content = files.read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__} where an object is expected")
-    return _encodable(content)
+    plain: dict[str, Any] = _encodable(content)
+    return plain
 
 
 def _encodable(value: Any) -> Any:

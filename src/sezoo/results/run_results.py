@@ -123,7 +123,8 @@ class RunFacts:
         found: dict[str, Sizes] = {}
         made = self.deployment
         if made and made.core and made.flash_bytes and made.ram_bytes:
-            seconds = made.frames_per_call / self.frames_a_second if self.frames_a_second else None
+            frames, rate = made.frames_per_call, self.frames_a_second
+            seconds = frames / rate if frames and rate else None
             load = made.instructions_per_call / seconds if seconds and made.instructions_per_call else None
             found[made.core] = Sizes(made.core, made.flash_bytes, made.ram_bytes, load)
         for one in self.benchmark.measurements if self.benchmark else ():

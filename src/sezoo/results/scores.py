@@ -89,11 +89,11 @@ def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> tuple[float
 
     The same values give the same interval.
     """
-    values = np.asarray(values, np.float64)
+    sample = np.asarray(values, np.float64)
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(_resampled_means(values, seed), [tail, 100 - tail])
+    low, high = np.percentile(_resampled_means(sample, seed), [tail, 100 - tail])
     # Rounding can leave the values: a mean of equal ones may differ from them in its last digit.
-    return max(float(low), float(values.min())), min(float(high), float(values.max()))
+    return max(float(low), float(sample.min())), min(float(high), float(sample.max()))
 
 
 def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
