@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs bench clean
 
 setup: .venv/dev-installed
 
@@ -29,6 +29,9 @@ lint: .venv/dev-installed
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/python -m mypy
 
+docs: .venv/dev-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 bench: .venv/dev-installed
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/quantization.py
@@ -36,4 +39,4 @@ bench: .venv/dev-installed
 	$(BIN)/python benchmarks/training_loader.py
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
+	rm -rf .venv site .pytest_cache .ruff_cache .mypy_cache .hypothesis dist

@@ -177,7 +177,7 @@ def test_document_from_top_to_bottom(document, tmp_path):
 
 
 def test_links_lead_somewhere():
-    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("README.md")]:
         text = BLOCK.sub("", document.read_text(encoding="utf-8"))
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
