@@ -12,24 +12,76 @@ options, and files:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
-from sezoo.cli import shells
-from sezoo.cli.parser import Parser
+from sezoo.cli.parser import Parser, add_everywhere
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "complete", "is_wanted", "run"]
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+SHELL_VARIABLE = "_ARGCOMPLETE"
+"""Set by the script when the shell asks: the number of the word that is the program's name."""
 
 
 def add_arguments(parser: Parser) -> None:
     """Its words."""
-    parser.add_argument(
-        "shell", choices=tuple(shells.SCRIPTS), metavar="SHELL", help=f"one of {', '.join(shells.SCRIPTS)}"
-    )
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the script."""
+    from argcomplete.shell_integration import shellcode
+
+    sys.stdout.write(shellcode(["sezoo"], shell=options.shell))
+
+
+def is_wanted() -> bool:
+    """Whether a shell asks for completions, which `complete` answers."""
+    return SHELL_VARIABLE in os.environ
+
+
+def complete(**how: Any) -> None:
+    """Answer a shell with what can stand at the cursor, and exit.
+
+    Parameters
+    ----------
+    how : other arguments of `argcomplete.autocomplete`.
+    """
+    import argcomplete
+
     from sezoo.cli.table import COMMANDS
 
-    words = [shells.words_of(command.name, command.summary, command.parser()) for command in COMMANDS.values()]
-    sys.stdout.write(shells.SCRIPTS[options.shell](words))
+    words = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])].lstrip().partition(" ")[2]
+    name, behind, _ = words.lstrip().partition(" ")
+    if behind and name in COMMANDS:
+        parser = COMMANDS[name].parser()
+        os.environ[SHELL_VARIABLE] = "2"  # the name of this parser is the second word
+    else:
+        parser = _without_a_command(COMMANDS)
+    for action in parser._actions:  # argparse has no other way to list them
+        if values := getattr(action.type, "values", ()):
+            action.completer = partial(_last_of_several, values)
+        elif values := getattr(action, "known", ()):
+            action.completer = argcomplete.ChoicesCompleter(values)
+    argcomplete.autocomplete(parser, always_complete_options=False, **how)
+
+
+def _without_a_command(commands: Iterable[str]) -> Parser:
+    parser = Parser("sezoo")
+    parser.add_argument("command", choices=list(commands), nargs="?")
+    for flag in ("--config-path", "--config-name"):
+        parser.add_argument(flag)
+    for flag in ("--multirun", "--dry-run", "--version"):
+        parser.add_argument(flag, action="store_true")
+    add_everywhere(parser)
+    return parser
+
+
+def _last_of_several(values: Iterable[str], prefix: str, **_: object) -> list[str]:
+    """Of several values with commas between them, the last one is completed."""
+    before, comma, _last = prefix.rpartition(",")
+    return [before + comma + value for value in values]

@@ -20,6 +20,7 @@ from sezoo.base.processes import is_helper
 from sezoo.base.terminal import configure_logging, encode_anything
 from sezoo.base.text import nearest
 from sezoo.base.version import __version__
+from sezoo.cli import completion
 from sezoo.cli.table import COMMANDS, GROUPS, run_command
 
 __all__ = ["main"]
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     config_folder : of the YAML file where --config-path is not given; the working directory if None.
     command : how the user called it, for the help.
     """
+    if completion.is_wanted():
+        completion.complete()
     # Starting up makes hundreds of thousands of objects that live on; to look through them for garbage again and
     # again takes a fifth of that time.
     gc.set_threshold(100_000, 20, 20)
