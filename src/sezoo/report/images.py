@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
+import io
 from functools import cache
 
 import numpy as np
@@ -43,23 +42,20 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
 
 
 def palette_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
-    """A PNG file of an image with a palette (PNG specification, colour type 3).
+    """A PNG file of an image with a palette.
 
     Parameters
     ----------
     indices : (rows, columns) uint8, the first row on top.
     palette : (colours, 3) uint8
     """
-    rows, columns = indices.shape
-    lines = np.zeros((rows, columns + 1), np.uint8)  # each begins with its filter: 0, none
-    lines[:, 1:] = indices
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(lines.tobytes(), 9)),
-              (b"IEND", b""))  # fmt: skip
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in chunks
-    )
+    from PIL import Image
+
+    image = Image.fromarray(indices, "P")
+    image.putpalette(palette.tobytes())
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 def _levels(values: np.ndarray) -> np.ndarray:
