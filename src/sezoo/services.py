@@ -172,7 +172,7 @@ def run_services(config: Config, folder: Path) -> None:
         dry = letters.startswith("t") and config.training.dryrun
         for letter in letters[:1] if dry else letters:
             SERVICES[letter].do(run)
-        if not is_helper() and not dry:
+        if config.general.report and not is_helper() and not dry:
             from sezoo.report.of_run import write_run_report
 
             write_run_report(run)

@@ -25,6 +25,7 @@ DEFAULTS = {
         "saved_models_dir": Path("saved_models"),
         "gpu_memory_limit": 0.5,
         "display_figures": True,
+        "report": True,
         "global_seed": None,
     },
     "model": {

@@ -63,6 +63,19 @@ def test_none_says_nothing_of_steps(project, run):
     assert report(project)["steps"] == []
 
 
+def test_without_a_report_the_models_are_the_same(project, run):
+    assert run("hydra.run.dir=with_report")[0] == 0
+    code, told = run("hydra.run.dir=without", "general.report=False")
+    assert code == 0, told
+    assert "report: " not in told
+    assert not (project / "without" / "report.html").exists()
+    for file in (project / "with_report" / "saved_models").iterdir():
+        assert file.read_bytes() == (project / "without" / "saved_models" / file.name).read_bytes()
+    found = json.loads((project / "without" / "quantization_report.json").read_text(encoding="utf-8"))
+    assert found["layers"] and found["steps"] and found["closeness"] is not None
+    assert found["tensors"] == [] and found["convergence"] is None
+
+
 def test_the_same_bytes_each_time(project, run):
     for name in ("one", "two"):
         assert run(f"hydra.run.dir={name}")[0] == 0

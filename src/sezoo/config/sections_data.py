@@ -60,6 +60,11 @@ class General(Section):
     display_figures: TrueFalse = Field(
         True, description="No effect: figures are saved in the run's folder, never shown. Accepted for model zoo files."
     )
+    report: TrueFalse = Field(
+        True,
+        description="Write report.html, and measure for it what each layer loses in int8 and how long the static model "
+        "should be. False saves that time.",
+    )
     global_seed: AtLeast0 | None = Field(
         None,
         description="Seed of a network's first weights; also dataset.random_seed, where that is not set. Empty = that.",

@@ -18,6 +18,7 @@ __all__ = [
     "float_weights",
     "graphs_of",
     "initializers",
+    "keep_needed",
     "layout",
     "nested_graphs",
     "nested_reads",
@@ -86,6 +87,26 @@ def set_weights(graph: onnx.GraphProto, values: Mapping[str, np.ndarray]) -> Non
 def _tensor(array: np.ndarray, name: str) -> onnx.TensorProto:
     # Not ascontiguousarray: that makes a number an array of one.
     return numpy_helper.from_array(np.array(array, order="C"), name)
+
+
+def keep_needed(graph: onnx.GraphProto) -> None:
+    """Remove the nodes and the weights that no output of the graph depends on, in place."""
+    makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    waiting, needed = [value.name for value in graph.output], set()
+    read = set(waiting)
+    while waiting:
+        index = makers.get(waiting.pop())
+        if index is not None and index not in needed:
+            needed.add(index)
+            reads = reads_of(graph.node[index])
+            read.update(reads)
+            waiting += reads
+    for index in reversed(range(len(graph.node))):
+        if index not in needed:
+            del graph.node[index]
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name not in read:
+            del graph.initializer[index]
 
 
 def layout(model: onnx.ModelProto) -> dict[str, list[int | str]]:

@@ -5,7 +5,7 @@ Each function takes a model and gives one that computes the same masks, the argu
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +16,7 @@ from sezoo.models.onnx_graph import (
     UnusedNames,
     copied,
     graphs_of,
+    keep_needed,
     nested_reads,
     reads_of,
     rename_nested_reads,
@@ -196,21 +197,8 @@ def without_other_outputs(model: onnx.ModelProto, kept: set[str]) -> onnx.ModelP
     if {value.name for value in model.graph.output} <= kept:
         return model
     pruned = copied(model)
-    makers = defaultdict(list)
-    for index, node in enumerate(pruned.graph.node):
-        for name in node.output:
-            makers[name].append(index)
-    waiting, needed = list(kept), set()
-    while waiting:
-        for index in makers.get(waiting.pop(), ()):
-            if index not in needed:
-                needed.add(index)
-                waiting += reads_of(pruned.graph.node[index])
-    nodes = [onnx.NodeProto.FromString(pruned.graph.node[index].SerializeToString()) for index in sorted(needed)]
-    read = {name for node in nodes for name in reads_of(node)} | kept
     outputs = [value for value in model.graph.output if value.name in kept]
-    weights = [weight for weight in model.graph.initializer if weight.name in read]
-    for field, values in (("node", nodes), ("output", outputs), ("initializer", weights)):
-        pruned.graph.ClearField(field)
-        getattr(pruned.graph, field).extend(values)
+    del pruned.graph.output[:]
+    pruned.graph.output.extend(outputs)
+    keep_needed(pruned.graph)
     return pruned

@@ -100,12 +100,12 @@ def quantize(run: Run) -> QuantizedModels:
 
     _tell_what_stays_in_float(result.plan)
     _tell_of_stm32n6(result.model, config)
-    report = layer_report(result, bench, bench.fit)
+    report = layer_report(result, bench, bench.fit, measured=config.general.report)
     if settings.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
     is_free = not isinstance(axes_of(magnitude_input(prepared))[2], int)
-    if engine_of(config) == PATCH and is_free:  # a stream has the whole clip's masks
+    if config.general.report and engine_of(config) == PATCH and is_free:  # a stream has the whole clip's masks
         log_advice(advise(result.model, prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead))
 
     static = with_static_shape(result.model, frames)

@@ -8,7 +8,12 @@ import mask_graphs as graphs
 from quantizers import Clips, ready, their_ranges
 from sezoo.base.errors import UserError
 from sezoo.quantization.calibration import ranges as calibration
-from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate, ranges_of_activations
+from sezoo.quantization.calibration.ranges import (
+    CalibrationOptions,
+    calibrate,
+    calibrate_groups,
+    ranges_of_activations,
+)
 
 MODELS = {
     "tcnn": graphs.tcnn(batch_norm=True),
@@ -215,3 +220,24 @@ def test_the_oracle_reads_what_it_is_given():
     reader.set_range(1, 3)
     assert [reader.get_next()["input"].shape[2] for _ in range(2)] == [4, 5]
     assert reader.get_next() is None
+
+
+@pytest.mark.parametrize("options", [{}, {"moving_average": True}, {"method": "Percentile", "percentile": 99.0}])
+def test_groups_of_clips_are_calibrated_in_one_pass(options):
+    prepared, op_types = ready(MODELS["relu6"])
+    clips, options = [[clip] for clip in graphs.magnitudes(40, 17, 61, 33)], CalibrationOptions(**options)
+    groups = [None, range(0, 4, 2), [1], {2, 3}]
+    found = calibrate_groups(prepared, clips, op_types, options, groups)
+    assert found == [
+        calibrate(prepared, [clips[index] for index in group or range(4)], op_types, options) for group in groups
+    ]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_ranges_of_some_activations_are_those_among_all(name):
+    prepared, op_types = ready(MODELS[name])
+    clips, options = [[clip] for clip in graphs.magnitudes(40, 17)], CalibrationOptions()
+    everything = calibrate(prepared, clips, op_types, options)
+    for wanted in everything:
+        found = calibrate(prepared, clips, op_types, options, wanted=[wanted])
+        assert found == {wanted: everything[wanted]}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from sezoo.quantization.calibration.excerpts import Excerpt
-from sezoo.quantization.calibration.ranges import Ranges
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.plan import Plan
 
@@ -58,19 +55,15 @@ def convergence(plan: Plan, bench: Bench) -> Convergence | None:
     The halves are every other excerpt, and the first and the second half: kinds of clips may come by turns or in rows.
     Ranges that are part of a transform, and those of tensors in float, do not count.
     """
-    fit, middle = bench.fit, len(bench.fit) // 2
-    if len(fit) < FEWEST:
+    count, middle = len(bench.fit), len(bench.fit) // 2
+    if count < FEWEST:
         return None
-
-    def ranges(excerpts: Sequence[Excerpt]) -> Ranges:
-        return replace(bench, fit=excerpts).completed(replace(plan, ranges={})).ranges
-
+    every_other = [range(0, count, 2), range(1, count, 2)]
+    of_all, *of_halves = bench.ranges_of_groups(plan, [None, *every_other, range(middle), range(middle, count)])
     quantized = [
         node for node in plan.exact.graph.node if node.op_type in plan.op_types and node.name not in plan.in_float
     ]
     counted = {name for node in quantized for name in (*node.input, *node.output)} - plan.fixed_ranges
-    of_all = ranges(fit)
-    of_halves = [ranges(half) for half in (fit[::2], fit[1::2], fit[:middle], fit[middle:])]
     differences = {
         name: float(np.mean([_difference(half[name], ends) for half in of_halves]))
         for name, ends in of_all.items()
@@ -79,7 +72,7 @@ def convergence(plan: Plan, bench: Bench) -> Convergence | None:
     if not differences:
         return None
     worst = max(differences, key=differences.__getitem__)
-    return Convergence(len(fit), float(np.median(list(differences.values()))), differences[worst], worst)
+    return Convergence(count, float(np.median(list(differences.values()))), differences[worst], worst)
 
 
 def _difference(one: tuple[np.float32, np.float32], other: tuple[np.float32, np.float32]) -> float:

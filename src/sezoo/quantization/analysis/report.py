@@ -66,27 +66,30 @@ class LayerReport:
         return json.loads(json.dumps(told), parse_constant=lambda not_finite: None)
 
 
-def layer_report(recovered: Recovered, bench: Bench, excerpts: Sequence[Excerpt]) -> LayerReport:
+def layer_report(
+    recovered: Recovered, bench: Bench, excerpts: Sequence[Excerpt], *, measured: bool = True
+) -> LayerReport:
     """Look into the final int8 model.
 
     Parameters
     ----------
     excerpts : at least one; some of them, spread evenly, are run.
+    measured : look into its activations as well; otherwise there are the totals and the layers only.
     """
     plan, model = recovered.plan, recovered.model
     magnitudes = [excerpt.magnitude for excerpt in excerpts[:: -(-len(excerpts) // MOST_EXCERPTS)]]
-    tensors = tuple(measured_tensors(plan, model, bench.call_frames, magnitudes))
+    tensors = tuple(measured_tensors(plan, model, bench.call_frames, magnitudes)) if measured else ()
     layers = tuple(layers_of(plan, model, bench.call_frames, magnitudes[0]))
     return LayerReport(
         tensors,
         layers,
-        tuple(weaknesses(plan, bench, tensors, layers)),
+        tuple(weaknesses(plan, bench, tensors, layers)) if measured else (),
         macs_shares(layers),
         model.ByteSize(),
         recovered.plain,
         recovered.closeness,
         recovered.steps,
-        convergence(plan, bench),
+        convergence(plan, bench) if measured else None,
     )
 
 
@@ -102,14 +105,14 @@ def write_report(report: LayerReport, folder: Path) -> Path:
 def log_report(report: LayerReport) -> None:
     """Tell the worst tensors, the totals, and whether more clips are needed."""
     by_name = {tensor.name: tensor for tensor in report.tensors}
-    rows = [HEADINGS]
+    rows = [HEADINGS] if report.worst else []
     for weakness in report.worst:
         is_weights = weakness.what == "weights"
         saturated = "" if is_weights else f"{100 * by_name[weakness.name].saturated:.2g} %"
         what = "weights of " if is_weights else ""
         name = what + _shortened(weakness.name, LONGEST - len(what))
         rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", saturated))
-    for line in _aligned(rows):
+    for line in _aligned(rows) if rows else ():
         log.info("  %s", line)
     if report.worst:
         log.info("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)

@@ -146,7 +146,7 @@ class _Sums:
             beyond = (values < at.low - at.step / 2) | (values > at.high + at.step / 2)
             self.signal += energy(values)
             self.noise += energy(errors)
-            self.histogram += np.histogram(np.clip(values, *_ends(at)), BINS, _ends(at))[0]
+            self.histogram += _counts(values, *_ends(at))
             self.saturated += int(beyond.sum())
             self.saturation_noise += energy(errors[beyond])
         if exact is not None:
@@ -175,6 +175,15 @@ class _Sums:
             histogram_low=ends[0],
             histogram_high=ends[1],
         )
+
+
+def _counts(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Of the values in `BINS` equal bins: (BINS,) int64. What lies beyond them is in the first and the last."""
+    if high <= low:
+        return np.bincount([0], minlength=BINS) * values.size
+    places = (values.reshape(-1) - np.float32(low)) * np.float32(BINS / (high - low))
+    places = np.fmin(np.fmax(places, 0), BINS - 1)  # not clip, which leaves NaN
+    return np.bincount(places.astype(np.int32), minlength=BINS)
 
 
 def _ends(at: Quantizer) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from sezoo.models.onnx_session import open_session
 from sezoo.models.states import StateLoop, in_calls, magnitude_input, states_of
 from sezoo.quantization.calibration.histogram import SignedHistogram
 
-__all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate"]
+__all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate", "calibrate_groups"]
 
 Ranges = dict[str, tuple[np.float32, np.float32]]
 """Lowest and highest value of each activation, by tensor name."""
@@ -53,6 +53,7 @@ def calibrate(
     *,
     call_frames: int | None = None,
     in_float: frozenset[str] = frozenset(),
+    wanted: Collection[str] | None = None,
 ) -> Ranges:
     """Run the float model over the clips and find the range of each activation that will be quantized.
 
@@ -66,21 +67,51 @@ def calibrate(
     call_frames : of a call, where a model with states takes any number: how often it will hand them on when it is
         used. Whole clips in one call would show no state but the first and the last. None cuts nothing.
     in_float : names of nodes that will not be quantized, whatever their type.
+    wanted : activations whose ranges are asked for; None means all.
 
     Raises
     ------
     UserError : an activation became NaN or infinite; there is none.
     """
+    groups = calibrate_groups(
+        model, clips, op_types, options, [None], call_frames=call_frames, in_float=in_float, wanted=wanted
+    )
+    return groups[0]
+
+
+def calibrate_groups(
+    model: onnx.ModelProto,
+    clips: Iterable[Iterable[np.ndarray]],
+    op_types: Iterable[str],
+    options: CalibrationOptions,
+    groups: Sequence[Collection[int] | None],
+    *,
+    call_frames: int | None = None,
+    in_float: frozenset[str] = frozenset(),
+    wanted: Collection[str] | None = None,
+) -> list[Ranges]:
+    """What `calibrate` finds on each of several groups of the clips, running the model on every clip once.
+
+    Parameters
+    ----------
+    groups : of each, the indices of its clips, at least one; None is all of them.
+    """
     tensors = tensors_to_calibrate(model, set(op_types))
     if not tensors:
         present = ", ".join(sorted({node.op_type for node in model.graph.node if node.op_type in set(op_types)}))
         raise UserError(f"quantization.op_types_to_quantize: {present} of the model work on no float32 activation")
+    if wanted is not None:
+        pairs = {name: pair for pair in states_of(model).items() for name in pair}  # which have one range
+        wanted = {each for name in wanted for each in pairs.get(name, (name,))}
+        tensors = [name for name in tensors if name in wanted]
     shared = ranges_of_activations(model, set(op_types), in_float)
-    givers = set(shared.values())  # one may itself take the range of the next: a Clip before a Relu
-    seen = [name for name in tensors if name not in shared or name in givers]
+    givers = {shared[name] for name in tensors if name in shared}  # one may itself take the next one's: Clip, Relu
+    seen = [name for name in dict.fromkeys([*tensors, *givers]) if name not in shared or name in givers]
     by_method = _by_histogram if options.method in ("Entropy", "Percentile") else _by_extremes
-    ranges = by_method(model, clips, seen, options, call_frames)
-    return _with_states_ranges(model, {name: ranges[shared.get(name, name)] for name in tensors})
+    return [
+        _with_states_ranges(model, {name: ranges[shared.get(name, name)] for name in tensors})
+        for ranges in by_method(model, clips, seen, options, call_frames, groups)
+    ]
 
 
 def _with_states_ranges(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
@@ -178,21 +209,25 @@ def _by_extremes(
     tensors: list[str],
     options: CalibrationOptions,
     call_frames: int | None,
-) -> Ranges:
+    groups: Sequence[Collection[int] | None],
+) -> Iterator[Ranges]:
     not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
     with_minimum = [name for name in tensors if name not in not_negative]
     run = _runner(*_with_extremes_as_outputs(model, with_minimum, tensors), call_frames)
     has_minimum = np.isin(tensors, with_minimum)
-    extremes = Extremes(options)
-    for pieces in clips:
+    of_groups = [Extremes(options) for _ in groups]
+    for index, pieces in enumerate(clips):
         minima, sums, high = _extremes_of_clip(run(pieces), len(with_minimum))
         _check_finite(with_minimum, minima, sums)
         low = np.zeros(len(tensors), np.float32)
         low[has_minimum] = minima
         _check_finite(tensors, high)
-        extremes.add(low, high)
-    low, high = extremes.result()
-    return dict(zip(tensors, zip(low, high, strict=True), strict=True))
+        for group, extremes in zip(groups, of_groups, strict=True):
+            if group is None or index in group:
+                extremes.add(low, high)
+    for extremes in of_groups:
+        low, high = extremes.result()
+        yield dict(zip(tensors, zip(low, high, strict=True), strict=True))
 
 
 def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -237,21 +272,27 @@ def _by_histogram(
     tensors: list[str],
     options: CalibrationOptions,
     call_frames: int | None,
-) -> Ranges:
+    groups: Sequence[Collection[int] | None],
+) -> Iterator[Ranges]:
     run = _runner(*_with_tensors_as_outputs(model, tensors), call_frames)
-    histograms = [SignedHistogram() for _ in tensors]
-    for pieces in clips:
+    of_groups = [[SignedHistogram() for _ in tensors] for _ in groups]
+    for index, pieces in enumerate(clips):
+        those = [each for group, each in zip(groups, of_groups, strict=True) if group is None or index in group]
         for outputs in run(pieces):
-            for name, histogram, values in zip(tensors, histograms, outputs, strict=True):
-                histogram.add(values)
-                _check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
+            for histograms in those:
+                for name, histogram, values in zip(tensors, histograms, outputs, strict=True):
+                    histogram.add(values)
+                    _check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
             del outputs  # they are large, and the next call makes as many
+    for histograms in of_groups:
+        yield dict(zip(tensors, [_range_of(histogram, options) for histogram in histograms], strict=True))
+
+
+def _range_of(histogram: SignedHistogram, options: CalibrationOptions) -> tuple[np.float32, np.float32]:
     if options.method == "Entropy":
-        ranges = [histogram.entropy_range() for histogram in histograms]
-    else:
-        symmetric = options.symmetric is not False  # onnxruntime's default for this method
-        ranges = [histogram.percentile_range(options.percentile, symmetric=symmetric) for histogram in histograms]
-    return dict(zip(tensors, ranges, strict=True))
+        return histogram.entropy_range()
+    symmetric = options.symmetric is not False  # onnxruntime's default for this method
+    return histogram.percentile_range(options.percentile, symmetric=symmetric)
 
 
 def _with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> tuple[onnx.ModelProto, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
 from sezoo.quantization.calibration.excerpts import Excerpt
-from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
+from sezoo.quantization.calibration.ranges import CalibrationOptions, Ranges, calibrate_groups, tensors_to_calibrate
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.plan import Plan
@@ -63,9 +63,21 @@ class Bench:
 
     def completed(self, plan: Plan) -> Plan:
         """The plan with ranges for the tensors that have none yet."""
+        names = tensors_to_calibrate(plan.exact, set(plan.op_types))
+        missing = [name for name in names if name not in plan.ranges]
+        found = self.ranges_of_groups(plan, [None], missing)[0] if missing else {}
+        ranges = found | plan.ranges
+        return replace(plan, ranges={name: ranges[name] for name in dict.fromkeys([*names, *plan.ranges])})
+
+    def ranges_of_groups(
+        self, plan: Plan, groups: Sequence[Collection[int] | None], wanted: Collection[str] | None = None
+    ) -> list[Ranges]:
+        """The ranges on groups of the excerpts that steps may learn from; see `calibrate_groups`."""
         clips = ([excerpt.magnitude] for excerpt in self.fit)
-        found = calibrate(plan.exact, clips, plan.op_types, self.options, call_frames=self.call_frames)
-        return replace(plan, ranges=found | plan.ranges)
+        return calibrate_groups(
+            plan.exact, clips, plan.op_types, self.options, groups, call_frames=self.call_frames,
+            in_float=plan.in_float, wanted=wanted,
+        )  # fmt: skip
 
     def _judged(self, closeness: Closeness, model: onnx.ModelProto) -> float:
         """As close as can be heard; minus infinity for a model that the target or onnxruntime cannot run."""

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from sezoo.models.onnx_file import axes_of
-from sezoo.models.onnx_graph import copied
+from sezoo.models.onnx_graph import copied, keep_needed
 from sezoo.models.onnx_session import open_session
 from sezoo.models.states import StateLoop, in_calls, magnitude_input, states_of
 
@@ -33,7 +33,8 @@ def tensors_of(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[np.nda
     for index, name in enumerate(distinct):  # by an Identity, since an input cannot be an output too
         looked_into.graph.node.append(helper.make_node("Identity", [name], [f"looked_at/{index}"]))
         looked_into.graph.output.append(helper.make_tensor_value_info(f"looked_at/{index}", TensorProto.FLOAT, None))
-    session = open_session(looked_into, optimization="none")
+    keep_needed(looked_into.graph)  # first layers need not wait for the last ones
+    session = open_session(looked_into, optimization="none") if distinct else None
     source, wanted = magnitude_input(model), [f"looked_at/{index}" for index in range(len(distinct))]
     length, where = axes_of(source)[2], [distinct.index(name) for name in names]
 

@@ -99,7 +99,8 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    from sezoo.quantization.graph.quantizer import Quantizer
 
     tensors = {
         name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
@@ -129,7 +130,7 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     rounding_is_ours = not options.get("AddQDQPairToWeight")
     options |= {"TensorQuantOverrides": overrides, "AddQDQPairToWeight": True}
     try:
-        quantizer = QDQQuantizer(
+        quantizer = Quantizer(
             source,
             quantization.per_channel,
             quantization.reduce_range,
