@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -211,6 +212,28 @@ def test_evaluate_several_models_on_files(project):
     assert all(f'<a href="{name}/report.html">{name}</a>' in page for name in ("1_model", "2_model"))
     with pytest.raises(sezoo.UserError, match="is there already and not an empty folder"):
         sezoo.evaluate(["model.onnx", "other/model.onnx"], "noisy", "clean", folder=result.folder)
+
+
+def test_several_models_go_on_where_they_were_killed(project, caplog):
+    models = [write_model(project / f"{name}.onnx", seed=seed) for seed, name in enumerate(("one", "two"))]
+    settings = {"metrics": ("mse",), "workers": 1, "settings": {**QUIET, "general": {"report": False}}}
+
+    def evaluated(**changes):
+        return sezoo.evaluate(models, "noisy", "clean", folder=project / "both", **{**settings, **changes})
+
+    expected, first = evaluated(), project / "both" / "one" / "evaluation.json"
+    second = first.parents[1] / "two"
+    written = first.stat().st_mtime_ns
+    (second / "evaluation.json").unlink()
+    (second / ".hydra" / "running").write_text(f"00000000-{2**22 + 1}-00000000\n", encoding="utf-8")
+    for path in second.rglob("*"):  # by a process of another boot, a week ago
+        os.utime(path, (0, 0))
+    os.utime(second, (0, 0))
+    again = evaluated()
+    assert again.versions.keys() == expected.versions.keys()
+    assert first.stat().st_mtime_ns == written and (second / "evaluation.json").is_file()
+    with pytest.raises(sezoo.UserError, match="is there already and not an empty folder"):
+        evaluated(metrics=("snr",))
 
 
 def test_a_script_without_the_idiom_is_not_run_again_by_workers(project):

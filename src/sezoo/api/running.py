@@ -6,7 +6,7 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from sezoo.api.sections import Settings
 from sezoo.base.errors import UserError
 from sezoo.base.yaml_text import dump_yaml
 
-__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "run_settings", "yaml_of"]
+__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "is_begun", "run_settings", "was_finished", "yaml_of"]
 
 DEFAULT_FOLDER = Path("experiment_outputs")
 NAMED_BY_TIME = "%Y_%m_%d_%H_%M_%S"
@@ -86,6 +86,33 @@ def check_new_folder(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"folder: {folder} is there already and not an empty folder; choose another")
+
+
+def is_begun(parent: Path, runs: Mapping[Path, Settings], result: str) -> bool:
+    """Whether a folder holds nothing but some of these runs, each with its settings, finished or killed.
+
+    Parameters
+    ----------
+    result : name of the file that a run writes at its end.
+    """
+    if not parent.is_dir():
+        return False
+    there = [path for path in parent.iterdir() if not path.name.startswith(".")]
+    return all(
+        path in runs and (was_finished(path, runs[path], result) or _was_killed_in(path, yaml_of(runs[path])))
+        for path in there
+    )
+
+
+def was_finished(folder: Path, settings: Settings, result: str) -> bool:
+    """Whether the folder holds a run with these settings that has come to its end, and has written its result."""
+    from sezoo.base.files import file_text, read_text
+    from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, is_marked_as_running
+
+    config = folder / HYDRA_FOLDER / CONFIG_NAME
+    if not config.is_file() or not (folder / result).is_file() or is_marked_as_running(folder):
+        return False
+    return read_text(config) == file_text(yaml_of(settings))
 
 
 def _was_killed_in(folder: Path, text: str) -> bool:

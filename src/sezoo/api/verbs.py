@@ -19,7 +19,7 @@ from sezoo.api.results import (
     TrainedModel,
     read_benchmark,
 )
-from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, check_new_folder, run_settings
+from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, check_new_folder, is_begun, run_settings, was_finished
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import (
     benchmarking_settings,
@@ -30,7 +30,7 @@ from sezoo.api.settings import (
 )
 from sezoo.base.errors import UserError
 from sezoo.report.on_request import written_report
-from sezoo.results.names import REPORT
+from sezoo.results.names import EVALUATION, REPORT
 
 __all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "train"]
 
@@ -170,10 +170,12 @@ def run_evaluations(
     if len(set(names)) < len(names):
         names = [f"{index}_{name}" for index, name in enumerate(names, 1)]
     parent = Path(folder) if folder is not None else _new_folder()
-    check_new_folder(parent)
+    runs = {parent / name: one for name, one in zip(names, settings, strict=True)}
+    if (parent / REPORT).exists() or not is_begun(parent, runs, EVALUATION):
+        check_new_folder(parent)
     parts = {
-        name: Evaluation.read(run_settings(one, parent / name, tables=tables))
-        for name, one in zip(names, settings, strict=True)
+        run.name: Evaluation.read(run if was_finished(run, one, EVALUATION) else run_settings(one, run, tables=tables))
+        for run, one in runs.items()
     }
     page = None
     if all(part.report is not None for part in parts.values()):

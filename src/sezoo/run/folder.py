@@ -20,6 +20,7 @@ __all__ = [
     "claimed",
     "is_at_work_in",
     "is_begun_again",
+    "is_marked_as_running",
     "is_of_a_sweep",
     "marked_as_running",
     "remove_without_results",
@@ -77,6 +78,11 @@ def was_killed(folder: Path) -> bool:
     """Whether the last run of this folder was killed before its end."""
     lines = _marker(folder)
     return bool(lines) and is_gone(lines[0], folder)
+
+
+def is_marked_as_running(folder: Path) -> bool:
+    """Whether a run is at work in this folder, or was killed there."""
+    return bool(_marker(folder))
 
 
 def is_begun_again(folder: Path) -> bool:
