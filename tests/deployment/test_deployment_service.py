@@ -207,6 +207,17 @@ def test_an_earlier_package_stays(here, caplog):
     assert "is there from earlier and stays" in caplog.text
 
 
+def test_the_package_of_a_deployment_that_was_killed_is_written_anew(here, caplog):
+    run = here / "run"
+    deployed(configuration(emulate=False), run)
+    (run / "c_package/src/sezoo_model.c").write_text("old", encoding="utf-8")
+    (run / "deployment.json").unlink()  # killed before it was written
+    with caplog.at_level(logging.INFO, "sezoo"):
+        deployed(configuration(emulate=False), run)
+    assert (run / "c_package/src/sezoo_model.c").read_text(encoding="utf-8") != "old"
+    assert not (run / "c_package_1").exists() and "did not finish: it is written anew" in caplog.text
+
+
 # -- bad input -------------------------------------------------------------------------------------------------------
 
 

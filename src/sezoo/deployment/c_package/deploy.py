@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
-from sezoo.deployment.c_package.report import DeploymentReport, write_report
+from sezoo.deployment.c_package.report import REPORT, DeploymentReport, write_report
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.checks import check_transform, with_patch_lengths
 from sezoo.deployment.engine.agreement import agreement
@@ -87,6 +88,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
 
     agreed = agreement(program.graph, model, patches_of(recording, program.stft, program.graph.frames))
+    _remove_unfinished(run.folder)
     package = unused_path(run.folder / FOLDER)
     with filled_aside(package) as aside:
         masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
@@ -107,6 +109,15 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     for line in report.too_much_for(config.deployment.hardware_setup.board):
         log.warning("deployment.hardware_setup.board: %s", line)
     run.tracker.metrics(report.metrics())
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove the package of a deployment that was killed before it wrote its report: this one starts again."""
+    package = folder / FOLDER
+    if (package / "src" / "sezoo_model.c").is_file() and not (folder / REPORT).exists():
+        log.info("%s is of a deployment that did not finish: it is written anew", shown(package))
+        for path in (package, *folder.glob("emulated_*")):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
