@@ -173,3 +173,11 @@ def test_what_is_refused(project, run, words, message):
     assert code == 2
     assert message in err.splitlines()[-1]
     assert RATE == 16000
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("hannn", "hann"), ("hanning", "hann"), ("Hamming", "hamming"), ("kaisser", "kaiser")]
+)
+def test_a_mistyped_name(name, meant):
+    with pytest.raises(UserError, match=rf"'{name}' is no window .*\(did you mean {meant}\?\); allowed: hann"):
+        window_values(name, 400)

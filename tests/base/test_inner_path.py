@@ -13,7 +13,19 @@ from sezoo.base.errors import UserError
 from sezoo.base.inner_path import LONGEST_NAME, inner_path, is_inner, safe_name
 from sezoo.config.validation import build_config
 
-OUTSIDE = ["..", "../outside", "a/../../outside", "../../../../tmp/x", "/tmp/outside", "a/b/../../../c"]
+OUTSIDE = [
+    "..",
+    "..\\outside",
+    "a\\..\\..\\b",
+    "C:\\outside",
+    "C:outside",
+    "\\\\server\\share\\a",
+    "../outside",
+    "a/../../outside",
+    "../../../../tmp/x",
+    "/tmp/outside",
+    "a/b/../../../c",
+]
 
 
 @pytest.mark.parametrize("name", OUTSIDE)

@@ -129,6 +129,27 @@ def external_file(model, weights):
     weights["w1"].external_data[1].value = str(4 * 8 * BINS)
 
 
+def external_entry(key, value):
+    def change(model, weights):
+        external_file(model, weights)
+        for entry in weights["w1"].external_data:
+            if entry.key == key:
+                weights["w1"].external_data.remove(entry)
+        weights["w1"].external_data.add(key=key, value=value)
+
+    return change
+
+
+def test_external_data_that_is_cut_off(saved):
+    model = changed(external_file)
+    path = saved(model)
+    path.with_name("weights.bin").write_bytes(bytes(1055))
+    assert (
+        refusal(path)
+        == f"weight 'w1' is at the bytes 0 to 1056 of {path.with_name('weights.bin')}, which has 1055; it is cut off"
+    )
+
+
 def different_twins(model, weights):
     model.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "w1"))
 
@@ -145,7 +166,21 @@ def different_twins(model, weights):
         (unknown_type, "weight 'w1' has the element type 999, which ONNX does not have"),
         (unknown_input_type, "input 'x' has the element type 999, which ONNX does not have"),
         (external_length, f"weight 'w1' has {2**40} bytes of external data, its shape (8, 33, 1) of float needs 1056"),
-        (external_file, "its external data cannot be read: "),
+        (external_file, "its weights are in "),
+        (
+            external_entry("offset", "12e3"),
+            "weight 'w1' has the offset '12e3' in weights.bin; a number of bytes is needed",
+        ),
+        (external_entry("offset", "9" * 5000), "weight 'w1' has the offset '999"),
+        (external_entry("offset", "-1"), "weight 'w1' has the offset '-1' in weights.bin"),
+        (external_entry("length", "1k"), "weight 'w1' has the length '1k' in weights.bin"),
+        (
+            external_entry("location", "../weights.bin"),
+            "weight 'w1' has its data in '../weights.bin', which is outside",
+        ),
+        (external_entry("location", r"..\weights.bin"), "weight 'w1' has its data in "),
+        (external_entry("location", "/etc/passwd"), "weight 'w1' has its data in '/etc/passwd', which is outside"),
+        (external_entry("location", ""), "weight 'w1' has its data in no file"),
         (different_twins, "two weights that differ have the name 'w1'"),
     ],
 )
@@ -387,3 +422,19 @@ def test_a_branch_whose_shape_depends_on_the_data(saved):
     path = saved(graph_of(nodes, {"threshold": np.float32(0.5)}))
     with pytest.raises(UserError, match=r"the mask has shape \(1, 33, 48\), the magnitudes \(1, 33, 24\)"):
         check_contract(load_onnx(path), path)
+
+
+@pytest.mark.parametrize("version", [999, 0, -3])
+def test_an_opset_that_there_is_not(saved, version):
+    def set_version(model, weights):
+        model.opset_import[0].version = version
+
+    assert refusal(saved(changed(set_version))).startswith(f"it has opset {version}, and 1 to ")
+
+
+@pytest.mark.parametrize("kind", ["input", "output"])
+def test_a_graph_without_inputs_or_outputs(saved, kind):
+    def remove(model, weights):
+        model.graph.ClearField(kind)
+
+    assert refusal(saved(changed(remove))) == f"its graph has no {kind}; magnitudes go in and a mask comes out"

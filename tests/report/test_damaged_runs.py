@@ -59,6 +59,7 @@ def test_a_sound_that_is_damaged_is_left_out(tmp_path, caplog, content):
     sounds = read_sounds((tmp_path / f"{name}.flac", name, name, "") for name in ("whole", "damaged", "whole"))
     assert [sound.name for sound in sounds] == ["whole", "whole"]
     assert f"not on the page: {tmp_path / 'damaged.flac'}: " in caplog.text
+    assert "b'" not in caplog.text
 
 
 def test_a_page_without_what_is_damaged(full_run, caplog):
@@ -71,6 +72,7 @@ def test_a_page_without_what_is_damaged(full_run, caplog):
     assert 'id="clip-worst"' in page
     assert "mask, float" not in page
     assert caplog.text.count("not on the page: ") > 5
+    assert caplog.text.count("masks.npz") == 1
 
 
 def npz(**arrays) -> bytes:
@@ -155,7 +157,7 @@ FILES = ("evaluation.json", "quantization_report.json", "benchmark.json", "deplo
         (DEEP.encode(), "nested too deeply"),
         (b'{"a":' * 100_000, "nested too deeply"),
         (b"\xff\xfe{\x00}\x00", "UTF-16"),
-        (f'{{"clips": {"9" * 5000}}}'.encode(), "it is no JSON"),
+        (f'{{"clips": {"9" * 5000}}}'.encode(), "a whole number of more than 4,300 digits"),
         (b"", "it is no JSON"),
     ],
     ids=["deep lists", "deep objects", "UTF-16", "a long number", "empty"],

@@ -131,5 +131,7 @@ def test_no_report_at_all(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_file_that_is_not_json(tmp_path, content):
     (tmp_path / "network_c_info.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"network_c_info\.json is no report of ST Edge AI: it is not JSON"):
+    with pytest.raises(
+        UserError, match=r"network_c_info\.json is no report of ST Edge AI: it is (no JSON|nested too deeply)"
+    ):
         read_reports(tmp_path, "local generate", None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
+from sezoo.base.text import nearest
 
 __all__ = ["FILE_ENDINGS", "Window", "overlap_weight", "window_label", "window_values"]
 
@@ -83,14 +84,16 @@ def _named(name: str, length: int) -> np.ndarray:
     if name in COSINE_WINDOWS:
         phase = 2 * np.pi * np.arange(length) / length
         return sum((-1) ** k * a * np.cos(k * phase) for k, a in enumerate(COSINE_WINDOWS[name]))
-    from scipy.signal import get_window  # takes a second to import: only for the unusual windows
+    from scipy.signal import get_window, windows  # takes a second to import: only for the unusual windows
 
     try:
         return get_window(name, length)
     except ValueError as error:
+        near = nearest(name, [*COSINE_WINDOWS, *windows.__all__])
+        hint = f" (did you mean {near}?)" if near else ""
         raise UserError(
-            f"{KEY}: {name!r} is no window that scipy.signal.get_window knows by name alone; sqrt_hann and such are "
-            f"known too, a file of numbers ({', '.join(FILE_ENDINGS)}), and a list of numbers"
+            f"{KEY}: {name!r} is no window that scipy.signal.get_window knows by name alone{hint}; allowed: hann, "
+            f"hamming and such, sqrt_hann and such, a file of numbers ({', '.join(FILE_ENDINGS)}), or a list of numbers"
         ) from error
 
 

@@ -6,6 +6,7 @@ import codecs
 import json
 import logging
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ __all__ = [
     "check_writable",
     "file_text",
     "filled_aside",
+    "json_fault",
     "json_text",
     "read_json",
     "read_text",
@@ -172,12 +174,23 @@ def read_json(path: Path) -> Any:
     ------
     UserError : as `read_text`; it is no JSON, or nested too deeply.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
-    except ValueError as error:
-        raise UserError(f"{path}: it is no JSON ({error})") from error
-    except RecursionError as error:
-        raise UserError(f"{path}: it is nested too deeply") from error
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {json_fault(error)}") from error
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a text that Python's reader of JSON refuses."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no JSON (not UTF-8: {error.reason})"
+    if isinstance(error, json.JSONDecodeError):
+        place = f"line {error.lineno}, column {error.colno}"
+        return f"it is no JSON ({error.msg[:1].lower()}{error.msg[1:]}: {place})"
+    return f"it has a whole number of more than {sys.get_int_max_str_digits():,} digits"
 
 
 def json_text(content: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 
 from sezoo.base.errors import UserError
 
@@ -17,11 +17,16 @@ LONGEST_NAME = 200
 
 
 def is_inner(path: PurePath) -> bool:
-    """Whether a path stays inside the folder that it is relative to."""
-    if path.drive or path.root or "\0" in str(path):
+    """Whether a path stays inside the folder that it is relative to, here and on Windows.
+
+    A backslash, which is a character like any other here, leads out of the folder there: a file of the one system is
+    read on the other.
+    """
+    there = PureWindowsPath(str(path))
+    if path.drive or path.root or there.drive or there.root or "\0" in str(path):
         return False
     depth = 0
-    for part in path.parts:
+    for part in there.parts:
         depth += -1 if part == ".." else 1
         if depth < 0:
             return False

@@ -31,6 +31,8 @@ def as_user_error(error: Exception, path: Path) -> Exception:
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
         told = [line for line in lines if not re.match(r"(full_key|object_type|reference_type)[:=]", line)]
+        if unset := re.search(r"Environment variable '(.*?)' not found", told[0]):
+            return UserError(": ".join([str(path), *keys, f"the environment variable {unset[1]} is not set"]))
         return UserError(": ".join([str(path), *keys, " ".join(told[:2])]))
     if isinstance(error, OSError):
         return UserError(f"cannot write {error.filename or 'to the folder of the run'}: {reason_of(error)}")

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from math import prod
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import onnx
 from onnx import TensorProto
 
 from sezoo.base.errors import UserError
+from sezoo.base.inner_path import is_inner
 from sezoo.models.onnx_graph import described, graphs_of
 
 __all__ = ["MAX_NODES", "MAX_VALUES", "check_declarations", "check_tensors", "holds_external_data", "shape_text"]
@@ -88,6 +89,15 @@ def _check_format(model: onnx.ModelProto, path: Path) -> None:
         raise UserError(f"{path}: {found} is older than what onnxruntime reads ({OLDEST_IR} or later); re-export it")
     if not model.opset_import:
         raise UserError(f"{path} is not an ONNX model: it imports no operators (opset)")
+    for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
+        if not values:
+            raise UserError(f"{path}: its graph has no {kind}; magnitudes go in and a mask comes out")
+    newest = onnx.defs.onnx_opset_version()
+    for entry in model.opset_import:
+        if entry.domain in ("", "ai.onnx") and not 1 <= entry.version <= newest:
+            raise UserError(
+                f"{path}: it has opset {entry.version}, and 1 to {newest} can be read; re-export it with one of those"
+            )
 
 
 def _check_names(model: onnx.ModelProto, path: Path) -> None:
@@ -165,12 +175,7 @@ def _check_tensor(tensor: TensorProto, what: str, path: Path) -> None:
         raise UserError(f"{path}: {what} has the element type {tensor.data_type}, which ONNX does not have")
     values = _size(tensor.dims, what, path)
     if tensor.data_location == TensorProto.EXTERNAL and not tensor.HasField("raw_data"):
-        length = next((entry.value for entry in tensor.external_data if entry.key == "length"), None)
-        if length is not None and length != str(_bytes(values, kind)):
-            raise UserError(
-                f"{path}: {what} has {length} bytes of external data, its shape {shape_text(tensor.dims)} of "
-                f"{kind.lower()} needs {_bytes(values, kind)}"
-            )
+        _check_external(tensor, kind, _bytes(values, kind), what, path)
         return
     if tensor.HasField("raw_data"):
         found, needed, unit = len(tensor.raw_data), _bytes(values, kind), "bytes"
@@ -181,6 +186,32 @@ def _check_tensor(tensor: TensorProto, what: str, path: Path) -> None:
         raise UserError(
             f"{path}: {what} holds {found} {unit}, its shape {shape_text(tensor.dims)} of {kind.lower()} needs "
             f"{needed}; the file is damaged"
+        )
+
+
+def _check_external(tensor: TensorProto, kind: str, needed: int, what: str, path: Path) -> None:
+    """Whether a tensor's data can be where the model says: in a file beside it, which has as many bytes there."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    if not location or not is_inner(PurePath(location)):
+        found = f"{location!r}, which is outside of the model's folder" if location else "no file"
+        raise UserError(f"{path}: {what} has its data in {found}; a file beside the model is needed")
+    numbers = {key: entries.get(key) or str(usual) for key, usual in (("offset", 0), ("length", needed))}
+    for key, value in numbers.items():
+        if not (value.isascii() and value.isdecimal() and len(value) < 20):
+            raise UserError(f"{path}: {what} has the {key} {value!r} in {location}; a number of bytes is needed")
+    offset, length = map(int, numbers.values())
+    if length != needed:
+        raise UserError(
+            f"{path}: {what} has {length} bytes of external data, its shape {shape_text(tensor.dims)} of "
+            f"{kind.lower()} needs {needed}"
+        )
+    data = path.parent / location
+    if not data.is_file():
+        raise UserError(f"{path}: its weights are in {data}, which is not there; copy both files together")
+    if offset + needed > (size := data.stat().st_size):
+        raise UserError(
+            f"{path}: {what} is at the bytes {offset} to {offset + needed} of {data}, which has {size}; it is cut off"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -113,7 +114,7 @@ def _by_bin(facts: RunFacts) -> Iterator[Picture]:
     """The mask's error by frequency, over the clips that were kept."""
     sums, frames, names = None, 0, ()
     for clip in facts.listened:
-        masks = clip_masks(facts, clip)
+        masks = clip_masks(facts, clip, level=logging.DEBUG)  # the clip's player has warned of it
         if len(masks) < 2:
             continue
         (first, exact), (second, rounded) = list(masks.items())[:2]

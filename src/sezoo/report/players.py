@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from sezoo.audio.file import name_for_soundfile
+from sezoo.audio.file import BadClipError, open_recording
 from sezoo.audio.stft import Stft
 from sezoo.audio.stft_window import window_values
 from sezoo.base.errors import UserError
@@ -89,14 +88,14 @@ def read_sound(path: Path, name: str, label: str, scores: str = "") -> Sound:
     UserError : it cannot be read, or is not what sezoo writes there.
     """
     try:
-        with soundfile.SoundFile(name_for_soundfile(path)) as file:
+        with open_recording(path) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
-            if channels != 1 or not 1000 <= rate <= 768_000 or not 0 < frames <= LONGEST * rate:
+            if channels != 1 or not 0 < frames <= LONGEST * rate:
                 found = f"{channels} channels, {frames} samples at {rate} Hz"
                 raise UserError(f"{path}: found {found}; one channel of up to {LONGEST} s is expected")
             wave = file.read(dtype="float32")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise UserError(f"{path}: it cannot be read: {error}") from error
+    except BadClipError as error:
+        raise UserError(f"{path}: {error.reason}") from error
     if not len(wave) or not np.isfinite(wave).all():
         raise UserError(f"{path}: it holds no sound")
     return Sound(name, label, wave, rate, path.stat().st_size, scores)
@@ -169,13 +168,18 @@ def _first_heard(sounds: Sequence[Sound]) -> int:
     return names.index("int8") if "int8" in names else max(0, len(names) - 1 - (names[-1] == "clean"))
 
 
-def clip_masks(facts: RunFacts, clip: ListenedClip) -> dict[str, np.ndarray]:
-    """The clip's masks by version, (bins, frames) float32; empty where they are gone, or not what sezoo writes."""
+def clip_masks(facts: RunFacts, clip: ListenedClip, *, level: int = logging.WARNING) -> dict[str, np.ndarray]:
+    """The clip's masks by version, (bins, frames) float32; empty where they are gone, or not what sezoo writes.
+
+    Parameters
+    ----------
+    level : of the message in the second case.
+    """
     path = facts.folder / FOLDER / clip.folder / MASKS
-    return read_masks(path, clip.masks) if path.is_file() else {}
+    return read_masks(path, clip.masks, level=level) if path.is_file() else {}
 
 
-def read_masks(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def read_masks(path: Path, names: Sequence[str], *, level: int = logging.WARNING) -> dict[str, np.ndarray]:
     """Those of the named masks that the file holds, (bins, frames) float32; none where it is not what sezoo writes."""
     try:
         arrays = read_npz(path, most=LARGEST_MASKS)
@@ -184,7 +188,7 @@ def read_masks(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         if any(mask.ndim != 2 or mask.dtype.kind != "f" or not mask.size for mask in masks.values()) or len(shapes) > 1:
             raise UserError(f"{path}: found {short_list(shapes)}; masks of one shape (bins, frames) are expected")
     except UserError as error:
-        log.warning("not on the page: %s", error)
+        log.log(level, "not on the page: %s", error)
         return {}
     return {name: np.nan_to_num(mask.astype(np.float32), posinf=1.0, neginf=0.0) for name, mask in masks.items()}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import write_json
+from sezoo.base.files import read_json, write_json
 from sezoo.metrics import METRIC_FACTS
 
 __all__ = ["FILE", "TOLERANCE", "ConditionScores", "Robustness", "read_robustness", "write_robustness"]
@@ -131,8 +130,8 @@ def read_robustness(folder: Path) -> Robustness | None:
     path = folder / FILE
     if not path.is_file():
         return None
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         return Robustness(
             labels={str(name): str(label) for name, label in content["labels"].items()},
             clips=int(content["clips"]),
