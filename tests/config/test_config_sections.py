@@ -140,6 +140,8 @@ DEFAULTS = {
         "ckpt_path": Path("ckpts"),
         "logs_filename": "training_logs.csv",
         "opset_version": 17,
+        "quantization_aware": False,
+        "quantization_ranges": "learned",
     },
     "quantization": {
         "num_quantization_samples": 100,
@@ -157,6 +159,7 @@ DEFAULTS = {
         "nodes_to_quantize": None,
         "nodes_to_exclude": None,
         "weight_type": "Int8",
+        "weight_bits": None,
         "activation_type": "Int8",
         "weight_overrides": (),
         "activation_overrides": (),

@@ -74,6 +74,11 @@ def test_an_8_bit_input_is_made_for_the_npu():
         ("cortex-m", {"weight_type": "Int4"}, "quantization.weight_type: weights in Int4, which quantization.target: "),
         (
             "cortex-m",
+            {"weight_bits": 4},
+            "quantization.weight_bits: weights in Int4, which quantization.target: cortex",
+        ),
+        (
+            "cortex-m",
             {"weight_overrides": [["w", {"quant_type": "Int4"}]]},
             "quantization.weight_overrides: 'w' in Int4, which quantization.target: cortex-m does not have for "
             "weights; allowed: Int8, or another target",

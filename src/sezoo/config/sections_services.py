@@ -1,9 +1,9 @@
 """The sections of the services that work on the model: training, quantization, evaluation."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sezoo.config.section import Section, TensorOverrides
 from sezoo.config.value_types import (
@@ -35,7 +35,7 @@ from sezoo.config.value_types import (
     TrueFalse,
     lower_case,
 )
-from sezoo.config.values import literal
+from sezoo.config.values import literal, number
 
 __all__ = ["Evaluation", "ExtraOptions", "Prediction", "Quantization", "Regularization", "Scheduler", "Training"]
 
@@ -151,6 +151,16 @@ class Training(Section):
     ckpt_path: OutputPath = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
     logs_filename: FileName = Field("training_logs.csv", description="Name of the file with one row per epoch.")
     opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")
+    quantization_aware: TrueFalse = Field(
+        False,
+        description="Fine-tune a trained network (model.state_dict_path or model.onnx_path) with the integers that the "
+        "section quantization writes; the exported float model then quantizes to exactly what was trained.",
+    )
+    quantization_ranges: Literal["learned", "calibrated"] = Field(
+        "learned",
+        description="quantization_aware: learned trains the scales of weights and activations too, calibrated leaves "
+        "them as quantization finds them.",
+    )
 
 
 class ExtraOptions(Section):
@@ -223,6 +233,11 @@ class Quantization(Section):
     nodes_to_quantize: Names | None = Field(None, description="Names of the nodes to quantize; empty = all.")
     nodes_to_exclude: Names | None = Field(None, description="Names of nodes that stay in float.")
     weight_type: IntegerType = Field("Int8", description="Integers of the weights.")
+    weight_bits: Annotated[Literal[8, 4], BeforeValidator(number)] | None = Field(
+        None,
+        description="4 is weight_type Int4, half the memory of 8; the steps of accuracy recovery are for both. Empty = "
+        "as weight_type.",
+    )
     activation_type: IntegerType = Field("Int8", description="Integers of the activations.")
     weight_overrides: TensorOverrides = Field((), description="Weights whose integers are others, by their names.")
     activation_overrides: TensorOverrides = Field(
@@ -252,6 +267,18 @@ class Quantization(Section):
     sensitivity: TrueFalse = Field(
         False, description="Quantize one layer at a time as well, and rank what each costs (takes a while)."
     )
+
+    @model_validator(mode="after")
+    def _bits_are_those_of_the_type(self) -> Self:
+        if self.weight_bits is None:
+            return self
+        wanted = f"Int{self.weight_bits}"
+        if "weight_type" in self.model_fields_set and self.weight_type != wanted:
+            raise ValueError(
+                f"weight_bits: found {self.weight_bits}, but weight_type is {self.weight_type}; leave one of them out"
+            )
+        self.__dict__["weight_type"] = wanted  # what is read everywhere; the section is frozen
+        return self
 
 
 class Evaluation(Section):

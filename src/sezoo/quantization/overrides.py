@@ -60,8 +60,9 @@ def integer_types(settings: Quantization) -> Iterator[tuple[str, str, bool, str]
     ------
     key, what, of_weights, type : of the configuration, in words, whether it is for weights, such as Int16
     """
+    weights_key = "weight_type" if settings.weight_bits is None else "weight_bits"
     for of_weights, key, chosen, overrides_key, pairs in (
-        (True, "weight_type", settings.weight_type, WEIGHTS, settings.weight_overrides),
+        (True, weights_key, settings.weight_type, WEIGHTS, settings.weight_overrides),
         (False, "activation_type", settings.activation_type, ACTIVATIONS, settings.activation_overrides),
     ):
         yield f"quantization.{key}", "weights" if of_weights else "activations", of_weights, chosen

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 
 from sezoo.quantization.calibration.ranges import Ranges
 
-__all__ = ["Plan"]
+__all__ = ["Grid", "Plan"]
+
+
+class Grid(NamedTuple):
+    """What a tensor is rounded to: float32 scales and whole zero points, () or, along `axis`, (channels,)."""
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ class Plan:
     int8_input : whether the model's input is rounded to 8 bits even where nothing that reads it is quantized.
     input_floor : the least that float operators are given of the rounded input, as a share of its step.
     fixed_ranges : names of activations whose ranges are part of a transform.
+    grids : of activations and weights whose integers are fixed already, whatever the ranges and the weights are.
     unrounded : whether operators in float are given what other operators in float make as it is, though one in int8
         rounds it for itself; onnxruntime gives the rounded tensor to all that read it.
     """
@@ -44,3 +54,4 @@ class Plan:
     int8_input: bool = False
     unrounded: bool = False
     input_floor: float = 0.0
+    grids: Mapping[str, Grid] = field(default_factory=dict)

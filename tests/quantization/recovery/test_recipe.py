@@ -85,6 +85,15 @@ def test_the_names_are_those_of_the_configuration():
     assert tuple(step.name for step in STEPS) == NAMES
 
 
+def test_steps_bring_weights_of_4_bits_closer():
+    plan, made, _ = bench(graphs.tcnn, weight_bits=4)
+    result = recovered(plan, made, TARGETS["stm32n6"])
+    assert any(step.name == "rounding" and step.kept for step in result.steps)
+    assert result.closeness > result.plain + 1
+    weights = {weight.name: weight.data_type for weight in result.model.graph.initializer}
+    assert weights["b0.in.weight_quantized"] == onnx.TensorProto.INT4
+
+
 def test_silent_clips_are_all_the_same():
     prepared, _ = ready(graphs.tcnn())
     silent = [np.zeros((1, graphs.BINS, 40), np.float32) for _ in range(5)]

@@ -134,3 +134,14 @@ def test_silent_inputs_do_no_harm():
     np.testing.assert_allclose(fitted, weights)
     found = rounded(fitted, moments.covariance, largest=127, per_channel=True)
     np.testing.assert_allclose(found.integers * found.scales[..., np.newaxis], weights, atol=0.02)
+
+
+def test_few_integers_get_a_finer_step_than_the_largest_weight_needs():
+    random = np.random.default_rng(0)
+    weights = random.laplace(size=(1, 8, 64))
+    found = rounded(weights, np.eye(64)[np.newaxis], largest=7, per_channel=True)
+    steps = np.abs(weights).max(axis=2) / 7
+    plain = np.clip(np.rint(weights / steps[..., np.newaxis]), -7, 7) * steps[..., np.newaxis]
+    errors = [np.square(weights - each).mean() for each in (found.integers * found.scales[..., np.newaxis], plain)]
+    assert errors[0] < 0.95 * errors[1]
+    assert np.mean(found.scales < 0.99 * steps) > 0.5

@@ -76,6 +76,13 @@ class CalibrationMagnitudes:
             self.excerpts.add(spectrum, magnitude)
             yield magnitude
 
+    def read(self) -> None:
+        """Read all clips once, for the excerpts."""
+        for pieces in self:
+            for _ in pieces:
+                pass
+        self.tell()
+
     def patch(self, frames: int) -> np.ndarray:
         """A patch of so many frames from what was read, repeated if no clip was as long: (1, bins, frames)."""
         repeats = -(-frames // self._longest.shape[2])

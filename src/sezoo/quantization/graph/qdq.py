@@ -6,11 +6,9 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnx.version_converter
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest
@@ -19,6 +17,7 @@ from sezoo.models.onnx_file import quantized_nodes
 from sezoo.models.onnx_graph import UnusedNames, producers, readers, reads_of, set_weights, sorted_nodes, unused_name
 from sezoo.models.states import magnitude_input, states_of
 from sezoo.quantization.graph.preparation import with_known_shapes, with_used_opsets
+from sezoo.quantization.graph.scales import fixed_scales
 from sezoo.quantization.options import KEY, qdq_options
 from sezoo.quantization.overrides import first_line
 from sezoo.quantization.plan import Plan
@@ -26,9 +25,6 @@ from sezoo.quantization.plan import Plan
 __all__ = ["nodes_in_float", "operators_to_quantize", "quantized"]
 
 log = logging.getLogger(__name__)
-
-OPSET_OF_OTHER_TYPES = 21
-"""From here on QuantizeLinear knows integers of 4 and 16 bits."""
 
 INTEGER_LIMITS = {
     onnx.TensorProto.INT4: (-8, 7),
@@ -110,23 +106,9 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     weight_type, activation_type = (
         QuantType[f"Q{name}"] for name in (quantization.weight_type, quantization.activation_type)
     )
-    there = {name for node in plan.model.graph.node for name in (*node.input, *node.output)}
-    # A step of accuracy recovery may have put other tensors into the place of one.
-    overrides = {name: entries for name, entries in options["TensorQuantOverrides"].items() if name in there}
-    # The user's come first: onnxruntime checks no further than the first entry. 16 bits are symmetric, as kernels for
-    # them have it; but onnxruntime leaves out a Relu whose quantizer should do its work, and does not see that a
-    # symmetric one does not.
-    cut_off = {name for node in plan.model.graph.node if node.op_type in ("Relu", "Clip") for name in node.output}
-    overrides |= {
-        name: [{"quant_type": QuantType.QInt16, "symmetric": name not in cut_off}]
-        for name in sorted(plan.int16 - overrides.keys())
-    }
-    source = _at_opset_for(plan.model, overrides, {weight_type, activation_type})
-    overrides |= {name: _scale_overrides(*scale) for name, scale in plan.weight_scales.items() if name not in overrides}
-    of_8_bits = weight_type is QuantType.QInt8
-    if of_8_bits and quantization.per_channel and "Conv" in plan.op_types and "MinimumRealRange" not in options:
-        scales = _conv_weight_scales(source, reduce_range=quantization.reduce_range)
-        overrides |= {name: _scale_overrides(scale) for name, scale in scales.items() if name not in overrides}
+    overrides, source = fixed_scales(plan, quantization, options["TensorQuantOverrides"])
+    if plan.grids:
+        options.setdefault("QDQDisableWeightAdjustForInt32Bias", True)  # they have been trained as they are
     rounding_is_ours = not options.get("AddQDQPairToWeight")
     options |= {"TensorQuantOverrides": overrides, "AddQDQPairToWeight": True}
     try:
@@ -154,7 +136,7 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     if rounding_is_ours:
         result = _with_rounded_weights(result)
     if plan.int8_input:
-        result = _with_int8_input(result, *plan.ranges[magnitude_input(result).name], plan.input_floor)
+        result = _with_int8_input(result, plan)
     result = with_known_shapes(with_used_opsets(result))
     if not quantized_nodes(result):
         raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
@@ -228,32 +210,6 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _scale_overrides(scale: np.ndarray, axis: int = 0) -> list[dict[str, Any]]:
-    """Scales of a weight's channels (channels,), or of the whole (), as onnxruntime's quantizer takes them."""
-    if not scale.ndim:
-        return [{"scale": scale, "zero_point": 0}]
-    return [{"axis": axis, "scale": value, "zero_point": 0} for value in scale]
-
-
-def _conv_weight_scales(model: onnx.ModelProto, *, reduce_range: bool) -> dict[str, np.ndarray]:
-    """Scales of the convolutions' weights, one a channel, as onnxruntime computes them, but not channel by channel.
-
-    onnxruntime's own loop over thousands of channels takes longer than calibrating on 30 clips.
-    """
-    largest_int = 64 if reduce_range else 127
-    names = {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
-    scales = {}
-    for weight in model.graph.initializer:
-        if weight.name not in names or weight.data_type != onnx.TensorProto.FLOAT:
-            continue
-        values = onnx.numpy_helper.to_array(weight)
-        largest = np.abs(values).max(axis=tuple(range(1, values.ndim))).astype(np.float64)
-        scale = (largest / largest_int).astype(np.float32)
-        scale[scale < np.finfo(np.float32).tiny] = 1  # a channel of zeros
-        scales[weight.name] = scale
-    return scales
-
-
 def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with integer weights, where it had float ones and a QuantizeLinear behind each.
 
@@ -293,20 +249,19 @@ def _integer_weight(name: str, integers: np.ndarray, kind: int) -> onnx.TensorPr
     return onnx.numpy_helper.from_array(integers.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)
 
 
-def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, floor: float) -> onnx.ModelProto:
-    """The model whose input goes through one int8 quantizer, whatever reads it.
-
-    Parameters
-    ----------
-    floor : what is read is no less than this share of the quantizer's step.
-    """
+def _with_int8_input(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+    """The model whose input goes through one int8 quantizer, whatever reads it, and is at least the plan's floor."""
     graph, name = model.graph, magnitude_input(model).name
     reading = readers(graph)[name]
     if all(node.op_type == "QuantizeLinear" for node in reading):
         return model
+    low, high = plan.ranges[name]
     low, high = min(low, np.float32(0)), max(high, np.float32(0))
     scale = np.float32((high - low) / 255) or np.float32(1)
-    quantizer = {"scale": scale, "zero_point": np.int8(np.rint(-128 - low / scale))}
+    zero_point = np.rint(-128 - low / scale)
+    if name in plan.grids:
+        scale, zero_point, _ = plan.grids[name]
+    quantizer = {"scale": np.float32(scale), "zero_point": np.int8(zero_point)}
     constants = [unused_name(graph, f"{name}_{key}") for key in quantizer]
     set_weights(graph, dict(zip(constants, (np.array(value) for value in quantizer.values()), strict=True)))
     integers, rounded = unused_name(graph, f"{name}_int8"), unused_name(graph, f"{name}_rounded")
@@ -314,9 +269,9 @@ def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, 
         onnx.helper.make_node("QuantizeLinear", [name, *constants], [integers], f"{name}_QuantizeLinear"),
         onnx.helper.make_node("DequantizeLinear", [integers, *constants], [rounded], f"{name}_DequantizeLinear"),
     ]
-    if floor:
+    if plan.input_floor:
         least, rounded = unused_name(graph, f"{name}_floor"), unused_name(graph, f"{name}_no_less")
-        set_weights(graph, {least: np.array(floor * scale, np.float32)})
+        set_weights(graph, {least: np.array(plan.input_floor * scale, np.float32)})
         first.append(onnx.helper.make_node("Max", [first[1].output[0], least], [rounded], f"{name}_Max"))
     for node in reading:
         node.input[:] = [rounded if read == name else read for read in node.input]
@@ -324,29 +279,3 @@ def _with_int8_input(model: onnx.ModelProto, low: np.float32, high: np.float32, 
     del graph.node[:]
     graph.node.extend(nodes)
     return model
-
-
-def _at_opset_for(
-    model: onnx.ModelProto, overrides: dict[str, list[dict[str, Any]]], types: set[Any]
-) -> onnx.ModelProto:
-    """A copy of the model with an opset whose QuantizeLinear has these types, and those that the overrides ask for.
-
-    Below it onnxruntime would write operators of its own, which no other tool knows.
-    """
-    from onnxruntime.quantization import QuantType
-
-    entries = [entry for entries in overrides.values() for entry in entries]
-    entries += [entry["convert"] for entry in entries if "convert" in entry]
-    types = types | {entry.get("quant_type", QuantType.QInt8) for entry in entries}
-    source = onnx.ModelProto()
-    source.CopyFrom(model)
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if types <= {QuantType.QInt8, QuantType.QUInt8} or opset >= OPSET_OF_OTHER_TYPES:
-        return source
-    try:
-        return with_known_shapes(onnx.version_converter.convert_version(source, OPSET_OF_OTHER_TYPES))
-    except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
-        raise UserError(
-            f"{KEY}.TensorQuantOverrides: types other than 8 bits need opset {OPSET_OF_OTHER_TYPES}, and the model "
-            f"cannot be converted to it: {first_line(error)}"
-        ) from error

@@ -29,7 +29,7 @@ from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.plan import Plan
 
-__all__ = ["first_activations", "with_int8_input", "with_int16_input", "with_split_input"]
+__all__ = ["before_layers", "first_activations", "with_int8_input", "with_int16_input", "with_split_input"]
 
 HEADROOM = 2.0
 """The finest of 16 bits is spent on what is louder than the calibration clips."""
@@ -57,6 +57,15 @@ def first_activations(plan: Plan) -> list[str]:
             if source not in behind_layers and source in plan.ranges and source not in weights:
                 found[source] = None
     return list(found)
+
+
+def before_layers(plan: Plan) -> frozenset[str]:
+    """The activations that no layer has worked on and that no layer reads: those of a front of float operators."""
+    firsts, behind = set(first_activations(plan)), set()
+    for node in plan.model.graph.node:
+        if node.op_type in (*LINEAR, *RECURRENT) or any(name in behind for name in node.input):
+            behind.update(node.output)
+    return frozenset(plan.ranges.keys() - behind - firsts)
 
 
 def with_int8_input(plan: Plan, excerpts: Sequence[Excerpt]) -> Plan:

@@ -12,6 +12,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
 from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.graph.scales import LARGEST
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
@@ -19,7 +20,7 @@ from sezoo.quantization.recovery.range_choice import input_floor, ranges
 from sezoo.quantization.recovery.steps import bias_correction, equalization, int16_input, rounding, split_input
 from sezoo.quantization.target import Target
 
-__all__ = ["STEPS", "Recovered", "Tried", "check_steps", "decibels", "recovered"]
+__all__ = ["STEPS", "Recovered", "Tried", "check_steps", "decibels", "recovered", "written"]
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,19 @@ class Recovered:
     steps: tuple[Tried, ...]
 
 
+def written(plan: Plan, bench: Bench) -> Recovered:
+    """The plan's int8 model as it is, without any step.
+
+    Raises
+    ------
+    UserError : onnxruntime refuses it.
+    """
+    model = bench.written(plan)
+    closeness = bench.judged(model)
+    log.info("int8 is %s from the float model, by the denoised clips", decibels(closeness))
+    return Recovered(plan, model, closeness, closeness, ())
+
+
 def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     """Take the steps that are configured.
 
@@ -99,7 +113,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     plain = closest = bench.judged(model)
     log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
     tried: list[Tried] = []
-    for step in _steps(wanted, target) if _is_int8(bench.settings) else ():
+    for step in _steps(wanted, target) if _has_steps(bench.settings) else ():
         if auto and closest >= INAUDIBLE:
             break
         if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
@@ -108,24 +122,24 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
         if candidate is plan:
             log.log(logging.DEBUG if auto else logging.INFO, "  %s: nothing to do", step.name)
             continue
-        written = bench.written(candidate)
-        found = bench.judged(written)
+        as_int8 = bench.written(candidate)
+        found = bench.judged(as_int8)
         kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
         tried.append(Tried(step.name, step.does, closest, found, kept))
-        fits = bench.fits_target(written)
+        fits = bench.fits_target(as_int8)
         why = f"less than {step.least_gain:g} dB closer" if fits else f"not fit for {target.name}"
         why_not = "" if kept else f", not kept: {why}"
         log.info("  %s: %s%s (%s)", step.name, decibels(found), why_not, step.does)
         if kept:
-            plan, model, closest = candidate, written, found
+            plan, model, closest = candidate, as_int8, found
     if auto and closest < INAUDIBLE and not any(step.kept for step in tried):
         log.info("no step brings the int8 model closer to the float model: the plain one is written")
     return Recovered(plan, model, plain, closest, tuple(tried))
 
 
-def _is_int8(settings: Quantization) -> bool:
-    """Whether tensors have 8 bits unless something else is said of one: the steps are made for that."""
-    if (settings.weight_type, settings.activation_type) == ("Int8", "Int8"):
+def _has_steps(settings: Quantization) -> bool:
+    """Whether tensors have 8 bits, weights perhaps 4, unless something else is said of one: the steps are for that."""
+    if settings.weight_type in LARGEST and settings.activation_type == "Int8":
         return True
     log.info(
         "%s: no step is for weights in %s and activations in %s", KEY, settings.weight_type, settings.activation_type

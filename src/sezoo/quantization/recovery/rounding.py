@@ -26,6 +26,12 @@ DAMPING = 1e-2
 SHRINKS = (1.0, 0.9, 0.8, 0.7)
 """Scales that are tried for each channel, as a share of what its largest weight needs."""
 
+MORE_SHRINKS = (0.95, 0.85, 0.75, 0.65, 0.6, 0.55, 0.5)
+"""Tried as well where there are few integers, and a finer step is worth the large weights that it cuts off."""
+
+FEW_INTEGERS = 7
+"""The largest integer up to which there are few."""
+
 BLOCK = 32
 """Features that are rounded before the error is passed on to those behind the block: faster, with the same result."""
 
@@ -91,7 +97,7 @@ def _scales(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_ch
         needed = np.full_like(needed, needed.max())
     needed[needed < np.finfo(np.float32).tiny] = 1  # zeros
     best, least = needed, None
-    for shrink in SHRINKS:
+    for shrink in SHRINKS + (MORE_SHRINKS if largest <= FEW_INTEGERS else ()):
         scales = shrink * needed
         error = (
             weights - np.clip(np.rint(weights / scales[..., np.newaxis]), -largest, largest) * scales[..., np.newaxis]

@@ -17,6 +17,7 @@ from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.linear_layers import LINEAR, LinearLayer, linear_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
+from sezoo.quantization.graph.scales import LARGEST
 from sezoo.quantization.overrides import own_tensors
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.channel_ties import channel_ties
@@ -78,7 +79,8 @@ def rounding(plan: Plan, bench: Bench) -> Plan:
         return plan
     moments = second_moments(plan.exact, bench.written(plan, with_relus=True), layers, bench.fit)
     weights, model, scales = float_weights(plan.exact.graph), copied(plan.model), dict(plan.weight_scales)
-    largest, per_channel = (64 if bench.settings.reduce_range else 127), bench.settings.per_channel
+    largest = 64 if bench.settings.reduce_range else int(LARGEST[bench.settings.weight_type])
+    per_channel = bench.settings.per_channel
     by_weight: dict[str, list[LinearLayer]] = defaultdict(list)
     for layer in layers:
         by_weight[layer.weight].append(layer)

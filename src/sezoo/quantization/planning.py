@@ -1,0 +1,240 @@
+"""What the int8 models are to be: the model prepared, calibrated on the clips, and brought close to the float one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import shown
+from sezoo.base.text import counted
+from sezoo.config.sections import Config
+from sezoo.denoising.modes import Board
+from sezoo.denoising.patch_lengths import patch_lengths
+from sezoo.models.axes import with_dynamic_frames
+from sezoo.models.contract import check_contract
+from sezoo.models.onnx_file import load_configured
+from sezoo.models.states import magnitude_input, states_of, with_states
+from sezoo.quantization.calibration.clips import calibration_clips
+from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
+from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
+from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
+from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length
+from sezoo.quantization.options import calibration_options
+from sezoo.quantization.overrides import check_overrides, tensor_overrides
+from sezoo.quantization.plan import Plan
+from sezoo.quantization.recovery.input_precision import with_int8_input
+from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered, written
+from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, not_in_c_package, target_of
+from sezoo.quantization.trained import is_trained, settings_of, trained_plan
+from sezoo.run.run import Run
+
+__all__ = ["Planned", "check_model", "check_quantization_settings", "planned"]
+
+log = logging.getLogger(__name__)
+
+FEW = 8
+"""Excerpts that steps judge their own choices by."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """All that the int8 models are written from, and what it was found by.
+
+    Attributes
+    ----------
+    prepared : the float model, as the plan was made for it.
+    frames : of a call of the static model.
+    patches : that the static model will be run in.
+    """
+
+    prepared: onnx.ModelProto
+    target: Target
+    frames: int
+    patches: Board
+    magnitudes: CalibrationMagnitudes
+    bench: Bench
+    result: Recovered
+
+
+def planned(run: Run, path: Path) -> Planned:
+    """Calibrate a float model on the configured clips, and take the steps of accuracy recovery.
+
+    What can be checked without audio is checked first. A model that was trained with its integers has its plan with
+    it: nothing is calibrated then.
+
+    Raises
+    ------
+    UserError : the model, the clips or the settings are not fit for it.
+    """
+    config = run.config
+    prepared, op_types, target, multiple = _prepared(path, config)
+    trained = is_trained(prepared)
+    if trained:
+        settings = settings_of(prepared, path, config.quantization)
+        config = config.model_copy(update={"quantization": settings})
+    frames = choose_static_length(prepared, path, config, multiple)
+    patches = _patches(config, frames, stateful=bool(states_of(prepared)))
+    magnitudes = _magnitudes(run, target, patches, multiple)
+    if trained:
+        magnitudes.read()
+        plan = trained_plan(prepared, path)
+    else:
+        plan = _calibrated(path, prepared, op_types, frames, magnitudes, config)
+    bench = _bench(prepared, magnitudes, frames, config, target)
+    log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
+    if trained:
+        log.info("%s was trained with its integers: nothing is calibrated or recovered", shown(path))
+        result = written(plan, bench)
+    else:
+        result = recovered(with_int8_input(plan, bench.fit) if target.int8_input else plan, bench, target)
+    check_target(result.model, target, path)
+    if result.closeness == -np.inf:
+        raise UserError(
+            f"{path}: the int8 model's masks are NaN or infinite on the calibration clips; where the network divides, "
+            "its denominator is rounded to 0: add a small number to it, or leave Div out of "
+            "quantization.op_types_to_quantize"
+        )
+    return Planned(prepared, target, frames, patches, magnitudes, bench, result)
+
+
+def _patches(config: Config, frames: int, *, stateful: bool) -> Board:
+    """The patches that the static model will be run in; lengths that do not fit it are for who runs it to mend."""
+    try:
+        return Board(*patch_lengths(config, frames, stateful=stateful))
+    except UserError as error:
+        log.warning("%s", error)
+        return Board(frames, 0)
+
+
+def _magnitudes(run: Run, target: Target, board: Board, multiple: int) -> CalibrationMagnitudes:
+    """The magnitudes of the configured clips, as the target's network sees them."""
+    clips, stft = calibration_clips(run.config), stft_of(run.config.preprocessing)
+    return CalibrationMagnitudes(run, clips, stft, board if target.board_gain else None, multiple)
+
+
+def _calibrated(
+    path: Path,
+    prepared: onnx.ModelProto,
+    op_types: list[str],
+    frames: int,
+    magnitudes: CalibrationMagnitudes,
+    config: Config,
+) -> Plan:
+    """The plan of the plain int8 model."""
+    settings, options = config.quantization, calibration_options(config.quantization)
+    in_float = nodes_in_float(prepared, settings, path)
+    log.info("calibrating %s on %s by %s", shown(path), counted(len(magnitudes.clips), "clip"), options.method)
+    try:
+        ranges = calibrate(prepared, magnitudes, op_types, options, call_frames=frames, in_float=in_float)
+    except NotFiniteError as error:
+        raise UserError(f"{error}, on {magnitudes.current}") from error
+    magnitudes.tell()
+    _warn_of_empty_ranges(ranges)
+    return Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float)
+
+
+def _bench(
+    prepared: onnx.ModelProto, magnitudes: CalibrationMagnitudes, frames: int, config: Config, target: Target
+) -> Bench:
+    """What plans are tried on: excerpts of the clips that have been read."""
+    settings, stft = config.quantization, magnitudes.stft
+    fit, held_out = magnitudes.excerpts.parted()
+    masks, some = mask_function(prepared), fit[:: max(1, len(fit) // FEW)]
+    return Bench(
+        settings, calibration_options(settings), fit, Closeness(masks, held_out, stft), Closeness(masks, some, stft),
+        frames, target.is_kept_by,
+    )  # fmt: skip
+
+
+def _warn_of_empty_ranges(ranges: Ranges) -> None:
+    """Say which tensors were zero on all clips."""
+    empty = [name for name, (low, high) in ranges.items() if low == high == 0]
+    if empty:
+        others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        log.warning(
+            "tensor '%s'%s is 0 on all calibration clips, so that its range is empty: are the clips silent?",
+            empty[0], others,
+        )  # fmt: skip
+
+
+def check_quantization_settings(config: Config) -> None:
+    """Check of the settings what needs neither the model nor a recording.
+
+    Raises
+    ------
+    UserError : settings that do not go together, or that the target does not have.
+    """
+    calibration_options(config.quantization)
+    tensor_overrides(config.quantization)
+    check_steps(config.quantization.accuracy_recovery)
+    check_settings(config.quantization, target_of(config))
+
+
+def check_model(path: Path, config: Config) -> None:
+    """Check a float model that is to be quantized.
+
+    Raises
+    ------
+    UserError : the model or the settings are not fit for it.
+    """
+    _prepared(path, config)
+
+
+def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], Target, int]:
+    """The checked float model, ready for calibration, the types of its operators that are quantized, and for what.
+
+    The last number is what a call's frames have to be a multiple of.
+    """
+    settings = config.quantization
+    check_quantization_settings(config)
+    model = with_states(load_configured(path), settings.states)
+    check_weights(model, path)
+    model = with_dynamic_frames(model, path)
+    contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
+    check_axis_name(settings.static_axis_name, contract, path)
+    if is_trained(model):  # it was prepared before it was trained, and is not to be changed
+        prepared = with_known_shapes(model)
+    else:
+        prepared = prepare(model, path, contract, target_opset=settings.target_opset)
+    op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+    check_overrides(prepared, settings)
+    return prepared, op_types, _target(path, prepared, op_types, config), contract.multiple
+
+
+def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: Config) -> Target:
+    """The target, if the model can be made to fit it; a board that nobody asked to quantize for can be passed over.
+
+    Raises
+    ------
+    UserError : the model cannot meet the rules of `quantization.target`.
+    """
+    target = target_of(config)
+    in_float = nodes_in_float(prepared, config.quantization, path)
+    if not target.rules or is_trained(prepared):  # the plan that comes with it is checked
+        return target
+    magnitudes = magnitude_input(prepared).name
+    any_range = (np.float32(-1), np.float32(1))
+    names = {magnitudes, *tensors_to_calibrate(prepared, set(op_types))}
+    plan = Plan(
+        prepared, prepared, dict.fromkeys(names, any_range), tuple(op_types), in_float=in_float,
+        int8_input=target.int8_input,
+    )  # fmt: skip
+    try:
+        check_target(quantized(plan, config.quantization), target, path)
+    except UserError as error:
+        if config.quantization.target is not None:
+            raise
+        log.warning("%s; quantization.target is not set: generic is taken instead", error)
+        return TARGETS["generic"]
+    if (missing := not_in_c_package(prepared, target)) is not None:
+        log.warning("%s: %s", path, missing)
+    return target
