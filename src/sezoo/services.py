@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sezoo.base.processes import is_helper
@@ -36,7 +37,12 @@ def _training(run: Run) -> None:
     import sezoo.models.torch.mask_model  # noqa: F401 - says what to install where there is no torch
     from sezoo.training.service import train
 
-    train(run)
+    if not run.config.training.quantization_aware:
+        train(run)
+        return
+    from sezoo.quantization.aware import int8_start
+
+    train(run, partial(int8_start, run))
 
 
 def _check_training(config: Config, model_is_made: bool) -> None:

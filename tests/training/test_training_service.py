@@ -328,3 +328,62 @@ def test_bad_input(words, message, project, run):
     assert message in told
     if "it became" not in message:
         assert not (project / "out" / "saved_models").exists()
+
+
+def test_trained_with_its_integers(project, run):
+    torch.manual_seed(0)
+    torch.save(StftTcnn(**SMALL).state_dict(), project / "float.pth")
+    words = (
+        "operation_mode=chain_tq", "model.state_dict_path=float.pth", "training.quantization_aware=true",
+        "+quantization.weight_bits=4", "+quantization.target=stm32n6", "+quantization.accuracy_recovery=[ranges]",
+    )  # fmt: skip
+    code, err = run("hydra.run.dir=whole", *words)
+    assert code == 0, err
+    assert "was trained with its integers: nothing is calibrated or recovered" in err
+    weights = torch.load(project / "whole" / "training_logs" / "training_snapshot.pth", weights_only=True)["best"]
+    int8 = onnx.load(project / "whole" / "saved_models" / "quantized_model_int8_static.onnx")
+    scales = {weight.name: onnx.numpy_helper.to_array(weight) for weight in int8.graph.initializer}
+    log_scales = {key: value for key, value in weights["network"].items() if key.startswith("log_scales.")}
+    assert len(log_scales) > 8
+    for key, value in log_scales.items():
+        name = key.removeprefix("log_scales.").replace("|", ".")
+        np.testing.assert_allclose(scales[f"{name}_scale"], value.exp().numpy(), rtol=1e-6)
+    assert run("hydra.run.dir=half", *words, "operation_mode=training", "training.epochs=1")[0] == 0
+    snapshot = "training.snapshot_path=half/training_logs/training_snapshot.pth"
+    code, err = run("hydra.run.dir=rest", *words, snapshot)
+    assert code == 0, err
+    assert history(project / "rest") == history(project / "whole")
+
+
+def test_trained_with_its_integers_from_onnx_alone(project, run):
+    assert run("hydra.run.dir=float", "training.epochs=1")[0] == 0
+    code, err = run(
+        "hydra.run.dir=aware", "training.epochs=1", "training.quantization_aware=true",
+        "+model.onnx_path=float/saved_models/best_trained_model.onnx", "+quantization.accuracy_recovery=[none]",
+    )  # fmt: skip
+    assert code == 0, err
+    path = project / "aware" / "saved_models" / "best_trained_model.onnx"
+    assert [entry.key for entry in onnx.load(path).metadata_props] == ["sezoo.quantization_aware"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "training.quantization_aware: it fine-tunes a trained network: set model.state_dict_path, or"),
+        (("+model.onnx_path=m.onnx",), "quantization: not there; training.quantization_aware needs the section"),
+        (
+            ("+model.onnx_path=m.onnx", "+quantization={}", "+training.regularization.weight_clipping_max=1"),
+            "training.regularization.weight_clipping_max: leave it out, as training.quantization_aware trains with",
+        ),
+        (
+            ("+model.onnx_path=m.onnx", "+quantization.weight_bits=4", "+quantization.target=cortex-m"),
+            "quantization.weight_bits: weights in Int4, which quantization.target: cortex-m does not have for weights; "
+            "allowed: Int8, or another target",
+        ),
+        (("+model.onnx_path=m.onnx", "+quantization.weight_bits=3"), "weight_bits: found 3; allowed: 8, 4"),
+    ],
+)  # fmt: skip
+def test_what_training_with_integers_needs(words, message, project, run):
+    code, err = run("training.quantization_aware=true", *words)
+    assert code == 2
+    assert message in err

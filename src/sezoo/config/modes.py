@@ -91,6 +91,7 @@ def mode_problems(config: Config) -> list[str]:
         problems += _dataset_problems(config.dataset, mode, needs_dataset)
     if config.training is not None and "t" in steps(mode):
         problems += _training_problems(config, config.training)
+        problems += _aware_problems(config, config.training)
     return problems
 
 
@@ -172,6 +173,20 @@ def _training_problems(config: Config, training: Training) -> list[str]:
             f"{spectrum.sample_rate}"
         )
     return [*problems, *_selection_problems(training, spectrum.sample_rate)]
+
+
+def _aware_problems(config: Config, training: Training) -> Iterator[str]:
+    """What quantization-aware training needs, and what does not go with it."""
+    if not training.quantization_aware:
+        return
+    key = "training.quantization_aware"
+    if config.model is not None and config.model.state_dict_path is None and config.model.onnx_path is None:
+        yield f"{key}: it fine-tunes a trained network: set model.state_dict_path, or model.onnx_path"
+    if config.quantization is None:
+        yield f"quantization: not there; {key} needs the section, as it trains with the integers that it writes"
+    for name in ("weight_clipping_max", "activation_regularization"):
+        if getattr(training.regularization, name) is not None:
+            yield f"training.regularization.{name}: leave it out, as {key} trains with the ranges themselves"
 
 
 def _selection_problems(training: Training, sample_rate: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from sezoo.training.loader import Loader
 from sezoo.training.losses import Loss, build_loss
 from sezoo.training.optimization import build_optimizer, build_schedule
 from sezoo.training.parallel import Parallel, parallel
+from sezoo.training.quantization_aware.start import Int8Start, aware_network, export_with_integers
 from sezoo.training.resumption import snapshot_to_resume
 from sezoo.training.scheduler import build_scheduler, stepped_each
 from sezoo.training.selection import Selection
@@ -49,10 +50,19 @@ log = logging.getLogger(__name__)
 
 SOUNDS = 3
 LAST, BEST = "trained_model", "best_trained_model"
+START = "start.onnx"
+"""The float model that quantization-aware training begins with."""
+
+Export = Callable[[nn.Module, Path], None]
+"""Writes a network as float ONNX."""
 
 
-def train(run: Run) -> Path | None:
+def train(run: Run, int8_start: Callable[[Path], Int8Start] | None = None) -> Path | None:
     """Train the configured network, and write it as ONNX.
+
+    Parameters
+    ----------
+    int8_start : what quantization makes of a float model; `training.quantization_aware` needs it.
 
     Returns
     -------
@@ -71,14 +81,14 @@ def train(run: Run) -> Path | None:
     device = torch_device(run.config.training.device, processes.local_rank(), key="training.device")
     with parallel(device) as together:
         snapshot = together.from_first(lambda: _snapshot(run))
-        trainer = _trainer(run, device, together)
+        trainer, export = _trainer(run, device, together, int8_start)
         if snapshot is not None:
             trainer.resume(snapshot)
         if run.config.training.dryrun:
-            _tell_size(trainer.network, run.config)
+            _tell_size(trainer.network, run.config, export)
             return None
         networks = trainer.fit()
-    path = _write_models(run, trainer.network, networks)
+    path = _write_models(run, trainer.network, networks, export)
     run.tracker.artifact(trainer.files.history, "training")
     best = trainer.history.rows[networks.best_epoch - 1]
     run.tracker.metrics({f"best_{name}": value for name, value in best.items() if value is not None})
@@ -91,7 +101,9 @@ def _snapshot(run: Run) -> Snapshot | None:
     return None if path is None else load_snapshot(path, _settings(run.config))
 
 
-def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
+def _trainer(
+    run: Run, device: torch.device, together: Parallel, int8_start: Callable[[Path], Int8Start] | None
+) -> tuple[Trainer, Export]:
     config, training = run.config, run.config.training
     if training.batch_size % together.count:
         raise UserError(
@@ -110,7 +122,10 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
     torch.manual_seed(config.dataset.random_seed if seed is None else seed)
     torch.set_num_threads(min(torch.get_num_threads(), usable_processors()))  # it knows no container's quota
     stft = stft_of(config.preprocessing)
-    network = _network(config, stft.bins, device)
+    network, export = _network(config, stft.bins, device), _plain_export(config)
+    if training.quantization_aware:
+        network, export = _aware(run, network, together, int8_start)
+        network.to(device)
     optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())
     sources = example_sources(config)
     batches = Loader(
@@ -129,7 +144,7 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
     torch_stft = TorchStft(stft).to(device)
     steps = training.epochs * len(batches)
     scheduler = build_scheduler(training.lr_scheduler, optimizer, total_steps=steps, metric=training.reference_metric)
-    return Trainer(
+    trainer = Trainer(
         network=network,
         batches=batches,
         validate=partial(
@@ -155,10 +170,37 @@ def _trainer(run: Run, device: torch.device, together: Parallel) -> Trainer:
         parallel=together,
         each_epoch=partial(_after_epoch, run, sources[1], stft),
     )
+    return trainer, export
 
 
-def _network(config: Config, bins: int, device: torch.device) -> nn.Module:
-    """The network to start with, after it has made masks of two small shapes."""
+def _plain_export(config: Config) -> Export:
+    return partial(export_onnx, bins=stft_of(config.preprocessing).bins, opset=config.training.opset_version)
+
+
+def _aware(
+    run: Run, trained: nn.Module | None, together: Parallel, int8_start: Callable[[Path], Int8Start]
+) -> tuple[nn.Module, Export]:
+    """The network with the integers that it is trained with, from the trained one or from the configured ONNX model."""
+    config, bins = run.config, stft_of(run.config.preprocessing).bins
+
+    def start() -> Int8Start:
+        if trained is None:
+            return int8_start(config.model.onnx_path)
+        path = run.folder / "training_logs" / START
+        _plain_export(config)(trained, path)
+        return int8_start(path)
+
+    begun = together.from_first(start)
+    network = aware_network(begun, config.training.quantization_ranges, trained)
+    magnitude = np.random.default_rng(0).random((2, bins, 24), np.float32)
+    TorchMaskModel(network, Path("the network")).check_trains(magnitude)
+    return network, partial(export_with_integers, start=begun, bins=bins)
+
+
+def _network(config: Config, bins: int, device: torch.device) -> nn.Module | None:
+    """The network to start with, after it has made masks of two small shapes; None where it is an ONNX model."""
+    if config.training.quantization_aware and config.model.state_dict_path is None:
+        return None
     network = build_network(config.model, config.model_specific)
     if config.model.state_dict_path is not None:
         load_weights(network, config.model.state_dict_path)
@@ -169,16 +211,15 @@ def _network(config: Config, bins: int, device: torch.device) -> nn.Module:
         model(magnitude)
     model.check_trains(magnitude)
     with tempfile.TemporaryDirectory() as folder:  # told now, not after the last epoch
-        export_onnx(network, Path(folder, "model.onnx"), bins=bins, opset=config.training.opset_version)
+        _plain_export(config)(network, Path(folder, "model.onnx"))
     return model.network
 
 
-def _tell_size(network: nn.Module, config: Config) -> None:
+def _tell_size(network: nn.Module, config: Config, export: Export) -> None:
     """Say how large a network is, and that this is all that a dry run does."""
-    bins = stft_of(config.preprocessing).bins
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        export_onnx(network, path, bins=bins, opset=config.training.opset_version)
+        export(network, path)
         summary = summary_of(path)
     macs = f"{summary.macs_per_frame:,.0f} multiply-accumulates" if summary.macs_per_frame else "MAC unknown"
     reach = "of no bound" if summary.field is None else f"{summary.field[0]} frames before, {summary.field[1]} after"
@@ -227,6 +268,8 @@ def _settings(config: Config) -> dict[str, Any]:
         "select_by",
         "guards",
         "weight_averaging",
+        "quantization_aware",
+        "quantization_ranges",
     )
     training = {key: plain["training"][key] for key in keys}
     return {
@@ -236,7 +279,14 @@ def _settings(config: Config) -> dict[str, Any]:
         **{f"preprocessing.{key}": value for key, value in plain["preprocessing"].items()},
         **{f"training.{key}": value for key, value in training.items()},
         "dataset.random_seed": config.dataset.random_seed,
+        **(_quantization_settings(plain) if config.training.quantization_aware else {}),
     }
+
+
+def _quantization_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the integers that a network is trained with."""
+    keys = ("target", "weight_type", "activation_type", "per_channel", "accuracy_recovery", "op_types_to_quantize")
+    return {f"quantization.{key}": plain["quantization"][key] for key in keys}
 
 
 def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
@@ -276,13 +326,12 @@ def _save_sounds(run: Run, source: ExampleSource, stft: Stft, network: nn.Module
             write_clip(folder / f"{index + 1}_{name}.wav", wave, rate)
 
 
-def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks) -> Path:
+def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks, export: Export) -> Path:
     """The last and the best epoch's networks as ONNX in the run's models folder, together; the best one's path."""
-    bins, opset = stft_of(run.config.preprocessing).bins, run.config.training.opset_version
     with filled_aside(run.models_folder) as aside:
         for name, state in ((LAST, networks.last), (BEST, networks.best)):
             network.load_state_dict(state)
-            export_onnx(network, aside / f"{name}.onnx", bins=bins, opset=opset)
+            export(network, aside / f"{name}.onnx")
     path = run.models_folder / f"{BEST}.onnx"
     log.info("%s: epoch %d, the best by %s", shown(path), networks.best_epoch, Selection.of(run.config.training).name)
     return path

@@ -268,7 +268,8 @@ class Trainer:
             lengths.to(self.device), self.torch_stft, self.parallel.across,
         )  # fmt: skip
         magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
-        half = self.training.mixed_precision and computes_bfloat16(self.device)
+        rounds = self.training.quantization_aware  # bfloat16 does not hold an int8 tensor's values
+        half = self.training.mixed_precision and not rounds and computes_bfloat16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             mask = self._mask(magnitude)
         loss = self.loss(batch, mask.float())
