@@ -164,7 +164,7 @@ def test_the_number_of_bins_says_the_fourier_transform(project):
         (lambda: sezoo.quantize("model.onnx", [np.zeros(9, np.int16)]), r"clips: clip 0 is int16 \(9,\)"),
         (lambda: sezoo.quantize("model.onnx", "noisy", noisy="noisy"), "noisy: test clips need the clean speech"),
         (lambda: sezoo.quantize("model.onnx", "noisy", target="cortexm"), "quantization.target: found 'cortexm'"),
-        (lambda: sezoo.quantize("model.onnx", "noisy", folder="clean"), "clean is there already"),
+        (lambda: sezoo.quantize("model.onnx", "noisy", folder="clean"), "clean already exists"),
         (
             lambda: sezoo.evaluate("model.onnx", ["noisy/a.wav"], ["clean/a.wav", "clean/b.wav"]),
             "clean: 2 clips, but 1 noisy",
@@ -210,7 +210,7 @@ def test_evaluate_several_models_on_files(project):
     assert result.report == result.folder / "report.html"
     page = result.report.read_text(encoding="utf-8")
     assert all(f'<a href="{name}/report.html">{name}</a>' in page for name in ("1_model", "2_model"))
-    with pytest.raises(sezoo.UserError, match="is there already and not an empty folder"):
+    with pytest.raises(sezoo.UserError, match="already exists and not an empty folder"):
         sezoo.evaluate(["model.onnx", "other/model.onnx"], "noisy", "clean", folder=result.folder)
 
 
@@ -306,6 +306,6 @@ def test_denoise_files(project):
     written = sezoo.denoise("noisy", "model.onnx", "out")
     assert written == [Path("out", f"{name}.wav") for name in "abc"]
     assert soundfile.info(written[0]).frames == soundfile.info("noisy/a.wav").frames
-    with pytest.raises(sezoo.UserError, match="there already"):
+    with pytest.raises(sezoo.UserError, match="already exist"):
         sezoo.denoise("noisy", "model.onnx", "out")
     assert sezoo.denoise(["noisy/a.wav"], "model.onnx", "one.wav") == [Path("one.wav")]

@@ -461,6 +461,6 @@ def test_interrupted_while_it_calibrates(project, uri):
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130, told + rest
-    assert rest == "sezoo: interrupted; nothing half-written is left\n"
+    assert rest == "sezoo: interrupted; no incomplete files are left\n"
     assert contents(project) - {project / "experiment_outputs"} == before - {project / "experiment_outputs"}
     assert [status for status, _ in tracked_runs(project)] == (["KILLED"] if uri else [])

@@ -294,7 +294,7 @@ def test_a_file_of_gigabytes_that_were_never_written(tmp_path, whole):
     os.truncate(path, 8 * SPARSE_BYTES)
     if not 0 < path.stat().st_blocks * 512 < SPARSE_BYTES:
         pytest.skip("this file system writes zeros")
-    assert reason(path).endswith(f"of its {8 * SPARSE_BYTES} bytes are on the disk, the others were never written")
+    assert reason(path).endswith(f"of its {8 * SPARSE_BYTES} bytes are on the disk, the rest was never written")
     (found,) = Recordings([path], RATE).check(thorough=False)
     assert isinstance(found, BadClipError)
 

@@ -58,18 +58,18 @@ def test_a_file_of_numbers(tmp_path, name):
     ("name", "content", "words"),
     [
         ("w.txt", None, "cannot be read: No such file"),
-        ("w.txt", b"1 2 x", "is no file of numbers"),
-        ("w.txt", b"\xff\xfe1", "is no file of numbers"),
+        ("w.txt", b"1 2 x", "is not a file of numbers"),
+        ("w.txt", b"\xff\xfe1", "is not a file of numbers"),
         ("w.txt", b"1 2 3", "found 3 numbers of shape (3,); allowed: win_length numbers, which is 400"),
         ("w.txt", b"", "found 0 numbers"),
         ("w.txt", b"0 " * 400, "not all 0"),
         ("w.txt", b"nan " * 400, "finite values"),
         ("w.txt", b"1e30 " * 400, "up to a million"),
-        ("w.npy", b"garbage", "is no file of numbers"),
-        ("w.npy", b"", "is no file of numbers"),
+        ("w.npy", b"garbage", "is not a file of numbers"),
+        ("w.npy", b"", "is not a file of numbers"),
         ("w.npy", np.zeros(400, "S4"), "values of type |S4"),
         ("w.npy", np.ones((20, 20)), "of shape (20, 20)"),
-        ("w.npy", np.array([{}] * 400), "is no file of numbers"),
+        ("w.npy", np.array([{}] * 400), "is not a file of numbers"),
     ],
 )
 def test_files_that_are_no_window(tmp_path, name, content, words):

@@ -46,7 +46,7 @@ def test_all_hostile_names_at_once(tmp_path):
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'a,b\n"x', b"a\n" + b"x" * 200_000])
 def test_what_is_no_table_is_refused(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.csv: it is no CSV"):
+    with pytest.raises(UserError, match=r"a\.csv: not CSV"):
         read_csv(tmp_path / "a.csv")
 
 

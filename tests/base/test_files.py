@@ -98,7 +98,7 @@ def test_files_are_put_to_those_of_a_folder(tmp_path, caplog):
         "b": "new",
         "mine": "precious",
     }
-    assert "a was there already" in caplog.text
+    assert "a already existed" in caplog.text
     assert "b was" not in caplog.text
 
 

@@ -81,7 +81,7 @@ def test_what_a_process_that_has_ended_left_is_removed(tmp_path, ended, caplog):
     leftover(tmp_path, pid=ended)
     leftover(tmp_path, pid=ended, suffix=".wav")
     assert tidied(tmp_path) == []
-    assert "left by a process that was killed" in caplog.text
+    assert "left by a process that was terminated" in caplog.text
 
 
 def test_what_may_be_in_use_stays_for_a_day(tmp_path, ended):

@@ -97,13 +97,13 @@ REFUSED = [
     ("[" * 1000 + "]" * 1000, "nested"),
     ("".join(f"{' ' * level}a:\n" for level in range(1000)), "nested"),
     ("a: " + "[" * 5_000, "nested"),
-    ("a: &x [*x]", "nested too deeply, or an alias inside of what it stands for"),
+    ("a: &x [*x]", "nested too deeply, or an alias that contains itself"),
     ('a: "D:\\data"', "in double quotes a backslash begins an escape: write a path in single quotes, or with /"),
     ('a: "D:\\users"', "in double quotes a backslash begins an escape"),
-    ("a: \0", "no valid YAML"),
+    ("a: \0", "invalid YAML"),
     ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     ("{[a]: b}", "unhashable"),
-    ("a: !!binary x", "no valid YAML"),
+    ("a: !!binary x", "invalid YAML"),
 ]
 
 
@@ -128,7 +128,7 @@ def test_a_setting_that_is_refused(text, message):
     [
         (codecs.BOM_UTF16_LE + "a: ä".encode("utf-16-le"), "its encoding is UTF-16; save it in UTF-8"),
         (codecs.BOM_UTF16_BE + "a: ä".encode("utf-16-be"), "its encoding is UTF-16; save it in UTF-8"),
-        ("a: b".encode("utf-16-le"), "no valid YAML"),
+        ("a: b".encode("utf-16-le"), "invalid YAML"),
         ("a: ä".encode("latin-1"), r"its encoding is not UTF-8 \("),
     ],
 )

@@ -121,7 +121,7 @@ def test_the_module_is_a_command(tmp_path):
         (["--config-path"], "argument --config-path/-cp: expected one argument"),
         (["--config-nam", "x"], "--config-nam: unknown option; did you mean --config-name?"),
         (["--multi-run"], "--multi-run: unknown option; did you mean --multirun?"),
-        (["=3"], "'=3' is no override; SECTION.KEY=VALUE is needed"),
+        (["=3"], "'=3' is not an override; SECTION.KEY=VALUE is expected"),
         (["a b=3"], "'a b=3' is no override"),
     ],
 )
@@ -282,7 +282,7 @@ def test_a_second_run_in_the_same_folder_replaces_the_models(project, run):
     run("hydra.run.dir=out")
     static = project / "out" / "saved_models" / "quantized_model_int8_static.onnx"
     _, _, err = run("hydra.run.dir=out", "quantization.static_sequence_length=9")
-    assert "was there already: it is replaced" in err
+    assert "already existed and is replaced" in err
     assert onnx.load(static).graph.input[0].type.tensor_type.shape.dim[2].dim_value == 9
 
 
@@ -413,9 +413,9 @@ def test_a_missing_file_or_folder(project, fails):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nmodel:\n\tonnx_path: x\n", ", line 3, column 1: no valid YAML: found character '\\t'"),
-        ("a: 1\nmodel: {onnx_path: x\n", ", line 3, column 1: no valid YAML: expected ',' or '}'"),
-        ("operation_mode: a\noperation_mode: b\n", ", line 2, column 1: no valid YAML: found duplicate key"),
+        ("a: 1\nmodel:\n\tonnx_path: x\n", ", line 3, column 1: invalid YAML: found character '\\t'"),
+        ("a: 1\nmodel: {onnx_path: x\n", ", line 3, column 1: invalid YAML: expected ',' or '}'"),
+        ("operation_mode: a\noperation_mode: b\n", ", line 2, column 1: invalid YAML: found duplicate key"),
         ("- a\n- b\n", ": the file is no mapping of sections to their keys"),
         ("text", ": the file is no mapping of sections to their keys"),
         ("hydra:\noperation_mode: quantization\n", ": hydra: the section is empty"),

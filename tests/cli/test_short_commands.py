@@ -94,7 +94,7 @@ def test_the_saved_file_does_the_same(words, project, sezoo):
     assert code == 0, err
     text = Path("settings/saved.yaml").read_text(encoding="utf-8")
     assert text.startswith(f"# sezoo {' '.join(words[:2])}")
-    assert "# The same from this file: sezoo --config-path settings --config-name saved hydra.run.dir=DIR\n" in text
+    assert "# Run it from this file: sezoo --config-path settings --config-name saved hydra.run.dir=DIR\n" in text
     code, _, err = sezoo("--config-path", "settings", "--config-name", "saved", "hydra.run.dir=long")
     assert code == 0, err
     assert resolved("short") == resolved("long")
@@ -175,13 +175,13 @@ def test_denoise_saves_its_file(project, sezoo):
 def test_save_config_refuses(project, fails, sezoo):
     quantize = ["quantize", "model.onnx", "--data", "noisy"]
     Path("there.yaml").write_text("a: 1\n", encoding="utf-8")
-    assert "there.yaml is there already" in fails(*quantize, "--save-config", "there.yaml")
+    assert "there.yaml already exists" in fails(*quantize, "--save-config", "there.yaml")
     assert "ends in .yaml" in fails(*quantize, "--save-config", "settings.yml")
     assert "standard output is for --json" in fails(*quantize, "--save-config", "-", "--json")
     evaluate = ["evaluate", "model.onnx", "other.onnx", "--noisy", "noisy", "--save-config", "s.yaml"]
-    assert "evaluates one model, here are 2" in fails(*evaluate)
+    assert "can evaluate one model; found 2" in fails(*evaluate)
     denoise = ["denoise", "noisy/a.flac", "noisy/b.flac", "-m", "model.onnx", "--save-config", "s.yaml"]
-    assert "denoises one file or one folder" in fails(*denoise)
+    assert "can denoise one file or one folder" in fails(*denoise)
     assert Path("there.yaml").read_text(encoding="utf-8") == "a: 1\n"
 
 
@@ -257,7 +257,7 @@ def test_quiet_and_verbose(project, sezoo):
         ("quantize model.onnx --data nosy", "nosy is not there; a folder of recordings is needed (--data)"),
         ("quantize model.onnx --data noisy --clean x", "x is not there; a folder of recordings is needed (--clean)"),
         ("quantize model.onnx --data noisy --noisy noisy", "without it leave them out (--noisy)"),
-        ("quantize model.onnx --data noisy -o noisy", "noisy is there already and not an empty folder; choose "
+        ("quantize model.onnx --data noisy -o noisy", "noisy already exists and not an empty folder; choose "
                                                       "another (--output)"),
         ("quantize model.onnx --data noisy --n-fft 256", "preprocessing.win_length: found 400 (the default); "
                                                          "allowed: at most n_fft, which is 256 (--win)"),
@@ -276,8 +276,8 @@ def test_quiet_and_verbose(project, sezoo):
         ("deploy model.onnx --board NUCLEO-H743ZI", "did you mean NUCLEO-H743ZI2?"),
         ("deploy model.onnx --dry-run", "(--dry-run)"),
         ("train --speech clean", "(--speech, --noise)"),
-        ("model model.onnx --fix-axes --json", "--json: it is for what a model is"),
-        ("compare a b c", "c: one word too many"),
+        ("model model.onnx --fix-axes --json", "--json: not with --fix-axes"),
+        ("compare a b c", "c: unexpected argument"),
     ],
 )  # fmt: skip
 def test_errors_name_what_mends_them(words, message, project, fails):

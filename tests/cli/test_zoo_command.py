@@ -66,7 +66,7 @@ def test_get(capsys, tmp_path, monkeypatch):
 
 def test_get_replaces_nothing(tmp_path):
     (tmp_path / "README.md").write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match=r"README.md is there already, and is not replaced; .* with -o"):
+    with pytest.raises(UserError, match=r"README.md already exists, and is not replaced; .* with -o"):
         copy_model("utcn_small", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"

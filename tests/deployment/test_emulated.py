@@ -199,7 +199,7 @@ def test_sizes_of_a_linked_program(tmp_path):
     (tmp_path / "a.elf").write_bytes(elf((0, 0, 0), code, constants, data, bss, debug))
     assert size_of(tmp_path / "a.elf") == ProgramSize(flash=1540, ram=7040)
     (tmp_path / "b.elf").write_bytes(b"\x7fELF\x02\x01" + bytes(60))
-    with pytest.raises(UserError, match=re.escape("b.elf is no 32-bit little-endian ELF file")):
+    with pytest.raises(UserError, match=re.escape("b.elf is not a 32-bit little-endian ELF file")):
         size_of(tmp_path / "b.elf")
 
 

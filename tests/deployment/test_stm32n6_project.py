@@ -118,7 +118,7 @@ def test_what_is_no_json(project, text):
     write(project / CONF, text)
     message = refused(project)
     assert message.startswith(f"{project / CONF}: ") and (
-        any(words in message for words in ("no JSON", "a mapping of keys", "nested too deeply"))
+        any(words in message for words in ("invalid JSON", "a mapping of keys", "nested too deeply"))
     )
 
 
@@ -204,7 +204,7 @@ def test_variables_of_the_environment(project, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"version":', '"version"', "it is no JSON (expecting ':' delimiter: line 3"),
+        ('"version":', '"version"', "invalid JSON (expecting ':' delimiter: line 3"),
         ('"configurations"', '"configuration"', "the key 'configurations' is missing"),
         ('"configurations"', '"configurations": [], "c"', "'configurations' is no list of configurations, or an empty"),
         ('"name": "BM",', "", "configurations[0]: an object with the key 'name' is expected"),

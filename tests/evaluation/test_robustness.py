@@ -124,7 +124,7 @@ def test_a_line_for_each_version_that_is_worse_somewhere():
 def test_a_file_that_is_torn_is_told(tmp_path):
     assert read_robustness(tmp_path) is None
     (tmp_path / "robustness.json").write_text("{", encoding="utf-8")
-    with pytest.raises(UserError, match=r"robustness.json: it is no JSON"):
+    with pytest.raises(UserError, match=r"robustness.json: invalid JSON"):
         read_robustness(tmp_path)
     for text in ("[]", '{"clips": 3}', '{"clips": 3, "of_clips": 3, "labels": [], "conditions": {}}'):
         (tmp_path / "robustness.json").write_text(text, encoding="utf-8")

@@ -84,7 +84,7 @@ def test_clips_of_a_batch_must_not_touch_each_other():
 def test_a_file_that_is_there_stays(tmp_path):
     path, target = saved(graphs.tcnn(axes=(1, BINS, 40)), tmp_path), tmp_path / "dynamic.onnx"
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match=r"dynamic\.onnx is there already; name another"):
+    with pytest.raises(UserError, match=r"dynamic\.onnx already exists; name another"):
         fix_axes(path, target)
     assert target.read_text(encoding="utf-8") == "mine"
 

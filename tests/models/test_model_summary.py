@@ -51,7 +51,7 @@ def test_fix_axes_by_the_command(tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["model", str(tmp_path / "fixed.onnx"), "--fix-axes"])
     assert exit_.value.code == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("op_type", ["QLinearConv", "ConvInteger"])

@@ -247,7 +247,7 @@ def test_a_cycle(saved):
         (helper.make_node("Relu", ["r1"], []), "a node Relu has no output"),
         (helper.make_node("Relu", ["r1"], [""], name="idle"), "the node Relu 'idle' has no output"),
         (helper.make_node("Relu", ["ghost"], ["y"]), "the node Relu 'y' reads the tensor 'ghost', which nothing makes"),
-        (helper.make_node("Relu", ["x"], ["r1"]), "the node Relu 'r1' makes the tensor 'r1', which is there already"),
+        (helper.make_node("Relu", ["x"], ["r1"]), "the node Relu 'r1' makes the tensor 'r1', which already exists"),
     ],
 )
 def test_nodes_that_do_not_belong_in_a_graph(saved, node, words):

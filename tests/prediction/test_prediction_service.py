@@ -76,7 +76,7 @@ def test_a_static_model_is_played_in_its_patches(project, run):
     code, err = run("denoise", "noisy/b.wav", "-m", "static.onnx", "-o", "out.wav", "--play-like", "board")
     assert code == 0, err
     assert "Board(frames=30, lookahead=5" not in err  # a sentence, no repr
-    assert "30 new frames and 2 x 5 of look-ahead" in err
+    assert "30 new frames with 5 frames of look-ahead" in err
 
 
 def test_another_container(project, run):
@@ -101,11 +101,11 @@ def test_nothing_is_overwritten_unless_told(project, run, fails):
     run("denoise", "noisy", "-m", "model.onnx")
     message = fails("denoise", "noisy", "-m", "model.onnx")
     assert message.replace("\\", "/") == (
-        "denoised/a.flac and 2 others are there already; --overwrite replaces such files, -o names another place"
+        "denoised/a.flac and 2 others already exist; use --overwrite to replace such files, or -o for another folder"
     )
     run("denoise", "noisy/b.wav", "-m", "model.onnx", "-o", "out.wav")
     message = fails("denoise", "noisy/b.wav", "-m", "model.onnx", "-o", "out.wav")
-    assert message.startswith("out.wav is there already; --overwrite")
+    assert message.startswith("out.wav already exists; use --overwrite")
     assert run("denoise", "noisy", "-m", "model.onnx", "--overwrite")[0] == 0
 
 
@@ -206,7 +206,7 @@ def test_being_terminated_is_being_interrupted(project):
         process.terminate()
         told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "interrupted; nothing half-written is left" in told
+    assert "interrupted; no incomplete files are left" in told
     assert not list(project.rglob("*.part*"))
 
 

@@ -158,7 +158,7 @@ FILES = ("evaluation.json", "quantization_report.json", "benchmark.json", "deplo
         (b'{"a":' * 100_000, "nested too deeply"),
         (b"\xff\xfe{\x00}\x00", "UTF-16"),
         (f'{{"clips": {"9" * 5000}}}'.encode(), "a whole number of more than 4,300 digits"),
-        (b"", "it is no JSON"),
+        (b"", "invalid JSON"),
     ],
     ids=["deep lists", "deep objects", "UTF-16", "a long number", "empty"],
 )

@@ -73,15 +73,15 @@ def test_runs_with_the_same_name_and_configuration_are_told_apart(report, bare_r
     report(bare_run, twin, "-o", "page.html")
     page = (tmp_path / "here" / "page.html").read_text(encoding="utf-8")
     assert "x/run" in page
-    assert "None: they were made with the same configuration." in page
+    assert "None: the configurations are the same." in page
 
 
 def test_a_page_that_is_there_is_not_replaced_unasked(report, two_runs, tmp_path):
     mine = tmp_path / "here" / "report.html"
     mine.write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match=r"report\.html is there already; .* --overwrite"):
+    with pytest.raises(UserError, match=r"report\.html already exists; .* --overwrite"):
         report(*two_runs)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         report(two_runs[0], "-o", "report.html")
     assert mine.read_text(encoding="utf-8") == "mine"
     report(*two_runs, "--overwrite")

@@ -37,7 +37,7 @@ def test_a_run_that_did_all_has_all_sections_in_one_file(full_run):
 def test_a_run_without_results_tells_how_it_was_made(bare_run):
     page = page_of(bare_run)
     assert sections(page) == ["making"]
-    assert "This chain qe run left no numbers to judge by." in page
+    assert "This chain qe run produced no figures." in page
     assert "sezoo --config-path run --config-name resolved_config" in page
     assert "calibration_method: MinMax" in page
     assert "28 clips, 82 s" in page
@@ -143,11 +143,11 @@ def test_a_folder_that_is_no_run_is_told_with_what_is_in_it(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [
-        ("evaluation.json", '{"clips": 3', "evaluation.json: it is no JSON"),
+        ("evaluation.json", '{"clips": 3', "evaluation.json: invalid JSON"),
         ("evaluation.json", "[1]", "found list where an object is expected"),
         ("evaluation.json", '{"versions": {"float": {}}}', "is not what sezoo writes"),
         ("quantization_report.json", '{"tensors": [{}]}', "is not what sezoo writes"),
-        ("resolved_config.yaml", "a: [", "resolved_config.yaml, line 1, column 5: no valid YAML"),
+        ("resolved_config.yaml", "a: [", "resolved_config.yaml, line 1, column 5: invalid YAML"),
         ("resolved_config.yaml", "words", "found str where sections are expected"),
         ("listen/index.json", '{"clips": [{}]}', "it is no index of clips"),
     ],

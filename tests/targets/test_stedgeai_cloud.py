@@ -51,9 +51,9 @@ def test_versions(session, cloud, caplog):
     [
         ([], "names none"),
         ({"a": 1}, "names none"),
-        (b"<html>", "not JSON"),
+        (b"<html>", "not answer with JSON"),
         (404, "answered 404 Not Found"),
-        (500, "try it later"),
+        (500, "try again later"),
         ((302, "https://elsewhere.invalid/x?secret=1"), "it has moved to https://elsewhere.invalid/x"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_board_that_the_cloud_has_not(session, cloud):
         ([{"state": "error", "message": "does not\n fit"}], "it ended with the state 'error': does not fit"),
         ([{"state": "ERROR", "result": {"error": {"message": "no RAM"}}}], "'error': no RAM"),
         (["in_queue", {"state": "error", "error": ["E1", "E2"]}], '\'error\': ["E1", "E2"]'),
-        (["error"], "it does not say why"),
+        (["error"], "no reason given"),
         ([["a", "list"]], "answered with something else than a state"),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_login_that_is_never_accepted_ends_it(session, cloud):
 @pytest.mark.parametrize(
     "method, path, answer, words",
     [
-        ("GET", "boards$", b"garbage", "list of boards: .*not JSON"),
+        ("GET", "boards$", b"garbage", "list of boards: .*not answer with JSON"),
         ("GET", "boards$", [], "the answer names none"),
         ("GET", "boards$", 403, "accept its terms"),
         ("POST", "/benchmark/stm32n6570-dk$", 404, "answered 404"),

@@ -60,9 +60,7 @@ def test_a_redirect_of_the_login_to_another_host_is_not_followed(cloud, stranger
     cloud.fails(method, path, (status, f"{stranger.base}/idp/login?step=1"))
     with pytest.raises(AddressError) as caught:
         login().bearer()
-    assert str(caught.value) == (
-        f"{stranger.base}/idp/login: a login goes to {cloud.base} only; nothing was sent there"
-    )
+    assert str(caught.value) == (f"{stranger.base}/idp/login: a login is sent to {cloud.base} only; nothing was sent")
     assert stranger.asked == []
 
 

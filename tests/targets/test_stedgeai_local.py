@@ -171,7 +171,7 @@ def test_a_program_that_cannot_say_its_version(tool, tmp_path):
     [
         ({"code": 1}, "E103(CliRuntimeError): it does not fit"),
         ({}, "wrote neither network_c_info.json nor network_report.json"),
-        ({"files": {"network_c_info.json": "garbage"}}, "it is no JSON"),
+        ({"files": {"network_c_info.json": "garbage"}}, "invalid JSON"),
         ({"files": {"network_c_info.json": "{}"}}, "found no report of ST Edge AI"),
     ],
 )

@@ -132,6 +132,6 @@ def test_no_report_at_all(tmp_path):
 def test_a_file_that_is_not_json(tmp_path, content):
     (tmp_path / "network_c_info.json").write_bytes(content)
     with pytest.raises(
-        UserError, match=r"network_c_info\.json is no report of ST Edge AI: it is (no JSON|nested too deeply)"
+        UserError, match=r"network_c_info\.json is no report of ST Edge AI: (invalid JSON|it is nested too deeply)"
     ):
         read_reports(tmp_path, "local generate", None)

@@ -65,7 +65,7 @@ def denoise(
     output : folder of the denoised files, or a file for one; a wave needs none.
     play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches" or "board", as ST's board.
     sample_rate : of a wave, in Hz; that of the model is in `settings`, and 16000 Hz if it is not.
-    overwrite : files that are there already.
+    overwrite : existing files.
     settings : as for `sezoo.quantize`: {"preprocessing": {"hop_length": 128}}.
 
     Returns
@@ -74,7 +74,7 @@ def denoise(
 
     Raises
     ------
-    UserError : the model, a recording or a setting is not fit for it; a file that is there already.
+    UserError : the model, a recording or a setting is not fit for it; a file that already exists.
     """
     if isinstance(audio, str | Path):
         audio = [audio]

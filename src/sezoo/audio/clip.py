@@ -32,11 +32,11 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
     ----------
     path : file in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF ...).
     sample_rate : of the result, in Hz.
-    min_samples : shortest clip that is of use, in samples at `sample_rate`.
+    min_samples : length of the shortest usable clip, in samples at `sample_rate`.
 
     Returns
     -------
-    wave : (samples,) float32, full scale is 1.
+    waveform : (samples,) float32, full scale is 1.
 
     Raises
     ------
@@ -48,18 +48,18 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
             hours = [seconds / 3600 for seconds in (file.frames / file.samplerate, LONGEST_SECONDS)]
             raise BadClipError(path, "it is {:.1f} hours long, {:g} at most fit in memory; cut it up".format(*hours))
         mono = _Mono(blocks_of(file))
-        wave = np.concatenate([np.zeros(0, np.float32), *_resampled(mono, file.samplerate, sample_rate)])
-    if wave.size == 0:
+        waveform = np.concatenate([np.zeros(0, np.float32), *_resampled(mono, file.samplerate, sample_rate)])
+    if waveform.size == 0:
         raise BadClipError(path, "it has no samples")
-    if wave.size < min_samples:
+    if waveform.size < min_samples:
         raise BadClipError(
-            path, f"it is {wave.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed"
+            path, f"it is {waveform.size} samples long at {sample_rate} Hz, shorter than the {min_samples} needed"
         )
     if mono.cancels:
         raise BadClipError(path, "its channels cancel each other: their average, which is what is used, is silent")
-    if not wave.any():
+    if not waveform.any():
         raise BadClipError(path, "it is silent (every sample is zero)")
-    return wave
+    return waveform
 
 
 def read_part(path: Path, sample_rate: int, start: int, samples: int) -> np.ndarray | None:
@@ -146,14 +146,14 @@ class Resampler:
         return self.stream.resample_chunk(samples, last=last).reshape(-1, self.channels)
 
 
-def write_clip(path: Path, wave: np.ndarray, sample_rate: int, *, subtype: str = "PCM_16") -> None:
-    """Write a wave; the format follows from the file's ending.
+def write_clip(path: Path, waveform: np.ndarray, sample_rate: int, *, subtype: str = "PCM_16") -> None:
+    """Write a waveform; the format follows from the file's ending.
 
     Parameters
     ----------
-    wave : (samples,) float, full scale is 1; what lies beyond is clipped, as every player would.
+    waveform : (samples,) float, full scale is 1; what lies beyond is clipped, as every player would.
     """
     encoded = io.BytesIO()  # a full disk has a reason in Python's errors, none in libsndfile's
-    soundfile.write(encoded, np.clip(wave, -1, 1), sample_rate, format=path.suffix[1:], subtype=subtype)
+    soundfile.write(encoded, np.clip(waveform, -1, 1), sample_rate, format=path.suffix[1:], subtype=subtype)
     with written_aside(path) as aside:
         aside.write_bytes(encoded.getbuffer())

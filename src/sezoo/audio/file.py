@@ -1,4 +1,4 @@
-"""Opening a recording: any format that libsndfile reads, in blocks; every way in which it can be damaged is told."""
+"""Opening a recording in any format that libsndfile reads, block by block; all kinds of damage are reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOWEST_RATE, HIGHEST_RATE = 2000, 1_000_000
 Converters go up to 768 kHz."""
 
 SPARSE_BYTES, SPARSE_SHARE = 2**30, 1000
-"""A file of so many bytes that takes less than a thousandth of them on the disk holds nothing but zeros: an
+"""A file of this many bytes that takes less than a thousandth of them on the disk holds nothing but zeros: an
 interrupted download, say. To find that out by reading takes minutes."""
 
 SOUGHT_EXACTLY = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
@@ -80,7 +80,7 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 def _check_file(path: Path) -> None:
-    """What can be told of a file before it is opened as audio."""
+    """Check what can be checked before the file is opened as audio."""
     if not path.is_file():
         raise BadClipError(path, "no such file")
     facts = path.stat()
@@ -89,7 +89,7 @@ def _check_file(path: Path) -> None:
     on_disk = getattr(facts, "st_blocks", 0) * 512  # 0 where the system does not say
     if facts.st_size >= SPARSE_BYTES and 0 < on_disk < facts.st_size // SPARSE_SHARE:
         raise BadClipError(
-            path, f"only {on_disk} of its {facts.st_size} bytes are on the disk, the others were never written"
+            path, f"only {on_disk} of its {facts.st_size} bytes are on the disk, the rest was never written"
         )
     try:
         if is_lfs_pointer(path):

@@ -21,7 +21,7 @@ SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 1
 
 
 def says_its_length(path: Path) -> bool:
-    """Whether the first frame of an MP3 is one that says how many there are."""
+    """Whether the first frame of an MP3 holds the number of frames."""
     with path.open("rb") as file:
         head = file.read(HEAD)
         if start := _tag_bytes(head):

@@ -1,4 +1,4 @@
-"""Waves to spectra and back: the short-time Fourier transform, exactly as librosa computes it."""
+"""Waveforms to spectra and back: the short-time Fourier transform, exactly as librosa computes it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Stft:
     hop_length : from frame to frame, in samples.
     win_length : of the window, in samples; it is padded with zeros on both sides to `n_fft`.
     window : name of the (periodic) window, a file of its values, or its values; see `sezoo.audio.stft_window`.
-    center : frame t is centred at sample ``t * hop_length``; the wave is padded with ``n_fft // 2`` zeros.
+    center : frame t is centred at sample ``t * hop_length``; the waveform is padded with ``n_fft // 2`` zeros.
     power : the magnitude that a model sees is ``abs(spectrum) ** power``.
     """
 
@@ -63,32 +63,32 @@ class Stft:
 
     @property
     def min_samples(self) -> int:
-        """The shortest wave worth analysing: one window."""
+        """The shortest waveform worth analysing: one window."""
         return self.win_length if self.center else self.n_fft
 
     def frames(self, samples: int) -> int:
-        """Number of frames of a wave of that many samples."""
+        """Number of frames of a waveform of that many samples."""
         padding = 2 * (self.n_fft // 2) if self.center else 0
         return 1 + (samples + padding - self.n_fft) // self.hop_length
 
-    def analyse(self, wave: np.ndarray) -> np.ndarray:
-        """Wave to complex spectrum.
+    def analyse(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform to complex spectrum.
 
         Parameters
         ----------
-        wave : (..., samples) float32, at least `n_fft` samples unless centred.
+        waveform : (..., samples) float32, at least `n_fft` samples unless centred.
 
         Returns
         -------
         spectrum : (..., bins, frames) complex64
         """
-        return np.swapaxes(self._transform(wave, 0, self.frames(wave.shape[-1])), -1, -2)
+        return np.swapaxes(self._transform(waveform, 0, self.frames(waveform.shape[-1])), -1, -2)
 
-    def analyse_blocks(self, wave: np.ndarray, max_frames: int) -> Iterator[np.ndarray]:
-        """The spectrum of a long wave in successive pieces of at most `max_frames` frames."""
-        total = self.frames(wave.shape[-1])
+    def analyse_blocks(self, waveform: np.ndarray, max_frames: int) -> Iterator[np.ndarray]:
+        """The spectrum of a long waveform in successive pieces of at most `max_frames` frames."""
+        total = self.frames(waveform.shape[-1])
         for first in range(0, total, max_frames):
-            yield np.swapaxes(self._transform(wave, first, min(first + max_frames, total)), -1, -2)
+            yield np.swapaxes(self._transform(waveform, first, min(first + max_frames, total)), -1, -2)
 
     def magnitude(self, spectrum: np.ndarray) -> np.ndarray:
         """What a model sees of a spectrum: (..., bins, frames) complex64 -> float32, contiguous."""
@@ -99,24 +99,24 @@ class Stft:
         return np.ascontiguousarray(magnitude)
 
     def synthesise(self, spectrum: np.ndarray, samples: int) -> np.ndarray:
-        """Complex spectrum to wave, by overlap-add normalised with the summed squared window.
+        """Complex spectrum to waveform, by overlap-add normalised with the summed squared window.
 
         Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, eq. 6.
 
         Parameters
         ----------
         spectrum : (..., bins, frames) complex64
-        samples : length of the wave to give back: longer waves are cut, shorter ones padded with zeros.
+        samples : length of the waveform to give back: longer waveforms are cut, shorter ones padded with zeros.
 
         Returns
         -------
-        wave : (..., samples) float32
+        waveform : (..., samples) float32
         """
         offset = self.n_fft // 2 if self.center else 0
         needed = -(-(samples + 2 * offset) // self.hop_length)  # later frames touch nothing that is kept
-        wave = self.normalised(*self.overlap_added(spectrum[..., :needed]))[..., offset : offset + samples]
-        missing = samples - wave.shape[-1]
-        return np.pad(wave, [(0, 0)] * (wave.ndim - 1) + [(0, missing)]) if missing > 0 else wave
+        waveform = self.normalised(*self.overlap_added(spectrum[..., :needed]))[..., offset : offset + samples]
+        missing = samples - waveform.shape[-1]
+        return np.pad(waveform, [(0, 0)] * (waveform.ndim - 1) + [(0, missing)]) if missing > 0 else waveform
 
     def overlap_added(self, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The windowed frames of a spectrum added up, and their squared windows.
@@ -127,7 +127,7 @@ class Stft:
 
         Returns
         -------
-        wave : (..., n_fft + (frames - 1) * hop_length) float32
+        waveform : (..., n_fft + (frames - 1) * hop_length) float32
         weight : the same length, one-dimensional
         """
         frames = np.fft.irfft(np.swapaxes(spectrum, -1, -2), self.n_fft).astype(np.float32, copy=False)
@@ -136,18 +136,18 @@ class Stft:
         return overlap_add(frames, self.hop_length), overlap_add(weight, self.hop_length)
 
     @staticmethod
-    def normalised(wave: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """The wave divided, in place, by its weight where there is any."""
-        return np.divide(wave, weight, out=wave, where=weight > np.finfo(np.float32).tiny)
+    def normalised(waveform: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """The waveform divided, in place, by its weight where there is any."""
+        return np.divide(waveform, weight, out=waveform, where=weight > np.finfo(np.float32).tiny)
 
-    def _transform(self, wave: np.ndarray, first: int, last: int) -> np.ndarray:
+    def _transform(self, waveform: np.ndarray, first: int, last: int) -> np.ndarray:
         """Frames `first` to `last` (exclusive): (..., frames, bins) complex64."""
         offset = self.n_fft // 2 if self.center else 0
         start, stop = first * self.hop_length - offset, (last - 1) * self.hop_length - offset + self.n_fft
-        padding = (max(0, -start), max(0, stop - wave.shape[-1]))
-        piece = wave[..., max(0, start) : stop].astype(np.float32, copy=False)
+        padding = (max(0, -start), max(0, stop - waveform.shape[-1]))
+        piece = waveform[..., max(0, start) : stop].astype(np.float32, copy=False)
         if any(padding):
-            piece = np.pad(piece, [(0, 0)] * (wave.ndim - 1) + [padding])
+            piece = np.pad(piece, [(0, 0)] * (waveform.ndim - 1) + [padding])
         windows = np.lib.stride_tricks.sliding_window_view(piece, self.n_fft, axis=-1)
         windows = windows[..., :: self.hop_length, :]
         spectrum = np.empty((*windows.shape[:-1], self.bins), np.complex64)
@@ -160,7 +160,7 @@ class Stft:
 def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
     """Add up frames, each a hop after the one before: (..., frames, n) -> (..., n + (frames - 1) * hop_length)."""
     *clips, count, length = frames.shape
-    pieces = -(-length // hop_length)  # a frame reaches over so many hops
+    pieces = -(-length // hop_length)  # hops that a frame covers
     hops = np.zeros((*clips, count + pieces - 1, hop_length), np.float32)
     for k in range(pieces):
         piece = frames[..., k * hop_length : (k + 1) * hop_length]

@@ -19,9 +19,9 @@ class AnalysisStream:
         self._pending = np.zeros(stft.n_fft // 2 if stft.center else 0, np.float32)
         self._raw = replace(stft, center=False)  # the padding is made here
 
-    def push(self, wave: np.ndarray) -> np.ndarray:
+    def push(self, waveform: np.ndarray) -> np.ndarray:
         """Take in samples (n,) float32; give the frames that are complete: (bins, frames) complex64."""
-        self._pending = np.concatenate([self._pending, wave.astype(np.float32, copy=False)])
+        self._pending = np.concatenate([self._pending, waveform.astype(np.float32, copy=False)])
         if len(self._pending) < self.stft.n_fft:
             return np.zeros((self.stft.bins, 0), np.complex64)
         spectrum = self._raw.analyse(self._pending)
@@ -29,7 +29,7 @@ class AnalysisStream:
         return spectrum
 
     def finish(self) -> np.ndarray:
-        """Give the frames at the end, which reach into the zeros behind the wave."""
+        """Give the frames at the end, which reach into the zeros behind the waveform."""
         return self.push(np.zeros(self.stft.n_fft // 2 if self.stft.center else 0, np.float32))
 
 
@@ -47,18 +47,18 @@ class SynthesisStream:
         frames = spectrum.shape[-1]
         if frames == 0:
             return np.zeros(0, np.float32)
-        wave, weight = self.stft.overlap_added(spectrum)
-        wave[: len(self._wave)] += self._wave
+        waveform, weight = self.stft.overlap_added(spectrum)
+        waveform[: len(self._wave)] += self._wave
         weight[: len(self._weight)] += self._weight
         complete = frames * self.stft.hop_length
-        self._wave, self._weight = wave[complete:], weight[complete:]
-        return self._given(wave[:complete], weight[:complete])
+        self._wave, self._weight = waveform[complete:], weight[complete:]
+        return self._given(waveform[:complete], weight[:complete])
 
     def finish(self) -> np.ndarray:
         """Give the samples that the last frames cover."""
         return self._given(self._wave, self._weight)
 
-    def _given(self, wave: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        skipped = min(self._skip, len(wave))
+    def _given(self, waveform: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        skipped = min(self._skip, len(waveform))
         self._skip -= skipped
-        return self.stft.normalised(wave, weight)[skipped:]
+        return self.stft.normalised(waveform, weight)[skipped:]

@@ -100,7 +100,7 @@ def _named(name: str, length: int) -> np.ndarray:
 def _read(path: Path) -> np.ndarray:
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{KEY}: {path} has more than {LARGEST_FILE // 2**20} MiB; a window has a few KB")
+            raise UserError(f"{KEY}: {path} is larger than {LARGEST_FILE // 2**20} MiB; a window has a few KB")
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         text = path.read_text(encoding="utf-8-sig")
@@ -108,7 +108,7 @@ def _read(path: Path) -> np.ndarray:
     except OSError as error:
         raise UserError(f"{KEY}: {path} cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError, MemoryError) as error:  # a header of .npy may ask for any amount of memory
-        raise UserError(f"{KEY}: {path} is no file of numbers") from error
+        raise UserError(f"{KEY}: {path} is not a file of numbers") from error
 
 
 def _own(values: np.ndarray, what: str, length: int) -> np.ndarray:

@@ -49,7 +49,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {reason_of(error)}") from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: it is no CSV in UTF-8 ({error})") from error
+        raise UserError(f"{path}: not CSV in UTF-8 ({error})") from error
     columns = rows[0] if rows else []
     return [{**dict.fromkeys(columns, ""), **dict(zip(columns, map(_text, row), strict=False))} for row in rows[1:]]
 

@@ -81,7 +81,7 @@ def filled_aside(folder: Path) -> Iterator[Path]:
         else:
             for path in sorted(aside.iterdir()):
                 if (folder / path.name).exists():
-                    log.warning("%s was there already: it is replaced", shown(folder / path.name))
+                    log.warning("%s already existed and is replaced", shown(folder / path.name))
                 path.replace(folder / path.name)
     except OSError as error:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
@@ -124,7 +124,7 @@ def check_writable(folder: Path, key: str) -> None:
 def tell_replaced(path: Path) -> None:
     """Say in the log that a file which is there will be replaced."""
     if path.exists():
-        log.warning("%s was there already: it is replaced", shown(path))
+        log.warning("%s already existed and is replaced", shown(path))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -172,7 +172,7 @@ def read_json(path: Path) -> Any:
 
     Raises
     ------
-    UserError : as `read_text`; it is no JSON, or nested too deeply.
+    UserError : as `read_text`; invalid JSON, or nested too deeply.
     """
     text = read_text(path)
     try:
@@ -186,10 +186,10 @@ def json_fault(error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
-        return f"it is no JSON (not UTF-8: {error.reason})"
+        return f"invalid JSON (not UTF-8: {error.reason})"
     if isinstance(error, json.JSONDecodeError):
         place = f"line {error.lineno}, column {error.colno}"
-        return f"it is no JSON ({error.msg[:1].lower()}{error.msg[1:]}: {place})"
+        return f"invalid JSON ({error.msg[:1].lower()}{error.msg[1:]}: {place})"
     return f"it has a whole number of more than {sys.get_int_max_str_digits():,} digits"
 
 

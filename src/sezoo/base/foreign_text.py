@@ -77,7 +77,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Text of at most `most` characters: its beginning and its end, which tell names apart."""
+    """Text of at most `most` characters: its beginning and its end, which distinguish names."""
     if len(text) <= most:
         return text
     end = (most - 3) // 3

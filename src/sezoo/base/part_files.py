@@ -1,4 +1,4 @@
-"""Where a file is written before it gets its name, and what a process that was killed meanwhile has left there."""
+"""Where a file is written before it gets its name, and what a terminated process has left there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _tidied: set[Path] = set()
 
 
 def owner() -> str:
-    """What tells this process from any other one, of this computer, in a container or elsewhere."""
+    """What distinguishes this process from any other one, on this computer, in a container or elsewhere."""
     return f"{_place()}-{os.getpid()}-{_process}"
 
 
@@ -58,7 +58,7 @@ def part_path(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove from a folder what processes that were killed have left of `part_path`; once per process and folder."""
+    """Remove files of `part_path` that terminated processes have left in a folder; once per process and folder."""
     if folder in _tidied:
         return
     _tidied.add(folder)
@@ -66,7 +66,7 @@ def remove_leftovers(folder: Path) -> None:
         for path in folder.iterdir():
             part = NAME.fullmatch(path.name)
             if part is not None and is_gone(part["owner"], path):
-                log.info("removed %s, left by a process that was killed", path.name)
+                log.info("removed %s, left by a process that was terminated", path.name)
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 

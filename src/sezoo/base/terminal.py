@@ -22,7 +22,7 @@ RESULT_WIDTH = 140
 
 @cache
 def console() -> Console:
-    """The terminal: standard error, so that standard output holds results alone.
+    """The terminal: standard error, so that standard output holds only results.
 
     Bars of progress are drawn on it, unless only warnings are wanted; what it is given to print or to ask it does
     in any case.

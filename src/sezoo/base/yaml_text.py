@@ -63,11 +63,11 @@ def load_yaml(text: str, what: str) -> Any:
             raise UserError(f"{what}: nested in more than {DEEPEST} levels")
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        raise UserError(f"{what}{_place(error)}: no valid YAML: {error.problem}{_hint(error)}") from error
+        raise UserError(f"{what}{_place(error)}: invalid YAML: {error.problem}{_hint(error)}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{what}: no valid YAML: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{what}: invalid YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
-        raise UserError(f"{what}: nested too deeply, or an alias inside of what it stands for") from error
+        raise UserError(f"{what}: nested too deeply, or an alias that contains itself") from error
 
 
 def dump_yaml(

@@ -7,7 +7,7 @@ from sezoo.results.benchmark import LayerCost, Measurement
 __all__ = ["bytes_text", "costs_of_layers", "count_text", "milliseconds_text", "percent_text"]
 
 MEASURES = (("milliseconds", "ms"), ("instructions", "instructions"), ("macs", "MAC"))
-"""What a layer's share can be told in, the best first."""
+"""The units of a layer's share, the best first."""
 
 
 def bytes_text(size: float) -> str:
@@ -39,7 +39,7 @@ def percent_text(share: float) -> str:
 
 
 def costs_of_layers(measurement: Measurement) -> tuple[str, list[tuple[LayerCost, float]]] | None:
-    """What the layers' costs are told in, and the layers with them, the heaviest first; None where nothing is known."""
+    """The unit of the layers' costs, and the layers with them, the heaviest first; None where nothing is known."""
     for attribute, unit in MEASURES:
         costs = [(layer, getattr(layer, attribute)) for layer in measurement.layers]
         known = [(layer, float(cost)) for layer, cost in costs if cost]

@@ -47,12 +47,12 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
     emulation = tools_of(config, run.folder / "benchmark_logs")
     recording = recording_of(config)
     stft, rate = config.preprocessing, config.preprocessing.sample_rate
-    wave = recording.noisy[: SECONDS * rate]
+    waveform = recording.noisy[: SECONDS * rate]
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         package = Path(scratch) / "package"
         package.mkdir()
-        program = package_for(load_onnx(model), model, _with_deployment(config), wave, package)
-        done = run_emulated(emulation, core, package, wave, rate, Path(scratch) / core.name)
+        program = package_for(load_onnx(model), model, _with_deployment(config), waveform, package)
+        done = run_emulated(emulation, core, package, waveform, rate, Path(scratch) / core.name)
     figures = done.figures
     facts = BOARDS[config.benchmarking.board]
     fastest = facts.clock_mhz if facts.core == core.name else core.clock_mhz

@@ -96,13 +96,13 @@ def _is_onnx(model: RunModel) -> bool:
 
 def clip_magnitudes(stft: Stft, sample_rate: int) -> np.ndarray:
     """Magnitudes of ten seconds of the noisy test recordings that come with sezoo: (1, bins, frames) float32."""
-    samples, waves = CLIP_SECONDS * sample_rate, []
+    samples, waveforms = CLIP_SECONDS * sample_rate, []
     for path in sorted((DEMO_RECORDINGS / "noisy_testset").glob("*.flac")):
-        waves.append(read_clip(path, sample_rate))
-        if sum(map(len, waves)) >= samples:
+        waveforms.append(read_clip(path, sample_rate))
+        if sum(map(len, waveforms)) >= samples:
             break
-    wave = np.concatenate(waves)[:samples]
-    return np.ascontiguousarray(stft.magnitude(stft.analyse(wave))[np.newaxis])
+    waveform = np.concatenate(waveforms)[:samples]
+    return np.ascontiguousarray(stft.magnitude(stft.analyse(waveform))[np.newaxis])
 
 
 def _middle(magnitudes: np.ndarray, frames: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """`sezoo benchmark`.
 
-Measure what a model takes of memory and of time: on this computer, on an
-emulated Cortex-M, or by ST's tool.
+Measure the memory and time that a model needs: on this computer, on an
+emulated Cortex-M, or with ST's tool.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     setting(
         parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
-        help="ONNX; for anything but host a static int8 one, as sezoo quantize makes it",
+        help="ONNX model; all targets but host need a static int8 one, as sezoo quantize makes it",
     )  # fmt: skip
     setting(
         parser, "--on", key="benchmarking.targets", type=some_of(*BENCHMARK_TARGETS), default=["host"],
@@ -44,19 +44,19 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--board", key="benchmarking.board", choices=tuple(BOARDS), metavar="BOARD",
-        help=f"to fit into, which says the clock too: {', '.join(BOARDS)} (default: STM32N6570-DK)",
+        help=f"board to compare with, which also sets the clock: {', '.join(BOARDS)} (default: STM32N6570-DK)",
     )  # fmt: skip
     setting(
         parser, "--clock", key="benchmarking.clock_mhz", type=float, metavar="MHZ",
-        help="for estimated times, in MHz (default: the fastest of the board)",
+        help="core clock for time estimates, in MHz (default: the board's maximum)",
     )  # fmt: skip
     setting(
         parser, "--runs", key="benchmarking.runs", type=int, default=50, metavar="N",
-        help="calls on the host that the median is of (default: 50)",
+        help="host runs; the median is reported (default: 50)",
     )  # fmt: skip
     setting(
         parser, "--threads", key="benchmarking.threads", type=int, default=1, metavar="N",
-        help="of onnxruntime on the host (default: 1)",
+        help="threads of onnxruntime on the host (default: 1)",
     )  # fmt: skip
     parser.hints["static int8 model is needed"] = HINT
     add_output(parser)

@@ -1,7 +1,7 @@
 """`sezoo compare`.
 
-Find where a board's dump first leaves what the PC computed. The exit code is 0
-within the tolerance, 1 outside of it.
+Find where a board's dump first diverges from the output of the PC. The exit
+code is 0 within the tolerance, 1 outside of it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
-    parser.add_argument("vectors", type=Path, metavar="VECTORS", help="a .npz file that a deployment has written")
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="the board's: .npz by tensor, .npy, or raw .bin")
-    parser.add_argument("--tolerance", type=float, metavar="LSB", help="that counts as equal (default: 1)")
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "vectors", type=Path, metavar="VECTORS", help="validation vectors, an .npz file written by a deployment"
+    )
+    parser.add_argument(
+        "output", type=Path, metavar="OUTPUT", help="the board's output: .npz by tensor, .npy, or raw .bin"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, metavar="LSB", help="largest difference treated as equal (default: 1)"
+    )
     add_json(parser)
 
 

@@ -28,7 +28,7 @@ SHELL_VARIABLE = "_ARGCOMPLETE"
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
 
 

@@ -1,6 +1,6 @@
 """`sezoo config`.
 
-Check or show a configuration file without running it, or upgrade its names.
+Check or show a configuration file without running it, or upgrade its keys.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with it")
+    what.add_argument("--check", type=Path, metavar="FILE", help="check it and report every error")
     what.add_argument("--print", type=Path, metavar="FILE", help="show it with all defaults and variables filled in")
     what.add_argument("--upgrade", type=Path, metavar="FILE", help="rewrite it with the key names of version 4")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="NEW",
-        help="of --upgrade: the new file, or - for standard output (default: FILE itself, kept as FILE.old)",
+        help="with --upgrade: file to write, or - for standard output (default: FILE, kept as FILE.old)",
     )  # fmt: skip
-    parser.add_argument("overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set besides those of FILE")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set in addition to those of FILE"
+    )
     add_json(parser)
 
 

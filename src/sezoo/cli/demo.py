@@ -14,10 +14,10 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR",
-        help="folder of the results, a new one (default: experiment_outputs/demo_<date and time>)",
+        help="new folder for the results (default: experiment_outputs/demo_<date and time>)",
     )  # fmt: skip
 
 

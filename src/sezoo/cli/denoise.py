@@ -19,23 +19,28 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="recordings, folders; also settings: SECTION.KEY=VALUE")
+    add(
+        "inputs",
+        nargs="+",
+        metavar="FILE_OR_FOLDER",
+        help="recordings or folders of them; also settings: SECTION.KEY=VALUE",
+    )
     setting(
         parser, "-m", "--model", key=("model.onnx_path", "model.state_dict_path"), type=Path, required=True,
-        metavar="MODEL", help="ONNX, float or int8, dynamic or static; or torch weights",
+        metavar="MODEL", help="ONNX models, float or int8, dynamic or static, or torch weights",
     )  # fmt: skip
     add(
         "-o", "--output", type=Path, default=Path("denoised"), metavar="OUT",
-        help="a folder, or a file for a file (default: denoised)",
+        help="folder, or file name if one recording is given (default: denoised)",
     )  # fmt: skip
     setting(
         parser, "--play-like", key=("prediction.play_like", "play_like"), choices=PLAYS, default="whole",
-        metavar="HOW", help="whole, as a PC; stream, as the C package; patches or board, as ST's (default: whole)",
+        metavar="HOW", help="inference mode: whole, stream (C package), patches or board (ST's) (default: whole)",
     )  # fmt: skip
     add("--format", metavar="ENDING", help="wav, flac, ogg ... (default: as the recording)")
-    add("--overwrite", action="store_true", help="replace files that are there already")
+    add("--overwrite", action="store_true", help="overwrite existing files")
     add_save_config(parser)
     add_json(parser)
     add_spectrum(parser)
@@ -69,9 +74,9 @@ def _save(options: argparse.Namespace, paths: list[Path], more: dict) -> None:
 
     output: Path = options.output
     if len(paths) != 1:
-        raise UserError(f"--save-config: a YAML file denoises one file or one folder, here are {len(paths)}; name one")
+        raise UserError(f"--save-config: a YAML file can denoise one file or one folder; found {len(paths)}")
     if output.suffix and not output.is_dir():
-        raise UserError(f"--save-config: a YAML file denoises into a folder, and -o {output} is a file; name a folder")
+        raise UserError(f"--save-config: a YAML file can denoise into a folder only; found the file {output}")
     settings = prediction_settings(
         options.model,
         paths[0],

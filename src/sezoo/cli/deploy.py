@@ -1,7 +1,7 @@
 """`sezoo deploy`.
 
-Make of a static int8 model what runs on a board: a package of C sources for
-any Cortex-M, built and tried out in an emulator, or ST's application on an
+Turn a static int8 model into a program for a board: a package of C sources for
+any Cortex-M, built and tested in an emulator, or ST's application on an
 STM32N6.
 """
 
@@ -32,7 +32,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     setting(
         parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
         help="static int8 ONNX, as sezoo quantize makes it",
@@ -47,23 +47,23 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--engine", key="deployment.engine", choices=("stream", "patch"), metavar="ENGINE",
-        help="of portable-c: stream computes every frame once, patch whole patches (default: stream)",
+        help="with portable-c: stream computes each frame once, patch whole patches (default: stream)",
     )  # fmt: skip
     setting(
         parser, "--frames", key="deployment.frames_per_patch", type=int, metavar="N",
-        help="new frames a call (default: 1 of a stream; of patches 30, and the rest of the model's length is context)",
+        help="new frames per inference step (default: 1 with stream; with patch 30, or what the context leaves)",
     )  # fmt: skip
     setting(
         parser, "--lookahead", key="deployment.lookahead_frames", type=int, metavar="N",
-        help="frames of context on either side of a patch (default: as the model's length says)",
+        help="context frames on each side of a patch (default: from the model's length)",
     )  # fmt: skip
     setting(
         parser, "--no-emulate", key="deployment.emulate", action="store_true",
-        help="of portable-c: write the sources alone, which needs neither compiler nor emulator",
+        help="with portable-c: only write the sources, which needs no compiler and no emulator",
     )  # fmt: skip
     setting(
         parser, "--dry-run", key="deployment.dry_run", action="store_true",
-        help="of stm32n6: show the commands instead of running them",
+        help="with stm32n6: show the commands instead of running them",
     )  # fmt: skip
     parser.hints["static int8 model is needed"] = HINT
     add_output(parser)
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
     memory = [f"{name}: {count / 1024:.0f} KiB, {words}" for name, count, words in _memory(result.facts)]
     print_results(
         result.folder,
-        [(result.c_package, "C sources; its README.md says how to build them in"), (result.report, PAGE)],
+        [(result.c_package, "C sources; see README.md for integration"), (result.report, PAGE)],
         memory,
     )
 
@@ -108,6 +108,6 @@ def _memory(facts: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     """What the board has to have, in bytes."""
     if emulated := facts.get("emulated"):
         yield "flash", emulated["flash_bytes"], "program and weights"
-        yield "RAM", emulated["ram_bytes"], "all that is written to, the stack among it"
+        yield "RAM", emulated["ram_bytes"], "including the stack and I/O buffers"
     elif facts:
         yield "RAM", facts["arena_bytes"] + facts["state_bytes"], "without the stack"

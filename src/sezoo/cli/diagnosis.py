@@ -127,7 +127,7 @@ def _program(program: Program, purpose: str, question: Sequence[str] | None) -> 
 
 
 def _version_of(path: Path, question: Sequence[str]) -> str | None:
-    """The first number with a point in what a program says of itself."""
+    """The first number with a point in the version text of a program."""
     try:
         done = subprocess.run(
             [path, *question], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
@@ -148,6 +148,6 @@ def _folders() -> list[Finding]:
     purpose = "scores of noisy recordings from run to run, and the login at ST; made when needed"
     return [
         Finding("Python", True, None, Path(sys.prefix), "the environment"),
-        Finding("model zoo", True, None, FOLDER, "the models that come with sezoo"),
+        Finding("model zoo", True, None, FOLDER, "the shipped models"),
         Finding("cache", cache.is_dir(), f"{size / 2**20:.1f} MiB" if cache.is_dir() else None, cache, purpose),
     ]

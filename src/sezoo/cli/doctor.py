@@ -1,7 +1,7 @@
 """`sezoo doctor`.
 
-Say what is installed, which programs were found, and what each missing one is
-for and how to get it. Nothing that is missing here is an error.
+Check what is installed and which programs were found; for missing ones, show
+what they are for and how to get them. All of them are optional.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Look, and tell."""
+    """Check the installation and print what was found."""
     found = diagnosis()
     if options.json:
         print_json(found)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _lines(findings: list[Finding]) -> Iterator[Text | Padding]:
-    """What is there in a line each; of what is not, below that, what it is for and how to get it."""
+    """One line for each thing found; below them the missing ones, with their purpose and how to get them."""
     from rich.padding import Padding
 
     from sezoo.base.terminal import styled

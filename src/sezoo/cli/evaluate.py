@@ -1,8 +1,8 @@
 """`sezoo evaluate`.
 
-Score a model, or several, on noisy recordings and the clean speech in them,
-beside the noisy recordings themselves. A static model is scored as the board
-runs it too. Several are put beside each other on one page.
+Score one or more models, and the noisy recordings themselves, against clean
+speech. Static models are also scored as the board runs them. The report of
+several models is one page that compares them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     setting(
         parser, "models", key=("model.onnx_path", "model.state_dict_path"), nargs="+", metavar="MODEL",
-        help="ONNX, float or int8, dynamic or static; or torch weights; also settings of a YAML file: "
+        help="ONNX models, float or int8, dynamic or static, or torch weights; also settings of a YAML file: "
         "SECTION.KEY=VALUE",
     )  # fmt: skip
     setting(
@@ -41,33 +41,33 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--clean", key="dataset.clean_test_files_path", type=Path, metavar="DIR",
-        help="the clean speech in them, under the same names (default: none, and DNSMOS scores alone)",
+        help="their clean speech, with the same file names (default: none; only DNSMOS is scored)",
     )  # fmt: skip
     setting(
         parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS), metavar="NAMES",
-        help=f"scores, with commas between them: {', '.join(METRICS)} (default: all that the recordings allow)",
+        help=f"metrics, comma-separated: {', '.join(METRICS)} (default: all that the recordings allow)",
     )  # fmt: skip
     setting(
         parser, "--play-like", key=("evaluation.play_like", "play_like"), type=some_of(*PLAYS), metavar="NAMES",
-        help="how a model is run: whole, patches, board, stream, or several with commas (default: whole; of a static "
-        "model also as it would be deployed)",
+        help="inference modes, comma-separated: whole, patches, board, stream (default: whole; static models also "
+        "as deployed)",
     )  # fmt: skip
     setting(
         parser, "--clips", key="dataset.num_test_samples", type=int, metavar="N",
-        help="recordings to draw, the same ones every time (default: all)",
+        help="number of recordings to score, a fixed random subset (default: all)",
     )  # fmt: skip
     setting(
         parser, "--explain-deployment", key="evaluation.explain_deployment", action="store_true",
-        help="what each setting of the board costs (takes longer)",
+        help="also measure what each setting of the board costs (slower)",
     )  # fmt: skip
     setting(
         parser, "--robustness", key="evaluation.robustness", action="store_true",
-        help="score the recordings quiet, loud, reverberant, band-limited, clipped, clean and at 0 to 20 dB SNR as "
-        "well (50 of them at most; takes longer)",
+        help="also score the recordings quiet, loud, reverberant, band-limited, clipped, clean and at 0 to 20 dB "
+        "SNR (at most 50 recordings; slower)",
     )  # fmt: skip
     setting(
         parser, "--workers", key="evaluation.num_workers", type=int, metavar="N",
-        help="processes that score (default: one a core)",
+        help="scoring processes (default: one per core)",
     )  # fmt: skip
     add_output(parser)
     add_save_config(parser)
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     if not models:
         raise UserError("no model: name an ONNX file, or several")
     if len(models) > 1 and options.save_config is not None:
-        raise UserError(f"--save-config: a YAML file evaluates one model, here are {len(models)}; name one of them")
+        raise UserError(f"--save-config: a YAML file can evaluate one model; found {len(models)}")
     from sezoo.api.settings import evaluation_settings
 
     all_settings = [

@@ -27,7 +27,7 @@ def as_user_error(error: Exception, path: Path) -> Exception:
         )
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        return UserError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: no valid YAML: {error.problem}")
+        return UserError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: invalid YAML: {error.problem}")
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
         told = [line for line in lines if not re.match(r"(full_key|object_type|reference_type)[:=]", line)]

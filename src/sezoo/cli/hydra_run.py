@@ -202,7 +202,7 @@ def _expanded_hydra_section(raw: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def _set_hydra_defaults() -> None:
-    """What Hydra does where the file's own `hydra` section says nothing else: the run's folder, and no logging."""
+    """Hydra's defaults, which the file's own `hydra` section overrides: the run's folder, and no logging."""
     from hydra.conf import HydraConf, RunDir, SweepDir
     from hydra.core.config_store import ConfigStore
 

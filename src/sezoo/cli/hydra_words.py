@@ -66,7 +66,7 @@ def added(override: str) -> str:
     """
     found = OVERRIDE.fullmatch(override)
     if not found:
-        raise UserError(f"{override!r} is no override; SECTION.KEY=VALUE is needed")
+        raise UserError(f"{override!r} is not an override; SECTION.KEY=VALUE is expected")
     sign, key, value = found["sign"], found["key"], found["value"]
     if not sign and key.partition(".")[0] not in ("hydra", "") and "/" not in key:
         sign = "++"

@@ -40,17 +40,17 @@ Takes a speech-enhancement network from recordings to a microcontroller.
 
 Each command has its own help: {command} quantize --help
 
-a run as a YAML file says, with every setting (docs/configuration.md):
+runs described by a YAML file, with every setting (docs/configuration.md):
   --config-path DIR    folder of the file (default: {folder})
   --config-name NAME   its name, with or without .yaml (default: user_config)
   SECTION.KEY=VALUE    a key for this run: quantization.random_seed=3
                        (null, or nothing: not set; a list: '[Conv,Add]')
   --multirun, -m       a run for each combination of values: a.key=1,2
-  --dry-run            of a deployment with ST's tools: show the commands only
+  --dry-run            with ST's tools: only show the commands
 
-anywhere:
-  --quiet              warnings and errors alone
-  --verbose, --debug   a log with more in it; --debug: tracebacks as well
+options of every command:
+  --quiet              only warnings and errors
+  --verbose, --debug   a more detailed log; --debug adds tracebacks
   --version, --help
 Results are in experiment_outputs/<date and time>/; -o DIR of a command, or
 hydra.run.dir=DIR of a YAML run, puts them elsewhere. Relative paths, in YAML
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     # numpy's products here are small: a second thread of its library would spin and wait for them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a job (a batch system) means Ctrl-C
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system that ends a job means Ctrl-C
     words = list(sys.argv[1:] if arguments is None else arguments)
     end = words.index("--") if "--" in words else len(words)  # behind it are files, whatever they are called
     debug = "--debug" in words[:end]
@@ -83,19 +83,19 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     encode_anything()
     configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:
-        with _long_names_told():
+        with _long_names_reported():
             code = _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
             _show_traceback()
-        if not is_helper():  # the first process has met the same
+        if not is_helper():  # the first process reports it
             sys.stderr.write("\n  ".join([f"{command}: error: {error.message}", *error.lines]) + "\n")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         if debug:
             _show_traceback()
         if not is_helper():
-            sys.stderr.write(f"{command}: interrupted; nothing half-written is left\n")
+            sys.stderr.write(f"{command}: interrupted; no incomplete files are left\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
@@ -105,8 +105,8 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
 
 
 @contextmanager
-def _long_names_told() -> Iterator[None]:
-    """Whatever looks for a file of such a name is told by the operating system that none can have it."""
+def _long_names_reported() -> Iterator[None]:
+    """Report a name that is too long for the operating system, whichever access to a file meets it."""
     try:
         yield
     except OSError as error:

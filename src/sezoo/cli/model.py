@@ -1,6 +1,6 @@
 """`sezoo model`.
 
-Say what an ONNX mask model is (axes, operators, size, MAC, receptive field), or
+Inspect an ONNX mask model (axes, operators, size, MAC, receptive field), or
 make its axes dynamic.
 """
 
@@ -18,20 +18,22 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="ONNX, float or int8")
+    """Add the arguments of the command."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="ONNX model, float or int8")
     parser.add_argument("--fix-axes", action="store_true", help="write a copy with dynamic batch and frames axes")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="of --fix-axes (default: FILE_dynamic.onnx)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="with --fix-axes: file to write (default: FILE_dynamic.onnx)"
+    )
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Describe, or write the copy."""
     if options.output and not options.fix_axes:
-        raise UserError("-o: it names what --fix-axes writes; --fix-axes is missing")
+        raise UserError("-o: only with --fix-axes")
     if options.fix_axes:
         if options.json:
-            raise UserError("--json: it is for what a model is; --fix-axes writes a file")
+            raise UserError("--json: not with --fix-axes, which writes a file")
         from sezoo.models.axes import fix_axes
 
         target = options.output or options.file.with_name(f"{options.file.stem}_dynamic.onnx")

@@ -25,7 +25,7 @@ def save_config(options: argparse.Namespace, settings: dict) -> None:
 
     Raises
     ------
-    UserError : wrong settings; a file that is there already, or that Hydra would not read.
+    UserError : wrong settings; a file that already exists, or that Hydra would not read.
     """
     path: Path | None = options.save_config
     if path is None:
@@ -35,7 +35,7 @@ def save_config(options: argparse.Namespace, settings: dict) -> None:
     if path != STANDARD_OUTPUT and path.suffix != ".yaml":
         raise UserError(f"--save-config: {path} would not be found as a configuration; name a file that ends in .yaml")
     if path != STANDARD_OUTPUT and path.exists():
-        raise UserError(f"--save-config: {path} is there already; name another file, or - for standard output")
+        raise UserError(f"--save-config: {path} already exists; name another file, or - for standard output")
     from sezoo.api.running import yaml_of
     from sezoo.config.validation import build_config
 
@@ -44,7 +44,7 @@ def save_config(options: argparse.Namespace, settings: dict) -> None:
     name = path.stem if path != STANDARD_OUTPUT else "NAME"
     head = [
         f"# {shlex.join(options.words)}",
-        f"# The same from this file: sezoo --config-path {shlex.quote(folder)} --config-name {shlex.quote(name)}",
+        f"# Run it from this file: sezoo --config-path {shlex.quote(folder)} --config-name {shlex.quote(name)}",
     ]
     if getattr(options, "output", None) is not None:
         head[-1] += " hydra.run.dir=DIR"

@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         how = argparse.RawDescriptionHelpFormatter  # the descriptions are short of 80 columns as they are
         super().__init__(prog, usage, description, allow_abbrev=False, formatter_class=how)
         self.hints: dict[str, str] = {}
-        """What mends an error, by words in it, where that is a command rather than an option."""
+        """What fixes an error, by words in it, where that is a command rather than an option."""
         self.like_options: list[str] = []
         """Words that begin like an option and end like a file."""
 
@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
             flag = word.partition("=")[0]
             flags = [string for action in self._actions for string in action.option_strings]
             near = _meant(flag, [string for string in flags if string.startswith("--") or len(flag) < 3])
-            what = "unknown option" if word.startswith("-") else "one word too many"
+            what = "unknown option" if word.startswith("-") else "unexpected argument"
             self.error(f"{flag}: {what}{near}")
         return options
 
@@ -131,9 +131,9 @@ def add_spectrum(parser: Parser) -> None:
     group = parser.add_argument_group("the spectrum that the model was trained with")
     lengths = (
         ("--sample-rate", "sample_rate", "HZ", "in Hz; recordings are resampled to it (default: 16000)"),
-        ("--n-fft", "n_fft", "N", "Fourier transform, in samples (default: as the model's bins say, 512 for 257)"),
-        ("--hop", "hop_length", "N", "step from frame to frame, in samples (default: 160)"),
-        ("--win", "win_length", "N", "window, in samples (default: 400)"),
+        ("--n-fft", "n_fft", "N", "FFT length, in samples (default: from the model's bins, 512 for 257)"),
+        ("--hop", "hop_length", "N", "hop length, in samples (default: 160)"),
+        ("--win", "win_length", "N", "window length, in samples (default: 400)"),
     )
     for flag, key, metavar, words in lengths:
         setting(group, flag, key=f"preprocessing.{key}", type=int, metavar=metavar, dest=key, help=words)
@@ -151,7 +151,7 @@ def add_output(parser: Parser) -> None:
     """Where the results of a run go."""
     setting(
         parser, "-o", "--output", key="folder", type=Path, metavar="DIR",
-        help="folder of the results, a new one (default: experiment_outputs/<date and time>)",
+        help="new folder for the results (default: experiment_outputs/<date and time>)",
     )  # fmt: skip
 
 
@@ -159,27 +159,27 @@ def add_overrides(parser: Parser) -> None:
     """Settings that have no option of their own."""
     parser.add_argument(
         "overrides", nargs="*", metavar="SECTION.KEY=VALUE",
-        help="any other key of a YAML file, quantization.per_channel=False for example (docs/configuration.md)",
+        help="any other setting of a YAML file, such as quantization.per_channel=False (docs/configuration.md)",
     )  # fmt: skip
 
 
 def add_save_config(parser: Parser) -> None:
     """The YAML file of what a short command does."""
     parser.add_argument(
-        "--save-config", type=Path, metavar="FILE", help="write the YAML file of this very run as well; - prints it"
+        "--save-config", type=Path, metavar="FILE", help="also write the YAML file of this run; - prints it"
     )
 
 
 def add_json(parser: Parser) -> None:
     """For scripts."""
     parser.add_argument(
-        "--json", action="store_true", help="the result as one JSON object on standard output, and nothing else there"
+        "--json", action="store_true", help="print the result on standard output as one JSON object, and nothing else"
     )
 
 
 def add_everywhere(parser: Parser) -> None:
     """What `sezoo.cli.main` has taken out before; here it is for the help, and for completion."""
-    group = parser.add_argument_group("anywhere")
-    group.add_argument("--quiet", action="store_true", help="warnings and errors alone")
-    group.add_argument("--verbose", action="store_true", help="a log with more in it")
-    group.add_argument("--debug", action="store_true", help="that, and the traceback of an error")
+    group = parser.add_argument_group("options of every command")
+    group.add_argument("--quiet", action="store_true", help="only warnings and errors")
+    group.add_argument("--verbose", action="store_true", help="a more detailed log")
+    group.add_argument("--debug", action="store_true", help="like --verbose, with the traceback of an error")

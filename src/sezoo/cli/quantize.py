@@ -1,8 +1,8 @@
 """`sezoo quantize`.
 
-Make two int8 models of a float ONNX model: one for clips of any length, one of
-fixed length for the board. A report says what it cost; with clean recordings
-(--clean) all models are scored as well.
+Quantize a float ONNX model to two int8 models: one for clips of any length, and
+one of fixed length for the board. A report shows the loss of accuracy; with
+clean recordings (--clean) all models are scored as well.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     setting(
         parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
-        help="float ONNX: magnitudes (batch, bins, frames) in, a mask of that shape out",
+        help="float ONNX model that maps magnitudes (batch, bins, frames) to a mask of that shape",
     )  # fmt: skip
     setting(
         parser, "--data", key="quantization.noisy_quantization_files_path", type=Path, metavar="DIR", required=True,
-        help="noisy recordings to calibrate with, 50 to 100 of a few seconds",
+        help="noisy recordings for calibration, 50 to 100 of a few seconds each",
     )  # fmt: skip
     setting(
         parser, "--target", key="quantization.target", choices=("generic", "stm32n6", "cortex-m"), metavar="TARGET",
-        help="what the int8 models are for: generic, stm32n6 (its NPU) or cortex-m (the C package) (default: generic)",
+        help="target of the int8 models: generic, stm32n6 (its NPU) or cortex-m (the C package) (default: generic)",
     )  # fmt: skip
     setting(
         parser, "--frames", key="quantization.static_sequence_length", type=int, metavar="N",
-        help="frames of the model for the board (default: 30 new ones, and on either side what the network looks at)",
+        help="frames of the static model (default: 30 new ones, with the network's context on each side)",
     )  # fmt: skip
     setting(
         parser, "--clips", key="quantization.num_quantization_samples", type=int, default=100, metavar="N",
-        help="recordings of --data that are used (default: 100)",
+        help="recordings of --data to use (default: 100)",
     )  # fmt: skip
     setting(
         parser, "--clean", key=("dataset.clean_test_files_path", "clean"), type=Path, metavar="DIR",
-        help="the clean speech in the noisy recordings, under the same names: scores all models (default: no scores)",
+        help="clean speech with the same file names; scores all models (default: no scores)",
     )  # fmt: skip
     setting(
         parser, "--noisy", key=("dataset.noisy_test_files_path", "noisy"), type=Path, metavar="DIR",
@@ -62,7 +62,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS), metavar="NAMES",
-        help=f"scores, with commas between them: {', '.join(METRICS)} (default: all that need clean speech)",
+        help=f"metrics, comma-separated: {', '.join(METRICS)} (default: all that need clean speech)",
     )  # fmt: skip
     add_output(parser)
     add_save_config(parser)
@@ -102,8 +102,8 @@ def run(options: argparse.Namespace) -> None:
             (result.report, PAGE),
         ],
         [
-            f"closeness to float: {closeness} ({plain} without accuracy recovery)",
-            *(["scored on the recordings that it was calibrated with; --noisy names others"] if same else []),
+            f"fidelity to float: {closeness} ({plain} without accuracy recovery)",
+            *(["scored on the calibration recordings; set --noisy to score others"] if same else []),
             f"next: sezoo benchmark {shlex.quote(shown(result.static))}",
         ],
     )
@@ -114,4 +114,4 @@ def _size(count: int) -> str:
 
 
 def _closeness(decibels: float | None) -> str:
-    return "the same waves" if decibels is None else f"{decibels:.1f} dB"
+    return "identical output" if decibels is None else f"{decibels:.1f} dB"

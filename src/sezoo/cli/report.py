@@ -1,7 +1,6 @@
 """`sezoo report`.
 
-Write a page for the browser of what a run found, or of several beside each
-other.
+Write the HTML report of a run, or one that compares several.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run; several are compared on one page"
+        "runs", nargs="+", type=Path, metavar="RUN", help="run folder; several are compared on one page"
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE",
         help=f"the page (default: {REPORT} in the run's folder; of a comparison, in the working directory)",
     )  # fmt: skip
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
+    parser.add_argument("--overwrite", action="store_true", help="overwrite an existing file")
     add_json(parser)
 
 

@@ -57,22 +57,22 @@ class Command:
 
 GROUPS: dict[str, tuple[Command, ...]] = {
     "start here, with a float ONNX model and a folder of noisy recordings": (
-        Command("quantize", "MODEL --data DIR", "int8 models, and what they cost"),
-        Command("evaluate", "MODEL --noisy DIR --clean DIR", "scores: PESQ, STOI, SI-SNR ..."),
-        Command("benchmark", "MODEL [--on TARGET]", "memory and time, here or on a core"),
-        Command("deploy", "MODEL [--board BOARD]", "C sources, tried out in an emulator"),
+        Command("quantize", "MODEL --data DIR", "make int8 models, report their cost"),
+        Command("evaluate", "MODEL --noisy DIR --clean DIR", "score models: PESQ, STOI, SI-SNR ..."),
+        Command("benchmark", "MODEL [--on TARGET]", "measure memory and time"),
+        Command("deploy", "MODEL [--board BOARD]", "write C sources and test them"),
     ),
-    "and more": (
-        Command("demo", "", "quantize what comes with sezoo"),
-        Command("denoise", "FILE -m MODEL -o OUT", "recordings, as a PC or a board does"),
-        Command("train", "--speech DIR --noise DIR", "a network"),
-        Command("report", "RUN ...", "a page for the browser"),
-        Command("model", "FILE [--fix-axes]", "what an ONNX model is"),
-        Command("compare", "VECTORS OUTPUT", "where a board leaves what the PC has"),
-        Command("zoo", "list | show | get NAME", "the models that come with sezoo"),
+    "other commands": (
+        Command("demo", "", "run the built-in example"),
+        Command("denoise", "FILE -m MODEL -o OUT", "denoise recordings as a PC or a board"),
+        Command("train", "--speech DIR --noise DIR", "train a network"),
+        Command("report", "RUN ...", "write the HTML report of runs"),
+        Command("model", "FILE [--fix-axes]", "inspect an ONNX model"),
+        Command("compare", "VECTORS OUTPUT", "find where a board's output diverges"),
+        Command("zoo", "list | show | get NAME", "list and copy the shipped models"),
         Command("config", "--check|--print|--upgrade FILE", "check, show or upgrade a YAML file"),
-        Command("doctor", "", "what is installed, and what is not"),
-        Command("completion", "SHELL", "commands completed by your shell"),
+        Command("doctor", "", "check the installation"),
+        Command("completion", "SHELL", "print a completion script"),
     ),
 }
 COMMANDS: dict[str, Command] = {command.name: command for group in GROUPS.values() for command in group}

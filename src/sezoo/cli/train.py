@@ -1,7 +1,7 @@
 """`sezoo train`.
 
-Train a network, on speech and noise that are mixed (--speech, --noise) or on
-pairs of recordings (--clean, --noisy). Needs torch: pip install 'sezoo[train]'
+Train a network on mixtures of speech and noise (--speech, --noise) or on pairs
+of recordings (--clean, --noisy). Needs PyTorch: pip install 'sezoo[train]'
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     folders = (
-        ("--speech", "speech_path", "clean speech, searched with its subfolders"),
-        ("--noise", "noise_path", "noise, likewise, to mix the speech with"),
-        ("--clean", "clean_train_files_path", "or else clean recordings, and ..."),
-        ("--noisy", "noisy_train_files_path", "... noisy ones under the same names"),
+        ("--speech", "speech_path", "folder of clean speech, subfolders included"),
+        ("--noise", "noise_path", "folder of noise to mix it with, subfolders included"),
+        ("--clean", "clean_train_files_path", "instead of mixing: clean recordings ..."),
+        ("--noisy", "noisy_train_files_path", "... and noisy ones with the same file names"),
     )
     for flag, key, words in folders:
         setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
     setting(
         parser, "--model", key="model.model_type", choices=("STFTTCNN", "ConvLSTMDenoiser", "UTCN"),
         default="STFTTCNN", metavar="NAME",
-        help="STFTTCNN or ConvLSTMDenoiser, the model zoo's, or UTCN, one of our own for int8 (default: STFTTCNN)",
+        help="STFTTCNN or ConvLSTMDenoiser (of the model zoo), or UTCN (designed for int8) (default: STFTTCNN)",
     )  # fmt: skip
     setting(
         parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",
-        help="torch weights to start from (default: random ones)",
+        help="torch weights to start from (default: random)",
     )  # fmt: skip
     setting(
         parser, "--epochs", key="training.epochs", type=int, default=100, metavar="N",
@@ -56,7 +56,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     setting(
         parser, "--device", key="training.device", metavar="NAME",
-        help="of torch: cpu, cuda:0 ... (default: a GPU if there is one)",
+        help="torch device: cpu, cuda:0 ... (default: a GPU if there is one)",
     )  # fmt: skip
     add_output(parser)
     add_save_config(parser)

@@ -16,7 +16,7 @@ __all__ = ["path_of", "read_checked"]
 def path_of(path: Path) -> Path:
     """The file that a user names, with or without its ending."""
     path = path.absolute()
-    if not path.suffix or path.is_file():  # a name that is written out and not there is told as it is
+    if not path.suffix or path.is_file():  # a name that was given in full and does not exist is reported as given
         path = path.with_name(without_ending(path.name) + ".yaml")
     return path
 
@@ -35,7 +35,7 @@ def read_checked(path: Path) -> dict[str, Any]:
         raise UserError(f"there is no {path.name} in {folder}; {found}; see --config-path and --config-name")
     raw = load_yaml(read_text(path), str(path))
     if raw is None:
-        return {}  # empty: what it lacks is told later
+        return {}  # empty: missing sections are reported later
     if not isinstance(raw, dict):
         raise UserError(f"{path}: the file is no mapping of sections to their keys")
     if "hydra" in raw and not isinstance(raw["hydra"], dict):

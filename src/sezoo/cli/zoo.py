@@ -18,15 +18,15 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Its words."""
+    """Add the arguments of the command."""
     add = parser.add_argument
     add(
         "what", nargs="?", default="list", choices=("list", "show", "get"), metavar="list|show|get",
-        help="a table of all, the card of one, or a copy of its float and int8 files, card and YAML (default: list)",
+        help="list all models, show the card of one, or copy its files: float, int8, card, YAML (default: list)",
     )  # fmt: skip
-    name = add("name", nargs="?", metavar="NAME", help="of the model")
+    name = add("name", nargs="?", metavar="NAME", help="name of the model")
     name.known = names_of_models()  # for the shell's completion; what else is asked for has a message of its own
-    add("-o", "--output", type=Path, metavar="DIR", help="of get: folder to copy into (default: NAME)")
+    add("-o", "--output", type=Path, metavar="DIR", help="with get: destination folder (default: NAME)")
     add_json(parser)
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     what, name = options.what, options.name
     if what == "list":
         if name is not None:
-            raise UserError(f"{name}: one word too many; sezoo zoo show {name} shows its card")
+            raise UserError(f"{name}: unexpected argument; sezoo zoo show {name} shows its card")
         models = zoo_models()
         print_json({model.name: _facts(model) for model in models}) if options.json else _print_table(models)
         return

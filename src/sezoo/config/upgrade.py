@@ -80,7 +80,7 @@ def upgraded(text: str) -> Upgraded:
                 continue
             edits += edit
         elif _entry(root, new_parent) is not None:
-            result.notes.append(f"{key.here} belongs in {new_parent}, which is there already: move it by hand")
+            result.notes.append(f"{key.here} belongs in {new_parent}, which already exists: move it by hand")
             continue
         else:
             moves.setdefault(new_parent, []).append((key, entry))

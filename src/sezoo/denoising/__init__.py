@@ -1,4 +1,4 @@
-"""Wave in, denoised wave out: the whole clip, in patches, or exactly as a device does it; at once or streaming.
+"""Waveform in, denoised waveform out: the whole clip, in patches, or exactly as a device does it; at once or streaming.
 
 `modes` names the ways, `masking` turns spectra into masked ones; `spectral`, `board` and `stream_engine` are the
 streams.
@@ -37,92 +37,94 @@ __all__ = [
 ]
 
 SAMPLES_A_PUSH = 1 << 19
-"""A long wave is fed to a stream in pieces of so many samples: its spectrum is never held as a whole."""
+"""Samples per piece in which a long waveform is fed to a stream: its spectrum is never held as a whole."""
 
 FRAMES_A_BLOCK = 2048
 """The same in frames, where models share the spectrum."""
 
 
 class DenoisingStream(Protocol):
-    """Takes a wave in pieces and gives the denoised wave in others, aligned with it and as long."""
+    """Takes a waveform in pieces and gives the denoised waveform in others, aligned with it and as long."""
 
-    def push(self, wave: np.ndarray) -> np.ndarray:
+    def push(self, waveform: np.ndarray) -> np.ndarray:
         """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
 
     def finish(self) -> np.ndarray:
         """Give the rest, so that as many samples have come out as went in."""
 
 
-def open_stream(model: MaskFunction, stft: Stft, play: Play) -> DenoisingStream:
+def open_stream(model: MaskFunction, stft: Stft, mode: Play) -> DenoisingStream:
     """A stream that denoises with `model` in the given way.
 
     Raises
     ------
     UserError : the board cannot do it so (see `Board`).
     """
-    if isinstance(play, Board):
-        return BoardStream(model, stft, play)
-    if isinstance(play, Stream):
-        return EngineStream(MaskStream(model, WholeClip(play.context), stft.bins), stft, play)
-    return SpectralStream(model, stft, play)
+    if isinstance(mode, Board):
+        return BoardStream(model, stft, mode)
+    if isinstance(mode, Stream):
+        return EngineStream(MaskStream(model, WholeClip(mode.context), stft.bins), stft, mode)
+    return SpectralStream(model, stft, mode)
 
 
-def denoise(wave: np.ndarray, model: MaskFunction, stft: Stft, play: Play | None = None) -> np.ndarray:
+def denoise(waveform: np.ndarray, model: MaskFunction, stft: Stft, mode: Play | None = None) -> np.ndarray:
     """Denoise a clip: mask times complex spectrum, phases as they are.
 
     Parameters
     ----------
-    wave : (samples,) float32
-    play : how; the whole clip if None.
+    waveform : (samples,) float32
+    mode : how; the whole clip if None.
 
     Returns
     -------
     denoised : (samples,) float32
     """
-    stream = open_stream(model, stft, play or WholeClip())
-    pieces = [stream.push(wave[start : start + SAMPLES_A_PUSH]) for start in range(0, len(wave), SAMPLES_A_PUSH)]
+    stream = open_stream(model, stft, mode or WholeClip())
+    pieces = [
+        stream.push(waveform[start : start + SAMPLES_A_PUSH]) for start in range(0, len(waveform), SAMPLES_A_PUSH)
+    ]
     return np.concatenate([*pieces, stream.finish()])
 
 
 def denoise_together(
-    wave: np.ndarray, players: Mapping[str, tuple[MaskFunction, Play]], stft: Stft
+    waveform: np.ndarray, variants: Mapping[str, tuple[MaskFunction, Play]], stft: Stft
 ) -> dict[str, np.ndarray]:
-    """Denoise a clip with several models and plays; the spectrum is computed once for all that share it.
+    """Denoise a clip with several models and modes; the spectrum is computed once for all that share it.
 
     Parameters
     ----------
-    wave : (samples,) float32
-    players : a model and how it is played, by name.
+    waveform : (samples,) float32
+    variants : a model and its inference mode, by name.
 
     Returns
     -------
     denoised : (samples,) float32 by name
     """
     shared = {
-        name: MaskedSynthesis(model, stft, play) for name, (model, play) in players.items() if not is_on_device(play)
+        name: MaskedSynthesis(model, stft, mode) for name, (model, mode) in variants.items() if not is_on_device(mode)
     }
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in shared}
-    for spectrum in stft.analyse_blocks(wave, FRAMES_A_BLOCK) if shared else ():
+    for spectrum in stft.analyse_blocks(waveform, FRAMES_A_BLOCK) if shared else ():
         magnitude = stft.magnitude(spectrum)
         for name, masked in shared.items():
             pieces[name].append(masked.push(spectrum, magnitude))
     denoised = {}
-    for name, (model, play) in players.items():
+    for name, (model, mode) in variants.items():
         if name in shared:
-            whole = np.concatenate([*pieces[name], shared[name].finish()])[: len(wave)]
-            denoised[name] = np.pad(whole, (0, len(wave) - len(whole)))
+            whole = np.concatenate([*pieces[name], shared[name].finish()])[: len(waveform)]
+            denoised[name] = np.pad(whole, (0, len(waveform) - len(whole)))
         else:
-            denoised[name] = denoise(wave, model, stft, play)
+            denoised[name] = denoise(waveform, model, stft, mode)
     return denoised
 
 
-def peak_seen(wave: np.ndarray, play: Play, *, normalize: bool) -> np.float32:
+def peak_seen(waveform: np.ndarray, mode: Play, *, normalize: bool) -> np.float32:
     """What a clip is divided by before the model sees it; a device gets a stream, whose peak is not known."""
-    normalize = normalize and not is_on_device(play)
-    return (np.abs(wave).max(initial=0) if normalize else 0) or np.float32(1)
+    normalize = normalize and not is_on_device(mode)
+    return (np.abs(waveform).max(initial=0) if normalize else 0) or np.float32(1)
 
 
-def peak_normalized(wave: np.ndarray) -> np.ndarray:
-    """The wave scaled to a peak of 1; silence stays silence."""
-    peak = np.abs(wave).max(initial=0)
-    return wave / peak if peak > 0 else wave
+def peak_normalized(waveform: np.ndarray) -> np.ndarray:
+    """The waveform scaled to a peak of 1; silence stays silence."""
+    peak = np.abs(waveform).max(initial=0)
+    return waveform / peak if peak > 0 else waveform

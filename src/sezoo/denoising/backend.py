@@ -93,7 +93,7 @@ def board_of(config: Config, frames: int, lookahead: int, *, calibrated_with_gai
 
 
 def has_input_gain(model: onnx.ModelProto) -> bool:
-    """Whether a model says that it was calibrated with the input gain."""
+    """Whether a model's metadata says that it was calibrated with the input gain."""
     return any(entry.key == GAIN_KEY and entry.value == GAIN for entry in model.metadata_props)
 
 

@@ -1,4 +1,4 @@
-"""The board's processing to the letter: what ST's STM32N6 audio application does around the network, in numpy.
+"""The board's processing, sample by sample: what ST's STM32N6 audio application does around the network, in numpy.
 
 Patch by patch of `frames` hops: new samples into a buffer of int16 that also holds the context; frames without
 centre padding; magnitudes, scaled to the patch's peak for the model alone; the int8 input rounded half away from
@@ -41,9 +41,9 @@ FULL_SCALE_DB = 90.309
 """20 log10(32768), as the board's C has it."""
 
 
-def to_int16(wave: np.ndarray) -> np.ndarray:
+def to_int16(waveform: np.ndarray) -> np.ndarray:
     """Samples with full scale at 1 as the microphone's int16, saturated; files of 16 bits come back exactly."""
-    return np.clip(np.rint(wave * np.float32(FULL_SCALE)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return np.clip(np.rint(waveform * np.float32(FULL_SCALE)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def from_int16(samples: np.ndarray) -> np.ndarray:
@@ -98,14 +98,14 @@ class RingOverlapAdd:
     """Overlap-add in a ring as long as one window, normalised by the sum of the squared windows.
 
     A frame's samples are written `n_fft - win_length` halves late: the last of them would lie beyond the ring
-    and are left out, of the wave and of the windows' sum. The ring is kept from patch to patch.
+    and are left out, of the waveform and of the windows' sum. The ring is kept from patch to patch.
     """
 
     def __init__(self, stft: Stft):
         self.stft = stft
         self.padding = (stft.n_fft - stft.win_length) // 2
         overlap = stft.win_length - stft.hop_length
-        self.wave, self.weight = np.zeros(overlap, np.float32), np.zeros(overlap, np.float32)
+        self.waveform, self.weight = np.zeros(overlap, np.float32), np.zeros(overlap, np.float32)
 
     @cached_property
     def window(self) -> np.ndarray:
@@ -119,15 +119,15 @@ class RingOverlapAdd:
         frames = frames[:, self.padding : self.stft.win_length] * self.window
         squares = np.broadcast_to(self.window**2, frames.shape)
         late = [(0, 0), (self.padding, 0)]
-        wave, weight = (overlap_add(np.pad(each, late), hop) for each in (frames, squares))
-        wave[: len(self.wave)] += self.wave
+        waveform, weight = (overlap_add(np.pad(each, late), hop) for each in (frames, squares))
+        waveform[: len(self.waveform)] += self.waveform
         weight[: len(self.weight)] += self.weight
-        self.wave, self.weight = wave[count * hop :], weight[count * hop :]
-        return self.stft.normalised(wave[: count * hop], weight[: count * hop])
+        self.waveform, self.weight = waveform[count * hop :], weight[count * hop :]
+        return self.stft.normalised(waveform[: count * hop], weight[: count * hop])
 
 
 class BoardStream:
-    """Denoises a wave that comes in pieces as the board would; its delay is taken out of the result.
+    """Denoises a waveform that comes in pieces as the board would; its delay is taken out of the result.
 
     Raises
     ------
@@ -148,13 +148,13 @@ class BoardStream:
         self.early = delay_of(stft, board)  # samples of the delay that are still to be dropped
         self.missing = 0  # samples that have gone in and not come out yet
 
-    def push(self, wave: np.ndarray) -> np.ndarray:
+    def push(self, waveform: np.ndarray) -> np.ndarray:
         """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
-        self.missing += len(wave)
-        return self._processed(to_int16(wave))
+        self.missing += len(waveform)
+        return self._processed(to_int16(waveform))
 
     def finish(self) -> np.ndarray:
-        """Give the rest: the board goes on with silence until all has come out."""
+        """Return the rest: the board is fed silence until all output is there."""
         patches = -(-(self.missing + self.early) // self.new) if self.missing else 0
         return self._processed(np.zeros(patches * self.new - len(self.pending), np.int16))
 
@@ -163,12 +163,12 @@ class BoardStream:
         patches = len(self.pending) // self.new
         now, self.pending = np.split(self.pending, [patches * self.new])
         given = [np.zeros(0, np.int16), *(self.patch(new) for new in now.reshape(patches, self.new))]
-        wave = from_int16(np.concatenate(given))
-        dropped = min(self.early, len(wave))
+        waveform = from_int16(np.concatenate(given))
+        dropped = min(self.early, len(waveform))
         self.early -= dropped
-        wave = wave[dropped:][: self.missing]
-        self.missing -= len(wave)
-        return wave
+        waveform = waveform[dropped:][: self.missing]
+        self.missing -= len(waveform)
+        return waveform
 
     def patch(self, new: np.ndarray) -> np.ndarray:
         """One call of the board: (frames * hop_length,) int16 in, as many out, later by `delay_of`."""
@@ -191,14 +191,14 @@ class BoardStream:
         return np.pad(samples, (before, self.stft.n_fft - self.stft.win_length - before))
 
 
-def gains_of_frames(wave: np.ndarray, stft: Stft, board: Board) -> np.ndarray:
+def gains_of_frames(waveform: np.ndarray, stft: Stft, board: Board) -> np.ndarray:
     """The input gain that the board gives each frame of a clip, for magnitudes that are not made patch by patch.
 
     The frames are those of `Stft.analyse`; each has the gain of the patch in which it is new.
 
     Parameters
     ----------
-    wave : (samples,) float32
+    waveform : (samples,) float32
 
     Returns
     -------
@@ -206,7 +206,7 @@ def gains_of_frames(wave: np.ndarray, stft: Stft, board: Board) -> np.ndarray:
     """
     hop, half = stft.hop_length, stft.win_length // 2
     middle = 0 if stft.center else stft.n_fft // 2  # of frame 0, in samples
-    samples, frames = to_int16(wave), stft.frames(len(wave))
+    samples, frames = to_int16(waveform), stft.frames(len(waveform))
     gains = np.ones(frames, np.float32)
     for first in range(0, frames, board.frames):
         start = (first - board.lookahead) * hop + middle - half

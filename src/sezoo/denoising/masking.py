@@ -1,4 +1,4 @@
-"""Masks for a spectrum that comes in pieces: the model sees each frame with the context that its play gives it.
+"""Masks for a spectrum that comes in pieces: the model sees each frame with the context that its mode gives it.
 
 A model with states needs no context: it is given every frame once, in order, and remembers what it needs.
 """
@@ -25,7 +25,7 @@ PATCHES_A_CALL = 16
 """So many patches are run as one batch where the model takes that: faster, and small enough for the cache."""
 
 
-def at_start(model: MaskFunction, play: Play) -> Callable[[np.ndarray], np.ndarray]:
+def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarray]:
     """The model as it is at the beginning of a clip: one with states has some of its own, at zero.
 
     Any other function of magnitudes is taken as it is.
@@ -36,15 +36,15 @@ def at_start(model: MaskFunction, play: Play) -> Callable[[np.ndarray], np.ndarr
     """
     if not is_stateful(model):
         return model
-    if isinstance(play, Patches):
-        if play.lookahead:
+    if isinstance(mode, Patches):
+        if mode.lookahead:
             raise UserError(
-                f"{model.path}: patches with {play.lookahead} frames of look-ahead would show frames twice to a model "
+                f"{model.path}: patches with {mode.lookahead} frames of look-ahead would show frames twice to a model "
                 "with states; lookahead_frames: 0 is allowed"
             )
-        if model.frames not in (None, play.frames):
+        if model.frames not in (None, mode.frames):
             raise UserError(
-                f"{model.path}: patches of {play.frames} frames are none for a model with states that takes "
+                f"{model.path}: patches of {mode.frames} frames are none for a model with states that takes "
                 f"{model.frames} in each call; frames_per_patch: {model.frames} is allowed"
             )
     return model.fresh()
@@ -60,7 +60,7 @@ class MaskStream:
 
     Parameters
     ----------
-    play : `WholeClip` or `Patches`.
+    mode : `WholeClip` or `Patches`.
     bins : of the spectrum.
 
     Raises
@@ -68,21 +68,21 @@ class MaskStream:
     UserError : as for `at_start`.
     """
 
-    def __init__(self, model: MaskFunction, play: WholeClip | Patches, bins: int):
-        self.run, self.play = at_start(model, play), play
-        in_patches, has_states = isinstance(play, Patches), is_stateful(model)
-        self.length = play.length if in_patches else model.frames if has_states else None  # of a call, if it has one
+    def __init__(self, model: MaskFunction, mode: WholeClip | Patches, bins: int):
+        self.run, self.mode = at_start(model, mode), mode
+        in_patches, has_states = isinstance(mode, Patches), is_stateful(model)
+        self.length = mode.length if in_patches else model.frames if has_states else None  # of a call, if it has one
         self.at_once = 1 if has_states or (in_patches and model.batch == 1) else PATCHES_A_CALL
         if has_states:
             self.step, self.before, self.after = self.length or WHOLE_CLIP_FRAMES, 0, 0
         elif in_patches:
-            self.step, self.before, self.after = play.frames, play.lookahead, play.lookahead
-        elif play.context is None:
+            self.step, self.before, self.after = mode.frames, mode.lookahead, mode.lookahead
+        elif mode.context is None:
             self.step, self.before, self.after = UNBOUNDED_FRAMES, UNBOUNDED_CONTEXT, UNBOUNDED_CONTEXT
         else:
-            self.step, (self.before, self.after) = WHOLE_CLIP_FRAMES, play.context
+            self.step, (self.before, self.after) = WHOLE_CLIP_FRAMES, mode.context
         self.held = self.before if in_patches else 0  # frames of context before the first pending one
-        self.to_mirror = self.before if in_patches and play.mirrored else 0  # of them still zeros
+        self.to_mirror = self.before if in_patches and mode.mirrored else 0  # of them still zeros
         self.magnitude = np.zeros((bins, self.held), np.float32)
         self.spectrum = np.zeros((bins, 0), np.complex64)
 
@@ -112,13 +112,13 @@ class MaskStream:
         if self.length is not None:
             self._mirror_beginning()
             behind = steps * self.step - left + self.after
-            mirrored = isinstance(self.play, Patches) and self.play.mirrored
+            mirrored = isinstance(self.mode, Patches) and self.mode.mirrored
             self.magnitude = np.pad(self.magnitude, [(0, 0), (0, behind)], mode="reflect" if mirrored else "constant")
             return self._masked(left, steps)
         return self._take(left, self.run(self.magnitude[np.newaxis])[0, :, self.held :])
 
     def _masked(self, frames: int, steps: int) -> np.ndarray:
-        """Run so many steps and take the first `frames` frames of what they mask."""
+        """Run this many steps and take the first `frames` frames of what they mask."""
         if not steps:
             return self.spectrum[:, :0]
         if self.length is not None:
@@ -138,7 +138,7 @@ class MaskStream:
             self.to_mirror = 0
 
     def _patch_masks(self, patches: int) -> np.ndarray:
-        """The masks of the new frames of so many patches: (bins, patches * step) float32."""
+        """The masks of the new frames of the patches: (bins, patches * step) float32."""
         windows = np.lib.stride_tricks.sliding_window_view(self.magnitude, self.length, axis=1)
         windows = np.moveaxis(windows[:, :: self.step][:, :patches], 1, 0)
         masks = [

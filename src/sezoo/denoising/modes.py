@@ -1,4 +1,4 @@
-"""The ways in which a model is played: what a PC does with a clip, and what the board does."""
+"""The inference modes: what a PC does with a clip, and what the board does."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Patches:
         return self.frames + 2 * self.lookahead
 
     def __str__(self) -> str:
-        return f"patches of {self.frames} new frames and 2 x {self.lookahead} of look-ahead"
+        return f"patches of {self.frames} new frames with {self.lookahead} frames of look-ahead on each side"
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class Stream:
 Play = WholeClip | Patches | Board | Stream
 
 
-def is_on_device(play: Play) -> bool:
+def is_on_device(mode: Play) -> bool:
     """Whether it is what a device does with a stream of samples, and not what a PC does with a clip."""
-    return isinstance(play, Board | Stream)
+    return isinstance(mode, Board | Stream)
 
 
-def silence_threshold(play: Play) -> float | None:
+def silence_threshold(mode: Play) -> float | None:
     """The level in dBFS below which its output is muted; None where there is no gate."""
-    return play.silence_threshold if isinstance(play, Board | Stream) else None
+    return mode.silence_threshold if isinstance(mode, Board | Stream) else None
 
 
 def _gate_text(threshold: float | None) -> str:
@@ -112,6 +112,6 @@ def _gate_text(threshold: float | None) -> str:
 
 NO_PEAK = (
     "preprocessing.peak_normalize: a board hears a stream, whose peak nobody knows beforehand; as on the board the "
-    "model sees recordings as loud as they are"
+    "model sees recordings at their original level"
 )
-"""What is said where a board comes after a model that was trained on clips of the same peak."""
+"""Warning for a board with a model that was trained on clips of equal peak."""

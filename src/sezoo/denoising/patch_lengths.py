@@ -93,12 +93,12 @@ def patch_lengths(
     elif (needed := new + 2 * lookahead) != length:
         raise UserError(
             f"{lookahead_key}: found {lookahead}; {new} new frames and two look-aheads are {needed} frames, but "
-            f"{length_from} has {length}{_mending(length, new, lookahead)}"
+            f"{length_from} has {length}{_hint(length, new, lookahead)}"
         )
     return new, lookahead
 
 
-def _mending(length: int, new: int, lookahead: int) -> str:
+def _hint(length: int, new: int, lookahead: int) -> str:
     if length >= new and (length - new) % 2 == 0:
         return f": {(length - new) // 2} fits {new} new frames"
     return f": {length - 2 * lookahead} new frames fit that look-ahead" if length > 2 * lookahead else ""

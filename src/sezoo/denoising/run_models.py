@@ -1,4 +1,4 @@
-"""The models that a run works on, dynamic and static, and how they can be played."""
+"""The models of a run, dynamic and static, and the inference modes that each can be run in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["BOARD", "PATCHES", "STREAM", "WHOLE", "RunModel", "models_of", "stat
 log = logging.getLogger(__name__)
 
 WHOLE, PATCHES, BOARD, STREAM = "whole", "patches", "board", "stream"
-"""The ways to play a model, by their names in the configuration."""
+"""The inference modes by their names in the configuration."""
 
 TORCH_REACH = 512
 """Frames on either side up to which the receptive field of a torch model is looked for: there is no graph to ask."""
@@ -78,11 +78,11 @@ class RunModel:
         return max(self.field) if self.field else 0
 
     def source_for(self, kind: str) -> ModelSource:
-        """The file that plays it so."""
+        """The file of the model for this mode."""
         return self.dynamic if kind in (WHOLE, STREAM) or self.static is None else self.static
 
     def play_problem(self, kind: str, config: Config) -> str | None:
-        """Why it, or the board, cannot be played so, in one line; None if it can."""
+        """Why the model cannot be run in this mode, in one line; None if it can."""
         if kind in (WHOLE, STREAM) and self.dynamic is None:
             what = "whole clips need" if kind == WHOLE else "a stream needs"
             return f"play_like: {what} dynamic frames; this model has {self.static_frames}"
@@ -92,7 +92,7 @@ class RunModel:
         return problem_of and problem_of(stft_of(config.preprocessing))
 
     def play(self, kind: str, config: Config) -> Play:
-        """How the configuration wants it played: whole, in patches, as on the board, or as a stream.
+        """The inference mode that the configuration asks for: whole, patches, board or stream.
 
         Raises
         ------
@@ -116,7 +116,7 @@ def models_of(run: Run, scratch: Path) -> list[RunModel]:
 
     Parameters
     ----------
-    scratch : an existing folder for files that are made for this service alone.
+    scratch : an existing folder for temporary files of this service.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
     source = OnnxSource(path, states=contract.states)
     if not isinstance(contract.frames, int):
         return RunModel(name, source)
-    if contract.states:  # call by call it plays whole clips, and patches of its length are nothing else
+    if contract.states:  # step by step it runs whole clips, and patches of its length are the same
         return RunModel(name, source, None, contract.frames)
     return RunModel(name, _dynamic_copy(model, path, scratch), source, contract.frames)
 

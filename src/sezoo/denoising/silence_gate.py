@@ -16,7 +16,7 @@ SPEECH_RANGE_DB = 40
 
 @dataclass(frozen=True)
 class Muted:
-    """Frames that a gate has muted, of so many.
+    """Frames that a gate has muted, and their total.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ def muted_by_gate(denoised: np.ndarray, clean: np.ndarray | None, frame: int) ->
 
     Parameters
     ----------
-    denoised : (samples,) float32, by a play with a gate.
+    denoised : (samples,) float32, by a mode with a gate.
     clean : (samples,) float32, which says where there is speech; None counts all frames.
     frame : length of a frame, in samples.
     """

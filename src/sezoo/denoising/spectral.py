@@ -16,8 +16,8 @@ __all__ = ["MaskedSynthesis", "SpectralStream"]
 class MaskedSynthesis:
     """Frames in, samples of the masked frames out: what is left to do when the spectrum is known."""
 
-    def __init__(self, model: MaskFunction, stft: Stft, play: WholeClip | Patches):
-        self.masks = MaskStream(model, play, stft.bins)
+    def __init__(self, model: MaskFunction, stft: Stft, mode: WholeClip | Patches):
+        self.masks = MaskStream(model, mode, stft.bins)
         self.synthesis = SynthesisStream(stft)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
@@ -30,18 +30,18 @@ class MaskedSynthesis:
 
 
 class SpectralStream:
-    """Denoises a wave that comes in pieces, with the spectrum that `Stft.analyse` has of the whole wave."""
+    """Denoises a waveform that comes in pieces, with the spectrum that `Stft.analyse` has of the whole waveform."""
 
-    def __init__(self, model: MaskFunction, stft: Stft, play: WholeClip | Patches):
+    def __init__(self, model: MaskFunction, stft: Stft, mode: WholeClip | Patches):
         self.stft = stft
         self.analysis = AnalysisStream(stft)
-        self.masked = MaskedSynthesis(model, stft, play)
+        self.masked = MaskedSynthesis(model, stft, mode)
         self.missing = 0  # samples that have gone in and not come out yet
 
-    def push(self, wave: np.ndarray) -> np.ndarray:
+    def push(self, waveform: np.ndarray) -> np.ndarray:
         """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
-        self.missing += len(wave)
-        return self._given(self._masked(self.analysis.push(wave)))
+        self.missing += len(waveform)
+        return self._given(self._masked(self.analysis.push(waveform)))
 
     def finish(self) -> np.ndarray:
         """Give the rest; what no frame covers at the end is silent."""
@@ -51,7 +51,7 @@ class SpectralStream:
     def _masked(self, spectrum: np.ndarray) -> np.ndarray:
         return self.masked.push(spectrum, self.stft.magnitude(spectrum))
 
-    def _given(self, wave: np.ndarray) -> np.ndarray:
-        wave = wave[: self.missing]
-        self.missing -= len(wave)
-        return wave
+    def _given(self, waveform: np.ndarray) -> np.ndarray:
+        waveform = waveform[: self.missing]
+        self.missing -= len(waveform)
+        return waveform

@@ -1,7 +1,7 @@
 """The C package's stream engine in numpy: every frame computed once, in a stream of int16 samples.
 
 Frame n ends with the last sample of hop n, so that no frame waits for more samples than it has. Before the first sample
-there is silence, and the network's layers see zeros before the first frame; after the last sample silence goes on until
+there is silence, and the network's layers see zeros before the first frame; after the last sample silence follows until
 all of it has come out. Masks therefore are those of the whole clip, as long as the network sees the frames of that
 silence as well. Where a gate is set, the output of a call is muted when it is below the threshold.
 """
@@ -33,71 +33,71 @@ class Masking(Protocol):
 
 
 class EngineStream:
-    """Denoises a wave that comes in pieces as the stream engine would; its delay is taken out of the result.
+    """Denoises a waveform that comes in pieces as the stream engine would; its delay is taken out of the result.
 
     Parameters
     ----------
-    masks : of the frames in order. It may keep the last `play.lookahead` frames to itself.
+    masks : of the frames in order. It may keep the last `mode.lookahead` frames to itself.
 
     Raises
     ------
     UserError : the transform is none that a device computes.
     """
 
-    def __init__(self, masks: Masking, stft: Stft, play: Stream):
+    def __init__(self, masks: Masking, stft: Stft, mode: Stream):
         if (problem := transform_problem(stft)) is not None:
             raise UserError(problem)
-        self.masks, self.stft, self.play = masks, stft, play
+        self.masks, self.stft, self.mode = masks, stft, mode
         raw = replace(stft, center=False)
         self.analysis, self.synthesis = AnalysisStream(raw), SynthesisStream(raw)
         # Silence of a window less a hop, and the zeros that stand before the window in a frame of n_fft samples.
         self.overlap, self.margin = stft.win_length - stft.hop_length, (stft.n_fft - stft.win_length) // 2
         self.analysis.push(np.zeros(self.overlap + self.margin, np.float32))
         self.skipped = self.margin  # samples of the synthesis that no window reaches, still to be dropped
-        self.received = 0  # samples of the wave
+        self.received = 0  # samples of the waveform
         self.masked = 0  # frames that have been synthesised
-        # What the engine gives before the wave's first sample: frames of silence for the look-ahead, and the overlap.
-        self.early = play.lookahead * stft.hop_length + self.overlap
-        self.pending = np.zeros(play.lookahead * stft.hop_length, np.int16)  # output of calls that are not complete
+        # What the engine gives before the first sample: frames of silence for the look-ahead, and the overlap.
+        self.early = mode.lookahead * stft.hop_length + self.overlap
+        self.pending = np.zeros(mode.lookahead * stft.hop_length, np.int16)  # output of calls that are not complete
         self.missing = 0  # samples that have gone in and not come out yet
 
-    def push(self, wave: np.ndarray) -> np.ndarray:
+    def push(self, waveform: np.ndarray) -> np.ndarray:
         """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
-        self.received += len(wave)
-        self.missing += len(wave)
-        masked = self._masked(from_int16(to_int16(wave)))
+        self.received += len(waveform)
+        self.missing += len(waveform)
+        masked = self._masked(from_int16(to_int16(waveform)))
         self.masked += masked.shape[1]
         return self._given(self.synthesis.push(masked))
 
     def finish(self) -> np.ndarray:
-        """Give the rest: the engine goes on with silence until all has come out."""
+        """Return the rest: the engine is fed silence until all output is there."""
         if not self.missing:
             return np.zeros(0, np.float32)
-        hop, lookahead, frames = self.stft.hop_length, self.play.lookahead, self.play.frames
-        reached = -(-(self.received + self.overlap) // hop)  # frames with a sample of the wave in their windows
+        hop, lookahead, frames = self.stft.hop_length, self.mode.lookahead, self.mode.frames
+        reached = -(-(self.received + self.overlap) // hop)  # frames with a sample of the waveform in their windows
         count = -(-(reached + lookahead) // frames) * frames  # whole calls
         behind = self.stft.n_fft - self.stft.win_length - self.margin  # zeros behind the window
         masked = [self._masked(np.zeros(count * hop - self.received + behind, np.float32)), self.masks.finish()]
-        wave = self.synthesis.push(np.concatenate(masked, axis=1)[:, : count - lookahead - self.masked])
-        return self._given(np.concatenate([wave, self.synthesis.finish()[: self.margin]]))
+        waveform = self.synthesis.push(np.concatenate(masked, axis=1)[:, : count - lookahead - self.masked])
+        return self._given(np.concatenate([waveform, self.synthesis.finish()[: self.margin]]))
 
     def _masked(self, samples: np.ndarray) -> np.ndarray:
         spectrum = self.analysis.push(samples)
         return self.masks.push(spectrum, self.stft.magnitude(spectrum))
 
-    def _given(self, wave: np.ndarray) -> np.ndarray:
-        """Samples of the synthesis to those of the denoised wave that whole calls have given."""
-        skipped = min(self.skipped, len(wave))
+    def _given(self, waveform: np.ndarray) -> np.ndarray:
+        """Samples of the synthesis to those of the denoised waveform that whole calls have given."""
+        skipped = min(self.skipped, len(waveform))
         self.skipped -= skipped
-        self.pending = np.concatenate([self.pending, to_int16(wave[skipped:])])
+        self.pending = np.concatenate([self.pending, to_int16(waveform[skipped:])])
         return self._aligned(self._calls())
 
     def _calls(self) -> np.ndarray:
         """The output of the calls that are complete, gated: (n,) int16."""
-        size = self.play.frames * self.stft.hop_length
+        size = self.mode.frames * self.stft.hop_length
         calls = len(self.pending) // size
         ready, self.pending = np.split(self.pending, [calls * size])
-        if (threshold := self.play.silence_threshold) is not None:
+        if (threshold := self.mode.silence_threshold) is not None:
             ready = ready.copy()
             for call in ready.reshape(calls, size):
                 if is_silent(call, threshold):
@@ -108,6 +108,6 @@ class EngineStream:
         """Without the delay, and no more samples than went in."""
         dropped = min(self.early, len(samples))
         self.early -= dropped
-        wave = from_int16(samples[dropped:])[: self.missing]
-        self.missing -= len(wave)
-        return wave
+        waveform = from_int16(samples[dropped:])[: self.missing]
+        self.missing -= len(waveform)
+        return waveform

@@ -10,7 +10,7 @@ REFERENCE_METRICS = ("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "c
 """Metrics that compare with the clean clip, in the order in which they are shown."""
 
 NO_REFERENCE_METRICS = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808")
-"""Metrics of the denoised clip alone; they need the package `speechmos` (see `dnsmos_is_installed`)."""
+"""Metrics that need only the denoised clip; they need the package `speechmos` (see `dnsmos_is_installed`)."""
 
 
 class MetricFacts(NamedTuple):

@@ -66,7 +66,7 @@ def _p862_utterances(clean: np.ndarray, sample_rate: int) -> int:
     if clean.size / sample_rate < (P862_JOIN + P862_MIN_UTTERANCE) * P862_WINDOW_S * (
         P862_MAX_UTTERANCES - UTTERANCE_MARGIN
     ):
-        return 0  # too short for so many, whatever is in it
+        return 0  # too short for that many, whatever is in it
     count = clean.size // window
     power = np.mean(np.square(clean[: count * window].reshape(count, window)), axis=1)
     power = np.pad(power, P862_PADDING)

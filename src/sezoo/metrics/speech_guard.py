@@ -49,7 +49,7 @@ def speech_guard(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, sam
     length = round(FRAME_SECONDS * sample_rate)
     if len(speech) < length:
         raise MetricError(f"the clip is shorter than a frame of {1000 * FRAME_SECONDS:.0f} ms")
-    of_speech, of_noise, of_made = (_powers(wave, length) for wave in (speech, mixed - speech, made))
+    of_speech, of_noise, of_made = (_powers(waveform, length) for waveform in (speech, mixed - speech, made))
     loud = of_speech > of_speech.max() * 10 ** (-FLOOR_DB / 10)
     is_speech = loud & (of_speech > of_noise * 10 ** (SPEECH_DB / 10))
     if not is_speech.any():
@@ -64,7 +64,7 @@ def speech_guard(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, sam
     return figures
 
 
-def _powers(wave: np.ndarray, length: int) -> np.ndarray:
-    """(frames, bins) of the wave."""
-    frames = np.lib.stride_tricks.sliding_window_view(wave, length)[:: length // OVERLAP]
+def _powers(waveform: np.ndarray, length: int) -> np.ndarray:
+    """(frames, bins) of the waveform."""
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, length)[:: length // OVERLAP]
     return np.abs(np.fft.rfft(frames * np.hanning(length + 1)[:-1])) ** 2

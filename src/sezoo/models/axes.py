@@ -35,7 +35,7 @@ def fix_axes(path: Path, target: Path) -> str:
     if quantized_nodes(model):
         raise UserError(f"{path} is quantized; fix the axes of the float model")
     if target.exists():
-        raise UserError(f"{target} is there already; name another file with -o")
+        raise UserError(f"{target} already exists; name another file with -o")
     inputs = graph_inputs(model)
     if len(inputs) != 1:
         raise UserError(f"{path}: one input is needed, it has {len(inputs)}")

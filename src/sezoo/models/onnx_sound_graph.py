@@ -98,7 +98,7 @@ def _sort(graph: onnx.GraphProto, outer: set[str], path: Path) -> None:
     for node in graph.node:
         for name in filter(None, node.output):
             if name in made or name in given:
-                raise UserError(f"{path}: {described(node)} makes the tensor '{name}', which is there already")
+                raise UserError(f"{path}: {described(node)} makes the tensor '{name}', which already exists")
             made.add(name)
     known = outer | given | made
     for node in graph.node:

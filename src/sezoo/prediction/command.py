@@ -16,7 +16,7 @@ from sezoo.run.tracking import Trackers
 
 __all__ = ["denoise_recordings"]
 
-OVERWRITE = "--overwrite replaces such files, -o names another place"
+OVERWRITE_HINT = "use --overwrite to replace such files, or -o for another folder"
 
 
 def denoise_recordings(
@@ -34,7 +34,7 @@ def denoise_recordings(
     output : a folder, or a file for a file.
     config : gives the configuration, once it is known that recordings and targets will do.
     format : container of the denoised files, by its ending; None is that of the recording.
-    overwrite : files that are there already.
+    overwrite : existing files.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def denoise_recordings(
 
 def _targets(sources: list[Path], output: Path, format: str | None, overwrite: bool) -> list[Target]:
     if not output.suffix or output.is_dir():
-        return targets_for(sources, output, ending=format, overwrite=overwrite, mending=OVERWRITE)
+        return targets_for(sources, output, ending=format, overwrite=overwrite, hint=OVERWRITE_HINT)
     if len(sources) > 1:
         raise UserError(f"-o: {output} is one file, but there are {len(sources)} recordings; name a folder")
     container = container_of(output.suffix, "-o")
@@ -67,5 +67,5 @@ def _targets(sources: list[Path], output: Path, format: str | None, overwrite: b
     if output.exists() and output.samefile(sources[0]):
         raise UserError(f"{output} would be replaced by its own denoised version; name another file with -o")
     if not overwrite:
-        check_free([output], OVERWRITE)
+        check_free([output], OVERWRITE_HINT)
     return [Target(sources[0], output)]

@@ -25,7 +25,7 @@ __all__ = ["check_prediction", "predict", "predict_targets"]
 
 log = logging.getLogger(__name__)
 
-MENDING = "prediction.overwrite: true replaces such files, or choose another prediction.output_path"
+OVERWRITE_HINT = "set prediction.overwrite: true to replace such files, or choose another prediction.output_path"
 
 
 def check_prediction(config: Config) -> None:
@@ -51,7 +51,7 @@ def predict(run: Run) -> list[Path]:
         run.folder / settings.output_path,
         ending=settings.format,
         overwrite=settings.overwrite or is_begun_again(run.folder),
-        mending=MENDING,
+        hint=OVERWRITE_HINT,
     )
     return predict_targets(run, targets)
 

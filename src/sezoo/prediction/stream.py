@@ -61,10 +61,10 @@ class Denoiser:
             peak = np.float32(_peak(source) if self.peak_normalize else 1)
             with written_aside(target) as aside, _opened(aside, target, file) as write:
                 left = file.frames
-                for wave in self._denoised(file, peak):
-                    wave = wave[:left]
-                    left -= len(wave)
-                    write(wave)
+                for waveform in self._denoised(file, peak):
+                    waveform = waveform[:left]
+                    left -= len(waveform)
+                    write(waveform)
                     yield
                 write(np.zeros((left, file.channels), np.float32))
 
@@ -108,9 +108,9 @@ def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Ca
                     "for example"
                 ) from error
 
-    def write(wave: np.ndarray) -> None:
+    def write(waveform: np.ndarray) -> None:
         try:
-            file.write(wave if subtype in BEYOND_FULL_SCALE else np.clip(wave, -1, 1))
+            file.write(waveform if subtype in BEYOND_FULL_SCALE else np.clip(waveform, -1, 1))
         except soundfile.LibsndfileError as error:  # not the recording's fault, which is open as well
             reason = error.error_string.rstrip(".")
             raise UserError(f"cannot write {target}: {reason} (is the disk full?)") from error
@@ -135,5 +135,5 @@ def blocks_in(source: Path) -> int:
     try:
         with open_recording(source) as file:
             return -(-file.frames // max(1, round(BLOCK_SECONDS * file.samplerate))) + 1
-    except BadClipError:  # denoising it tells
+    except BadClipError:  # reported when it is denoised
         return 1

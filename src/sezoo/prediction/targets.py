@@ -82,17 +82,17 @@ def container_of(ending: str, key: str) -> str:
 
 
 def targets_for(
-    sources: Sequence[Path], folder: Path, *, ending: str | None, overwrite: bool, mending: str
+    sources: Sequence[Path], folder: Path, *, ending: str | None, overwrite: bool, hint: str
 ) -> list[Target]:
     """The file in `folder` that each recording becomes: its own name, with another ending if one is asked for.
 
     Parameters
     ----------
-    mending : how a user allows files to be replaced.
+    hint : how a user allows files to be replaced.
 
     Raises
     ------
-    UserError : two recordings that would become one file, a file that is there already, a recording that would
+    UserError : two recordings that would become one file, a file that already exists, a recording that would
         be its own target.
     """
     targets = []
@@ -106,19 +106,19 @@ def targets_for(
             raise UserError(f"{source} would be replaced by its own denoised version; choose another folder")
         targets.append(Target(source, path))
     if not overwrite:
-        check_free([target.path for target in targets], mending)
+        check_free([target.path for target in targets], hint)
     return targets
 
 
-def check_free(paths: Sequence[Path], mending: str) -> None:
-    """Refuse to replace files without being told to.
+def check_free(paths: Sequence[Path], hint: str) -> None:
+    """Refuse to replace files unless the user allows it.
 
     Raises
     ------
-    UserError : some of the files are there already.
+    UserError : some of the files already exist.
     """
     there = [path for path in paths if path.exists()]
     if there:
         others = f" and {counted(len(there) - 1, 'other')}" if len(there) > 1 else ""
-        verb = "are" if others else "is"
-        raise UserError(f"{there[0]}{others} {verb} there already; {mending}")
+        exist = "exist" if others else "exists"
+        raise UserError(f"{there[0]}{others} already {exist}; {hint}")

@@ -105,7 +105,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing with what it says in words."""
+    """A drawing with its content in words."""
 
     svg: Markup
     title: str
@@ -148,7 +148,7 @@ class Player:
     ----------
     seconds : of the sound.
     khz : the highest frequency of the spectrograms.
-    chosen : index of the version that is heard first.
+    chosen : index of the version that is selected first.
     """
 
     kind: ClassVar[str] = "player"

@@ -60,11 +60,11 @@ def _silence_gate(facts: RunFacts) -> Iterator[Block]:
 
 def _patch(frames: int, lookahead: int, before: int, after: int) -> Picture:
     """A call of the model: what it sees, and what the masks of its first and last new frame depend on."""
-    title = "One call of the model, in frames"
+    title = "One inference step, in frames"
     lacks = lookahead < max(before, after)
     caption = (
-        f"A call sees {frames} new frames with {lookahead} on either side; a mask depends on {before} frames before "
-        f"and {after} after it" + (", more than the call has." if lacks else ", which the call has.")
+        f"An inference step sees {frames} new frames with {lookahead} on either side; a mask depends on {before} "
+        f"frames before and {after} after it" + (", more than the step has." if lacks else ", which the step has.")
     )
     with drawing("patch", title, caption, width=440, height=150) as made:
         ax = made.axes
@@ -80,7 +80,7 @@ def _patch(frames: int, lookahead: int, before: int, after: int) -> Picture:
                     ax.barh(row, high - low, left=low, height=0.3, color=COLOURS["bad"])
             ax.plot(frame + 0.5, row, "o", color=INK, markersize=4)
         ax.set_yticks([2, 1, 0], ["the call", "first mask needs", "last mask needs"])
-        ax.set_xlabel("frames; green: in the call, red: not")
+        ax.set_xlabel("frames; green: in the step, red: not")
         plain(ax, "x")
         made.alt = f"{title}. {caption}"
     return made.picture
@@ -112,9 +112,11 @@ def _boards(facts: RunFacts) -> Iterator[Block]:
         program, ram = bytes_text(size.flash), bytes_text(size.ram)
         told = f"Program and weights {program}, RAM with buffers and stack {ram} ({size.core})"
         if timed:
-            told += ". Time is an estimate: an instruction a cycle, on cores with the instructions of an emulated one"
+            told += (
+                ". Time is estimated at one instruction per cycle, from the emulated core with the same instruction set"
+            )
     else:
-        told = "By the weights of the int8 model alone; a deployment or a benchmark tells of the program and its RAM"
+        told = "Weights of the int8 model only. Run deploy or benchmark for code size and RAM"
     yield Heading("Memory against boards")
     columns = [0, 1, 2, *([3] if facts.sizes else []), *([4] if timed else [])]
     headings, kinds = ["board", "", "flash", "RAM", "time"], "ttbbb"
@@ -138,7 +140,7 @@ def _fit_cell(fit: BoardFit, timed: bool) -> Cell:
 def _measurements(found: BenchmarkFacts) -> Iterator[Block]:
     if not found.measurements:
         return
-    yield Heading(f"Benchmark, held against {found.board}")
+    yield Heading(f"Benchmark, compared with {found.board}")
 
     def row(one: MeasuredFacts) -> list[Cell]:
         about = "~" if one.is_estimate else ""
@@ -181,16 +183,16 @@ def _deployment(found: DeploymentFacts, rate: float | None) -> Iterator[Block]:
     agreement = None
     if found.differing_share is not None:
         agreement = f"{100 * found.differing_share:.2g} % of the integers differ"
-    waves = "equal sample by sample" if found.waves_are_equal else None
+    waveforms = "identical sample by sample" if found.waves_are_equal else None
     if found.wave_snr_db is not None:
-        waves = f"{found.wave_snr_db:.0f} dB from each other"
+        waveforms = f"SNR {found.wave_snr_db:.0f} dB"
     pesq = None
     if found.pesq_core is not None and found.pesq_reference is not None:
         pesq = f"{found.pesq_core:.3f} on the core, {found.pesq_reference:.3f} here"
     facts: dict[str, object] = {
         "model": found.model or None,
         "engine": found.engine or None,
-        "new frames a call": found.frames_per_call,
+        "new frames per step": found.frames_per_call,
         "latency": latency,
         "working memory": found.arena_bytes and bytes_text(found.arena_bytes),
         "state": found.state_bytes and bytes_text(found.state_bytes),
@@ -200,10 +202,10 @@ def _deployment(found: DeploymentFacts, rate: float | None) -> Iterator[Block]:
         "emulated core": found.core and f"{found.core}, {found.kernels}, built with {found.compiler}",
         "program and weights": found.flash_bytes and bytes_text(found.flash_bytes),
         "RAM in all": found.ram_bytes and f"{bytes_text(found.ram_bytes)}, {bytes_text(found.stack_bytes)} of it stack",
-        "instructions a call": found.instructions_per_call and count_text(found.instructions_per_call),
+        "instructions per step": found.instructions_per_call and count_text(found.instructions_per_call),
         "test recording": found.recording or None,
         "its PESQ": pesq,
-        "its waves, core and here": waves,
+        "output, core against host": waveforms,
         **{key.replace("_", " "): value for key, value in found.others.items()},
     }
     rows = [[Cell(what), Cell(str(value))] for what, value in facts.items() if value not in (None, "", 0)]
@@ -232,8 +234,8 @@ def _kernels(facts: RunFacts) -> Iterator[Block]:
         for kind, counts in ordered
     ]  # fmt: skip
     yield Heading("Instructions by kernel")
-    headings = ["kernel", "in the model", "instructions a call", "share"]
-    yield Table(headings, "tnbn", rows, f"{count_text(total)} instructions a call on {core}.")
+    headings = ["kernel", "in the model", "instructions per step", "share"]
+    yield Table(headings, "tnbn", rows, f"{count_text(total)} instructions per step on {core}.")
     heaviest = max(kernel.instructions for kernel in kernels)
     rows = [
         [
@@ -244,7 +246,7 @@ def _kernels(facts: RunFacts) -> Iterator[Block]:
         for kernel in kernels
     ]
     yield Table(
-        ["operator", "instructions a call", "share"],
+        ["operator", "instructions per step", "share"],
         "cbn",
         rows,
         f"All {len(rows)} operators, in the model's order",

@@ -33,7 +33,7 @@ def save_comparison(
     path: Path,
     clips: Sequence[ClipScores],
     means: Mapping[str, Mapping[str, Mean]],
-    waves: Mapping[str, np.ndarray],
+    waveforms: Mapping[str, np.ndarray],
     stft: Stft,
     sample_rate: int,
 ) -> None:
@@ -43,26 +43,28 @@ def save_comparison(
     ----------
     clips : scored in the versions "noisy", "float" and "int8".
     means : as `mean_scores` gives them.
-    waves : of the median clip in these versions, and "clean": (samples,) float32
+    waveforms : of the median clip in these versions, and "clean": (samples,) float32
     """
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
     figure = Figure(figsize=(12, 6.4), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
-    _draw_spectrograms(top, median_clip(clips), waves, stft, sample_rate)
+    _draw_spectrograms(top, median_clip(clips), waveforms, stft, sample_rate)
     _draw_scores(bottom, clips, means)
     with written_aside(path) as aside:
         figure.savefig(aside, format="png")
 
 
-def _draw_spectrograms(figure, clip: ClipScores, waves: Mapping[str, np.ndarray], stft: Stft, sample_rate: int) -> None:
+def _draw_spectrograms(
+    figure, clip: ClipScores, waveforms: Mapping[str, np.ndarray], stft: Stft, sample_rate: int
+) -> None:
     titles = {"noisy": "noisy", "float": "denoised, float32", "int8": "denoised, int8", "clean": "clean"}
-    figure.suptitle(f"{Path(clip.name).stem}: half of the clips lost more PESQ in int8, half less", **TITLE)
+    figure.suptitle(f"{Path(clip.name).stem}: the median clip by PESQ lost in int8", **TITLE)
     axes = figure.subplots(1, len(titles), sharex=True, sharey=True)
-    levels = {name: 20 * np.log10(np.abs(stft.analyse(waves[name])) + 1e-7) for name in titles}
+    levels = {name: 20 * np.log10(np.abs(stft.analyse(waveforms[name])) + 1e-7) for name in titles}
     loudest = levels["noisy"].max()
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
-        seconds = len(waves[name]) / sample_rate
+        seconds = len(waveforms[name]) / sample_rate
         image = ax.imshow(
             levels[name],
             origin="lower",

@@ -68,7 +68,7 @@ def _best(names: Sequence[str], runs: Sequence[RunFacts]) -> str:
                 scored.append((found.metric, mean, name, version.label, found.clips))
     metrics = [metric for metric, *_ in scored]
     if not scored:
-        return "None of these runs has scored anything; what they cost is below."
+        return "None of these runs was scored; their costs are below."
     metric = max(dict.fromkeys(metrics), key=metrics.count)
     told, alike = facts_of_metric(metric), [each for each in scored if each[0] == metric]
     _, mean, name, label, _ = max(alike, key=lambda each: each[1].value * (1 if told.higher_is_better else -1))
@@ -76,7 +76,7 @@ def _best(names: Sequence[str], runs: Sequence[RunFacts]) -> str:
     others = [f"{other} {told.form.format(value.value)}" for _, value, other, *_ in alike if other != name]
     sentence += f"; {listed(others)}" if others else ""
     if len({clips for *_, clips in alike}) > 1:
-        sentence += "; but they have not scored the same number of clips"
+        sentence += "; the runs scored different numbers of clips"
     return sentence + "."
 
 
@@ -120,7 +120,8 @@ def _scores(names: Sequence[str], runs: Sequence[RunFacts]) -> Section | None:
     headings = ["run", "version", "clips"]
     headings += [f"{facts_of_metric(metric).label} {facts_of_metric(metric).unit}".strip() for metric in metrics]
     caption = (
-        "Means with 95 % intervals; the best of each metric is coloured. They compare where the clips are the same."
+        "Means with 95 % intervals; the best of each metric is coloured. Comparable only if the runs used the same "
+        "clips."
     )
     return Section("scores", "Metrics", [Table(headings, "ttn" + "n" * len(metrics), rows, caption, rules[1:])])
 
@@ -160,7 +161,7 @@ def _costs(names: Sequence[str], runs: Sequence[RunFacts]) -> Section | None:
     headings = [
         "run",
         "int8 model",
-        "closeness, dB",
+        "fidelity, dB",
         "MAC a second",
         "program",
         "RAM",
@@ -183,9 +184,9 @@ def _differences(names: Sequence[str], runs: Sequence[RunFacts]) -> Section:
         for key in keys
         if len({each.get(key) for each in flat}) > 1
     ]
-    title = "Differences of their configurations"
+    title = "Configuration differences"
     if not rows:
-        return Section("differences", title, [Text("None: they were made with the same configuration.")])
+        return Section("differences", title, [Text("None: the configurations are the same.")])
     return Section("differences", title, [Table(["key", *names], "c" + "t" * len(names), rows)])
 
 

@@ -58,18 +58,18 @@ def _steps(found: QuantizationFacts) -> Iterator[Block]:
         )
     yield Heading("Steps of accuracy recovery")
     yield Table(
-        ["step", "what it does", "closeness, dB", "gain, dB", ""],
+        ["step", "what it does", "fidelity, dB", "gain, dB", ""],
         "twbnt",
         rows,
-        "Closeness is the power of the float model's denoised waves over that of the difference. The line on a bar is "
-        "where the step started from.",
+        "Fidelity is the power of the float model's output over the power of the difference; higher is better. The "
+        "line on a bar marks the value before the step.",
     )
 
 
 def _advice(found: QuantizationFacts) -> Iterator[Block]:
     if not found.worst:
         return
-    yield Heading("What rounds worst, and what could be done")
+    yield Heading("Largest rounding errors, and what would help")
     rows = [
         [Cell(("weights of " if each.what == "weights" else "") + each.name), Cell(each.made_by),
          Cell(db_text(each.sqnr)), Cell(each.advice)]
@@ -89,8 +89,8 @@ def _along(found: QuantizationFacts) -> Iterator[Picture]:
     with drawing("along", title, "Each activation in the order of the graph.", width=440) as made:
         ax = made.axes
         for values, colour, label in (
-            ([tensor.sqnr for tensor in known], COLOURS["float"], "its own rounding"),
-            ([tensor.accumulated_sqnr for tensor in known], COLOURS["int8"], "with all before it"),
+            ([tensor.sqnr for tensor in known], COLOURS["float"], "own rounding"),
+            ([tensor.accumulated_sqnr for tensor in known], COLOURS["int8"], "accumulated"),
         ):
             places = [(place, value) for place, value in enumerate(values, 1) if value is not None]
             ax.plot(*zip(*places, strict=True), color=colour, linewidth=1.4, marker="o", markersize=3.5, label=label)
@@ -104,8 +104,8 @@ def _along(found: QuantizationFacts) -> Iterator[Picture]:
         worst = min(
             (tensor for tensor in known if tensor.sqnr is not None), key=lambda tensor: tensor.sqnr, default=None
         )
-        told = [] if worst is None else [f"the lowest of its own is {worst.name} with {worst.sqnr:.1f} dB"]
-        told += [] if last is None else [f"the last accumulated one is {last:.1f} dB"]
+        told = [] if worst is None else [f"the lowest own value is that of {worst.name} with {worst.sqnr:.1f} dB"]
+        told += [] if last is None else [f"the last accumulated value is {last:.1f} dB"]
         made.alt = f"{title}, for {len(known)} activations: {', '.join(told)}."
     yield made.picture
 
@@ -159,15 +159,15 @@ def _activations(tensors: Sequence[TensorFacts]) -> Iterator[Block]:
 
     headings = ["activation", "range", "low to high", "saturated", "SQNR, dB", "accumulated, dB"]
     has_histograms = any(tensor.histogram for tensor in tensors)
-    caption = "The bar is the range of the quantizer, the thin line what came" + (
-        ", the curve how often (logarithmic)." if has_histograms else "."
+    caption = "Bar: range of the quantizer; thin line: values seen" + (
+        "; curve: histogram (logarithmic)." if has_histograms else "."
     )
-    yield Heading("Activations: their ranges, and what rounding them costs")
+    yield Heading("Activations: ranges and rounding errors")
     if len(tensors) <= AT_ONCE:
         yield Table(headings, "ctnnbn", [row(tensor) for tensor in tensors], caption)
         return
     worst = sorted((tensor for tensor in tensors if tensor.sqnr is not None), key=lambda tensor: tensor.sqnr)[:8]
-    yield Table(headings, "ctnnbn", [row(tensor) for tensor in worst], f"The {len(worst)} that lose most. {caption}")
+    yield Table(headings, "ctnnbn", [row(tensor) for tensor in worst], f"The {len(worst)} worst. {caption}")
     rows = [row(tensor) for tensor in tensors]
     yield Table(headings, "ctnnbn", rows, f"All {len(tensors)}, in the order of the graph", folded=True)
 
@@ -176,7 +176,7 @@ def _weights(found: QuantizationFacts) -> Iterator[Block]:
     if not found.layers:
         return
     shares = ", ".join(f"{percent_text(share)} in {name}" for name, share in found.macs_shares.items())
-    yield Heading("Layers: their weights and their work")
+    yield Heading("Layers: weights and multiply-accumulates")
     if shares:
         yield Text(f"Of the multiply-accumulates {shares}.")
     largest = max((layer.macs_share or 0 for layer in found.layers), default=0) or 1
@@ -215,8 +215,8 @@ def _sensitivity(found: QuantizationFacts) -> Iterator[Block]:
         return [Cell(loss.name if is_layer else several), Cell(loss.op_type), Cell(db_text(loss.closeness), bar=share)]
 
     yield Heading("Sensitivity: one layer quantized at a time")
-    told = "Closeness of the denoised waves; the shorter the bar, the more the layer costs"
-    yield Table(["layer", "", "closeness, dB"], "ctb", [row(loss) for loss in losses[:AT_ONCE]], f"{told}.")
+    told = "Fidelity of the denoised output; a shorter bar is a larger loss"
+    yield Table(["layer", "", "fidelity, dB"], "ctb", [row(loss) for loss in losses[:AT_ONCE]], f"{told}.")
     if len(losses) > AT_ONCE:
         rest = [row(loss) for loss in losses[AT_ONCE:]]
-        yield Table(["layer", "", "closeness, dB"], "ctb", rest, f"The other {len(rest)}", folded=True)
+        yield Table(["layer", "", "fidelity, dB"], "ctb", rest, f"The other {len(rest)}", folded=True)

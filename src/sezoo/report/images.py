@@ -16,12 +16,12 @@ DYNAMIC_RANGE_DB = 70
 LEVELS = 32
 MOST_COLUMNS, MOST_ROWS = 560, 129
 ERROR_STOPS = ("#6db8ff", "#2f6fb0", "#111418", "#c06a1c", "#ffc05e")
-"""Less than in float is blue, more is orange, the same is dark."""
+"""Blue: less than in float; orange: more; dark: equal."""
 
 
-def spectrogram_image(wave: np.ndarray, stft: Stft, loudest_db: float) -> str:
-    """The spectrogram of a wave (samples,) float32 as data URI: `DYNAMIC_RANGE_DB` below `loudest_db`."""
-    power = np.square(np.abs(stft.analyse(wave)))
+def spectrogram_image(waveform: np.ndarray, stft: Stft, loudest_db: float) -> str:
+    """The spectrogram of a waveform (samples,) float32 as data URI: `DYNAMIC_RANGE_DB` below `loudest_db`."""
+    power = np.square(np.abs(stft.analyse(waveform)))
     level = 10 * np.log10(_reduced(power) + 1e-12)
     return data_uri(palette_png(_levels(1 + (level - loudest_db) / DYNAMIC_RANGE_DB), _palette("magma")))
 

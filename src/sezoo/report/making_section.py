@@ -29,7 +29,7 @@ def _commands(facts: RunFacts) -> Iterator[Block]:
     name, config = shlex.quote(facts.name), RESOLVED_NAME.removesuffix(".yaml")
     lines = (f"sezoo --config-path {name} --config-name {config}", f"sezoo report {name}")
     yield Heading("Commands")
-    yield Code("\n".join(lines), "The run again, and this page again; from the folder that holds the run's")
+    yield Code("\n".join(lines), "Reproduce the run, or rebuild this page; run it in the parent folder")
 
 
 def _facts(facts: RunFacts) -> Iterator[Block]:

@@ -30,7 +30,7 @@ def metrics_section(facts: RunFacts) -> Section | None:
     if found.metric and (pictures := list(_pictures(found, found.metric))):
         blocks.append(Pictures(pictures))
     if found.settings:
-        blocks += [Heading("What the board's settings cost"), _settings(found)]
+        blocks += [Heading("Cost of the board's settings"), _settings(found)]
     blocks += _missing(found)
     return Section("metrics", "Metrics", blocks)
 
@@ -60,8 +60,8 @@ def _means(found: EvaluationFacts) -> Table:
         ["", *map(_heading, metrics)],
         "t" + "n" * len(metrics),
         rows,
-        f"Means over {counted(found.clips, 'clip')}, {length}, with 95 % intervals (bootstrap over clips). Changes are "
-        f"coloured where their interval leaves zero out.",
+        f"Means over {counted(found.clips, 'clip')}, {length}, with 95 % intervals (bootstrap over clips); coloured "
+        "changes have an interval that excludes zero.",
         rules,
     )
 
@@ -119,7 +119,7 @@ def _spread(
             share = (np.arange(changes.size) + 0.5) / changes.size
             marker = {"marker": "o", "markersize": 3.5} if changes.size <= 60 else {}
             ax.plot(changes, 100 * share, color=colour_of(version.name), linewidth=1.4, label=version.label, **marker)
-            told.append(f"{version.label}: half of the clips change by less than {np.median(changes):+.3f}")
+            told.append(f"{version.label}: median change {np.median(changes):+.3f}")
         ax.axvline(0, color=MUTED, linewidth=0.8)
         ax.set_xlabel(f"change in {label}")
         ax.set_ylabel("% of clips below")
@@ -141,7 +141,7 @@ def _against(
     label = facts_of_metric(metric).label
     title = f"Change in {label} from {name}, by the {what.removesuffix(', dB')}"
     told = []
-    with drawing(f"against-{against}", title, "A dot is a clip.", height=250) as made:
+    with drawing(f"against-{against}", title, "One dot per clip.", height=250) as made:
         ax = made.axes
         for version, marker in zip(versions, MARKERS, strict=False):
             points = _differences(found, version.name, against, metric, of)
@@ -178,7 +178,7 @@ def _settings(found: EvaluationFacts) -> Table:
     ]
     headings = ["", *map(_heading, found.metrics)]
     return Table(
-        headings, "t" + "n" * len(found.metrics), rows, "The change of the scores on the board without each setting."
+        headings, "t" + "n" * len(found.metrics), rows, "Change of the scores on the board without each setting."
     )
 
 

@@ -1,4 +1,4 @@
-"""The report at the end of a run: written, told and tracked; what goes wrong with it does not fail the run."""
+"""The report at the end of a run: written, logged and tracked; an error in it does not fail the run."""
 
 from __future__ import annotations
 

@@ -23,14 +23,14 @@ def written_report(runs: Sequence[Path], output: Path | None = None, *, overwrit
 
     Raises
     ------
-    UserError : a folder that is none of a run; a page that is there already.
+    UserError : a folder that is none of a run; a page that already exists.
     """
     several = len(runs) > 1
     target = output or (Path(REPORT) if several else runs[0] / REPORT)
     if target.is_dir():
         raise UserError(f"-o: {target} is a folder; name the file to write, such as {target / REPORT}")
     if target.exists() and (several or output) and not overwrite:
-        raise UserError(f"{shown(target)} is there already; name another file with -o, or replace it with --overwrite")
+        raise UserError(f"{shown(target)} already exists; name another file with -o, or replace it with --overwrite")
     from sezoo.report.comparison_page import comparison_of  # what draws and encodes loads here
     from sezoo.report.page import page_of
 

@@ -34,7 +34,7 @@ TRAINING_SHARE = 1 / 3
 
 
 def report_of(folder: Path) -> Path:
-    """Write `report.html` into a run's folder, from the files in it alone.
+    """Write `report.html` into a run's folder, from the files in it.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def _page(facts: RunFacts) -> str:
 
 
 def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
-    """Those that the run has something for, with so many bytes of sound."""
+    """The sections that the run has data for, with at most this many bytes of sound."""
     of_training = room * TRAINING_SHARE if facts.listened and facts.training and facts.training.sounds else 0.0
     sections = [
         _listening(facts, room - of_training),

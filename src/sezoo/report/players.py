@@ -56,11 +56,11 @@ HOW_TO_LISTEN = (
 
 @dataclass(frozen=True)
 class Sound:
-    """A version of a clip that is to be heard."""
+    """A version of a clip to listen to."""
 
     name: str
     label: str
-    wave: np.ndarray
+    waveform: np.ndarray
     rate: int
     bytes: int
     scores: str = ""
@@ -93,12 +93,12 @@ def read_sound(path: Path, name: str, label: str, scores: str = "") -> Sound:
             if channels != 1 or not 0 < frames <= LONGEST * rate:
                 found = f"{channels} channels, {frames} samples at {rate} Hz"
                 raise UserError(f"{path}: found {found}; one channel of up to {LONGEST} s is expected")
-            wave = file.read(dtype="float32")
+            waveform = file.read(dtype="float32")
     except BadClipError as error:
         raise UserError(f"{path}: {error.reason}") from error
-    if not len(wave) or not np.isfinite(wave).all():
+    if not len(waveform) or not np.isfinite(waveform).all():
         raise UserError(f"{path}: it holds no sound")
-    return Sound(name, label, wave, rate, path.stat().st_size, scores)
+    return Sound(name, label, waveform, rate, path.stat().st_size, scores)
 
 
 def read_sounds(paths: Iterable[tuple[Path, str, str, str]]) -> list[Sound]:
@@ -152,12 +152,12 @@ def sound_player(
 ) -> Player:
     """A player of these sounds, cut to `longest` seconds; spectrograms are as loud as the loudest of the first."""
     rate = sounds[0].rate
-    samples = min(min(len(sound.wave) for sound in sounds), int(min(longest, 3600) * rate))
-    waves = [sound.wave[:samples] for sound in sounds]
-    loudest = 20 * math.log10(float(np.abs(stft.analyse(waves[0])).max()) + 1e-6)
+    samples = min(min(len(sound.waveform) for sound in sounds), int(min(longest, 3600) * rate))
+    waveforms = [sound.waveform[:samples] for sound in sounds]
+    loudest = 20 * math.log10(float(np.abs(stft.analyse(waveforms[0])).max()) + 1e-6)
     versions = [
-        PlayerVersion(sound.label, flac_uri(wave, rate), spectrogram_image(wave, stft, loudest), sound.scores)
-        for sound, wave in zip(sounds, waves, strict=True)
+        PlayerVersion(sound.label, flac_uri(waveform, rate), spectrogram_image(waveform, stft, loudest), sound.scores)
+        for sound, waveform in zip(sounds, waveforms, strict=True)
     ]
     return Player(id, title, about, samples / rate, rate / 2000, versions, images, _first_heard(sounds))
 

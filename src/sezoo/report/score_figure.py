@@ -88,7 +88,7 @@ def _draw_gains(ax, results: Results, metric: str, names, labels, colours) -> No
         noisy, denoised = np.array(both).T
         ax.scatter(noisy, denoised - noisy, s=16, color=colours[name], alpha=0.55, linewidth=0, label=label)
     ax.axhline(0, color=GREY, linewidth=1)
-    ax.set_title(f"Every clip: what it gains in {facts.label} over the noisy one, by the noisy one's", **TITLE)
+    ax.set_title(f"{facts.label} gain per clip against the noisy clip's {facts.label}", **TITLE)
     ax.set_xlabel(f"{facts.label} of the noisy clip", fontsize=9)
     ax.set_ylabel("gain", fontsize=9)
     if ax.collections:

@@ -28,14 +28,14 @@ def print_scores(results: Results, title: str = "") -> None:
     """Print the means with their intervals, and what each version changes."""
     console = results_console()
     title = title or f"{counted(len(results.clips), 'test clip')}, {_length(results)}"
-    console.print(f"{title}: means, and 95 % intervals of them", style="italic")
+    console.print(f"{title}: means with 95 % intervals", style="italic")
     labels = [label for *_, label in _comparisons(results)]
     at_once = max(1, (console.width - max(map(len, labels)) - 2) // METRIC_WIDTH)
     for start in range(0, len(results.metrics), at_once):
         console.print(score_table(results, results.metrics[start : start + at_once]))
     if not results.settings:
         return
-    console.print("what the board's settings cost: the change of the scores without each", style="italic")
+    console.print("cost of the board's settings: change of the scores without each", style="italic")
     for start in range(0, len(results.metrics), at_once):
         console.print(settings_table(results, results.metrics[start : start + at_once]))
 
@@ -94,7 +94,7 @@ def _cell(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return "none"
     form = METRIC_FACTS[metric].form
-    if mean.clips < 2:  # one clip says nothing of how clips differ
+    if mean.clips < 2:  # one clip has no spread
         return form.format(mean.value)
     return styled(f"{form.format(mean.value)}\n", (f"±{form.format((mean.high - mean.low) / 2)}", "dim"))
 

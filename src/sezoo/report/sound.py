@@ -19,16 +19,16 @@ SHORTEST = 2.0
 """Seconds below which a clip is not shortened."""
 
 
-def flac(wave: np.ndarray, sample_rate: int) -> bytes:
-    """A wave (samples,) float32 as a FLAC file of 16 bits."""
+def flac(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A waveform (samples,) float32 as a FLAC file of 16 bits."""
     file = io.BytesIO()
-    soundfile.write(file, np.clip(wave, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, np.clip(waveform, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 
-def flac_uri(wave: np.ndarray, sample_rate: int) -> str:
+def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
     """The same as an address that holds it."""
-    return data_uri(flac(wave, sample_rate), "audio/flac")
+    return data_uri(flac(waveform, sample_rate), "audio/flac")
 
 
 def seconds_that_fit(clips: Mapping[str, tuple[float, int]], most: float) -> float:

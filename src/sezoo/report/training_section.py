@@ -30,7 +30,7 @@ def training_section(facts: RunFacts, room: float) -> Section | None:
     if found is None:
         return None
     best = (
-        f", the best by {COLUMNS.get(found.metric, found.metric)} is {found.best_epoch} (the upright line)"
+        f", the best by {COLUMNS.get(found.metric, found.metric)} is {found.best_epoch} (vertical line)"
         if found.best_epoch
         else ""
     )
@@ -83,7 +83,7 @@ def _examples(facts: RunFacts, found: TrainingFacts, room: float) -> Iterator[Bl
         (each.name, read_sounds((path, name, name, "") for name, path in each.files.items())) for each in found.sounds
     ]
     # FLAC takes about half of what WAV takes.
-    lengths = {name: (len(sounds[0].wave) / sounds[0].rate, sum(sound.bytes for sound in sounds) // 2)
+    lengths = {name: (len(sounds[0].waveform) / sounds[0].rate, sum(sound.bytes for sound in sounds) // 2)
                for name, sounds in examples}  # fmt: skip
     longest = seconds_that_fit(lengths, room)
     for index, (name, sounds) in enumerate(examples, 1):

@@ -22,7 +22,7 @@ FEW = 4
 
 @dataclass(frozen=True)
 class KeyNumber:
-    """A number with what it is, and a remark below it."""
+    """A number with its name and a remark below it."""
 
     what: str
     value: str
@@ -36,7 +36,7 @@ def verdict(facts: RunFacts) -> str:
     if not parts and facts.setting("deployment", "dry_run"):
         return "A dry run: the commands were checked and shown, and nothing was run."
     if not parts:
-        return f"This {facts.mode.replace('_', ' ')} run left no numbers to judge by."
+        return f"This {facts.mode.replace('_', ' ')} run produced no figures."
     sentence = "; ".join(parts)
     return sentence[0].upper() + sentence[1:] + "."
 
@@ -58,7 +58,7 @@ def _quality(facts: RunFacts) -> Iterator[str]:
         label = "as deployed" if [version] == deployed and index else version.label
         text = f"{mean_text(mean, metric)} {label}"
         if index and (change := found.change(version.name, steps[0].name, metric)):
-            chance = ", maybe by chance" if change.low <= 0 <= change.high and change.clips > 1 else ""
+            chance = ", not significant" if change.low <= 0 <= change.high and change.clips > 1 else ""
             text += f" ({change_text(change, metric)}{chance})"
         words.append(text)
     gain = steps[-1].improvement.get(metric)
@@ -73,7 +73,7 @@ def _closeness(facts: RunFacts) -> str:
     if facts.evaluation or not found or found.closeness is None:
         return ""
     plain = f" (plain int8: {found.plain:.1f} dB)" if found.plain is not None else ""
-    return f"int8 denoises to within {found.closeness:.1f} dB of the float model{plain}"
+    return f"fidelity of int8 to float: {found.closeness:.1f} dB{plain}"
 
 
 def _training(facts: RunFacts) -> str:
@@ -102,7 +102,7 @@ def _work(facts: RunFacts) -> str:
 
 
 def _speed(facts: RunFacts) -> str:
-    """Of a benchmark alone: the slowest and the fastest that it measured."""
+    """For a benchmark without other results: its slowest and its fastest measurement."""
     measured = [one for one in facts.benchmark.measurements if one.real_time_factor] if facts.benchmark else []
     emulated = [one for one in measured if one.is_estimate] or measured
     if not emulated:
@@ -190,7 +190,7 @@ def _models(facts: RunFacts) -> Iterator[KeyNumber]:
     found = facts.quantization
     if found and found.closeness is not None:
         plain = "" if found.plain is None else f"plain int8: {found.plain:.1f} dB"
-        yield KeyNumber("int8 to float, waves", f"{found.closeness:.1f} dB", plain)
+        yield KeyNumber("fidelity to float", f"{found.closeness:.1f} dB", plain)
     if (size := facts.models.get(INT8)) is not None:
         yield KeyNumber("int8 model", bytes_text(size), facts.float_bytes and f"float: {bytes_text(facts.float_bytes)}")
     if facts.macs_a_second:
@@ -205,4 +205,4 @@ def _on_target(facts: RunFacts) -> Iterator[KeyNumber]:
     fits = board_fits(facts)
     if fits:
         good = [fit for fit in fits if fit.fits]
-        yield KeyNumber("boards it fits", f"{len(good)} of {len(fits)}", "" if facts.sizes else "by its weights alone")
+        yield KeyNumber("boards it fits", f"{len(good)} of {len(fits)}", "" if facts.sizes else "by weights only")

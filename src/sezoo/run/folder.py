@@ -33,14 +33,14 @@ SWEEP_NAME = "multirun.yaml"
 HYDRA_FOLDER = ".hydra"
 CONFIG_NAME = "config.yaml"
 RUNNING_NAME = "running"
-"""In `HYDRA_FOLDER` as long as the run lasts, with the process that it is; a run that was killed leaves it."""
+"""In `HYDRA_FOLDER` while the run lasts, with its process; a terminated run leaves it."""
 
 NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, HYDRA_FOLDER}
 """What every run's folder holds before the first service has done anything."""
 
 
 def claimed(folder: Path, *, named_by_time: bool) -> Path:
-    """The folder for this run alone: `folder`, or one with a number behind its name.
+    """The folder of this run: `folder`, or one with a number behind its name.
 
     Two runs that start in the same second get the same name where it is made from the time. A folder that
     was named otherwise is the one that was meant, whatever is in it.
@@ -64,7 +64,7 @@ def claimed(folder: Path, *, named_by_time: bool) -> Path:
 
 @contextmanager
 def marked_as_running(folder: Path) -> Iterator[None]:
-    """Let it be known that a run is at work in this folder, also should it be killed."""
+    """Mark the folder as that of a run in progress; the mark stays if the run is terminated."""
     marker = folder / HYDRA_FOLDER / RUNNING_NAME
     write_text(marker, owner() + ("\nagain\n" if is_begun_again(folder) else "\n"))
     try:
@@ -75,7 +75,7 @@ def marked_as_running(folder: Path) -> Iterator[None]:
 
 
 def was_killed(folder: Path) -> bool:
-    """Whether the last run of this folder was killed before its end."""
+    """Whether the last run in this folder was terminated before its end."""
     lines = _marker(folder)
     return bool(lines) and is_gone(lines[0], folder)
 
@@ -86,7 +86,7 @@ def is_marked_as_running(folder: Path) -> bool:
 
 
 def is_begun_again(folder: Path) -> bool:
-    """Whether the run of this folder was killed; also while it is begun again, until it has come to an end."""
+    """Whether the run in this folder was terminated; also while it is repeated, until it has ended."""
     return was_killed(folder) or "again" in _marker(folder)[1:]
 
 

@@ -34,7 +34,7 @@ __all__ = ["Artefacts", "Run", "names_of_file", "open_run"]
 log = logging.getLogger(__name__)
 
 BEYOND_THE_PROGRAM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Errors of the operating system that a user can mend: a full disk, a limit, a missing right."""
+"""Errors of the operating system that a user can fix: a full disk, a limit, a missing permission."""
 
 SECONDS_A_LINE = 5
 """Between lines of progress where there is no terminal to draw a bar on."""
@@ -53,7 +53,7 @@ class Artefacts:
 
 @dataclass(frozen=True)
 class Run:
-    """What the services share: where results go, who is told, and what they hand on."""
+    """What the services share: the folder of the results, the trackers, and the models they pass on."""
 
     config: Config
     folder: Path
@@ -105,7 +105,7 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
     try:
         with marked_as_running(folder), _log_file(folder / LOG_NAME):
             if is_begun_again(folder):
-                log.warning("%s: the run that was here was killed before its end; this one takes its place", folder)
+                log.warning("%s: replacing a run that was terminated before its end", folder)
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
             with names_of_file(config), start_tracking(config, folder) as tracker:
@@ -158,7 +158,7 @@ def _log_file(path: Path) -> Iterator[None]:
     logger.addHandler(handler)
 
     def note(words: str, trace: bool = False) -> None:
-        # The terminal is told by whoever catches the exception.
+        # Whoever catches the exception reports it on the terminal.
         trace_info = sys.exc_info() if trace else None
         handler.handle(logger.makeRecord(log.name, logging.ERROR, __file__, 0, words, (), trace_info))
 

@@ -40,7 +40,7 @@ class Tracker(Protocol):
 
 
 class Trackers:
-    """Tracks in several places, or in none; trouble in one of them is told, and costs the entry there alone."""
+    """Tracks in several places, or in none; a failure of one of them is logged, and only its own entry is lost."""
 
     def __init__(self, *trackers: Tracker):
         self.trackers = trackers
@@ -93,7 +93,7 @@ def _trouble_told() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # OSError, MlflowException, and what MLflow's stores and their drivers raise
-        log.warning("something of the run could not be tracked: %s", _first_line(error))
+        log.warning("tracking: part of the run could not be recorded: %s", _first_line(error))
 
 
 def _tracker(config: Config, folder: Path) -> Tracker:
@@ -127,7 +127,7 @@ def _mlflow_tracker(config: Config, folder: Path, parameters: Mapping[str, str])
 
 
 def _run_name(folder: Path) -> str:
-    """The name of the run's folder; the runs of a multirun are numbered in one that tells more."""
+    """The name of the run's folder; the runs of a multirun are numbered in a folder with a longer name."""
     return f"{folder.parent.name}/{folder.name}" if folder.name.isdecimal() else folder.name
 
 
@@ -147,7 +147,7 @@ def _local_folder(uri: str) -> Path | None:
 
 def _client_tracker(uri: str, experiment: str, run_name: str, parameters: Mapping[str, str]) -> Tracker:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # what a user works on is nobody else's business
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is away is told in seconds
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an unreachable server is reported in seconds
     from mlflow import MlflowClient
 
     return ClientTracker(MlflowClient(tracking_uri=uri), experiment, run_name, parameters)

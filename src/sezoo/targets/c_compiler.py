@@ -83,7 +83,7 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
     ----------
     package : folder of the C package.
     program : `denoise_wav` or `check_vectors`.
-    log_file : for what the compiler says.
+    log_file : for the output of the compiler.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def size_of(path: Path) -> ProgramSize:
     """
     content = path.read_bytes()
     if content[:6] != b"\x7fELF\x01\x01":
-        raise UserError(f"{path} is no 32-bit little-endian ELF file")
+        raise UserError(f"{path} is not a 32-bit little-endian ELF file")
     (table,) = struct.unpack_from("<I", content, 32)
     entry, count = struct.unpack_from("<HH", content, 46)
     flash = ram = 0

@@ -84,13 +84,13 @@ def run_program(
     folder: Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> str:
-    """Run a program to its end; what it says on both its outputs goes into a file that stays.
+    """Run a program to its end; both of its outputs are written to a file that is kept.
 
     Parameters
     ----------
     command : the program and its arguments; no shell is involved.
     log_file : begins with the command. A file of that name is replaced.
-    timeout : seconds after which the program is killed.
+    timeout : seconds after which the program is terminated.
     folder : its working directory; ours if None.
     environment : variables in addition to ours.
 
@@ -132,7 +132,7 @@ def run_program(
         return said
     how = f"did not end within {timeout:g} s" if code is None else f"failed (exit code {code})"
     lines = last_lines(said)
-    raise UserError(f"{name} {how}; all that it said is in {shown(log_file)}{', at last:' if lines else ''}", lines)
+    raise UserError(f"{name} {how}; its output is in {shown(log_file)}{', which ends with:' if lines else ''}", lines)
 
 
 def last_lines(said: str) -> list[str]:

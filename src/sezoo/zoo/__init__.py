@@ -111,7 +111,7 @@ def copy_model(name: str, folder: Path) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose a folder with -o")
     if there := [target for target in targets if target.exists()]:
-        raise UserError(f"{there[0]} is there already, and is not replaced; choose another folder with -o")
+        raise UserError(f"{there[0]} already exists, and is not replaced; choose another folder with -o")
     with filled_aside(folder) as aside:
         for source in sources:
             shutil.copyfile(source, aside / source.name)

@@ -33,7 +33,7 @@ VERSION = re.compile(r"\d[\w.+-]{0,40}", re.ASCII)
 DONE = ("done",)
 FAILED = ("error", "failed", "aborted", "cancelled", "canceled", "timeout")
 POSITIONS = ("position", "queue_position", "queuePosition")
-"""Keys under which an answer may tell the place in the queue."""
+"""Keys under which an answer may have the position in the queue."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Patience:
     upload : the same for the model.
     run, benchmark : from the start to the end.
     run_pause, benchmark_pause : between two questions whether it is done.
-    tell_again : after which the state is told once more, though it is the same.
+    tell_again : after which an unchanged state is logged again.
     tries_again : pauses before a question that had no answer is put again.
     sleep, clock : of the computer; tests put others in.
     """
@@ -81,7 +81,7 @@ class Cloud:
 
     Raises
     ------
-    UserError : of every method: one message that says what was asked, of which address, and what came of it.
+    UserError : of every method: one message with the request, its address, and its outcome.
     """
 
     def __init__(self, patience: Patience | None = None):
@@ -146,7 +146,7 @@ class Cloud:
         return [name for n in names if isinstance(name := n.get("name") if isinstance(n, dict) else n, str)]
 
     def delete(self, name: str) -> None:
-        """Remove a model; that it cannot be removed is told, but stops nothing."""
+        """Remove a model; a failure is logged, and stops nothing."""
         url = f"{self.where.file}/files/models/{quote(name)}"
         try:
             answer = self._send("DELETE", url)
@@ -201,7 +201,7 @@ class Cloud:
         return self._wait(f"{service}/{number}", "benchmark", patience.benchmark, patience.benchmark_pause)
 
     def _wait(self, url: str, what: str, limit: float, pause: float) -> dict[str, object]:
-        """Ask again and again until it is done; what it is at is logged when that changes."""
+        """Poll until it is done; changes of its state are logged."""
         clock, sleep = self.patience.clock, self.patience.sleep
         started = told_at = clock()
         told, failures = "no state", 0
@@ -221,7 +221,7 @@ class Cloud:
                 if state in DONE or (not state and holds_report(content)):
                     return content
                 if state in FAILED:
-                    said = self.web.words_of(content) or "it does not say why"
+                    said = self.web.words_of(content) or "no reason given"
                     raise self._error(what, f"it ended with the state '{self.web.phrase(state)}': {said}")
                 if shown_state != told or clock() - told_at >= self.patience.tell_again:
                     told, told_at = shown_state, clock()
@@ -267,7 +267,7 @@ def _list(content: object) -> list[dict[str, object]]:
 
 
 def _state(content: dict[str, object]) -> tuple[str, str]:
-    """The state in small letters, and as it is told: with the place in the queue."""
+    """The state in small letters, and for the log with the position in the queue."""
     state = content.get("state", content.get("status"))
     state = state.lower() if isinstance(state, str) else ""
     position = next((content[key] for key in POSITIONS if isinstance(content.get(key), int)), None)

@@ -71,7 +71,7 @@ class Deadline:
 def opener(
     deadline: Deadline, proxies: dict[str, str] | None, cookies: http.cookiejar.CookieJar
 ) -> urllib.request.OpenerDirector:
-    """What opens addresses of http and https alone, no files; redirects are not followed: they are answers.
+    """An opener of http and https addresses only, no files; redirects are not followed: they are answers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What ST Edge AI tells of a model on a board."""
+"""What ST Edge AI reports about a model on a board."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StEdgeAiResult:
     tool_version : of ST Edge AI, as it names itself.
     flash_bytes : weights, and the kernels' code where that is known.
     ram_bytes : activations, inputs and outputs, and the kernels' own where that is known.
-    weights_bytes : the weights alone.
+    weights_bytes : only the weights.
     macs : multiply-accumulates of one call.
     cycles, milliseconds : of one call on the board; only a benchmark has them.
     layers : in the order of execution; empty where the tool does not list them.

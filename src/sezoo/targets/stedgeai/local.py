@@ -31,12 +31,12 @@ VERSION = re.compile(r"(?<![\w.])v?(\d+)\.(\d+)(\.\d+)?")
 Optimization = Literal["balanced", "time", "ram"]
 
 VERSION_SECONDS, RUN_SECONDS = 60.0, 1800.0
-"""After which the program is killed."""
+"""After which the program is terminated."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """The program, and the version that it says it has, as 2.1.0."""
+    """The program and the version that it reports, as 2.1.0."""
 
     path: Path
     version: str
@@ -53,7 +53,7 @@ def is_n6(board: str) -> bool:
 
 
 def find_tool(configured: Path | None, folder: Path) -> Tool:
-    """Find the program and ask it for its version; what it says is kept in `folder`.
+    """Find the program and ask it for its version; its output is kept in `folder`.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def run_tool(
     Parameters
     ----------
     model : ONNX, of fixed shape.
-    log_file : for all that the program says.
+    log_file : for the output of the program.
     neural_art : the configuration of the STM32N6's compiler (user_neural_art.json); the tool's own if None.
 
     Raises

@@ -42,7 +42,7 @@ class Login:
 
     Parameters
     ----------
-    now : tells the time, in seconds since 1970.
+    now : clock, in seconds since 1970.
     """
 
     def __init__(self, where: Addresses, web: Web, now: Callable[[], float] = time.time):
@@ -58,7 +58,7 @@ class Login:
         if self.token is None:
             self.begin()
         elif self.token.is_over(self.now()):
-            log.debug("the login at ST's developer cloud is over: it is renewed")
+            log.debug("the login at ST's developer cloud has expired and is renewed")
             self.refresh()
         return self.token.access
 
@@ -244,7 +244,7 @@ class _Browser:
                     return url, answer
                 raise self.web.refusal(answer, WHAT)
             url = joined(url, answer.headers.get("Location") or "")
-        raise UserError(f"{WHAT}: {place(url)} leads round in a circle")
+        raise UserError(f"{WHAT}: {place(url)} redirects in a circle")
 
 
 def joined(url: str, reference: str) -> str:
@@ -257,4 +257,4 @@ def joined(url: str, reference: str) -> str:
     try:
         return urljoin(url, reference.strip())
     except ValueError:
-        raise UserError(f"{WHAT}: {place(url)} leads to what is no address") from None
+        raise UserError(f"{WHAT}: {place(url)} redirects to an invalid address") from None

@@ -29,7 +29,7 @@ def measure(
     """Memory, work and, from a benchmark, time of a model.
 
     With `on_cloud` the cloud's benchmark is tried first, then its analysis, then the program of this computer; a
-    warning says why one was passed over. Without, the program alone is asked.
+    warning says why one was passed over. Otherwise only the program is asked.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _passed_over(failures: list[str], what: str) -> Iterator[None]:
 
 
 def _result(cloud: Cloud, answer: dict[str, object], obtained: str, version: str, folder: Path) -> StEdgeAiResult:
-    """What an answer says; the answer itself is kept."""
+    """The result in an answer; the answer itself is kept."""
     answer = cloud.web.clean_document(answer)
     result = result_of(answer, f"{obtained}: the answer", obtained, version)
     write_json(folder / f"{obtained.replace(' ', '_')}.json", answer)

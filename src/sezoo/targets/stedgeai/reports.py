@@ -24,7 +24,7 @@ DEPTH = 6
 def read_reports(folder: Path, obtained: str, tool_version: str | None) -> tuple[StEdgeAiResult, list[Path]]:
     """What the reports say that the program left in `folder` or below it, and their files.
 
-    Where both are there, `network_c_info.json` is believed: it tells the kernels' memory, and the pools.
+    Where both are there, `network_c_info.json` is used: it has the kernels' memory and the pools.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _macs(facts: list[_Part], layers: tuple[Layer, ...]) -> int | None:
 
 
 def _layers(part: _Part) -> tuple[Layer, ...]:
-    """The nodes of the first graph, which is the network: it is compiled alone."""
+    """The nodes of the first graph, which is the network; only that is compiled."""
     nodes = [node for graph in part.parts("graphs")[:1] for node in graph.parts("nodes")]
     return tuple(
         Layer(node.text("name") or f"node {i}", node.count("macc"), _time(node)[1]) for i, node in enumerate(nodes)

@@ -38,12 +38,12 @@ DEEPEST = 100
 """Objects in objects that are kept of an answer."""
 
 LONGEST_WORDS = 500
-"""Characters of what a server says that are passed on."""
+"""Characters of a server's message that are passed on."""
 
 ADVICE = {
     401: "it does not accept the login",
     403: "the account may not do that: log in once at the website and accept its terms",
-    404: "that is not there: see whether the cloud has moved and its addresses in the environment are right",
+    404: "not found: check the addresses of the cloud in the environment",
 }
 
 
@@ -64,7 +64,7 @@ class RefusedError(UserError):
 
 
 def may_pass(error: UserError) -> bool:
-    """Whether the same request may have success a little later: there was no answer, or one of a server at fault."""
+    """Whether the same request may succeed later: there was no answer, or a server error."""
     if isinstance(error, RefusedError):
         return error.status == 429 or error.status >= 500
     return isinstance(error, UnreachableError)
@@ -156,11 +156,9 @@ class Web:
         if secret and not is_safe(url):
             raise AddressError(f"{where}: a login is not sent unencrypted: the address has to begin with https://")
         if found is None:
-            raise AddressError(f"{where} is no address of the web; nothing was sent there")
+            raise AddressError(f"{where} is not a web address; nothing was sent")
         if secret and found not in self.origins:
-            raise AddressError(
-                f"{where}: a login goes to {', '.join(sorted(self.origins))} only; nothing was sent there"
-            )
+            raise AddressError(f"{where}: a login is sent to {', '.join(sorted(self.origins))} only; nothing was sent")
 
     def json_of(self, answer: Answer, what: str) -> object:
         """The JSON in an answer.
@@ -182,13 +180,13 @@ class Web:
             kind = answer.headers.get_content_type()
             found = f"{len(answer.body)} bytes of {self.phrase(kind)}, which begin {self.clean(answer.text)[:40]!r}"
             raise UserError(
-                f"{what}: {answer.url} answered with what is not JSON: {found if answer.body else 'nothing'}"
+                f"{what}: {answer.url} did not answer with JSON: {found if answer.body else 'nothing'}"
             ) from None
 
     def refusal(self, answer: Answer, what: str) -> RefusedError:
         """The error that an answer is which is no success."""
         status = answer.status
-        advice = ADVICE.get(status) or ("the server has a fault, try it later" if status >= 500 else "")
+        advice = ADVICE.get(status) or ("the server failed; try again later" if status >= 500 else "")
         if 300 <= status < 400:
             advice = f"it has moved to {self.phrase(place(answer.headers.get('Location') or '?'))}"
         phrase = http.client.responses.get(status, "")
@@ -229,12 +227,12 @@ def _why(error: Exception, timeout: float) -> str:
         return f"does not answer within {timeout:g} s"
     if isinstance(reason, ssl.SSLCertVerificationError):
         return (
-            f"shows a certificate that is not trusted ({reason.verify_message}): where a proxy looks into "
+            f"has a certificate that is not trusted ({reason.verify_message}): where a proxy looks into "
             "encrypted connections, let SSL_CERT_FILE name its certificate"
         )
     said = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
     said = said or type(reason).__name__
-    return f"cannot be reached: {said}; see whether the network works and HTTPS_PROXY is as it should be"
+    return f"cannot be reached: {said}; check the network and HTTPS_PROXY"
 
 
 def _read(response: http.client.HTTPResponse, url: str) -> bytes:
