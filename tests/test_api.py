@@ -210,7 +210,7 @@ def test_evaluate_several_models_on_files(project):
     assert result.report == result.folder / "report.html"
     page = result.report.read_text(encoding="utf-8")
     assert all(f'<a href="{name}/report.html">{name}</a>' in page for name in ("1_model", "2_model"))
-    with pytest.raises(sezoo.UserError, match="already exists and not an empty folder"):
+    with pytest.raises(sezoo.UserError, match="already exists and is not an empty folder"):
         sezoo.evaluate(["model.onnx", "other/model.onnx"], "noisy", "clean", folder=result.folder)
 
 
@@ -232,7 +232,7 @@ def test_several_models_go_on_where_they_were_killed(project, caplog):
     again = evaluated()
     assert again.versions.keys() == expected.versions.keys()
     assert first.stat().st_mtime_ns == written and (second / "evaluation.json").is_file()
-    with pytest.raises(sezoo.UserError, match="is there already and not an empty folder"):
+    with pytest.raises(sezoo.UserError, match="already exists and is not an empty folder"):
         evaluated(metrics=("snr",))
 
 

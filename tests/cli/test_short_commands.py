@@ -257,7 +257,7 @@ def test_quiet_and_verbose(project, sezoo):
         ("quantize model.onnx --data nosy", "nosy is not there; a folder of recordings is needed (--data)"),
         ("quantize model.onnx --data noisy --clean x", "x is not there; a folder of recordings is needed (--clean)"),
         ("quantize model.onnx --data noisy --noisy noisy", "without it leave them out (--noisy)"),
-        ("quantize model.onnx --data noisy -o noisy", "noisy already exists and not an empty folder; choose "
+        ("quantize model.onnx --data noisy -o noisy", "noisy already exists and is not an empty folder; choose "
                                                       "another (--output)"),
         ("quantize model.onnx --data noisy --n-fft 256", "preprocessing.win_length: found 400 (the default); "
                                                          "allowed: at most n_fft, which is 256 (--win)"),

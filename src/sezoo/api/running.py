@@ -85,7 +85,7 @@ def check_new_folder(folder: Path) -> None:
     UserError : the folder holds something already.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"folder: {folder} already exists and not an empty folder; choose another")
+        raise UserError(f"folder: {folder} already exists and is not an empty folder; choose another")
 
 
 def is_begun(parent: Path, runs: Mapping[Path, Settings], result: str) -> bool:

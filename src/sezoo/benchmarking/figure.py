@@ -69,16 +69,21 @@ def _draw_speed(ax, measurements: Sequence[Measurement]) -> None:
         ax.barh(row, factor - lowest, left=lowest, height=0.62, color=colour, alpha=PALE if one.is_estimate else 1)
         text = f"{'~' if one.is_estimate else ''}{milliseconds_text(one.milliseconds)} (RTF {factor:.2g})"
         ax.annotate(text, (factor, row), (5, 0), bbox=ON_WHITE, **NUMBERS)
-    ax.axvline(1, color=RED, linewidth=1, zorder=0.9)
-    ax.annotate("real time", (1, 1), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
-                fontsize=8, color=RED)  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_xlim(lowest, max(2, ROOM * max(factors)))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    _limit(ax, 1, "real time", lowest, factors)
     _rows(ax, measurements)
     ax.set_xlabel(_legend(measurements), fontsize=8)
     ax.set_title("Seconds of computing per second of audio", **TITLE, pad=16)
     _plain(ax)
+
+
+def _limit(ax, limit: float, name: str, lowest: float, values: Sequence[float], unit: str = "") -> None:
+    """A logarithmic axis from `lowest` on, with a line at the limit of the values."""
+    ax.axvline(limit, color=RED, linewidth=1, zorder=0.9)
+    ax.annotate(name, (limit, 1), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                fontsize=8, color=RED)  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xlim(lowest, max(2 * limit, ROOM * max(values)))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}{unit}")
 
 
 def _legend(measurements: Sequence[Measurement]) -> str:
@@ -102,12 +107,7 @@ def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement]) 
             told = f"{memory} {bytes_text(size)}, {percent_text(share)}"
             style = {"color": RED, "weight": "bold"} if share > 1 else {}
             ax.annotate(told, (percent, row + place), (5, 0), bbox=ON_WHITE, **NUMBERS, **style)
-    ax.axvline(100, color=RED, linewidth=1, zorder=0.9)
-    ax.annotate("all of it", (100, 1), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points",
-                fontsize=8, color=RED)  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_xlim(lowest, max(200, ROOM * max(shares)))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    _limit(ax, 100, "all of it", lowest, shares, " %")
     _rows(ax, measurements)
     facts = benchmark.facts
     whole = f"{bytes_text(facts.flash)} of flash, {bytes_text(facts.ram)} of RAM"

@@ -53,7 +53,7 @@ def run_demo(folder: Path | None) -> None:
     """
     folder = folder or Path("experiment_outputs") / time.strftime("demo_%Y_%m_%d_%H_%M_%S")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} already exists and not an empty folder; choose another with -o")
+        raise UserError(f"{folder} already exists and is not an empty folder; choose another with -o")
     config = demo_config()
     with open_run(config, folder.absolute()) as run:
         models = quantize(run)
