@@ -140,6 +140,7 @@ DEFAULTS = {
         "ckpt_path": Path("ckpts"),
         "logs_filename": "training_logs.csv",
         "opset_version": 17,
+        "sync_batch_norm": False,
         "quantization_aware": False,
         "quantization_ranges": "learned",
     },

@@ -208,12 +208,17 @@ def test_a_bad_recording_that_its_header_does_not_show_is_told_when_it_is_read(c
         training.example(1, 0)
 
 
+def test_fewer_clips_than_a_batch_are_one(custom, caplog):
+    training, _ = example_sources(config_of(custom, training={"batch_size": 8}))
+    assert len(training) == 7
+    assert "batch_size: found 8, but there are only 7 clips to train on: each batch is all of them" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"num_validation_samples": 10}, "dataset.num_validation_samples: found 10, but the training set has 10 clips"),
         ({"num_validation_samples": 1.0}, "none would be left to train on"),
-        ({"training": {"batch_size": 8}}, "training.batch_size: found 8, but there are only 7 clips to train on"),
         ({"clean_train_files_path": "nowhere"}, "dataset.clean_train_files_path: there is no folder nowhere"),
         ({"file_extension": ".mp3"}, "dataset.noisy_train_files_path: no .mp3 files in"),
     ],

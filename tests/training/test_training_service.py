@@ -115,6 +115,21 @@ def test_the_best_weights_are_kept(project, run):
     torch.testing.assert_close(*weights, rtol=0, atol=0)
 
 
+def test_the_snapshot_is_the_last_to_be_written(project, run, monkeypatch):
+    """A training that is killed in between does the epoch again: no checkpoint is missing for good."""
+    there, save = [], trainer.save_snapshot
+
+    def noted(snapshot, path):
+        folder = path.parent.parent / "ckpts"
+        there.append({f"epoch_{snapshot.epoch:04d}.pth", "best.pth"} <= {each.name for each in folder.iterdir()})
+        save(snapshot, path)
+
+    monkeypatch.setattr(trainer, "save_snapshot", noted)
+    assert run("hydra.run.dir=out")[0] == 0
+    assert len(there) >= 3
+    assert all(there)
+
+
 def test_averaged_weights_are_validated_and_written(project, run):
     assert run("hydra.run.dir=plain")[0] == 0
     assert run("hydra.run.dir=averaged", "training.weight_averaging=0.9")[0] == 0

@@ -148,6 +148,11 @@ class Training(Section):
     sound_examples_every: AtLeast1 | None = Field(
         None, description="Epochs from one set of validation sounds to listen to to the next; empty = none."
     )
+    sync_batch_norm: TrueFalse = Field(
+        False,
+        description="With several processes: batch norms see the clips of all of them, as one process would; False "
+        "normalises each process's share by itself.",
+    )
     ckpt_path: OutputPath = Field(Path("ckpts/"), description="Folder of the checkpoints, inside the run's folder.")
     logs_filename: FileName = Field("training_logs.csv", description="Name of the file with one row per epoch.")
     opset_version: AtLeast1 = Field(17, description="ONNX opset of the exported model.")

@@ -99,10 +99,10 @@ def example_sources(config: Config) -> tuple[ExampleSource, ExampleSource]:
     build = _mixed_sources if config.dataset.name == "mix" else _pair_sources
     training, validation = build(config, Memory(_cache_bytes(config.dataset)))
     if len(training) < config.training.batch_size:
-        raise UserError(
-            f"training.batch_size: found {config.training.batch_size}, but {only(len(training), 'clip')} to train on, "
-            f"besides {len(validation)} for validation"
-        )
+        log.warning(
+            "training.batch_size: found %d, but %s to train on: each batch is all of them",
+            config.training.batch_size, only(len(training), "clip"),
+        )  # fmt: skip
     return training, validation
 
 

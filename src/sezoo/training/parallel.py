@@ -54,6 +54,19 @@ class Parallel:
         """What `make` returns in the first process, in all of them; the others do not call it."""
         return make()
 
+    def check_alike(self, what: str, found: str) -> None:
+        """Check that all processes have found the same.
+
+        Parameters
+        ----------
+        what : they have looked at, for the message.
+        found : in words.
+
+        Raises
+        ------
+        UserError : in all processes, if one has found something else than the first one.
+        """
+
 
 class _Several(Parallel):
     """Processes of a `torch.distributed` group."""
@@ -79,6 +92,16 @@ class _Several(Parallel):
         things = [make() if self.is_first else None]
         torch.distributed.broadcast_object_list(things, src=0, device=self.device)
         return things[0]
+
+    def check_alike(self, what: str, found: str) -> None:
+        every = [""] * self.count
+        torch.distributed.all_gather_object(every, found)
+        other = next((rank for rank, theirs in enumerate(every) if theirs != every[0]), None)
+        if other is not None:
+            raise UserError(
+                f"{what}: process {other} of {self.count} has {every[other]}, process 0 has {every[0]}; processes that "
+                "train together need the same on every machine"
+            )
 
 
 @contextmanager

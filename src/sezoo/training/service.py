@@ -20,7 +20,7 @@ from sezoo.base import processes
 from sezoo.base.errors import UserError
 from sezoo.base.files import check_writable, filled_aside, shown
 from sezoo.base.processors import usable_processors
-from sezoo.base.text import counted
+from sezoo.base.text import counted, only
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import Config
 from sezoo.denoising import denoise
@@ -38,6 +38,7 @@ from sezoo.training.quantization_aware.start import Int8Start, aware_network, ex
 from sezoo.training.resumption import snapshot_to_resume
 from sezoo.training.scheduler import build_scheduler, stepped_each
 from sezoo.training.selection import Selection
+from sezoo.training.shared_batch_norm import with_shared_batch_norms
 from sezoo.training.snapshot import Snapshot, load_snapshot
 from sezoo.training.teacher import taught
 from sezoo.training.torch_stft import TorchStft
@@ -126,8 +127,15 @@ def _trainer(
     if training.quantization_aware:
         network, export = _aware(run, network, together, int8_start)
         network.to(device)
+    if training.sync_batch_norm and together.count > 1:
+        network = with_shared_batch_norms(network)
     optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())
     sources = example_sources(config)
+    together.check_alike("the recordings", _recordings_in_words(sources))
+    if len(sources[0]) < together.count:
+        raise UserError(
+            f"{only(len(sources[0]), 'clip')} to train on, fewer than the {together.count} processes that share a batch"
+        )
     batches = Loader(
         sources[0],
         seed=config.dataset.random_seed,
@@ -299,12 +307,17 @@ def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
         *("microphone_share", "clipping_share", "clipping_range"),
     )
     dataset = to_dict(config)["dataset"]
-    paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
-    digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
     return {
-        "the recordings": f"{counted(len(paths), 'file')}, names {digest[:8]}",
+        "the recordings": _recordings_in_words(sources),
         **{f"dataset.{key}": dataset[key] for key in keys},
     }
+
+
+def _recordings_in_words(sources: Sequence[ExampleSource]) -> str:
+    """How many recordings there are, and a digest of their names."""
+    paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
+    digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
+    return f"{counted(len(paths), 'file')}, names {digest[:8]}"
 
 
 def _after_epoch(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, row: Mapping[str, Any]) -> None:

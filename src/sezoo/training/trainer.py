@@ -366,13 +366,14 @@ class Trainer:
         if not self.parallel.is_first:
             return
         with interrupt_deferred():  # a second Ctrl-C, or a SIGTERM after it, would lose the epochs since the last save
-            save_snapshot(self.finished, self.files.snapshot)
             with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
                 average = self.finished.average
                 torch.save(self.finished.network if average is None else average["network"], aside)
             with written_aside(self.files.checkpoints / "best.pth") as aside:
                 torch.save(self.best["network"], aside)
             self.history.save(self.files.history)
+            # The last: a training that is killed before it does this epoch again, one that is killed after it has all.
+            save_snapshot(self.finished, self.files.snapshot)
         if time.monotonic() - self.drawn > SECONDS_A_PICTURE:  # it takes longer than a short epoch
             save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
             self.drawn = time.monotonic()
