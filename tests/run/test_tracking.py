@@ -37,7 +37,7 @@ def test_a_server_that_goes_away_costs_the_entry_and_not_the_run(client, caplog,
     client.delete_run(tracker.run_id)  # what is tracked from now on is refused
     kept = ClientTracker(client, "p", "another", {})
     Trackers(tracker, kept).metrics({"pesq": 2.5})
-    assert caplog.text.count("could not be tracked") == 1
+    assert caplog.text.count("could not be recorded") == 1
     assert client.get_run(kept.run_id).data.metrics == {"pesq": 2.5}
 
 
