@@ -1,5 +1,8 @@
 import os
 import signal
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +37,8 @@ def cache(tmp_path_factory):
     """A user's folder for caches that is empty when the tests begin."""
     folder = tmp_path_factory.mktemp("cache")
     before = os.environ.get("XDG_CACHE_HOME")
+    if sys.platform == "linux":  # matplotlib's list of fonts takes seconds to make, and is the same for all sessions
+        os.environ.setdefault("MPLCONFIGDIR", str(Path(before or Path.home() / ".cache", "matplotlib")))
     os.environ["XDG_CACHE_HOME"] = str(folder)
     yield folder
     if before is None:
@@ -53,6 +58,27 @@ def no_page_of_small_runs(request, monkeypatch):
         from sezoo.report import of_run
 
         monkeypatch.setattr(of_run, "write_run_report", lambda run: None)
+
+
+@pytest.fixture
+def no_curves(monkeypatch):
+    """Trainings in this process draw no curves, which would take longer than the epochs of a tiny network."""
+    if find_spec("torch") is not None:
+        from sezoo.training import trainer
+
+        monkeypatch.setattr(trainer, "save_curves", lambda *arguments: None)
+
+
+@pytest.fixture(autouse=True)
+def no_curves_of_small_trainings(request):
+    """Nor do they where nobody looks at them."""
+    if request.path.parent.name == "training" and "drawn_curves" not in request.fixturenames:
+        request.getfixturevalue("no_curves")
+
+
+@pytest.fixture
+def drawn_curves():
+    """Lets the trainings of a test draw their curves."""
 
 
 @pytest.fixture

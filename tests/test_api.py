@@ -267,7 +267,7 @@ def test_benchmark_and_deploy_the_static_model(project):
     assert deployed.facts["arena_bytes"] > 0
 
 
-def test_train(project):
+def test_train(project, no_curves):
     pytest.importorskip("torch")
     write_speech_and_noise(project)
     shape = {"n_blocks": 1, "num_layers": 1, "tcn_latent_dim": 4}

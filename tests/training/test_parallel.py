@@ -55,10 +55,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def sezoo(folder, name, *words, start=TORCHRUN):
-    """Run it, with the results in that folder; what it wrote on standard error."""
+def sezoo(folder, name, *words):
+    """Run it in two processes, with the results in that folder; what it wrote on standard error."""
     done = subprocess.run(
-        [*start, f"hydra.run.dir={name}", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
+        [*TORCHRUN, f"hydra.run.dir={name}", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
         timeout=300,
     )  # fmt: skip
     return done.returncode, done.stderr
@@ -69,10 +69,11 @@ def history(folder):
         return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
 
 
-def test_two_processes_train_as_one_does(folder):
+def test_two_processes_train_as_one_does_also_when_they_are_stopped_between(folder, run, monkeypatch):
     code, said = sezoo(folder, "two")
     assert code == 0, said
-    code, said = sezoo(folder, "one", start=[sys.executable, "-m", "sezoo"])
+    monkeypatch.chdir(folder)
+    code, said = run("hydra.run.dir=one")
     assert code == 0, said
     one, two = history(folder / "one"), history(folder / "two")
     for single, parallel in zip(one, two, strict=True):
@@ -82,12 +83,9 @@ def test_two_processes_train_as_one_does(folder):
     assert left <= {"__pycache__", "experiment_outputs"}  # no run of the second process
     assert len(list(folder.glob("experiment_outputs/mlruns/*/*/meta.yaml"))) == 2
 
-
-def test_stopped_and_resumed_in_two_processes(folder):
-    assert sezoo(folder, "whole")[0] == 0
     assert sezoo(folder, "half", "training.epochs=1")[0] == 0
     assert sezoo(folder, "rest", "training.resume=auto")[0] == 0
-    whole, rest = (folder / name / "training_logs" / "training_logs.csv" for name in ("whole", "rest"))
+    whole, rest = (folder / name / "training_logs" / "training_logs.csv" for name in ("two", "rest"))
     assert rest.read_bytes() == whole.read_bytes()
 
 

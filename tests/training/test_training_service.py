@@ -56,7 +56,7 @@ def files_of(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_files_of_a_training(project, run):
+def test_the_files_of_a_training(project, run, drawn_curves):
     code, err = run("hydra.run.dir=out", "training.sound_examples_every=3")
     assert code == 0, err
     out = project / "out"
