@@ -104,3 +104,19 @@ def test_float_models_are_left_alone_and_int8_ones_are_not_changed_in_place():
     before = model.SerializeToString()
     assert with_unsigned_integers(model) is not model
     assert model.SerializeToString() == before
+
+
+def test_sums_of_whole_numbers_stay():
+    """A Sum of int64 is no operator: as GTCRN's recurrent layers compute their shapes, say."""
+    nodes = [
+        node("DequantizeLinear", "q scale zero", "q_float"),
+        node("Shape", "x", "frames"),
+        node("Add", "frames one", "more"),
+        node("Sub", "more one", "frames_again"),
+        node("Reshape", "q_float frames_again", "reshaped"),
+        node("Add", "reshaped q_float", "y"),
+    ]
+    model = rounding(*nodes, weights={"one": np.array([1])})
+    changed = with_unsigned_integers(model)
+    assert [each.op_type for each in changed.graph.node if each.op_type in ("Add", "Sum")] == ["Add", "Sum"]
+    same_results(model, changed)

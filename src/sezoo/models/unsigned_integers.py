@@ -18,6 +18,11 @@ __all__ = ["with_unsigned_integers"]
 
 INT8 = onnx.TensorProto.INT8
 
+WHOLE = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
+
+COUNTING = {"ArgMax", "ArgMin", "NonZero", "Shape", "Size"}
+"""Operators that make whole numbers of anything."""
+
 MOVING = {
     *("Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth"),
     *("Split", "Squeeze", "Transpose", "Unsqueeze"),
@@ -28,15 +33,16 @@ MOVING = {
 def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with uint8 in place of all int8 tensors: each integer is 128 larger, and so is each zero point.
 
-    Additions become sums of two tensors, which onnxruntime does not merge: its merged addition does not round as the
-    QDQ graph does. A model without int8 tensors is returned as it is, and so is one where something but a
-    DequantizeLinear or a movement reads them.
+    Additions, but for those of whole numbers, become sums of two tensors, which onnxruntime does not merge: its merged
+    addition does not round as the QDQ graph does. A model without int8 tensors is returned as it is, and so is one
+    where something but a DequantizeLinear or a movement reads them.
     """
     graph = model.graph
     if not _has_movable_integers(graph):
         return model
     changed = copied(model)
     arrays, names = initializers(graph), UnusedNames(graph)
+    whole_numbers = _whole_numbers(graph)
     unsigned = {weight.name: names.new(f"{weight.name}_unsigned") for weight in _int8_weights(graph)}
     for node in changed.graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in unsigned and len(node.input) < 3:
@@ -47,7 +53,7 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
         for place, name in enumerate(node.input):
             if name in unsigned:
                 node.input[place] = unsigned[name]
-        if node.op_type == "Add":
+        if node.op_type == "Add" and whole_numbers.isdisjoint(node.input):
             node.op_type = "Sum"
     for weight in changed.graph.initializer:
         if weight.name in unsigned:
@@ -55,6 +61,24 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
             weight.CopyFrom(numpy_helper.from_array(integers.astype(np.uint8), unsigned[weight.name]))
     del changed.graph.value_info[:]  # which name the tensors' types
     return changed
+
+
+def _whole_numbers(graph: onnx.GraphProto) -> set[str]:
+    """Tensors of int64 or int32, as shapes and what is computed of them: a Sum has none."""
+    whole = {weight.name for weight in graph.initializer if weight.data_type in WHOLE}
+    for node in graph.node:  # in topological order
+        if node.op_type == "Constant":
+            is_whole = any(entry.t.data_type in WHOLE or entry.name.startswith("value_int") for entry in node.attribute)
+        elif node.op_type == "Cast":
+            is_whole = any(entry.name == "to" and entry.i in WHOLE for entry in node.attribute)
+        else:
+            inputs = [name for name in node.input if name]
+            is_whole = node.op_type in COUNTING or (
+                node.op_type != "ConstantOfShape" and bool(inputs) and whole.issuperset(inputs)
+            )
+        if is_whole:
+            whole.update(node.output)
+    return whole
 
 
 def _int8_weights(graph: onnx.GraphProto) -> list[onnx.TensorProto]:

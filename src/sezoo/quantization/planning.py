@@ -18,7 +18,9 @@ from sezoo.denoising.modes import Board
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.axes import with_dynamic_frames
 from sezoo.models.contract import check_contract
-from sezoo.models.onnx_file import load_configured
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import graph_inputs, load_configured
+from sezoo.models.onnx_graph import reads_of
 from sezoo.models.states import magnitude_input, states_of, with_states
 from sezoo.quantization.calibration.clips import calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
@@ -98,6 +100,7 @@ def planned(run: Run, path: Path) -> Planned:
         result = recovered(with_int8_input(plan, bench.fit) if target.int8_input else plan, bench, target)
     check_target(result.model, target, path)
     if result.closeness == -np.inf:
+        MaskModel(result.model, Path(f"{path}, in int8"))  # says why onnxruntime cannot load it, if that is the reason
         raise UserError(
             f"{path}: the int8 model's masks are NaN or infinite on the calibration clips; where the network divides, "
             "its denominator is rounded to 0: add a small number to it, or leave Div out of "
@@ -138,7 +141,7 @@ def _calibrated(
     except NotFiniteError as error:
         raise UserError(f"{error}, on {magnitudes.current}") from error
     magnitudes.tell()
-    _warn_of_empty_ranges(ranges)
+    _warn_of_empty_ranges(prepared, ranges)
     return Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float)
 
 
@@ -155,9 +158,13 @@ def _bench(
     )  # fmt: skip
 
 
-def _warn_of_empty_ranges(ranges: Ranges) -> None:
-    """Say which tensors were zero on all clips."""
-    empty = [name for name, (low, high) in ranges.items() if low == high == 0]
+def _warn_of_empty_ranges(model: onnx.ModelProto, ranges: Ranges) -> None:
+    """Say which tensors were zero on all clips; not those that are constants, as states of zeros are."""
+    of_clips = {value.name for value in graph_inputs(model)}
+    for node in model.graph.node:
+        if node.op_type != "Shape" and not of_clips.isdisjoint(reads_of(node)):
+            of_clips.update(node.output)
+    empty = [name for name, (low, high) in ranges.items() if low == high == 0 and name in of_clips]
     if empty:
         others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
         log.warning(

@@ -14,6 +14,7 @@ from onnx import TensorProto, numpy_helper
 
 from sezoo.models.onnx_graph import (
     UnusedNames,
+    attribute,
     copied,
     graphs_of,
     keep_needed,
@@ -23,7 +24,14 @@ from sezoo.models.onnx_graph import (
     rename_reads,
 )
 
-__all__ = ["in_float32", "with_names_apart", "with_nested_reads_apart", "with_own_biases", "without_other_outputs"]
+__all__ = [
+    "in_float32",
+    "with_flat_biases",
+    "with_names_apart",
+    "with_nested_reads_apart",
+    "with_own_biases",
+    "without_other_outputs",
+]
 
 WITH_BIAS = ("Conv", "ConvTranspose", "Gemm")
 
@@ -35,6 +43,34 @@ SUFFIXES = (
 """What onnxruntime's quantizer adds to the name of a tensor, for tensors and nodes of its own."""
 
 HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+def with_flat_biases(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Constant biases of Gemms with one value a channel, (channels,), where they are numbers, or rows of a matrix.
+
+    The quantizer takes the first axis of a bias for its channels.
+    """
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    flat: dict[int, np.ndarray] = {}
+    for index, node in enumerate(model.graph.node):
+        if node.op_type != "Gemm" or len(node.input) < 3 or node.input[2] not in weights:
+            continue
+        transposed, shape = attribute(node, "transB", 0), weights.get(node.input[1], onnx.TensorProto()).dims
+        bias = weights[node.input[2]]
+        if len(shape) == 2 and list(bias.dims) != [channels := shape[0 if transposed else 1]]:
+            values = numpy_helper.to_array(bias).reshape(-1)
+            if values.size == 1 or (values.size == channels and bias.dims[-1] == channels):
+                flat[index] = np.broadcast_to(values, channels)
+    if not flat:
+        return model
+    changed = copied(model)
+    names = UnusedNames(changed.graph)
+    for index, values in flat.items():
+        node = changed.graph.node[index]
+        node.input[2] = names.new(f"{node.input[2]}/flat")
+        changed.graph.initializer.append(numpy_helper.from_array(values.copy(), node.input[2]))
+    keep_needed(changed.graph)
+    return changed
 
 
 def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:

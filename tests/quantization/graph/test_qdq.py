@@ -352,3 +352,55 @@ def test_a_model_in_which_nothing_gets_quantized():
         calibrate(prepared, [graphs.magnitudes(30)], op_types, calibration_options(settings))
     with pytest.raises(UserError, match="op_types_to_quantize: no operator of the model was quantized"):
         quantized(Plan(prepared, prepared, {}, tuple(op_types)), settings)
+
+
+# -- layers whose channels onnxruntime's quantizer takes for others --------------------------------------------
+
+
+def normalized_over_two_axes():
+    """A LayerNormalization over channels and bins, as those of dual-path networks."""
+    graph = graphs.Graph()
+    source = graph.node("Transpose", ["input"], "frames_first", perm=[0, 2, 1])
+    split = graph.weight("split", np.array([0, -1, 3, 11]))
+    source = graph.node("Reshape", [source, split], "in_two")
+    parts = [graph.random(f"norm.{part}", 3, 11) for part in ("weight", "bias")]
+    source = graph.node("LayerNormalization", [source, *parts], "norm", axis=-2)
+    source = graph.node("Reshape", [source, graph.weight("joined", np.array([0, -1, BINS]))], "in_one")
+    source = graph.node("Transpose", [source], "bins_first", perm=[0, 2, 1])
+    graph.node("Sigmoid", [graph.conv(source, "last", BINS, BINS)], "mask")
+    return graph.model()
+
+
+def transposed_in_groups():
+    graph = graphs.Graph()
+    source = graph.conv("input", "first", BINS, 12)
+    weights = [graph.random("up.weight", 12, 2, 1, fan_in=3), graph.random("up.bias", 8)]
+    source = graph.node("ConvTranspose", [source, *weights], "up", group=4, kernel_shape=[1])
+    graph.node("Sigmoid", [graph.conv(source, "last", 8, BINS)], "mask")
+    return graph.model()
+
+
+def gemm_with_a_bias_of_shape(*shape):
+    graph = graphs.Graph()
+    source = graph.node("Transpose", ["input"], "frames_first", perm=[0, 2, 1])
+    source = graph.node("Reshape", [source, graph.weight("flat", np.array([-1, BINS]))], "rows")
+    weights = [graph.random("gemm.weight", BINS, BINS, fan_in=BINS), graph.random("gemm.bias", *shape)]
+    source = graph.node("Gemm", [source, *weights], "gemm")
+    source = graph.node("Reshape", [source, graph.weight("back", np.array([1, -1, BINS]))], "frames")
+    graph.node("Sigmoid", [graph.node("Transpose", [source], "bins_first", perm=[0, 2, 1])], "mask")
+    return graph.model(axes=(1, BINS, "seq_len"))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        normalized_over_two_axes(), transposed_in_groups(), gemm_with_a_bias_of_shape(1, BINS),
+        gemm_with_a_bias_of_shape(1), gemm_with_a_bias_of_shape(),
+    ],
+    ids=["layer norm", "groups", "a row", "one", "a number"],
+)  # fmt: skip
+def test_layers_whose_channels_are_not_those_of_their_biases(model):
+    prepared, op_types = ready(model)
+    clips = graphs.magnitudes(20, 31)
+    int8 = ours(prepared, clips, op_types, quantization())
+    assert mask_error(model, int8, clips) < 0.02

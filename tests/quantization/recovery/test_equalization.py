@@ -15,7 +15,23 @@ from sezoo.quantization.recovery.channel_ties import channel_ties
 from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
 from sezoo.quantization.recovery.steps import equalization
 
+
+def image_of_a_product(*, seed=0):
+    """A product with its channels along the last axis, which convolutions take for that of the bins."""
+    graph = graphs.Graph(seed)
+    source = graph.node("Transpose", ["input"], "frames_first", perm=[0, 2, 1])
+    source = graph.node("MatMul", [source, graph.random("w", BINS, BINS, fan_in=BINS)], "product")
+    source = graph.node("Unsqueeze", [source, graph.weight("one", np.array([1]))], "image")
+    for name, inward, outward in (("first", 1, 4), ("last", 4, 1)):
+        weight = graph.random(f"{name}.weight", outward, inward, 1, 3, fan_in=3 * inward)
+        source = graph.node("Conv", [source, weight], name, kernel_shape=[1, 3], pads=[0, 1, 0, 1])
+    source = graph.node("Squeeze", [source, "one"], "frames")
+    graph.node("Sigmoid", [graph.node("Transpose", [source], "bins_first", perm=[0, 2, 1])], "mask")
+    return graph.model()
+
+
 MODELS = {
+    "image": lambda seed: image_of_a_product(seed=seed),
     "tcnn": lambda seed: graphs.tcnn(batch_norm=True, seed=seed),
     "relu6": lambda seed: graphs.tcnn(relu6=True, seed=seed),
     "viewed": lambda seed: graphs.viewed(seed=seed),

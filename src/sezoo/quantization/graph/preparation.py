@@ -20,6 +20,7 @@ from sezoo.models.onnx_graph import UnusedNames, graphs_of
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.quantizable import (
     in_float32,
+    with_flat_biases,
     with_names_apart,
     with_nested_reads_apart,
     with_own_biases,
@@ -70,7 +71,7 @@ def prepare(
         tolerance = HALF_MASK if halves else SAME_MASK
         _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET, tolerance)
     prepared = _with_sums_apart(folded(prepared))
-    for rewritten in (with_own_biases, with_nested_reads_apart, with_names_apart):
+    for rewritten in (with_flat_biases, with_own_biases, with_nested_reads_apart, with_names_apart):
         prepared = rewritten(prepared)
     return with_known_shapes(_with_node_names(prepared))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import onnx
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from sezoo.models.onnx_graph import attribute
 
 __all__ = ["Quantizer"]
 
@@ -16,7 +20,33 @@ MARGIN = 1.0001
 
 
 class Quantizer(QDQQuantizer):
-    """The quantizer; what it writes is the same."""
+    """The quantizer. It writes the same, but for the layers of `_with_one_scale`, which onnxruntime's cannot do."""
+
+    @cached_property
+    def _with_one_scale(self) -> set[str]:
+        """Weights whose channels are not those of the biases beside them, which take over their scales.
+
+        A LayerNormalization over bins and channels has a bias of several axes. A transposed convolution in groups has
+        the channels of one group along an axis of its weights.
+        """
+        found = set()
+        for node in self.model.nodes():
+            weight = self.initializers.get((*node.input, "", "")[1])
+            if weight is None:
+                continue
+            if (node.op_type == "LayerNormalization" and len(weight.dims) > 1) or (
+                node.op_type == "ConvTranspose" and attribute(node, "group", 1) > 1
+            ):
+                found.add(weight.name)
+        return found
+
+    def is_tensor_per_channel(
+        self, tensor_name: str, default_axis: int, op_type: str | None = None
+    ) -> tuple[bool, int | None]:
+        """Whether a weight has a scale for each channel, and the axis of those."""
+        if tensor_name in self._with_one_scale:
+            return False, None
+        return super().is_tensor_per_channel(tensor_name, default_axis, op_type)
 
     def _adjust_weight_scale_for_int32_bias(
         self,

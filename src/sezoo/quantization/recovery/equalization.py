@@ -77,8 +77,9 @@ def equalized(model: onnx.ModelProto, ties: ChannelTies, factors: np.ndarray) ->
 
 
 def _factors_of(name: str, ties: ChannelTies, factors: np.ndarray) -> np.ndarray:
-    """Of each channel of a tensor: (channels,), or (1,) where they cannot be scaled."""
-    return factors[ties.classes[name]] if name in ties.classes else np.ones(1)
+    """Of each channel of a tensor: (channels,), or (1,) where they cannot be scaled, whatever axis they are along."""
+    classes = ties.classes.get(name, np.zeros(1, int))
+    return factors[classes] if classes.any() else np.ones(1)
 
 
 def _scaled_weights(node: onnx.NodeProto, weight: np.ndarray, before: np.ndarray, behind: np.ndarray) -> np.ndarray:
