@@ -161,9 +161,10 @@ def run_services(config: Config, folder: Path) -> None:
     if is_helper():
         letters = "".join(letter for letter in letters if letter == "t")
     if "e" in letters and config.evaluation.num_workers != 1:
-        from sezoo.evaluation.worker_context import start_early
+        from sezoo.base.worker_processes import start_early
+        from sezoo.evaluation.preloaded import modules_to_score
 
-        start_early(config.evaluation.metrics or ("pesq", "stoi"))
+        start_early(modules_to_score(config.evaluation.metrics or ("pesq", "stoi")))
     with names_of_file(config):
         config, told = with_local_model(config)
     with open_run(config, folder) as run:

@@ -12,14 +12,15 @@ from builders import Deadly, evaluation_config, noise, write_clips, write_model,
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
+from sezoo.base.worker_processes import THREAD_COUNTS, start_early
 from sezoo.data.dataset import Pair
 from sezoo.denoising import Board, WholeClip
-from sezoo.evaluation import workers as pool
+from sezoo.evaluation.preloaded import modules_to_score
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.versions import Version
-from sezoo.evaluation.worker_context import THREAD_COUNTS, start_early
 from sezoo.evaluation.workers import score_clips
 from sezoo.models.source import OnnxSource
+from sezoo.run import executors as pool
 
 
 @pytest.fixture
@@ -113,13 +114,13 @@ def test_no_more_workers_than_the_system_can_wait_for(scoring, pairs, monkeypatc
 
 
 def test_starting_early_changes_nothing(scoring, pairs):
-    start_early(scoring.metrics)
+    start_early(modules_to_score(scoring.metrics))
     assert all_of(scoring, pairs, 2) == all_of(scoring, pairs, 1)
 
 
 def test_starting_early_loads_nothing_heavy():
     code = (
-        "import sys; import sezoo.evaluation.worker_context;"
+        "import sys; import sezoo.base.worker_processes, sezoo.evaluation.preloaded;"
         "sys.exit(', '.join({'numpy', 'onnx', 'scipy'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)

@@ -56,7 +56,7 @@ def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool 
     text = yaml_of(settings)
     if folder is not None:
         folder = Path(folder)
-        if not _was_killed_in(folder, text):
+        if not _goes_on_in(folder, text):
             check_new_folder(folder)
     named_by_time = folder is None
     path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
@@ -115,9 +115,10 @@ def was_finished(folder: Path, settings: Settings, result: str) -> bool:
     return read_text(config) == file_text(yaml_of(settings))
 
 
-def _was_killed_in(folder: Path, text: str) -> bool:
-    """Whether the folder holds nothing but a run with the same settings that was killed before its end."""
+def _goes_on_in(folder: Path, text: str) -> bool:
+    """Whether the folder holds nothing but a run with the same settings that was ended before it had all results."""
     from sezoo.base.files import file_text, read_text
+    from sezoo.results.scored_clips import is_unfinished
     from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
 
     if not folder.is_dir():
@@ -125,7 +126,7 @@ def _was_killed_in(folder: Path, text: str) -> bool:
     config = folder / HYDRA_FOLDER / CONFIG_NAME
     if not config.is_file():  # it had only just begun
         return all(path.name == HYDRA_FOLDER for path in folder.iterdir())
-    return was_killed(folder) and read_text(config) == file_text(text)
+    return (was_killed(folder) or is_unfinished(folder)) and read_text(config) == file_text(text)
 
 
 def yaml_of(settings: Settings, *, ascii_only: bool = False) -> str:

@@ -57,9 +57,12 @@ def part_path(path: Path) -> Path:
     return path.with_name(f".{path.stem[:LONGEST_STEM]}.{owner()}-{next(_numbers)}.part{path.suffix}")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove files of `part_path` that terminated processes have left in a folder; once per process and folder."""
-    if folder in _tidied:
+def remove_leftovers(folder: Path, *, again: bool = False) -> None:
+    """Remove files of `part_path` that terminated processes have left in a folder.
+
+    It is done once per process and folder, unless it is asked for `again`: after workers of our own were ended.
+    """
+    if folder in _tidied and not again:
         return
     _tidied.add(folder)
     with suppress(OSError):  # a folder that is not there yet

@@ -10,6 +10,7 @@ from sezoo.config.value_types import (
     AtLeast0,
     AtLeast1,
     DecibelRange,
+    ExecutorName,
     Fraction,
     HeldOutCount,
     HertzRange,
@@ -64,6 +65,12 @@ class General(Section):
         True,
         description="Write report.html, and measure for it what each layer loses in int8 and how long the static model "
         "should be. False saves that time.",
+    )
+    executor: ExecutorName = Field(
+        "local",
+        description="What scores and denoises clips: local = processes of this machine; dask:tcp://HOST:PORT, ray or "
+        "ray:ADDRESS = a cluster (extras dask, ray); module:function = your function that gives an executor of "
+        "concurrent.futures. Workers elsewhere read the same paths.",
     )
     global_seed: AtLeast0 | None = Field(
         None,

@@ -23,11 +23,13 @@ from sezoo.config.value_types import (
     NotNegative,
     OpsetVersion,
     OutputPath,
+    PathList,
     PathText,
     PlayNames,
     Positive,
     SampleCount,
     Settings,
+    ShardNumber,
     Share,
     StatePairs,
     StepNames,
@@ -333,6 +335,14 @@ class Evaluation(Section):
         description="Processes that score clips; empty = one for each processor that the run may use (a container's "
         "CPU quota counts).",
     )
+    shard: ShardNumber | None = Field(
+        None,
+        description="Score one part of the test set: 2/8 is the second of eight, for batch schedulers; empty = all.",
+    )
+    parts: PathList = Field(
+        (),
+        description="Folders of evaluations of parts (shard): their scores are taken, and only the other clips scored.",
+    )
     remember_noisy_scores: TrueFalse = Field(
         True, description="Keep the scores of the noisy clips themselves in the user's cache, for the next run."
     )
@@ -353,5 +363,8 @@ class Prediction(Section):
     )
     play_like: Literal["whole", "patches", "board", "stream"] = Field(
         "whole", description="whole, patches, board or stream, as for evaluation."
+    )
+    num_workers: AtLeast1 | None = Field(
+        None, description="Processes that denoise recordings; empty = one for each processor that the run may use."
     )
     overwrite: TrueFalse = Field(False, description="Replace files that are there already instead of refusing.")

@@ -18,6 +18,7 @@ __all__ = [
     "AtLeast1",
     "Because",
     "DecibelRange",
+    "ExecutorName",
     "FileName",
     "Fraction",
     "Frames",
@@ -35,6 +36,7 @@ __all__ = [
     "Number",
     "OpsetVersion",
     "OutputPath",
+    "PathList",
     "PathText",
     "PlayNames",
     "Positive",
@@ -42,6 +44,7 @@ __all__ = [
     "SampleRate",
     "SecondsRange",
     "Settings",
+    "ShardNumber",
     "Share",
     "StatePairs",
     "StepNames",
@@ -223,6 +226,33 @@ def _three_counts(value: Any) -> tuple[int, int, int]:
     return counts
 
 
+EXECUTOR = re.compile(r"local|dask:\S+|ray(:\S+)?|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _executor(value: Any) -> str:
+    if not isinstance(value, str) or not EXECUTOR.fullmatch(value.strip()):
+        raise ValueError
+    return value.strip()
+
+
+def _shard(value: Any) -> tuple[int, int]:
+    match value:
+        case str() if found := re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", value):
+            number, of = int(found[1]), int(found[2])
+        case (int(number), int(of)):
+            pass
+        case _:
+            raise ValueError
+    if not 1 <= number <= of:
+        raise ValueError
+    return number, of
+
+
+def _paths(value: Any) -> tuple[Any, ...]:
+    value = literal(value)
+    return tuple(_path(each) for each in (value if isinstance(value, list | tuple) else (value,)))
+
+
 def _window(value: Any) -> str | tuple[float, ...]:
     value = literal(value)
     if isinstance(value, str) and value.strip():
@@ -296,6 +326,11 @@ WindowChoice = Annotated[
 OpsetVersion = Annotated[int, Field(ge=13, le=25), _number, Allowed("a whole number from 13 to 25")]
 TrueFalse = Annotated[bool, Allowed("True, False")]
 Text = Annotated[str, BeforeValidator(text), Allowed("text")]
+ExecutorName = Annotated[
+    str, PlainValidator(_executor), Allowed("local, dask:ADDRESS, ray, ray:ADDRESS, module:function")
+]
+ShardNumber = Annotated[tuple[int, int], PlainValidator(_shard), Allowed("i/n with 1 <= i <= n, or empty")]
+PathList = Annotated[tuple[Path, ...], BeforeValidator(_paths), Allowed("a list of paths")]
 PathText = Annotated[Path, BeforeValidator(_path), Allowed("a path")]
 InnerPath = Annotated[Path, BeforeValidator(_inner_path), Allowed("a path inside the run's folder")]
 OutputPath = Annotated[

@@ -11,9 +11,10 @@ import numpy as np
 from sezoo.audio.clip import BadClipError
 from sezoo.data.dataset import Pair, sample
 from sezoo.evaluation.conditions import CLEAN, ChangedPair, conditions_for
+from sezoo.evaluation.scored import outcomes_of
 from sezoo.evaluation.scoring import Scoring
-from sezoo.evaluation.workers import score_clips
 from sezoo.results.robustness import ConditionScores, Robustness
+from sezoo.results.scored_clips import CONDITIONS
 from sezoo.results.scores import NOISY, ClipScores
 from sezoo.run.run import Run
 
@@ -45,8 +46,7 @@ def robustness(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> Robustness:
     tasks = [ChangedPair(pair.noisy, pair.clean, condition.name) for condition in conditions for pair in drawn]
     found: dict[str, list[ClipScores]] = {condition.name: [] for condition in conditions}
     left_out: dict[str, BadClipError] = {}
-    scored = score_clips(scoring, tasks, run.config.evaluation.num_workers)
-    for index, clip in run.progress(scored, len(tasks), "robustness"):
+    for index, clip in outcomes_of(run, scoring, tasks, CONDITIONS, "robustness").items():
         if isinstance(clip, ClipScores):
             found[tasks[index].condition].append(clip)
         else:

@@ -18,7 +18,7 @@ from sezoo.base.files import shown
 from sezoo.base.text import counted
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.data.dataset import Pair, refused, tell_left_out, test_pairs
+from sezoo.data.dataset import Pair, tell_left_out, test_pairs
 from sezoo.denoising import NO_PEAK, is_on_device
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import models_of
@@ -29,13 +29,14 @@ from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.plausibility import warn_of_delay, warn_of_worse_than_noisy
 from sezoo.evaluation.results import EVERYTHING, Results, write_results
 from sezoo.evaluation.robustness import robustness
+from sezoo.evaluation.scored import outcomes_of, part_of
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version, explaining_versions, versions_of
-from sezoo.evaluation.workers import score_clips
 from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, dnsmos_is_installed
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.states import states_of
 from sezoo.results.robustness import write_robustness
+from sezoo.results.scored_clips import CLIPS
 from sezoo.results.scores import NOISY, ClipScores, mean_scores
 from sezoo.run.run import Run
 
@@ -100,7 +101,7 @@ def evaluate(run: Run) -> Results:
     ------
     UserError : the models, the clips or the settings are not fit for it; a worker was killed.
     """
-    pairs = test_pairs(run.config.dataset)
+    pairs = part_of(test_pairs(run.config.dataset), run.config.evaluation.shard)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         models = models_of(run, Path(scratch))
         versions = versions_of(models, run.config)
@@ -129,7 +130,9 @@ def evaluate(run: Run) -> Results:
             left_out=left_out,
         )
         write_results(results, run.folder)
-        if run.config.evaluation.robustness:
+        if run.config.evaluation.robustness and run.config.evaluation.shard is not None:
+            log.info("evaluation.robustness: scored when the parts are joined (evaluation.parts)")
+        elif run.config.evaluation.robustness:
             found = robustness(run, replace(scoring, versions=tuple(versions)), pairs)
             write_robustness(found, run.folder)
             results = replace(results, robustness=found)
@@ -170,18 +173,9 @@ def _scoring(config: Config, versions: Sequence[Version], pairs: Sequence[Pair])
 
 def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[ClipScores], dict[str, str]]:
     """The clips' scores in the order of the pairs, and the clips that were left out with the reasons."""
-    dataset = run.config.dataset
-    found: dict[int, ClipScores] = {}
-    left_out: dict[int, BadClipError] = {}
-    scored = score_clips(scoring, pairs, run.config.evaluation.num_workers)
-    for index, clip in run.progress(scored, len(pairs), "scoring"):
-        if isinstance(clip, ClipScores):
-            found[index] = clip
-        elif not dataset.skip_bad_files:
-            scored.close()
-            raise refused(clip) from clip
-        else:
-            left_out[index] = clip
+    outcomes = outcomes_of(run, scoring, pairs, CLIPS, "scoring")
+    found = {index: clip for index, clip in outcomes.items() if isinstance(clip, ClipScores)}
+    left_out = {index: clip for index, clip in outcomes.items() if isinstance(clip, BadClipError)}
     tell_left_out([left_out[index] for index in sorted(left_out)], len(pairs))
     return [found[index] for index in sorted(found)], {pairs[index].name: left_out[index].reason for index in left_out}
 

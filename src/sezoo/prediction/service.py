@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sezoo.audio.file import BadClipError
-from sezoo.audio.stft import stft_of
+from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.files import shown
+from sezoo.base.part_files import remove_leftovers
 from sezoo.base.text import counted
 from sezoo.config.sections import Config
 from sezoo.data.dataset import refused, tell_left_out, test_pairs
+from sezoo.denoising import Play
 from sezoo.denoising.run_models import models_of
 from sezoo.models.contract import warn_of_magnitudes
-from sezoo.models.source import open_model
+from sezoo.models.source import ModelSource, open_model
 from sezoo.prediction.stream import Denoiser, blocks_in
 from sezoo.prediction.targets import Target, container_of, recordings_in, targets_for
+from sezoo.run.executors import LOCAL, Work, results_of
 from sezoo.run.folder import is_begun_again
 from sezoo.run.run import Run
 
 __all__ = ["check_prediction", "predict", "predict_targets"]
 
 log = logging.getLogger(__name__)
+
+BLOCKS_FOR_WORKERS = 120
+"""Of five seconds each, ten minutes in all, from which on it pays to start workers."""
 
 OVERWRITE_HINT = "set prediction.overwrite: true to replace such files, or choose another prediction.output_path"
 
@@ -59,24 +67,20 @@ def predict(run: Run) -> list[Path]:
 def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     """Denoise recordings into the files that were chosen for them; the written ones."""
     config, kind = run.config, run.config.prediction.play_like
-    skip_bad = config.dataset is not None and config.dataset.skip_bad_files
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         chosen = models_of(run, Path(scratch))[-1]
         play = chosen.play(kind, config)
-        model = open_model(chosen.source_for(kind))
-        warn_of_magnitudes(model, config.preprocessing.n_fft // 2 + 1)
-        denoiser = Denoiser(
-            model,
+        denoising = Denoising(
+            chosen.source_for(kind),
             stft_of(config.preprocessing),
             play,
             config.preprocessing.sample_rate,
-            peak_normalize=config.preprocessing.peak_normalize,
+            config.preprocessing.peak_normalize,
         )
+        denoiser = denoising.denoiser()
+        warn_of_magnitudes(denoiser.model, config.preprocessing.n_fft // 2 + 1)
         log.info("denoising %s with the %s model, %s", counted(len(targets), "recording"), chosen.name, play)
-        left_out: list[BadClipError] = []
-        blocks = sum(blocks_in(target.source) for target in targets)
-        for _ in run.progress(_blocks(denoiser, targets, left_out, skip_bad), blocks, "denoising"):
-            pass
+        left_out = [bad for bad in _denoised(run, denoising, denoiser, targets) if bad is not None]
     tell_left_out(left_out, len(targets))
     bad = {error.path for error in left_out}
     written = [target.path for target in targets if target.source not in bad]
@@ -94,13 +98,66 @@ def _checked_sources(config: Config) -> list[Path]:
     return [pair.noisy for pair in test_pairs(config.dataset)]
 
 
-def _blocks(
-    denoiser: Denoiser, targets: Sequence[Target], left_out: list[BadClipError], skip_bad: bool
-) -> Iterator[None]:
-    for target in targets:
-        try:
-            yield from denoiser.denoise(target.source, target.path)
-        except BadClipError as bad:
-            if not skip_bad:
+@dataclass(frozen=True)
+class Denoising:
+    """All that a `Denoiser` is made of, as something that can be handed to a worker."""
+
+    source: ModelSource
+    stft: Stft
+    play: Play
+    sample_rate: int
+    peak_normalize: bool
+
+    def denoiser(self) -> Denoiser:
+        """With its model loaded."""
+        model = open_model(self.source)
+        return Denoiser(model, self.stft, self.play, self.sample_rate, peak_normalize=self.peak_normalize)
+
+
+def _denoised(
+    run: Run, denoising: Denoising, denoiser: Denoiser, targets: Sequence[Target]
+) -> Iterator[BadClipError | None]:
+    """Denoise recordings into files, and give the errors of those that are left out.
+
+    A few short recordings are done here, block by block; workers take a second or two to start.
+    """
+    settings, executor = run.config.prediction, run.config.general.executor
+    blocks = [blocks_in(target.source) for target in targets]
+    skip_bad = run.config.dataset is not None and run.config.dataset.skip_bad_files
+    if executor == LOCAL and (len(targets) == 1 or settings.num_workers == 1 or sum(blocks) < BLOCKS_FOR_WORKERS):
+        steps = (bad for target in targets for bad in _steps(denoiser, target))
+        done = run.progress(steps, sum(blocks), "denoising")
+    else:
+        longest_first = sorted(targets, key=lambda target: -blocks[targets.index(target)])
+        work = Work(_into_files, denoising)
+        found = results_of(
+            work, longest_first, executor=executor, workers=settings.num_workers, workers_key="prediction.num_workers",
+            preload=[__name__],
+        )  # fmt: skip
+        done = run.progress((bad for _, bad in found), len(targets), "denoising")
+    try:
+        for bad in done:
+            if bad is not None and not skip_bad:
                 raise refused(bad) from bad
-            left_out.append(bad)
+            yield bad
+    except BaseException:
+        done.close()
+        for folder in {target.path.parent for target in targets}:
+            remove_leftovers(folder, again=True)
+        raise
+
+
+def _into_files(denoising: Denoising) -> Callable[[Target], BadClipError | None]:
+    return partial(_into_file, denoising.denoiser())
+
+
+def _into_file(denoiser: Denoiser, target: Target) -> BadClipError | None:
+    return next((bad for bad in _steps(denoiser, target) if bad is not None), None)
+
+
+def _steps(denoiser: Denoiser, target: Target) -> Iterator[BadClipError | None]:
+    """Denoise a recording block by block; the error at the end where it cannot be used."""
+    try:
+        yield from denoiser.denoise(target.source, target.path)
+    except BadClipError as bad:
+        yield bad

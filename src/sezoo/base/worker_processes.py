@@ -15,27 +15,27 @@ __all__ = ["start_early", "worker_context"]
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """A worker has one thread: more of them would only wait for each other."""
 
-WORKERS = "sezoo.evaluation.workers"
-PRELOADED = {"pesq": ("pesq", "csig", "cbak", "covl"), "pystoi": ("stoi", "estoi")}
-"""Packages that metrics load when they are first used, and the metrics: loaded once, before the workers part."""
-
 
 @contextmanager
-def worker_context(metrics: Sequence[str]) -> Iterator[BaseContext]:
+def worker_context(preload: Sequence[str]) -> Iterator[BaseContext]:
     """What to start workers with, which get one thread each as long as this context lasts.
 
     A fork server where there is one: libraries are loaded once, and no thread of ours is forked. Else spawn.
+
+    Parameters
+    ----------
+    preload : modules that the fork server loads.
     """
     with _one_thread_each():
-        context = _context(metrics)
+        context = _context(preload)
         _ensure_server(context)
         yield context
 
 
-def start_early(metrics: Sequence[str]) -> None:
+def start_early(preload: Sequence[str]) -> None:
     """Let the fork server, where there is one, load its libraries while this process loads its own."""
     with _one_thread_each():
-        _ensure_server(_context(metrics))
+        _ensure_server(_context(preload))
 
 
 def _ensure_server(context: BaseContext) -> None:
@@ -54,12 +54,11 @@ def _ensure_server(context: BaseContext) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-def _context(metrics: Sequence[str]) -> BaseContext:
+def _context(preload: Sequence[str]) -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    packages = [package for package, needing in PRELOADED.items() if set(needing) & set(metrics)]
-    context.set_forkserver_preload([WORKERS, *packages])
+    context.set_forkserver_preload(list(preload))
     return context
 
 

@@ -1,0 +1,173 @@
+"""A line for each clip as it is scored, from which a run that was ended goes on.
+
+`scored_clips.jsonl` has the clips as they are, `scored_conditions.jsonl` those of the robustness bench. The first line
+says what was scored and how; the runs of a test set in parts (`evaluation.shard`) are joined by it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from sezoo.audio.clip import BadClipError
+from sezoo.base.errors import UserError
+from sezoo.base.files import reason_of
+from sezoo.base.foreign_text import encodable, one_line
+from sezoo.base.version import __version__
+from sezoo.denoising.silence_gate import Muted
+from sezoo.results.scores import ClipScores
+
+__all__ = ["CLIPS", "CONDITIONS", "ClipKey", "Outcome", "ScoredClips", "is_unfinished", "read_part", "scored_clips"]
+
+CLIPS, CONDITIONS = "scored_clips.jsonl", "scored_conditions.jsonl"
+FORMAT = 1
+
+Outcome = ClipScores | BadClipError
+
+
+@dataclass(frozen=True)
+class ClipKey:
+    """What tells a clip of a test set from others: the names and sizes of its files, and how it is changed.
+
+    Attributes
+    ----------
+    clean : None where there is no clean clip.
+    sizes : bytes of both files.
+    condition : of the robustness bench; None as it is.
+    """
+
+    noisy: str
+    clean: str | None
+    sizes: tuple[int, ...]
+    condition: str | None = None
+
+
+@dataclass
+class ScoredClips:
+    """The clips that are scored already, and the file that takes the next ones."""
+
+    path: Path
+    known: dict[ClipKey, Outcome]
+    file: TextIO = field(repr=False)
+
+    def add(self, key: ClipKey, outcome: Outcome) -> None:
+        """Write a clip's line; it is on the disk when this returns, or a run that is killed has not scored it."""
+        self._write({**asdict(key), **_plain(outcome)})
+
+    def finish(self) -> None:
+        """Say that the run has come to its end."""
+        self._write({"finished": True})
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        try:
+            self.file.write(json.dumps(line) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {reason_of(error)}") from error
+
+
+@contextmanager
+def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips]:
+    """Open a run's file: with what an earlier run had scored in the same way before it was ended, else empty.
+
+    Parameters
+    ----------
+    scoring : what a score depends on besides the clip, in plain values; clips that were scored otherwise are not taken.
+    """
+    first = {"format": FORMAT, "sezoo": __version__, "scoring": scoring}
+    lines = list(_lines(path))
+    is_the_same = len(lines) > 1 and lines[0] == json.loads(json.dumps(first)) and not _is_finished(lines)
+    known = _outcomes(lines[1:]) if is_the_same else {}
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:  # anew: the last line may be torn
+            clips = ScoredClips(path, known, file)
+            clips._write(first)
+            for key, outcome in known.items():
+                clips.add(key, outcome)
+            yield clips
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason_of(error)}") from error
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run has scored clips in this folder, and was ended before it had scored all."""
+    found = [lines for name in (CLIPS, CONDITIONS) if len(lines := list(_lines(folder / name))) > 1]
+    return any(not _is_finished(lines) for lines in found)
+
+
+def _is_finished(lines: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(lines[-1].get("finished"))
+
+
+def read_part(path: Path, scoring: Mapping[str, Any]) -> dict[ClipKey, Outcome]:
+    """The clips that another run has scored.
+
+    Parameters
+    ----------
+    path : the folder of a run, or its file.
+
+    Raises
+    ------
+    UserError : it is no such file, one of a newer sezoo, or of clips that were scored otherwise.
+    """
+    file = path / CLIPS if path.is_dir() else path
+    lines = list(_lines(file))
+    if not lines or "scoring" not in lines[0]:
+        raise UserError(f"evaluation.parts: no scored clips in {file}; name folders of evaluations")
+    if lines[0].get("format") != FORMAT:
+        raise UserError(f"{file}: written by sezoo {lines[0].get('sezoo')}, whose format is unknown here; update sezoo")
+    other, own = lines[0]["scoring"], json.loads(json.dumps(scoring))
+    if differing := [key for key in own if own[key] != other.get(key)]:
+        key = differing[0]
+        raise UserError(
+            f"{file}: scored otherwise, with {key} {one_line(json.dumps(other.get(key)))}; here it is "
+            f"{one_line(json.dumps(own[key]))}"
+        )
+    return _outcomes(lines[1:])
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects in a file as far as it is whole: a run that was killed may have torn the last line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for text in file:
+                line = json.loads(text)
+                if not isinstance(line, dict):
+                    return
+                yield line
+    except (OSError, ValueError):
+        return
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, BadClipError):
+        return {"left_out": outcome.reason, "path": encodable(str(outcome.path))}
+    return {
+        "name": outcome.name,
+        "seconds": outcome.seconds,
+        "scores": outcome.scores,
+        "not_scored": outcome.not_scored,
+        "muted": {name: asdict(muted) for name, muted in outcome.muted.items()},
+    }
+
+
+def _outcomes(lines: list[dict[str, Any]]) -> dict[ClipKey, Outcome]:
+    found: dict[ClipKey, Outcome] = {}
+    for line in lines:
+        try:
+            key = ClipKey(line["noisy"], line["clean"], tuple(line["sizes"]), line["condition"])
+            found[key] = _outcome(line)
+        except (KeyError, TypeError):  # the line that ends the file, or none of ours
+            continue
+    return found
+
+
+def _outcome(line: Mapping[str, Any]) -> Outcome:
+    if "left_out" in line:
+        return BadClipError(Path(line["path"]), line["left_out"])
+    muted = {name: Muted(**entry) for name, entry in line["muted"].items()}
+    return ClipScores(line["name"], line["seconds"], line["scores"], line["not_scored"], muted)

@@ -1,0 +1,301 @@
+"""Where work on many clips is done: processes of this machine, a Dask or Ray cluster, or a user's own executor.
+
+All of them are one thing to the rest, an executor in the sense of `concurrent.futures` that takes a task and gives a
+future, and so are their results: the same ones, whatever did the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Generic, TypeVar
+
+from sezoo.base.errors import UserError
+from sezoo.base.foreign_text import one_line
+from sezoo.base.interrupts import interrupt_deferred
+from sezoo.base.processors import MOST_PROCESSES, usable_processors
+from sezoo.base.worker_processes import worker_context
+
+__all__ = ["LOCAL", "Lost", "Work", "results_of"]
+
+KEY = "general.executor"
+LOCAL = "local"
+SECONDS_TO_CONNECT = 10
+
+IN_FLIGHT = 4
+"""Tasks for each worker that are handed over at a time: all of 100,000 at once would take the memory for them."""
+
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Lost(UserError):  # noqa: N818 - what happened, as for the other errors of a user
+    """Workers, or the scheduler that has them, are gone."""
+
+
+@dataclass(frozen=True)
+class Work(Generic[Shared, Item, Result]):
+    """What is done with each item.
+
+    Attributes
+    ----------
+    prepare : a function of a module: from `shared` to the function that does one item. It is called once in each
+        worker, with the first item, where what it raises finds its way back.
+    shared : what it needs, models by their paths for example; it has to be fit for pickle.
+    what : for messages: "scored clips".
+    """
+
+    prepare: Callable[[Shared], Callable[[Item], Result]]
+    shared: Shared
+
+
+def results_of(
+    work: Work[Shared, Item, Result],
+    items: Sequence[Item],
+    *,
+    executor: str = LOCAL,
+    workers: int | None = None,
+    workers_key: str = "the number of workers",
+    preload: Sequence[str] = (),
+) -> Iterator[tuple[int, Result]]:
+    """Do work on items, and give the results in the order in which they are ready.
+
+    Parameters
+    ----------
+    items : those that take longest first. Each has to be fit for pickle.
+    executor : `local`, `dask:ADDRESS`, `ray`, `ray:ADDRESS`, or `module:function` of a function that gives an executor
+        of `concurrent.futures`. Workers elsewhere read the same paths: models and recordings in a shared folder.
+    workers : processes of this machine; None for one a processor that may be used. With one, all is done here.
+    workers_key : of the configuration, which says how many.
+    preload : modules that local workers need, loaded once for all of them where the system allows it.
+
+    Yields
+    ------
+    index, result : of an item in `items`.
+
+    Raises
+    ------
+    Lost : a worker was killed, the scheduler is gone.
+    UserError : the executor cannot be had; or what the work raised.
+    """
+    if executor == LOCAL:
+        count = min(workers or usable_processors(), len(items), MOST_PROCESSES)
+        if count <= 1:
+            do = work.prepare(work.shared)
+            yield from ((index, do(item)) for index, item in enumerate(items))
+            return
+        yield from _in_processes(work, items, count, workers_key, preload)
+        return
+    packed = pickle.dumps((work.prepare, work.shared))
+    digest = hashlib.sha256(packed).hexdigest()
+    with _opened(executor) as (pool, width):
+        try:
+            yield from _as_ready(lambda item: pool.submit(_do, digest, packed, item), items, width)
+        except (BrokenExecutor, CancelledError, *_lost_errors(executor)) as error:
+            reason = one_line(str(error)) or type(error).__name__
+            raise Lost(f"{KEY}: {executor}: workers or their scheduler are gone ({reason})") from error
+
+
+def _as_ready(
+    submit: Callable[[Item], Future[Result]], items: Sequence[Item], width: int
+) -> Iterator[tuple[int, Result]]:
+    """Results as they come, with a few tasks waiting for each of so many workers."""
+    todo = iter(enumerate(items))
+    running: dict[Future[Result], int] = {}
+    try:
+        while True:
+            while len(running) < IN_FLIGHT * width and (task := next(todo, None)) is not None:
+                running[submit(task[1])] = task[0]
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                index = running.pop(future)
+                yield index, future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+# -- processes of this machine ---------------------------------------------------------------------------
+
+
+def _in_processes(
+    work: Work[Shared, Item, Result], items: Sequence[Item], workers: int, workers_key: str, preload: Sequence[str]
+) -> Iterator[tuple[int, Result]]:
+    with worker_context(preload) as context:
+        until_closed, stop = context.Pipe(duplex=False)
+        pool = ProcessPoolExecutor(workers, context, _begin, (work.prepare, work.shared, until_closed))
+        results = _as_ready(lambda item: pool.submit(_do_prepared, item), items, workers)
+        try:
+            with interrupt_deferred():  # a worker that is half started would print what it misses
+                pool.submit(_nothing)  # starts them all
+            yield from results
+        except (GeneratorExit, KeyboardInterrupt):
+            stop.close()  # nobody waits for what is being done
+            raise
+        except BrokenExecutor as error:
+            raise Lost(
+                f"a worker process was ended from outside before all was done (is there enough memory? {workers_key}: "
+                f"{max(1, workers // 2)} needs less)"
+            ) from error
+        finally:
+            results.close()
+            pool.shutdown(cancel_futures=True)
+
+
+_done_here: Callable[[Any], Any] | None = None
+_to_prepare: tuple[Callable[[Any], Callable[[Any], Any]], Any] | None = None
+
+
+def _nothing() -> None:
+    """A task that starts the workers."""
+
+
+def _begin(prepare: Callable[[Any], Callable[[Any], Any]], shared: Any, until_closed: Connection) -> None:
+    """Set a worker up. What the work needs is loaded with the first item, where an error finds its way back."""
+    global _to_prepare
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
+    threading.Thread(target=_end_with_parent, args=(until_closed,), daemon=True).start()
+    _to_prepare = prepare, shared
+
+
+def _end_with_parent(until_closed: Connection) -> None:
+    """End at once when the main process says so by closing its end, or was killed: a worker would wait for ever."""
+    wait_for([multiprocessing.parent_process().sentinel, until_closed])
+    os._exit(1)
+
+
+def _do_prepared(item: Any) -> Any:
+    global _done_here
+    if _done_here is None:
+        prepare, shared = _to_prepare
+        _done_here = prepare(shared)
+    return _done_here(item)
+
+
+# -- elsewhere -------------------------------------------------------------------------------------------
+
+_prepared: dict[str, Callable[[Any], Any]] = {}
+_preparing = threading.Lock()
+
+
+def _do(digest: str, packed: bytes, item: Any) -> Any:
+    """Do one item, in whichever process and thread; what was prepared last is kept."""
+    with _preparing:
+        if digest not in _prepared:
+            prepare, shared = pickle.loads(packed)  # our own, from the process that submits
+            _prepared.clear()
+            _prepared[digest] = prepare(shared)
+        do = _prepared[digest]
+    return do(item)
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[tuple[Executor, int]]:
+    """The executor of that name, and how many workers it has.
+
+    Raises
+    ------
+    UserError : a package that is not installed, a scheduler that does not answer, a function that is not there.
+    """
+    kind, _, address = name.partition(":")
+    opened = {"dask": _dask, "ray": _ray}.get(kind)
+    with opened(address) if opened else _of_function(name) as found:
+        yield found
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[tuple[Executor, int]]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UserError(f"{KEY}: dask needs a package: pip install 'sezoo[dask]'") from error
+    try:
+        client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{KEY}: no Dask scheduler answers at {one_line(address)}") from error
+    with client, client.get_executor(pure=False, retries=0) as pool:
+        yield pool, max(1, sum(client.nthreads().values()))
+
+
+class _RayExecutor(Executor):
+    """Ray's tasks as an executor."""
+
+    def __init__(self, ray: Any):
+        self._do = ray.remote(_call)
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        """A task on the cluster."""
+        return self._do.remote(fn, args, kwargs).future()
+
+
+def _call(function: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    return function(*args, **kwargs)
+
+
+@contextmanager
+def _ray(address: str) -> Iterator[tuple[Executor, int]]:
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError(f"{KEY}: ray needs a package: pip install 'sezoo[ray]'") from error
+    is_ours = not ray.is_initialized()
+    try:
+        if is_ours:
+            ray.init(address or None, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(f"{KEY}: no Ray cluster answers at {one_line(address)}") from error
+    try:
+        yield _RayExecutor(ray), max(1, int(ray.cluster_resources().get("CPU", 1)))
+    finally:
+        if is_ours:
+            ray.shutdown()
+
+
+@contextmanager
+def _of_function(name: str) -> Iterator[tuple[Executor, int]]:
+    module, _, function = name.rpartition(":")
+    try:
+        made = getattr(importlib.import_module(module), function)()
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{KEY}: {one_line(name)}: {one_line(str(error))}") from error
+    if not isinstance(made, Executor):
+        raise UserError(f"{KEY}: {one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}")
+    with made as pool:
+        yield pool, getattr(pool, "_max_workers", None) or usable_processors()
+
+
+def _lost_errors(name: str) -> tuple[type[BaseException], ...]:
+    """What a cluster's library raises when workers or the scheduler are gone."""
+    kind = name.partition(":")[0]
+    if kind == "dask":
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
+        return KilledWorker, FutureCancelledError, CommClosedError
+    if kind == "ray":
+        from ray.exceptions import NodeDiedError, RaySystemError, TaskCancelledError, WorkerCrashedError
+
+        return NodeDiedError, RaySystemError, TaskCancelledError, WorkerCrashedError
+    return ()
