@@ -26,6 +26,7 @@ DEFAULTS = {
         "gpu_memory_limit": 0.5,
         "display_figures": True,
         "report": True,
+        "executor": "local",
         "global_seed": None,
     },
     "model": {
@@ -184,6 +185,8 @@ DEFAULTS = {
         "gen_npy_output": False,
         "robustness": False,
         "num_workers": None,
+        "shard": None,
+        "parts": (),
         "remember_noisy_scores": True,
     },
     "prediction": {
@@ -192,6 +195,7 @@ DEFAULTS = {
         "output_path": Path("predictions"),
         "format": None,
         "play_like": "whole",
+        "num_workers": None,
         "overwrite": False,
     },
     "tools": {

@@ -1,6 +1,6 @@
 import pytest
 
-from sezoo.api.running import _was_killed_in
+from sezoo.api.running import _goes_on_in
 from sezoo.base.errors import UserError
 from sezoo.base.files import write_text
 from sezoo.run.folder import claimed, is_begun_again, marked_as_running, was_killed
@@ -76,12 +76,12 @@ def test_a_folder_of_a_killed_run_is_free_for_the_same_run_only(killed):
     config = killed / ".hydra" / "config.yaml"
     write_text(config, "operation_mode: quantization\n")
     write_text(killed / "half", "done")
-    assert _was_killed_in(killed, "operation_mode: quantization\n")
-    assert not _was_killed_in(killed, "operation_mode: training\n")
+    assert _goes_on_in(killed, "operation_mode: quantization\n")
+    assert not _goes_on_in(killed, "operation_mode: training\n")
     (killed / ".hydra" / "running").unlink()
-    assert not _was_killed_in(killed, "operation_mode: quantization\n")
+    assert not _goes_on_in(killed, "operation_mode: quantization\n")
     config.unlink()
-    assert not _was_killed_in(killed, "operation_mode: quantization\n")
+    assert not _goes_on_in(killed, "operation_mode: quantization\n")
     (killed / "half").unlink()  # a run that was killed before it had written anything
-    assert _was_killed_in(killed, "operation_mode: quantization\n")
-    assert not _was_killed_in(killed.parent / "nothing", "operation_mode: quantization\n")
+    assert _goes_on_in(killed, "operation_mode: quantization\n")
+    assert not _goes_on_in(killed.parent / "nothing", "operation_mode: quantization\n")

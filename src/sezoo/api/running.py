@@ -99,7 +99,7 @@ def is_begun(parent: Path, runs: Mapping[Path, Settings], result: str) -> bool:
         return False
     there = [path for path in parent.iterdir() if not path.name.startswith(".")]
     return all(
-        path in runs and (was_finished(path, runs[path], result) or _was_killed_in(path, yaml_of(runs[path])))
+        path in runs and (was_finished(path, runs[path], result) or _goes_on_in(path, yaml_of(runs[path])))
         for path in there
     )
 
