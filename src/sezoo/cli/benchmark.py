@@ -7,7 +7,6 @@ emulated Cortex-M, or with ST's tool.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sezoo.cli.names import BENCHMARK_TARGETS
 from sezoo.cli.output import print_json, print_results, run_of
@@ -19,10 +18,12 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
+    one_of,
     setting,
     some_of,
     spectrum_of,
 )
+from sezoo.cli.shipped import model_path
 from sezoo.targets.boards import BOARDS
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
@@ -33,7 +34,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
     setting(
-        parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
+        parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
         help="ONNX model; all targets but host need a static int8 one, as sezoo quantize makes it",
     )  # fmt: skip
     setting(
@@ -43,7 +44,8 @@ def add_arguments(parser: Parser) -> None:
         "stedgeai (ST's tool); several with commas (default: host)",
     )  # fmt: skip
     setting(
-        parser, "--board", key="benchmarking.board", choices=tuple(BOARDS), metavar="BOARD",
+        parser, "--board", key="benchmarking.board", type=one_of(*BOARDS), choices=tuple(BOARDS),
+        metavar="BOARD",
         help=f"board to compare with, which also sets the clock: {', '.join(BOARDS)} (default: STM32N6570-DK)",
     )  # fmt: skip
     setting(

@@ -14,6 +14,7 @@ from sezoo.cli.names import PLAYS
 from sezoo.cli.output import print_json, save_config
 from sezoo.cli.overrides import is_path, settings_of
 from sezoo.cli.parser import Parser, add_json, add_save_config, add_spectrum, setting, spectrum_of
+from sezoo.cli.shipped import model_path
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,7 +29,8 @@ def add_arguments(parser: Parser) -> None:
         help="recordings or folders of them; also settings: SECTION.KEY=VALUE",
     )
     setting(
-        parser, "-m", "--model", key=("model.onnx_path", "model.state_dict_path"), type=Path, required=True,
+        parser, "-m", "--model", key=("model.onnx_path", "model.state_dict_path"), type=model_path,
+        required=True,
         metavar="MODEL", help="ONNX models, float or int8, dynamic or static, or torch weights",
     )  # fmt: skip
     add(

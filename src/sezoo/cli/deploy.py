@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
@@ -21,9 +20,11 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
+    one_of,
     setting,
     spectrum_of,
 )
+from sezoo.cli.shipped import model_path
 from sezoo.targets.boards import BOARDS
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
@@ -34,11 +35,12 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
     setting(
-        parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
+        parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
         help="static int8 ONNX, as sezoo quantize makes it",
     )  # fmt: skip
     setting(
-        parser, "--board", key="deployment.hardware_setup.board", choices=tuple(BOARDS), metavar="BOARD",
+        parser, "--board", key="deployment.hardware_setup.board", type=one_of(*BOARDS), choices=tuple(BOARDS),
+        metavar="BOARD",
         help=f"{', '.join(BOARDS)} (default: STM32N6570-DK)",
     )  # fmt: skip
     setting(

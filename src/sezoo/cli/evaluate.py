@@ -24,6 +24,7 @@ from sezoo.cli.parser import (
     some_of,
     spectrum_of,
 )
+from sezoo.cli.shipped import demo_folder, model_path
 
 __all__ = ["add_arguments", "run"]
 
@@ -36,11 +37,11 @@ def add_arguments(parser: Parser) -> None:
         "SECTION.KEY=VALUE",
     )  # fmt: skip
     setting(
-        parser, "--noisy", key="dataset.noisy_test_files_path", type=Path, metavar="DIR", required=True,
-        help="noisy recordings",
+        parser, "--noisy", key="dataset.noisy_test_files_path", type=demo_folder("noisy_testset"), metavar="DIR",
+        required=True, help="noisy recordings; demo: those that come with sezoo",
     )  # fmt: skip
     setting(
-        parser, "--clean", key="dataset.clean_test_files_path", type=Path, metavar="DIR",
+        parser, "--clean", key="dataset.clean_test_files_path", type=demo_folder("clean_testset"), metavar="DIR",
         help="their clean speech, with the same file names (default: none; only DNSMOS is scored)",
     )  # fmt: skip
     setting(
@@ -78,7 +79,7 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Score, the tables on the way."""
     overrides = [word for word in options.models if is_override(word) and not is_path(word)]
-    models = [Path(word) for word in options.models if word not in overrides]
+    models = [_model(word) for word in options.models if word not in overrides]
     if not models:
         raise UserError("no model: name an ONNX file, or several")
     if len(models) > 1 and options.save_config is not None:
@@ -109,3 +110,10 @@ def run(options: argparse.Namespace) -> None:
         print_json(result)
     else:
         print_results(result.folder, [(result.report, PAGE)])
+
+
+def _model(word: str) -> Path:
+    try:
+        return model_path(word)
+    except argparse.ArgumentTypeError as error:
+        raise UserError(str(error)) from error

@@ -33,7 +33,7 @@ LEVELS = {"--debug": logging.DEBUG, "--verbose": logging.DEBUG, "--quiet": loggi
 
 HELP = """\
 usage: {command} COMMAND ...
-       {command} [--config-path DIR] [--config-name NAME] [SECTION.KEY=VALUE ...]
+       {command} [FILE.yaml] [SECTION.KEY=VALUE ...]
 
 Takes a speech-enhancement network from recordings to a microcontroller.
 {commands}
@@ -41,6 +41,7 @@ Takes a speech-enhancement network from recordings to a microcontroller.
 Each command has its own help: {command} quantize --help
 
 runs described by a YAML file, with every setting (docs/configuration.md):
+  FILE.yaml            the file, or its folder and name:
   --config-path DIR    folder of the file (default: {folder})
   --config-name NAME   its name, with or without .yaml (default: user_config)
   SECTION.KEY=VALUE    a key for this run: quantization.random_seed=3
@@ -124,13 +125,23 @@ def _dispatch(words: list[str], config_folder: Path, command: str) -> int | None
     first = words[0] if words else ""
     if first in COMMANDS:
         return run_command(first, words[1:], command)
-    if {"-h", "--help"} & set(words):
+    if first == "help" and len(words) == 2 and words[1] in COMMANDS:
+        return run_command(words[1], ["--help"], command)
+    if {"-h", "--help"} & set(words) or words == ["help"]:
         sys.stdout.write(_help(config_folder, command))
-    elif first == "--version":
+    elif words[:1] in (["--version"], ["version"]):
         sys.stdout.write(f"sezoo {__version__}\n")
     else:
-        _run_yaml(words, config_folder)
+        _run_yaml(_file_named(words), config_folder)
     return None
+
+
+def _file_named(words: list[str]) -> list[str]:
+    """A YAML file as the first word is that of --config-path and --config-name."""
+    path = Path(words[0]) if words else Path()
+    if path.suffix.lower() not in (".yaml", ".yml") or "=" in path.name or not path.is_file():
+        return words
+    return ["--config-path", str(path.parent), "--config-name", path.name, *words[1:]]
 
 
 def _help(config_folder: Path, command: str) -> str:

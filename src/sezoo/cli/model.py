@@ -13,13 +13,14 @@ from sezoo.base.errors import UserError
 from sezoo.base.terminal import write
 from sezoo.cli.output import print_json
 from sezoo.cli.parser import Parser, add_json
+from sezoo.cli.shipped import model_path
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="ONNX model, float or int8")
+    parser.add_argument("file", type=model_path, metavar="FILE", help="ONNX model, float or int8")
     parser.add_argument("--fix-axes", action="store_true", help="write a copy with dynamic batch and frames axes")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="with --fix-axes: file to write (default: FILE_dynamic.onnx)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = [
     "add_overrides",
     "add_save_config",
     "add_spectrum",
+    "one_of",
     "setting",
     "some_of",
     "spectrum_of",
@@ -114,7 +115,7 @@ class some_of:  # noqa: N801 - used as a function: type=some_of("a", "b")
 
     def __call__(self, text: str) -> list[str]:
         """The names."""
-        names = [name.strip() for name in text.split(",") if name.strip()]
+        names = [in_any_case(name.strip(), self.values) for name in text.split(",") if name.strip()]
         for name in names:
             if name not in self.values:
                 near = nearest(name, self.values)
@@ -124,6 +125,22 @@ class some_of:  # noqa: N801 - used as a function: type=some_of("a", "b")
         if not names:
             raise argparse.ArgumentTypeError(f"no names; allowed: {', '.join(self.values)}")
         return names
+
+
+class one_of:  # noqa: N801 - used as a function: type=one_of("a", "b")
+    """Reads a name out of a fixed set, whatever the case of its letters; for `choices` of the same names."""
+
+    def __init__(self, *names: str):
+        self.names = names
+
+    def __call__(self, text: str) -> str:
+        """The name as it is in the set, or the text itself."""
+        return in_any_case(text.strip(), self.names)
+
+
+def in_any_case(word: str, words: Iterable[str]) -> str:
+    """The one of some words that differs by the case of its letters alone; else the word itself."""
+    return next((each for each in words if each.lower() == word.lower()), word)
 
 
 def add_spectrum(parser: Parser) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from pathlib import Path
 
 from sezoo.base.files import shown
 from sezoo.cli.names import METRICS
@@ -26,6 +25,7 @@ from sezoo.cli.parser import (
     some_of,
     spectrum_of,
 )
+from sezoo.cli.shipped import demo_folder, model_path
 
 __all__ = ["add_arguments", "run"]
 
@@ -33,12 +33,13 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
     setting(
-        parser, "model", key="model.onnx_path", type=Path, metavar="MODEL",
+        parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
         help="float ONNX model that maps magnitudes (batch, bins, frames) to a mask of that shape",
     )  # fmt: skip
     setting(
-        parser, "--data", key="quantization.noisy_quantization_files_path", type=Path, metavar="DIR", required=True,
-        help="noisy recordings for calibration, 50 to 100 of a few seconds each",
+        parser, "--data", key="quantization.noisy_quantization_files_path", type=demo_folder("noisy_trainset"),
+        metavar="DIR", required=True,
+        help="noisy recordings for calibration, 50 to 100 of a few seconds each; demo: those that come with sezoo",
     )  # fmt: skip
     setting(
         parser, "--target", key="quantization.target", choices=("generic", "stm32n6", "cortex-m"), metavar="TARGET",
@@ -53,11 +54,13 @@ def add_arguments(parser: Parser) -> None:
         help="recordings of --data to use (default: 100)",
     )  # fmt: skip
     setting(
-        parser, "--clean", key=("dataset.clean_test_files_path", "clean"), type=Path, metavar="DIR",
+        parser, "--clean", key=("dataset.clean_test_files_path", "clean"), type=demo_folder("clean_testset"),
+        metavar="DIR",
         help="clean speech with the same file names; scores all models (default: no scores)",
     )  # fmt: skip
     setting(
-        parser, "--noisy", key=("dataset.noisy_test_files_path", "noisy"), type=Path, metavar="DIR",
+        parser, "--noisy", key=("dataset.noisy_test_files_path", "noisy"), type=demo_folder("noisy_testset"),
+        metavar="DIR",
         help="noisy recordings to score on (default: those of --data)",
     )  # fmt: skip
     setting(

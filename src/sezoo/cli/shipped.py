@@ -1,0 +1,54 @@
+"""Models and recordings that come with sezoo, named by a word where a path could stand.
+
+`utcn_small` is the float model of that name, `utcn_small_int8`, `utcn_small_int8_static` and `utcn_small_stm32n6` its
+int8 ones, and `demo` the recordings of the demo. What is on the disk under that name comes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sezoo.base.text import nearest
+
+__all__ = ["DEMO", "demo_folder", "model_path"]
+
+DEMO = "demo"
+
+
+def model_path(word: str) -> Path:
+    """The path that a word stands for, which is its own where no shipped model has that name."""
+    path = Path(word)
+    if not _is_bare(word) or path.exists():
+        return path
+    from sezoo.zoo import FOLDER, names_of_models
+
+    shipped = {file.stem: file for name in names_of_models() for file in sorted((FOLDER / name).glob("*.onnx"))}
+    if word in shipped:
+        return shipped[word]
+    near = nearest(word, shipped, cutoff=0.8)
+    hint = (
+        f"; did you mean {near}, which comes with sezoo?"
+        if near
+        else "; sezoo zoo list shows those that come with sezoo"
+    )
+    raise argparse.ArgumentTypeError(f"there is no model {word}{hint}")
+
+
+class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_testset")
+    """Reads the path of a folder; `demo` is the demo's of that name, where no folder is called so."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __call__(self, word: str) -> Path:
+        """The folder."""
+        if word != DEMO or Path(word).exists():
+            return Path(word)
+        return Path(__file__).parents[1] / "demo" / "recordings" / self.name
+
+
+def _is_bare(word: str) -> bool:
+    """Whether it is a name alone, without a folder or an ending."""
+    path = Path(word)
+    return path.name == word and not path.suffix

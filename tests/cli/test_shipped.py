@@ -1,0 +1,80 @@
+"""Words that stand for what comes with sezoo, and other ways to say the same."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from sezoo.base.version import __version__
+from sezoo.cli.main import main
+from sezoo.cli.parser import one_of, some_of
+from sezoo.cli.shipped import demo_folder, model_path
+from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.zoo import zoo_model
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("word", "attribute"),
+    [("utcn_small", "float_model"), ("utcn_small_int8", "int8"), ("utcn_small_int8_static", "int8_static")],
+)
+def test_a_shipped_model_by_its_name(word, attribute):
+    assert model_path(word).samefile(getattr(zoo_model("utcn_small"), attribute))
+
+
+@pytest.mark.parametrize("word", ["model.onnx", "folder/utcn_small", "./utcn_small", "..", "weights.pth"])
+def test_a_path_stays_one(word):
+    assert model_path(word) == Path(word)
+
+
+def test_what_is_on_the_disk_comes_first(empty_folder):
+    (empty_folder / "utcn_small").write_bytes(b"mine")
+    (empty_folder / "demo").mkdir()
+    assert model_path("utcn_small").read_bytes() == b"mine"
+    assert demo_folder("noisy_testset")("demo").samefile(empty_folder / "demo")
+
+
+def test_a_name_that_is_nearly_one():
+    with pytest.raises(argparse.ArgumentTypeError, match="utcn_smal; did you mean utcn_small"):
+        model_path("utcn_smal")
+    with pytest.raises(argparse.ArgumentTypeError, match="no model nothing_like_it; sezoo zoo list"):
+        model_path("nothing_like_it")
+
+
+def test_the_demos_recordings():
+    assert demo_folder("noisy_trainset")("demo").samefile(DEMO_RECORDINGS / "noisy_trainset")
+
+
+def test_names_in_any_case():
+    assert one_of("STM32N6570-DK", "B-U585I-IOT02A")("stm32n6570-dk") == "STM32N6570-DK"
+    assert some_of("pesq", "si_snr")("PESQ,Si_SNR") == ["pesq", "si_snr"]
+
+
+@pytest.mark.parametrize(
+    ("words", "start"), [(["help"], "usage: sezoo COMMAND"), (["version"], f"sezoo {__version__}")]
+)
+def test_help_and_version_as_words(words, start, capsys):
+    main(words)
+    assert capsys.readouterr().out.startswith(start)
+
+
+def test_help_of_a_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["help", "zoo"])
+    assert capsys.readouterr().out.startswith("usage: sezoo zoo")
+
+
+def test_a_yaml_file_as_the_first_word(empty_folder, capsys):
+    (empty_folder / "settings.yaml").write_text("operation_mode: quantisation\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        main(["settings.yaml"])
+    assert caught.value.code == 2
+    assert "did you mean quantization" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["other.yaml"])
+    assert "'other.yaml' is neither a command nor an override" in capsys.readouterr().err
