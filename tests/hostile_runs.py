@@ -11,7 +11,7 @@ __all__ = ["make_hostile"]
 
 KEYS = {
     *("name", "label", "why", "reason", "advice", "does", "made_by", "sentence", "compiler", "clip", "how", "model"),
-    *("kernels", "core", "op_type", "kind", "what"),
+    *("kernels", "core", "op_type", "kind", "what", "text"),
 }
 
 
@@ -28,9 +28,9 @@ def make_hostile(folder: Path, names: Sequence[str]) -> None:
         else:
             _rename(content, texts)
         path.write_text(json.dumps(content), encoding="utf-8")
-    log = folder / "stm32ai_main.log"
-    lines = [f"2026-01-02 03:05:01,000 WARNING sezoo.data.dataset: {name}" for name in names]
-    log.write_text(log.read_text(encoding="utf-8") + "\n".join(lines), encoding="utf-8", errors="backslashreplace")
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record["warnings"] = [{"text": name} for name in names]
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 def _rename(value: object, texts: Iterator[str]) -> None:

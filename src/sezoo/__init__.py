@@ -6,9 +6,6 @@ they are first asked for, so that `import sezoo` costs nothing.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 from sezoo.base.version import __version__
 
 TYPE_CHECKING = False  # for type checkers it is True; typing itself takes longer to import than all of this
@@ -55,14 +52,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps `sezoo.denoise` the function: Python would set the package `sezoo/denoise` there once that is imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

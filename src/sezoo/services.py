@@ -12,6 +12,7 @@ from sezoo.base.processes import is_helper
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
 from sezoo.models.download import with_local_model
+from sezoo.results.run_record import recorded
 from sezoo.run.run import Run, names_of_file, open_run
 
 __all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
@@ -168,18 +169,28 @@ def run_services(config: Config, folder: Path) -> None:
     with names_of_file(config):
         config, told = with_local_model(config)
     with open_run(config, folder) as run:
-        if told is not None:
-            log.info("%s", told)
-        if set(letters) - {"b"}:
-            from sezoo.audio.stft import stft_of, tell_overlap
-
-            tell_overlap(stft_of(config.preprocessing))
-        for index, letter in enumerate(letters[1:], 1):
-            SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
-        dry = letters.startswith("t") and config.training.dryrun
-        for letter in letters[:1] if dry else letters:
-            SERVICES[letter].do(run)
-        if config.general.report and not is_helper() and not dry:
+        with recorded(run):
+            _do(run, letters, told)
+        if config.general.report and not is_helper() and not _is_dry(config, letters):
             from sezoo.report.of_run import write_run_report
 
             write_run_report(run)
+
+
+def _do(run: Run, letters: str, told: str | None) -> None:
+    config = run.config
+    if told is not None:
+        log.info("%s", told)
+    if set(letters) - {"b"}:
+        from sezoo.audio.stft import stft_of, tell_overlap
+
+        tell_overlap(stft_of(config.preprocessing))
+    for index, letter in enumerate(letters[1:], 1):
+        SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
+    for letter in letters[:1] if _is_dry(config, letters) else letters:
+        SERVICES[letter].do(run)
+
+
+def _is_dry(config: Config, letters: str) -> bool:
+    """Whether the run stops before the first epoch of a training."""
+    return letters.startswith("t") and config.training.dryrun

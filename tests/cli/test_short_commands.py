@@ -13,9 +13,9 @@ from sezoo.base.errors import UserError
 from sezoo.cli import names
 from sezoo.cli.main import main
 from sezoo.cli.table import COMMANDS
+from sezoo.config.boards import BOARDS
 from sezoo.config.section import choices
 from sezoo.config.sections import SECTIONS, Config
-from sezoo.targets.boards import BOARDS
 
 SETTINGS = ["mlflow.uri=null"]
 PLAIN = ["quantization.accuracy_recovery=none", *SETTINGS]

@@ -143,7 +143,7 @@ def test_one_bad_clip_among_many_ends_the_run_and_leaves_nothing(workers, run, t
 def test_bad_clips_are_left_out_if_that_is_wanted(run, tmp_path, caplog):
     soundfile.write(tmp_path / "clean" / "d.wav", np.zeros(8000), 16000)
     results = evaluate(run(dataset={"skip_bad_files": True}))
-    assert [clip.name for clip in results.clips] == ["a.wav", "b.wav", "c.wav", "e.wav"]
+    assert [clip.name for clip in results.scores] == ["a.wav", "b.wav", "c.wav", "e.wav"]
     assert results.left_out == {"d.wav": "it is silent (every sample is zero)"}
     assert "1 of 5 clips left out: d.wav" in caplog.text
     everything = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
@@ -164,7 +164,7 @@ def test_a_model_in_too_short_patches_is_told_of(run, tmp_path, caplog):
     shape = {"n_fft": 64, "win_length": 64, "hop_length": 16}
     asked = {"play_like": ["whole", "patches"], "frames_per_patch": 20, "lookahead_frames": 1}
     results = evaluate(run(preprocessing=shape, evaluation=asked))
-    (advice,) = results.lookahead
+    (advice,) = results.look_ahead
     assert (advice.lookahead, advice.needed, advice.static_length) == (1, 3, 26)
     cost = results.means["float"]["snr"].value - results.means["float_patches"]["snr"].value
     assert advice.cost.value == pytest.approx(cost)
@@ -178,10 +178,11 @@ def test_a_model_in_too_short_patches_is_told_of(run, tmp_path, caplog):
 def test_the_costs_of_the_boards_settings(run, tmp_path):
     quiet = {"play_like": "board", "explain_deployment": True}
     results = evaluate(run(evaluation=quiet, deployment={"output_silence_threshold": -10}))
-    costs = {cost.setting: cost.costs for cost in results.settings}
+    costs = {cost.setting: cost.costs for cost in results.cost_of_board_settings}
     assert set(costs) == {"silence gate", "input gain", "rounding"}  # this model needs no look-ahead
     assert costs["rounding"]["snr"].value == 0  # a float model
-    gated, open_ = (results.means[name]["snr"].value for name in ("float_board", "float_board.silence gate"))
+    gated = results.means["float_board"]["snr"].value
+    open_ = np.mean([clip.scores["float_board.silence gate"]["snr"] for clip in results.scores])
     assert costs["silence gate"]["snr"].value == pytest.approx(open_ - gated)
     assert open_ > gated == pytest.approx(0)  # silence has an SNR of 0 dB
     assert "float_board.silence gate" not in {version.name for version in results.versions}
@@ -192,7 +193,7 @@ def test_the_costs_of_the_boards_settings(run, tmp_path):
 def test_explaining_a_dynamic_model_plays_it_as_on_the_board(run):
     results = evaluate(run(evaluation={"explain_deployment": True}))
     assert [version.name for version in results.versions] == ["float", "float_board"]
-    assert results.settings
+    assert results.cost_of_board_settings
 
 
 def test_torch_weights_that_cannot_be_loaded_are_an_error_before_anything_is_scored(run, tmp_path):
@@ -295,7 +296,7 @@ def test_the_noisy_input_of_the_standard_test_set_has_the_scores_that_are_known(
     raw["evaluation"]["metrics"] = ["pesq", "stoi"]
     config = build_config(raw)
     results = evaluate(Run(config, tmp_path / "some", Trackers()))
-    for pair, clip in zip(test_pairs(config.dataset), results.clips, strict=True):
+    for pair, clip in zip(test_pairs(config.dataset), results.scores, strict=True):
         clean, noisy = (soundfile.read(path)[0] for path in (pair.clean, pair.noisy))
         assert clip.scores["noisy"]["pesq"] == pytest.approx(pesq.pesq(16000, clean, noisy, "wb"), abs=2e-3)
         assert clip.scores["noisy"]["stoi"] == pytest.approx(pystoi.stoi(clean, noisy, 16000), abs=1e-5)

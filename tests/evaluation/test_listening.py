@@ -12,7 +12,7 @@ from sezoo.audio.stft import Stft
 from sezoo.denoising import Board, Patches, WholeClip
 from sezoo.evaluation.listening import SECONDS, chosen_clips, save_listening
 from sezoo.evaluation.scoring import ClipWaves
-from sezoo.results.listening import FOLDER, MASKS, read_index
+from sezoo.results.listening import FOLDER, MASKS, ListeningIndex
 from sezoo.results.scores import ClipScores
 
 
@@ -110,7 +110,7 @@ class Scorer:
 def saved(folder, seconds):
     clip = ClipScores("clip.wav", seconds, {name: {"pesq": 2.0} for name in ("noisy", "float", "int8", "int8_board")})
     save_listening(folder, Scorer(seconds), [clip], {"clip.wav": None})
-    (kept,) = read_index(folder / FOLDER)
+    (kept,) = ListeningIndex.read(folder / FOLDER).clips
     return kept
 
 

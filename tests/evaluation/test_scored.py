@@ -8,8 +8,8 @@ from builders import evaluation_config, write_clips, write_model
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
 from sezoo.evaluation import scored
+from sezoo.evaluation.scored_clips import CLIPS, is_unfinished
 from sezoo.evaluation.service import evaluate
-from sezoo.results.scored_clips import CLIPS, is_unfinished
 from sezoo.run.executors import Lost
 from sezoo.run.run import open_run
 

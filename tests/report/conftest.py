@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sezoo.audio.clip import write_clip
-from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
+from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, ListeningIndex
 
 RATE = 16000
 SECONDS = 3.0
@@ -20,12 +20,16 @@ CONFIG = {
     "preprocessing": {"sample_rate": RATE, "n_fft": 512, "hop_length": 160, "win_length": 400, "window": "hann"},
     "quantization": {"calibration_method": "MinMax", "random_seed": None},
 }
-LOG = """\
-2026-01-02 03:04:05,678 INFO sezoo.run.run: sezoo 0.0.1, chain_qe, results in out
-2026-01-02 03:04:06,000 INFO sezoo.quantization.calibration.magnitudes: calibrated on 28 clips, 82 s of audio
-2026-01-02 03:04:07,000 WARNING sezoo.data.dataset: the clips are <i>few</i>
-2026-01-02 03:05:05,678 INFO sezoo.run.run: done
-"""
+RECORD = {
+    "format_version": 1,
+    "version": "0.0.1",
+    "operation_mode": "chain_qe",
+    "start": "2026-01-02T03:04:05+01:00",
+    "end": "2026-01-02T03:05:05+01:00",
+    "outcome": "done",
+    "clips": {"calibration": {"clips": 28, "seconds": 82.0}},
+    "warnings": [{"text": "the clips are <i>few</i>"}],
+}
 
 
 def write_json(path, content):
@@ -82,7 +86,7 @@ def write_listening(folder, *, seconds=SECONDS, clips=("best", "worst")):
                 start=0.0, seconds=seconds, clip_seconds=seconds, hop_length=160, masks=list(masks), versions=made,
             )
         )  # fmt: skip
-    write_index(kept, folder / FOLDER)
+    ListeningIndex(kept).write(folder / FOLDER)
 
 
 def write_quantization(folder):
@@ -106,7 +110,7 @@ def write_quantization(folder):
         "plain": 30.0,
         "closeness": 35.0,
         "steps": [step, {**step, "name": "ranges", "after": 29.0, "kept": False}],
-        "convergence": {"sentence": "ranges from half of 20 excerpts differ by 1 %: these are enough"},
+        "convergence": {"excerpts": 20, "median": 0.01, "largest": 0.02, "tensor": "sum"},
         "sensitivity": [{"name": "Add", "op_type": "Add", "nodes": 6, "closeness": 43.0}, {**layer, "closeness": 50.0}],
         "of_a_later_version": 1,
     }
@@ -138,6 +142,8 @@ def write_training(folder):
     logs.mkdir(parents=True)
     rows = ["epoch,train_loss,pesq,learning_rate", "1,0.5,,0.001", "2,0.3,1.6,0.001", "3,0.2,1.5,0.001", ""]
     (logs / "training_logs.csv").write_text("\n".join(rows), encoding="utf-8")
+    summary = {"epochs": 3, "metric": "pesq", "best_epoch": 2, "best_value": 1.6}
+    write_json(logs / "training.json", summary)
     for epoch in (1, 3):
         for name in ("noisy", "denoised", "clean"):
             wave = np.random.default_rng(epoch).standard_normal(RATE).astype(np.float32) / 8
@@ -147,7 +153,7 @@ def write_training(folder):
 def made_bare(folder):
     folder.mkdir()
     (folder / "resolved_config.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-    (folder / "stm32ai_main.log").write_text(LOG, encoding="utf-8")
+    write_json(folder / "run.json", RECORD)
     return folder
 
 

@@ -149,7 +149,7 @@ def test_a_folder_that_is_no_run_is_told_with_what_is_in_it(tmp_path):
         ("quantization_report.json", '{"tensors": [{}]}', "is not what sezoo writes"),
         ("resolved_config.yaml", "a: [", "resolved_config.yaml, line 1, column 5: invalid YAML"),
         ("resolved_config.yaml", "words", "found str where sections are expected"),
-        ("listen/index.json", '{"clips": [{}]}', "it is no index of clips"),
+        ("listen/index.json", '{"clips": [{}]}', "clips.0.folder: Field required; it is not what sezoo writes"),
     ],
 )
 def test_files_that_are_torn_are_named(bare_run, file, text, told):

@@ -15,7 +15,8 @@ from sezoo.report.images import palette_png, spectrogram_image
 from sezoo.report.ranges import range_drawing
 from sezoo.report.verdict import verdict
 from sezoo.report.words import bytes_text, change_tone, count_text, listed, percent_text, range_text, signed
-from sezoo.results.quantization import TensorFacts
+from sezoo.results.evaluation import SilenceGate
+from sezoo.results.quantization import Tensor
 from sezoo.results.run_results import read_run
 from sezoo.results.scores import Mean
 
@@ -73,13 +74,13 @@ def test_two_drawings_share_no_ids():
 
 
 def test_a_range_shows_what_is_used_what_came_and_how_often():
-    tensor = TensorFacts("t", low=-1.0, high=1.0, seen_low=-2.0, seen_high=3.0)
+    tensor = Tensor("t", low=-1.0, high=1.0, seen_low=-2.0, seen_high=3.0)
     assert 'class="used" x="36.0" y="18" width="72.0"' in range_drawing(tensor)
     assert 'class="seen" x="0.0"' in range_drawing(tensor)
     assert "histogram" not in range_drawing(tensor)
-    counted = TensorFacts("t", low=-1.0, high=1.0, histogram=[1, 10, 0], histogram_low=-2.0, histogram_high=4.0)
+    counted = Tensor("t", low=-1.0, high=1.0, histogram=[1, 10, 0], histogram_low=-2.0, histogram_high=4.0)
     assert 'class="histogram"' in range_drawing(counted)
-    assert range_drawing(TensorFacts("t")) is None
+    assert range_drawing(Tensor("t")) is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,6 @@ def test_a_silence_gate_is_on_the_page_with_what_it_mutes(full_run):
 
     facts = read_run(full_run)
     told = "deployment.output_silence_threshold: -50: the silence gate mutes 8.6 % of the frames with speech (12 clips)"
-    evaluation = dataclasses.replace(facts.evaluation, gates=[told])
+    evaluation = dataclasses.replace(facts.evaluation, silence_gate=[SilenceGate(told=told)])
     blocks = chip_section(dataclasses.replace(facts, evaluation=evaluation)).blocks
     assert any(f"{told}." in getattr(block, "notes", ()) for block in blocks)

@@ -11,7 +11,7 @@ from sezoo.base.terminal import results
 from sezoo.benchmarking import table
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text
 from sezoo.benchmarking.figure import save_benchmark_figure
-from sezoo.results.benchmark import Benchmark, LayerCost, Measurement, write_benchmark
+from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 
 LAYERS = tuple(LayerCost(f"/net/conv[{index}]/Conv", "Conv", 1000 * index, 2000 * index) for index in range(12))
 HOST = Measurement(
@@ -84,7 +84,7 @@ def test_what_fits_the_board():
 
 
 def test_the_json_has_everything(tmp_path):
-    path = write_benchmark(BOTH, tmp_path / "new")
+    path = BOTH.write(tmp_path / "new")
     assert path == tmp_path / "new" / "benchmark.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content["board"] == {

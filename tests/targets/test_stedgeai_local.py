@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
+from sezoo.config.boards import BOARDS
 from sezoo.config.sections_board import STEdgeAI
-from sezoo.targets.boards import BOARDS
 from sezoo.targets.stedgeai.local import find_tool, measure_here, run_tool, target_of
 from sezoo.targets.stedgeai.measure import measure
 from st_cloud import C_INFO

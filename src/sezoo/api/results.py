@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from sezoo.base.csv_file import read_csv
-from sezoo.base.files import read_json, read_text
-from sezoo.base.yaml_text import load_yaml
-from sezoo.results.benchmark import BENCHMARK, Benchmark, LayerCost, Measurement
+from sezoo.base.files import shown
+from sezoo.base.text import counted
+from sezoo.config.metric_facts import facts_of_metric
+from sezoo.config.values import expand_known
+from sezoo.results import evaluation as evaluation_file
+from sezoo.results.benchmark import Benchmark
+from sezoo.results.deployment import Deployment
+from sezoo.results.names import C_PACKAGE, REPORT
+from sezoo.results.quantization import LayerReport
+from sezoo.results.run_results import read_config
 from sezoo.results.scores import Mean
+from sezoo.results.tables import Row, Table
+from sezoo.results.training import TrainingHistory
 
 __all__ = [
     "Benchmark",
@@ -21,16 +29,7 @@ __all__ = [
     "ScoredVersion",
     "TrainedModel",
     "plain",
-    "read_benchmark",
 ]
-
-REPORT_PAGE = "report.html"
-EVALUATION, CLIPS = "evaluation.json", "detailed_metrics.csv"
-QUANTIZATION, DEPLOYMENT = "quantization_report.json", "deployment.json"
-C_PACKAGE = "c_package"
-
-API_NAMES = {"sisnr": "si_snr"}
-"""Metrics whose names in files are the reference's; here they are those that the parameter `metrics` takes."""
 
 Scores = Mapping[str, float]
 Means = Mapping[str, Mean]
@@ -57,8 +56,8 @@ class ScoredVersion:
     clips: Mapping[str, Scores]
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Table):
     """Scores of models and of the noisy clips themselves.
 
     Attributes
@@ -83,14 +82,24 @@ class Evaluation:
     @classmethod
     def read(cls, folder: Path) -> Evaluation:
         """Of a run's folder."""
-        told = _json(folder / EVALUATION)
+        found = evaluation_file.Evaluation.required(folder)
         return cls(
             folder=folder,
-            seconds=told["seconds"],
-            noisy=_means(told["noisy"]),
-            versions={name: _version(folder, version) for name, version in told["versions"].items()},
-            advice=tuple(advice["told"] for advice in (*told["look_ahead"], *told.get("silence_gate", ()))),
-            left_out=told["left_out"],
+            seconds=found.seconds,
+            noisy=found.noisy,
+            versions={
+                each.name: ScoredVersion(
+                    label=each.label,
+                    model=Path(each.model),
+                    play_like=each.like,
+                    means=each.means,
+                    improvement=each.improvement,
+                    clips={clip.name: clip.scores[each.name] for clip in found.scores},
+                )
+                for each in found.versions
+            },
+            advice=(*(each.told for each in found.look_ahead), *(each.told for each in found.silence_gate)),
+            left_out=found.left_out,
             report=_report(folder),
         )
 
@@ -110,9 +119,40 @@ class Evaluation:
             report=report,
         )
 
+    def lines(self) -> list[str]:
+        """What was scored, the first metric of each version, and where all of it is."""
+        clips = max((len(version.clips) for version in self.versions.values()), default=0)
+        metric = next(iter(self.noisy), None)
+        told = "nothing could be scored"
+        if metric is not None:
+            facts = facts_of_metric(metric)
+            means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
+            values = (f"{name} {facts.form.format(of[metric].value)}" for name, of in means.items() if metric in of)
+            told = f"{facts.label}: {', '.join(values)}"
+        versions = counted(len(self.versions), "version")
+        return [f"Evaluation of {versions} on {counted(clips, 'clip')}, {self.seconds:.0f} s", told, shown(self.folder)]
 
-@dataclass(frozen=True)
-class QuantizedModel:
+    def records(self) -> Sequence[Row]:
+        """A row a version and clip."""
+        return [
+            {"version": name, "clip": clip, **scores}
+            for name, version in self.versions.items()
+            for clip, scores in version.clips.items()
+        ]
+
+    def overview(self) -> Sequence[Row]:
+        """A row a version, the noisy clips first: the means."""
+        means = {"noisy": self.noisy, **{version.label: version.means for version in self.versions.values()}}
+        if len(means) <= len(self.versions):  # labels of several models are alike
+            means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
+        return [
+            {"": name, **{facts_of_metric(metric).label: mean.value for metric, mean in of.items()}}
+            for name, of in means.items()
+        ]
+
+
+@dataclass(frozen=True, repr=False)
+class QuantizedModel(Table):
     """Two int8 models of one float model.
 
     Attributes
@@ -141,40 +181,33 @@ class QuantizedModel:
     @classmethod
     def read(cls, folder: Path) -> QuantizedModel:
         """Of a run's folder."""
-        from sezoo.models.onnx_file import bytes_of
-        from sezoo.quantization.service import DYNAMIC, STATIC
-
-        told = _json(folder / QUANTIZATION)
-        models, source = _models(folder), Path(_resolved(folder)["model"]["onnx_path"])
+        found = LayerReport.required(folder)
+        dynamic = folder / found.dynamic
         return cls(
             folder=folder,
-            dynamic=models / DYNAMIC,
-            static=models / STATIC,
-            float_bytes=bytes_of(source),
-            int8_bytes=(models / DYNAMIC).stat().st_size,
-            closeness=told["closeness"],
-            closeness_plain=told["plain"],
-            evaluation=Evaluation.read(folder) if (folder / EVALUATION).is_file() else None,
+            dynamic=dynamic,
+            static=folder / found.static,
+            float_bytes=found.float_bytes or 0,
+            int8_bytes=dynamic.stat().st_size,
+            closeness=found.closeness,
+            closeness_plain=found.plain,
+            evaluation=Evaluation.read(folder) if (folder / evaluation_file.Evaluation.file_name).is_file() else None,
             report=_report(folder),
         )
 
+    def lines(self) -> list[str]:
+        """The sizes, how close int8 is to float, and where the models are."""
+        size = f"{self.int8_bytes / 2**20:.2f} MiB in int8, {self.float_bytes / 2**20:.2f} MiB in float"
+        fidelity = "the same output" if self.closeness is None else f"{self.closeness:.1f} dB"
+        return [f"Quantized model: {size}", f"fidelity to the float model: {fidelity}", shown(self.dynamic.parent)]
 
-def read_benchmark(folder: Path) -> Benchmark:
-    """The `Benchmark` of a run's folder."""
-    told = _json(folder / BENCHMARK)
-    names = {field.name for field in fields(Measurement)} - {"layers"}
-    measurements = (
-        Measurement(
-            **{name: value for name, value in one.items() if name in names},
-            layers=tuple(LayerCost(**layer) for layer in one["layers"]),
-        )
-        for one in told["measurements"]
-    )
-    return Benchmark(told["board"]["name"], tuple(measurements))
+    def records(self) -> Sequence[Row]:
+        """A row a layer: its precision, its weights' rounding, and its work."""
+        return [asdict(layer) for layer in LayerReport.required(self.folder).layers]
 
 
-@dataclass(frozen=True)
-class DeployedModel:
+@dataclass(frozen=True, repr=False)
+class DeployedModel(Table):
     """What runs on the board.
 
     Attributes
@@ -193,17 +226,38 @@ class DeployedModel:
     @classmethod
     def read(cls, folder: Path) -> DeployedModel:
         """Of a run's folder."""
-        package, facts = folder / C_PACKAGE, folder / DEPLOYMENT
+        package, found = folder / C_PACKAGE, Deployment.read(folder)
         return cls(
             folder=folder,
             c_package=package if package.is_dir() else None,
-            facts=_json(facts) if facts.is_file() else {},
+            facts=found.to_dict() if found else {},
             report=_report(folder),
         )
 
+    def lines(self) -> list[str]:
+        """What was made, what memory it takes, and where it is."""
+        if not self.facts:
+            return ["Deployed model: ST's application", "", shown(self.folder)]
+        told = f"{self.facts['engine']}, {counted(self.facts['frames_per_call'], 'new frame')} a call"
+        memory = f"{self.facts['arena_bytes'] / 1024:.1f} KiB of working memory"
+        if run := self.facts.get("emulated"):
+            memory += f", {run['flash_bytes'] / 1024:.0f} KiB of flash on {run['core']}"
+        return [f"Deployed model: C package, {told}", memory, shown(self.c_package or self.folder)]
 
-@dataclass(frozen=True)
-class TrainedModel:
+    def records(self) -> Sequence[Row]:
+        """A row an operator: how far it is from onnxruntime's, and what it takes on the emulated core."""
+        found = Deployment.read(self.folder)
+        if found is None:
+            return []
+        costs = [asdict(operator) for operator in found.emulated.operators] if found.emulated else []
+        agreed = [asdict(operator) for operator in found.onnxruntime.operators]
+        if len(costs) != len(agreed):
+            return agreed
+        return [{**agreement, **cost} for agreement, cost in zip(agreed, costs, strict=True)]
+
+
+@dataclass(frozen=True, repr=False)
+class TrainedModel(Table):
     """A trained network.
 
     Attributes
@@ -223,18 +277,29 @@ class TrainedModel:
     @classmethod
     def read(cls, folder: Path) -> TrainedModel:
         """Of a run's folder."""
-        config, models = _resolved(folder), _models(folder)
-        history = folder / "training_logs" / config["training"]["logs_filename"]
+        config, _ = read_config(folder)
+        models, found = (
+            folder / expand_known(config)["general"]["saved_models_dir"],
+            TrainingHistory.read(folder, config),
+        )
+        rows = found.rows if found else ()
         return cls(
             folder=folder,
             best=models / "best_trained_model.onnx",
             last=models / "trained_model.onnx",
-            history=tuple(_rows(history)),
+            history=tuple({name: value for name, value in row.items() if value is not None} for row in rows),
             report=_report(folder),
         )
 
+    def lines(self) -> list[str]:
+        """How long it was trained, the last epoch's numbers, and where the models are."""
+        last = self.history[-1] if self.history else {}
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "epoch")
+        return [f"Trained model: {counted(len(self.history), 'epoch')}", numbers, shown(self.best.parent)]
 
-# -- as JSON ---------------------------------------------------------------------------------------------
+    def records(self) -> Sequence[Row]:
+        """A row an epoch."""
+        return list(self.history)
 
 
 def plain(result: object) -> Any:
@@ -251,59 +316,6 @@ def plain(result: object) -> Any:
     return result
 
 
-# -- reading ---------------------------------------------------------------------------------------------
-
-
-def _json(path: Path) -> Any:
-    return read_json(path)
-
-
-def _resolved(folder: Path) -> Any:
-    from sezoo.config.values import expand_known
-    from sezoo.run.folder import RESOLVED_NAME
-
-    path = folder / RESOLVED_NAME
-    return expand_known(load_yaml(read_text(path), str(path)))
-
-
-def _models(folder: Path) -> Path:
-    return folder / str(_resolved(folder)["general"]["saved_models_dir"])
-
-
 def _report(folder: Path) -> Path | None:
-    page = folder / REPORT_PAGE
+    page = folder / REPORT
     return page if page.is_file() else None
-
-
-def _means(told: Mapping[str, Mapping[str, float]]) -> dict[str, Mean]:
-    return {
-        API_NAMES.get(metric, metric): Mean(one["mean"], one["low"], one["high"], int(one["clips"]))
-        for metric, one in told.items()
-    }
-
-
-def _version(folder: Path, told: Mapping[str, Any]) -> ScoredVersion:
-    return ScoredVersion(
-        label=told["label"],
-        model=Path(told["model"]),
-        play_like=told["play"]["like"],
-        means=_means(told["means"]),
-        improvement=_means(told["improvement"]),
-        clips=_clips(folder / told["folder"] / CLIPS),
-    )
-
-
-def _clips(path: Path) -> dict[str, Scores]:
-    others = ("file_name", "not_scored")
-    return {
-        row["file_name"]: {
-            API_NAMES.get(name, name): float(value)
-            for name, value in row.items()
-            if value and name not in others and not name.startswith("noisy_")
-        }
-        for row in read_csv(path)
-    }
-
-
-def _rows(path: Path) -> list[dict[str, float]]:
-    return [{name: float(value) for name, value in row.items() if value} for row in read_csv(path)]

@@ -118,7 +118,7 @@ def was_finished(folder: Path, settings: Settings, result: str) -> bool:
 def _goes_on_in(folder: Path, text: str) -> bool:
     """Whether the folder holds nothing but a run with the same settings that was ended before it had all results."""
     from sezoo.base.files import file_text, read_text
-    from sezoo.results.scored_clips import is_unfinished
+    from sezoo.evaluation.scored_clips import is_unfinished
     from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
 
     if not folder.is_dir():

@@ -17,7 +17,6 @@ from sezoo.api.results import (
     Evaluation,
     QuantizedModel,
     TrainedModel,
-    read_benchmark,
 )
 from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, check_new_folder, is_begun, run_settings, was_finished
 from sezoo.api.sections import Settings, Spectrum
@@ -225,7 +224,7 @@ def benchmark(
         threads=threads,
         more=settings,
     )
-    return read_benchmark(run_settings(made, folder))
+    return Benchmark.required(run_settings(made, folder))
 
 
 def deploy(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config, Deployment
 from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.deploy import package_for, tools_of
@@ -14,7 +15,6 @@ from sezoo.deployment.recording import recording_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, STREAM, LayerCost, Measurement
 from sezoo.run.run import Run
-from sezoo.targets.boards import BOARDS
 from sezoo.targets.cores import CORES
 
 __all__ = ["check_emulated", "measure_emulated"]

@@ -15,7 +15,7 @@ from sezoo.config.sections import Config
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.models.onnx_file import load_onnx
-from sezoo.results.benchmark import PATCH, Benchmark, LayerCost, Measurement, write_benchmark
+from sezoo.results.benchmark import PATCH, Benchmark, LayerCost, Measurement
 from sezoo.run.run import Run
 
 __all__ = ["STEDGEAI", "benchmark", "check_benchmarking"]
@@ -71,7 +71,7 @@ def benchmark(run: Run) -> Benchmark:
     if not found:
         raise next(iter(failed.values()))
     result = Benchmark(settings.board, tuple(found))
-    path = write_benchmark(result, run.folder)
+    path = result.write(run.folder)
     save_benchmark_figure(run.folder / FIGURE, result)
     print_benchmark(result)
     log.info("all figures: %s", shown(path))

@@ -24,7 +24,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.shipped import model_path
-from sezoo.targets.boards import BOARDS
+from sezoo.config.boards import BOARDS
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
 
@@ -84,9 +84,8 @@ def run(options: argparse.Namespace) -> None:
     )
     folder = run_of(options, settings)
     if options.json:
-        from sezoo.base.files import read_json
-        from sezoo.results.benchmark import BENCHMARK
+        from sezoo.results.benchmark import Benchmark
 
-        print_json({"folder": folder, **read_json(folder / BENCHMARK)})
+        print_json({"folder": folder, **Benchmark.required(folder).to_dict()})
     else:
         print_results(folder, [])

@@ -1,6 +1,7 @@
 """`sezoo config`.
 
-Check or show a configuration file without running it, or upgrade its keys.
+Check or show a configuration file without running it, upgrade its keys, or
+write the JSON Schema of all keys, with which editors complete and check files.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ def add_arguments(parser: Parser) -> None:
     what.add_argument("--check", type=Path, metavar="FILE", help="check it and report every error")
     what.add_argument("--print", type=Path, metavar="FILE", help="show it with all defaults and variables filled in")
     what.add_argument("--upgrade", type=Path, metavar="FILE", help="rewrite it with the key names of version 4")
+    what.add_argument("--schema", action="store_true", help="the JSON Schema of configuration files")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="NEW",
-        help="with --upgrade: file to write, or - for standard output (default: FILE, kept as FILE.old)",
+        help="with --upgrade: file to write, or - for standard output (default: FILE, kept as FILE.old); with "
+        "--schema: new file to write (default: standard output)",
     )  # fmt: skip
     parser.add_argument(
         "overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set in addition to those of FILE"
@@ -36,8 +39,11 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Check, show, or rewrite."""
+    if options.schema:
+        _write_schema(options)
+        return
     if options.output is not None and options.upgrade is None:
-        raise UserError("-o: --check and --print write no file; it is for --upgrade")
+        raise UserError("-o: --check and --print write no file; it is for --upgrade and --schema")
     if options.upgrade is not None:
         _upgrade(options)
         return
@@ -66,6 +72,22 @@ def run(options: argparse.Namespace) -> None:
     write(f"{path} is fine: {config.operation_mode}")
     for key, missing in missing_paths(config):
         write(f"but {key}: there is no {missing}")
+
+
+def _write_schema(options: argparse.Namespace) -> None:
+    """Print the schema, or write it to a new file."""
+    from sezoo.base.files import json_text, write_text
+    from sezoo.config.schema import configuration_schema
+
+    if options.overrides:
+        raise UserError(f"{options.overrides[0]}: --schema takes no SECTION.KEY=VALUE")
+    text = json_text(configuration_schema())
+    if options.output is None or options.output == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    elif options.output.exists():
+        raise UserError(f"{options.output} already exists and is not overwritten; name another file with -o")
+    else:
+        write_text(options.output, text)
 
 
 def _upgrade(options: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.shipped import model_path
-from sezoo.targets.boards import BOARDS
+from sezoo.config.boards import BOARDS
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from sezoo.config.modes import LETTERS, OPERATION_MODES, required_sections
-from sezoo.config.section import Section, allowed, choices
+from sezoo.config.section import Section, allowed, choices, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS
 from sezoo.config.version_4 import RENAMED
 
@@ -65,8 +65,7 @@ def _modes() -> str:
 def _section(name: str, cls: type[Section], level: int) -> list[str]:
     rows, inner = [], []
     for key, field in cls.model_fields.items():
-        sub = field.annotation
-        if isinstance(sub, type) and issubclass(sub, Section):
+        if (sub := section_of(field)) is not None:
             inner += _section(f"{name}.{key}", sub, level + 1)
             default = "its defaults" if field.default_factory is not None else _default(field.default)
             rows.append(f"| {_names(name, key)} | a section | {default} | {field.description} |")

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from sezoo.config.value_types import Allowed, Hint, IntegerType, Positive, Whole, text
 from sezoo.config.values import literal
 
-__all__ = ["Section", "TensorOverride", "TensorOverrides", "allowed", "choices", "hint"]
+__all__ = ["Section", "TensorOverride", "TensorOverrides", "allowed", "choices", "hint", "parts_of", "section_of"]
 
 
 class Section(BaseModel):
@@ -75,11 +75,14 @@ def _parts(annotation: Any) -> list[Any]:
     return [annotation] if not arguments else [part for argument in arguments for part in _parts(argument)]
 
 
+def parts_of(field: FieldInfo) -> list[Any]:
+    """Everything that the annotation of a key is made of."""
+    return [*field.metadata, *_parts(field.annotation)]
+
+
 def hint(field: FieldInfo) -> str:
     """What else an error message says of a key: ` (others need a board)`, or nothing."""
-    return next(
-        (f" ({part.words})" for part in [*field.metadata, *_parts(field.annotation)] if isinstance(part, Hint)), ""
-    )
+    return next((f" ({part.words})" for part in parts_of(field) if isinstance(part, Hint)), "")
 
 
 def choices(field: FieldInfo) -> tuple[Any, ...]:
@@ -92,5 +95,10 @@ def allowed(field: FieldInfo) -> str:
     """What a key may hold, in words: `MinMax, Entropy`, `a whole number, 1 or more`."""
     if values := choices(field):
         return ", ".join(str(value) for value in values)
-    parts = [*field.metadata, *_parts(field.annotation)]
-    return next((part.words for part in parts if isinstance(part, Allowed)), "a mapping of keys to values")
+    return next((part.words for part in parts_of(field) if isinstance(part, Allowed)), "a mapping of keys to values")
+
+
+def section_of(field: FieldInfo) -> type[Section] | None:
+    """The class of a key that is a section itself."""
+    found = field.annotation
+    return found if isinstance(found, type) and issubclass(found, Section) else None

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from sezoo.config.boards import BOARDS
 from sezoo.config.section import Section
 from sezoo.config.value_types import (
     AtLeast0,
@@ -28,20 +29,7 @@ BUILD_NAMES = {
 }
 """Build configurations of ST's audio project: the names before version 3.2 of the model zoo, and those since."""
 
-Board = Literal[
-    "STM32N6570-DK",
-    "STM32H747I-DISCO",
-    "STM32H7B3I-DK",
-    "STM32H735G-DK",
-    "NUCLEO-H743ZI2",
-    "STM32F469I-DISCO",
-    "STM32F746G-DISCO",
-    "STM32F769I-DISCO",
-    "NUCLEO-F401RE",
-    "NUCLEO-G474RE",
-    "STM32L4R9I-DISCO",
-    "B-U585I-IOT02A",
-]
+Board = Literal[*BOARDS]  # type: ignore[valid-type]  # their names stand there alone
 
 
 class STEdgeAI(Section):

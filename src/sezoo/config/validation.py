@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import counted, nearest
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.plain_data import keep_written, value_at
-from sezoo.config.section import Section, allowed, choices, hint
+from sezoo.config.section import Section, allowed, choices, hint, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS, Config, Keys
 from sezoo.config.value_types import (
     Because,
@@ -183,7 +182,7 @@ def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> st
         if error["type"] == "extra_forbidden" and part not in section.model_fields:
             return _unknown_key(path, list(section.model_fields), str(part))
         field = section.model_fields[str(part)]
-        section = _section_of(field)
+        section = section_of(field)
         raw = next((value for key, value in raw.items() if str(key) == part), None)
         path = f"{path}.{part}"
     if field is None:  # a check between the keys of a section; it names the key itself
@@ -191,12 +190,6 @@ def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> st
     why = error.get("ctx", {}).get("error")
     because = f" ({why})" if isinstance(why, Because) else hint(field)
     return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{because}{_nearest_choice(raw, choices(field))}"
-
-
-def _section_of(field: FieldInfo) -> type[Section] | None:
-    """The class of a key that is a section itself."""
-    found = field.annotation
-    return found if isinstance(found, type) and issubclass(found, Section) else None
 
 
 def _found(value: Any) -> str:
@@ -229,7 +222,7 @@ def _all_keys(sections: dict[str, type[Section]]) -> dict[str, list[str]]:
     for section, cls in sections.items():
         for key, field in cls.model_fields.items():
             owners.setdefault(key, []).append(section)
-            if (inner_section := _section_of(field)) is not None:
+            if (inner_section := section_of(field)) is not None:
                 for inner, names in _all_keys({f"{section}.{key}": inner_section}).items():
                     owners.setdefault(inner, []).extend(names)
     return owners

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from sezoo.base.inner_path import is_inner
+from sezoo.config.metric_facts import METRIC_FACTS
 from sezoo.config.values import literal, number
 
 __all__ = [
     "Allowed",
+    "Also",
     "AtLeast0",
     "AtLeast1",
     "Because",
@@ -69,6 +71,12 @@ class Hint(NamedTuple):
     """Says after what a key may hold what becomes of the rest; error messages alone have it."""
 
     words: str
+
+
+class Also(NamedTuple):
+    """What else a value may look like in a file, as a regular expression: other spellings of the values of a key."""
+
+    pattern: str
 
 
 def text(value: Any) -> Any:
@@ -142,14 +150,21 @@ def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+METRIC_ALIASES: dict[str, tuple[str, ...]] = {
+    "si-snr": ("si_snr",),
+    "sisnr": ("si_snr",),
+    "dnsmos": tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808")),
+}
+
+
 def _metrics(value: Any) -> Any:
     """Names of metrics; SI-SNR as it is written elsewhere too, and `dnsmos` for the four scores of that name."""
     names = _names(value)
     if not isinstance(names, list | tuple):
         return names
-    several: dict[str, tuple[str, ...]] = {"si-snr": ("si_snr",), "sisnr": ("si_snr",)}
-    several["dnsmos"] = tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808"))
-    return tuple(each for name in names for each in (several.get(name, (name,)) if isinstance(name, str) else (name,)))
+    return tuple(
+        each for name in names for each in (METRIC_ALIASES.get(name, (name,)) if isinstance(name, str) else (name,))
+    )
 
 
 def _metric_weights(value: Any) -> Any:
@@ -341,11 +356,10 @@ ModelPath = Annotated[
     Path | str, PlainValidator(_model_path), Allowed("the path or the https:// address of an ONNX model")
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
-MetricName = Literal[
-    "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl",
-    "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",
-]  # fmt: skip
-MetricNames = Annotated[tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics)]
+MetricName = Literal[*METRIC_FACTS]  # type: ignore[valid-type]  # their names stand there alone
+MetricNames = Annotated[
+    tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics), Also(f"^({'|'.join(METRIC_ALIASES)})$")
+]
 Selectable = Literal[
     "pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "level_4_6_khz", "level_6_8_khz", "estoi",
     "csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",
@@ -378,4 +392,8 @@ Settings = Annotated[dict[str, Any], BeforeValidator(literal), Allowed("a mappin
 StatePairs = Annotated[dict[str, str], BeforeValidator(_text_pairs), Allowed("a mapping of names to names")]
 
 
-IntegerType = Annotated[Literal["Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16"], BeforeValidator(_integer_type)]
+IntegerType = Annotated[
+    Literal["Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16"],
+    BeforeValidator(_integer_type),
+    Also(r"^(QuantType\.)?Q?[uU]?[iI][nN][tT](4|8|16)$"),
+]

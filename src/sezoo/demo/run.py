@@ -21,6 +21,7 @@ from sezoo.report.comparison import median_clip, save_comparison
 from sezoo.report.of_run import REPORT, write_run_report
 from sezoo.report.score_table import print_scores
 from sezoo.results.listening import FOLDER
+from sezoo.results.run_record import recorded
 from sezoo.run.run import open_run
 
 __all__ = ["demo_config", "run_demo"]
@@ -56,15 +57,16 @@ def run_demo(folder: Path | None) -> None:
         raise UserError(f"{folder} already exists and is not an empty folder; choose another with -o")
     config = demo_config()
     with open_run(config, folder.absolute()) as run:
-        models = quantize(run)
-        results = evaluate(run)
-        shown_clip = median_clip(results.clips)
+        with recorded(run):
+            models = quantize(run)
+            results = evaluate(run)
+        shown_clip = median_clip(results.scores)
         waves = waves_of(run, next(pair for pair in test_pairs(config.dataset) if pair.name == shown_clip.name))
         rate = config.preprocessing.sample_rate
         stft = stft_of(config.preprocessing)
-        save_comparison(folder / "comparison.png", results.clips, results.means, waves, stft, rate)
+        save_comparison(folder / "comparison.png", results.scores, results.means, waves, stft, rate)
         write_run_report(run)
-        print_scores(results, f"{len(results.clips)} test clips of the demo set")
+        print_scores(results, f"{results.clips} test clips of the demo set")
         _print_files(config, models, folder)
 
 

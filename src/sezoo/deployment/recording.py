@@ -13,6 +13,7 @@ from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import refused, test_pairs
 from sezoo.data.pairs import read_pair
 from sezoo.denoising.silence_gate import gate_warning, muted_by_gate
+from sezoo.results.run_record import SILENCE_GATE
 
 __all__ = ["Recording", "patches_of", "recording_of", "tell_what_the_gate_mutes"]
 
@@ -80,7 +81,7 @@ def tell_what_the_gate_mutes(denoised: np.ndarray, recording: Recording, stft: S
     """
     if threshold is not None:
         muted = muted_by_gate(denoised, recording.clean, stft.hop_length)
-        log.warning("%s", gate_warning(threshold, muted, recording.told))
+        log.warning("%s", gate_warning(threshold, muted, recording.told), extra={"about": SILENCE_GATE})
 
 
 def patches_of(recording: Recording, stft: Stft, frames: int) -> list[np.ndarray]:

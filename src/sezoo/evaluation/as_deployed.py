@@ -9,64 +9,24 @@ from sezoo.base.text import counted
 from sezoo.denoising import Board, Patches, WholeClip, silence_threshold
 from sezoo.denoising.run_models import RunModel
 from sezoo.denoising.silence_gate import Muted, gate_warning
+from sezoo.evaluation.scoring import ScoredClip
 from sezoo.evaluation.versions import Version
 from sezoo.metrics import METRIC_FACTS
 from sezoo.models.input_quantizer import input_quantizer_of
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.source import OnnxSource
 from sezoo.models.states import with_states
+from sezoo.results.evaluation import LookAhead, SettingCost, SilenceGate
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = [
     "BoardLoss",
-    "GateLoss",
-    "LookaheadAdvice",
-    "SettingCost",
     "board_losses",
     "gate_losses",
     "lookahead_advice",
     "setting_costs",
     "unfed_boards",
 ]
-
-
-@dataclass(frozen=True)
-class LookaheadAdvice:
-    """A look-ahead that is shorter than the receptive field of a model.
-
-    Attributes
-    ----------
-    frames, lookahead : of the patches.
-    needed : frames of look-ahead that avoid the loss.
-    cost : the metric of whole clips minus that in patches; None where both were not scored.
-    """
-
-    model: str
-    frames: int
-    lookahead: int
-    needed: int
-    metric: str | None
-    cost: Mean | None
-
-    @property
-    def static_length(self) -> int:
-        """Frames of a static model with the needed look-ahead."""
-        return self.frames + 2 * self.needed
-
-    def __str__(self) -> str:
-        start = (
-            f"{self.model}: a look-ahead of {counted(self.lookahead, 'frame')} is less than the {self.needed} that the "
-            "model's receptive field needs"
-        )
-        if self.cost is not None:
-            facts = METRIC_FACTS[self.metric]
-            loses = (self.cost.value > 0) == facts.higher_is_better
-            amount = f"{facts.form.format(abs(self.cost.value))} {facts.label}"
-            start += f"; in patches it loses {amount} here" if loses else "; on these clips it costs nothing"
-        return (
-            f"{start}: lookahead_frames: {self.needed} with static_sequence_length: {self.static_length}, for the same "
-            f"{counted(self.frames, 'new frame')}, is the smallest that reaches as far"
-        )
 
 
 @dataclass(frozen=True)
@@ -123,7 +83,7 @@ def board_losses(
 
 def lookahead_advice(
     models: Sequence[RunModel], versions: Sequence[Version], clips: Sequence[ClipScores], metric: str | None
-) -> list[LookaheadAdvice]:
+) -> list[LookAhead]:
     """What to tell about the look-ahead of each model that is run in patches.
 
     Parameters
@@ -139,40 +99,55 @@ def lookahead_advice(
         if patches is None or patches.play.lookahead >= model.needed_lookahead:
             continue
         whole = next((version for version in played if isinstance(version.play, WholeClip)), None)
-        play, cost = patches.play, None
+        play, needed, cost = patches.play, model.needed_lookahead, None
         if metric and whole and not isinstance(play, Board):
             cost = change(clips, whole.name, patches.name, metric)
-        found.append(LookaheadAdvice(model.name, play.frames, play.lookahead, model.needed_lookahead, metric, cost))
+        length = play.frames + 2 * needed
+        found.append(
+            LookAhead(
+                model=model.name,
+                frames=play.frames,
+                lookahead=play.lookahead,
+                needed=needed,
+                metric=metric,
+                cost=cost,
+                static_length=length,
+                told=f"{model.name}: a look-ahead of {counted(play.lookahead, 'frame')} is less than the {needed} that "
+                f"the model's receptive field needs{_cost_text(metric, cost)}: lookahead_frames: {needed} with "
+                f"static_sequence_length: {length}, for the same {counted(play.frames, 'new frame')}, is the smallest "
+                "that reaches as far",
+            )
+        )
     return found
 
 
-@dataclass(frozen=True)
-class GateLoss:
-    """What the silence gate mutes of a version's speech.
-
-    Attributes
-    ----------
-    threshold : in dBFS.
-    """
-
-    version: str
-    label: str
-    threshold: float
-    muted: Muted
-    clips: int
-
-    def __str__(self) -> str:
-        return gate_warning(self.threshold, self.muted, f"{self.label}, {counted(self.clips, 'clip')}")
+def _cost_text(metric: str | None, cost: Mean | None) -> str:
+    if cost is None:
+        return ""
+    facts = METRIC_FACTS[metric]
+    if (cost.value > 0) != facts.higher_is_better:
+        return "; on these clips it costs nothing"
+    return f"; in patches it loses {facts.form.format(abs(cost.value))} {facts.label} here"
 
 
-def gate_losses(versions: Sequence[Version], clips: Sequence[ClipScores]) -> list[GateLoss]:
-    """For each version with a gate what it mutes."""
-    return [
-        GateLoss(version.name, version.label, threshold, sum((clip.muted[version.name] for clip in clips), Muted()),
-                 len(clips))
-        for version in versions
-        if (threshold := silence_threshold(version.play)) is not None
-    ]  # fmt: skip
+def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> list[SilenceGate]:
+    """For each version with a gate what it mutes of its speech."""
+    found = []
+    for version in versions:
+        if (threshold := silence_threshold(version.play)) is None:
+            continue
+        muted = sum((clip.muted[version.name] for clip in clips), Muted())
+        told = gate_warning(threshold, muted, f"{version.label}, {counted(len(clips), 'clip')}")
+        found.append(
+            SilenceGate(
+                version=version.name,
+                threshold_dbfs=threshold,
+                muted_share=muted.share,
+                of_speech=muted.of_speech,
+                told=told,
+            )
+        )
+    return found
 
 
 def unfed_boards(versions: Sequence[Version]) -> list[str]:
@@ -196,15 +171,6 @@ def unfed_boards(versions: Sequence[Version]) -> list[str]:
                 "int8 tensor; quantization.target: stm32n6 makes a model that it can run"
             )
     return found
-
-
-@dataclass(frozen=True)
-class SettingCost:
-    """What one setting of the board costs a model: by metric, the scores without it minus those with it."""
-
-    model: str
-    setting: str
-    costs: dict[str, Mean]
 
 
 def setting_costs(

@@ -16,11 +16,10 @@ from sezoo.data.dataset import Pair
 from sezoo.denoising import Stream, WholeClip, peak_seen
 from sezoo.denoising.masking import MaskStream
 from sezoo.denoising.run_models import BOARD
-from sezoo.evaluation.results import NAME_IN_FILES
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
 from sezoo.evaluation.versions import Version
 from sezoo.metrics import METRIC_FACTS
-from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, write_index
+from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, ListeningIndex
 from sezoo.results.scores import NOISY, ClipScores
 
 __all__ = ["SECONDS", "chosen_clips", "save_listening"]
@@ -54,7 +53,7 @@ def save_listening(
     with filled_aside(folder / FOLDER) as aside:
         for choice in chosen_clips(clips, versions, scorer.scoring.metrics):
             kept.append(_save(aside / choice.place, scorer, choice, pairs[choice.clip.name]))
-        write_index(kept, aside)
+        ListeningIndex(kept).write(aside)
         for place in PLACES:  # of a run in the same folder before this one
             shutil.rmtree(folder / FOLDER / place, ignore_errors=True)
     return kept
@@ -149,7 +148,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
     for order, (name, wave) in enumerate(kept.items(), 1):
         file = f"{order}_{name}.flac"
         write_clip(folder / file, wave[start:stop], rate)
-        scores = {NAME_IN_FILES.get(each, each): value for each, value in clip.scores.get(name, {}).items()}
+        scores = clip.scores.get(name, {})
         versions.append(ListenedVersion(name, labels[name], file, scores))
     masks = {
         version.name: _mask(scorer, version, waves.noisy, start // hop, -(-stop // hop)) for version in shown.values()
@@ -159,7 +158,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
         folder=folder.name,
         name=encodable(clip.name),
         why=choice.why,
-        metric=None if metric is None else NAME_IN_FILES.get(metric, metric),
+        metric=metric,
         change=choice.change,
         sample_rate=rate,
         start=start / rate,

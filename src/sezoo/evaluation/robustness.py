@@ -12,9 +12,9 @@ from sezoo.audio.clip import BadClipError
 from sezoo.data.dataset import Pair, sample
 from sezoo.evaluation.conditions import CLEAN, ChangedPair, conditions_for
 from sezoo.evaluation.scored import outcomes_of
+from sezoo.evaluation.scored_clips import CONDITIONS
 from sezoo.evaluation.scoring import Scoring
 from sezoo.results.robustness import ConditionScores, Robustness
-from sezoo.results.scored_clips import CONDITIONS
 from sezoo.results.scores import NOISY, ClipScores
 from sezoo.run.run import Run
 

@@ -14,10 +14,10 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import counted
 from sezoo.data.dataset import Pair, refused
 from sezoo.evaluation.conditions import ChangedPair
+from sezoo.evaluation.scored_clips import ClipKey, Outcome, read_part, scored_clips
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.workers import score_clips
 from sezoo.models.source import ModelSource, OnnxSource
-from sezoo.results.scored_clips import ClipKey, Outcome, read_part, scored_clips
 from sezoo.run.executors import Lost
 from sezoo.run.run import Run
 

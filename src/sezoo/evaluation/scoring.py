@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from sezoo.base.errors import UserError
 from sezoo.data.dataset import Pair
 from sezoo.data.pairs import read_pair
 from sezoo.denoising import denoise_together, peak_seen, silence_threshold
-from sezoo.denoising.silence_gate import muted_by_gate
+from sezoo.denoising.silence_gate import Muted, muted_by_gate
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
@@ -23,7 +23,7 @@ from sezoo.models.mask_model import MaskFunction
 from sezoo.models.source import ModelSource, open_model
 from sezoo.results.scores import NOISY, ClipScores
 
-__all__ = ["ClipScorer", "ClipWaves", "Scoring"]
+__all__ = ["ClipScorer", "ClipWaves", "ScoredClip", "Scoring"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,13 @@ class ClipWaves:
     denoised: Mapping[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class ScoredClip(ClipScores):
+    """A clip's scores, and what a silence gate has muted of it, by version; nothing where there is no gate."""
+
+    muted: Mapping[str, Muted] = field(default_factory=dict)
+
+
 class ClipScorer:
     """Scores clips, with its models loaded once.
 
@@ -77,7 +84,7 @@ class ClipScorer:
         self.players = {version.name: (model_of(version.source), version.play) for version in scoring.versions}
         self.noisy_scores = NoisyScores(scoring.noisy_scores)
 
-    def score(self, pair: Pair) -> ClipScores:
+    def score(self, pair: Pair) -> ScoredClip:
         """Score every version of a pair, and the noisy clip itself.
 
         Raises
@@ -93,7 +100,7 @@ class ClipScorer:
             for name, wave in {NOISY: waves.noisy, **waves.denoised}.items():
                 with suppress(MetricError):  # a clip in which no bin is speech alone
                     found[name][0].update(speech_guard(waves.clean, waves.noisy, wave, rate))
-        return ClipScores(
+        return ScoredClip(
             pair.name,
             len(waves.noisy) / rate,
             {name: scores for name, (scores, _) in found.items()},

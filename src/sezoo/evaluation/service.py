@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,18 +27,18 @@ from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.plausibility import warn_of_delay, warn_of_worse_than_noisy
-from sezoo.evaluation.results import EVERYTHING, Results, write_results
+from sezoo.evaluation.results import results_of
 from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scored import outcomes_of, part_of
+from sezoo.evaluation.scored_clips import CLIPS
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version, explaining_versions, versions_of
 from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, dnsmos_is_installed
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.states import states_of
-from sezoo.results.robustness import write_robustness
-from sezoo.results.scored_clips import CLIPS
-from sezoo.results.scores import NOISY, ClipScores, mean_scores
-from sezoo.run.run import Run
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.scores import NOISY, ClipScores, Mean, mean_scores
+from sezoo.run.run import ClipCount, Run
 
 __all__ = ["check_evaluation", "evaluate", "metrics_to_score", "waves_of"]
 
@@ -91,7 +91,7 @@ def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def evaluate(run: Run) -> Results:
+def evaluate(run: Run) -> Evaluation:
     """Score every model that the run has, and the noisy clips themselves, in one pass over the test set.
 
     The files appear when all is scored: `metrics_dict.json` and `detailed_metrics.csv` of each version in a folder
@@ -119,22 +119,23 @@ def evaluate(run: Run) -> Results:
         means = mean_scores(clips)
         warn_of_delay(means, pairs, scoring.sample_rate, scoring.stft)
         warn_of_worse_than_noisy(means, [version.name for version in versions if version.name.startswith("float")])
-        results = Results(
-            versions=versions,
-            metrics=scoring.metrics,
-            clips=clips,
-            means=means,
-            lookahead=lookahead_advice(models, versions, clips, next(iter(means[versions[0].name]), None)),
-            settings=setting_costs(explaining, clips, scoring.metrics),
+        results = results_of(
+            versions,
+            scoring.metrics,
+            clips,
+            means,
+            look_ahead=lookahead_advice(models, versions, clips, next(iter(means[versions[0].name]), None)),
             gates=gate_losses(versions, clips),
+            settings=setting_costs(explaining, clips, scoring.metrics),
             left_out=left_out,
         )
-        write_results(results, run.folder)
+        path = results.write(run.folder)
+        run.clips["evaluation"] = ClipCount(len(clips), results.seconds, len(left_out))
         if run.config.evaluation.robustness and run.config.evaluation.shard is not None:
             log.info("evaluation.robustness: scored when the parts are joined (evaluation.parts)")
         elif run.config.evaluation.robustness:
             found = robustness(run, replace(scoring, versions=tuple(versions)), pairs)
-            write_robustness(found, run.folder)
+            found.write(run.folder)
             results = replace(results, robustness=found)
         compared = ClipScorer(replace(scoring, versions=tuple(versions)))
         by_name = {pair.name: pair for pair in pairs}
@@ -142,7 +143,7 @@ def evaluate(run: Run) -> Results:
         wanted = {"inputs": run.config.evaluation.gen_npy_input, "outputs": run.config.evaluation.gen_npy_output}
         if any(wanted.values()):
             save_arrays(run.folder, compared, (by_name[clip.name] for clip in clips), **wanted)
-    _tell(run, results)
+    _tell(run, results, versions, means, path)
     return results
 
 
@@ -180,34 +181,34 @@ def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[Cli
     return [found[index] for index in sorted(found)], {pairs[index].name: left_out[index].reason for index in left_out}
 
 
-def _tell(run: Run, results: Results) -> None:
+def _tell(
+    run: Run, results: Evaluation, versions: Sequence[Version], means: Mapping[str, Mapping[str, Mean]], path: Path
+) -> None:
     for line in _not_scored(results):
         log.warning("%s", line)
-    for told in (*results.lookahead, *results.gates):
-        log.warning("%s", told)
-    metric = next(iter(results.means[results.versions[0].name]), None)
-    explained = bool(results.settings)
-    for loss in board_losses(results.versions, results.clips, results.means, metric, explained=explained):
+    for each in (*results.look_ahead, *results.silence_gate):
+        log.warning("%s", each.told)
+    metric = next(iter(results.reference.means), None)
+    explained = bool(results.cost_of_board_settings)
+    for loss in board_losses(versions, results.scores, means, metric, explained=explained):
         log.warning("%s", loss)
-    for line in results.robustness.warnings() if results.robustness else ():
+    for line in results.robustness.warnings if results.robustness else ():
         log.warning("%s", line)
-    log.info("scores of every clip: %s", shown(run.folder / EVERYTHING))
+    log.info("scores of every clip: %s", shown(path))
     run.tracker.metrics(
-        {f"{name}_{metric}": mean.value for name, means in results.means.items() for metric, mean in means.items()}
+        {f"{name}_{metric}": mean.value for name, of_version in means.items() for metric, mean in of_version.items()}
     )
-    run.tracker.artifact(run.folder / EVERYTHING, "evaluation")
+    run.tracker.artifact(path, "evaluation")
 
 
-def _not_scored(results: Results) -> Iterator[str]:
+def _not_scored(results: Evaluation) -> Iterator[str]:
     """What could not be scored, a line for each metric and version with the first clip and its reason."""
     clips: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for clip in results.clips:
-        for version, reasons in clip.not_scored.items():
-            for metric, reason in reasons.items():
-                clips[version, metric].append((clip.name, reason))
+    for each in results.not_scored:
+        clips[each.version, each.metric].append((each.clip, each.reason))
     for (version, metric), found in clips.items():
         name, reason = found[0]
         yield (
-            f"{METRIC_FACTS[metric].label} of {version}: {len(found)} of {counted(len(results.clips), 'clip')} could "
+            f"{METRIC_FACTS[metric].label} of {version}: {len(found)} of {counted(results.clips, 'clip')} could "
             f"not be scored and are left out of its means, {name} for example: {reason}"
         )

@@ -6,10 +6,16 @@ clip. A clip that a metric cannot score raises `MetricError` with the reason: th
 mean over a test set never holds a number that nobody measured.
 """
 
+from sezoo.config.metric_facts import (
+    HIGHER_IS_BETTER,
+    METRIC_FACTS,
+    NO_REFERENCE_METRICS,
+    REFERENCE_METRICS,
+    MetricFacts,
+)
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.composite import CompositeParts, cbak, composite_parts, composite_score, covl, csig
 from sezoo.metrics.dnsmos import dnsmos_is_installed, dnsmos_p808, dnsmos_p835
-from sezoo.metrics.facts import HIGHER_IS_BETTER, METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, MetricFacts
 from sezoo.metrics.intelligibility import estoi, stoi
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.scoring import METRICS, score_clip

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from sezoo.config.metric_facts import REFERENCE_METRICS
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.composite import cbak, composite_parts, composite_score, covl, csig
 from sezoo.metrics.dnsmos import dnsmos_p808, dnsmos_p835
-from sezoo.metrics.facts import REFERENCE_METRICS
 from sezoo.metrics.intelligibility import STOI_RATE, at_stoi_rate, estoi, stoi
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.waveform import mse, si_snr, snr

@@ -37,7 +37,7 @@ from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered, written
 from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, not_in_c_package, target_of
 from sezoo.quantization.trained import is_trained, settings_of, trained_plan
-from sezoo.run.run import Run
+from sezoo.run.run import ClipCount, Run
 
 __all__ = ["Planned", "check_model", "check_quantization_settings", "planned"]
 
@@ -92,6 +92,8 @@ def planned(run: Run, path: Path) -> Planned:
     else:
         plan = _calibrated(path, prepared, op_types, frames, magnitudes, config)
     bench = _bench(prepared, magnitudes, frames, config, target)
+    read = magnitudes.clips_read
+    run.clips["calibration"] = ClipCount(read, magnitudes.seconds_read, len(magnitudes.clips) - read)
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
     if trained:
         log.info("%s was trained with its integers: nothing is calibrated or recovered", shown(path))

@@ -16,7 +16,7 @@ from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, engine_of, with_input_gain
 from sezoo.models.onnx_file import axes_of, bytes_of, quantized_nodes
 from sezoo.models.states import magnitude_input
-from sezoo.quantization.analysis import layer_report, log_report, write_report
+from sezoo.quantization.analysis import layer_report, log_report
 from sezoo.quantization.analysis.length_advice import advise, log_advice
 from sezoo.quantization.analysis.sensitivity import sensitivity
 from sezoo.quantization.calibration.clips import check_calibration_clips
@@ -81,7 +81,14 @@ def quantize(run: Run) -> QuantizedModels:
     static = with_static_shape(result.model, frames)
     patch = magnitudes.patch(frames * VERIFIED_CALLS)
     models = _write_verified(run.models_folder, decided.prepared, result.model, static, patch)
-    run.tracker.artifact(write_report(report, run.folder), "reports")
+    report = replace(
+        report,
+        model=path.as_posix(),
+        float_bytes=bytes_of(path),
+        dynamic=_in_run(models.dynamic, run.folder),
+        static=_in_run(models.static, run.folder),
+    )
+    run.tracker.artifact(report.write(run.folder), "reports")
     run.artefacts.int8, run.artefacts.int8_static = models.dynamic, models.static
     _report(run, path, models, frames, result, magnitudes)
     return models
@@ -129,6 +136,10 @@ def _write_verified(
             onnx.save(model, aside / name)
         verify(aside / DYNAMIC, aside / STATIC, patch)
     return QuantizedModels(folder / PREPROCESSED, folder / DYNAMIC, folder / STATIC)
+
+
+def _in_run(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 def _report(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sezoo.config.boards import BOARDS, BoardFacts
 from sezoo.results.run_results import RunFacts
-from sezoo.targets.boards import BOARDS, BoardFacts
 
 __all__ = ["BoardFit", "board_fits"]
 

@@ -9,8 +9,10 @@ from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, 
 from sezoo.report.boards import BoardFit, board_fits
 from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
 from sezoo.report.words import bytes_text, count_text, percent_text
+from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
+from sezoo.results.deployment import Deployment, Emulated
+from sezoo.results.run_record import LOOK_AHEAD, SILENCE_GATE
 from sezoo.results.run_results import RunFacts
-from sezoo.results.targets import BenchmarkFacts, DeploymentFacts, KernelFacts, MeasuredFacts
 
 __all__ = ["chip_section"]
 
@@ -36,7 +38,7 @@ def _look_ahead(facts: RunFacts) -> Iterator[Block]:
     deployed = found and found.in_patches()
     notes = [each.told for each in found.look_ahead] if found else []
     if not notes:
-        notes = [each for each in facts.log.warnings if "receptive field" in each]
+        notes = facts.record.warnings_about(LOOK_AHEAD)
     whole = next((each for each in found.versions if each.play.get("context")), None) if found else None  # or stream
     pictures = []
     if deployed and whole and deployed.play.get("frames"):
@@ -51,8 +53,8 @@ def _look_ahead(facts: RunFacts) -> Iterator[Block]:
 
 
 def _silence_gate(facts: RunFacts) -> Iterator[Block]:
-    told = list(facts.evaluation.gates) if facts.evaluation else []
-    told = told or [each for each in facts.log.warnings if "the silence gate mutes" in each]
+    told = [each.told for each in facts.evaluation.silence_gate] if facts.evaluation else []
+    told = told or facts.record.warnings_about(SILENCE_GATE)
     if told:
         yield Heading("Silence gate")
         yield Notes([f"{note}." for note in told])
@@ -137,12 +139,12 @@ def _fit_cell(fit: BoardFit, timed: bool) -> Cell:
 # -- tables of the services ---------------------------------------------------------------------------
 
 
-def _measurements(found: BenchmarkFacts) -> Iterator[Block]:
+def _measurements(found: Benchmark) -> Iterator[Block]:
     if not found.measurements:
         return
     yield Heading(f"Benchmark, compared with {found.board}")
 
-    def row(one: MeasuredFacts) -> list[Cell]:
+    def row(one: Measurement) -> list[Cell]:
         about = "~" if one.is_estimate else ""
         time = "" if one.milliseconds is None else f"{about}{one.milliseconds:.3g}"
         factor = one.real_time_factor
@@ -173,50 +175,54 @@ def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[
     )
 
 
-def _deployment(found: DeploymentFacts, rate: float | None) -> Iterator[Block]:
+def _deployment(found: Deployment, rate: float | None) -> Iterator[Block]:
     yield Heading("Deployment")
     latency = None
     if found.latency_samples is not None:
-        latency = f"{found.latency_samples} samples" + (
-            f", {1000 * found.latency_samples / rate:.3g} ms" if rate else ""
-        )
+        ms = f", {1000 * found.latency_samples / rate:.3g} ms" if rate else ""
+        latency = f"{found.latency_samples} samples{ms}"
     agreement = None
-    if found.differing_share is not None:
-        agreement = f"{100 * found.differing_share:.2g} % of the integers differ"
-    waveforms = "identical sample by sample" if found.waves_are_equal else None
-    if found.wave_snr_db is not None:
-        waveforms = f"SNR {found.wave_snr_db:.0f} dB"
+    if found.onnxruntime.differing_share is not None:
+        agreement = f"{100 * found.onnxruntime.differing_share:.2g} % of the integers differ"
     pesq = None
-    if found.pesq_core is not None and found.pesq_reference is not None:
-        pesq = f"{found.pesq_core:.3f} on the core, {found.pesq_reference:.3f} here"
+    if {"core", "reference"} <= found.pesq.keys():
+        pesq = f"{found.pesq['core']:.3f} on the core, {found.pesq['reference']:.3f} here"
     facts: dict[str, object] = {
-        "model": found.model or None,
-        "engine": found.engine or None,
+        "model": found.model,
+        "engine": found.engine,
         "new frames per step": found.frames_per_call,
         "latency": latency,
-        "working memory": found.arena_bytes and bytes_text(found.arena_bytes),
+        "working memory": bytes_text(found.arena_bytes),
         "state": found.state_bytes and bytes_text(found.state_bytes),
-        "MAC a call": found.macs_per_call and count_text(found.macs_per_call),
-        "parameters": found.parameters and count_text(found.parameters),
+        "MAC a call": count_text(found.macs_per_call),
+        "parameters": count_text(found.parameters),
         "against onnxruntime": agreement,
-        "emulated core": found.core and f"{found.core}, {found.kernels}, built with {found.compiler}",
-        "program and weights": found.flash_bytes and bytes_text(found.flash_bytes),
-        "RAM in all": found.ram_bytes and f"{bytes_text(found.ram_bytes)}, {bytes_text(found.stack_bytes)} of it stack",
-        "instructions per step": found.instructions_per_call and count_text(found.instructions_per_call),
-        "test recording": found.recording or None,
+        **(_emulated(found.emulated) if found.emulated else {}),
+        "test recording": found.recording,
         "its PESQ": pesq,
-        "output, core against host": waveforms,
-        **{key.replace("_", " "): value for key, value in found.others.items()},
     }
     rows = [[Cell(what), Cell(str(value))] for what, value in facts.items() if value not in (None, "", 0)]
     yield Table(["", ""], "tw", rows)
 
 
+def _emulated(run: Emulated) -> dict[str, object]:
+    waveforms = "identical sample by sample" if run.waves_are_equal else None
+    if run.wave_snr_db is not None:
+        waveforms = f"SNR {run.wave_snr_db:.0f} dB"
+    return {
+        "emulated core": run.core and f"{run.core}, {run.kernels}, built with {run.compiler}",
+        "program and weights": bytes_text(run.flash_bytes),
+        "RAM in all": run.ram_bytes and f"{bytes_text(run.ram_bytes)}, {bytes_text(run.stack_bytes)} of it stack",
+        "instructions per step": count_text(run.instructions_per_call),
+        "output, core against host": waveforms,
+    }
+
+
 def _kernels(facts: RunFacts) -> Iterator[Block]:
     """Instructions by kind of kernel and by kernel, of the deployed program or of the first emulated core."""
-    sources: list[tuple[str, Sequence[KernelFacts]]] = []
-    if facts.deployment:
-        sources.append((facts.deployment.core, facts.deployment.operators))
+    sources: list[tuple[str, Sequence[LayerCost]]] = []
+    if facts.deployment and (run := facts.deployment.emulated):
+        sources.append((run.core, _costs(run)))
     sources += [(one.target, one.layers) for one in (facts.benchmark.measurements if facts.benchmark else ())]
     found = next(((core, known) for core, each in sources if (known := [k for k in each if k.instructions])), None)
     if found is None:
@@ -252,3 +258,13 @@ def _kernels(facts: RunFacts) -> Iterator[Block]:
         f"All {len(rows)} operators, in the model's order",
         folded=len(rows) > MOST_KERNELS,
     )
+
+
+def _costs(run: Emulated) -> list[LayerCost]:
+    """Of the program's operators, and of the transforms before and behind them."""
+    spectra = run.instructions_of_spectra_per_call
+    costs = [] if spectra is None else [LayerCost("spectra", "STFT", instructions=spectra)]
+    return [
+        *costs,
+        *(LayerCost(each.name, each.kind, instructions=each.instructions_per_call) for each in run.operators),
+    ]

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from sezoo.base.text import counted
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
 from sezoo.report.rendering import rendered
 from sezoo.report.verdict import verdict
 from sezoo.report.words import NOTHING, bytes_text, count_text, db_text, listed, mean_text
-from sezoo.results.evaluation import facts_of_metric
 from sezoo.results.names import REPORT
 from sezoo.results.run_results import RunFacts, read_run
 from sezoo.results.scores import Mean

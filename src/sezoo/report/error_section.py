@@ -12,7 +12,7 @@ from sezoo.report.figures import COLOURS, INK, drawing, plain
 from sezoo.report.players import clip_masks, stft_of_run
 from sezoo.report.ranges import range_drawing
 from sezoo.report.words import MINUS, bytes_text, count_text, db_text, percent_text, range_text, signed
-from sezoo.results.quantization import QuantizationFacts, TensorFacts
+from sezoo.results.quantization import LayerReport, Tensor
 from sezoo.results.run_results import RunFacts
 
 __all__ = ["error_section"]
@@ -37,7 +37,7 @@ def error_section(facts: RunFacts) -> Section | None:
     return Section("error", "Where the error is", blocks) if blocks else None
 
 
-def _steps(found: QuantizationFacts) -> Iterator[Block]:
+def _steps(found: LayerReport) -> Iterator[Block]:
     known = [value for step in found.steps for value in (step.before, step.after) if value is not None]
     if not known:
         return
@@ -66,7 +66,7 @@ def _steps(found: QuantizationFacts) -> Iterator[Block]:
     )
 
 
-def _advice(found: QuantizationFacts) -> Iterator[Block]:
+def _advice(found: LayerReport) -> Iterator[Block]:
     if not found.worst:
         return
     yield Heading("Largest rounding errors, and what would help")
@@ -77,10 +77,11 @@ def _advice(found: QuantizationFacts) -> Iterator[Block]:
     ]  # fmt: skip
     yield Table(["tensor", "made by", "SQNR, dB", "advice"], "ctnw", rows)
     if found.convergence:
-        yield Notes([found.convergence[0].upper() + found.convergence[1:] + "."])
+        sentence = found.convergence.sentence
+        yield Notes([f"{sentence[0].upper()}{sentence[1:]}."])
 
 
-def _along(found: QuantizationFacts) -> Iterator[Picture]:
+def _along(found: LayerReport) -> Iterator[Picture]:
     """SQNR from the input to the mask."""
     known = [tensor for tensor in found.tensors if tensor.sqnr is not None or tensor.accumulated_sqnr is not None]
     if len(known) < 2:
@@ -140,12 +141,12 @@ def _by_bin(facts: RunFacts) -> Iterator[Picture]:
     yield made.picture
 
 
-def _activations(tensors: Sequence[TensorFacts]) -> Iterator[Block]:
+def _activations(tensors: Sequence[Tensor]) -> Iterator[Block]:
     if not tensors:
         return
     best = max((tensor.sqnr for tensor in tensors if tensor.sqnr is not None), default=1) or 1
 
-    def row(tensor: TensorFacts) -> list[Cell]:
+    def row(tensor: Tensor) -> list[Cell]:
         bar = None if tensor.sqnr is None else max(0.0, tensor.sqnr / best)
         used, seen = range_text(tensor.low, tensor.high), range_text(tensor.seen_low, tensor.seen_high)
         return [
@@ -172,7 +173,7 @@ def _activations(tensors: Sequence[TensorFacts]) -> Iterator[Block]:
     yield Table(headings, "ctnnbn", rows, f"All {len(tensors)}, in the order of the graph", folded=True)
 
 
-def _weights(found: QuantizationFacts) -> Iterator[Block]:
+def _weights(found: LayerReport) -> Iterator[Block]:
     if not found.layers:
         return
     shares = ", ".join(f"{percent_text(share)} in {name}" for name, share in found.macs_shares.items())
@@ -201,7 +202,7 @@ def _weights(found: QuantizationFacts) -> Iterator[Block]:
     yield Table(headings, "ctnnbn", rows, told, folded=len(rows) > AT_ONCE // 2)
 
 
-def _sensitivity(found: QuantizationFacts) -> Iterator[Block]:
+def _sensitivity(found: LayerReport) -> Iterator[Block]:
     losses = [loss for loss in found.sensitivity if loss.closeness is not None]
     if not losses:
         return

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from sezoo.base.text import counted
 from sezoo.report.blocks import Block, Cell, Code, Heading, Notes, Section, Table
 from sezoo.results.environment import CALL
+from sezoo.results.run_record import RunRecord
 from sezoo.results.run_results import RunFacts
 from sezoo.run.folder import RESOLVED_NAME
 
-__all__ = ["making_section"]
+__all__ = ["data_text", "making_section"]
 
 MOST_NAMES = 20
 
@@ -19,8 +20,8 @@ MOST_NAMES = 20
 def making_section(facts: RunFacts) -> Section:
     """Every run has it."""
     blocks: list[Block] = [*_commands(facts), *_facts(facts), *_bad_clips(facts)]
-    if facts.log.warnings:
-        blocks += [Heading("Warnings"), Notes(facts.log.warnings)]
+    if warnings := [warning.text for warning in facts.record.warnings]:
+        blocks += [Heading("Warnings"), Notes(warnings)]
     blocks += [Heading("Configuration"), Code(facts.yaml_text, f"{RESOLVED_NAME}, with all defaults", folded=True)]
     return Section("making", "How it was made", blocks)
 
@@ -33,29 +34,39 @@ def _commands(facts: RunFacts) -> Iterator[Block]:
 
 
 def _facts(facts: RunFacts) -> Iterator[Block]:
-    log, seeds = facts.log, []
+    record, seeds = facts.record, []
     for section in ("dataset", "quantization"):
         if (seed := facts.setting(section, "random_seed")) is not None:
             seeds.append(f"{section}.random_seed {seed}")
     found = facts.evaluation
     versions = {name: version for name, version in facts.environment.items() if name not in CALL}
-    versions = versions or ({"sezoo": log.version} if log.version else {})
-    when = ""
-    if log.started is not None and log.seconds is not None:
-        when = f"{log.started:%Y-%m-%d %H:%M}, took {_duration(log.seconds)}"
+    versions = versions or ({"sezoo": record.version} if record.version else {})
+    when = "" if record.start is None else f"{record.start:%Y-%m-%d %H:%M}"
+    if record.seconds is not None:
+        when += f", took {_duration(record.seconds)}"
     rows = {
         "mode": facts.mode,
         "run": when,
         **{name: facts.environment.get(name, "") for name in CALL},
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "seeds": ", ".join(seeds),
-        "trained on": log.trained,
-        "calibrated on": log.calibrated,
+        "trained on": data_text(record, "training"),
+        "calibrated on": data_text(record, "calibration"),
         "scored": f"{counted(found.clips, 'clip')}, {found.seconds:.0f} s" if found else "",
         "models": ", ".join(facts.models),
     }
     yield Heading("Versions, seeds and data")
     yield Table(["", ""], "tw", [[Cell(name), Cell(value)] for name, value in rows.items() if value])
+
+
+def data_text(record: RunRecord, what: str) -> str:
+    """How many clips a service has used: `28 clips, 82 s`; empty where it has used none."""
+    count = record.clips.get(what)
+    if count is None:
+        return ""
+    if what == "training" and (held_out := record.clips.get("validation")):
+        return f"{count.clips} to train on, {held_out.clips} to validate on"
+    return counted(count.clips, "clip") + ("" if count.seconds is None else f", {count.seconds:.0f} s")
 
 
 def _duration(seconds: float) -> str:

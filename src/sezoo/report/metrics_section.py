@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sezoo.base.text import counted
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.figures import INK, MUTED, colour_of, drawing, plain
 from sezoo.report.words import MINUS, NOTHING, change_text, change_tone, mean_text, signed
-from sezoo.results.evaluation import EvaluationFacts, VersionFacts, facts_of_metric
+from sezoo.results.evaluation import Evaluation, VersionScores
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import NOISY, Mean
 
 __all__ = ["metrics_section"]
 
-INPUT_SNR = ("snr", "si_snr", "sisnr")
+INPUT_SNR = ("snr", "si_snr")
 MOST_ROWS = 50
 MARKERS = "osD^vPX" * 4
 
@@ -29,7 +30,7 @@ def metrics_section(facts: RunFacts) -> Section | None:
     blocks: list[Block] = [_means(found)]
     if found.metric and (pictures := list(_pictures(found, found.metric))):
         blocks.append(Pictures(pictures))
-    if found.settings:
+    if found.cost_of_board_settings:
         blocks += [Heading("Cost of the board's settings"), _settings(found)]
     blocks += _missing(found)
     return Section("metrics", "Metrics", blocks)
@@ -40,7 +41,7 @@ def _heading(metric: str) -> str:
     return f"{facts.label} {facts.unit}".strip()
 
 
-def _means(found: EvaluationFacts) -> Table:
+def _means(found: Evaluation) -> Table:
     metrics = found.metrics
     rows = [[Cell("noisy"), *(_mean(found.noisy.get(metric), metric) for metric in metrics)]]
     rows += [
@@ -81,7 +82,7 @@ def _change(mean: Mean | None, metric: str) -> Cell:
     return Cell(change_text(mean, metric), change_tone(mean, metric), detail=detail)
 
 
-def _differences(found: EvaluationFacts, version: str, against: str, metric: str, of: str = "") -> np.ndarray:
+def _differences(found: Evaluation, version: str, against: str, metric: str, of: str = "") -> np.ndarray:
     """Of every clip that has both: (clips, 2) of a score `of` the noisy clip (zero where there is none) and change."""
     rows = [
         (clip.scores[NOISY].get(of, 0.0) if of else 0.0, clip.scores[version][metric] - clip.scores[against][metric])
@@ -91,7 +92,7 @@ def _differences(found: EvaluationFacts, version: str, against: str, metric: str
     return np.array(rows, float).reshape(-1, 2)
 
 
-def _pictures(found: EvaluationFacts, metric: str) -> Iterator[Picture]:
+def _pictures(found: Evaluation, metric: str) -> Iterator[Picture]:
     label, others = facts_of_metric(metric).label, found.versions[1:]
     if others:
         yield from _spread(found, metric, others, found.reference.name, found.reference.label)
@@ -105,7 +106,7 @@ def _pictures(found: EvaluationFacts, metric: str) -> Iterator[Picture]:
 
 
 def _spread(
-    found: EvaluationFacts, metric: str, versions: Sequence[VersionFacts], against: str, name: str
+    found: Evaluation, metric: str, versions: Sequence[VersionScores], against: str, name: str
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
     told = []
@@ -136,7 +137,7 @@ def _side(metric: str) -> str:
 
 
 def _against(
-    found: EvaluationFacts, metric: str, versions: Sequence[VersionFacts], against: str, name: str, of: str, what: str
+    found: Evaluation, metric: str, versions: Sequence[VersionScores], against: str, name: str, of: str, what: str
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
     title = f"Change in {label} from {name}, by the {what.removesuffix(', dB')}"
@@ -167,14 +168,14 @@ def _legend(ax) -> None:
         ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, columnspacing=1.2, **style)
 
 
-def _settings(found: EvaluationFacts) -> Table:
-    several = len({cost.model for cost in found.settings}) > 1
+def _settings(found: Evaluation) -> Table:
+    several = len({cost.model for cost in found.cost_of_board_settings}) > 1
     rows = [
         [
             Cell(f"{cost.model}, without {cost.setting}" if several else f"without {cost.setting}"),
             *(_change(cost.costs.get(metric), metric) for metric in found.metrics),
         ]
-        for cost in found.settings
+        for cost in found.cost_of_board_settings
     ]
     headings = ["", *map(_heading, found.metrics)]
     return Table(
@@ -182,12 +183,11 @@ def _settings(found: EvaluationFacts) -> Table:
     )
 
 
-def _missing(found: EvaluationFacts) -> Iterator[Block]:
+def _missing(found: Evaluation) -> Iterator[Block]:
     """The clips that could not be scored or used, with the reasons."""
     rows = [[Cell(name), Cell("all"), Cell("left out"), Cell(reason)] for name, reason in found.left_out.items()]
     for each in found.not_scored:
-        label = facts_of_metric(each["metric"]).label
-        rows.append([Cell(each["clip"]), Cell(each["version"]), Cell(label), Cell(each["reason"])])
+        rows.append([Cell(each.clip), Cell(each.version), Cell(facts_of_metric(each.metric).label), Cell(each.reason)])
     yield Heading("Clips that could not be scored")
     if not rows:
         yield Text("None: every clip of the test set has every score.")

@@ -18,8 +18,7 @@ from sezoo.report.sound import MOST_BYTES
 from sezoo.report.training_section import training_section
 from sezoo.report.verdict import key_numbers, verdict
 from sezoo.results.names import REPORT
-from sezoo.results.reading import refused_results
-from sezoo.results.run_results import RunFacts, read_run
+from sezoo.results.run_results import RunFacts, read_run, refused_results
 
 __all__ = ["LARGEST", "page_of", "report_of"]
 
@@ -61,7 +60,7 @@ def _page(facts: RunFacts) -> str:
         page = rendered(
             title=facts.name,
             about=f"{facts.mode.replace('_', ' ')} · {facts.setting('general', 'project_name') or ''}".strip(" ·"),
-            when=facts.log.started,
+            when=facts.record.start,
             verdict=verdict(facts),
             numbers=key_numbers(facts),
             sections=_sections(facts, room),

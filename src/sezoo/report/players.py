@@ -15,12 +15,12 @@ from sezoo.audio.stft import Stft
 from sezoo.audio.stft_window import window_values
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.deployment.validation.array_file import read_npz
 from sezoo.report.blocks import Player, PlayerImage, PlayerVersion
 from sezoo.report.images import mask_error_image, mask_image, spectrogram_image
 from sezoo.report.sound import flac_uri, seconds_that_fit
 from sezoo.report.words import signed
-from sezoo.results.evaluation import facts_of_metric
 from sezoo.results.listening import FOLDER, MASKS, ListenedClip
 from sezoo.results.run_results import RunFacts
 

@@ -6,7 +6,7 @@ import math
 
 from markupsafe import Markup
 
-from sezoo.results.quantization import TensorFacts
+from sezoo.results.quantization import Tensor
 
 __all__ = ["range_drawing"]
 
@@ -16,7 +16,7 @@ BASE = HEIGHT - BAR
 """Where the bar begins; the histogram stands on it."""
 
 
-def range_drawing(tensor: TensorFacts) -> Markup | None:
+def range_drawing(tensor: Tensor) -> Markup | None:
     """An SVG; None where nothing of the range is known."""
     ends = (tensor.low, tensor.high, tensor.seen_low, tensor.seen_high, tensor.histogram_low, tensor.histogram_high)
     known = [end for end in ends if end is not None]
@@ -46,7 +46,7 @@ def _bar(name: str, start: float, stop: float, top: float, height: float) -> Mar
     return Markup(form).format(name, start, top, width, height)
 
 
-def _histogram(tensor: TensorFacts, x) -> Markup:
+def _histogram(tensor: Tensor, x) -> Markup:
     """Counts on a logarithmic scale: what saturates is rare."""
     most = math.log1p(max(tensor.histogram)) or 1
     step = (tensor.histogram_high - tensor.histogram_low) / len(tensor.histogram)

@@ -29,7 +29,7 @@ def robustness_section(facts: RunFacts) -> Section | None:
     if found is None:
         return None
     blocks: list[Block] = []
-    if warnings := found.warnings():
+    if warnings := found.warnings:
         blocks.append(Notes([f"{line}." for line in warnings]))
     pictures = [_picture(found, metric) for metric in ("pesq", "stoi") if _scored(found, metric)]
     if pictures:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sezoo.base.files import written_aside
 from sezoo.base.foreign_text import plain_labels
-from sezoo.metrics import METRIC_FACTS
+from sezoo.config.metric_facts import facts_of_metric
+from sezoo.results.evaluation import Evaluation
 from sezoo.results.scores import NOISY
-
-if TYPE_CHECKING:
-    from sezoo.evaluation.results import Results
 
 __all__ = ["save_score_figure"]
 
@@ -25,11 +22,11 @@ TITLE = {"fontsize": 10, "loc": "left"}
 
 
 @plain_labels()
-def save_score_figure(path: Path, results: Results) -> None:
+def save_score_figure(path: Path, results: Evaluation) -> None:
     """Draw the picture and save it as PNG. Nothing is drawn where nothing was scored."""
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
-    scored = [metric for metric in results.metrics if metric in results.means[results.versions[0].name]]
+    scored = [metric for metric in results.metrics if metric in results.reference.means]
     metrics = sorted(scored, key=lambda m: SHOWN.index(m) if m in SHOWN else len(SHOWN))[:PANELS]
     if not metrics:
         return
@@ -38,11 +35,8 @@ def save_score_figure(path: Path, results: Results) -> None:
     colours = dict(zip(names, (GREY, *COLOURS * (1 + len(names) // len(COLOURS))), strict=False))
     figure = Figure(figsize=(12, 4.6 + 0.32 * len(names)), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(0.9 + 0.32 * len(names), 3.4))
-    seconds = sum(clip.seconds for clip in results.clips)
-    top.suptitle(
-        f"Means over {len(results.clips)} clips ({seconds / 60:.1f} min) with their 95 % intervals", x=0.01, ha="left",
-        fontsize=10,
-    )  # fmt: skip
+    title = f"Means over {results.clips} clips ({results.seconds / 60:.1f} min) with their 95 % intervals"
+    top.suptitle(title, x=0.01, ha="left", fontsize=10)
     panels = top.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(panels, metrics, strict=True):
         _draw_means(ax, results, metric, names, labels, colours)
@@ -51,8 +45,8 @@ def save_score_figure(path: Path, results: Results) -> None:
         figure.savefig(aside, format="png")
 
 
-def _draw_means(ax, results: Results, metric: str, names, labels, colours) -> None:
-    facts = METRIC_FACTS[metric]
+def _draw_means(ax, results: Evaluation, metric: str, names, labels, colours) -> None:
+    facts = facts_of_metric(metric)
     for row, name in enumerate(names):
         mean = results.means[name].get(metric)
         if mean is None:
@@ -74,13 +68,13 @@ def _draw_means(ax, results: Results, metric: str, names, labels, colours) -> No
     ax.set_title(f"{facts.label} {facts.unit}".strip(), **TITLE)
 
 
-def _draw_gains(ax, results: Results, metric: str, names, labels, colours) -> None:
+def _draw_gains(ax, results: Evaluation, metric: str, names, labels, colours) -> None:
     """Each clip's gain over the noisy one, against what the noisy one has."""
-    facts = METRIC_FACTS[metric]
+    facts = facts_of_metric(metric)
     for name, label in list(zip(names, labels, strict=True))[1:]:
         both = [
             (clip.scores[NOISY][metric], clip.scores[name][metric])
-            for clip in results.clips
+            for clip in results.scores
             if metric in clip.scores[NOISY] and metric in clip.scores[name]
         ]
         if not both:

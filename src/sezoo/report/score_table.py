@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from sezoo.base.terminal import results as results_console
 from sezoo.base.terminal import styled
 from sezoo.base.text import counted
-from sezoo.metrics import METRIC_FACTS
-from sezoo.results.scores import NOISY, Mean, change
+from sezoo.config.metric_facts import facts_of_metric
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.scores import NOISY, Mean
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
-
-    from sezoo.evaluation.results import Results
 
 __all__ = ["print_scores"]
 
@@ -24,28 +23,27 @@ METRIC_WIDTH = 10
 """Columns of a terminal that a metric takes at most: what does not fit side by side is shown one below the other."""
 
 
-def print_scores(results: Results, title: str = "") -> None:
+def print_scores(results: Evaluation, title: str = "") -> None:
     """Print the means with their intervals, and what each version changes."""
     console = results_console()
-    title = title or f"{counted(len(results.clips), 'test clip')}, {_length(results)}"
+    title = title or f"{counted(results.clips, 'test clip')}, {_length(results.seconds)}"
     console.print(f"{title}: means with 95 % intervals", style="italic")
     labels = [label for *_, label in _comparisons(results)]
     at_once = max(1, (console.width - max(map(len, labels)) - 2) // METRIC_WIDTH)
     for start in range(0, len(results.metrics), at_once):
         console.print(score_table(results, results.metrics[start : start + at_once]))
-    if not results.settings:
+    if not results.cost_of_board_settings:
         return
     console.print("cost of the board's settings: change of the scores without each", style="italic")
     for start in range(0, len(results.metrics), at_once):
         console.print(settings_table(results, results.metrics[start : start + at_once]))
 
 
-def _length(results: Results) -> str:
-    seconds = sum(clip.seconds for clip in results.clips)
+def _length(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
-def score_table(results: Results, metrics: Sequence[str]) -> Table:
+def score_table(results: Evaluation, metrics: Sequence[str]) -> Table:
     """Versions by metrics: the means over the clips with 95 % intervals, then the changes between versions."""
     table = _table(metrics)
     labels = {NOISY: "noisy", **{version.name: version.label for version in results.versions}}
@@ -53,15 +51,15 @@ def score_table(results: Results, metrics: Sequence[str]) -> Table:
         table.add_row(label, *(_cell(results.means[name].get(metric), metric) for metric in metrics))
     table.add_section()
     for one, other, label in _comparisons(results):
-        table.add_row(label, *(_change(change(results.clips, one, other, m), m) for m in metrics))
+        table.add_row(label, *(_change(results.change(one, other, m), m) for m in metrics))
     return table
 
 
-def settings_table(results: Results, metrics: Sequence[str]) -> Table:
+def settings_table(results: Evaluation, metrics: Sequence[str]) -> Table:
     """What each setting of the board costs: the scores that would be won without it."""
     table = _table(metrics)
-    several = len({cost.model for cost in results.settings}) > 1
-    for cost in results.settings:
+    several = len({cost.model for cost in results.cost_of_board_settings}) > 1
+    for cost in results.cost_of_board_settings:
         label = f"{cost.model}, {cost.setting}" if several else cost.setting
         table.add_row(label, *(_change(cost.costs.get(metric), metric) for metric in metrics))
     return table
@@ -75,12 +73,12 @@ def _table(metrics: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     for metric in metrics:
-        facts = METRIC_FACTS[metric]
+        facts = facts_of_metric(metric)
         table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
     return table
 
 
-def _comparisons(results: Results) -> list[tuple[str, str, str]]:
+def _comparisons(results: Evaluation) -> list[tuple[str, str, str]]:
     """The pairs of versions that are worth comparing, and how: against noisy, against float, against whole clips."""
     versions = results.versions
     found = [(version.name, NOISY, f"{version.label} - noisy") for version in versions]
@@ -93,7 +91,7 @@ def _comparisons(results: Results) -> list[tuple[str, str, str]]:
 def _cell(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return "none"
-    form = METRIC_FACTS[metric].form
+    form = facts_of_metric(metric).form
     if mean.clips < 2:  # one clip has no spread
         return form.format(mean.value)
     return styled(f"{form.format(mean.value)}\n", (f"±{form.format((mean.high - mean.low) / 2)}", "dim"))
@@ -102,7 +100,7 @@ def _cell(mean: Mean | None, metric: str) -> str | Text:
 def _change(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return ""
-    facts = METRIC_FACTS[metric]
+    facts = facts_of_metric(metric)
     text = facts.form.replace(":", ":+").format(mean.value)
     if mean.low <= 0 <= mean.high:
         return text  # may be chance

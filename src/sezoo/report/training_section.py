@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from sezoo.base.text import counted
 from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
 from sezoo.report.figures import COLOURS, drawing, plain
+from sezoo.report.making_section import data_text
 from sezoo.report.players import HOW_TO_LISTEN, read_sounds, sound_player, stft_of_run
 from sezoo.report.sound import seconds_that_fit
 from sezoo.results.run_results import RunFacts
-from sezoo.results.training import COLUMNS, TrainingFacts
+from sezoo.results.training import LABELS, TrainingHistory
 
 __all__ = ["training_section"]
 
@@ -30,7 +31,7 @@ def training_section(facts: RunFacts, room: float) -> Section | None:
     if found is None:
         return None
     best = (
-        f", the best by {COLUMNS.get(found.metric, found.metric)} is {found.best_epoch} (vertical line)"
+        f", the best by {LABELS.get(found.metric, found.metric)} is {found.best_epoch} (vertical line)"
         if found.best_epoch
         else ""
     )
@@ -46,16 +47,17 @@ def _of_what(facts: RunFacts) -> str:
     settings = facts.setting("training") or {}
     told = {"optimizer": "optimizer", "loss": "loss", "lr_schedule": "learning rate", "batch_size": "batches of"}
     words = ", ".join(f"{name} {settings[key]}" for key, name in told.items() if key in settings)
-    data = f"; {facts.log.trained}" if facts.log.trained else ""
+    told = data_text(facts.record, "training")
+    data = f"; {told}" if told else ""
     return f"{words[:1].upper()}{words[1:]}{data}." if words else ""
 
 
-def _curves(found: TrainingFacts) -> Iterator[Picture]:
+def _curves(found: TrainingHistory) -> Iterator[Picture]:
     for name, values in found.columns.items():
         known = [(value, epoch) for value, epoch in zip(values, found.epochs, strict=True) if value is not None]
         if not known:
             continue
-        title = COLUMNS.get(name, name)
+        title = LABELS.get(name, name)
         noisy = found.noisy.get(name)
         caption = "" if noisy is None else f"noisy: {noisy:.4g}"
         with drawing(f"curve-{name}", title, caption, width=244, height=165) as made:
@@ -73,7 +75,7 @@ def _curves(found: TrainingFacts) -> Iterator[Picture]:
         yield made.picture
 
 
-def _examples(facts: RunFacts, found: TrainingFacts, room: float) -> Iterator[Block]:
+def _examples(facts: RunFacts, found: TrainingHistory, room: float) -> Iterator[Block]:
     if not found.sounds:
         return
     yield Heading("Examples to listen to")

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sezoo.base.text import counted
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
 from sezoo.report.words import bytes_text, change_text, count_text, listed, mean_text, percent_text
-from sezoo.results.evaluation import EvaluationFacts, VersionFacts, facts_of_metric
+from sezoo.results.evaluation import Evaluation, VersionScores
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import NOISY, Mean
-from sezoo.results.training import COLUMNS
+from sezoo.results.training import LABELS
 
 __all__ = ["KeyNumber", "key_numbers", "verdict"]
 
@@ -85,7 +86,7 @@ def _training(facts: RunFacts) -> str:
     if value is not None:
         noisy = found.noisy.get(found.metric)
         beside = "" if noisy is None else f" (the noisy clips have {noisy:.4g})"
-        best = f", the best is {found.best_epoch} with {COLUMNS.get(found.metric, found.metric)} {value:.4g}{beside}"
+        best = f", the best is {found.best_epoch} with {LABELS.get(found.metric, found.metric)} {value:.4g}{beside}"
     return f"trained for {counted(len(found.epochs), 'epoch')}{best}"
 
 
@@ -160,12 +161,12 @@ def key_numbers(facts: RunFacts) -> list[KeyNumber]:
     ]
 
 
-def _scores(found: EvaluationFacts | None) -> Iterator[KeyNumber]:
+def _scores(found: Evaluation | None) -> Iterator[KeyNumber]:
     metric = found and found.metric
     if not metric:
         return
     label = facts_of_metric(metric).label
-    shown: list[tuple[str, Mean | None, VersionFacts | None]] = [("noisy", found.noisy.get(metric), None)]
+    shown: list[tuple[str, Mean | None, VersionScores | None]] = [("noisy", found.noisy.get(metric), None)]
     shown += [(version.label, version.means.get(metric), version) for version in found.first_of_model()]
     for version in found.on_devices():
         if version not in [each for *_, each in shown]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sezoo.results.evaluation import facts_of_metric
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.scores import Mean
 
 __all__ = [

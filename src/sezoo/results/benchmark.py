@@ -1,16 +1,19 @@
-"""What a benchmark found: a measurement for each model and target, and whether it fits the board; as JSON too."""
+"""What a benchmark found: `benchmark.json`, a measurement for each model and target, and whether it fits the board."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from sezoo.base.files import tell_replaced, write_json
-from sezoo.targets.boards import BOARDS, BoardFacts
+from pydantic import BeforeValidator, PlainSerializer, computed_field
+
+from sezoo.base.text import counted
+from sezoo.config.boards import BOARDS, BoardFacts
+from sezoo.results.names import BENCHMARK
+from sezoo.results.result_file import ResultFile
+from sezoo.results.tables import Row, Table
 
 __all__ = [
-    "BENCHMARK",
     "PATCH",
     "STREAM",
     "WHOLE_CLIP",
@@ -18,10 +21,7 @@ __all__ = [
     "Fit",
     "LayerCost",
     "Measurement",
-    "write_benchmark",
 ]
-
-BENCHMARK = "benchmark.json"
 
 PATCH, WHOLE_CLIP, STREAM = "patch", "whole clip", "stream"
 """What a call of the model is."""
@@ -39,9 +39,9 @@ class LayerCost:
     """
 
     name: str
-    kind: str
-    macs: int | None = None
-    instructions: int | None = None
+    kind: str = ""
+    macs: int | float | None = None
+    instructions: int | float | None = None
     milliseconds: float | None = None
     flash: int | None = None
 
@@ -64,14 +64,14 @@ class Measurement:
     audio_seconds : of new audio that a call is for.
     is_estimate : the time was not measured on the target; `clock_mhz` is what it is estimated for.
     threads : that computed.
-    how : in one sentence.
+    how : it was measured, in one sentence.
     layers : in the model's order.
     """
 
     target: str
     model: str
     what: str
-    macs: int | None = None
+    macs: int | float | None = None
     parameters: int | None = None
     flash: int | None = None
     ram: int | None = None
@@ -79,7 +79,7 @@ class Measurement:
     stack: int | None = None
     milliseconds: float | None = None
     p95_milliseconds: float | None = None
-    instructions: int | None = None
+    instructions: int | float | None = None
     audio_seconds: float | None = None
     is_estimate: bool = False
     clock_mhz: float | None = None
@@ -92,6 +92,7 @@ class Measurement:
         """For people: `int8, patch on cortex-m55`."""
         return f"{self.model}, {self.what} on {self.target}"
 
+    @computed_field
     @property
     def real_time_factor(self) -> float | None:
         """Seconds of computing for a second of audio: below 1 it keeps up, lower is better."""
@@ -114,12 +115,14 @@ class Fit:
     flash_share: float | None
     ram_share: float | None
 
+    @computed_field
     @property
     def fits(self) -> bool | None:
         """Whether all that is known fits; None where nothing is."""
         shares = [share for share in (self.flash_share, self.ram_share) if share is not None]
         return all(share <= 1 for share in shares) if shares else None
 
+    @computed_field
     @property
     def too_large(self) -> tuple[str, ...]:
         """The memories that it does not fit into."""
@@ -127,16 +130,29 @@ class Fit:
         return tuple(memory for memory, share in shares.items() if share is not None and share > 1)
 
 
-@dataclass(frozen=True)
-class Benchmark:
+def _name_of_board(content: Any) -> Any:
+    return content.get("name") if isinstance(content, dict) else content
+
+
+def _board(name: str) -> dict[str, str | float]:
+    return {"name": name, **(asdict(BOARDS[name]) if name in BOARDS else {})}
+
+
+@dataclass(frozen=True, repr=False)
+class Benchmark(ResultFile, Table):
     """All measurements, and the board that they are held against.
 
-    Parameters
+    Attributes
     ----------
-    board : its name, one of `sezoo.targets.boards.BOARDS`.
+    board : its name, one of `sezoo.config.boards.BOARDS`; in the file with its facts.
+    measurements : in the order of the targets.
     """
 
-    board: str
+    file_name: ClassVar[str] = BENCHMARK
+
+    board: Annotated[
+        str, BeforeValidator(_name_of_board), PlainSerializer(_board, return_type=dict[str, str | int | float])
+    ]
     measurements: tuple[Measurement, ...]
 
     @property
@@ -152,31 +168,26 @@ class Benchmark:
         )
         return Fit(measurement.name, *shares)
 
+    @computed_field
     @property
     def fits(self) -> tuple[Fit, ...]:
         """Of those measurements that know how large they are."""
         fits = (self.fit(measurement) for measurement in self.measurements)
         return tuple(fit for fit in fits if fit.fits is not None)
 
+    def lines(self) -> list[str]:
+        """How many measurements, the time of each, and the board."""
+        times = (f"{one.name}: {one.milliseconds:.3g} ms" for one in self.measurements if one.milliseconds is not None)
+        what = f"Benchmark of {counted(len(self.measurements), 'measurement')}"
+        return [what, ", ".join(times) or "no times", f"compared with {self.board}"]
 
-def write_benchmark(benchmark: Benchmark, folder: Path) -> Path:
-    """Write `benchmark.json`, and give its path."""
-    content = {
-        "board": {"name": benchmark.board, **asdict(benchmark.facts)},
-        "measurements": [_measurement(measurement) for measurement in benchmark.measurements],
-        "fits": [_fit(fit) for fit in benchmark.fits],
-    }
-    path = folder / BENCHMARK
-    tell_replaced(path)
-    write_json(path, content)
-    return path
+    def records(self) -> list[Row]:
+        """A row a measurement, without its layers."""
+        rows = ({**asdict(one), "real_time_factor": one.real_time_factor} for one in self.measurements)
+        return [{key: value for key, value in row.items() if key != "layers"} for row in rows]
 
-
-def _measurement(measurement: Measurement) -> dict[str, object]:
-    facts = asdict(measurement)
-    layers: Sequence[dict[str, object]] = facts.pop("layers")
-    return {**facts, "real_time_factor": measurement.real_time_factor, "layers": list(layers)}
-
-
-def _fit(fit: Fit) -> dict[str, object]:
-    return {**asdict(fit), "fits": fit.fits, "too_large": list(fit.too_large)}
+    def overview(self) -> list[Row]:
+        """The columns that a measurement has something in."""
+        rows = [{**row, "how": None} for row in self.records()]
+        known = [key for key in rows[0] if any(row[key] not in (None, False) for row in rows)] if rows else []
+        return [{key: row[key] for key in known} for row in rows]

@@ -8,12 +8,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sezoo.base.files import write_json
+from sezoo.base.errors import UserError
+from sezoo.base.files import read_json, write_json
+from sezoo.base.foreign_text import encodable
 from sezoo.base.version import __version__
 from sezoo.results.names import ENVIRONMENT
-from sezoo.results.reading import read_json
 
-__all__ = ["CALL", "read_environment", "write_environment"]
+__all__ = ["CALL", "called", "read_environment", "write_environment"]
 
 PACKAGES = ("numpy", "scipy", "onnx", "onnxruntime", "torch", "pesq", "pystoi", "soundfile", "soxr", "speechmos")
 
@@ -22,6 +23,12 @@ COMMANDS = {"sezoo": "sezoo", "__main__": "python -m sezoo"}
 
 CALL = ("command", "in")
 """The names that are no programs with their versions: what was called, and the working directory."""
+
+
+def called() -> tuple[str, str]:
+    """The command, and the working directory; empty where another program calls sezoo."""
+    command = COMMANDS.get(Path(sys.argv[0]).stem)
+    return (f"{command} {shlex.join(sys.argv[1:])}".rstrip(), str(Path.cwd())) if command else ("", "")
 
 
 def write_environment(folder: Path) -> None:
@@ -33,11 +40,14 @@ def write_environment(folder: Path) -> None:
         except PackageNotFoundError:
             continue
     found["system"] = f"{platform.system()} {platform.machine()}"
-    if command := COMMANDS.get(Path(sys.argv[0]).stem):
-        found |= zip(CALL, (f"{command} {shlex.join(sys.argv[1:])}".rstrip(), str(Path.cwd())), strict=True)
+    found |= {name: text for name, text in zip(CALL, called(), strict=True) if text}
     write_json(folder / ENVIRONMENT, found)
 
 
 def read_environment(folder: Path) -> dict[str, str]:
     """What `write_environment` has written; empty where the run has not kept it."""
-    return {str(name): str(value) for name, value in (read_json(folder / ENVIRONMENT) or {}).items()}
+    path = folder / ENVIRONMENT
+    content = read_json(path) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: found {type(content).__name__} where an object is expected")
+    return {encodable(name): encodable(str(value)) for name, value in content.items()}

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
-from sezoo.base.errors import UserError
-from sezoo.base.files import read_json, write_json
+from pydantic import AfterValidator
 
-__all__ = ["FOLDER", "INDEX", "MASKS", "ListenedClip", "ListenedVersion", "read_index", "write_index"]
+from sezoo.results.result_file import ResultFile
+from sezoo.results.scores import MetricName
+
+__all__ = ["FOLDER", "MASKS", "ListenedClip", "ListenedVersion", "ListeningIndex"]
 
 FOLDER = "listen"
 """In the run's folder; each clip has a folder of its own in it, named by why it was chosen."""
 
-INDEX, MASKS = "index.json", "masks.npz"
+MASKS = "masks.npz"
+
+
+def _plain_name(name: str) -> str:
+    if Path(name).name != name:
+        raise ValueError("it is no plain name")
+    return name
+
+
+PlainName = Annotated[str, AfterValidator(_plain_name)]
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,8 @@ class ListenedVersion:
 
     name: str
     label: str
-    file: str
-    scores: Mapping[str, float]
+    file: PlainName
+    scores: Mapping[MetricName, float]
 
 
 @dataclass(frozen=True)
@@ -53,10 +64,10 @@ class ListenedClip:
     masks : names of the versions whose masks are in `MASKS`: (bins, frames) float16 each.
     """
 
-    folder: str
+    folder: PlainName
     name: str
     why: str
-    metric: str | None
+    metric: MetricName | None
     change: float | None
     sample_rate: int
     start: float
@@ -67,30 +78,15 @@ class ListenedClip:
     versions: Sequence[ListenedVersion]
 
 
-def write_index(clips: Sequence[ListenedClip], folder: Path) -> None:
-    """Write `index.json` into the folder."""
-    write_json(folder / INDEX, {"clips": [asdict(clip) for clip in clips]})
+@dataclass(frozen=True)
+class ListeningIndex(ResultFile):
+    """The clips that were kept to listen to.
 
-
-def read_index(folder: Path) -> list[ListenedClip]:
-    """Read it; an empty list where there is none.
-
-    Raises
-    ------
-    UserError : a file that is torn, or that something else has written.
+    Attributes
+    ----------
+    clips : in the order in which they are shown.
     """
-    path = folder / INDEX
-    if not path.is_file():
-        return []
-    try:
-        return [_clip(clip) for clip in read_json(path)["clips"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: it is no index of clips to listen to ({error}); run the evaluation again") from error
 
+    file_name: ClassVar[str] = "index.json"
 
-def _clip(content: dict[str, Any]) -> ListenedClip:
-    versions = [ListenedVersion(**version) for version in content.pop("versions")]
-    for name in (content["folder"], *(version.file for version in versions)):
-        if Path(name).name != name:
-            raise ValueError(f"{name!r} is no plain name")
-    return ListenedClip(**content, versions=versions)
+    clips: Sequence[ListenedClip]

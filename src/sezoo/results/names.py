@@ -1,6 +1,6 @@
-"""The names of files that the report reads and writes in a run's folder."""
+"""The names of files and folders of results in a run's folder."""
 
-__all__ = ["BENCHMARK", "DEPLOYMENT", "ENVIRONMENT", "EVALUATION", "QUANTIZATION", "REPORT", "TRAINING"]
+__all__ = ["BENCHMARK", "C_PACKAGE", "DEPLOYMENT", "ENVIRONMENT", "EVALUATION", "QUANTIZATION", "REPORT", "TRAINING"]
 
 REPORT = "report.html"
 ENVIRONMENT = "environment.json"
@@ -8,4 +8,5 @@ EVALUATION = "evaluation.json"
 QUANTIZATION = "quantization_report.json"
 BENCHMARK = "benchmark.json"
 DEPLOYMENT = "deployment.json"
+C_PACKAGE = "c_package"
 TRAINING = "training_logs"

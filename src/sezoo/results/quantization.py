@@ -1,33 +1,43 @@
-"""What a quantization did, read from `quantization_report.json`."""
+"""What a quantization did: `quantization_report.json`, the error of every tensor and layer, and what was tried."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import ClassVar
+
+from pydantic import computed_field
 
 from sezoo.results.names import QUANTIZATION
-from sezoo.results.reading import read_json, taken
+from sezoo.results.result_file import ResultFile
 
-__all__ = ["LayerFacts", "LossFacts", "QuantizationFacts", "StepFacts", "TensorFacts", "WeakFacts", "read_quantization"]
+__all__ = ["Convergence", "Layer", "LayerLoss", "LayerReport", "Tensor", "Tried", "Weakness"]
+
+ENOUGH_MEDIAN, ENOUGH_LARGEST = 0.05, 0.25
+"""Shares of a range's width: a range that is wrong by so much costs less than a tenth of a bit, or a third of one."""
 
 
 @dataclass(frozen=True)
-class TensorFacts:
+class Tensor:
     """An activation.
 
     Attributes
     ----------
-    low, high : the range of its quantizer; None in float.
+    made_by : name of the node; empty for the model's input.
+    op_type : of it, with those of the activations that the quantizer does along with its own work: Conv+Relu.
+    dtype : int8, int16 ..., or float.
+    low, high : the range of the quantizer; null in float.
     seen_low, seen_high : lowest and highest value that came.
-    saturated : share of the values beyond the range.
-    sqnr, accumulated_sqnr : dB, of its own rounding, and against the float model.
-    histogram : counts of the values in equal steps from `histogram_low` to `histogram_high`; empty where the run has
-        kept none.
+    saturated : share of the values that lie beyond the range by more than half a step.
+    sqnr, accumulated_sqnr : dB, of its own rounding, and against the float model; null in float, where nothing
+        differs, and where the float model has no such tensor.
+    saturation_noise : share of the rounding's error power that the saturated values make.
+    rms_steps : root mean square in steps of the quantizer.
+    histogram : counts of the values in equal bins from `histogram_low` to `histogram_high`; empty in float.
     """
 
     name: str
+    made_by: str = ""
     op_type: str = ""
     dtype: str = ""
     low: float | None = None
@@ -37,14 +47,26 @@ class TensorFacts:
     saturated: float | None = None
     sqnr: float | None = None
     accumulated_sqnr: float | None = None
-    histogram: Sequence[int] = ()
+    saturation_noise: float | None = None
+    rms_steps: float | None = None
+    histogram: tuple[int, ...] = ()
     histogram_low: float | None = None
     histogram_high: float | None = None
 
 
 @dataclass(frozen=True)
-class LayerFacts:
-    """An operator that multiplies and adds; MAC per frame."""
+class Layer:
+    """An operator that multiplies and adds.
+
+    Attributes
+    ----------
+    precision : of its inputs, the widest: int8, int16 or float.
+    weight_sqnr : dB, of the rounded weights against those of the float model; null where they are the same.
+    fitted : the weights were refitted to rounded inputs: they differ from the float model's on purpose.
+    weight_bytes : 0 for a product of two activations.
+    macs : multiply-accumulates per frame; null where a shape is unknown.
+    macs_share : of those of all layers.
+    """
 
     name: str
     op_type: str = ""
@@ -57,8 +79,8 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
-class WeakFacts:
-    """What rounding hurts most, and what could be done."""
+class Weakness:
+    """A tensor, or the weights of a layer, that rounding hurts, and what could be done."""
 
     name: str
     what: str = ""
@@ -68,8 +90,8 @@ class WeakFacts:
 
 
 @dataclass(frozen=True)
-class StepFacts:
-    """A step of accuracy recovery: dB between the denoised waves and the float model's before and after it."""
+class Tried:
+    """What came of a step of accuracy recovery: dB of closeness before and after, and whether it was kept."""
 
     name: str
     does: str = ""
@@ -79,53 +101,94 @@ class StepFacts:
 
 
 @dataclass(frozen=True)
-class LossFacts:
-    """A layer that was quantized alone, and how close the waves stayed, in dB."""
+class Convergence:
+    """How much the ranges from half of the excerpts differ from those from all, as shares of the ranges' widths.
+
+    Attributes
+    ----------
+    excerpts : how many, in all.
+    median, largest : over the tensors, each the mean over its halves.
+    tensor : the name of that with the largest difference.
+    """
+
+    excerpts: int
+    median: float
+    largest: float
+    tensor: str
+
+    @computed_field
+    @property
+    def enough(self) -> bool:
+        """Whether more clips would change the ranges by little."""
+        return self.median <= ENOUGH_MEDIAN and self.largest <= ENOUGH_LARGEST
+
+    @computed_field
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        verdict = "these are enough" if self.enough else "more clips, or clips of more kinds, would help"
+        return (
+            f"ranges from half of {self.excerpts} excerpts differ by {100 * self.median:.1f} % in the median, "
+            f"{100 * self.largest:.1f} % for '{self.tensor}' at most: {verdict}"
+        )
+
+
+@dataclass(frozen=True)
+class LayerLoss:
+    """A layer, or all operators of a type that has no weights, quantized alone.
+
+    Attributes
+    ----------
+    name : of the layer's node; of the type of the operators; input for the model's input.
+    nodes : how many there are.
+    closeness : dB between the denoised waves and the float model's: the lower, the more this layer costs.
+    """
 
     name: str
     op_type: str = ""
-    nodes: int = 0
+    nodes: int = 1
     closeness: float | None = None
 
 
 @dataclass(frozen=True)
-class QuantizationFacts:
-    """All of it; bytes of the int8 model, `plain` and `closeness` in dB as for the steps."""
+class LayerReport(ResultFile):
+    """What int8 costs where, and what was done about it.
 
-    tensors: Sequence[TensorFacts] = ()
-    layers: Sequence[LayerFacts] = ()
-    worst: Sequence[WeakFacts] = ()
+    Attributes
+    ----------
+    tensors, layers : in the order of the graph.
+    worst : what rounding hurts most.
+    macs_shares : of all multiply-accumulates, by precision; empty where a shape is unknown.
+    bytes : of the int8 model.
+    plain, closeness : dB between the denoised waves and the float model's, of the plain int8 model and of this; null
+        where they are equal.
+    steps : of accuracy recovery.
+    convergence : whether there are enough calibration clips; null with too few excerpts to tell.
+    sensitivity : with quantization.sensitivity, the costliest first.
+    model, float_bytes : the model that was quantized, and its size.
+    dynamic, static : the int8 models, in the run's folder unless the path is an absolute one.
+    """
+
+    file_name: ClassVar[str] = QUANTIZATION
+    indent: ClassVar[int] = 1
+
+    tensors: tuple[Tensor, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    worst: tuple[Weakness, ...] = ()
     macs_shares: Mapping[str, float] = field(default_factory=dict)
     bytes: int = 0
     plain: float | None = None
     closeness: float | None = None
-    steps: Sequence[StepFacts] = ()
-    sensitivity: Sequence[LossFacts] = ()
-    convergence: str = ""
+    steps: tuple[Tried, ...] = ()
+    convergence: Convergence | None = None
+    sensitivity: tuple[LayerLoss, ...] = ()
+    model: str = ""
+    float_bytes: int | None = None
+    dynamic: str = ""
+    static: str = ""
 
     @property
     def macs(self) -> float | None:
         """Multiply-accumulates per frame; None where one is unknown."""
         macs = [layer.macs for layer in self.layers if layer.macs is not None]
         return sum(macs) if macs and len(macs) == len(self.layers) else None
-
-
-KINDS = {
-    "tensors": TensorFacts,
-    "layers": LayerFacts,
-    "worst": WeakFacts,
-    "steps": StepFacts,
-    "sensitivity": LossFacts,
-}
-
-
-def read_quantization(folder: Path) -> QuantizationFacts | None:
-    """What the quantization in a run's folder reports; None where there is none."""
-    content = read_json(folder / QUANTIZATION)
-    if content is None:
-        return None
-    lists: dict[str, list[Any]] = {
-        key: [taken(kind, each) for each in content.get(key) or ()] for key, kind in KINDS.items()
-    }
-    convergence = (content.get("convergence") or {}).get("sentence", "")
-    return taken(QuantizationFacts, {**content, **lists, "convergence": convergence})

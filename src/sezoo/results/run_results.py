@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +13,45 @@ from sezoo.base.files import read_text
 from sezoo.base.inner_path import inner_path
 from sezoo.base.yaml_text import load_yaml
 from sezoo.config.values import expand_known
+from sezoo.results.benchmark import WHOLE_CLIP, Benchmark
+from sezoo.results.deployment import Deployment
 from sezoo.results.environment import read_environment
-from sezoo.results.evaluation import EvaluationFacts, read_evaluation
-from sezoo.results.listening import FOLDER, ListenedClip, read_index
-from sezoo.results.quantization import QuantizationFacts, read_quantization
-from sezoo.results.reading import refused_results
-from sezoo.results.robustness import Robustness, read_robustness
-from sezoo.results.targets import (
-    BenchmarkFacts,
-    DeploymentFacts,
-    Sizes,
-    read_benchmark,
-    read_deployment,
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.listening import FOLDER, ListenedClip, ListeningIndex
+from sezoo.results.quantization import LayerReport
+from sezoo.results.result_file import ResultFile
+from sezoo.results.robustness import Robustness
+from sezoo.results.run_record import RunRecord
+from sezoo.results.training import TrainingHistory, TrainingSummary
+from sezoo.run.folder import RESOLVED_NAME
+
+__all__ = ["FILES", "ProgramSize", "RunFacts", "read_config", "read_run", "refused_results"]
+
+
+FILES: tuple[type[ResultFile], ...] = (
+    RunRecord,
+    Evaluation,
+    LayerReport,
+    Benchmark,
+    Deployment,
+    TrainingSummary,
+    ListeningIndex,
+    Robustness,
 )
-from sezoo.results.training import TrainingFacts, read_training
-from sezoo.run.folder import LOG_NAME, RESOLVED_NAME
+"""All JSON files of results that have a schema."""
 
-__all__ = ["LogFacts", "RunFacts", "read_run"]
-
-LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ (\w+) (\S+): (.*)$")
-START = re.compile(r"sezoo (\S+), (\S+), results in ")
-CALIBRATED = re.compile(r"calibrated on (\d+ clips?), (.*) of audio")
-TRAINED_ON = re.compile(r"training on (\d+) examples in .*, validating on (\d+)")
+FLOAT_MODELS = ("best_trained_model.onnx", "preprocessed_model.onnx")
+"""What was trained, and the copy of the model that was quantized: their sizes, where no report says it."""
 
 
 @dataclass(frozen=True)
-class LogFacts:
-    """What the log of the last run in the folder says.
+class ProgramSize:
+    """What a program with the model takes on a core, and what it runs: bytes, instructions a second of audio."""
 
-    Attributes
-    ----------
-    version : of sezoo.
-    started, seconds : None where the log has no line.
-    warnings : in order, each once.
-    calibrated, trained : the counts of data in words; empty where nothing was.
-    """
-
-    version: str = ""
-    started: datetime | None = None
-    seconds: float | None = None
-    warnings: Sequence[str] = ()
-    calibrated: str = ""
-    trained: str = ""
+    core: str
+    flash: int
+    ram: int
+    instructions_a_second: float | None
 
 
 @dataclass(frozen=True)
@@ -72,15 +68,15 @@ class RunFacts:
     folder: Path
     config: Mapping[str, Any]
     yaml_text: str
-    log: LogFacts
+    record: RunRecord
     environment: Mapping[str, str]
     models: Mapping[str, int]
     float_bytes: int | None
-    training: TrainingFacts | None
-    quantization: QuantizationFacts | None
-    evaluation: EvaluationFacts | None
-    benchmark: BenchmarkFacts | None
-    deployment: DeploymentFacts | None
+    training: TrainingHistory | None
+    quantization: LayerReport | None
+    evaluation: Evaluation | None
+    benchmark: Benchmark | None
+    deployment: Deployment | None
     listened: Sequence[ListenedClip]
     robustness: Robustness | None = None
 
@@ -113,24 +109,24 @@ class RunFacts:
         if self.quantization and self.quantization.macs and self.frames_a_second:
             return self.quantization.macs * self.frames_a_second
         for one in self.benchmark.measurements if self.benchmark else ():
-            if one.macs and one.what == "whole clip" and one.audio_seconds:
+            if one.macs and one.what == WHOLE_CLIP and one.audio_seconds:
                 return one.macs / one.audio_seconds
         return None
 
     @property
-    def sizes(self) -> list[Sizes]:
+    def sizes(self) -> list[ProgramSize]:
         """Of the program with the model in it, by core, the deployed one before benchmarks."""
-        found: dict[str, Sizes] = {}
-        made = self.deployment
-        if made and made.core and made.flash_bytes and made.ram_bytes:
-            frames, rate = made.frames_per_call, self.frames_a_second
-            seconds = frames / rate if frames and rate else None
+        found: dict[str, ProgramSize] = {}
+        made = self.deployment.emulated if self.deployment else None
+        if made and made.flash_bytes and made.ram_bytes:
+            frames = self.deployment.frames_per_call if self.deployment else None
+            seconds = frames / self.frames_a_second if frames and self.frames_a_second else None
             load = made.instructions_per_call / seconds if seconds and made.instructions_per_call else None
-            found[made.core] = Sizes(made.core, made.flash_bytes, made.ram_bytes, load)
+            found[made.core] = ProgramSize(made.core, made.flash_bytes, made.ram_bytes, load)
         for one in self.benchmark.measurements if self.benchmark else ():
             if one.flash and one.ram and one.target not in found:
                 load = one.instructions / one.audio_seconds if one.instructions and one.audio_seconds else None
-                found[one.target] = Sizes(one.target, one.flash, one.ram, load)
+                found[one.target] = ProgramSize(one.target, one.flash, one.ram, load)
         return list(found.values())
 
 
@@ -139,7 +135,19 @@ def read_run(folder: Path) -> RunFacts:
 
     Raises
     ------
-    UserError : the folder is none of a run; a file in it that is torn.
+    UserError : the folder is none of a run; a file in it that is torn, or of a newer version.
+    """
+    config, text = read_config(folder)
+    with refused_results(folder):
+        return _facts(folder, config, text)
+
+
+def read_config(folder: Path) -> tuple[dict[str, Any], str]:
+    """The resolved configuration of a run, and its text.
+
+    Raises
+    ------
+    UserError : the folder is none of a run.
     """
     path = folder / RESOLVED_NAME
     if not folder.is_dir():
@@ -152,12 +160,27 @@ def read_run(folder: Path) -> RunFacts:
     config = load_yaml(text, str(path))
     if not isinstance(config, dict):
         raise UserError(f"{path}: found {type(config).__name__} where sections are expected")
-    with refused_results(folder):
-        return _facts(folder, config, text)
+    return config, text
+
+
+@contextmanager
+def refused_results(folder: Path) -> Iterator[None]:
+    """Report values of another size than sezoo writes as those of a folder that is not a run's.
+
+    Raises
+    ------
+    UserError : in their place.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UserError(f"{folder}: a result in it is not what sezoo writes ({error!r}); run it again") from error
 
 
 def _facts(folder: Path, config: Mapping[str, Any], text: str) -> RunFacts:
     models_folder = Path(expand_known(str((config.get("general") or {}).get("saved_models_dir", "saved_models"))))
+    quantization = LayerReport.read(folder)
+    listened = ListeningIndex.read(folder / FOLDER)
     if not models_folder.is_absolute():
         models_folder = inner_path(folder, models_folder, "general.saved_models_dir")
     models = {path.name: path.stat().st_size for path in sorted(models_folder.glob("*.onnx"))}
@@ -165,46 +188,16 @@ def _facts(folder: Path, config: Mapping[str, Any], text: str) -> RunFacts:
         folder=folder,
         config=config,
         yaml_text=text,
-        log=_log(folder / LOG_NAME),
+        record=RunRecord.read(folder) or RunRecord(),
         environment=read_environment(folder),
         models=models,
-        float_bytes=_float_bytes(config, models),
-        training=read_training(folder, config),
-        quantization=read_quantization(folder),
-        evaluation=read_evaluation(folder),
-        benchmark=read_benchmark(folder),
-        deployment=read_deployment(folder),
-        listened=read_index(folder / FOLDER),
-        robustness=read_robustness(folder),
-    )
-
-
-def _float_bytes(config: Mapping[str, Any], models: Mapping[str, int]) -> int | None:
-    """Of what was quantized: the trained model, or the one that was given, whose copy is kept prepared."""
-    for name in ("best_trained_model.onnx", "preprocessed_model.onnx"):
-        if name in models:
-            return models[name]
-    return None
-
-
-def _log(path: Path) -> LogFacts:
-    """The lines since the last start: a folder may have seen several runs."""
-    if not path.is_file():
-        return LogFacts()
-    lines = [found for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-             if (found := LINE.match(line))]  # fmt: skip
-    starts = [index for index, line in enumerate(lines) if START.match(line[4])]
-    lines = lines[starts[-1] :] if starts else lines
-    if not lines:
-        return LogFacts()
-    first, last = (datetime.fromisoformat(line[1]) for line in (lines[0], lines[-1]))
-    start, words = START.match(lines[0][4]), [line[4] for line in lines]
-    trained = next((found for each in words if (found := TRAINED_ON.match(each))), None)
-    return LogFacts(
-        version=start[1] if start else "",
-        started=first,
-        seconds=(last - first).total_seconds(),
-        warnings=list(dict.fromkeys(line[4] for line in lines if line[2] == "WARNING")),
-        calibrated=next((f"{found[1]}, {found[2]}" for each in words if (found := CALIBRATED.match(each))), ""),
-        trained=f"{trained[1]} to train on, {trained[2]} to validate on" if trained else "",
+        float_bytes=(quantization and quantization.float_bytes)
+        or next((models[name] for name in FLOAT_MODELS if name in models), None),
+        training=TrainingHistory.read(folder, config),
+        quantization=quantization,
+        evaluation=Evaluation.read(folder),
+        benchmark=Benchmark.read(folder),
+        deployment=Deployment.read(folder),
+        listened=listened.clips if listened else (),
+        robustness=Robustness.read(folder),
     )

@@ -4,17 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 
-if TYPE_CHECKING:
-    from sezoo.denoising.silence_gate import Muted
-
-__all__ = ["NOISY", "ClipScores", "Mean", "bootstrap_interval", "change", "mean_scores", "versions_in"]
+__all__ = [
+    "NOISY",
+    "ClipScores",
+    "Mean",
+    "MetricName",
+    "bootstrap_interval",
+    "change",
+    "mean_scores",
+    "name_in_files",
+    "name_of",
+    "versions_in",
+]
 
 NOISY = "noisy"
 """The name of the input itself among the versions of a clip."""
+
+NAMES_IN_FILES = {"si_snr": "sisnr"}
+"""Where the model zoo's files, which users' scripts read, call a metric otherwise."""
+
+NAMES = {in_file: name for name, in_file in NAMES_IN_FILES.items()}
+
+
+def name_in_files(metric: str) -> str:
+    """What the files call a metric."""
+    return NAMES_IN_FILES.get(metric, metric)
+
+
+def name_of(metric: Any) -> Any:
+    """What `sezoo.metrics` calls a metric of the files."""
+    return NAMES.get(metric, metric) if isinstance(metric, str) else metric
+
+
+MetricName = Annotated[str, BeforeValidator(name_of), PlainSerializer(name_in_files, return_type=str)]
+"""A metric, by its name in `sezoo.metrics` here and by the model zoo's name in files."""
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -37,21 +65,19 @@ class ClipScores:
     scores : by version ("noisy", and what it was denoised with), then by metric. A metric that could not score
         a version is not there.
     not_scored : for those, by version and metric, the reason in one line.
-    muted : what a silence gate has muted, by version; nothing where there is no gate.
     """
 
     name: str
     seconds: float
     scores: Mapping[str, Mapping[str, float]]
     not_scored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    muted: Mapping[str, Muted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Mean:
     """A mean over clips, its 95 % interval, and the number of clips in it."""
 
-    value: float
+    value: Annotated[float, Field(validation_alias=AliasChoices("mean", "value"), serialization_alias="mean")]
     low: float
     high: float
     clips: int

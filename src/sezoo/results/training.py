@@ -1,4 +1,4 @@
-"""How a training went, read from its table of epochs and its sounds."""
+"""How a training went: `training.json`, its table of epochs, and its sounds."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from sezoo.base.csv_file import read_csv
+from sezoo.base.csv_file import read_csv, write_csv
+from sezoo.base.errors import UserError
+from sezoo.base.files import read_json, write_json
 from sezoo.base.inner_path import inner_path
 from sezoo.config.values import expand_known
 from sezoo.results.names import TRAINING
-from sezoo.results.reading import read_json
+from sezoo.results.result_file import ResultFile
 
-__all__ = ["COLUMNS", "SoundExample", "TrainingFacts", "read_training"]
+__all__ = ["LABELS", "SoundExample", "TrainingHistory", "TrainingSummary", "write_epochs", "write_noisy"]
 
-COLUMNS = {
+NOISY_VALIDATION = "noisy_validation.json"
+
+LABELS = {
     "train_loss": "loss",
     "wave_mse": "MSE of the waves",
     "stoi": "STOI",
     "pesq": "PESQ",
     "snr": "SNR, dB",
     "si-snr": "SI-SNR, dB",
-    "speech_cut": "share of the speech that is cut",
+    "speech_cut": "speech that is cut",
     "level_4_6_khz": "speech from 4 to 6 kHz, dB",
     "level_6_8_khz": "speech from 6 to 7.8 kHz, dB",
     "score": "score",
@@ -31,7 +35,36 @@ COLUMNS = {
 }
 """What the columns of the table are called for people."""
 
-LOWER_IS_BETTER = {"train_loss", "wave_mse", "speech_cut"}
+Row = Mapping[str, float | int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSummary(ResultFile):
+    """What came of a training so far.
+
+    Attributes
+    ----------
+    epochs : that are finished.
+    metric : column of the table of epochs that decides which one is the best.
+    best_epoch, best_value : null as long as no epoch could be scored.
+    """
+
+    file_name: ClassVar[str] = "training.json"
+
+    epochs: int
+    metric: str
+    best_epoch: int | None = None
+    best_value: float | None = None
+
+
+def write_epochs(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write the table of epochs, a row an epoch; what could not be measured is empty. The same rows, the same bytes."""
+    write_csv(path, columns, [[row.get(column) for column in columns] for row in rows])
+
+
+def write_noisy(folder: Path, noisy: Row) -> None:
+    """Write what the validation metrics are without a network into the folder of the table of epochs."""
+    write_json(folder / NOISY_VALIDATION, noisy)
 
 
 @dataclass(frozen=True)
@@ -43,48 +76,77 @@ class SoundExample:
 
 
 @dataclass(frozen=True)
-class TrainingFacts:
+class TrainingHistory:
     """The history of a training.
 
     Attributes
     ----------
-    epochs : their numbers.
-    columns : values by name, one an epoch; None where it could not be measured.
+    rows : numbers by column for each epoch, `epoch` among them; what could not be measured is None.
+    summary : None of runs before there was one.
+    sounds : validation examples to listen to.
     noisy : what the columns would be without a network, as far as that is known.
-    metric, best_epoch : the metric that decided, and the epoch that was best by it; None where nothing could be scored.
     """
 
-    epochs: Sequence[int]
-    columns: Mapping[str, Sequence[float | None]]
-    metric: str
-    best_epoch: int | None
-    sounds: Sequence[SoundExample]
-    noisy: Mapping[str, float | None] = field(default_factory=dict)
+    rows: Sequence[Row]
+    summary: TrainingSummary | None = None
+    sounds: Sequence[SoundExample] = ()
+    noisy: Row = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, config: Mapping[str, Any]) -> TrainingHistory | None:
+        """The training of a run's folder; None where there is none, or no epoch was finished.
+
+        Parameters
+        ----------
+        config : of the run, which names the table of epochs.
+
+        Raises
+        ------
+        UserError : a file is torn, of a newer version, or not what sezoo writes.
+        """
+        logs = folder / TRAINING
+        name = expand_known(str((config.get("training") or {}).get("logs_filename", "training_logs.csv")))
+        path = inner_path(logs, name, "training.logs_filename")
+        rows = read_csv(path) if path.is_file() else []
+        if not rows:
+            return None
+        if "epoch" not in rows[0]:
+            raise UserError(f"{path}: it has no column epoch")
+        noisy = logs / NOISY_VALIDATION
+        return cls(
+            [{column: _number(column, cell) for column, cell in row.items()} for row in rows],
+            TrainingSummary.read(logs),
+            _sounds(logs / "sounds"),
+            read_json(noisy) if noisy.is_file() else {},
+        )
+
+    @property
+    def epochs(self) -> list[int]:
+        """Their numbers."""
+        return [int(row["epoch"] or 0) for row in self.rows]
+
+    @property
+    def columns(self) -> dict[str, list[float | None]]:
+        """Values by name, one an epoch."""
+        return {name: [row[name] for row in self.rows] for name in self.rows[0] if name != "epoch"}
+
+    @property
+    def metric(self) -> str:
+        """The column that decides; empty where that is not known."""
+        return self.summary.metric if self.summary else ""
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The best by the metric that decides; None where no epoch could be scored."""
+        return self.summary.best_epoch if self.summary else None
 
     def at(self, column: str, epoch: int | None) -> float | None:
         """The value of an epoch."""
-        return None if epoch is None or column not in self.columns else self.columns[column][self.epochs.index(epoch)]
+        return next((row.get(column) for row in self.rows if row["epoch"] == epoch), None)
 
 
-def read_training(folder: Path, config: Mapping[str, Any]) -> TrainingFacts | None:
-    """The training of a run's folder; None where there is none, or no epoch was finished."""
-    settings = config.get("training") or {}
-    name = expand_known(str(settings.get("logs_filename", "training_logs.csv")))
-    path = inner_path(folder / TRAINING, name, "training.logs_filename")
-    if not path.is_file():
-        return None
-    rows = read_csv(path)
-    if not rows:
-        return None
-    names = [name for name in rows[0] if name != "epoch"]
-    columns = {name: [float(row[name]) if row[name] else None for row in rows] for name in names}
-    epochs = [int(row["epoch"]) for row in rows]
-    several = settings.get("select_by") or settings.get("guards")
-    metric = "score" if several and "score" in columns else str(settings.get("reference_metric", "pesq"))
-    known = [(value, epoch) for value, epoch in zip(columns.get(metric, ()), epochs, strict=False) if value is not None]
-    best = (min if metric in LOWER_IS_BETTER else max)(known, key=lambda pair: pair[0], default=None)
-    noisy = read_json(folder / TRAINING / "noisy_validation.json") or {}
-    return TrainingFacts(epochs, columns, metric, best and best[1], _sounds(folder / TRAINING / "sounds"), noisy)
+def _number(column: str, cell: str) -> float | int | None:
+    return (int if column == "epoch" else float)(cell) if cell else None
 
 
 def _sounds(folder: Path) -> list[SoundExample]:

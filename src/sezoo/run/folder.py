@@ -16,6 +16,7 @@ __all__ = [
     "CONFIG_NAME",
     "HYDRA_FOLDER",
     "LOG_NAME",
+    "RECORD_NAME",
     "RESOLVED_NAME",
     "claimed",
     "is_at_work_in",
@@ -29,13 +30,14 @@ __all__ = [
 
 LOG_NAME = "stm32ai_main.log"
 RESOLVED_NAME = "resolved_config.yaml"
+RECORD_NAME = "run.json"
 SWEEP_NAME = "multirun.yaml"
 HYDRA_FOLDER = ".hydra"
 CONFIG_NAME = "config.yaml"
 RUNNING_NAME = "running"
 """In `HYDRA_FOLDER` while the run lasts, with its process; a terminated run leaves it."""
 
-NO_RESULTS = {LOG_NAME, RESOLVED_NAME, SWEEP_NAME, HYDRA_FOLDER}
+NO_RESULTS = {LOG_NAME, RESOLVED_NAME, RECORD_NAME, SWEEP_NAME, HYDRA_FOLDER}
 """What every run's folder holds before the first service has done anything."""
 
 

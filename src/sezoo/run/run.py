@@ -29,7 +29,7 @@ from sezoo.run.folder import (
 )
 from sezoo.run.tracking import Tracker, start_tracking
 
-__all__ = ["Artefacts", "Run", "names_of_file", "open_run"]
+__all__ = ["Artefacts", "ClipCount", "Run", "names_of_file", "open_run"]
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +52,28 @@ class Artefacts:
 
 
 @dataclass(frozen=True)
+class ClipCount:
+    """How many clips a service has used, of how many seconds in all (None: not counted), and how many it could not."""
+
+    clips: int
+    seconds: float | None = None
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Run:
-    """What the services share: the folder of the results, the trackers, and the models they pass on."""
+    """What the services share: the folder of the results, the trackers, and the models they pass on.
+
+    Attributes
+    ----------
+    clips : that were used, by what for: training, validation, calibration, evaluation.
+    """
 
     config: Config
     folder: Path
     tracker: Tracker
     artefacts: Artefacts = field(default_factory=Artefacts)
+    clips: dict[str, ClipCount] = field(default_factory=dict)
 
     @property
     def models_folder(self) -> Path:

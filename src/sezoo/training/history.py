@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from sezoo.base.csv_file import write_csv
 from sezoo.base.files import written_aside
+from sezoo.results.training import LABELS, Row, write_epochs
 
 __all__ = [
     "COLUMNS",
@@ -24,13 +24,6 @@ __all__ = [
 METRIC_OF = {"wave_mse": "mse", "stoi": "stoi", "pesq": "pesq", "snr": "snr", "si-snr": "si_snr"}
 """The validation metrics of the reference's logs, and what `sezoo.metrics` calls them."""
 
-LABELS = {
-    "speech_cut": "speech that is cut",
-    "level_4_6_khz": "speech from 4 to 6 kHz",
-    "level_6_8_khz": "speech from 6 to 7.8 kHz",
-}
-UNITS = {"snr": ", dB", "si-snr": ", dB", "level_4_6_khz": ", dB", "level_6_8_khz": ", dB"}
-
 SPEECH_FIGURES = ("speech_cut", "level_4_6_khz", "level_6_8_khz")
 """What becomes of the speech itself; see `sezoo.metrics.speech_guard`."""
 
@@ -42,8 +35,6 @@ LOWER_IS_BETTER = {"train_loss", "wave_mse", "speech_cut"}
 
 A_LINE = 5
 """Curves beside each other."""
-
-Row = Mapping[str, float | int | None]
 
 
 def is_better(value: float, than: float | None, metric: str) -> bool:
@@ -71,7 +62,7 @@ class History:
 
     def save(self, path: Path) -> None:
         """Write all rows as CSV; a metric that could not be measured is empty. The same rows give the same bytes."""
-        write_csv(path, self.columns, [[row.get(column) for column in self.columns] for row in self.rows])
+        write_epochs(path, self.columns, self.rows)
 
 
 def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row = MappingProxyType({})) -> None:
@@ -95,7 +86,7 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
         if noisy.get(column) is not None:
             # In words: a line so far below the curve would make it flat.
             ax.set_title(f"noisy {noisy[column]:.4g}", fontsize=9, loc="right", color="#6e7781")
-        ax.set_title(LABELS.get(column, column.replace("_", " ")) + UNITS.get(column, ""), fontsize=10, loc="left")
+        ax.set_title(LABELS.get(column, column.replace("_", " ")), fontsize=10, loc="left")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(color="#e4e6e9")
         ax.tick_params(labelsize=8)

@@ -27,7 +27,7 @@ from sezoo.denoising import denoise
 from sezoo.metrics.dnsmos import dnsmos_is_installed
 from sezoo.models.summary import summary_of
 from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights, torch_device
-from sezoo.run.run import Run
+from sezoo.run.run import ClipCount, Run
 from sezoo.training.examples import ExampleSource, example_sources
 from sezoo.training.export import export_onnx
 from sezoo.training.loader import Loader
@@ -149,6 +149,7 @@ def _trainer(
         "training on %d examples in %d batches an epoch, validating on %d, on %s",
         len(sources[0]), len(batches), len(sources[1]), device,
     )  # fmt: skip
+    run.clips.update(training=ClipCount(len(sources[0])), validation=ClipCount(len(sources[1])))
     torch_stft = TorchStft(stft).to(device)
     steps = training.epochs * len(batches)
     scheduler = build_scheduler(training.lr_scheduler, optimizer, total_steps=steps, metric=training.reference_metric)

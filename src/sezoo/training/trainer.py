@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown, write_json, written_aside
+from sezoo.base.files import shown, written_aside
 from sezoo.base.interrupts import interrupt_deferred
 from sezoo.config.sections import Training
 from sezoo.models.torch.mask_model import computes_bfloat16
 from sezoo.models.torch.networks.custom import exception_line
+from sezoo.results.training import TrainingSummary, write_noisy
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import SCORE, History, Row, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection
@@ -61,11 +62,6 @@ class TrainingFiles:
     def snapshot(self) -> Path:
         """What the training can be resumed from."""
         return self.logs / "training_snapshot.pth"
-
-    @property
-    def noisy(self) -> Path:
-        """What the validation metrics are without a network."""
-        return self.logs / "noisy_validation.json"
 
     @property
     def curves(self) -> Path:
@@ -215,12 +211,19 @@ class Trainer:
         if not self.parallel.is_first:
             return
         self.history.save(self.files.history)
-        write_json(self.files.noisy, self.noisy)
+        write_noisy(self.files.logs, self.noisy)
+        self._summary().write(self.files.logs, again=True)
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
         log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
         self.each_epoch(self.result, self.history.rows[-1])
         if epoch % self.training.save_every == 0:
             self._save()
+
+    def _summary(self) -> TrainingSummary:
+        best = self.best if self.best["epoch"] else {"epoch": None, "value": None}
+        return TrainingSummary(
+            epochs=self.epoch, metric=self.selection.name, best_epoch=best["epoch"], best_value=best["value"]
+        )
 
     def _step_schedule(self) -> None:
         """Step a schedule that goes by epochs, at the end of one."""

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from int8_graphs import FORMS, FRAMES, PATH, patches
-from sezoo.deployment.engine.agreement import Agreement, OperatorAgreement, agreement
+from sezoo.deployment.engine.agreement import Agreement, agreement
 from sezoo.deployment.engine.integer_graph import Conv, Lookup
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.results.deployment import OperatorAgreement
 
 
 def read(form):

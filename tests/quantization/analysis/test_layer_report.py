@@ -11,11 +11,12 @@ from foreign_graphs import log_power_prologue
 from mask_graphs import BINS, Graph, clip_then_relu, lstm, magnitudes, tcnn
 from quantizers import quantization, ready, weights_of
 from recovery_bench import bench_of, excerpts_of
-from sezoo.quantization.analysis import REPORT, Weakness, convergence, layer_report, log_report, write_report
-from sezoo.quantization.analysis.sensitivity import LayerLoss
+from sezoo.quantization.analysis import layer_report, log_report
+from sezoo.quantization.analysis.range_convergence import convergence
 from sezoo.quantization.recovery.input_precision import with_int8_input
-from sezoo.quantization.recovery.recipe import Recovered, Tried
+from sezoo.quantization.recovery.recipe import Recovered
 from sezoo.quantization.recovery.steps import int16_input, rounding, split_input
+from sezoo.results.quantization import LayerLoss, LayerReport, Tried, Weakness
 from stateful_graphs import cached_convolution, gru_layer, lstm_cell
 
 CLIPS = magnitudes(60, 50, 70, 40, 60, 50)
@@ -291,9 +292,8 @@ def test_the_file_is_json_without_nan(tmp_path):
         steps=(Tried("rounding", "rounds", -np.inf, 30.0, True),),
         sensitivity=(LayerLoss("node_b0.in", "Conv", 1, 12.5),),
     )
-    path = write_report(report, tmp_path / "run")
-    assert path == tmp_path / "run" / REPORT
-    assert [each.name for each in path.parent.iterdir()] == [REPORT]
+    path = report.write(tmp_path / "run")
+    assert [each.name for each in path.parent.iterdir()] == ["quantization_report.json"]
     read = strict_json(path)
     assert read == report.to_dict()
     assert (read["plain"], read["closeness"]) == (None, None)
@@ -301,12 +301,13 @@ def test_the_file_is_json_without_nan(tmp_path):
     assert read["sensitivity"][0]["name"] == "node_b0.in"
     assert read["convergence"]["sentence"] == report.convergence.sentence
     assert [each["name"] for each in read["tensors"]] == [tensor.name for tensor in report.tensors]
+    assert LayerReport.read(path.parent).layers == report.layers
 
 
 def test_silence_gives_no_nan(tmp_path):
     silent = [np.zeros((1, BINS, 30), np.float32) for _ in range(6)]
     report = reported(*on_bench(one_convolution(), silent), silent)
-    read = strict_json(write_report(report, tmp_path))
+    read = strict_json(report.write(tmp_path))
     assert by_name(report.tensors)["input"].sqnr is None
     assert read["convergence"] is None
 

@@ -13,6 +13,7 @@ from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import filled_aside, shown, unused_path, write_text
 from sezoo.base.text import counted
+from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, STREAM, engine_of, has_input_gain, stream_frames
 from sezoo.denoising.modes import Board
@@ -20,7 +21,7 @@ from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
-from sezoo.deployment.c_package.report import REPORT, DeploymentReport, write_report
+from sezoo.deployment.c_package.report import DeploymentReport, deployment_of
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.checks import check_transform, with_patch_lengths
 from sezoo.deployment.engine.agreement import agreement
@@ -31,18 +32,15 @@ from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_configured, load_onnx
+from sezoo.results.names import C_PACKAGE, DEPLOYMENT
 from sezoo.run.run import Run
-from sezoo.targets.boards import BOARDS
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
 
-__all__ = ["FOLDER", "check_c_package", "deploy_c_package", "package_for", "tools_of"]
+__all__ = ["check_c_package", "deploy_c_package", "package_for", "tools_of"]
 
 log = logging.getLogger(__name__)
-
-FOLDER = "c_package"
-"""In the run's folder."""
 
 
 def check_c_package(config: Config) -> None:
@@ -89,7 +87,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
 
     agreed = agreement(program.graph, model, patches_of(recording, program.stft, program.graph.frames))
     _remove_unfinished(run.folder)
-    package = unused_path(run.folder / FOLDER)
+    package = unused_path(run.folder / C_PACKAGE)
     with filled_aside(package) as aside:
         masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
         emulated = None
@@ -102,7 +100,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
         tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
-    write_report(report, run.folder)
+    deployment_of(report).write(run.folder)
     log.info("C package: %s", shown(package))
     for line in report.told():
         log.info("%s", line)
@@ -113,8 +111,8 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
 
 def _remove_unfinished(folder: Path) -> None:
     """Remove the package of a deployment that was killed before it wrote its report: this one starts again."""
-    package = folder / FOLDER
-    if (package / "src" / "sezoo_model.c").is_file() and not (folder / REPORT).exists():
+    package = folder / C_PACKAGE
+    if (package / "src" / "sezoo_model.c").is_file() and not (folder / DEPLOYMENT).exists():
         log.info("%s is of a deployment that did not finish: it is written anew", shown(package))
         for path in (package, *folder.glob("emulated_*")):
             shutil.rmtree(path, ignore_errors=True)

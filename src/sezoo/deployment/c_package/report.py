@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from sezoo.base.files import tell_replaced, write_json
+from sezoo.config.boards import BOARDS
 from sezoo.deployment.c_package.emulated_run import EmulatedRun
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
@@ -18,11 +17,9 @@ from sezoo.deployment.recording import Recording
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.perceptual_quality import pesq
 from sezoo.metrics.waveform import snr
-from sezoo.targets.boards import BOARDS
+from sezoo.results.deployment import Deployment, Emulated, OnnxruntimeAgreement, OperatorCost
 
-__all__ = ["REPORT", "DeploymentReport", "write_report"]
-
-REPORT = "deployment.json"
+__all__ = ["DeploymentReport", "deployment_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,49 +128,48 @@ class DeploymentReport:
         return found | {f"pesq_{name}": value for name, value in self.pesq.items()}
 
 
-def write_report(report: DeploymentReport, folder: Path) -> Path:
-    """Write `deployment.json`."""
+def deployment_of(report: DeploymentReport) -> Deployment:
+    """The report as `deployment.json` has it."""
     program, run = report.program, report.emulated
-    content: dict[str, object] = {
-        "model": report.model,
-        "engine": "stream" if program.engine.is_stream else "patch",
-        "frames_per_call": program.engine.new,
-        "latency_samples": program.engine.latency(program.stft),
-        "arena_bytes": program.arena_bytes,
-        "state_bytes": program.state_bytes,
-        "macs_per_call": program.graph.macs_per_frame * program.engine.computed,
-        "parameters": program.graph.parameters,
-        "onnxruntime": {
-            "differing_share": report.agreement.share,
-            "largest_difference": report.agreement.largest,
-            "mean_mask_difference": report.agreement.mean_mask_difference,
-            "operators": [asdict(operator) for operator in report.agreement.operators],
-        },
-        "recording": report.recording.told,
-        "pesq": report.pesq,
-    }
-    if run is not None:
-        operators = [(operator.name, operator.kind) for operator in program.graph.operators]
-        content["emulated"] = {
-            "core": run.core.name,
-            "kernels": run.core.kernels,
-            "compiler": run.compiler,
-            "flash_bytes": run.size.flash,
-            "ram_bytes": run.size.ram + run.figures.stack,
-            "stack_bytes": run.figures.stack,
-            "instructions_per_call": run.figures.instructions / run.figures.calls,
-            "instructions_of_the_longest_call": run.figures.worst,
-            "instructions_of_spectra_per_call": run.figures.spectra / run.figures.calls,
-            "operators": [
-                {"name": name, "kind": kind, "instructions_per_call": steps / run.figures.calls}
-                for (name, kind), steps in zip(operators, run.figures.steps, strict=True)
-            ],
-            "masks_compared": report.masks,
-            "masks_equal_the_reference": report.masks > 0,  # run_emulated has refused any that differ
-            "wave_snr_db": None if report.wave_snr is None or np.isinf(report.wave_snr) else report.wave_snr,
-            "waves_are_equal": report.wave_snr is not None and bool(np.isinf(report.wave_snr)),
-        }
-    path = folder / REPORT
-    tell_replaced(path)
-    write_json(path, content)
-    return path
+    return Deployment(
+        model=report.model,
+        engine="stream" if program.engine.is_stream else "patch",
+        frames_per_call=program.engine.new,
+        latency_samples=program.engine.latency(program.stft),
+        arena_bytes=program.arena_bytes,
+        state_bytes=program.state_bytes,
+        macs_per_call=program.graph.macs_per_frame * program.engine.computed,
+        parameters=program.graph.parameters,
+        onnxruntime=OnnxruntimeAgreement(
+            report.agreement.share,
+            report.agreement.largest,
+            report.agreement.mean_mask_difference,
+            report.agreement.operators,
+        ),
+        recording=report.recording.told,
+        pesq=report.pesq,
+        emulated=None if run is None else _emulated(report, run),
+    )
+
+
+def _emulated(report: DeploymentReport, run: EmulatedRun) -> Emulated:
+    figures, waves_are_equal = run.figures, report.wave_snr is not None and bool(np.isinf(report.wave_snr))
+    return Emulated(
+        core=run.core.name,
+        kernels=run.core.kernels,
+        compiler=run.compiler,
+        flash_bytes=run.size.flash,
+        ram_bytes=run.size.ram + figures.stack,
+        stack_bytes=figures.stack,
+        instructions_per_call=figures.instructions / figures.calls,
+        instructions_of_the_longest_call=figures.worst,
+        instructions_of_spectra_per_call=figures.spectra / figures.calls,
+        operators=tuple(
+            OperatorCost(operator.name, operator.kind, steps / figures.calls)
+            for operator, steps in zip(report.program.graph.operators, figures.steps, strict=True)
+        ),
+        masks_compared=report.masks,
+        masks_equal_the_reference=report.masks > 0,  # run_emulated has refused any that differ
+        wave_snr_db=None if waves_are_equal else report.wave_snr,
+        waves_are_equal=waves_are_equal,
+    )

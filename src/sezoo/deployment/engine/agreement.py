@@ -17,18 +17,9 @@ from sezoo.deployment.engine.integer_graph import IntegerGraph, Site
 from sezoo.deployment.engine.interpreter import run_graph, run_operator
 from sezoo.models.onnx_graph import copied
 from sezoo.models.onnx_session import open_session
+from sezoo.results.deployment import OperatorAgreement
 
-__all__ = ["Agreement", "OperatorAgreement", "agreement"]
-
-
-@dataclass(frozen=True)
-class OperatorAgreement:
-    """An operator's integers against onnxruntime's: how many differ, of how many, and by how much at most."""
-
-    name: str
-    differing: int
-    values: int
-    largest: int
+__all__ = ["Agreement", "agreement"]
 
 
 @dataclass(frozen=True)

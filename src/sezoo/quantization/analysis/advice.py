@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sezoo.quantization.analysis.layers import Layer
 from sezoo.quantization.analysis.quantizers import bits
-from sezoo.quantization.analysis.tensors import Tensor
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.options import KEY
 from sezoo.quantization.plan import Plan
+from sezoo.results.quantization import Layer, Tensor, Weakness
 
-__all__ = ["Weakness", "weaknesses"]
+__all__ = ["weaknesses"]
 
 WORST = 5
 
@@ -25,17 +23,6 @@ FEW_STEPS = 12.0
 
 UNUSED = 1.5
 """A range this much wider than what came has levels to spare."""
-
-
-@dataclass(frozen=True)
-class Weakness:
-    """A tensor, or the weights of a layer, that rounding hurts, and what could be done."""
-
-    name: str
-    what: str
-    made_by: str
-    sqnr: float
-    advice: str
 
 
 def weaknesses(plan: Plan, bench: Bench, tensors: Sequence[Tensor], layers: Sequence[Layer]) -> list[Weakness]:

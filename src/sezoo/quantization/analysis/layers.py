@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -17,33 +16,11 @@ from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.graph.static_shape import static_length
 from sezoo.quantization.plan import Plan
+from sezoo.results.quantization import Layer
 
-__all__ = ["Layer", "layers_of", "macs_shares"]
+__all__ = ["layers_of", "macs_shares"]
 
 RECURRENT = ("LSTM", "GRU", "RNN")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """An operator that multiplies and adds.
-
-    Attributes
-    ----------
-    precision : of its inputs, the widest: int8, int16 or float.
-    weight_sqnr : dB, of the rounded weights against those of the float model; None where they are the same.
-    fitted : the weights were refitted to rounded inputs: they differ from the float model's on purpose.
-    weight_bytes : 0 for a product of two activations.
-    macs : multiply-accumulates per frame; None where a shape is unknown.
-    """
-
-    name: str
-    op_type: str
-    precision: str
-    weight_sqnr: float | None
-    fitted: bool
-    weight_bytes: int
-    macs: float | None
-    macs_share: float | None
 
 
 def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: np.ndarray) -> Iterator[Layer]:

@@ -20,6 +20,7 @@ from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import states_of
 from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.fidelity.closeness import Closeness
+from sezoo.results.run_record import LOOK_AHEAD
 
 __all__ = ["LengthAdvice", "advise", "log_advice"]
 
@@ -138,12 +139,14 @@ def log_advice(advice: LengthAdvice | None) -> None:
             "%s is less than the receptive field (%s): cut into patches, the denoised clips are %s from the float "
             "model's instead of %s; %s with lookahead_frames: %d gives %.1f (%s)",
             key, _field_text(advice.field), patches, whole, length, advice.needed, advice.needed_closeness, new,
+            extra={"about": LOOK_AHEAD},
         )  # fmt: skip
     else:
         log.warning(
             "%s: cut into patches, the denoised clips are %s from the float model's instead of %s, and no look-ahead "
             "of up to %s brings them closer",
             key, patches, whole, counted(max(advice.lookahead, _longest(advice.field)), "frame"),
+            extra={"about": LOOK_AHEAD},
         )  # fmt: skip
 
 

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.plan import Plan
+from sezoo.results.quantization import Convergence
 
-__all__ = ["Convergence", "convergence"]
+__all__ = ["convergence"]
 
 FEWEST = 4
 """Halves of fewer excerpts say nothing."""
-
-ENOUGH_MEDIAN, ENOUGH_LARGEST = 0.05, 0.25
-"""Shares of a range's width: a range that is wrong by so much costs less than a tenth of a bit, or a third of one."""
-
-
-@dataclass(frozen=True)
-class Convergence:
-    """How much the ranges from half of the excerpts differ from those from all, as shares of the ranges' widths.
-
-    Attributes
-    ----------
-    excerpts : how many, in all.
-    median, largest : over the tensors, each the mean over its halves.
-    tensor : the name of that with the largest difference.
-    """
-
-    excerpts: int
-    median: float
-    largest: float
-    tensor: str
-
-    @property
-    def enough(self) -> bool:
-        """Whether more clips would change the ranges by little."""
-        return self.median <= ENOUGH_MEDIAN and self.largest <= ENOUGH_LARGEST
-
-    @property
-    def sentence(self) -> str:
-        """The same in words."""
-        verdict = "these are enough" if self.enough else "more clips, or clips of more kinds, would help"
-        return (
-            f"ranges from half of {self.excerpts} excerpts differ by {100 * self.median:.1f} % in the median, "
-            f"{100 * self.largest:.1f} % for '{self.tensor}' at most: {verdict}"
-        )
 
 
 def convergence(plan: Plan, bench: Bench) -> Convergence | None:

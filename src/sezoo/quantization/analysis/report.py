@@ -1,29 +1,23 @@
-"""The whole report: put together, written to `quantization_report.json`, and told in a few lines of the log."""
+"""The whole report: put together, and told in a few lines of the log."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from sezoo.base.files import write_json
-from sezoo.quantization.analysis.advice import Weakness, weaknesses
-from sezoo.quantization.analysis.layers import Layer, layers_of, macs_shares
-from sezoo.quantization.analysis.range_convergence import Convergence, convergence
-from sezoo.quantization.analysis.sensitivity import LayerLoss, log_sensitivity
-from sezoo.quantization.analysis.tensors import Tensor, measured_tensors
+from sezoo.quantization.analysis.advice import weaknesses
+from sezoo.quantization.analysis.layers import layers_of, macs_shares
+from sezoo.quantization.analysis.range_convergence import convergence
+from sezoo.quantization.analysis.sensitivity import log_sensitivity
+from sezoo.quantization.analysis.tensors import measured_tensors
 from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.recovery.recipe import Recovered, Tried, decibels
+from sezoo.quantization.recovery.recipe import Recovered, decibels
+from sezoo.results.quantization import LayerReport
 
-__all__ = ["REPORT", "LayerReport", "layer_report", "log_report", "write_report"]
+__all__ = ["layer_report", "log_report"]
 
 log = logging.getLogger(__name__)
-
-REPORT = "quantization_report.json"
 
 MOST_EXCERPTS = 8
 """SQNR is known from few."""
@@ -33,37 +27,6 @@ HEADINGS = ("what rounds worst", "made by", "SQNR", "saturated")
 
 LONGEST = 28
 """Characters of a name in the log."""
-
-
-@dataclass(frozen=True)
-class LayerReport:
-    """All of it.
-
-    Attributes
-    ----------
-    macs_shares : of all multiply-accumulates, by precision; empty where a shape is unknown.
-    bytes : of the int8 model.
-    plain, closeness : dB between the denoised waves and the float model's, of the plain int8 model and of this.
-    convergence : None with too few excerpts.
-    """
-
-    tensors: tuple[Tensor, ...]
-    layers: tuple[Layer, ...]
-    worst: tuple[Weakness, ...]
-    macs_shares: Mapping[str, float]
-    bytes: int
-    plain: float
-    closeness: float
-    steps: tuple[Tried, ...]
-    convergence: Convergence | None
-    sensitivity: tuple[LayerLoss, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it: every number finite, or None."""
-        told = asdict(self)
-        if self.convergence is not None:
-            told["convergence"] |= {"enough": self.convergence.enough, "sentence": self.convergence.sentence}
-        return json.loads(json.dumps(told), parse_constant=lambda not_finite: None)
 
 
 def layer_report(
@@ -91,12 +54,6 @@ def layer_report(
         recovered.steps,
         convergence(plan, bench) if measured else None,
     )
-
-
-def write_report(report: LayerReport, folder: Path) -> Path:
-    """Write `quantization_report.json` into the folder, whole or not at all; its path."""
-    write_json(folder / REPORT, report.to_dict(), indent=1)
-    return folder / REPORT
 
 
 # -- the log ---------------------------------------------------------------------------------------------

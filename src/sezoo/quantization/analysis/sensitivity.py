@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -14,8 +14,9 @@ from sezoo.models.onnx_graph import float_weights
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
+from sezoo.results.quantization import LayerLoss
 
-__all__ = ["LayerLoss", "log_sensitivity", "sensitivity"]
+__all__ = ["log_sensitivity", "sensitivity"]
 
 log = logging.getLogger(__name__)
 
@@ -25,23 +26,6 @@ KEPT_IN_FLOAT = "OpTypesToExcludeOutputQuantization"
 
 Progress = Callable[[Iterable[Any], int, str], Iterator[Any]]
 """Passes on items, which are so many, telling how far it is with what."""
-
-
-@dataclass(frozen=True)
-class LayerLoss:
-    """A layer, or all operators of a type that has no weights, quantized alone.
-
-    Attributes
-    ----------
-    name : of the layer's node; of the type of the operators; input for the model's input.
-    nodes : how many there are.
-    closeness : dB between the denoised waves and the float model's: the lower, the more this layer costs.
-    """
-
-    name: str
-    op_type: str
-    nodes: int
-    closeness: float
 
 
 def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]:

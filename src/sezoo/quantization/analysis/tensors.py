@@ -17,8 +17,9 @@ from sezoo.quantization.analysis.sqnr import energy, sqnr
 from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.static_shape import static_length
 from sezoo.quantization.plan import Plan
+from sezoo.results.quantization import Tensor
 
-__all__ = ["Tensor", "measured_tensors"]
+__all__ = ["measured_tensors"]
 
 BINS = 60
 """Of a histogram."""
@@ -28,42 +29,6 @@ MARGIN = 0.25
 
 VALUES_AT_ONCE = 50_000_000
 """Of the tensors that are looked at in one run: what bounds the memory, 200 MB a model."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An activation.
-
-    Attributes
-    ----------
-    made_by : name of the node; empty for the model's input.
-    op_type : of it, with those of the activations that the quantizer does along with its own work: Conv+Relu.
-    dtype : int8, int16 ..., or float.
-    low, high : the range of the quantizer; None in float.
-    seen_low, seen_high : lowest and highest value that came.
-    saturated : share of the values that lie beyond the range by more than half a step.
-    sqnr, accumulated_sqnr : dB; None in float, where nothing differs, and where the float model has no such tensor.
-    saturation_noise : share of the rounding's error power that the saturated values make.
-    rms_steps : root mean square in steps of the quantizer.
-    histogram : counts of the values in `BINS` equal bins from `histogram_low` to `histogram_high`; empty in float.
-    """
-
-    name: str
-    made_by: str
-    op_type: str
-    dtype: str
-    low: float | None
-    high: float | None
-    seen_low: float
-    seen_high: float
-    saturated: float | None
-    sqnr: float | None
-    accumulated_sqnr: float | None
-    saturation_noise: float | None
-    rms_steps: float | None
-    histogram: tuple[int, ...] = ()
-    histogram_low: float | None = None
-    histogram_high: float | None = None
 
 
 def measured_tensors(

@@ -19,8 +19,9 @@ from sezoo.quantization.recovery.operators import operators
 from sezoo.quantization.recovery.range_choice import input_floor, ranges
 from sezoo.quantization.recovery.steps import bias_correction, equalization, int16_input, rounding, split_input
 from sezoo.quantization.target import Target
+from sezoo.results.quantization import Tried
 
-__all__ = ["STEPS", "Recovered", "Tried", "check_steps", "decibels", "recovered", "written"]
+__all__ = ["STEPS", "Recovered", "check_steps", "decibels", "recovered", "written"]
 
 log = logging.getLogger(__name__)
 
@@ -59,17 +60,6 @@ STEPS = (
     Step("fallback", fallback, "what hurts most in 16 bits or in float"),
 )
 """In the order in which they are taken: what changes the graph before what is fitted to it."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What came of a step: dB of closeness before and after, and whether it was kept."""
-
-    name: str
-    does: str
-    before: float
-    after: float
-    kept: bool
 
 
 @dataclass(frozen=True)

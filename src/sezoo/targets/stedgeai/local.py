@@ -10,7 +10,7 @@ from typing import Literal
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import written_aside
-from sezoo.targets.boards import BOARDS
+from sezoo.config.boards import BOARDS
 from sezoo.targets.programs import Program, find_program, run_program
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
 from sezoo.targets.stedgeai.reports import read_reports

@@ -19,14 +19,14 @@ from sezoo.base.files import reason_of
 from sezoo.base.foreign_text import encodable, one_line
 from sezoo.base.version import __version__
 from sezoo.denoising.silence_gate import Muted
-from sezoo.results.scores import ClipScores
+from sezoo.evaluation.scoring import ScoredClip
 
 __all__ = ["CLIPS", "CONDITIONS", "ClipKey", "Outcome", "ScoredClips", "is_unfinished", "read_part", "scored_clips"]
 
 CLIPS, CONDITIONS = "scored_clips.jsonl", "scored_conditions.jsonl"
 FORMAT = 1
 
-Outcome = ClipScores | BadClipError
+Outcome = ScoredClip | BadClipError
 
 
 @dataclass(frozen=True)
@@ -170,4 +170,4 @@ def _outcome(line: Mapping[str, Any]) -> Outcome:
     if "left_out" in line:
         return BadClipError(Path(line["path"]), line["left_out"])
     muted = {name: Muted(**entry) for name, entry in line["muted"].items()}
-    return ClipScores(line["name"], line["seconds"], line["scores"], line["not_scored"], muted)
+    return ScoredClip(line["name"], line["seconds"], line["scores"], line["not_scored"], muted)

@@ -1,0 +1,119 @@
+"""What a deployment made: `deployment.json`, the sizes of the C package, how exact it is, and its emulated run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from sezoo.results.names import DEPLOYMENT
+from sezoo.results.result_file import ResultFile
+
+__all__ = ["Deployment", "Emulated", "OnnxruntimeAgreement", "OperatorAgreement", "OperatorCost"]
+
+
+@dataclass(frozen=True)
+class OperatorAgreement:
+    """An operator's integers against onnxruntime's: how many differ, of how many, and by how much at most."""
+
+    name: str
+    differing: int
+    values: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class OnnxruntimeAgreement:
+    """The integers of the package's operators against onnxruntime's.
+
+    Attributes
+    ----------
+    differing_share : of all integers.
+    largest_difference : in steps.
+    mean_mask_difference : of the whole network's masks, without a sign.
+    """
+
+    differing_share: float | None = None
+    largest_difference: int | None = None
+    mean_mask_difference: float | None = None
+    operators: tuple[OperatorAgreement, ...] = ()
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """An operator of the program, and the instructions that it takes in a call."""
+
+    name: str
+    kind: str = ""
+    instructions_per_call: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emulated:
+    """The run of the package on an emulated core.
+
+    Attributes
+    ----------
+    core, kernels, compiler : what it was built for, and with.
+    flash_bytes : of program and weights.
+    ram_bytes : of all that is written to, `stack_bytes` among it.
+    instructions_per_call : on average; of the spectra's transforms `instructions_of_spectra_per_call`.
+    operators : in the order of the program.
+    masks_compared : with those that numpy computes.
+    wave_snr_db : of the core's wave against numpy's; null where `waves_are_equal`, and where it cannot be told.
+    """
+
+    core: str = ""
+    kernels: str = ""
+    compiler: str = ""
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    stack_bytes: int | None = None
+    instructions_per_call: float | None = None
+    instructions_of_the_longest_call: float | None = None
+    instructions_of_spectra_per_call: float | None = None
+    operators: tuple[OperatorCost, ...] = ()
+    masks_compared: int | None = None
+    masks_equal_the_reference: bool | None = None
+    wave_snr_db: float | None = None
+    waves_are_equal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment(ResultFile):
+    """What a deployment with the backend portable-c made.
+
+    Attributes
+    ----------
+    model : name of its file.
+    engine : stream or patch.
+    frames_per_call : new ones.
+    latency_samples : from input to output, without the call's own.
+    arena_bytes, state_bytes : working memory of a call, and what is kept from call to call.
+    macs_per_call : multiply-accumulates.
+    parameters : of the model.
+    onnxruntime : the package's integers against onnxruntime's.
+    recording : that was denoised, in words.
+    pesq : of it, as numpy ("reference") and as the core denoises it; empty where it cannot be scored.
+    emulated : is not there where nothing was run.
+    """
+
+    file_name: ClassVar[str] = DEPLOYMENT
+
+    model: str = ""
+    engine: str = ""
+    frames_per_call: int | None = None
+    latency_samples: int | None = None
+    arena_bytes: int | None = None
+    state_bytes: int | None = None
+    macs_per_call: int | float | None = None
+    parameters: int | None = None
+    onnxruntime: OnnxruntimeAgreement = field(default_factory=OnnxruntimeAgreement)
+    recording: str = ""
+    pesq: Mapping[str, float] = field(default_factory=dict)
+    emulated: Emulated | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the file, without an emulation where there was none."""
+        content = super().to_dict()
+        return {key: value for key, value in content.items() if key != "emulated" or value is not None}

@@ -1,0 +1,66 @@
+"""Results as people look at them: three lines, a table in a notebook, a DataFrame."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sezoo.api.results import Evaluation, ScoredVersion, TrainedModel, plain
+from sezoo.base.errors import UserError
+from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
+from sezoo.results.scores import Mean
+
+NOISY = {"pesq": Mean(1.5, 1.4, 1.6, 2), "snr": Mean(5.0, 4.0, 6.0, 2)}
+SCORES = {"a<b>.wav": {"pesq": 2.0, "snr": 9.0}, "b.wav": {"pesq": 2.5}}
+VERSION = ScoredVersion("int8 on the <board>", Path("m.onnx"), "board", {"pesq": Mean(2.25, 2, 2.5, 2)}, {}, SCORES)
+EVALUATION = Evaluation(Path("out"), 7.2, NOISY, {"int8_board": VERSION}, (), {}, None)
+HOST = Measurement(
+    target="host", model="int8", what="patch", milliseconds=1.5, audio_seconds=0.3, layers=(LayerCost("conv"),)
+)
+BENCHMARK = Benchmark("STM32N6570-DK", (HOST,))
+TRAINED = TrainedModel(Path("out"), Path("out/m/best.onnx"), Path("out/m/last.onnx"), ({"epoch": 1, "snr": 3.0},), None)
+
+
+@pytest.mark.parametrize(
+    ("result", "lines"),
+    [
+        (EVALUATION, ["Evaluation of 1 version on 2 clips, 7 s", "PESQ: noisy 1.500, int8_board 2.250", "out"]),
+        (BENCHMARK, ["Benchmark of 1 measurement", "int8, patch on host: 1.5 ms", "compared with STM32N6570-DK"]),
+        (TRAINED, ["Trained model: 1 epoch", "snr 3", str(Path("out/m"))]),
+    ],
+)
+def test_three_lines(result, lines):
+    assert repr(result).splitlines() == lines
+
+
+def test_a_notebook_has_a_table_in_which_names_are_text():
+    page = EVALUATION._repr_html_()
+    assert "<th>PESQ</th><th>SNR</th>" in page
+    assert "int8 on the &lt;board&gt;</td>" in page and "<board>" not in page
+    assert page.count("<tr>") == 3
+    assert '<td style="text-align: right">2.25</td><td></td></tr>' in page
+    page = BENCHMARK._repr_html_()
+    assert "<th>real_time_factor</th>" in page and "0.005" in page
+    assert "flash" not in page and "layers" not in page  # of which nothing is known
+
+
+def test_rows_for_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = EVALUATION.to_dataframe()
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns) == ["version", "clip", "pesq", "snr"]
+    assert frame.groupby("version")["pesq"].mean()["int8_board"] == 2.25
+    assert BENCHMARK.to_dataframe().loc[0, "milliseconds"] == 1.5
+    assert TRAINED.to_dataframe()["epoch"].tolist() == [1]
+
+
+def test_without_pandas_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match="pip install pandas"):
+        EVALUATION.to_dataframe()
+
+
+def test_as_json_a_result_is_its_fields_only():
+    told = plain(EVALUATION)
+    assert set(told) == {"folder", "seconds", "noisy", "versions", "advice", "left_out", "report"}
+    assert told["noisy"]["pesq"] == {"value": 1.5, "low": 1.4, "high": 1.6, "clips": 2}
