@@ -115,7 +115,7 @@ class Shell:
             self.call(sys.executable, "-m", "venv", "--without-pip", ".venv")
             return
         self.call(sys.executable, *words)
-        if words == ["notebook.py"]:
+        if words in (["notebook.py"], ["pack.py"]):
             return
         assert list(self.folder.rglob("experiment_outputs/*/saved_models/quantized_model_int8_static.onnx"))
 

@@ -65,6 +65,7 @@ DEFAULTS = {
         "noisy_valid_files_path": None,
         "speech_path": None,
         "noise_path": None,
+        "shards_path": None,
         "snr_range": (-5.0, 20.0),
         "level_range": (-34.0, -14.0),
         "clip_seconds": 2.0,

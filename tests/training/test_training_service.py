@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 import numpy as np
@@ -113,6 +114,20 @@ def test_the_best_weights_are_kept(project, run):
         for path in ("out/ckpts/best.pth", f"short/ckpts/epoch_000{best}.pth")
     )
     torch.testing.assert_close(*weights, rtol=0, atol=0)
+
+
+def test_shards_train_as_their_files_do(project, run):
+    assert run("hydra.run.dir=folders", "training.epochs=2")[0] == 0
+    with tarfile.open(project / "0.tar", "w") as tar:
+        for path in sorted((project / "noisy").iterdir()):
+            for kind in ("noisy", "clean"):
+                tar.add(project / kind / path.name, f"{path.stem}.{kind}.wav")
+    words = ("dataset.name=shards", "+dataset.shards_path=0.tar", "training.num_dataloader_workers=2")
+    code, err = run("hydra.run.dir=shards", "training.epochs=2", *words)
+    assert code == 0, err
+    assert "dataset.shards_path: 8 examples in 1 shard" in err
+    columns = [len(row) for row in csv.DictReader(history(project / "shards").decode().splitlines())]
+    assert columns == [len(row) for row in csv.DictReader(history(project / "folders").decode().splitlines())]
 
 
 def test_the_snapshot_is_the_last_to_be_written(project, run, monkeypatch):

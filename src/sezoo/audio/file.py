@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import soundfile
 
 from sezoo.audio.container import promised_audio
 from sezoo.audio.mp3_length import says_its_length, seconds_of_frames
+from sezoo.audio.shard import Member, ShardError, member_of
 from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
 
 __all__ = ["BadClipError", "blocks_of", "name_for_soundfile", "open_recording", "part_of"]
@@ -35,6 +37,9 @@ interrupted download, say. To find that out by reading takes minutes."""
 
 SOUGHT_EXACTLY = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
 """Formats in which each sample can be had without the ones before it."""
+
+_paths: WeakKeyDictionary[soundfile.SoundFile, Path] = WeakKeyDictionary()
+"""Of the recordings that are open, for messages."""
 
 HIGHEST_PEAK = 100
 """Files of float samples may go beyond full scale, but not so far: they were written as integers, say."""
@@ -66,12 +71,14 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
     BadClipError : no such file, no audio, an impossible sample rate, a file that ends before the audio does that its
         header promises; also for what goes wrong while it is read.
     """
-    _check_file(path)
+    source = _source(path)
+    _check_file(source, path)
     opened = False
     try:
-        with soundfile.SoundFile(name_for_soundfile(path)) as file:
+        with soundfile.SoundFile(source.open("rb") if isinstance(source, Member) else name_for_soundfile(path)) as file:
             opened = True
-            _check_header(file, path)
+            _check_header(file, source, path)
+            _paths[file] = path
             yield file
     except UnicodeEncodeError as error:
         raise BadClipError(path, "its name cannot be written in this system's encoding; rename it") from error
@@ -79,11 +86,24 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
         raise BadClipError(path, f"not readable as audio ({_reason(error, opened)})") from error
 
 
-def _check_file(path: Path) -> None:
+def _source(path: Path) -> Path | Member:
+    """The file itself, or what has been read of the shard that it is in."""
+    try:
+        return member_of(path) or path
+    except (ShardError, OSError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise BadClipError(path, "no such member" if missing else str(error)) from error
+
+
+def _path_of(file: soundfile.SoundFile) -> Path:
+    return _paths.get(file) or Path(os.fsdecode(file.name))
+
+
+def _check_file(source: Path | Member, path: Path) -> None:
     """Check what can be checked before the file is opened as audio."""
-    if not path.is_file():
+    if not source.is_file():
         raise BadClipError(path, "no such file")
-    facts = path.stat()
+    facts = source.stat()
     if facts.st_size == 0:
         raise BadClipError(path, "the file has 0 bytes")
     on_disk = getattr(facts, "st_blocks", 0) * 512  # 0 where the system does not say
@@ -92,25 +112,25 @@ def _check_file(path: Path) -> None:
             path, f"only {on_disk} of its {facts.st_size} bytes are on the disk, the rest was never written"
         )
     try:
-        if is_lfs_pointer(path):
+        if is_lfs_pointer(source):
             raise BadClipError(path, LFS_POINTER)
         if path.suffix.lower() == ".raw":
             raise BadClipError(path, "a .raw file has no header that says its rate and format; convert it to WAV")
-        promise = promised_audio(path)
+        promise = promised_audio(source)
     except OSError as error:
         raise BadClipError(path, f"it cannot be read: {error.strerror or error}") from error
     if promise is not None and promise[1] < promise[0]:
         raise BadClipError(path, f"truncated: {promise[1]} of {promise[0]} bytes of audio are there")
 
 
-def _check_header(file: soundfile.SoundFile, path: Path) -> None:
+def _check_header(file: soundfile.SoundFile, source: Path | Member, path: Path) -> None:
     if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
         limit = f"{LOWEST_RATE} or more" if file.samplerate < LOWEST_RATE else f"no more than {HIGHEST_RATE}"
         raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {limit}")
-    if file.format == "OGG" and not _ogg_ends(path):
+    if file.format == "OGG" and not _ogg_ends(source):
         raise BadClipError(path, "truncated: the Ogg stream has no end")
-    if file.format == "MP3" and not says_its_length(path):
-        readable, there = file.frames / file.samplerate, seconds_of_frames(path)
+    if file.format == "MP3" and not says_its_length(source):
+        readable, there = file.frames / file.samplerate, seconds_of_frames(source)
         if there > readable + UNREAD_SECONDS:
             raise BadClipError(
                 path,
@@ -141,7 +161,7 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
     BadClipError : truncated, NaN or infinite samples, an impossible level.
     LibsndfileError : damaged data; `open_recording` makes a BadClipError of it.
     """
-    path = Path(os.fsdecode(file.name))
+    path = _path_of(file)
     size = max(1, round((seconds or BLOCK_SECONDS) * file.samplerate))
     promised, found = file.frames, 0
     while found < promised:
@@ -154,7 +174,7 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
         yield block
     if file.format == "MP3":  # a count in an MP3's header may be out by a frame; without one there is a guess only
         frame = 1152 if file.samplerate >= 32000 else 576
-        promised = promised - frame if says_its_length(path) else found
+        promised = promised - frame if says_its_length(_source(path)) else found
     if found < promised:
         raise BadClipError(path, f"truncated: {found} of {promised} sample frames are there")
 
@@ -172,7 +192,7 @@ def part_of(file: soundfile.SoundFile, start: int, samples: int) -> np.ndarray |
     """
     if file.format not in SOUGHT_EXACTLY or not file.seekable():
         return None
-    path = Path(os.fsdecode(file.name))
+    path = _path_of(file)
     file.seek(start)
     part = file.read(samples, dtype="float32", always_2d=True)
     if len(part) < samples:
@@ -192,7 +212,7 @@ def _check_samples(block: np.ndarray, path: Path) -> None:
         raise BadClipError(path, f"its samples reach {peak:.3g}, but full scale is 1 in a file of float samples")
 
 
-def _ogg_ends(path: Path) -> bool:
+def _ogg_ends(path: Path | Member) -> bool:
     """Whether the last page is whole and marked as the last; what libsndfile lacks of it, it leaves out unsaid."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - OGG_TAIL))

@@ -120,6 +120,7 @@ _PATHS: dict[str, dict[str, tuple[str, ...]]] = {
         "q": ("noisy_train_files_path",),
         **_TEST_PATHS,
     },
+    "shards": {"t": ("shards_path",), "q": ("shards_path",), **_TEST_PATHS},
     "mix": {"t": ("speech_path", "noise_path"), "q": ("speech_path", "noise_path"), **_TEST_PATHS},
     "demo": {},
 }

@@ -160,10 +160,11 @@ class CustomModelSpecific(Section):
 class Dataset(Section):
     """The recordings: pairs of noisy and clean ones, or speech and noise to mix."""
 
-    name: Literal["valentini", "custom", "demo", "mix"] = Field(
+    name: Literal["valentini", "custom", "demo", "mix", "shards"] = Field(
         "valentini",
         description="Layout of the recordings: valentini under root_folder, custom by the four paths below, "
-        "demo is the small set that comes with sezoo, mix trains and calibrates on speech_path mixed with noise_path.",
+        "demo is the small set that comes with sezoo, mix trains and calibrates on speech_path mixed with noise_path, "
+        "shards on the pairs in the tar files of shards_path.",
     )
     root_folder: PathText | None = Field(
         None,
@@ -173,7 +174,7 @@ class Dataset(Section):
     n_speakers: Annotated[Literal[28, 56], BeforeValidator(number)] = Field(
         56, description="valentini: number of speakers of the training set."
     )
-    file_extension: Text = Field(".wav", description="Extension of the recordings; mix: of the test clips.")
+    file_extension: Text = Field(".wav", description="Extension of the recordings; mix, shards: of the test clips.")
     num_training_samples: SampleCount | None = Field(
         None,
         description="Clips of the training set to use, besides those for validation; mix: clips to mix in an epoch, "
@@ -189,16 +190,23 @@ class Dataset(Section):
     random_seed: AtLeast0 = Field(42, description="Seed of the split, the sampling and the shuffling.")
     clean_train_files_path: PathText | None = Field(None, description="custom: folder of the clean training clips.")
     clean_test_files_path: PathText | None = Field(
-        None, description="custom, mix: folder of the clean test clips; empty = there are none."
+        None, description="custom, mix, shards: folder of the clean test clips; empty = there are none."
     )
     noisy_train_files_path: PathText | None = Field(None, description="custom: folder of the noisy training clips.")
-    noisy_test_files_path: PathText | None = Field(None, description="custom, mix: folder of the noisy test clips.")
+    noisy_test_files_path: PathText | None = Field(
+        None, description="custom, mix, shards: folder of the noisy test clips."
+    )
     clean_valid_files_path: PathText | None = Field(
         None, description="Folder of the clean validation clips; empty = validation clips are split off for training."
     )
     noisy_valid_files_path: PathText | None = Field(None, description="Folder of the noisy validation clips.")
     speech_path: PathText | None = Field(None, description="mix: folder of clean speech, searched with its subfolders.")
     noise_path: PathText | None = Field(None, description="mix: folder of noise, searched with its subfolders.")
+    shards_path: PathText | None = Field(
+        None,
+        description="shards: folder of tar files, or one of them, with the members KEY.noisy.EXT and KEY.clean.EXT of "
+        "each pair, as WebDataset names them.",
+    )
     snr_range: DecibelRange = Field(
         (-5.0, 20.0), description="mix: lowest and highest SNR in dB; the speech is measured without its pauses."
     )

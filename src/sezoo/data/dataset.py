@@ -17,6 +17,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import counted, only
 from sezoo.config.sections import Dataset
 from sezoo.data.pair_names import composed, match_names
+from sezoo.data.shards import pairs_in_shards
 
 __all__ = [
     "Pair",
@@ -75,6 +76,8 @@ def training_noisy_clips(dataset: Dataset) -> list[Path]:
     ------
     UserError : a folder that is not set, missing or empty; folders that do not match.
     """
+    if dataset.name == "shards":
+        return [pair.noisy for pair in training_pairs(dataset)]
     noisy, clean = _folders(dataset, "train")
     if clean.path is None:
         return clips_in(noisy.path, noisy.key, _extension(dataset))
@@ -88,6 +91,9 @@ def training_pairs(dataset: Dataset) -> list[Pair]:
     ------
     UserError : a folder that is not set, missing or empty; folders that do not match.
     """
+    if dataset.name == "shards":
+        found = pairs_in_shards(dataset.shards_path, AUDIO_EXTENSIONS, skip_bad=dataset.skip_bad_files)
+        return [Pair(*pair) for pair in found]
     noisy, clean = _folders(dataset, "train")
     return _pairs(noisy, clean, _extension(dataset))
 
@@ -102,7 +108,7 @@ def validation_pairs(dataset: Dataset) -> list[Pair] | None:
     noisy, clean = _folders(dataset, "valid")
     if noisy.path is None or clean.path is None:
         return None
-    training, _ = _folders(dataset, "train")
+    training = Folder(dataset.shards_path, "") if dataset.name == "shards" else _folders(dataset, "train")[0]
     if training.path is not None and noisy.path.resolve() == training.path.resolve():
         raise UserError(f"{noisy.key}: {noisy.path} is the folder of the training clips too")
     return _pairs(noisy, clean, dataset.file_extension)
@@ -130,7 +136,7 @@ test_pairs.__test__ = False  # not a test, whatever pytest makes of the name
 
 def _folders(dataset: Dataset, half: str) -> tuple[Folder, Folder]:
     """The noisy and the clean folder of the training ("train"), the validation ("valid") or the test half ("test")."""
-    if half == "valid" or dataset.name == "custom" or (dataset.name == "mix" and half == "test"):
+    if half == "valid" or dataset.name == "custom" or (dataset.name in ("mix", "shards") and half == "test"):
         keys = [f"{kind}_{half}_files_path" for kind in ("noisy", "clean")]
         noisy, clean = (Folder(getattr(dataset, key), f"dataset.{key}") for key in keys)
         return noisy, clean
