@@ -8,9 +8,10 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 
-__all__ = ["start_early", "worker_context"]
+__all__ = ["follow_parent", "start_early", "worker_context"]
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """A worker has one thread: more of them would only wait for each other."""
@@ -36,6 +37,17 @@ def start_early(preload: Sequence[str]) -> None:
     """Let the fork server, where there is one, load its libraries while this process loads its own."""
     with _one_thread_each():
         _ensure_server(_context(preload))
+
+
+def follow_parent() -> None:
+    """In a worker: leave Ctrl-C to the main process, and end with it when it is killed, not wait for it for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _ensure_server(context: BaseContext) -> None:

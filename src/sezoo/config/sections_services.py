@@ -121,6 +121,9 @@ class Training(Section):
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
     )
     num_dataloader_workers: AtLeast0 = Field(4, description="Processes that load clips.")
+    num_validation_workers: AtLeast1 | None = Field(
+        None, description="Processes that score validation clips; empty = one for each processor that the run may use."
+    )
     batch_size: AtLeast1 = Field(16, description="Clips per step.")
     reference_metric: Literal["train_loss", "wave_mse", "stoi", "pesq", "snr", "si-snr"] = Field(
         "pesq", description="Decides on early stopping and on the best model."

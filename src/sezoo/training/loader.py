@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -11,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing.connection import wait
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
+from sezoo.base.worker_processes import follow_parent
 from sezoo.data.dataset import refused
 from sezoo.training.examples import ExampleSource
 
@@ -179,16 +177,9 @@ def _tensors(waves: np.ndarray, lengths: np.ndarray) -> Batch:
 
 def _begin(worker: int, workers: int) -> None:
     """Set a worker up; torch has given it one thread."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    follow_parent()
     for memory in {recordings.memory for recordings in get_worker_info().dataset.source.recordings}:
         memory.left //= workers
-
-
-def _end_with_parent() -> None:
-    """End at once when the main process was killed: a worker with a full queue would wait for a reader for ever."""
-    wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
 
 
 # -- killed workers -----------------------------------------------------------------------------------

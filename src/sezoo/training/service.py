@@ -6,6 +6,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from sezoo.training.teacher import taught
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate, validate_noisy
+from sezoo.training.validation_scores import Scorers
 
 __all__ = ["train"]
 
@@ -80,9 +82,9 @@ def train(run: Run, int8_start: Callable[[Path], Int8Start] | None = None) -> Pa
     ):
         check_writable(folder, key)
     device = torch_device(run.config.training.device, processes.local_rank(), key="training.device")
-    with parallel(device) as together:
+    with parallel(device) as together, closing(Scorers(run.config.training.num_validation_workers)) as scorers:
         snapshot = together.from_first(lambda: _snapshot(run))
-        trainer, export = _trainer(run, device, together, int8_start)
+        trainer, export = _trainer(run, device, together, scorers, int8_start)
         if snapshot is not None:
             trainer.resume(snapshot)
         if run.config.training.dryrun:
@@ -103,7 +105,11 @@ def _snapshot(run: Run) -> Snapshot | None:
 
 
 def _trainer(
-    run: Run, device: torch.device, together: Parallel, int8_start: Callable[[Path], Int8Start] | None
+    run: Run,
+    device: torch.device,
+    together: Parallel,
+    scorers: Scorers,
+    int8_start: Callable[[Path], Int8Start] | None,
 ) -> tuple[Trainer, Export]:
     config, training = run.config, run.config.training
     if training.batch_size % together.count:
@@ -163,6 +169,7 @@ def _trainer(
             sample_rate=config.preprocessing.sample_rate,
             device=str(device),
             metrics=selection.metrics,
+            scorers=scorers,
         ),
         loss=_loss(config, torch_stft),
         optimizer=optimizer,
@@ -174,7 +181,9 @@ def _trainer(
         files=_files(run),
         settings=_settings(config),
         data=_data(config, sources),
-        validate_noisy=partial(validate_noisy, sources[1], config.preprocessing.sample_rate, selection.metrics),
+        validate_noisy=partial(
+            validate_noisy, sources[1], config.preprocessing.sample_rate, selection.metrics, scorers
+        ),
         progress=run.progress,
         parallel=together,
         each_epoch=partial(_after_epoch, run, sources[1], stft),

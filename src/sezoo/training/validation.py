@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,11 @@ from torch import nn
 
 from sezoo.audio.stft import Stft
 from sezoo.denoising import denoise
-from sezoo.metrics import METRICS, MetricError, score_clip, speech_guard
+from sezoo.metrics import METRICS
 from sezoo.models.torch.mask_model import TorchMaskModel
 from sezoo.training.examples import ExampleSource
 from sezoo.training.history import METRIC_OF, SPEECH_FIGURES
+from sezoo.training.validation_scores import Scorers
 
 __all__ = ["validate", "validate_noisy"]
 
@@ -23,21 +23,30 @@ Means = dict[str, float | None]
 
 
 def validate(
-    network: nn.Module, source: ExampleSource, stft: Stft, sample_rate: int, device: str, metrics: Sequence[str] = ()
+    network: nn.Module,
+    source: ExampleSource,
+    stft: Stft,
+    sample_rate: int,
+    device: str,
+    metrics: Sequence[str] = (),
+    scorers: Scorers | None = None,
 ) -> Means:
     """Denoise the validation examples and score them against the clean ones.
 
     Parameters
     ----------
     metrics : to score besides those of every history, by the names of `sezoo.metrics`.
+    scorers : that score what has been denoised; None scores it here.
     """
     model = TorchMaskModel(network, Path("the network"), device)
-    return _means(lambda noisy: denoise(noisy, model, stft), source, sample_rate, metrics)
+    return _means(lambda noisy: denoise(noisy, model, stft), source, sample_rate, metrics, scorers)
 
 
-def validate_noisy(source: ExampleSource, sample_rate: int, metrics: Sequence[str] = ()) -> Means:
+def validate_noisy(
+    source: ExampleSource, sample_rate: int, metrics: Sequence[str] = (), scorers: Scorers | None = None
+) -> Means:
     """The scores of the validation examples as they are, which a network has to improve on."""
-    return _means(lambda noisy: noisy, source, sample_rate, metrics)
+    return _means(lambda noisy: noisy, source, sample_rate, metrics, scorers)
 
 
 def _means(
@@ -45,15 +54,13 @@ def _means(
     source: ExampleSource,
     sample_rate: int,
     metrics: Sequence[str],
+    scorers: Scorers | None,
 ) -> Means:
     names = METRIC_OF | {metric: metric for metric in metrics if metric in METRICS and metric not in METRIC_OF}
     found: dict[str, list[float]] = {metric: [] for metric in (*names.values(), *SPEECH_FIGURES)}
-    for index in range(len(source)):
-        noisy, clean = source.example(0, index)
-        made = denoised(noisy)
-        scores, _ = score_clip(clean, made, sample_rate, tuple(names.values()))
-        with suppress(MetricError):  # no speech: the other clips have some
-            scores |= speech_guard(clean, noisy, made, sample_rate)
+    examples = (source.example(0, index) for index in range(len(source)))
+    clips = ((noisy, clean, denoised(noisy)) for noisy, clean in examples)
+    for scores in (scorers or Scorers(1)).scores(clips, len(source), sample_rate, tuple(names.values())):
         for metric, value in scores.items():
             if metric in found:
                 found[metric].append(value)
