@@ -122,7 +122,7 @@ def test_the_module_is_a_command(tmp_path):
         (["--config-nam", "x"], "--config-nam: unknown option; did you mean --config-name?"),
         (["--multi-run"], "--multi-run: unknown option; did you mean --multirun?"),
         (["=3"], "'=3' is not an override; SECTION.KEY=VALUE is expected"),
-        (["a b=3"], "'a b=3' is no override"),
+        (["a b=3"], "'a b=3' is not an override"),
     ],
 )
 def test_words_that_mean_nothing(project, fails, words, message):
