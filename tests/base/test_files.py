@@ -106,3 +106,10 @@ def test_paths_are_shown_short(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shown(tmp_path / "a" / "b") == str((tmp_path / "a" / "b").relative_to(tmp_path))
     assert shown(tmp_path.parent / "x") == str(tmp_path.parent / "x")
+
+
+@pytest.mark.parametrize("writing", [written_aside, filled_aside])
+def test_errors_name_the_path_that_a_user_knows(tmp_path, writing):
+    with pytest.raises(UserError) as caught, writing(tmp_path / "models") as aside:
+        raise UserError(f"{aside / 'a.onnx'}: cannot be loaded", ["what onnxruntime says"])
+    assert str(caught.value) == f"{tmp_path / 'models' / 'a.onnx'}: cannot be loaded | what onnxruntime says"

@@ -120,3 +120,39 @@ def test_sums_of_whole_numbers_stay():
     changed = with_unsigned_integers(model)
     assert [each.op_type for each in changed.graph.node if each.op_type in ("Add", "Sum")] == ["Add", "Sum"]
     same_results(model, changed)
+
+
+def twice_the_same_weights(*, kind=np.int16):
+    """ "q" counts in int16; two nodes read the same int8 weights, as scale and variance of a BatchNormalization may."""
+    weights = {"w": np.array([-128, 5, 127], np.int8), "w_scale": np.float32(0.5), "w_zero": np.int8(0)}
+    nodes = [
+        node("QuantizeLinear", "x scale wide_zero", "q", output_dtype=0),
+        node("DequantizeLinear", "q scale wide_zero", "q_float"),
+        node("DequantizeLinear", "w w_scale w_zero", "once"),
+        node("DequantizeLinear", "w w_scale w_zero", "again"),
+        node("ReduceSum", "once", "sum", keepdims=0),
+        node("ReduceMax", "again", "max", keepdims=0),
+        node("Mul", "q_float sum", "product"),
+        node("Add", "product max", "y"),
+    ]
+    model = rounding(*nodes, weights={**weights, "wide_zero": kind(3)})
+    model.opset_import[0].version, model.ir_version = 21, 10
+    return model
+
+
+def test_a_type_that_is_left_to_the_zero_point_hinders_nothing():
+    model = twice_the_same_weights()
+    changed = with_unsigned_integers(model)
+    assert not any(array.dtype == np.int8 for name, array in initializers(changed.graph).items() if name != "zero")
+    same_results(model, changed)
+
+
+def test_weights_that_are_read_twice_open_where_they_stay_signed():
+    model = twice_the_same_weights()
+    model.graph.output.append(helper.make_tensor_value_info("w_again", TensorProto.INT8, [3]))  # so all of them stay
+    model.graph.node.append(node("Identity", "w", "w_again"))
+    changed = with_unsigned_integers(model)
+    weights = [name for name, array in initializers(changed.graph).items() if array.shape == (3,)]
+    assert len(weights) == 2 and changed.graph.node[2].input[0] != changed.graph.node[3].input[0]
+    same_results(model, changed)
+    open_session(model)

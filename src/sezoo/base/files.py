@@ -49,7 +49,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
-        yield aside
+        with _told_of(path, aside):
+            yield aside
         aside.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
@@ -73,7 +74,8 @@ def filled_aside(folder: Path) -> Iterator[Path]:
     try:
         aside.mkdir(parents=True)
         remove_leftovers(folder.parent)
-        yield aside
+        with _told_of(folder, aside):
+            yield aside
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
         if not folder.exists():
@@ -87,6 +89,16 @@ def filled_aside(folder: Path) -> Iterator[Path]:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _told_of(path: Path, aside: Path) -> Iterator[None]:
+    """Let errors name the path that a user knows: the one aside is gone when the message is read."""
+    try:
+        yield
+    except UserError as error:
+        names = (printable(each.name) for each in (aside, path))
+        raise error.with_message(error.message.replace(*names)) from error
 
 
 def unused_path(path: Path) -> Path:

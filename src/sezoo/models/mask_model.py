@@ -188,6 +188,6 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    sentence = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    sentence = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
     sentence = re.sub(r"\S+\.(?:h|cc|cpp):\d+ (?:\S+ )?[\w:~<>]+\([^)]*\) ", "", sentence)
     return sentence if len(sentence) <= 300 else sentence[:297] + "..."

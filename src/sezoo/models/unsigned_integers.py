@@ -34,12 +34,12 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with uint8 in place of all int8 tensors: each integer is 128 larger, and so is each zero point.
 
     Additions, but for those of whole numbers, become sums of two tensors, which onnxruntime does not merge: its merged
-    addition does not round as the QDQ graph does. A model without int8 tensors is returned as it is, and so is one
-    where something but a DequantizeLinear or a movement reads them.
+    addition does not round as the QDQ graph does. A model without int8 tensors is returned as it is, and one where
+    something but a DequantizeLinear or a movement reads them keeps them (see `_with_integers_of_their_own`).
     """
     graph = model.graph
     if not _has_movable_integers(graph):
-        return model
+        return _with_integers_of_their_own(model)
     changed = copied(model)
     arrays, names = initializers(graph), UnusedNames(graph)
     whole_numbers = _whole_numbers(graph)
@@ -61,6 +61,29 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
             weight.CopyFrom(numpy_helper.from_array(integers.astype(np.uint8), unsigned[weight.name]))
     del changed.graph.value_info[:]  # which name the tensors' types
     return changed
+
+
+def _with_integers_of_their_own(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a copy of int8 constants for each DequantizeLinear after the first that reads them.
+
+    onnxruntime makes the weights unsigned itself in such a model, node by node under one new name: it refused a model
+    in which two nodes read the same weights ("Attempt to replace the existing tensor").
+    """
+    int8 = {weight.name: weight for weight in _int8_weights(model.graph)}
+    copies, read, names = [], set(), UnusedNames(model.graph)
+    changed = copied(model)
+    for node in changed.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in int8:
+            continue  # activations share a zero point without harm
+        for place, name in enumerate(node.input):
+            if name in int8 and name in read:
+                copy = onnx.TensorProto()
+                copy.CopyFrom(int8[name])
+                copy.name = node.input[place] = names.new(f"{name}_of_{node.name or 'another'}")
+                copies.append(copy)
+            read.add(name)
+    changed.graph.initializer.extend(copies)
+    return changed if copies else model
 
 
 def _whole_numbers(graph: onnx.GraphProto) -> set[str]:
@@ -107,9 +130,9 @@ def _has_movable_integers(graph: onnx.GraphProto) -> bool:
 
 
 def _holds_int8_or_graphs(attribute: onnx.AttributeProto) -> bool:
-    """Whether an attribute has a body, whose reading is not followed, names a type, or is an int8 constant."""
+    """Whether an attribute has a body, whose reading is not followed, names the type, or is an int8 constant."""
     return (
         attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-        or attribute.name == "output_dtype"
+        or (attribute.name == "output_dtype" and attribute.i == INT8)
         or attribute.t.data_type == INT8
     )
