@@ -251,7 +251,7 @@ def test_a_torch_model_is_evaluated_as_its_onnx_file_is(run, tmp_path):
     torch.save(network.state_dict(), tmp_path / "weights.pt")
     torch_model = {"model": {"onnx_path": None, "state_dict_path": "weights.pt"}, "model_specific": shape}
     found = evaluate(run(**torch_model, evaluation={"play_like": ["whole", "patches"], "device": "cpu"}))
-    assert found.versions[0].play.context == (3, 3)
+    assert found.versions[0].play["context"] == (3, 3)
     pair = test_pairs(run().config.dataset)[0]
     noisy = read_clip(pair.noisy, 16000)
     from sezoo.audio.stft import Stft

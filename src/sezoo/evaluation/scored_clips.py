@@ -83,6 +83,7 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
     is_the_same = len(lines) > 1 and lines[0] == json.loads(json.dumps(first)) and not _is_finished(lines)
     known = _outcomes(lines[1:]) if is_the_same else {}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="\n") as file:  # anew: the last line may be torn
             clips = ScoredClips(path, known, file)
             clips._write(first)
