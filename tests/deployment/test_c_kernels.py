@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from c_builds import FIXED, SOURCES, STRICT, compiled, needs_gcc
-from sezoo.deployment.c_package.arrays import depthwise_weights, matrix_weights, padded_pairs
-from sezoo.deployment.engine.integer_graph import Tensor, padded
+from sezoo.deployment.c_package.arrays import depthwise_weights, matrix_weights, padded_outputs
+from sezoo.deployment.engine.integer_graph import Curve, Tensor, padded
+from sezoo.deployment.engine.interpreter import run_operator
 from sezoo.deployment.engine.prologue import BINARY, UNARY, quantized_magnitudes
 
 pytestmark = needs_gcc
@@ -47,7 +48,17 @@ class Matrix(ctypes.Structure):
 
 
 CONV_NUMBERS = (
-    *("input_row", "output_row", "input_bytes", "groups", "channels_in", "positions_in", "positions_out"),
+    *(
+        "input_row",
+        "output_row",
+        "input_bytes",
+        "output_bytes",
+        "dense",
+        "groups",
+        "channels_in",
+        "positions_in",
+        "positions_out",
+    ),
     *("taps", "dilation_time", "kernel", "stride", "dilation", "pad", "input_zero_point"),
 )
 
@@ -260,8 +271,9 @@ conv_shapes = st.fixed_dictionaries(
 
 
 @settings(max_examples=250, deadline=None, derandomize=True)
-@given(shape=conv_shapes, bits=st.sampled_from([8, 8, 16]), depthwise=st.booleans())
-def test_convolutions(library, shape, bits, depthwise):
+@given(shape=conv_shapes, bits=st.sampled_from([8, 8, 16]), kind=st.sampled_from(["pairs", "depthwise", "s8", "s16"]))
+def test_convolutions(library, shape, bits, kind):
+    depthwise, dense, output_bits = kind == "depthwise", kind in ("s8", "s16"), 16 if kind == "s16" else 8
     random = np.random.default_rng(shape["seed"])
     frames, positions_in = shape["frames"], shape["positions_in"]
     groups, outputs, size = shape["groups"], shape["outputs"], shape["size"]
@@ -281,12 +293,15 @@ def test_convolutions(library, shape, bits, depthwise):
     first = -min(shape["late"], (taps - 1) * shape["dilation_time"])
     place = {"stride": stride, "dilation": dilation, "pad": pad, "dilation_time": shape["dilation_time"]}
     sums = naive_conv(x, weights, bias, zero_point, positions=positions, first=first, **place)
-    out_zero, low, high = int(random.integers(-128, 128)), int(random.integers(-128, 0)), int(random.integers(0, 128))
+    out_end = 1 << (output_bits - 1)
+    multiplier *= F(out_end / 128)
+    out_zero, low = int(random.integers(-out_end, out_end)), int(random.integers(-out_end, 0))
+    high = int(random.integers(0, out_end))
     expected = rounded(sums.astype(F) * multiplier, out_zero, low, high).reshape(frames, -1)
 
     items = positions * groups * outputs
     source = rows(x.reshape(frames, -1), dtype)
-    made = rows(np.zeros((frames, items)))
+    made = rows(np.zeros((frames, items)), np.int8 if output_bits == 8 else np.int16)
     depth = padded(taps * kernel * size)
     scratch = np.full(8 * depth + 16 + 8 * depth + 16 + padded(groups) + 16, 77, np.int8)
     folded = bias - zero_point * weights.sum(axis=(2, 3, 4), dtype=np.int64).ravel()
@@ -305,15 +320,18 @@ def test_convolutions(library, shape, bits, depthwise):
         behind = (0, padded(groups) - groups)
         constants = [depthwise_weights(weights), np.pad(folded, behind).astype(np.int32), np.pad(multiplier, behind)]
     else:
-        pairs = [padded_pairs(values.reshape(groups, outputs)) for values in (folded.astype(np.int32), multiplier)]
-        constants = [matrix_weights(weights.reshape(groups, outputs, -1)), *pairs]
+        together = 4 if dense else 2
+        of_outputs = (values.reshape(groups, outputs) for values in (folded.astype(np.int32), multiplier))
+        constants = [matrix_weights(weights.reshape(groups, outputs, -1), together)]
+        constants += [padded_outputs(values, together) for values in of_outputs]
     constants = [np.ascontiguousarray(constant) for constant in constants]
     if depthwise:
         conv = Depthwise(*map(at, constants), rounding, channels=groups, **numbers)
         run = library.sezoo_run_depthwise
     else:
         matrix = Matrix(*map(at, constants), depth, outputs)
-        conv = Conv(matrix, rounding, input_bytes=bits // 8, groups=groups, channels_in=size, **numbers)
+        numbers |= {"input_bytes": bits // 8, "output_bytes": output_bits // 8, "dense": int(dense)}
+        conv = Conv(matrix, rounding, groups=groups, channels_in=size, **numbers)
         run = library.sezoo_run_conv
     run(ctypes.byref(conv), at(source), frames, first, at(made), frames, at(scratch))
     np.testing.assert_array_equal(unpadded(made, frames, items), expected)
@@ -323,7 +341,7 @@ def test_accumulators_of_a_matrix_product_are_rounded_half_to_even(library):
     x = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
     weights = np.array([[[1], [3]]], np.int8)
     bias, multiplier = np.zeros((1, 2), np.int32), np.full((1, 2), 0.5, F)
-    ordered, source, made = np.ascontiguousarray(matrix_weights(weights)), rows(x), rows(np.zeros((256, 2)))
+    ordered, source, made = np.ascontiguousarray(matrix_weights(weights, 2)), rows(x), rows(np.zeros((256, 2)))
     scratch = np.zeros(8 * 16 + 16, np.int8)
     matrix, rounding = Matrix(at(ordered), at(bias), at(multiplier), 16, 2), Rounding(3, -131, 124)
     library.sezoo_matmul_s8(
@@ -355,6 +373,23 @@ def test_additions_and_multiplications(library, name, frames, items, seed):
     op = Elementwise(Rounding(zero, low - zero, high - zero), zero_a, zero_b, scale_a, scale_b, inverse, padded(items))
     getattr(library, f"sezoo_run_{name}")(ctypes.byref(op), at(wide), at(narrow), at(made), frames)
     np.testing.assert_array_equal(unpadded(made, frames, items), expected)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(steep=st.booleans(), bits=st.sampled_from([8, 16]), seed=st.integers(0, 1000))
+def test_curves_go_through_their_points_in_straight_lines(library, steep, bits, seed):
+    random = np.random.default_rng(seed)
+    slopes = random.integers(*((-40000, 40000) if steep else (-519, 520)), 1024)
+    table = np.clip(np.concatenate([[0], np.cumsum(slopes)]), -32768, 32767).astype(np.int16)
+    x = np.arange(-32768, 32768, dtype=np.int16)
+    made = np.zeros(len(x), np.int8 if bits == 8 else np.int16)
+    getattr(library, f"sezoo_run_curve_s{bits}")(at(table), int(not steep), at(x), at(made), len(x))
+    exact = np.interp(x, np.arange(1025) * 64 - 32768.0, table)
+    expected = np.floor(exact + 0.5) if bits == 16 else np.minimum(np.floor((np.floor(exact + 0.5) + 128) / 256), 127)
+    np.testing.assert_array_equal(made, expected)
+    output = Tensor("y", 1, F(1), 0, bits)
+    curve = Curve("curve", Tensor("x", 1, F(1), 0, 16), output, table)
+    np.testing.assert_array_equal(run_operator(curve, [x[:, np.newaxis]])[:, 0], expected)
 
 
 def test_tables_and_other_orders(library):
@@ -394,7 +429,7 @@ def test_kept_rows_go_before_the_new_ones(library, kept, new):
 def test_frames_before_the_first_are_zero(library):
     for before, cleared in ((0, 4), (1, 4), (3, 2), (4, 1), (5, 0), (2**32 - 1, 0)):
         buffer = np.ones((4, 16), np.int8)
-        library.sezoo_clear(at(buffer), 5, 4, 16, ctypes.c_int8(-7), c_uint32(before))
+        library.sezoo_clear(at(buffer), 5, 4, 16, -7, 1, c_uint32(before))
         assert [int(row[0]) for row in buffer] == [-7] * cleared + [1] * (4 - cleared)
         assert (buffer == buffer[:, :1]).all()
 

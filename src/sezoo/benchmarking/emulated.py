@@ -85,7 +85,7 @@ def _layers(program: Program, steps: tuple[int, ...], calls: int) -> list[LayerC
     frames = program.engine.computed
     return [
         LayerCost(operator.name, operator.kind, operator.macs * frames or None, instructions=round(count / calls))
-        for operator, count in zip(program.graph.operators, steps, strict=True)
+        for operator, count in zip(program.steps, steps, strict=True)
     ]
 
 

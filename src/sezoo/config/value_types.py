@@ -382,7 +382,7 @@ TargetNames = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
 Step = Literal[
-    "operators", "int16_input", "split_input", "input_floor", "equalization", "ranges", "rounding",
+    "operators", "int16_input", "split_input", "int16_states", "input_floor", "equalization", "ranges", "rounding",
     "bias_correction", "fallback",
 ]  # fmt: skip
 STEPS: tuple[str, ...] = get_args(Step)

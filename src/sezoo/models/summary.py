@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import attribute
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import batch_of_one, likely_states, magnitude_input, states_of, states_text, with_states
 
@@ -186,7 +187,21 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
         case "LSTM" | "GRU" | "RNN":
             steps, batch = shape(node.input[0])[:2]
             return steps * batch * (prod(shape(node.input[1])) + prod(shape(node.input[2])))
+        case "Scan":
+            return _scan_macs(node, shapes)
     return 0
+
+
+def _scan_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
+    """Of the products in a Scan's body whose weights come from outside, each with as many rows as there are batches."""
+    body, axes = attribute(node, "body", None), attribute(node, "scan_input_axes", None)
+    sequences = node.input[-attribute(node, "num_scan_inputs", 0) :]
+    weights = [each.input[1] for each in body.node if each.op_type == "MatMul" and each.input[1] in shapes]
+    if not weights:
+        return 0
+    axis = axes[0] if axes else 0
+    steps, rest = shapes[sequences[0]][axis], [size for at, size in enumerate(shapes[sequences[0]]) if at != axis]
+    return steps * prod(rest[:-1]) * sum(prod(shapes[name]) for name in weights)
 
 
 # -- what a person reads -------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from sezoo.quantization.calibration.ranges import Ranges
+from sezoo.quantization.recurrent.expansion import float_nodes, int16_tensors
 
 __all__ = ["Grid", "Plan"]
 
@@ -55,3 +56,14 @@ class Plan:
     unrounded: bool = False
     input_floor: float = 0.0
     grids: Mapping[str, Grid] = field(default_factory=dict)
+
+    @classmethod
+    def first(
+        cls, model: onnx.ModelProto, ranges: Ranges, op_types: Iterable[str], in_float: frozenset[str] = frozenset()
+    ) -> Plan:
+        """The plain int8 model's plan; what of recurrent layers needs 16 bits has them, and twice the range."""
+        wide = int16_tensors(model)
+        wider = {name: tuple(2 * end for end in ranges[name]) for name in wide & ranges.keys()}
+        return cls(
+            model, model, {**ranges, **wider}, tuple(op_types), int16=wide, in_float=in_float | float_nodes(model)
+        )

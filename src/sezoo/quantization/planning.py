@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.axes import with_dynamic_frames
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import graph_inputs, load_configured
+from sezoo.models.onnx_file import axes_of, graph_inputs, load_configured
 from sezoo.models.onnx_graph import reads_of
 from sezoo.models.states import magnitude_input, states_of, with_states
 from sezoo.quantization.calibration.clips import calibration_clips
@@ -28,6 +28,7 @@ from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibr
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function
 from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
+from sezoo.quantization.graph.products import with_products_as_convolutions
 from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
 from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length
 from sezoo.quantization.options import calibration_options
@@ -35,7 +36,8 @@ from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered, written
-from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, not_in_c_package, target_of
+from sezoo.quantization.recurrent.expansion import LAYERS, expanded
+from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
 from sezoo.quantization.trained import is_trained, settings_of, trained_plan
 from sezoo.run.run import ClipCount, Run
 
@@ -83,7 +85,7 @@ def planned(run: Run, path: Path) -> Planned:
     if trained:
         settings = settings_of(prepared, path, config.quantization)
         config = config.model_copy(update={"quantization": settings})
-    frames = choose_static_length(prepared, path, config, multiple)
+    frames = _frames(prepared, path, config, target, multiple)
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
     magnitudes = _magnitudes(run, target, patches, multiple)
     if trained:
@@ -109,6 +111,26 @@ def planned(run: Run, path: Path) -> Planned:
             "quantization.op_types_to_quantize"
         )
     return Planned(prepared, target, frames, patches, magnitudes, bench, result)
+
+
+def _frames(prepared: onnx.ModelProto, path: Path, config: Config, target: Target, multiple: int) -> int:
+    """Frames of the static model: one of a model with states, where the target hands those on frame by frame.
+
+    Raises
+    ------
+    UserError : another number is configured for such a model.
+    """
+    is_free = not isinstance(axes_of(magnitude_input(prepared))[2], int)
+    if target.reader is None or not states_of(prepared) or not is_free:
+        return choose_static_length(prepared, path, config, multiple)
+    configured = config.quantization.static_sequence_length
+    if configured not in (None, 1):
+        raise UserError(
+            f"quantization.static_sequence_length: found {configured}; the states of {path} are handed on frame by "
+            f"frame by quantization.target: {target.name}; allowed: 1, or another target"
+        )
+    log.info("static model of 1 frame, from one to the next of which the states are handed on")
+    return 1
 
 
 def _patches(config: Config, frames: int, *, stateful: bool) -> Board:
@@ -144,7 +166,7 @@ def _calibrated(
         raise UserError(f"{error}, on {magnitudes.current}") from error
     magnitudes.tell()
     _warn_of_empty_ranges(prepared, ranges)
-    return Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float)
+    return Plan.first(prepared, ranges, op_types, in_float)
 
 
 def _bench(
@@ -156,7 +178,7 @@ def _bench(
     masks, some = mask_function(prepared), fit[:: max(1, len(fit) // FEW)]
     return Bench(
         settings, calibration_options(settings), fit, Closeness(masks, held_out, stft), Closeness(masks, some, stft),
-        frames, target.is_kept_by,
+        frames, target.activation_types, target.is_kept_by, target.can_read,
     )  # fmt: skip
 
 
@@ -215,8 +237,31 @@ def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], T
     else:
         prepared = prepare(model, path, contract, target_opset=settings.target_opset)
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+    if not is_trained(model):
+        prepared, op_types = _written_out(prepared, op_types, config, path)
     check_overrides(prepared, settings)
     return prepared, op_types, _target(path, prepared, op_types, config), contract.multiple
+
+
+def _written_out(
+    prepared: onnx.ModelProto, op_types: list[str], config: Config, path: Path
+) -> tuple[onnx.ModelProto, list[str]]:
+    """The model with layers as what has an integer form: LSTM and GRU written out, products as convolutions.
+
+    A recurrent layer needs 16 bits inside; without those, or where it is not to be quantized, it stays as it is.
+    """
+    settings, target = config.quantization, target_of(config)
+    kinds = set(LAYERS) & set(op_types) if settings.op_types_to_quantize else LAYERS
+    if "Int16" in target.activation_types and kinds:
+        kept = set(settings.nodes_to_exclude or ())
+        if settings.nodes_to_quantize:
+            kept |= {node.name for node in prepared.graph.node} - set(settings.nodes_to_quantize)
+        written = expanded(prepared, kinds, kept)
+        if written is not prepared:
+            prepared, op_types = written, sorted({*op_types, "Conv", "Scan"} - set(LAYERS))
+    if target.reader is not None and settings.op_types_to_quantize is None:
+        prepared = with_products_as_convolutions(prepared, nodes_in_float(prepared, settings, path))
+    return prepared, op_types
 
 
 def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: Config) -> Target:
@@ -233,10 +278,9 @@ def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: 
     magnitudes = magnitude_input(prepared).name
     any_range = (np.float32(-1), np.float32(1))
     names = {magnitudes, *tensors_to_calibrate(prepared, set(op_types))}
-    plan = Plan(
-        prepared, prepared, dict.fromkeys(names, any_range), tuple(op_types), in_float=in_float,
-        int8_input=target.int8_input,
-    )  # fmt: skip
+    plan = replace(
+        Plan.first(prepared, dict.fromkeys(names, any_range), op_types, in_float), int8_input=target.int8_input
+    )
     try:
         check_target(quantized(plan, config.quantization), target, path)
     except UserError as error:
@@ -244,6 +288,4 @@ def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: 
             raise
         log.warning("%s; quantization.target is not set: generic is taken instead", error)
         return TARGETS["generic"]
-    if (missing := not_in_c_package(prepared, target)) is not None:
-        log.warning("%s: %s", path, missing)
     return target

@@ -13,13 +13,17 @@ from sezoo.base.errors import UserError
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config, Quantization
 from sezoo.denoising.backend import STM32N6, backend_of
-from sezoo.models.onnx_graph import initializers, producers, readers
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.models.onnx_graph import attribute, initializers, producers, readers
 from sezoo.models.receptive_field import RECURRENT
-from sezoo.models.states import magnitude_input
+from sezoo.models.states import magnitude_input, states_of
 from sezoo.quantization.graph.linear_layers import LINEAR
+from sezoo.quantization.graph.static_shape import static_length, with_static_shape
 from sezoo.quantization.overrides import integer_types
+from sezoo.quantization.recurrent.cells import Kind
+from sezoo.quantization.recurrent.expansion import LAYERS, not_expandable
 
-__all__ = ["TARGETS", "Target", "check_settings", "check_target", "not_in_c_package", "target_of"]
+__all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
 
 ST_EDGE_AI = {
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
@@ -46,6 +50,8 @@ class Target:
     input_step : the way to more than 8 bits at the input that is tried unasked; None if there is none.
     rules : each says what a written model breaks, and which node or tensor does.
     int8_input : the model's input is rounded to 8 bits, though it may be float operators that read it.
+    reader : what reads a static int8 model for the target, and raises a `UserError` for one that it cannot run. It has
+        the last word: what it reads can be deployed. None where there is none.
     board_gain : calibrate on magnitudes with the board's input gain, which are what the network will see there.
     """
 
@@ -57,6 +63,7 @@ class Target:
     rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
     int8_input: bool = False
     board_gain: bool = False
+    reader: Callable[[onnx.ModelProto, Path], object] | None = None
 
     @property
     def all_int8(self) -> bool:
@@ -66,6 +73,20 @@ class Target:
     def broken_by(self, model: onnx.ModelProto) -> str | None:
         """The first rule that a written int8 model breaks, in words; None if it keeps all of them."""
         return next((broken for rule in self.rules for broken in rule(model)), None)
+
+    def unreadable(self, model: onnx.ModelProto) -> str | None:
+        """Why the target's reader refuses a written int8 model, in words; None if it does not."""
+        if self.reader is None:
+            return None
+        try:
+            self.reader(_static(model), MODEL)
+        except UserError as error:
+            return str(error).removeprefix(f"{MODEL}: ")
+        return None
+
+    def can_read(self, model: onnx.ModelProto) -> bool:
+        """Whether the target's reader takes a written int8 model."""
+        return self.unreadable(model) is None
 
     def is_kept_by(self, model: onnx.ModelProto) -> bool:
         """Whether a written int8 model keeps all rules."""
@@ -123,7 +144,7 @@ def check_target(model: onnx.ModelProto, target: Target, path: Path) -> None:
     ------
     UserError : the first rule that it breaks, and what breaks it.
     """
-    if (broken := target.broken_by(model)) is not None:
+    if (broken := target.broken_by(model) or target.unreadable(model)) is not None:
         raise UserError(f"{path}: not fit for quantization.target: {target.name}: {broken}")
 
 
@@ -159,12 +180,15 @@ def check_settings(settings: Quantization, target: Target) -> None:
             )
 
 
-def not_in_c_package(model: onnx.ModelProto, target: Target) -> str | None:
-    """What of a model the C package has no kernels for, though the target allows it; None where there is nothing."""
-    kinds = sorted({node.op_type for node in model.graph.node if node.op_type in LINEAR and node.op_type != "Conv"})
-    if target.name != "cortex-m" or not kinds:
-        return None
-    return f"{', '.join(kinds)} fits quantization.target: cortex-m, but `sezoo deploy` has C kernels for Conv only"
+MODEL = Path("the int8 model")
+
+TRIED_FRAMES = 21
+"""Of the static model that a reader is given, where the model takes any number: no other axis is likely to be that."""
+
+
+def _static(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model for some number of frames; for one where it has states, which are fed back frame by frame."""
+    return with_static_shape(model, static_length(model, 1 if states_of(model) else TRIED_FRAMES))
 
 
 # -- rules -----------------------------------------------------------------------------------------------
@@ -172,11 +196,7 @@ def not_in_c_package(model: onnx.ModelProto, target: Target) -> str | None:
 
 _INSTEAD = {
     "If": "export the model with one of its branches alone",
-    **dict.fromkeys(
-        RECURRENT,
-        "use convolutions over time, as utcn and stft_tcnn do. Written out as Gemm, Sigmoid, Tanh, Mul and Add with "
-        "its states as inputs and outputs it is quantized, but both deployment backends refuse a model with states",
-    ),
+    **dict.fromkeys(RECURRENT, "use convolutions over time, as utcn and stft_tcnn do, or another target"),
 }
 """What to do about an operator without an int8 form."""
 
@@ -217,7 +237,12 @@ def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
 def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
     constants, made_by = initializers(model.graph), producers(model.graph)
     for node in model.graph.node:
-        if node.op_type in _INSTEAD:
+        if node.op_type == "Scan" and Kind.of(attribute(node, "body", None).name) is not None:
+            continue
+        if node.op_type in LAYERS:
+            why = not_expandable(node, constants) or "it was left in float"
+            yield f"{_named(node)} has no int8 form: {why}; {_INSTEAD[node.op_type]}"
+        elif node.op_type in _INSTEAD:
             yield f"{_named(node)} has no int8 form; {_INSTEAD[node.op_type]}"
         elif node.op_type in LINEAR:
             for name in node.input[:2]:
@@ -277,5 +302,6 @@ TARGETS = {
         ("Int8",),
         ("Int8", "Int16"),
         (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
+        reader=integer_graph_of,
     ),
 }

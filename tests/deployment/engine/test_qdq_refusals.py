@@ -63,7 +63,7 @@ def test_states():
     for kind, values in (("before", model.graph.input), ("after", model.graph.output)):
         values.append(helper.make_tensor_value_info(kind, onnx.TensorProto.FLOAT, (1, 4)))
     model.graph.node.append(helper.make_node("Neg", ["before"], ["after"], "negated"))
-    refused(with_states(model, {"before": "after"}), "1 state", "cannot feed back")
+    refused(with_states(model, {"before": "after"}), "1 state", "one frame a call")
 
 
 def test_recurrent_layers():

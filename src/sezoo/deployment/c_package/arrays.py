@@ -7,7 +7,7 @@ import numpy as np
 from sezoo.base.foreign_text import escaped
 from sezoo.deployment.engine.integer_graph import ROW, padded
 
-__all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_pairs"]
+__all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_outputs"]
 
 COLUMNS = 120
 
@@ -40,7 +40,10 @@ def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
     if values.dtype == np.float32:
         kind, texts = "float", [c_float(value) for value in values]
     else:
-        kind, texts = {"int32": "int32_t", "uint16": "uint16_t"}[values.dtype.name], [str(value) for value in values]
+        kind, texts = (
+            {"int32": "int32_t", "uint16": "uint16_t", "int16": "int16_t"}[values.dtype.name],
+            [str(value) for value in values],
+        )
     return f"{note}static const {kind} {name}[{len(values)}] = {{\n{_wrapped(texts)}}};\n"
 
 
@@ -50,26 +53,27 @@ def _wrapped(texts: list[str]) -> str:
     return "".join(f"    {', '.join(line)},\n" for line in lines)
 
 
-def padded_pairs(values: np.ndarray) -> np.ndarray:
-    """(groups, outputs) with a zero behind an odd number of outputs, which are computed two by two."""
-    return np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
+def padded_outputs(values: np.ndarray, together: int) -> np.ndarray:
+    """(groups, outputs) with zeros behind, as outputs are computed two by two or four by four."""
+    return np.pad(values, ((0, 0), (0, -values.shape[1] % together)))
 
 
-def matrix_weights(weights: np.ndarray) -> np.ndarray:
-    """Weights in the order in which the matrix product reads them.
+def matrix_weights(weights: np.ndarray, together: int) -> np.ndarray:
+    """Weights in the order in which a matrix product reads them.
 
     Parameters
     ----------
     weights : (groups, outputs, depth) int8
+    together : outputs that are computed at a time.
 
     Returns
     -------
-    ordered : (groups, pairs of outputs, depth / 16, 2, 16) int8, padded with zeros
+    ordered : (groups, outputs / together, depth / 16, together, 16) int8, padded with zeros
     """
     groups, outputs, depth = weights.shape
-    whole = np.zeros((groups, outputs + outputs % 2, padded(depth)), np.int8)
+    whole = np.zeros((groups, outputs + -outputs % together, padded(depth)), np.int8)
     whole[:, :outputs, :depth] = weights
-    return whole.reshape(groups, -1, 2, padded(depth) // ROW, ROW).transpose(0, 1, 3, 2, 4)
+    return whole.reshape(groups, -1, together, padded(depth) // ROW, ROW).transpose(0, 1, 3, 2, 4)
 
 
 def depthwise_weights(weights: np.ndarray) -> np.ndarray:

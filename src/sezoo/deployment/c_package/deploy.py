@@ -85,7 +85,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     recording = recording_of(config)
     emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
 
-    agreed = agreement(program.graph, model, patches_of(recording, program.stft, program.graph.frames))
+    agreed = agreement(program.graph, model, _patches(program, recording))
     _remove_unfinished(run.folder)
     package = unused_path(run.folder / C_PACKAGE)
     with filled_aside(package) as aside:
@@ -118,6 +118,16 @@ def _remove_unfinished(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+SEQUENCE = 30
+"""Frames of a patch of a model that takes one at a time."""
+
+
+def _patches(program: Program, recording: Recording) -> list[np.ndarray]:
+    """Magnitudes to compare operators on."""
+    frames = program.graph.frames if program.graph.frame_loop is None else SEQUENCE
+    return patches_of(recording, program.stft, frames)
+
+
 def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
     """The C program of a static int8 model.
 
@@ -133,6 +143,12 @@ def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
 
 def _engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
     settings = config.deployment
+    if graph.loops and engine_of(config) == PATCH:
+        key, found = ("engine", "patch") if settings.engine else ("input_gain", "True")
+        raise UserError(
+            f"deployment.{key}: found {found}; {path} is recurrent: its states go from frame to frame, and patches "
+            "begin anew; allowed: deployment.engine: stream, without an input gain"
+        )
     if engine_of(config) == PATCH:
         if settings.engine is None:
             log.info("engine: patch, as deployment.input_gain: True scales patches (a stream has none)")

@@ -13,13 +13,28 @@ from sezoo.deployment.c_package.arrays import (
     c_float,
     depthwise_weights,
     matrix_weights,
-    padded_pairs,
+    padded_outputs,
 )
+from sezoo.deployment.c_package.expression_source import expression_source
 from sezoo.deployment.c_package.program import LANES, Program, depth_of, magnitude_row
 from sezoo.deployment.c_package.prologue_source import prologue_source
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Lookup, Operator, Tensor, padded
+from sezoo.deployment.engine.integer_graph import (
+    Conv,
+    Curve,
+    Elementwise,
+    Expression,
+    Lookup,
+    Loop,
+    Operator,
+    Rearrange,
+    Tensor,
+    padded,
+)
 
 __all__ = ["model_header", "model_source"]
+
+GENTLE = 520
+"""Steps from point to point below which a curve can be computed in 16 bits; see sezoo_run_curve_s16."""
 
 
 def model_source(program: Program) -> str:
@@ -30,7 +45,9 @@ def model_source(program: Program) -> str:
     parts.append(c_array("mask_table", graph.mask_table, comment="the mask for integers from -128 to 127"))
     if not _is_identity(graph.mask_index):
         parts.append(c_array("mask_index", graph.mask_index.astype(np.uint16), comment="the item of each bin"))
-    parts += [_definition(index, operator) for index, operator in enumerate(graph.operators)]
+    curves: dict[bytes, str] = {}
+    parts += [_definition(program, index, operator, curves) for index, operator in enumerate(program.steps)]
+    parts += _first_states(program)
     parts.append(prologue_source(program))
     parts.append(_run_function(program))
     parts.append(_mask_function(program))
@@ -43,6 +60,7 @@ _HEAD = """\
 
 #include <string.h>
 
+#include "sezoo_expression.h"
 #include "sezoo_kernels.h"
 #include "sezoo_math.h"
 #include "sezoo_stream.h"
@@ -69,36 +87,71 @@ def _transform_tables(program: Program) -> Iterator[str]:
 # -- operators ---------------------------------------------------------------------------------------------------
 
 
-def _definition(index: int, operator: Operator) -> str:
-    """The constants of an operator."""
+def _definition(program: Program, index: int, operator: Operator, curves: dict[bytes, str]) -> str:
+    """The constants of an operator.
+
+    Parameters
+    ----------
+    curves : the names of those that are there already, by their points: layers share them.
+    """
     name = f"op_{index:02d}"
     if isinstance(operator, Conv):
-        return _depthwise(name, operator) if operator.is_depthwise else _conv(name, operator)
+        return _depthwise(name, operator) if program.is_depthwise(operator) else _conv(program, name, operator)
     if isinstance(operator, Elementwise):
         return _elementwise(name, operator)
+    if isinstance(operator, Expression):
+        return expression_source(name, operator)
     if isinstance(operator, Lookup):
         return c_array(f"{name}_table", operator.table, comment=f"a function of one integer: {operator.name}")
-    return c_array(f"{name}_index", operator.index.astype(np.uint16), comment=f"another order: {operator.name}")
+    if isinstance(operator, Curve):
+        return _curve(name, operator, curves)
+    if isinstance(operator, Rearrange) and run_of(operator) is None:
+        return c_array(f"{name}_index", operator.index.astype(np.uint16), comment=f"another order: {operator.name}")
+    return ""
+
+
+def _curve(name: str, curve: Curve, curves: dict[bytes, str]) -> str:
+    there = curves.setdefault(curve.table.tobytes(), name)
+    if there != name:
+        return f"#define {name}_curve {there}_curve\n"
+    return c_array(f"{name}_curve", curve.table, comment=f"a function by 1025 points: {curve.name}")
+
+
+def _first_states(program: Program) -> Iterator[str]:
+    """What states are before the first frame, where that is not zero."""
+    for loop in program.graph.loops:
+        for number, state in enumerate(loop.states):
+            if (state.first != state.before.zero_point).any():
+                yield c_array(f"first_{number}_{program.state_offsets[state.before.name]}", state.first)
 
 
 def _rounding(output: Tensor, low: int, high: int) -> str:
     return f"{{{output.zero_point}, {low - output.zero_point}, {high - output.zero_point}}}"
 
 
-def _conv(name: str, conv: Conv) -> str:
+def _conv(program: Program, name: str, conv: Conv) -> str:
     groups, outputs = conv.weights.shape[:2]
-    weights = matrix_weights(conv.weights.reshape(groups, outputs, -1))
-    bias = padded_pairs(conv.folded_bias.reshape(groups, outputs)).astype(np.int32)
-    multiplier = padded_pairs(conv.multiplier.reshape(groups, outputs)).astype(np.float32)
+    is_dense = program.is_dense(conv)
+    together = 4 if is_dense else 2
+    weights = matrix_weights(conv.weights.reshape(groups, outputs, -1), together)
+    bias = padded_outputs(conv.folded_bias.reshape(groups, outputs), together).astype(np.int32)
+    multiplier = padded_outputs(conv.multiplier.reshape(groups, outputs), together).astype(np.float32)
+    biases = c_array(f"{name}_bias", bias)
+    if is_dense and conv.input.bits == 16:  # see sezoo_dense
+        sums = conv.weights.sum(axis=(2, 3, 4), dtype=np.int64).reshape(groups, outputs)
+        of_bytes = (bias + 128 * padded_outputs(sums, together)).astype(np.int64) & 0xFFFFFFFF
+        with_sums = c_array(f"{name}_bias", of_bytes.astype(np.uint32).view(np.int32))
+        biases = f"#if SEZOO_MVE\n{with_sums}#else\n{biases}#endif\n"
     fields = [
         f".matrix = {{{name}_weights, {name}_bias, {name}_multiplier, {depth_of(conv)}, {outputs}}}",
         *_shared_fields(conv),
-        f".input_bytes = {conv.input.bits // 8}, .groups = {groups}, .channels_in = {conv.weights.shape[4]}",
+        f".input_bytes = {conv.input.bits // 8}, .output_bytes = {conv.output.bits // 8}, .dense = {int(is_dense)}",
+        f".groups = {groups}, .channels_in = {conv.weights.shape[4]}",
     ]
     return (
         f"{c_comment(conv.name)} /* {conv.macs:,} MAC a frame */\n"
         + c_array(f"{name}_weights", weights)
-        + c_array(f"{name}_bias", bias)
+        + biases
         + c_array(f"{name}_multiplier", multiplier)
         + _struct("sezoo_conv", name, fields)
     )
@@ -154,24 +207,60 @@ def _struct(kind: str, name: str, fields: list[str]) -> str:
 
 def _run_function(program: Program) -> str:
     """All operators in order, on buffers in the arena."""
-    graph = program.graph
+    graph, place = program.graph, {id(operator): index for index, operator in enumerate(program.steps)}
     lines = ["(void)history;", "(void)frames_before;"]  # a patch has neither
     for tensor in graph.entries:
         lines += _arrived(program, tensor)
-    for index, operator in enumerate(graph.operators):
-        lines += _step(program, index, operator)
+    for operator in graph.operators:
+        if isinstance(operator, Loop):
+            lines += _loop(program, operator, place)
+        else:
+            lines += _step(program, place[id(operator)], operator)
         lines += _arrived(program, operator.output)
-        lines.append(f"SEZOO_TRACE({index});")
+        lines.append(f"SEZOO_TRACE({place[id(operator)]});")
     kept = [
         f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {program.kept(tensor) * tensor.row_bytes}, "
         f"{tensor.zero_point}, {tensor.bits // 8});"
         for tensor in graph.tensors
         if program.kept(tensor)
     ]
+    for loop in graph.loops:
+        for number, state in enumerate(loop.states):
+            offset, tensor = program.state_offsets[state.before.name], state.before
+            kept.append(f"sezoo_fill(history + {offset}, {tensor.row_bytes}, {tensor.zero_point}, {tensor.bits // 8});")
+            if (state.first != tensor.zero_point).any():
+                size = tensor.items * tensor.bits // 8
+                kept.append(f"memcpy(history + {offset}, first_{number}_{offset}, {size});")
     kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.kept_floats.values()]
     return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
         "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
     )
+
+
+def _loop(program: Program, loop: Loop, place: dict[int, int]) -> list[str]:
+    """Operators that are run frame by frame; frames before the first one of all are left out."""
+    frames, lag = program.engine.computed, program.lag(loop.output)
+    start = f"frames_before < {lag} ? {lag} - (int32_t)frames_before : 0" if lag else "0"
+    rows = {tensor.name: program.first_row(loop, operand) for operand, tensor in enumerate(loop.inputs)}
+    rows[loop.output.name] = program.kept(loop.output)
+
+    def address(tensor: Tensor) -> str:
+        if tensor.name in program.state_offsets:
+            return f"history + {program.state_offsets[tensor.name]}"
+        if tensor.name in rows:
+            return f"{_address(program, tensor, rows[tensor.name])} + t * {tensor.row_bytes}"
+        return _address(program, tensor)
+
+    lines = [f"for (int32_t t = {start}; t < {frames}; ++t) {{"]
+    for operator in loop.operators:
+        index = place[id(operator)]
+        inputs = [address(tensor) for tensor in operator.inputs]
+        lines += [f"    {line}" for line in _run(program, index, operator, inputs, address(operator.output), 1)]
+        lines.append(f"    SEZOO_TRACE({index});")
+    for state in loop.states:
+        size = state.before.row_bytes
+        lines.append(f"    memcpy({address(state.before)}, {address(state.after)}, {size});")
+    return [*lines, "}"]
 
 
 def _function(head: str, lines: list[str]) -> str:
@@ -185,35 +274,81 @@ def _address(program: Program, tensor: Tensor, row: int = 0) -> str:
 
 
 def _step(program: Program, index: int, operator: Operator) -> list[str]:
-    frames, name = program.engine.computed, f"op_{index:02d}"
+    frames = program.engine.computed
     out = _address(program, operator.output, program.kept(operator.output))
     if isinstance(operator, Conv):
-        source, first = operator.input, program.first_row(operator, 0)
-        there = program.kept(source) + frames
-        scratch = f"arena + {program.memory.offsets[f'scratch {index}']}"
-        kind = "depthwise" if operator.is_depthwise else "conv"
-        return [
-            f"sezoo_run_{kind}(&{name}, {_address(program, source)}, {there}, {first}, {out}, {frames}, {scratch});"
-        ]
+        source = operator.input
+        there, first = program.kept(source) + frames, program.first_row(operator, 0)
+        return _run_conv(program, index, operator, (_address(program, source), there, first), out, frames)
     inputs = [
         _address(program, tensor, program.first_row(operator, operand))
         for operand, tensor in enumerate(operator.inputs)
     ]
+    return _run(program, index, operator, inputs, out, frames)
+
+
+def _run_conv(
+    program: Program, index: int, conv: Conv, source: tuple[str, int, int], out: str, frames: int
+) -> list[str]:
+    """A convolution.
+
+    Parameters
+    ----------
+    source : the address of its input, the rows that are there, and the one that it begins to read at.
+    """
+    scratch = f"arena + {program.memory.offsets[f'scratch {index}']}"
+    kind = "depthwise" if program.is_depthwise(conv) else "conv"
+    where, there, first = source
+    return [f"sezoo_run_{kind}(&op_{index:02d}, {where}, {there}, {first}, {out}, {frames}, {scratch});"]
+
+
+def _run(program: Program, index: int, operator: Operator, inputs: list[str], out: str, frames: int) -> list[str]:
+    """An operator on rows at these addresses."""
+    name, row = f"op_{index:02d}", padded(operator.output.items)
+    wide = "_s16" if operator.output.bits == 16 else ""
+    typed = f"(int16_t *)(void *)({out})" if wide else out
+    if isinstance(operator, Conv):
+        return _run_conv(program, index, operator, (inputs[0], frames, 0), out, frames)
     if isinstance(operator, Elementwise):
-        wide = "_s16" if operator.a.bits == 16 else ""
-        first = f"(const int16_t *)(const void *)({inputs[0]})" if wide else inputs[0]
-        return [f"sezoo_run_{operator.kind}{wide}(&{name}, {first}, {inputs[1]}, {out}, {frames});"]
+        of_16_bits = "_s16" if operator.a.bits == 16 else ""
+        first = f"(const int16_t *)(const void *)({inputs[0]})" if of_16_bits else inputs[0]
+        return [f"sezoo_run_{operator.kind}{of_16_bits}(&{name}, {first}, {inputs[1]}, {out}, {frames});"]
+    if isinstance(operator, Expression):
+        return [f"{name}({', '.join([*inputs, out])}, {frames});"]
     if isinstance(operator, Lookup):
-        row = padded(operator.output.items)
         return [f"sezoo_run_lookup({name}_table, {inputs[0]}, {out}, {row}, {frames});"]
+    if isinstance(operator, Curve):
+        gentle = int(np.abs(np.diff(operator.table.astype(np.int32))).max() < GENTLE)
+        source = f"(const int16_t *)(const void *)({inputs[0]})"
+        return [f"sezoo_run_curve{wide or '_s8'}({name}_curve, {gentle}, {source}, {typed}, {row * frames});"]
+    return _rearrange(name, operator, inputs, out, frames)
+
+
+def _rearrange(name: str, operator: Rearrange, inputs: list[str], out: str, frames: int) -> list[str]:
+    bytes_, row = operator.output.bits // 8, padded(operator.output.items)
+    if (found := run_of(operator)) is not None:
+        operand, first = found
+        size, source = operator.output.items * bytes_, operator.inputs[operand].row_bytes
+        copies = f"memcpy({{}}, {inputs[operand]} + {first * bytes_}{{}}, {size});"
+        if frames == 1:
+            return [copies.format(out, "")]
+        return [
+            f"for (int32_t r = 0; r < {frames}; ++r) {{",
+            f"    {copies.format(f'{out} + r * {row * bytes_}', f' + r * {source}')}",
+            "}",
+        ]
     items = ", ".join(str(tensor.items) for tensor in operator.inputs)
     rows = ", ".join(str(padded(tensor.items)) for tensor in operator.inputs)
+    kind, wide = ("int16_t", "_s16") if bytes_ == 2 else ("int8_t", "")
+    if wide:
+        inputs = [f"(const int16_t *)(const void *)({each})" for each in inputs]
+        out = f"(int16_t *)(void *)({out})"
     return [
         "{",
-        f"    const int8_t *const inputs[] = {{{', '.join(inputs)}}};",
+        f"    const {kind} *const inputs[] = {{{', '.join(inputs)}}};",
         f"    static const int32_t items[] = {{{items}}}, rows[] = {{{rows}}};",
-        f"    sezoo_run_rearrange({name}_index, {len(operator.index)}, inputs, items, rows, {len(inputs)}, {out}, "
-        f"{padded(operator.output.items)}, {frames});",
+        f"    sezoo_run_rearrange{wide}({name}_index, {len(operator.index)}, inputs, items, rows, {len(inputs)}, "
+        f"{out}, {row}, {frames});",
         "}",
     ]
 
@@ -227,7 +362,7 @@ def _arrived(program: Program, tensor: Tensor) -> list[str]:
     if lag:
         lines.append(
             f"sezoo_clear({_address(program, tensor, kept)}, {lag}, {frames}, {tensor.row_bytes}, "
-            f"{tensor.zero_point}, frames_before);"
+            f"{tensor.zero_point}, {tensor.bits // 8}, frames_before);"
         )
     if kept:
         offset = program.history_offsets[tensor.name]
@@ -249,6 +384,18 @@ def _mask_function(program: Program) -> str:
         f"    for (int32_t k = 0; k < {graph.bins}; ++k) {{\n"
         f"        mask[k] = mask_table[row[{item}] + 128];\n    }}\n}}\n"
     )
+
+
+def run_of(operator: Rearrange) -> tuple[int, int] | None:
+    """The operand and its first item, where all of a rearrangement are items of one operand in their order."""
+    first, offset = int(operator.index[0]), 0
+    if not np.array_equal(operator.index, np.arange(first, first + len(operator.index))):
+        return None
+    for operand, tensor in enumerate(operator.inputs):
+        if offset <= first and first + len(operator.index) <= offset + tensor.items:
+            return operand, first - offset
+        offset += tensor.items
+    return None
 
 
 def _is_identity(index: np.ndarray) -> bool:

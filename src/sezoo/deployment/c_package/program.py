@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sezoo.audio.stft import Stft
-from sezoo.deployment.engine.integer_graph import ROW, Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor, padded
+from sezoo.deployment.engine.integer_graph import (
+    ROW,
+    Conv,
+    Elementwise,
+    IntegerGraph,
+    Lookup,
+    Operator,
+    Tensor,
+    padded,
+    unrolled,
+)
 from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 
@@ -17,6 +27,9 @@ LANES = 4
 
 FLOAT = 4
 """Bytes."""
+
+FEW_ROWS = 2
+"""Up to here row by row is faster than four rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +95,39 @@ def depth_of(conv: Conv) -> int:
 class Program:
     """An integer graph, an engine, and the places of all buffers.
 
-    The steps are numbered: 0 makes the integers of the beginning, step i + 1 is operator i, the last one makes samples.
+    The steps are numbered: 0 makes the integers of the beginning, step i + 1 is operator i of `steps`, the last one
+    makes samples.
     """
 
     graph: IntegerGraph
     engine: Engine
     stft: Stft
+
+    @cached_property
+    def steps(self) -> tuple[Operator, ...]:
+        """All operators in the order in which they are run; those of a loop are before the loop."""
+        return tuple(unrolled(self.graph.operators))
+
+    @cached_property
+    def in_loops(self) -> frozenset[str]:
+        """Names of the tensors that are made inside loops, a row at a time."""
+        inside = {operator.output.name for loop in self.graph.loops for operator in loop.operators}
+        return frozenset(inside - {loop.output.name for loop in self.graph.loops})
+
+    def rows(self, operator: Operator) -> int:
+        """Rows that an operator makes at a time."""
+        inside = any(each is operator for loop in self.graph.loops for each in loop.operators)
+        return 1 if inside else self.engine.computed
+
+    def is_dense(self, conv: Conv) -> bool:
+        """Whether a convolution is computed row by row, four outputs at a time."""
+        alone = conv.is_pointwise and conv.positions == 1 and self.rows(conv) <= FEW_ROWS
+        return conv.output.bits > 8 or alone
+
+    @staticmethod
+    def is_depthwise(conv: Conv) -> bool:
+        """Whether the kernel for channels that are by themselves can compute it: it is for 8 bits."""
+        return conv.is_depthwise and conv.input.bits == conv.output.bits == 8
 
     @cached_property
     def stream(self) -> StreamPlan | None:
@@ -119,12 +159,28 @@ class Program:
         return offsets
 
     @cached_property
+    def state_offsets(self) -> dict[str, int]:
+        """Where the states of loops lie between frames, in bytes, behind the kept rows."""
+        offsets, end = {}, sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        for loop in self.graph.loops:
+            for state in loop.states:
+                offsets[state.before.name] = end
+                end += state.before.row_bytes
+        return offsets
+
+    @cached_property
+    def integer_bytes(self) -> int:
+        """Kept rows and states together."""
+        states = sum(state.before.row_bytes for loop in self.graph.loops for state in loop.states)
+        return states + sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+
+    @cached_property
     def kept_floats(self) -> dict[str, tuple[int, int]]:
         """Where a stream keeps the floats of earlier frames that a `peak` needs, and how many bytes, by its output.
 
         They lie behind the rows of integers. A patch begins with zeros, and has them in the arena.
         """
-        places, end = {}, sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        places, end = {}, self.integer_bytes
         for name, size in self.window_bytes.items() if self.stream else ():
             places[name] = end, size
             end += size
@@ -139,40 +195,37 @@ class Program:
     @cached_property
     def history_bytes(self) -> int:
         """All kept rows together."""
-        integers = sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
-        return integers + sum(size for _, size in self.kept_floats.values())
+        return self.integer_bytes + sum(size for _, size in self.kept_floats.values())
 
-    @staticmethod
-    def scratch_bytes(operator: Operator) -> int:
+    def scratch_bytes(self, operator: Operator) -> int:
         """What a convolution needs besides its rows; see SEZOO_SCRATCH in sezoo_kernels.h."""
         if not isinstance(operator, Conv):
             return 0
-        if operator.is_depthwise:
+        if self.is_depthwise(operator):
             return padded(operator.channels_in) + 16
         depth = depth_of(operator)
         columns = 0 if operator.is_pointwise and operator.positions == 1 else 4 * depth * operator.input.bits // 8 + 16
-        return 4 * depth * 2 + 16 + columns
+        return (2 * depth if self.is_dense(operator) else 4 * depth * 2) + 16 + columns
 
     @cached_property
     def memory(self) -> MemoryPlan:
         """The places of tensors, scratch memory, spectra and magnitudes."""
-        graph, last = self.graph, len(self.graph.operators) + 1
-        made = {tensor.name: 0 for tensor in graph.entries}
-        made |= {operator.output.name: index + 1 for index, operator in enumerate(graph.operators)}
-        needed = dict(made)
-        for index, operator in enumerate(graph.operators):
-            needed |= {tensor.name: index + 1 for tensor in operator.inputs}
-        needed[graph.result.name] = last
+        graph, last = self.graph, len(self.steps) + 1
+        held = set(self.state_offsets)
+        made, needed = self._lives(last)
         shared = self._in_place(needed)
         places: dict[str, Buffer] = {}
-        for tensor in graph.tensors:
+        tensors = {tensor.name: tensor for tensor in (*graph.entries, *(each.output for each in self.steps))}
+        for tensor in tensors.values():
+            if tensor.name in held:
+                continue
             first = shared.get(tensor.name, tensor.name)
-            size = (self.kept(tensor) + self.engine.computed) * tensor.row_bytes
-            places[first] = Buffer(f"tensor {first}", size, made[first], needed[tensor.name])
+            rows = 1 if tensor.name in self.in_loops else self.kept(tensor) + self.engine.computed
+            places[first] = Buffer(f"tensor {first}", rows * tensor.row_bytes, made[first], needed[tensor.name])
         spectra = self.stft.n_fft * LANES * FLOAT
         buffers = [
             *places.values(),
-            *(Buffer(f"scratch {i}", self.scratch_bytes(each), i + 1, i + 1) for i, each in enumerate(graph.operators)),
+            *(Buffer(f"scratch {i}", self.scratch_bytes(each), i + 1, i + 1) for i, each in enumerate(self.steps)),
             Buffer("analysis", spectra, 0, 0),
             Buffer("magnitudes", LANES * magnitude_row(graph.bins) * FLOAT, 0, 0),
             *(Buffer(f"row {name}", size * FLOAT, 0, 0) for name, size in self.float_rows.items()),
@@ -183,6 +236,27 @@ class Program:
         plan = planned(buffer for buffer in buffers if buffer.size)
         offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}
         return MemoryPlan(offsets, plan.size)
+
+    def _lives(self, last: int) -> tuple[dict[str, int], dict[str, int]]:
+        """The steps from which on, and up to which, each tensor is needed.
+
+        What goes into a loop and what comes out of it is there from its first step to its last one.
+        """
+        made = {tensor.name: 0 for tensor in self.graph.entries}
+        place = {id(operator): index + 1 for index, operator in enumerate(self.steps)}
+        for operator in self.steps:
+            made.setdefault(operator.output.name, place[id(operator)])
+        needed = dict(made)
+        for operator in self.steps:
+            for tensor in operator.inputs:
+                needed[tensor.name] = place[id(operator)]
+        for loop in self.graph.loops:
+            first, end = place[id(loop.operators[0])], place[id(loop)]
+            made[loop.output.name] = first
+            for tensor in (loop.output, *loop.inputs, *(state.after for state in loop.states)):
+                needed[tensor.name] = max(needed.get(tensor.name, 0), end)
+        needed[self.graph.result.name] = last
+        return made, needed
 
     def _in_place(self, needed: dict[str, int]) -> dict[str, str]:
         """Outputs that take the place of an input which nobody reads any more, and the tensor that had it first.
@@ -215,7 +289,8 @@ class Program:
     @property
     def arena_bytes(self) -> int:
         """The block of memory that a call needs; kernels read up to 15 integers beyond the end of a row."""
-        return self.memory.size + ROW * max(tensor.bits for tensor in self.graph.tensors) // 8
+        bits = max(tensor.bits for tensor in (*self.graph.entries, *(operator.output for operator in self.steps)))
+        return self.memory.size + ROW * bits // 8
 
     @property
     def state_bytes(self) -> int:

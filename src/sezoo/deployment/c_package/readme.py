@@ -138,6 +138,6 @@ QEMU emulates, and stands for yours.
 |---|---|
 | `src/sezoo_denoiser.c` | a call: samples, spectra, masks, samples |
 | `src/sezoo_fft.c` | the Fourier transform, of four frames at a time |
-| `src/sezoo_conv.c`, `sezoo_matmul.c`, `sezoo_elementwise.c`, `sezoo_stream.c` | the integer operators |
+| `src/sezoo_conv.c`, `_matmul.c`, `_dense.c`, `_elementwise.c`, `_stream.c` | the integer operators |
 | `src/sezoo_model.c` | the weights, and the steps of this network |
 """

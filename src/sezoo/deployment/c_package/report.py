@@ -166,7 +166,7 @@ def _emulated(report: DeploymentReport, run: EmulatedRun) -> Emulated:
         instructions_of_spectra_per_call=figures.spectra / figures.calls,
         operators=tuple(
             OperatorCost(operator.name, operator.kind, steps / figures.calls)
-            for operator, steps in zip(report.program.graph.operators, figures.steps, strict=True)
+            for operator, steps in zip(report.program.steps, figures.steps, strict=True)
         ),
         masks_compared=report.masks,
         masks_equal_the_reference=report.masks > 0,  # run_emulated has refused any that differ

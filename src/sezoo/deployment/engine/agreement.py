@@ -6,17 +6,19 @@ That is what is compared with, as it gives the integers of every layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.deployment.engine.integer_graph import IntegerGraph, Site
-from sezoo.deployment.engine.interpreter import run_graph, run_operator
+from sezoo.deployment.engine.integer_graph import IntegerGraph, Operator, Site
+from sezoo.deployment.engine.interpreter import first_states, mask_of, run_graph, run_loop, run_operator
+from sezoo.deployment.engine.prologue import run_prologue
 from sezoo.models.onnx_graph import copied
 from sezoo.models.onnx_session import open_session
+from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of
 from sezoo.results.deployment import OperatorAgreement
 
 __all__ = ["Agreement", "agreement"]
@@ -46,37 +48,68 @@ class Agreement:
 
 
 def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.ndarray]) -> Agreement:
-    """Compare with onnxruntime on patches of magnitudes, each (bins, frames) float32."""
-    whole = copied(model)
+    """Compare with onnxruntime on patches of magnitudes, each (bins, frames) float32.
+
+    Of a model of one frame with states a patch has any number of frames, which are run one after the other, with
+    onnxruntime's states.
+    """
+    whole, states = copied(model), states_of(model)
     rows = {site.name: site for site in graph.sites}
-    (mask,) = (value.name for value in model.graph.output)
-    whole.graph.output.extend(helper.make_empty_tensor_value_info(site) for site in rows if site != mask)
-    session = open_session(whole, optimization="none")
-    (source,) = (value.name for value in session.get_inputs())
+    mask = mask_output(model).name
+    there = {value.name for value in model.graph.output}
+    whole.graph.output.extend(helper.make_empty_tensor_value_info(site) for site in rows if site not in there)
+    session, source = open_session(whole, optimization="none"), magnitude_input(model).name
     names = [mask, *(site for site in rows if site != mask)]
-    counts = {operator.output.name: [0, 0, 0] for operator in graph.operators}
+    operators = graph.operators if graph.frame_loop is None else graph.frame_loop.operators
+    counts = {operator.output.name: [0, 0, 0] for operator in operators}
     distances = []
     for patch in patches:
-        found = dict(zip(names, session.run(names, {source: patch[np.newaxis]}), strict=True))
-        distances.append(np.abs(found[mask][0] - run_graph(graph, patch)).mean())
-        theirs: dict[str, np.ndarray] = {}
-        for name, site in rows.items():
-            row = _rows_of(site, found[name], graph.frames)
-            if row is not None:
-                theirs.setdefault(site.tensor.name, row)
-        for operator in graph.operators:
-            if any(tensor.name not in theirs for tensor in operator.inputs):
-                continue
-            made = run_operator(operator, [theirs[tensor.name] for tensor in operator.inputs])
-            expected = theirs.setdefault(operator.output.name, made)  # a rearrangement is no tensor of theirs
-            difference = np.abs(made.astype(np.int32) - expected.astype(np.int32))
-            count = counts[operator.output.name]
-            count[0] += int(np.count_nonzero(difference))
-            count[1] += difference.size
-            count[2] = max(count[2], int(difference.max()))
+        run, own = StateLoop(session, source, states, names), _own_masks(graph)
+        for call in in_calls([patch[np.newaxis]], graph.frames):
+            found = dict(zip(names, run(call), strict=True))
+            distances.append(np.abs(found[mask][0] - own(call[0])).mean())
+            _compare(operators, _theirs(rows, found, graph.frames), counts)
     return Agreement(
         tuple(OperatorAgreement(name, *count) for name, count in counts.items()), float(np.mean(distances))
     )
+
+
+def _own_masks(graph: IntegerGraph) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the masks of call after call of a clip, each (bins, frames) float32."""
+    loop = graph.frame_loop
+    if loop is None:
+        return lambda magnitude: run_graph(graph, magnitude)
+    states = first_states(loop)
+
+    def run(magnitude: np.ndarray) -> np.ndarray:
+        entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude.T))
+        return mask_of(graph, run_loop(loop, [entries[tensor.name] for tensor in loop.inputs], states))
+
+    return run
+
+
+def _theirs(rows: Mapping[str, Site], found: Mapping[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
+    """onnxruntime's integers as rows, by the names of the tensors."""
+    theirs: dict[str, np.ndarray] = {}
+    for name, site in rows.items():
+        row = _rows_of(site, found[name], frames)
+        if row is not None:
+            theirs.setdefault(site.tensor.name, row)
+    return theirs
+
+
+def _compare(operators: Sequence[Operator], theirs: dict[str, np.ndarray], counts: Mapping[str, list[int]]) -> None:
+    """Count the integers that differ, operator by operator, each fed onnxruntime's own."""
+    for operator in operators:
+        if any(tensor.name not in theirs for tensor in operator.inputs):
+            continue
+        made = run_operator(operator, [theirs[tensor.name] for tensor in operator.inputs])
+        expected = theirs.setdefault(operator.output.name, made)  # a rearrangement is no tensor of theirs
+        difference = np.abs(made.astype(np.int32) - expected.astype(np.int32))
+        count = counts[operator.output.name]
+        count[0] += int(np.count_nonzero(difference))
+        count[1] += difference.size
+        count[2] = max(count[2], int(difference.max()))
 
 
 def _rows_of(site: Site, integers: np.ndarray, frames: int) -> np.ndarray | None:
@@ -84,7 +117,7 @@ def _rows_of(site: Site, integers: np.ndarray, frames: int) -> np.ndarray | None
     size = frames * site.tensor.items
     items = site.items.ravel()
     there = items < size  # a convolution that is padded for more frames than are kept makes them all
-    row, is_known = np.zeros(size, np.int8 if site.tensor.bits == 8 else np.int16), np.zeros(size, bool)
+    row, is_known = np.zeros(size, site.tensor.dtype), np.zeros(size, bool)
     row[items[there]] = integers.ravel()[there].astype(np.int32) - site.offset
     is_known[items[there]] = True
     return row.reshape(frames, -1) if is_known.all() else None

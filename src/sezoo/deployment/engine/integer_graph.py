@@ -10,12 +10,28 @@ double rounding in the manner of TFLite, masks are off by 0.6 in places.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-__all__ = ["Conv", "Elementwise", "FloatStep", "IntegerGraph", "Lookup", "Operator", "Rearrange", "Site", "Tensor"]
+__all__ = [
+    "Conv",
+    "Curve",
+    "Elementwise",
+    "Expression",
+    "FloatStep",
+    "IntegerGraph",
+    "Lookup",
+    "Loop",
+    "Operator",
+    "Rearrange",
+    "Site",
+    "State",
+    "Tensor",
+    "unrolled",
+]
 
 ROW = 16
 """Rows begin at multiples of so many integers, and weights are padded to it: one vector register of Helium."""
@@ -57,6 +73,11 @@ class Tensor:
     def row_bytes(self) -> int:
         """What a row takes in memory."""
         return padded(self.items) * self.bits // 8
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of its integers in numpy."""
+        return np.dtype(np.int8 if self.bits == 8 else np.int16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +202,73 @@ class Elementwise:
         return (self.a, self.b)
 
 
+Tree = "Tensor | np.ndarray | tuple[str, Tree, Tree]"
+"""A tensor, constants (1,) or (items,) float32, or ``add``, ``sub``, ``mul``, ``max`` or ``min`` of two trees."""
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """Sums, products and limits of tensors of the same number of items, in float32, and rounded once.
+
+    An integer is ``(q - zero_point) * scale``; each operation of the tree is rounded to float32, and the result is
+    multiplied by `inverse`, which is 1 / scale of the output.
+    """
+
+    name: str
+    tree: Tree
+    output: Tensor
+    inverse: np.float32
+    low: int
+    high: int
+    kind = "Expression"
+    macs = 0
+
+    @cached_property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads, each once."""
+        return tuple(dict.fromkeys(leaf for leaf in leaves(self.tree) if isinstance(leaf, Tensor)))
+
+    @cached_property
+    def constants(self) -> tuple[np.ndarray, ...]:
+        """Those of several numbers, in the order in which they are used."""
+        return tuple(leaf for leaf in leaves(self.tree) if isinstance(leaf, np.ndarray) and leaf.size > 1)
+
+
+def leaves(tree: Tree) -> Iterator[Tensor | np.ndarray]:
+    """The tensors and constants of an expression, from left to right."""
+    if isinstance(tree, tuple):
+        for branch in tree[1:]:
+            yield from leaves(branch)
+    else:
+        yield tree
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A function of one int16 value, by straight lines between 1025 points.
+
+    ``table[i] + (((table[i + 1] - table[i]) * rest + 32) >> 6)`` with ``i = (x + 32768) >> 6`` and ``rest`` the six
+    lowest bits of ``x``. An output of 8 bits has its points in steps 256 times as fine, and is rounded by
+    ``(value + 128) >> 8``.
+
+    Attributes
+    ----------
+    table : (1025,) int16, for x from -32768 to 32768 in steps of 64.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    table: np.ndarray
+    kind = "Curve"
+    macs = 0
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.input,)
+
+
 @dataclass(frozen=True, eq=False)
 class Lookup:
     """A function of one value, by a table that onnxruntime filled: (256,) int8, for -128 to 127 in order."""
@@ -238,7 +326,52 @@ class FloatStep:
     window: int = 1
 
 
-Operator = Conv | Elementwise | Lookup | Rearrange
+@dataclass(frozen=True, eq=False)
+class State:
+    """What is handed from frame to frame: `before` is read in a frame, and `after` takes its place in the next.
+
+    Attributes
+    ----------
+    first : (items,) integers of the first frame.
+    """
+
+    before: Tensor
+    after: Tensor
+    first: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Operators that are run frame by frame, as what they make of one frame goes into the next.
+
+    Attributes
+    ----------
+    inputs : rows of all frames; an operator inside sees the row of its frame.
+    output : made by one of the operators, or one of the states before a frame.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    operators: tuple[Operator, ...]
+    states: tuple[State, ...]
+    kind = "Loop"
+
+    @property
+    def macs(self) -> int:
+        """Multiplications a frame."""
+        return sum(operator.macs for operator in self.operators)
+
+
+Operator = Conv | Elementwise | Expression | Curve | Lookup | Rearrange | Loop
+
+
+def unrolled(operators: Iterable[Operator]) -> Iterator[Operator]:
+    """Operators in the order in which they are run, those of a loop before the loop itself."""
+    for operator in operators:
+        if isinstance(operator, Loop):
+            yield from unrolled(operator.operators)
+        yield operator
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,10 +426,21 @@ class IntegerGraph:
     @property
     def parameters(self) -> int:
         """Weights and biases."""
-        convs = [operator for operator in self.operators if isinstance(operator, Conv)]
+        convs = [operator for operator in unrolled(self.operators) if isinstance(operator, Conv)]
         return sum(conv.weights.size + conv.bias.size for conv in convs)
 
     @property
+    def loops(self) -> tuple[Loop, ...]:
+        """The loops, none of which is in another."""
+        return tuple(operator for operator in self.operators if isinstance(operator, Loop))
+
+    @property
+    def frame_loop(self) -> Loop | None:
+        """All of a model of one frame that hands its states on; None of another model."""
+        only = self.operators[0] if len(self.operators) == 1 else None
+        return only if isinstance(only, Loop) and self.frames == 1 else None
+
+    @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors of integers, in the order in which they are made."""
+        """All tensors of integers outside loops, in the order in which they are made."""
         return (*self.entries, *(operator.output for operator in self.operators))

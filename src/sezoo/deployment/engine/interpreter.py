@@ -12,10 +12,21 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, IntegerGraph, Lookup, Operator, Tensor
+from sezoo.deployment.engine.integer_graph import (
+    Conv,
+    Curve,
+    Elementwise,
+    Expression,
+    IntegerGraph,
+    Lookup,
+    Loop,
+    Operator,
+    Tensor,
+    Tree,
+)
 from sezoo.deployment.engine.prologue import run_prologue
 
-__all__ = ["mask_of", "run_graph", "run_operator", "run_tensors"]
+__all__ = ["first_states", "mask_of", "run_graph", "run_loop", "run_operator", "run_tensors"]
 
 F = np.float32
 
@@ -44,7 +55,7 @@ def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
 
 
 def run_tensors(graph: IntegerGraph, entries: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All tensors of a patch: (frames, items) int8 or int16 by name, those of `entries` among them."""
+    """All tensors of a patch outside loops: (frames, items) int8 or int16 by name, those of `entries` among them."""
     values = dict(entries)
     for operator in graph.operators:
         inputs = [values[tensor.name] for tensor in operator.inputs]
@@ -65,7 +76,35 @@ def run_operator(operator: Operator, inputs: list[np.ndarray], extend: Extend | 
         return _elementwise(operator, *inputs)
     if isinstance(operator, Lookup):
         return operator.table[inputs[0].astype(np.int64) + 128]
+    if isinstance(operator, Expression):
+        return _expression(operator, inputs)
+    if isinstance(operator, Curve):
+        return _curve(operator, inputs[0])
+    if isinstance(operator, Loop):
+        return run_loop(operator, inputs, first_states(operator))
     return np.concatenate(inputs, axis=1)[:, operator.index]
+
+
+def first_states(loop: Loop) -> dict[str, np.ndarray]:
+    """The states that a clip begins with: (1, items) by the names of the tensors before a frame."""
+    return {state.before.name: state.first[np.newaxis] for state in loop.states}
+
+
+def run_loop(loop: Loop, inputs: list[np.ndarray], states: dict[str, np.ndarray]) -> np.ndarray:
+    """A loop over frames: (frames, items) of each input to those of its output.
+
+    Parameters
+    ----------
+    states : before the first frame; afterwards those behind the last one.
+    """
+    made = np.empty((len(inputs[0]), loop.output.items), loop.output.dtype)
+    for frame, row in enumerate(made):
+        values = {tensor.name: rows[[frame]] for tensor, rows in zip(loop.inputs, inputs, strict=True)} | states
+        for operator in loop.operators:
+            values[operator.output.name] = run_operator(operator, [values[each.name] for each in operator.inputs])
+        row[:] = values[loop.output.name][0]
+        states |= {state.before.name: values[state.after.name] for state in loop.states}
+    return made
 
 
 def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
@@ -100,7 +139,31 @@ def _conv(conv: Conv, rows: np.ndarray) -> np.ndarray:
 def _rounded(steps: np.ndarray, output: Tensor, low: int, high: int) -> np.ndarray:
     """Steps in float32 to integers between `low` and `high`."""
     zero = output.zero_point
-    return (np.clip(np.rint(steps), low - zero, high - zero).astype(np.int32) + zero).astype(np.int8)
+    return (np.clip(np.rint(steps), low - zero, high - zero).astype(np.int32) + zero).astype(output.dtype)
+
+
+def _expression(operator: Expression, inputs: list[np.ndarray]) -> np.ndarray:
+    rows = dict(zip(operator.inputs, inputs, strict=True))
+    real = {each: (row.astype(np.int32) - each.zero_point).astype(F) * each.scale for each, row in rows.items()}
+    return _rounded(_value(operator.tree, real) * operator.inverse, operator.output, operator.low, operator.high)
+
+
+OPERATIONS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _value(tree: Tree, real: Mapping[Tensor, np.ndarray]) -> np.ndarray:
+    if isinstance(tree, tuple):
+        return OPERATIONS[tree[0]](*(_value(branch, real) for branch in tree[1:]))
+    return real[tree] if isinstance(tree, Tensor) else tree
+
+
+def _curve(operator: Curve, x: np.ndarray) -> np.ndarray:
+    place, rest = np.divmod(x.astype(np.int32) + 32768, 64)
+    table = operator.table.astype(np.int32)
+    value = table[place] + (((table[place + 1] - table[place]) * rest + 32) >> 6)
+    if operator.output.bits == 8:
+        value = np.minimum((value + 128) >> 8, operator.output.high)
+    return value.astype(operator.output.dtype)
 
 
 def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Operator, Tensor
-from sezoo.deployment.engine.interpreter import mask_of, run_operator
+from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Loop, Operator, Tensor
+from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
 from sezoo.deployment.engine.prologue import run_prologue
 
 __all__ = ["StreamPlan", "frames_behind_a_mask", "stream_masks", "stream_plan"]
@@ -54,8 +54,8 @@ def stream_plan(graph: IntegerGraph) -> StreamPlan:
 def frames_behind_a_mask(graph: IntegerGraph) -> int:
     """Frames before the newest one that a stream's mask depends on, those of what it waits for among them.
 
-    What a prologue keeps of all frames up to now (its highest) is not counted: after the first of equal frames it is
-    what it stays.
+    What a loop hands from frame to frame has no end, and is not counted. Nor is what a prologue keeps of all frames up
+    to now (its highest): after the first of equal frames it is what it stays.
     """
     lag = stream_plan(graph).lag
     depth = {tensor.name: 0 for tensor in graph.entries}
@@ -90,13 +90,20 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
     """
     plan = stream_plan(graph)
     history = {
-        tensor.name: np.full(
-            (plan.kept[tensor.name], tensor.items), tensor.zero_point, np.int8 if tensor.bits == 8 else np.int16
-        )
+        tensor.name: np.full((plan.kept[tensor.name], tensor.items), tensor.zero_point, tensor.dtype)
         for tensor in graph.tensors
     }
     rows: dict[str, np.ndarray] = {}
     kept_floats: dict[str, np.ndarray] = {}
+    states = {loop.name: first_states(loop) for loop in graph.loops}
+
+    def run(operator: Operator, inputs: list[np.ndarray], done: int) -> np.ndarray:
+        """New rows of an operator; a loop begins with the first frame of the clip, not with those before it."""
+        if not isinstance(operator, Loop):
+            return run_operator(operator, inputs, extend=lambda _, there: there)
+        before = min(max(0, plan.lag[operator.output.name] - done), frames)
+        made = run_loop(operator, [rows_of[before:] for rows_of in inputs], states[operator.name])
+        return np.concatenate([np.zeros((before, operator.output.items), made.dtype), made])
 
     def arrived(tensor: Tensor, new: np.ndarray, done: int) -> None:
         """New rows behind those that are kept; what is of frames before the clip is zero."""
@@ -115,6 +122,5 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
                 first = plan.first_row(operator, operand)
                 span = operator.span if isinstance(operator, Conv) else 0
                 inputs.append(rows[tensor.name][first : first + frames + span])
-            new = run_operator(operator, inputs, extend=lambda _, there: there)
-            arrived(operator.output, np.array(new), done)
+            arrived(operator.output, np.array(run(operator, inputs, done)), done)
         yield mask_of(graph, rows[graph.result.name][plan.kept[graph.result.name] :])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_graph import float_weights
+from sezoo.models.onnx_graph import attribute, float_weights
 from sezoo.models.summary import macs_by_node
 from sezoo.quantization.analysis.quantizers import bits, precisions
 from sezoo.quantization.analysis.sqnr import energy, sqnr
@@ -16,6 +16,7 @@ from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.graph.static_shape import static_length
 from sezoo.quantization.plan import Plan
+from sezoo.quantization.recurrent.cells import Kind
 from sezoo.results.quantization import Layer
 
 __all__ = ["layers_of", "macs_shares"]
@@ -32,7 +33,8 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
     magnitude : (1, bins, frames) float32; the int8 model is run on it once, so that it says what its weights are.
     """
     exact_nodes = {node.name: node for node in plan.exact.graph.node}
-    nodes = [node for node in model.graph.node if node.op_type in (*LINEAR, *RECURRENT) and node.name in exact_nodes]
+    kinds = (*LINEAR, *RECURRENT, "Scan")
+    nodes = [node for node in model.graph.node if node.op_type in kinds and node.name in exact_nodes]
     exact_weights, types = float_weights(plan.exact.graph), precisions(model.graph)
     weights = {node.name: _weights_of(node, exact_nodes[node.name], exact_weights) for node in nodes}
     names = [name for of_layer in weights.values() for name in of_layer]
@@ -45,11 +47,11 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
         pairs = [(exact_weights[exact], values[name]) for name, exact in weights[node.name].items()]
         signal = sum(energy(exact) for exact, _ in pairs)
         noise = sum(energy(rounded - exact) for exact, rounded in pairs)
-        precision = max((types.get(name, "float") for name in node.input[:2]), key=bits)
+        precision = max(_types_of_inputs(node, model.graph, types), key=bits)
         work = macs[exact_nodes[node.name].output[0]]
         yield Layer(
             node.name,
-            node.op_type,
+            _op_type(node),
             precision,
             weight_sqnr=None if precision == "float" else sqnr(signal, noise),
             fitted=any(exact in plan.weight_scales for exact in weights[node.name].values()),
@@ -59,8 +61,36 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
         )
 
 
+def _op_type(node: onnx.NodeProto) -> str:
+    """The operator; of a recurrent layer's Scan, in which its products with the state are, the layer's."""
+    kind = Kind.of(attribute(node, "body", None).name) if node.op_type == "Scan" else None
+    return node.op_type if kind is None else kind.op_type
+
+
+def _products(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """The matrix products of a Scan's frame."""
+    return [each for each in attribute(node, "body", None).node if each.op_type == "MatMul"]
+
+
+def _types_of_inputs(node: onnx.NodeProto, graph: onnx.GraphProto, types: Mapping[str, str]) -> list[str]:
+    """The precision of the two tensors that a layer multiplies."""
+    if node.op_type != "Scan":
+        return [types.get(name, "float") for name in node.input[:2]]
+    constants = {weight.name: onnx.TensorProto.DataType.Name(weight.data_type).lower() for weight in graph.initializer}
+    inside = {
+        each.output[0]: constants.get(each.input[2], "float")
+        for each in attribute(node, "body", None).node
+        if each.op_type == "DequantizeLinear"
+    }
+    names = [name for product in _products(node) for name in product.input]
+    return [{**types, **inside}.get(name, "float") for name in names] or ["float"]
+
+
 def _weights_of(node: onnx.NodeProto, exact: onnx.NodeProto, exact_weights: Mapping[str, np.ndarray]) -> dict[str, str]:
     """By the names of a layer's weights in the int8 model, those in the float model; biases are none."""
+    if node.op_type == "Scan":
+        products = zip(_products(node), _products(exact), strict=True)
+        return {mine.input[1]: theirs.input[1] for mine, theirs in products if theirs.input[1] in exact_weights}
     of_inputs = slice(1, 2 if node.op_type in LINEAR else 3)
     pairs = zip(node.input[of_inputs], exact.input[of_inputs], strict=True)
     return {name: of_exact for name, of_exact in pairs if of_exact in exact_weights}

@@ -43,7 +43,7 @@ def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]
         ends = {node.op_type for node in nodes if outputs & set(node.output)}
         alone = replace(plan, in_float=plan.in_float | others, int8_input=not nodes)
         try:
-            model = _bench_for(bench, {op_type} - ends).written(alone)
+            model = _bench_for(bench, {op_type} - ends - {"Scan"}).written(alone)
         except UserError:
             if name != op_type or not nodes:
                 raise
@@ -63,7 +63,7 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[onnx.NodeProto]]:
     for node in plan.model.graph.node:
         if node.op_type not in plan.op_types or node.name in plan.in_float:
             continue
-        is_layer = node.op_type in LINEAR and node.input[1] in weights
+        is_layer = (node.op_type in LINEAR and node.input[1] in weights) or node.op_type == "Scan"
         name = node.name if is_layer else node.op_type
         groups.setdefault((name, node.op_type), []).append(node)
     return groups

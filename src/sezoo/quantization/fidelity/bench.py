@@ -29,7 +29,9 @@ class Bench:
     closeness : judges by other excerpts.
     fit_closeness : judges by a few of those that steps may learn from.
     call_frames : of a call, for models with states.
+    activation_types : the integers that the target has for activations.
     fits_target : whether a model keeps the rules of what it is quantized for; one that does not is infinitely far away.
+    is_readable : the same, by the reader of the target's backend; it takes longer, and is asked once a step.
     """
 
     settings: Quantization
@@ -38,7 +40,9 @@ class Bench:
     closeness: Closeness
     fit_closeness: Closeness
     call_frames: int
+    activation_types: tuple[str, ...] = ("Int8", "UInt8", "Int16", "UInt16")
     fits_target: Callable[[onnx.ModelProto], bool] = lambda model: True
+    is_readable: Callable[[onnx.ModelProto], bool] = lambda model: True
 
     def written(self, plan: Plan, *, with_relus: bool = False) -> onnx.ModelProto:
         """The plan's int8 model.
@@ -55,7 +59,7 @@ class Bench:
 
     def judged(self, model: onnx.ModelProto) -> float:
         """SI-SNR of the model's denoised waves against the float model's, in dB."""
-        return self._judged(self.closeness, model)
+        return self._judged(self.closeness, model) if self.is_readable(model) else -np.inf
 
     def judged_while_fitting(self, model: onnx.ModelProto) -> float:
         """The same on excerpts that steps may learn from."""

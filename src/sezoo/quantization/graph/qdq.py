@@ -21,6 +21,7 @@ from sezoo.quantization.graph.scales import fixed_scales
 from sezoo.quantization.options import KEY, qdq_options
 from sezoo.quantization.overrides import first_line
 from sezoo.quantization.plan import Plan
+from sezoo.quantization.recurrent.writing import with_integer_bodies
 
 __all__ = ["nodes_in_float", "operators_to_quantize", "quantized"]
 
@@ -135,6 +136,7 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
         result = _with_unrounded_inputs(result, plan)
     if rounding_is_ours:
         result = _with_rounded_weights(result)
+    result = with_integer_bodies(result, plan.in_float)
     if plan.int8_input:
         result = _with_int8_input(result, plan)
     result = with_known_shapes(with_used_opsets(result))

@@ -17,6 +17,7 @@ from sezoo.models.onnx_file import axes_of, graph_inputs
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import batch_of_one, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.preparation import folded, with_known_shapes
+from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
 __all__ = [
     "check_axis_name",
@@ -113,6 +114,8 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
     for value in (source, mask_output(static)):
         for dim, length in zip(value.type.tensor_type.shape.dim, (1, bins, frames), strict=True):
             dim.dim_value = length
+    if frames == 1:
+        static = with_bodies_in_place(static)
     static = with_known_shapes(static)
     if dynamic_axes(static) or any(node.op_type == "Shape" for node in static.graph.node):
         # shapes computed in the graph become constants, now that the input's is known

@@ -40,7 +40,7 @@ SMALL_STAYS_SMALL = {
 }
 """A small difference at their inputs is one at their outputs: who needs that exactly needs this exactly."""
 
-WITH_WEIGHTS = (*LINEAR, "BatchNormalization", "LSTM", "GRU", "RNN")
+WITH_WEIGHTS = (*LINEAR, "BatchNormalization", "LSTM", "GRU", "RNN", "Scan")
 """Layers stay as they are, whatever they feed."""
 
 
@@ -138,7 +138,7 @@ def _with_types_in_float(plan: Plan, rounding: set[str], bench: Bench, closest: 
     """
     of_type: dict[str, set[str]] = defaultdict(set)
     for node in plan.model.graph.node:
-        if node.name in rounding and node.op_type not in (*LINEAR, *OF_LAYERS, *MOVERS):
+        if node.name in rounding and node.op_type not in (*LINEAR, "Scan", *OF_LAYERS, *MOVERS):
             of_type[node.op_type].add(node.name)
     while of_type:
         candidates = {each: replace(plan, in_float=plan.in_float | names) for each, names in of_type.items()}

@@ -17,7 +17,14 @@ from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
 from sezoo.quantization.recovery.range_choice import input_floor, ranges
-from sezoo.quantization.recovery.steps import bias_correction, equalization, int16_input, rounding, split_input
+from sezoo.quantization.recovery.steps import (
+    bias_correction,
+    equalization,
+    int16_input,
+    int16_states,
+    rounding,
+    split_input,
+)
 from sezoo.quantization.target import Target
 from sezoo.results.quantization import Tried
 
@@ -52,6 +59,7 @@ STEPS = (
     Step("operators", operators, "operators that 8 bits would ruin stay in float", least_gain=1.0),
     Step("int16_input", int16_input, "the input in 16 bits", least_gain=0.5),
     Step("split_input", split_input, "the input with what its rounding leaves beside it", least_gain=0.5),
+    Step("int16_states", int16_states, "hidden states of recurrent layers in 16 bits", least_gain=0.5),
     Step("input_floor", input_floor, "quiet bins that an 8-bit input rounds to nothing get their mean"),
     Step("equalization", equalization, "quiet channels scaled up"),
     Step("ranges", ranges, "ranges by the error of the denoised waves"),

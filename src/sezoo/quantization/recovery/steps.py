@@ -25,8 +25,9 @@ from sezoo.quantization.recovery.equalization import channel_peaks, class_factor
 from sezoo.quantization.recovery.input_precision import first_activations, with_int16_input, with_split_input
 from sezoo.quantization.recovery.rounding import refitted, rounded
 from sezoo.quantization.recovery.second_moments import Moments, second_moments
+from sezoo.quantization.recurrent.expansion import hidden_states
 
-__all__ = ["bias_correction", "equalization", "int16_input", "rounding", "split_input"]
+__all__ = ["bias_correction", "equalization", "int16_input", "int16_states", "rounding", "split_input"]
 
 
 def int16_input(plan: Plan, bench: Bench) -> Plan:
@@ -37,6 +38,15 @@ def int16_input(plan: Plan, bench: Bench) -> Plan:
 def split_input(plan: Plan, bench: Bench) -> Plan:
     """What the first layers hear in two tensors of 8 bits."""
     return plan if _input_is_the_users(plan, bench) else bench.completed(with_split_input(plan))
+
+
+def int16_states(plan: Plan, bench: Bench) -> Plan:
+    """Hidden states in 16 bits: what they add to in a frame may be less than a step of 8 bits."""
+    names = hidden_states(plan.model) - plan.int16 - own_tensors(bench.settings)
+    if not names or "Int16" not in bench.activation_types:
+        return plan
+    ranges = plan.ranges | dict.fromkeys(names, (np.float32(-1), np.float32(1)))
+    return replace(plan, ranges=ranges, int16=plan.int16 | names)
 
 
 def _input_is_the_users(plan: Plan, bench: Bench) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from sezoo.deployment.engine.integer_graph import Conv, Tensor
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
 
-__all__ = ["pending_conv"]
+__all__ = ["pending_conv", "pending_product", "with_constant_added"]
 
 F = np.float32
 LARGEST = 2**31 - 1
@@ -31,6 +32,8 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     """
     weights, scale = _weights(node)
     outputs, dimensions = weights.shape[0], weights.ndim - 2
+    if layout.axis == 0 and weights[0, 0].size == 1:  # frames may be what the graph has as a batch
+        return _of_batches(node, value, layout, weights, scale, row_of)
     in_time_at = layout.axis - 2
     if not 0 <= in_time_at < dimensions or layout.row.ndim != dimensions + 1 or layout.row.shape[0] != 1:
         raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
@@ -65,37 +68,22 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     ordered = np.moveaxis(weights, 2 + in_time_at, 2).reshape(outputs, weights.shape[1], kernel[in_time_at], taps)
     ordered = ordered.transpose(0, 2, 3, 1).reshape(groups, outputs // groups, kernel[in_time_at], taps, -1)
 
-    order = row.T.ravel()
-    alone = len(value.sources) == 1
-    if alone and groups == 1 and positions_in == 1 and taps == 1 and len(np.unique(order)) == len(order):
-        # The weights go where the row has the items, and nothing has to be moved.
-        tensor = value.sources[0].tensor
-        spread = np.zeros((*ordered.shape[:4], tensor.items), np.int8)
-        spread[..., order] = ordered
-        ordered = spread
-    else:
-        tensor = row_of(order)
-
+    tensor, ordered = _placed(value, row.T.ravel(), ordered, positions_in, row_of)
     multiplier = (tensor.scale * scale).astype(F)
-    conv = Conv(
-        name=node.output,
-        input=tensor,
-        output=Tensor(node.output, positions * outputs, F(1), 0),
-        weights=np.ascontiguousarray(ordered),
-        bias=_bias(node, multiplier, outputs),
-        multiplier=multiplier,
+    conv = _conv(
+        node,
+        tensor,
+        ordered,
+        _bias(node, multiplier, outputs),
+        multiplier,
         positions_in=positions_in,
         positions=positions,
-        low=-128,
-        high=127,
         stride=stride,
         dilation=dilation,
         pad=pad,
         dilation_time=dilations[in_time_at],
         before=before,
     )
-    if conv.largest_accumulator > LARGEST:
-        raise UnsupportedError(f"{node} can overflow its accumulator of 32 bits, with {tensor.bits} bits at its input")
     made = np.arange(positions * outputs).reshape(positions, outputs).T[np.newaxis]
     if not over:
         made = made[:, :, 0]
@@ -103,11 +91,153 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     return Pending(conv, in_time(made, conv.output.items, layout.frames + before + after - span, layout.axis))
 
 
-def _weights(node: Node) -> tuple[np.ndarray, np.ndarray]:
-    """int8 weights, and the scales of the outputs."""
-    quantized = node.constants.quantized.get(node.inputs[1])
+def _placed(
+    value: Real, order: np.ndarray, weights: np.ndarray, positions: int, row_of: Callable[[np.ndarray], Tensor]
+) -> tuple[Tensor, np.ndarray]:
+    """The row that a layer reads, and its weights in the order of that row.
+
+    Where it sees all of a row, the weights go where the row has the items, and nothing has to be moved.
+    """
+    groups, _, _, taps, _ = weights.shape
+    alone = len(value.sources) == 1 and groups == 1 and positions == 1 and taps == 1
+    if not alone or len(np.unique(order)) < len(order):
+        return row_of(order), weights
+    tensor = value.sources[0].tensor
+    spread = np.zeros((*weights.shape[:4], tensor.items), np.int8)
+    spread[..., order] = weights
+    return tensor, spread
+
+
+def _conv(
+    node: Node, tensor: Tensor, weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, **geometry: int
+) -> Conv:
+    conv = Conv(
+        name=node.output,
+        input=tensor,
+        output=Tensor(node.output, geometry["positions"] * len(multiplier), F(1), 0),
+        weights=np.ascontiguousarray(weights),
+        bias=bias,
+        multiplier=multiplier,
+        low=-128,
+        high=127,
+        **geometry,
+    )
+    if conv.largest_accumulator > LARGEST:
+        raise UnsupportedError(f"{node} can overflow its accumulator of 32 bits, with {tensor.bits} bits at its input")
+    return conv
+
+
+def pending_product(
+    node: Node, value: Real, layout: Layout, row_of: Callable[[np.ndarray], Tensor], *, from_left: bool = False
+) -> Pending:
+    """A matrix product with constant weights as a convolution that sees one position of one frame.
+
+    Parameters
+    ----------
+    value, layout, row_of : as `pending_conv` has them.
+    from_left : whether the weights stand on the left: W x with x (..., inputs, positions), else x W with
+        x (..., positions, inputs).
+
+    Raises
+    ------
+    UnsupportedError : the sums run over frames; weights that are no matrix, or not symmetric int8; a scaled Gemm.
+    """
+    is_gemm = node.op_type == "Gemm"
+    if is_gemm and (
+        node.attribute("transA", 0) or node.attribute("alpha", 1.0) != 1 or node.attribute("beta", 1.0) != 1
+    ):
+        raise UnsupportedError(f"{node} is transposed or scaled; x W + b can be run")
+    outputs_first = from_left or bool(is_gemm and node.attribute("transB", 0))
+    weights, scale = _weights(node, 0 if from_left else 1, 0 if outputs_first else 1)
+    if weights.ndim != 2:
+        raise UnsupportedError(f"{node} has weights of shape {weights.shape}; a matrix can be run")
+    weights = weights if outputs_first else weights.T
+    dimensions = value.items.ndim
+    summed = dimensions - 2 if from_left else dimensions - 1
+    bias = node.inputs[2] if is_gemm and len(node.inputs) > 2 else ""
+    return _product(node, value, layout, (weights, scale, bias), summed, row_of)
+
+
+def _of_batches(
+    node: Node,
+    value: Real,
+    layout: Layout,
+    weights: np.ndarray,
+    scale: np.ndarray,
+    row_of: Callable[[np.ndarray], Tensor],
+) -> Pending:
+    """A 1x1 convolution whose batches are frames."""
+    kernel, ones = weights.shape[2:], [1] * (weights.ndim - 2)
+    pads = _pads(node, value.items.shape[2:], kernel, ones, ones)
+    if node.attribute("group", 1) != 1 or node.attribute("strides", ones) != ones or any(pads[0] + pads[1]):
+        raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
+    bias = node.inputs[2] if len(node.inputs) > 2 else ""
+    return _product(node, value, layout, (weights.reshape(weights.shape[:2]), scale, bias), 1, row_of)
+
+
+def _product(
+    node: Node,
+    value: Real,
+    layout: Layout,
+    constants: tuple[np.ndarray, np.ndarray, str],
+    summed: int,
+    row_of: Callable[[np.ndarray], Tensor],
+) -> Pending:
+    """Sums over an axis.
+
+    Parameters
+    ----------
+    constants : weights (outputs, inputs), their scales, and the name of the bias.
+    """
+    weights, scale, bias_name = constants
+    dimensions = value.items.ndim
+    if layout.axis == summed or dimensions < 2:
+        raise UnsupportedError(f"{node} adds up frames: they are on the axis {summed} of its input {value.items.shape}")
+    if layout.before or layout.after or (layout.row < 0).any():
+        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
+    at = summed - (layout.axis < summed)  # in a row, which has no axis of frames
+    row = np.moveaxis(layout.row, at, -1)
+    others, outputs = row.shape[:-1], len(weights)
+    positions = int(np.prod(others))
+    ordered = weights.reshape(1, outputs, 1, 1, -1)
+    tensor, ordered = _placed(value, row.ravel(), ordered, positions, row_of)
+    multiplier = (tensor.scale * scale).astype(F)
+    bias = _bias(node, multiplier, outputs) if bias_name else np.zeros(outputs, np.int64)
+    conv = _conv(node, tensor, ordered, bias, multiplier, positions_in=positions, positions=positions)
+    made = np.moveaxis(np.arange(positions * outputs).reshape(*others, outputs), -1, at)
+    return Pending(conv, in_time(made, conv.output.items, layout.frames, layout.axis))
+
+
+def with_constant_added(pending: Pending, constant: np.ndarray, node: Node) -> Pending:
+    """A convolution's or a product's output plus a constant for each of its outputs, which is a bias.
+
+    Raises
+    ------
+    UnsupportedError : the constant has other numbers for some positions or frames; a ReLU is in between.
+    """
+    conv, outputs = pending.operator, pending.operator.channels_out
+    if np.isfinite([pending.lowest, pending.highest]).any():
+        raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+    spread = np.broadcast_to(np.asarray(constant, F), np.broadcast_shapes(constant.shape, pending.items.shape))
+    if spread.shape != pending.items.shape:
+        raise UnsupportedError(f"{node} adds a constant of shape {constant.shape} to {pending.items.shape}")
+    channel = pending.items % pending.total % outputs
+    bias = np.zeros(outputs, F)
+    bias[channel.ravel()] = spread.ravel()
+    if not np.array_equal(bias[channel], spread):
+        raise UnsupportedError(f"{node} adds a constant that is another one for some positions or frames")
+    added = np.rint(bias.astype(np.float64) / conv.multiplier).astype(np.int64)
+    changed = replace(conv, bias=conv.bias + added)
+    if changed.largest_accumulator > LARGEST:
+        raise UnsupportedError(f"{node} can overflow an accumulator of 32 bits")
+    return replace(pending, operator=changed)
+
+
+def _weights(node: Node, position: int = 1, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """int8 weights at an input, and the scales of the outputs, which are on an axis."""
+    quantized = node.constants.quantized.get(node.inputs[position])
     if quantized is None:
-        raise UnsupportedError(f"{node} works in float: its weights '{node.inputs[1]}' are not quantized")
+        raise UnsupportedError(f"{node} works in float: its weights '{node.inputs[position]}' are not quantized")
     values = quantized.centred
     if values.min(initial=0) < -128 or values.max(initial=0) > 127:
         kind, zero = quantized.values.dtype.name, quantized.zero_point
@@ -115,11 +245,11 @@ def _weights(node: Node) -> tuple[np.ndarray, np.ndarray]:
             f"{node} has weights of {kind}{' with a zero point' if zero.any() else ''}, which differ from zero by more "
             "than int8 holds; symmetric int8 weights can be run"
         )
-    if quantized.scale.size > 1 and quantized.axis != 0:
+    if quantized.scale.size > 1 and quantized.axis != axis:
         raise UnsupportedError(
             f"{node} has scales of its weights on axis {quantized.axis}; on that of the outputs they can be run"
         )
-    return values.astype(np.int8), np.broadcast_to(quantized.scale.astype(F).ravel(), (len(values),))
+    return values.astype(np.int8), np.broadcast_to(quantized.scale.astype(F).ravel(), (values.shape[axis],))
 
 
 def _bias(node: Node, unit: np.ndarray, outputs: int) -> np.ndarray:

@@ -6,6 +6,7 @@ or an addition wants another order of a row does a `Rearrange` come out of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,24 @@ from onnx import numpy_helper
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import counted
-from sezoo.deployment.engine.integer_graph import Elementwise, IntegerGraph, Lookup, Operator, Rearrange, Site, Tensor
-from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
+from sezoo.deployment.engine.integer_graph import (
+    Curve,
+    Expression,
+    IntegerGraph,
+    Lookup,
+    Loop,
+    Operator,
+    Rearrange,
+    Site,
+    Tensor,
+)
+from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv, pending_product, with_constant_added
+from sezoo.deployment.engine.qdq_reader.expressions import OF_ONE, OPERATORS, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS, OVER_ITEMS_OR_FRAMES, FloatSteps
+from sezoo.deployment.engine.qdq_reader.loops import Held, begin_state, held_states, read_scan
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, integer_table, mask_table
+from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_table
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
     Floats,
@@ -28,12 +41,13 @@ from sezoo.deployment.engine.qdq_reader.values import (
     Pending,
     Real,
     Source,
+    Unrounded,
     Value,
     in_time,
     laid_out,
 )
-from sezoo.models.contract import declared_contract
-from sezoo.models.onnx_file import quantized_nodes
+from sezoo.models.contract import Contract, declared_contract
+from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.onnx_graph import initializers
 from sezoo.models.states import states_of
 
@@ -44,10 +58,11 @@ F = np.float32
 ZERO = Tensor("zero", 1, F(1), 0)
 
 SUPPORTED = (
-    "Conv over time or over frequencies and time, grouped and depthwise among them; Add, Sub and Mul of two int8 "
-    f"tensors; functions of one int8 tensor ({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in "
-    f"float before the first int8 tensor, {', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool "
-    "over the frames up to now"
+    "Conv over time or over frequencies and time, grouped and depthwise among them; MatMul and Gemm with constant "
+    "weights; Add, Sub, Mul, Max and Min of integer tensors; LSTM and GRU as sezoo quantizes them, and states of a "
+    "model of one frame; functions of one int8 tensor "
+    f"({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in float before the first int8 tensor, "
+    f"{', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool over the frames up to now"
 )
 
 
@@ -64,8 +79,6 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     """
     if not quantized_nodes(model):
         raise UserError(f"{path} is a float model; the static int8 model is needed, which quantization makes of it")
-    if states_of(model):
-        raise UserError(f"{path} has {counted(len(states_of(model)), 'state')}, which the C package cannot feed back")
     contract = declared_contract(model, path)
     if not isinstance(contract.frames, int):
         raise UserError(
@@ -74,45 +87,88 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(f"{path} takes {contract.batch} patches at a time; a static model with a batch of 1 is needed")
     try:
-        return _Reader(model, contract.input, contract.bins, contract.frames).read(contract.output)
+        return _graph_of(model, contract)
     except UnsupportedError as error:
         raise UserError(f"{path}: {error}. The C package can run: {SUPPORTED}") from error
 
 
-class _Reader:
-    """The values of a graph, by the names of the tensors that hold them, as far as it has been read."""
+def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
+    opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
+    reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
+    magnitude = in_time(np.arange(contract.bins)[np.newaxis], contract.bins, contract.frames, 2)
+    reader.values[contract.input] = Floats((FloatRow("magnitude", contract.bins),), magnitude)
+    states = states_of(model)
+    if states and contract.frames != 1:
+        raise UnsupportedError(
+            f"it has {counted(len(states), 'state')} and takes {contract.frames} frames; a model with states can be "
+            "run where it takes one frame a call: quantize with quantization.static_sequence_length: 1"
+        )
+    shapes = {value.name: tuple(axes_of(value)) for value in model.graph.input if value.name in states}
+    for name, shape in shapes.items():
+        begin_state(reader, name, shape)
+    reader.read_nodes(model.graph.node, [value.name for value in model.graph.output])
+    result, index, table = reader.mask(contract.output)
+    operators = tuple(reader.operators)
+    if states:
+        held = held_states(reader, states, {name: np.zeros(shape) for name, shape in shapes.items()})
+        entries = tuple(reader.steps.tensors)
+        operators = (Loop("frame", entries, result, tuple(reader.operators), tuple(held)),)
+    used = {tensor.name for operator in operators for tensor in operator.inputs} | {result.name}
+    return IntegerGraph(
+        bins=contract.bins,
+        frames=contract.frames,
+        prologue=tuple(reader.steps.steps),
+        entries=tuple(tensor for tensor in reader.steps.tensors if tensor.name in used),
+        operators=operators,
+        result=result,
+        mask_table=table,
+        mask_index=index,
+        sites=tuple(reader.sites),
+    )
 
-    def __init__(self, model: onnx.ModelProto, source: str, bins: int, frames: int):
-        self.nodes, self.bins, self.frames = model.graph.node, bins, frames
-        self.opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
-        self.constants = Constants(initializers(model.graph), {})
+
+class Reader:
+    """The values of a graph, by the names of the tensors that hold them, as far as it has been read.
+
+    Attributes
+    ----------
+    states : names of the states by those of the rows that they are.
+    held : integers that quantizers have made of states.
+    read_names : all that the nodes read, or that is an output.
+    """
+
+    def __init__(self, constants: Constants, frames: int, opset: int):
+        self.constants, self.frames, self.opset = constants, frames, opset
         self.steps = FloatSteps(frames)
         self.operators: list[Operator] = []
         self.sites: list[Site] = []
+        self.states: dict[str, str] = {}
+        self.held: list[Held] = []
         self.rounded: dict[Tensor, Real] = {}
-        magnitude = in_time(np.arange(bins)[np.newaxis], bins, frames, 2)
-        self.values: dict[str, Value] = {source: Floats((FloatRow("magnitude", bins),), magnitude)}
+        self.values: dict[str, Value] = {}
+        self.read_names: set[str] = set()
 
-    def read(self, output: str) -> IntegerGraph:
-        """All of it, up to the mask."""
-        for proto in self.nodes:
+    def inside(self, body: onnx.GraphProto) -> Reader:
+        """A reader for a graph in a node of this one, which sees the constants here."""
+        constants = Constants(dict(self.constants.plain), dict(self.constants.quantized))
+        constants.plain |= initializers(body)
+        return Reader(constants, 1, self.opset)
+
+    def read_nodes(self, nodes: Sequence[onnx.NodeProto], outputs: Sequence[str] = ()) -> None:
+        """All nodes, in order."""
+        self.read_names = {name for node in nodes for name in node.input} | set(outputs)
+        for proto in nodes:
             self._read(Node(proto, self.constants))
+
+    def mask(self, output: str) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """The tensor that the mask is looked up from, the item of each bin, and the table."""
         value = self.values.get(output)
         if not isinstance(value, Real):
             raise UnsupportedError(f"the mask '{output}' is neither an int8 tensor nor a function of one")
         result, index = self._mask(value, output)
-        used = {tensor.name for operator in self.operators for tensor in operator.inputs} | {result.name}
-        return IntegerGraph(
-            bins=self.bins,
-            frames=self.frames,
-            prologue=tuple(self.steps.steps),
-            entries=tuple(tensor for tensor in self.steps.tensors if tensor.name in used),
-            operators=tuple(self.operators),
-            result=result,
-            mask_table=mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset),
-            mask_index=index,
-            sites=tuple(self.sites),
-        )
+        if result.bits != 8:
+            raise UnsupportedError(f"the mask '{output}' is made of {result.bits} bits; 8 can be run")
+        return result, index, mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset)
 
     def _mask(self, value: Real, name: str) -> tuple[Tensor, np.ndarray]:
         """One tensor with all items of the mask, and which of them is which bin."""
@@ -121,7 +177,7 @@ class _Reader:
             return value.sources[0].tensor, layout.natural
         if not value.is_rounded:
             raise UnsupportedError(f"the mask '{name}' is put together of functions of int8 tensors, and not rounded")
-        row = self._row(value, layout.natural, f"{name}/row")
+        row = self.row(value, layout.natural, f"{name}/row")
         return row, np.arange(row.items)
 
     def _read(self, node: Node) -> None:
@@ -140,15 +196,25 @@ class _Reader:
             if len(rounded.sources) == 1 and (rounded.items >= 0).all():
                 self.sites.append(Site(output, rounded.sources[0].tensor, rounded.items, node.offset))
         elif kind == "DequantizeLinear":
-            self.values[output] = self._value(node, node.inputs[0])
+            self.values[output] = self.value(node, node.inputs[0])
         elif kind in MOVEMENTS:
             self._move(node)
         elif kind == "Conv":
             self.values[output] = self._conv(node)
+        elif kind in ("MatMul", "Gemm"):
+            self.values[output] = self._product(node)
+        elif kind == "Scan":
+            self.values |= read_scan(self, node)
         else:
             self.values[output] = self._function(node)
 
-    def _value(self, node: Node, name: str) -> Value:
+    def value(self, node: Node, name: str) -> Value:
+        """What has been read of a tensor.
+
+        Raises
+        ------
+        UnsupportedError : nothing has.
+        """
         if name not in self.values:
             raise UnsupportedError(f"{node} reads '{name}', which does not come from the magnitudes")
         return self.values[name]
@@ -156,22 +222,28 @@ class _Reader:
     # -- rounding --------------------------------------------------------------------------------------------
 
     def _quantized(self, node: Node) -> Real:
-        value = self._value(node, node.inputs[0])
+        value = self.value(node, node.inputs[0])
         tensor = node.quantizer(node.inputs[0], value.total)
         # Some quantizers write a QuantizeLinear for each reader, the same one or another.
         if tensor not in self.rounded:
             is_first = all(other.name != tensor.name for other in self.rounded)
-            self.rounded[tensor] = self._rounded(node, value, tensor if is_first else replace(tensor, name=node.output))
+            self.rounded[tensor] = self.rounded_to(
+                tensor if is_first else replace(tensor, name=node.output), value, node
+            )
         return self.rounded[tensor]
 
-    def _rounded(self, node: Node, value: Value, tensor: Tensor) -> Real:
+    def rounded_to(self, tensor: Tensor, value: Value, node: object) -> Real:
+        """A value in the steps of a tensor, by operators that are added where it takes some.
+
+        Parameters
+        ----------
+        node : that wants it so, for messages.
+        """
         if isinstance(value, Floats):
+            if value.sources[0].name in self.states:
+                return self._held(value, tensor, node)
             return self.steps.quantized(value, tensor, node)
         if isinstance(value, Pending):
-            if tensor.bits != 8:
-                raise UnsupportedError(
-                    f"{node} rounds to {tensor.bits} bits; only the input of the network can have so many"
-                )
             self.operators.append(value.finished(tensor))
             return Real((Source(self.operators[-1].output),), value.items)
         widths = {tensor.bits, *(source.tensor.bits for source in value.sources)}
@@ -181,15 +253,30 @@ class _Reader:
         sources = (self._requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
         return Real(tuple(sources), value.items)
 
-    def _requantized(self, node: Node, source: Source, wanted: Tensor, number: int) -> Source:
+    def _held(self, value: Floats, tensor: Tensor, node: object) -> Real:
+        """Integers of a state, or of a part of one."""
+        if len(value.sources) > 1:
+            raise UnsupportedError(f"{node} puts states together before they are rounded")
+        layout = laid_out(value, self.frames, node)
+        tensor = replace(tensor, items=len(layout.natural))
+        self.held.append(Held(self.states[value.sources[0].name], tensor, layout.natural))
+        return Real((Source(tensor),), layout.items_at(np.arange(tensor.items)))
+
+    def _requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
         """A source with its functions applied, in the steps of another quantizer."""
         old = source.tensor
         if _is_in_steps_of(source, wanted):
             return source
-        if old.bits != 8 or wanted.bits != 8:
-            raise UnsupportedError(f"{node} makes {wanted.bits} bits of the {old.bits} of '{old.name}'")
         name = wanted.name if number == 0 else f"{wanted.name}/{number}"
         output = replace(wanted, name=name, items=old.items)
+        if old.bits == 16 and source.functions:
+            self.operators.append(Curve(name, old, output, curve_table(source.functions, old, output, self.opset)))
+            return Source(output)
+        if old.bits != 8 or wanted.bits != 8:
+            if source.functions:
+                raise UnsupportedError(f"{node} makes {wanted.bits} bits of a function of the 8 of '{old.name}'")
+            self.operators.append(Expression(name, old, output, F(1) / output.scale, output.low, output.high))
+            return Source(output)
         table = integer_table(source.functions, old, output, self.opset)
         self.operators.append(Lookup(name, old, output, table))
         return Source(output)
@@ -198,18 +285,31 @@ class _Reader:
 
     def _move(self, node: Node) -> None:
         names = dict.fromkeys(name for name in node.inputs if name and self.constants.real(name) is None)
-        values = [self._value(node, name) for name in names]
+        values = [self.value(node, name) for name in names]
         if any(isinstance(value, Floats) for value in values):
             values = [self.steps.as_floats(value, node) for value in values]
         for name, value in zip(node.proto.output, moved(node, values, self.opset), strict=True):
             self.values[name] = value
 
     def _conv(self, node: Node) -> Pending:
-        value = self._value(node, node.inputs[0])
+        value = self.value(node, node.inputs[0])
         if not isinstance(value, Real) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
         layout = laid_out(value, self.frames, node)
-        return pending_conv(node, value, layout, lambda order: self._row(value, order, f"{node.output}/input"))
+        return pending_conv(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"))
+
+    def _product(self, node: Node) -> Pending:
+        """A MatMul or a Gemm with constant weights on one side."""
+        from_left = self.constants.real(node.inputs[0]) is not None
+        value = self.value(node, node.inputs[1 if from_left else 0])
+        if self.constants.real(node.inputs[0 if from_left else 1]) is None:
+            raise UnsupportedError(f"{node} multiplies two tensors; a product with constant weights can be run")
+        if not isinstance(value, Real) or not value.is_rounded:
+            raise UnsupportedError(f"{node} works in float: its input is not quantized")
+        layout = laid_out(value, self.frames, node)
+        return pending_product(
+            node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), from_left=from_left
+        )
 
     def _function(self, node: Node) -> Value:
         operands = [self.values.get(name, node.constant(position)) for position, name in enumerate(node.inputs) if name]
@@ -226,12 +326,21 @@ class _Reader:
         if in_float:
             given = [self.steps.as_floats(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
-        if len(values) == 2 and node.op_type in ("Add", "Sub", "Mul"):
-            return self._elementwise(node, *values)
-        if node.op_type not in FUNCTIONS or len(values) > 1:
+        first = values[0]
+        if isinstance(first, Pending) and len(values) == 1 and node.op_type in ("Relu", "Clip"):
+            return first.clamped(node)
+        if isinstance(first, Pending) and not isinstance(first.operator, Unrounded):
+            if node.op_type == "Add" and len(values) == 1:
+                return with_constant_added(first, next(each for each in operands if each is not first), node)
+            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        of_16_bits = isinstance(first, Real) and any(source.tensor.bits > 8 for source in first.sources)
+        in_order = isinstance(first, Pending) or several or (of_16_bits and first.is_rounded)
+        if len(values) > 1 or (in_order and node.op_type in {*OPERATORS, *OF_ONE}):
+            return pending_expression(node, operands, self.frames, self.row)
+        if node.op_type not in FUNCTIONS:
             raise UnsupportedError(f"{node} has no integer form")
-        if isinstance(values[0], Pending):
-            return values[0].clamped(node)
+        if isinstance(first, Pending):
+            return first.clamped(node)
         if several:
             raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
         if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:
@@ -241,34 +350,6 @@ class _Reader:
     def _is_of_the_beginning(self, value: Value) -> bool:
         return isinstance(value, Floats) or (isinstance(value, Real) and self.steps.made(value))
 
-    def _elementwise(self, node: Node, a: Value, b: Value) -> Pending:
-        if any(not isinstance(value, Real) or not value.is_rounded for value in (a, b)):
-            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
-        shapes = np.broadcast_arrays(a.items, b.items)
-        a, b = (replace(value, items=items) for value, items in zip((a, b), shapes, strict=True))
-        first, second = (self._without_zeros(value, node) for value in (a, b))
-        if first.axis != second.axis:
-            raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
-        left = self._row(a, first.natural, f"{node.output}/a")
-        right = self._row(b, second.natural, f"{node.output}/b")
-        signs = (F(1), F(-1) if node.op_type == "Sub" else F(1))
-        if right.bits > left.bits:  # the wider one first
-            left, right, signs = right, left, signs[::-1]
-        if right.bits > 8:
-            raise UnsupportedError(f"{node} reads two tensors of {right.bits} bits; one of them can have so many")
-        operator = Elementwise(
-            kind="mul" if node.op_type == "Mul" else "add",
-            name=node.output,
-            a=left,
-            b=right,
-            output=Tensor(node.output, left.items, F(1), 0),
-            scales=(signs[0] * left.scale, signs[1] * right.scale),
-            inverse=F(1),
-            low=-128,
-            high=127,
-        )
-        return Pending(operator, first.items_at(np.arange(left.items)))
-
     # -- rows ------------------------------------------------------------------------------------------------
 
     def _without_zeros(self, value: Real, who: object) -> Layout:
@@ -277,8 +358,13 @@ class _Reader:
             raise UnsupportedError(f"{who} reads zeros that a Pad put there")
         return layout
 
-    def _row(self, value: Real, order: np.ndarray, name: str) -> Tensor:
-        """Items in an order as a row of their own, or the row that has them so already."""
+    def row(self, value: Real, order: np.ndarray, name: str) -> Tensor:
+        """Items in an order as a row of their own, or the row that has them so already.
+
+        Raises
+        ------
+        UnsupportedError : they come from tensors with different scales.
+        """
         tensors = tuple(source.tensor for source in value.sources)
         if len(tensors) == 1 and np.array_equal(order, np.arange(tensors[0].items)):
             return tensors[0]

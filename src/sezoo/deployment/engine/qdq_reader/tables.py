@@ -12,7 +12,7 @@ from sezoo.deployment.engine.integer_graph import Tensor
 from sezoo.deployment.engine.qdq_reader.nodes import Node
 from sezoo.models.onnx_session import open_session
 
-__all__ = ["FUNCTIONS", "integer_table", "mask_table"]
+__all__ = ["FUNCTIONS", "curve_table", "integer_table", "mask_table"]
 
 FUNCTIONS = {
     *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"),
@@ -20,6 +20,9 @@ FUNCTIONS = {
     *("Floor", "Ceil", "Sign", "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"),
 }
 """Operators that are functions of one value, where their other operands are numbers."""
+
+POINTS = 1025
+"""Of a curve: one every 64 integers, both ends among them."""
 
 INTEGERS = np.arange(-128, 128, dtype=np.int8)
 
@@ -34,7 +37,23 @@ def mask_table(functions: Sequence[Node], source: Tensor, opset: int) -> np.ndar
     return _run(functions, source, None, opset)
 
 
-def _run(functions: Sequence[Node], source: Tensor, output: Tensor | None, opset: int) -> np.ndarray:
+def curve_table(functions: Sequence[Node], source: Tensor, output: Tensor, opset: int) -> np.ndarray:
+    """The points of a `Curve`: (1025,) int16, in steps of `output`, or 256th parts of those where it has 8 bits."""
+    x = ((np.arange(POINTS) * 64 - 32768 - source.zero_point) * np.float64(source.scale)).astype(np.float32)
+    real = _run(functions, None, None, opset, x)
+    fine = 256 if output.bits == 8 else 1
+    steps = np.rint(real.astype(np.float64) / output.scale * fine) + output.zero_point * fine
+    return np.clip(steps, -32768, 32767).astype(np.int16)
+
+
+def _run(
+    functions: Sequence[Node],
+    source: Tensor | None,
+    output: Tensor | None,
+    opset: int,
+    values: np.ndarray = INTEGERS,
+) -> np.ndarray:
+    """The functions of integers of `source`, or of real numbers where it is None."""
     weights, nodes = [], []
 
     def constant(name: str, value: np.ndarray) -> str:
@@ -46,8 +65,10 @@ def _run(functions: Sequence[Node], source: Tensor, output: Tensor | None, opset
         zero = constant(f"{made}/zero", np.array(tensor.zero_point, np.int8))
         nodes.append(helper.make_node(kind, [input_, scale, zero], [made]))
 
-    quantizer("DequantizeLinear", "integers", source, "real")
-    now = "real"
+    now = "given"
+    if source is not None:
+        quantizer("DequantizeLinear", "given", source, "real")
+        now = "real"
     for number, function in enumerate(functions):
         copy = onnx.NodeProto()
         copy.CopyFrom(function.proto)
@@ -66,10 +87,10 @@ def _run(functions: Sequence[Node], source: Tensor, output: Tensor | None, opset
     graph = helper.make_graph(
         nodes,
         "table",
-        [helper.make_tensor_value_info("integers", onnx.TensorProto.INT8, [256])],
-        [helper.make_tensor_value_info(now, element, [256])],
+        [helper.make_tensor_value_info("given", helper.np_dtype_to_tensor_dtype(values.dtype), values.shape)],
+        [helper.make_tensor_value_info(now, element, values.shape)],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    (table,) = open_session(model, optimization="none").run(None, {"integers": INTEGERS})
+    (table,) = open_session(model, optimization="none").run(None, {"given": values})
     return table

@@ -11,11 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Tensor
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Expression, Tensor, Tree
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
 
-__all__ = ["Floats", "Layout", "Pending", "Real", "Source", "Value", "laid_out"]
+__all__ = ["Floats", "Layout", "Pending", "Real", "Source", "Unrounded", "Value", "laid_out"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,39 @@ class Floats:
 
 
 @dataclass(frozen=True, eq=False)
+class Unrounded:
+    """An expression whose result no quantizer has rounded yet.
+
+    Attributes
+    ----------
+    items : of its row.
+    """
+
+    name: str
+    tree: Tree
+    items: int
+
+    def finished(self, output: Tensor, low: int, high: int) -> Elementwise | Expression:
+        """The operator, rounding to `output`: a sum or a product of two int8 tensors has kernels of its own."""
+        if (simple := self._of_two(output, low, high)) is not None:
+            return replace(simple, inverse=reciprocal_for(simple, output))
+        return Expression(self.name, self.tree, output, np.float32(1) / output.scale, low, high)
+
+    def _of_two(self, output: Tensor, low: int, high: int) -> Elementwise | None:
+        kind, *operands = self.tree if isinstance(self.tree, tuple) else ("",)
+        if kind not in ("add", "sub", "mul") or not all(isinstance(each, Tensor) for each in operands):
+            return None
+        a, b = operands
+        signs = (np.float32(1), np.float32(-1) if kind == "sub" else np.float32(1))
+        if b.bits > a.bits:  # the wider one first
+            a, b, signs = b, a, signs[::-1]
+        if output.bits > 8 or b.bits > 8 or (a.bits > 8 and kind == "mul"):
+            return None
+        scales = (signs[0] * a.scale, signs[1] * b.scale)
+        return Elementwise("mul" if kind == "mul" else "add", self.name, a, b, output, scales, np.float32(1), low, high)
+
+
+@dataclass(frozen=True, eq=False)
 class Pending:
     """What an operator makes, not rounded yet.
 
@@ -84,7 +117,7 @@ class Pending:
     lowest, highest : to which a ReLU or a Clip has limited it.
     """
 
-    operator: Conv | Elementwise
+    operator: Conv | Unrounded
     items: np.ndarray
     lowest: float = -np.inf
     highest: float = np.inf
@@ -92,7 +125,16 @@ class Pending:
     @property
     def total(self) -> int:
         """Items in its row."""
-        return self.operator.output.items
+        return self.operator.items if isinstance(self.operator, Unrounded) else self.operator.output.items
+
+    @property
+    def tree(self) -> Tree:
+        """An unrounded expression with its limits."""
+        tree = self.operator.tree
+        for kind, limit in (("max", self.lowest), ("min", self.highest)):
+            if np.isfinite(limit):
+                tree = (kind, tree, np.array([limit], np.float32))
+        return tree
 
     def clamped(self, node: Node) -> Pending:
         """Behind a ReLU or a Clip.
@@ -119,13 +161,12 @@ class Pending:
             highest=min(max(self.highest, low), high),
         )
 
-    def finished(self, output: Tensor) -> Conv | Elementwise:
+    def finished(self, output: Tensor) -> Conv | Elementwise | Expression:
         """The operator, rounding to `output`."""
         output = replace(output, items=self.total)
         low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
-        if isinstance(self.operator, Elementwise):
-            inverse = reciprocal_for(self.operator, output)
-            return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
+        if isinstance(self.operator, Unrounded):
+            return self.operator.finished(output, low, high)
         # `multiplier` holds the scales of input and weights so far.
         return replace(
             self.operator, output=output, multiplier=self.operator.multiplier / output.scale, low=low, high=high

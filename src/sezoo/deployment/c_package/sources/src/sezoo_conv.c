@@ -26,6 +26,13 @@ static void copy_piece(const sezoo_conv *conv, const int8_t *frame, int32_t firs
 static void product(const sezoo_conv *conv, const sezoo_matrix *matrix, const int8_t *x, int32_t stride, int32_t rows,
                     int8_t *out, int32_t out_stride, void *scratch)
 {
+    if (conv->dense) {
+        for (int32_t r = 0; r < rows; ++r) {
+            sezoo_dense(matrix, &conv->rounding, x + r * stride * conv->input_bytes, conv->input_bytes,
+                        out + r * out_stride * conv->output_bytes, conv->output_bytes, scratch);
+        }
+        return;
+    }
     if (conv->input_bytes == 1) {
         sezoo_matmul_s8(matrix, &conv->rounding, x, stride, rows, out, out_stride, scratch);
     } else {
@@ -34,14 +41,14 @@ static void product(const sezoo_conv *conv, const sezoo_matrix *matrix, const in
     }
 }
 
-
-void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, int8_t *out,
+void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *output,
                     int32_t frames_out, void *scratch)
 {
     const int8_t *input = x;
+    int8_t *out = output;
     const int32_t bytes = conv->input_bytes, depth = conv->matrix.depth, outputs = conv->matrix.outputs;
     const int32_t channels_in = conv->groups * conv->channels_in, channels_out = conv->groups * outputs;
-    const int32_t row = conv->input_row * bytes;
+    const int32_t row = conv->input_row * bytes, wide = conv->output_bytes, together = conv->dense ? 4 : 2;
 
     if (conv->taps == 1 && conv->kernel == 1 && conv->groups == 1 && conv->positions_out == 1 && conv->pad == 0) {
         /* Every frame's row is a column as it lies there. */
@@ -57,21 +64,21 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
         inside_end = (conv->positions_in - conv->kernel + conv->pad) / conv->stride + 1;
         inside_end = sezoo_limited(inside_end, inside, conv->positions_out);
     }
-    int8_t *gathered = (int8_t *)scratch + SEZOO_SCRATCH(depth);
+    int8_t *gathered = (int8_t *)scratch + (conv->dense ? SEZOO_DENSE_SCRATCH(depth) : SEZOO_SCRATCH(depth));
     for (int32_t t = 0; t < frames_out; ++t) {
         const int32_t at = first_frame + t;
-        int8_t *frame_out = out + t * conv->output_row;
+        int8_t *frame_out = out + t * conv->output_row * wide;
         if (inside_end > inside) {
             const int8_t *first = input + at * row + (inside * conv->stride - conv->pad) * channels_in * bytes;
             product(conv, &conv->matrix, first, conv->stride * channels_in, inside_end - inside,
-                    frame_out + inside * channels_out, channels_out, scratch);
+                    frame_out + inside * channels_out * wide, channels_out, scratch);
         }
         for (int32_t group = 0; group < conv->groups; ++group) {
             sezoo_matrix matrix = conv->matrix;
-            const int32_t pairs = (outputs + 1) / 2;
-            matrix.weights += group * 2 * pairs * depth;
-            matrix.bias += group * 2 * pairs;
-            matrix.multiplier += group * 2 * pairs;
+            const int32_t padded = (outputs + together - 1) / together * together;
+            matrix.weights += group * padded * depth;
+            matrix.bias += group * padded;
+            matrix.multiplier += group * padded;
             const int32_t piece = conv->kernel * conv->channels_in * bytes;
             for (int32_t f = 0; f < conv->positions_out;) {
                 if (f >= inside && f < inside_end) {
@@ -90,7 +97,7 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
                         copy_piece(conv, there, (f + i) * conv->stride - conv->pad, column + tap * piece);
                     }
                 }
-                product(conv, &matrix, gathered, depth, count, frame_out + f * channels_out + group * outputs,
+                product(conv, &matrix, gathered, depth, count, frame_out + (f * channels_out + group * outputs) * wide,
                         channels_out, scratch);
                 f += count;
             }

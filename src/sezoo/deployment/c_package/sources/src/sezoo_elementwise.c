@@ -47,24 +47,69 @@ void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int
 #endif
 }
 
-void sezoo_run_rearrange(const uint16_t *index, int32_t items, const int8_t *const *inputs, const int32_t *input_items,
-                         const int32_t *input_rows, int32_t inputs_count, int8_t *out, int32_t out_row,
-                         int32_t frames)
-{
-    for (int32_t t = 0; t < frames; ++t, out += out_row) {
-        if (inputs_count == 1) {
-            const int8_t *from = inputs[0] + t * input_rows[0];
-            for (int32_t i = 0; i < items; ++i) {
-                out[i] = from[index[i]];
-            }
-            continue;
-        }
-        for (int32_t i = 0; i < items; ++i) {
-            int32_t input = 0, item = index[i];
-            while (item >= input_items[input]) {
-                item -= input_items[input++];
-            }
-            out[i] = inputs[input][t * input_rows[input] + item];
-        }
+#define POINT(x) ((uint16_t)((x) + 32768) >> 6)
+
+/* 520 steps from one point to the next are the most of which 63 64ths are an int16. */
+#define CURVE(name, type, LANES, ROUNDED)                                                                              \
+    void name(const int16_t table[1025], int32_t gentle, const int16_t *x, type *out, int32_t count)                   \
+    {                                                                                                                  \
+        int32_t i = 0;                                                                                                 \
+        LANES for (; i < count; ++i)                                                                                   \
+        {                                                                                                              \
+            const int32_t place = POINT(x[i]), step = table[place + 1] - table[place];                                 \
+            const int32_t value = table[place] + ((step * (x[i] & 63) + 32) >> 6);                                     \
+            out[i] = (type)(ROUNDED);                                                                                  \
+        }                                                                                                              \
+        (void)gentle;                                                                                                  \
     }
+
+#if SEZOO_MVE
+static inline int16x8_t eight_of_curve(const int16_t *table, const int16_t *x)
+{
+    const int16x8_t eight = vldrhq_s16(x);
+    const uint16x8_t place = vshrq_n_u16(veorq_u16(vreinterpretq_u16_s16(eight), vdupq_n_u16(0x8000)), 6);
+    const int16x8_t from = vldrhq_gather_shifted_offset_s16(table, place);
+    const int16x8_t to = vldrhq_gather_shifted_offset_s16(table + 1, place);
+    const int16x8_t part = vmulq_s16(vsubq_s16(to, from), vandq_s16(eight, vdupq_n_s16(63)));
+    return vaddq_s16(from, vshrq_n_s16(vaddq_n_s16(part, 32), 6));
 }
+#define LANES_S16                                                                                                      \
+    for (; gentle && i < count; i += 8) {                                                                              \
+        vstrhq_s16(out + i, eight_of_curve(table, x + i));                                                             \
+    }
+#define LANES_S8                                                                                                       \
+    for (; gentle && i < count; i += 8) {                                                                              \
+        const int16x8_t rounded = vrshrq_n_s16(eight_of_curve(table, x + i), 8);                                       \
+        vstrbq_s16(out + i, vminq_s16(rounded, vdupq_n_s16(127)));                                                     \
+    }
+#else
+#define LANES_S16
+#define LANES_S8
+#endif
+
+CURVE(sezoo_run_curve_s16, int16_t, LANES_S16, value)
+CURVE(sezoo_run_curve_s8, int8_t, LANES_S8, sezoo_limited((value + 128) >> 8, -128, 127))
+
+#define REARRANGE(name, type)                                                                                          \
+    void name(const uint16_t *index, int32_t items, const type *const *inputs, const int32_t *input_items,             \
+              const int32_t *input_rows, int32_t inputs_count, type *out, int32_t out_row, int32_t frames)             \
+    {                                                                                                                  \
+        for (int32_t t = 0; t < frames; ++t, out += out_row) {                                                         \
+            if (inputs_count == 1) {                                                                                   \
+                const type *from = inputs[0] + t * input_rows[0];                                                      \
+                for (int32_t i = 0; i < items; ++i) {                                                                  \
+                    out[i] = from[index[i]];                                                                           \
+                }                                                                                                      \
+                continue;                                                                                              \
+            }                                                                                                          \
+            for (int32_t i = 0; i < items; ++i) {                                                                      \
+                int32_t input = 0, item = index[i];                                                                    \
+                while (item >= input_items[input]) {                                                                   \
+                    item -= input_items[input++];                                                                      \
+                }                                                                                                      \
+                out[i] = inputs[input][t * input_rows[input] + item];                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+REARRANGE(sezoo_run_rearrange, int8_t)
+REARRANGE(sezoo_run_rearrange_s16, int16_t)

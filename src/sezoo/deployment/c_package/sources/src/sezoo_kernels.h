@@ -17,7 +17,8 @@ typedef struct {
 } sezoo_rounding;
 
 /* A matrix: `outputs` rows of `depth` weights, a multiple of SEZOO_ROW. Two rows lie together, 16 weights of the one
-   and 16 of the other in turn, so that one pointer runs through both. The last pair is padded with zeros. */
+   and 16 of the other in turn, so that one pointer runs through both; for a dense product four rows do. The last pair,
+   or the last four, are padded with zeros. */
 typedef struct {
     const int8_t *weights;
     const int32_t *bias;     /* with the input's zero point in it; one for each row, the padding among them */
@@ -34,6 +35,8 @@ typedef struct {
     sezoo_rounding rounding;
     int32_t input_row, output_row; /* integers from one frame to the next */
     int32_t input_bytes;           /* of an integer: 1 or 2 */
+    int32_t output_bytes;          /* 2 with a dense matrix only */
+    int32_t dense;                 /* the matrix is for sezoo_dense: few rows at a time, or outputs of 16 bits */
     int32_t groups;
     int32_t channels_in; /* of a group */
     int32_t positions_in, positions_out;
@@ -66,11 +69,12 @@ typedef struct {
     int32_t row; /* integers from one frame to the next, in all three */
 } sezoo_elementwise;
 
-/* Bytes of scratch memory that a convolution needs. */
+/* Bytes of scratch memory that a matrix product needs, and a dense one. */
 #define SEZOO_SCRATCH(depth) (4 * (depth) * 2 + SEZOO_ROW)
+#define SEZOO_DENSE_SCRATCH(depth) (2 * (depth) + SEZOO_ROW)
 
 /* Frames `first_frame`.. of `x` are read for the first output frame; `frames_in` are there. */
-void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, int8_t *out,
+void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *out,
                     int32_t frames_out, void *scratch);
 void sezoo_run_depthwise(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t first_frame,
                          int8_t *out, int32_t frames_out, int8_t *scratch);
@@ -81,25 +85,56 @@ void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding,
 void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
                       int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
 
+/* The product with one row of activations of 1 or 2 bytes, into integers of 1 or 2 bytes. `scratch` holds
+   SEZOO_DENSE_SCRATCH(depth). With Helium and 16 bits, `bias` has 128 times the sum of the weights in it. */
+void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t input_bytes,
+                 void *out, int32_t output_bytes, void *scratch);
+
 void sezoo_run_add(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
 void sezoo_run_add_s16(const sezoo_elementwise *op, const int16_t *a, const int8_t *b, int8_t *out, int32_t frames);
 void sezoo_run_mul(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
 
 /* out[i] = table[x[i] + 128] */
 void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int32_t row, int32_t frames);
+/* A function of int16 by straight lines between 1025 points; `gentle` where none is 520 or more from the next. Rows are
+   padded to SEZOO_ROW. */
+void sezoo_run_curve_s16(const int16_t table[1025], int32_t gentle, const int16_t *x, int16_t *out, int32_t count);
+void sezoo_run_curve_s8(const int16_t table[1025], int32_t gentle, const int16_t *x, int8_t *out, int32_t count);
 /* out[i] = inputs[0][index[i]], where the items of further inputs are numbered behind those of the first */
 void sezoo_run_rearrange(const uint16_t *index, int32_t items, const int8_t *const *inputs, const int32_t *input_items,
                          const int32_t *input_rows, int32_t inputs_count, int8_t *out, int32_t out_row,
                          int32_t frames);
+void sezoo_run_rearrange_s16(const uint16_t *index, int32_t items, const int16_t *const *inputs,
+                             const int32_t *input_items, const int32_t *input_rows, int32_t inputs_count, int16_t *out,
+                             int32_t out_row, int32_t frames);
 
 static inline int32_t sezoo_limited(int32_t value, int32_t low, int32_t high)
 {
     return value < low ? low : value > high ? high : value;
 }
 
-/* Rounded half to even without a library: adding 1.5 * 2^23 leaves the integer in the lowest bits of a float. */
-static inline int8_t sezoo_rounded(float steps, const sezoo_rounding *rounding)
+/* Rounded half to even without a library: adding 1.5 * 2^23 leaves the integer in the lowest bits of a float. A core with
+   a floating-point unit of Arm's has an instruction for it, which saturates. */
+#if SEZOO_DSP && defined(__ARM_FP) && (__ARM_FP & 4) && !defined(__SOFTFP__)
+#define SEZOO_ROUNDS 1
+static inline int32_t sezoo_nearest(float steps)
 {
+    union {
+        float real;
+        int32_t bits;
+    } whole;
+    __asm("vcvtr.s32.f32 %0, %1" : "=t"(whole.real) : "t"(steps));
+    return whole.bits;
+}
+#else
+#define SEZOO_ROUNDS 0
+#endif
+
+static inline int32_t sezoo_rounded_wide(float steps, const sezoo_rounding *rounding)
+{
+#if SEZOO_ROUNDS
+    return sezoo_limited(sezoo_nearest(steps), rounding->lowest, rounding->highest) + rounding->zero_point;
+#else
     const float low = (float)rounding->lowest, high = (float)rounding->highest;
     union {
         float real;
@@ -107,7 +142,13 @@ static inline int8_t sezoo_rounded(float steps, const sezoo_rounding *rounding)
     } sum;
     steps = steps < low ? low : steps > high ? high : steps;
     sum.real = steps + 12582912.0f;
-    return (int8_t)(sum.bits - 0x4B400000 + rounding->zero_point);
+    return sum.bits - 0x4B400000 + rounding->zero_point;
+#endif
+}
+
+static inline int8_t sezoo_rounded(float steps, const sezoo_rounding *rounding)
+{
+    return (int8_t)sezoo_rounded_wide(steps, rounding);
 }
 
 #if SEZOO_MVE

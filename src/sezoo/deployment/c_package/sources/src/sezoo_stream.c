@@ -16,10 +16,11 @@ void sezoo_keep(int8_t *rows, int8_t *kept, int32_t kept_bytes, int32_t new_byte
     memcpy(kept, rows + new_bytes, (size_t)kept_bytes);
 }
 
-void sezoo_clear(int8_t *rows, int32_t lag, int32_t frames, int32_t row, int8_t zero_point, uint32_t frames_before)
+void sezoo_clear(int8_t *rows, int32_t lag, int32_t frames, int32_t row, int32_t zero_point,
+                 int32_t bytes, uint32_t frames_before)
 {
     if (frames_before < (uint32_t)lag) {
         const int32_t early = lag - (int32_t)frames_before;
-        memset(rows, zero_point, (size_t)(row * (early < frames ? early : frames)));
+        sezoo_fill(rows, row * (early < frames ? early : frames), zero_point, bytes);
     }
 }

@@ -13,6 +13,7 @@ void sezoo_keep(int8_t *rows, int8_t *kept, int32_t kept_bytes, int32_t new_byte
 
 /* Rows of frames before the first one become zero, which is what a convolution's padding is. `lag` is how far the newest
    row is behind the newest frame. */
-void sezoo_clear(int8_t *rows, int32_t lag, int32_t frames, int32_t row, int8_t zero_point, uint32_t frames_before);
+void sezoo_clear(int8_t *rows, int32_t lag, int32_t frames, int32_t row, int32_t zero_point,
+                 int32_t bytes, uint32_t frames_before);
 
 #endif

@@ -1,0 +1,119 @@
+"""Sums, products and limits of integers with each other and with constants, rounded once at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sezoo.deployment.engine.integer_graph import Tensor, Tree
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, Unrounded, laid_out
+
+__all__ = ["OPERATORS", "pending_expression"]
+
+F = np.float32
+
+OPERATORS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "max", "Min": "min"}
+"""Of two operands; by the names that an `Expression` has for them."""
+
+OF_ONE = {"Relu", "Clip", "LeakyRelu", "PRelu", "Neg", "Abs"}
+"""Those that are made of the others."""
+
+
+def pending_expression(
+    node: Node,
+    operands: Sequence[Real | Pending | np.ndarray],
+    frames: int,
+    row_of: Callable[[Real, np.ndarray, str], Tensor],
+) -> Pending:
+    """An operator's output, not rounded yet; what it reads may not be rounded either.
+
+    Parameters
+    ----------
+    operands : in the operator's order; constants are arrays.
+    row_of : gives a value's items, in an order, as a row of that name.
+
+    Raises
+    ------
+    UnsupportedError : operands of which frames are on different axes, or that are in another order in their rows; an
+        operator that no expression is made of; a constant that changes from frame to frame.
+    """
+    values = [each for each in operands if isinstance(each, Real | Pending)]
+    constants = [each for each in operands if isinstance(each, np.ndarray)]
+    full = np.broadcast_shapes(*(value.items.shape for value in values))
+    if np.broadcast_shapes(full, *(each.shape for each in constants)) != full:
+        raise UnsupportedError(f"{node} has a constant of another shape than {full}")
+    spread = [replace(value, items=np.broadcast_to(value.items, full)) for value in values]
+    layouts = [_without_zeros(value, frames, node) for value in spread]
+    if len({layout.axis for layout in layouts}) > 1:
+        raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
+    layout = layouts[0]
+    trees: list[Tree] = []
+    rows = iter(zip(spread, layouts, strict=True))
+    for place, operand in enumerate(operands):
+        if isinstance(operand, np.ndarray):
+            trees.append(_constant(operand, full, layout, node))
+            continue
+        value, of_value = next(rows)
+        trees.append(_tree(value, of_value, node, row_of, f"{node.output}/{'ab'[place] if place < 2 else place}"))
+    return Pending(
+        Unrounded(node.output, _joined(node, trees), len(layout.natural)),
+        layout.items_at(np.arange(len(layout.natural))),
+    )
+
+
+def _without_zeros(value: Real | Pending, frames: int, node: Node) -> Layout:
+    layout = laid_out(value, frames, node)
+    if layout.before or layout.after or (layout.row < 0).any():
+        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
+    return layout
+
+
+def _tree(
+    value: Real | Pending, layout: Layout, node: Node, row_of: Callable[[Real, np.ndarray, str], Tensor], name: str
+) -> Tree:
+    if isinstance(value, Real):
+        if not value.is_rounded:
+            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        return row_of(value, layout.natural, name)
+    if not isinstance(value.operator, Unrounded) or not np.array_equal(layout.natural, np.arange(value.total)):
+        raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+    return value.tree
+
+
+def _constant(constant: np.ndarray, full: tuple[int, ...], layout: Layout, node: Node) -> np.ndarray:
+    """One number, or one for each item of a row."""
+    values = np.asarray(constant, F)
+    if values.size == 1:
+        return values.reshape(1)
+    by_frame = np.moveaxis(np.broadcast_to(values, full), layout.axis, 0)
+    if not (by_frame == by_frame[:1]).all():
+        raise UnsupportedError(f"{node} has a constant that changes from frame to frame")
+    return replace(layout, row=by_frame[0]).natural.astype(F)
+
+
+def _joined(node: Node, trees: Sequence[Tree]) -> Tree:
+    """The operator on its operands."""
+    kind, zero = node.op_type, np.zeros(1, F)
+    if kind in OPERATORS and len(trees) == 2:
+        return (OPERATORS[kind], *trees)
+    first = trees[0]
+    if kind == "Relu":
+        return ("max", first, zero)
+    if kind == "Neg":
+        return ("mul", first, -np.ones(1, F))
+    if kind == "Abs":
+        return ("max", first, ("mul", first, -np.ones(1, F)))
+    if kind == "LeakyRelu":
+        slope = np.array([node.attribute("alpha", 0.01)], F)
+        return ("add", ("max", first, zero), ("mul", ("min", first, zero), slope))
+    if kind == "PRelu":
+        return ("add", ("max", first, zero), ("mul", ("min", first, zero), trees[1]))
+    if kind == "Clip":
+        for name, limit in zip(("max", "min"), node.limits, strict=True):
+            if limit is not None:
+                first = (name, first, np.asarray(limit, F).reshape(1))
+        return first
+    raise UnsupportedError(f"{node} has no integer form")

@@ -1,0 +1,64 @@
+"""A static model of one frame without Scans: what they do once stands in the graph itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from sezoo.models.onnx_graph import UnusedNames, attribute, copied, rename_reads, set_weights
+from sezoo.quantization.recurrent.cells import Kind
+
+__all__ = ["with_bodies_in_place"]
+
+
+def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model whose Scans go over one frame, with the bodies of recurrent layers in their place.
+
+    The argument is not changed.
+    """
+    written = copied(model)
+    graph, names = written.graph, UnusedNames(written.graph)
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        body = attribute(node, "body", None) if node.op_type == "Scan" else None
+        if body is None or Kind.of(body.name) is None:
+            nodes.append(node)
+        else:
+            nodes += _in_place(graph, names, node, body)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+    return written
+
+
+def _in_place(
+    graph: onnx.GraphProto, names: UnusedNames, node: onnx.NodeProto, body: onnx.GraphProto
+) -> list[onnx.NodeProto]:
+    count = len(node.input) - attribute(node, "num_scan_inputs", 0)
+    inside = [value.name for value in body.input]
+    renamed = dict(zip(inside, node.input[:count], strict=False))
+    nodes = []
+
+    def axes(number: int) -> str:
+        name = names.new(f"{node.name}/axis")
+        set_weights(graph, {name: np.array([number], np.int64)})
+        return name
+
+    for name, source, axis in zip(
+        inside[count:], node.input[count:], attribute(node, "scan_input_axes", []), strict=True
+    ):
+        nodes.append(helper.make_node("Squeeze", [source, axes(axis)], [name], names.new(f"{name}/frame")))
+    graph.initializer.extend(body.initializer)
+    ends = [value.name for value in body.output]
+    renamed |= dict(zip(ends[:count], node.output, strict=False))
+    for each in body.node:
+        copy = onnx.NodeProto.FromString(each.SerializeToString())
+        rename_reads(copy, renamed)
+        copy.output[:] = [renamed.get(name, name) for name in copy.output]
+        nodes.append(copy)
+    sequences = zip(ends[count:], node.output[count:], attribute(node, "scan_output_axes", []), strict=True)
+    for name, output, axis in sequences:
+        source = renamed.get(name, name)
+        nodes.append(helper.make_node("Unsqueeze", [source, axes(axis)], [output], names.new(f"{output}/frames")))
+    return nodes

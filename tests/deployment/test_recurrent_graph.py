@@ -1,0 +1,107 @@
+"""Int8 models with recurrent layers as integer graphs: against onnxruntime, and in streams cut up in any way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recurrent_graphs as graphs
+import stateful_graphs
+from mask_graphs import magnitudes
+from quantizers import quantization, ready
+from sezoo.base.errors import UserError
+from sezoo.deployment.engine.agreement import agreement
+from sezoo.deployment.engine.integer_graph import Conv, Loop, unrolled
+from sezoo.deployment.engine.interpreter import run_graph
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.states import with_states
+from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
+from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.quantization.plan import Plan
+from tiny_loops import recurrent_graph
+
+PATH = Path("recurrent.onnx")
+FRAMES = 20
+
+
+def patches(count=2, frames=FRAMES):
+    return [clip[0] for clip in magnitudes(*[frames] * count, seed=7)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "how"), [(("LSTM", "LSTM"), {}), (("GRU",), {}), (("GRU", "GRU"), {"linear_before_reset": 1})]
+)
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_graph_computes_what_onnxruntime_does(kinds, how, wide):
+    model = graphs.static_int8(graphs.recurrent(*kinds, **how), FRAMES, wide=wide)
+    graph = integer_graph_of(model, PATH)
+    loops = [operator for operator in graph.operators if isinstance(operator, Loop)]
+    assert [len(loop.states) for loop in loops] == [2 if kind == "LSTM" else 1 for kind in kinds]
+    weights = sum(conv.weights.size for conv in unrolled(graph.operators) if isinstance(conv, Conv))
+    assert weights == graph.macs_per_frame
+    found = agreement(graph, model, patches())
+    # A curve is up to two steps of 16 bits from the function, which add up over frames.
+    assert found.mean_mask_difference < 1e-3
+    by_name = {each.name: each for each in found.operators}
+    for operator in graph.operators:
+        if not isinstance(operator, Loop):
+            assert by_name[operator.output.name].largest <= 1
+        else:
+            assert by_name[operator.output.name].largest <= (1 if operator.output.bits == 8 else 40)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_model_of_one_frame_is_one_loop(kind):
+    model = graphs.static_int8(graphs.with_own_states(kind), 1, wide=True)
+    graph = integer_graph_of(model, PATH)
+    loop = graph.frame_loop
+    assert loop is not None and len(loop.states) == len(graphs.INITIAL[kind])
+    found = agreement(graph, model, patches(frames=30))
+    assert found.largest <= 3 and found.mean_mask_difference < 1e-3  # every operator is fed onnxruntime's own integers
+    (patch,) = patches(1, 60)
+    masks = np.concatenate(list(stream_masks(graph, patch, 5)), axis=1)
+    assert np.abs(masks - MaskModel(model).whole(patch[np.newaxis])[0]).mean() < 1e-3
+
+
+def test_a_cell_that_was_written_out_by_hand():
+    """As exporters write it: every tensor is rounded to 8 bits, by onnxruntime's quantizer alone."""
+    model, states = stateful_graphs.ALL["lstm cell"]
+    prepared, op_types = ready(with_states(model, states))
+    ranges = calibrate(prepared, [[clip] for clip in magnitudes(60, 60)], op_types, CalibrationOptions(), call_frames=1)
+    static = with_static_shape(quantized(Plan.first(prepared, ranges, op_types), quantization()), 1)
+    found = agreement(integer_graph_of(static, PATH), static, patches(frames=30))
+    assert found.largest <= 1 and found.mean_mask_difference < 0.01
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_stream_in_pieces_of_any_size_is_the_whole_clip(seed):
+    graph = recurrent_graph(seed, 17, 24, bits=8 + 8 * (seed % 2))
+    magnitude = np.random.default_rng(seed).gamma(0.5, 1.0, (17, 24)).astype(np.float32)
+    lag = stream_plan(graph).lag[graph.result.name]
+    whole = run_graph(graph, magnitude)
+    for frames in (1, 3, 8, 24):
+        masks = np.concatenate(list(stream_masks(graph, magnitude, frames)), axis=1)
+        kept = slice(0, 24 - lag)
+        np.testing.assert_array_equal(masks[:, lag:], whole[:, kept][:, : masks.shape[1] - lag])
+
+
+def refused(model, *words):
+    with pytest.raises(UserError) as caught:
+        integer_graph_of(model, PATH)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_what_cannot_be_run_is_named():
+    chunk = graphs.static_int8(graphs.with_own_states("GRU", frames=4), 4)
+    refused(chunk, "1 state", "takes 4 frames", "one frame a call")
+    in_float = graphs.static_int8(graphs.recurrent("LSTM"), FRAMES)
+    scan = next(node for node in in_float.graph.node if node.op_type == "Scan")
+    backwards = next(entry for entry in scan.attribute if entry.name == "scan_input_axes")
+    copy = scan.attribute.add()
+    copy.CopyFrom(backwards)
+    copy.name, copy.ints[:] = "scan_input_directions", [1, 1]
+    refused(in_float, "Scan node", "backwards over the frames")

@@ -1,0 +1,113 @@
+"""Random small integer graphs with loops over frames, expressions, curves, and tensors of 16 bits."""
+
+import numpy as np
+
+from sezoo.deployment.engine.integer_graph import Conv, Curve, Expression, Loop, Rearrange, State, Tensor
+from tiny_graphs import STEPS, Builder
+
+F = np.float32
+LIMITS = {8: 128, 16: 32768}
+
+
+class LoopBuilder(Builder):
+    """`Builder` with the operators of recurrent layers, which may have 16 bits at their output."""
+
+    def wide(self, name, items, bits):
+        """A tensor of so many bits, with values of about 1."""
+        end = LIMITS[bits]
+        return Tensor(
+            name, items, F(self.random.uniform(1, 3) / end), int(self.random.integers(-end // 8, end // 8)), bits
+        )
+
+    def product(self, source, outputs, bits, *, taps=1):
+        """Of a whole row, or of a few of them, as a convolution."""
+        weights = self.random.integers(-128, 128, (1, outputs, taps, 1, source.items)).astype(np.int8)
+        largest = STEPS[source.bits] * 74 * np.sqrt(weights[0, 0].size)
+        multiplier = self.random.uniform(0.2, 1, outputs) * LIMITS[bits] / 2 / largest
+        output = self.wide(f"product {len(self.operators)}", outputs, bits)
+        before = int(self.random.integers(0, taps))
+        return Conv(
+            output.name, source, output, weights, self.random.integers(-2000, 2000, outputs), multiplier.astype(F),
+            positions_in=1, positions=1, low=output.low, high=output.high, before=before,
+        )  # fmt: skip
+
+    def expression(self, inputs, bits, name):
+        """Of some tensors of one size, with numbers in between."""
+        trees = list(inputs)
+        while len(trees) > 1 or self.random.random() < 0.4:
+            kind = str(self.random.choice(["add", "sub", "mul"]))
+            size = inputs[0].items if self.random.random() < 0.5 else 1
+            sizes = self.random.uniform(0.5, 1, size) * self.random.choice([-1, 1], size)
+            other = trees.pop() if len(trees) > 1 else sizes.astype(F)
+            trees[0] = (kind, *((trees[0], other) if self.random.random() < 0.5 else (other, trees[0])))
+        if self.random.random() < 0.5:  # limits within which most values are
+            trees[0] = ("min", np.full(1, 0.8, F), ("max", trees[0], np.full(1, -0.7, F)))
+        output = self.wide(name, inputs[0].items, bits)
+        tree = trees[0] if isinstance(trees[0], tuple) else ("add", trees[0], np.zeros(1, F))
+        low, high = (output.low, output.high) if self.random.random() < 0.5 else (output.low // 3, output.high // 2)
+        return Expression(name, tree, output, F(1) / output.scale, low, high)
+
+    def curve(self, source, bits, name):
+        """A wave, gentle or steep."""
+        steps = self.random.choice([3.0, 300.0])
+        points = np.sin(np.arange(1025) / steps + self.random.uniform(0, 6)) * 30000 * self.random.uniform(0.3, 1)
+        return Curve(name, source, self.wide(name, source.items, bits), points.astype(np.int16))
+
+    def part(self, source, items, name):
+        """Neighbours, or any items in any order, as a row."""
+        first = int(self.random.integers(0, source.items - items + 1))
+        index = np.arange(first, first + items)
+        if self.random.random() < 0.3:
+            index = self.random.permutation(source.items)[:items]
+        output = Tensor(name, items, source.scale, source.zero_point, source.bits)
+        return Rearrange(name, (source,), output, index)
+
+    def loop(self, source, bits):
+        """A state of so many bits and one of 16, which a gate and a curve go over; what comes out is the first."""
+        items = int(self.random.integers(3, 38))
+        number = len(self.operators)
+        gates = self.product(source, 2 * items, 16)
+        self.put(gates, 1)
+        hidden, cell = self.wide(f"hidden {number}", items, bits), self.wide(f"cell {number}", items, 16)
+        inner = [self.product(hidden, 2 * items, 16)]
+
+        def add(operator):
+            inner.append(operator)
+            return operator.output
+
+        both = add(self.expression([gates.output, inner[0].output], 16, f"both {number}"))
+        opened = add(self.curve(both, 16, f"open {number}"))
+        one, two = (add(self.part(opened, items, f"part {number}/{each}")) for each in range(2))
+        kept = add(self.expression([one, cell, two], 16, f"kept {number}"))
+        shown = add(self.curve(kept, 16, f"shown {number}"))
+        made = add(self.expression([shown, two], bits, f"made {number}"))
+        after = add(self.expression([made, hidden], bits, f"after {number}")) if self.random.random() < 0.4 else made
+        hidden = Tensor(hidden.name, items, hidden.scale, hidden.zero_point, bits)
+        first = np.full(items, hidden.zero_point).astype(hidden.dtype)
+        start = self.random.integers(-90, 90, items).astype(np.int16)
+        loop = Loop(
+            f"loop {number}",
+            (gates.output,),
+            made,
+            tuple(inner),
+            (State(hidden, after, first), State(cell, kept, start)),
+        )
+        self.put(loop, 1)
+        return made
+
+
+def recurrent_graph(seed, bins, frames, *, layers=2, bits=8):
+    """A convolution that may look ahead, recurrent layers, and rows of 16 bits beside them."""
+    builder = LoopBuilder(seed, bins)
+    builder.conv()
+    source = builder.tensors[-1]
+    for _ in range(layers):
+        source = builder.loop(source, bits)
+    wide = builder.product(source, int(builder.random.integers(2, 20)), 16, taps=int(builder.random.integers(1, 3)))
+    builder.put(wide, 1)
+    builder.put(builder.part(wide.output, int(builder.random.integers(1, wide.output.items + 1)), "some"), 1)
+    builder.put(builder.expression([builder.tensors[-1]], 16, "beside"), 1)
+    builder.put(builder.curve(builder.tensors[-1], 8, "rounded"), 1)
+    result = builder.product(builder.tensors[-1], 9, 8)
+    builder.put(result, 1)
+    return builder.graph(frames)
