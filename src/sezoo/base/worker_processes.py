@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 
 __all__ = ["follow_parent", "start_early", "worker_context"]
@@ -39,15 +39,22 @@ def start_early(preload: Sequence[str]) -> None:
         _ensure_server(_context(preload))
 
 
-def follow_parent() -> None:
-    """In a worker: leave Ctrl-C to the main process, and end with it when it is killed, not wait for it for ever."""
+def follow_parent(until_closed: Connection | None = None) -> None:
+    """In a worker: leave Ctrl-C to the main process, and end with it when it is killed, not wait for it for ever.
+
+    Parameters
+    ----------
+    until_closed : the other end of what the main process closes when nobody waits for the work any more.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(until_closed,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+def _end_with_parent(until_closed: Connection | None) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel] if until_closed is None else [parent.sentinel, until_closed])
+        os._exit(1)
 
 
 def _ensure_server(context: BaseContext) -> None:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import multiprocessing
-import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -26,14 +23,13 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for
 from typing import Any, Generic, TypeVar
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import one_line
 from sezoo.base.interrupts import interrupt_deferred
 from sezoo.base.processors import MOST_PROCESSES, usable_processors
-from sezoo.base.worker_processes import worker_context
+from sezoo.base.worker_processes import follow_parent, worker_context
 
 __all__ = ["LOCAL", "Lost", "Work", "results_of"]
 
@@ -174,15 +170,8 @@ def _nothing() -> None:
 def _begin(prepare: Callable[[Any], Callable[[Any], Any]], shared: Any, until_closed: Connection) -> None:
     """Set a worker up. What the work needs is loaded with the first item, where an error finds its way back."""
     global _to_prepare
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the run
-    threading.Thread(target=_end_with_parent, args=(until_closed,), daemon=True).start()
+    follow_parent(until_closed)
     _to_prepare = prepare, shared
-
-
-def _end_with_parent(until_closed: Connection) -> None:
-    """End at once when the main process says so by closing its end, or was killed: a worker would wait for ever."""
-    wait_for([multiprocessing.parent_process().sentinel, until_closed])
-    os._exit(1)
 
 
 def _do_prepared(item: Any) -> Any:
