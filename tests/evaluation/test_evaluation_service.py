@@ -262,7 +262,7 @@ def test_a_torch_model_is_evaluated_as_its_onnx_file_is(run, tmp_path):
             return network(torch.from_numpy(magnitude)).numpy()
 
     expected = METRICS["snr"](read_clip(pair.clean, 16000), denoise(noisy, model, Stft()), 16000)
-    assert found.clips[0].scores["float"]["snr"] == pytest.approx(expected, abs=1e-3)
+    assert found.scores[0].scores["float"]["snr"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_demo_is_scored_with_every_metric(tmp_path):
