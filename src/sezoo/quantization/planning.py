@@ -178,7 +178,7 @@ def _bench(
     masks, some = mask_function(prepared), fit[:: max(1, len(fit) // FEW)]
     return Bench(
         settings, calibration_options(settings), fit, Closeness(masks, held_out, stft), Closeness(masks, some, stft),
-        frames, target.activation_types, target.is_kept_by, target.can_read,
+        frames, target.activation_types, target.is_kept_by, target.can_read, magnitudes.run.progress,
     )  # fmt: skip
 
 

@@ -46,6 +46,27 @@ def test_the_result_is_never_farther_than_the_plain_model(name, target):
     assert MaskModel(result.model, "m")(clips[0]).shape == clips[0].shape
 
 
+def test_all_steps_tell_how_far_they_are_one_at_a_time():
+    told, open_ones = {}, []
+
+    def progress(items, total, what):
+        assert not open_ones, f"{what} within {open_ones}"  # a terminal has one bar
+        open_ones.append(what)
+        try:
+            for done, item in enumerate(items, 1):
+                yield item
+                told[what] = (done, total)
+        finally:
+            open_ones.remove(what)
+
+    steps = ["operators", "equalization", "ranges", "rounding", "bias_correction", "fallback"]
+    plan, made, _ = bench(graphs.tcnn, accuracy_recovery=steps, max_float_macs=0.9)
+    recovered(plan, replace(made, progress=progress), TARGETS["generic"])
+    assert told.keys() >= {f"accuracy recovery: {step}" for step in steps}
+    assert told.keys() >= {f"accuracy recovery: {step} against float" for step in ("plain int8", *steps[1:5])}
+    assert all(done == total for done, total in told.values()), told
+
+
 def test_none_is_what_onnxruntime_writes():
     plan, made, _ = bench(graphs.tcnn, accuracy_recovery="none")
     result = recovered(plan, made, TARGETS["generic"])

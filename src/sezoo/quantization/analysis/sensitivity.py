@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_graph import float_weights
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.bench import Bench, Progress
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
 from sezoo.results.quantization import LayerLoss
@@ -23,9 +22,6 @@ log = logging.getLogger(__name__)
 WORST = 5
 
 KEPT_IN_FLOAT = "OpTypesToExcludeOutputQuantization"
-
-Progress = Callable[[Iterable[Any], int, str], Iterator[Any]]
-"""Passes on items, which are so many, telling how far it is with what."""
 
 
 def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +43,17 @@ class Closeness:
         waves = [(excerpt, self._wave(reference, excerpt)) for excerpt in excerpts]
         self.waves = [(excerpt, wave) for excerpt, wave in waves if np.mean(np.square(wave)) > SILENT]
 
-    def __call__(self, masks: MaskOf) -> float:
+    def __call__(self, masks: MaskOf, told: Callable[[Sequence], Iterable] = iter) -> float:
         """Mean SI-SNR of the denoised waves against the float model's, in dB, at most `EQUAL`.
 
         It is that also if all the waves are silent, and minus infinity for masks that are no numbers.
+
+        Parameters
+        ----------
+        told : passes the excerpts on, telling how far it is.
         """
         try:
-            values = [_si_snr(wave, self._wave(masks, excerpt)) for excerpt, wave in self.waves]
+            values = [_si_snr(wave, self._wave(masks, excerpt)) for excerpt, wave in told(self.waves)]
         except UserError:
             return -np.inf
         return float(np.mean(values)) if values else EQUAL

@@ -7,7 +7,7 @@ the model computes the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -24,7 +24,7 @@ LARGEST_FACTOR = 50.0
 
 
 def channel_peaks(
-    model: onnx.ModelProto, ties: ChannelTies, tensors: Collection[str], excerpts: Sequence[Excerpt]
+    model: onnx.ModelProto, ties: ChannelTies, tensors: Collection[str], excerpts: Iterable[Excerpt]
 ) -> dict[str, np.ndarray]:
     """The largest magnitude of each channel: (channels,) float32 by tensor, of those whose channels are known."""
     names = [name for name in tensors if ties.classes.get(name, np.zeros(1)).any()]

@@ -31,10 +31,10 @@ def fallback(plan: Plan, bench: Bench) -> Plan:
         if _may_be_int16(plan, source):
             ways.append(Way(reading, sum(macs.get(name, 0) for name in reading), int16=source))
     closest = bench.judged_while_fitting(bench.written(plan))
+    affordable = [way for way in ways if 0 < way.macs <= allowed * total]
     gains = {
         way: bench.judged_while_fitting(bench.written(way.taken(plan))) - closest
-        for way in ways
-        if 0 < way.macs <= allowed * total
+        for way in bench.told("fallback", affordable)
     }
     chosen, done = plan, set()
     for way, gain in sorted(gains.items(), key=lambda item: (-round(item[1], 1), item[0].int16 is None)):

@@ -142,7 +142,7 @@ def _with_types_in_float(plan: Plan, rounding: set[str], bench: Bench, closest: 
             of_type[node.op_type].add(node.name)
     while of_type:
         candidates = {each: replace(plan, in_float=plan.in_float | names) for each, names in of_type.items()}
-        judged = {each: _judged(candidate, bench) for each, candidate in candidates.items()}
+        judged = {each: _judged(candidate, bench) for each, candidate in bench.told("operators", candidates.items())}
         best = max(judged, key=judged.__getitem__)
         if judged[best] == -np.inf or judged[best] < closest + LEAST_GAIN:
             break

@@ -35,7 +35,7 @@ def input_floor(plan: Plan, bench: Bench) -> Plan:
     if not plan.int8_input or magnitude_input(plan.model).name in tensors_to_calibrate(plan.model, set(plan.op_types)):
         return plan
     best, closest = plan, bench.judged_while_fitting(bench.written(plan))
-    for floor in FLOORS:
+    for floor in bench.told("input_floor", FLOORS):
         best, closest = _better(best, closest, replace(plan, input_floor=floor), bench)
     return best
 
@@ -47,11 +47,11 @@ def ranges(plan: Plan, bench: Bench) -> Plan:
     """
     free = _free(plan)
     best, closest = plan, bench.judged_while_fitting(bench.written(plan))
-    for factor in FACTORS:
-        best, closest = _better(best, closest, _scaled(plan, free, factor), bench)
-    for name in free[:TENSORS]:
-        for factor in OWN_FACTORS:
-            best, closest = _better(best, closest, _scaled(best, [name], factor), bench)
+    candidates = [(free, factor) for factor in FACTORS]
+    candidates += [([name], factor) for name in free[:TENSORS] for factor in OWN_FACTORS]
+    for names, factor in bench.told("ranges", candidates):
+        start = plan if names is free else best
+        best, closest = _better(best, closest, _scaled(start, names, factor), bench)
     return best
 
 

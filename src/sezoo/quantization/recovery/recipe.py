@@ -108,7 +108,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     wanted = bench.settings.accuracy_recovery
     auto = wanted == ("auto",)
     model = bench.written(plan)
-    plain = closest = bench.judged(model)
+    plain = closest = bench.judged(model, "plain int8")
     log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
     tried: list[Tried] = []
     for step in _steps(wanted, target) if _has_steps(bench.settings) else ():
@@ -121,7 +121,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
             log.log(logging.DEBUG if auto else logging.INFO, "  %s: nothing to do", step.name)
             continue
         as_int8 = bench.written(candidate)
-        found = bench.judged(as_int8)
+        found = bench.judged(as_int8, step.name)
         kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
         tried.append(Tried(step.name, step.does, closest, found, kept))
         fits = bench.fits_target(as_int8)

@@ -8,7 +8,7 @@ have seen to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -97,6 +97,7 @@ def second_moments(
     int8_model: onnx.ModelProto,
     layers: Sequence[LinearLayer],
     excerpts: Sequence[Excerpt],
+    told: Callable[[Sequence[Excerpt]], Iterable[Excerpt]] = iter,
 ) -> dict[str, Moments]:
     """The moments of each layer, by the name of its node.
 
@@ -106,6 +107,7 @@ def second_moments(
         rounded on the way from the model's input.
     int8_model : QDQ, with nodes of the layers' names, and with its Relus (an int8 model needs none where the integers
         end at zero, but then nothing has the values from before the rounding).
+    told : passes the excerpts on, telling how far it is.
     """
     nodes, made_by = {node.name: node for node in int8_model.graph.node}, producers(int8_model.graph)
     rounded = [nodes[layer.node].input[0] for layer in layers]
@@ -115,7 +117,7 @@ def second_moments(
     run_float = tensors_of(float_model, [layer.input for layer in layers if layer.node in first])
     rng, typical = np.random.default_rng(0), np.median(np.concatenate([_levels(each.magnitude) for each in excerpts]))
     moments = {layer.node: Moments() for layer in layers}
-    for excerpt in excerpts:
+    for excerpt in told(excerpts):
         for (magnitude, values), (_, exact_ones) in zip(
             run(excerpt.magnitude), run_float(excerpt.magnitude), strict=True
         ):

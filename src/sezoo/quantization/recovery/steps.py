@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx
@@ -69,7 +70,7 @@ def equalization(plan: Plan, bench: Bench) -> Plan:
     covered = ranges_of_activations(plan.exact, op_types)  # what a Relu cuts off needs no integers
     rounded_ones = [name for name in tensors_to_calibrate(plan.exact, op_types) if name not in covered]
     ties = channel_ties(plan.exact)
-    peaks = channel_peaks(plan.exact, ties, rounded_ones, bench.fit)
+    peaks = channel_peaks(plan.exact, ties, rounded_ones, bench.told("equalization", bench.fit))
     factors = class_factors(ties, peaks)
     if np.all(factors == 1):
         return plan
@@ -87,14 +88,15 @@ def rounding(plan: Plan, bench: Bench) -> Plan:
     layers = _layers(plan, bench)
     if not layers or bench.settings.extra_options.get("WeightSymmetric") is False:
         return plan
-    moments = second_moments(plan.exact, bench.written(plan, with_relus=True), layers, bench.fit)
+    told = partial(bench.told, "rounding")
+    moments = second_moments(plan.exact, bench.written(plan, with_relus=True), layers, bench.fit, told)
     weights, model, scales = float_weights(plan.exact.graph), copied(plan.model), dict(plan.weight_scales)
     largest = 64 if bench.settings.reduce_range else int(LARGEST[bench.settings.weight_type])
     per_channel = bench.settings.per_channel
     by_weight: dict[str, list[LinearLayer]] = defaultdict(list)
     for layer in layers:
         by_weight[layer.weight].append(layer)
-    for name, sharing in by_weight.items():
+    for name, sharing in told(by_weight.items()):
         layer, together = sharing[0], _pooled([moments[layer.node] for layer in sharing])
         exact = layer.matrix(weights[name])
         fitted = refitted(exact, together.covariance, together.cross_covariance)
@@ -154,7 +156,7 @@ def bias_correction(plan: Plan, bench: Bench) -> Plan:
     """
     layers, excerpts = _layers(plan, bench), bench.fit[:: max(1, len(bench.fit) // EXCERPTS_FOR_MEANS)]
     aims = _output_means(plan.exact, layers, excerpts)
-    for layer, aim in zip(layers, aims, strict=True):
+    for layer, aim in bench.told("bias_correction", list(zip(layers, aims, strict=True))):
         current = next(each for each in linear_layers(plan.model) if each.node == layer.node)
         (mean,) = _output_means(bench.written(plan), [layer], excerpts)
         model = copied(plan.model)
