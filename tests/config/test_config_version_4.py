@@ -369,3 +369,37 @@ def test_what_cannot_be_renamed_is_left_and_told():
     ]  # fmt: skip
     with pytest.raises(UserError, match="by hand"):
         upgraded("a: &model {onnx_path: m.onnx}\nmodel: *model\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("general:general:\n  project_name: x\n", "general:\n  project_name: x\n"),
+        (
+            "# first\ngeneral:  # outer\n  # mine\n  general: # inner\n      project_name: x # y\n\n      logs_dir: l\n"
+            "  saved_models_dir: m\nmodel: {}\n",
+            "# first\ngeneral:  # outer\n  # mine\n  # inner\n  project_name: x # y\n\n  logs_dir: l\n"
+            "  saved_models_dir: m\nmodel: {}\n",
+        ),
+        ("general:\r\n  general:\r\n    project_name: x", "general:\r\n  project_name: x"),
+    ],
+)
+def test_general_in_general_becomes_one_section(text, expected):
+    result = upgraded(text)
+    assert result.text == expected and len(result.changes) == 1 and result.notes == []
+    assert upgraded(result.text).changes == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "general:\n  general:\n    project_name: x\n  project_name: y\n",
+        "general: {general: {project_name: x}}\n",
+        "general:general:\n  project_name: x\ngeneral:\n  logs_dir: l\n",
+    ],
+)
+def test_two_sections_general_that_are_not_safely_one_are_left_and_told(text):
+    result = upgraded(text)
+    assert result.text == text and result.changes == []
+    (note,) = result.notes
+    assert "general" in note and "by hand" in note

@@ -129,7 +129,9 @@ def _upgrade(options: argparse.Namespace) -> None:
     for note in result.notes:
         write(f"not renamed: {note}")
     if not result.changes:
-        write(f"{path}: nothing to rename")
+        there = f"{options.output} is not written" if options.output is not None else "it stays as it is"
+        names = "that can be done here" if result.notes else "it has the names of version 4"
+        write(f"{path}: nothing to rename, {names}; {there}")
     else:
         was = f"; the original is kept as {kept}" if kept is not None else ""
         write(f"{options.output or path} now has the names of version 4{was}")

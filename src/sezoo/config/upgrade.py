@@ -10,6 +10,7 @@ import yaml
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections_board import BUILD_NAMES
+from sezoo.config.validation import one_general
 from sezoo.config.values import literal
 from sezoo.config.version_4 import RENAMED, Renamed, is_version_4, translated
 
@@ -60,8 +61,9 @@ def upgraded(text: str) -> Upgraded:
     ------
     UserError : the file has aliases or merged mappings where keys would change, so that it has to be done by hand.
     """
+    old, result = text, Upgraded(text)
+    text = result.text = _with_one_general(text, result)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    result = Upgraded(text)
     if not isinstance(root, yaml.MappingNode):
         return result
     edits: list[Edit] = []
@@ -92,8 +94,35 @@ def upgraded(text: str) -> Upgraded:
         edits.append(Edit(build.value.start_mark.index, build.value.end_mark.index, name))
         result.changes.append((f"{BUILD_CONF}: {build.value.value}", name))
     result.text = _with_old_default(_edited(text, edits), text, result)
-    _check_same(text, result.text)
+    _check_same(old, result.text)
     return result
+
+
+def _with_one_general(text: str, result: Upgraded) -> str:
+    """The text with the section `general` where ST's tutorial prints `general:general:`."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    outer, pasted, inner = (_entry(root, path) for path in ("general", "general:general", "general.general"))
+    if pasted is not None and outer is None:
+        result.changes.append(("general:general", "general"))
+        return _edited(text, [Edit(pasted.key.start_mark.index, pasted.key.end_mark.index, "general")])
+    if pasted is not None:
+        result.notes.append("general:general and general are both there: put their keys into one section by hand")
+    if inner is None:
+        return text
+    beside = {key.value for key, _ in inner.parent.value} - {"general"}
+    is_block = isinstance(inner.value, yaml.MappingNode) and not (inner.value.flow_style or inner.parent.flow_style)
+    if not is_block or beside & {key.value for key, _ in inner.value.value}:
+        result.notes.append("general inside general: move its keys one level up by hand")
+        return text
+    result.changes.append(("general.general", "general"))
+    start = text.rfind("\n", 0, inner.key.start_mark.index) + 1
+    first = text.find("\n", inner.key.end_mark.index) + 1
+    end = text.find("\n", _end(inner.value)) + 1 or len(text)
+    deeper = " " * (inner.value.value[0][0].start_mark.column - inner.key.start_mark.column)
+    lines = [line.removeprefix(deeper) for line in text[first:end].splitlines(keepends=True)]
+    if comment := text[inner.key.end_mark.index : first].partition("#")[2]:
+        lines.insert(0, f"{text[start : inner.key.start_mark.index]}#{comment}")
+    return _edited(text, [Edit(start, end, "".join(lines))])
 
 
 def _renamed(key: Renamed, entry: Entry) -> Iterator[Edit]:
@@ -204,9 +233,9 @@ def _edited(text: str, edits: list[Edit]) -> str:
 
 
 def _check_same(old: str, new: str) -> None:
-    """Make sure that both texts mean the same."""
+    """Make sure that both texts mean the same, with one section `general`."""
     try:
-        one, other = (_meaning(yaml.safe_load(text) or {}) for text in (old, new))
+        one, other = (_meaning(one_general(yaml.safe_load(text) or {})) for text in (old, new))
         same = one == other
     except (yaml.YAMLError, AttributeError):
         same = False

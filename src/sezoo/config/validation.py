@@ -50,7 +50,9 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
     if not isinstance(raw, Mapping):
         raise UserError(f"configuration: found {_found(raw)}; allowed: a mapping of sections")
     tree = {str(name): value for name, value in raw.items() if name != "hydra"}  # that section is Hydra's own
-    as_given = _one_general(tree)
+    as_given = one_general(tree)
+    if as_given != tree:
+        _log.warning("the section is called 'general', not 'general:general'; it is taken as 'general'")
     named = translated(expand(as_given), overridden)
     tree = named.tree
     tree.setdefault("model_specific", None)  # its default depends on model.model_type
@@ -100,12 +102,10 @@ def missing_paths(config: Config) -> list[tuple[str, Path]]:
     ]
 
 
-def _one_general(tree: dict[str, Any]) -> dict[str, Any]:
+def one_general(tree: dict[str, Any]) -> dict[str, Any]:
     """`general:general:`, as the tutorial prints the section, is a key of that name or `general` inside `general`."""
     merged: dict[str, Any] = {}
     for name, value in tree.items():
-        if name == "general:general" or (name == "general" and isinstance(value, Mapping) and "general" in value):
-            _log.warning("the section is called 'general', not 'general:general'; it is taken as 'general'")
         if name not in ("general", "general:general"):
             merged[name] = value
             continue
