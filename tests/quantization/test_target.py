@@ -10,6 +10,7 @@ from quantizers import ours, quantization, ready
 from recovery_bench import bench_of
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
+from sezoo.quantization.planning import _warn_of_sizes
 from sezoo.quantization.recovery.recipe import recovered
 from sezoo.quantization.recovery.steps import int16_input, split_input
 from sezoo.quantization.target import TARGETS, check_settings, check_target, target_of
@@ -181,3 +182,14 @@ def test_cortex_m_takes_what_its_reader_takes():
     pooled = int8_model(foreign_graphs.gru_with_layer_norm)
     assert not target.can_read(pooled) and TARGETS["generic"].can_read(pooled)
     assert "not fit for quantization.target: cortex-m: " in broken(pooled, "cortex-m")
+
+
+def test_sizes_that_sts_application_does_not_take_are_warned_of(caplog):
+    _warn_of_sizes(n_fft=512, frames=100)
+    assert caplog.messages == []
+    _warn_of_sizes(n_fft=1024, frames=130)
+    bins, frames = caplog.messages
+    assert "preprocessing.n_fft: found 1024, which makes 513 bins; allowed: 512 or less" in bins
+    assert "takes 300 bins at most: the model has to be trained with it" in bins
+    assert frames.startswith("the static model has 130 frames; the board's program takes 100 at most")
+    assert "quantization.static_sequence_length (--frames) to 100 or less" in frames

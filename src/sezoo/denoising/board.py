@@ -21,10 +21,13 @@ from sezoo.denoising.modes import Board
 from sezoo.models.mask_model import MaskFunction
 
 __all__ = [
+    "MOST_FRAMES",
     "BoardStream",
     "RingOverlapAdd",
+    "bins_problem",
     "board_problem",
     "delay_of",
+    "frames_problem",
     "from_int16",
     "gains_of_frames",
     "input_gain",
@@ -39,6 +42,9 @@ LOUD_PEAK = 2000
 
 FULL_SCALE_DB = 90.309
 """20 log10(32768), as the board's C has it."""
+
+MOST_BINS, MOST_FRAMES = 300, 100
+"""That ST's application takes of a network (AiDPUCheckModel): of a larger one it only logs that the check failed."""
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:
@@ -79,6 +85,24 @@ def transform_problem(stft: Stft) -> str | None:
             f"n_fft ({stft.n_fft})"
         )
     return None
+
+
+def bins_problem(n_fft: int) -> str | None:
+    """Why ST's application does not take networks of this transform; None if it does."""
+    bins = n_fft // 2 + 1
+    if bins <= MOST_BINS:
+        return None
+    return (
+        f"preprocessing.n_fft: found {n_fft}, which makes {bins} bins; allowed: 512 or less, as the board's program "
+        f"takes {MOST_BINS} bins at most: the model has to be trained with it"
+    )
+
+
+def frames_problem(frames: int) -> str | None:
+    """Why ST's application does not take a static model of so many frames; None if it does."""
+    if frames <= MOST_FRAMES:
+        return None
+    return f"{frames} frames; the board's program takes {MOST_FRAMES} at most"
 
 
 def board_problem(stft: Stft) -> str | None:

@@ -14,6 +14,8 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import shown
 from sezoo.base.text import counted
 from sezoo.config.sections import Config
+from sezoo.denoising.backend import STM32N6
+from sezoo.denoising.board import MOST_FRAMES, bins_problem, frames_problem
 from sezoo.denoising.modes import Board
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.axes import with_dynamic_frames
@@ -86,6 +88,8 @@ def planned(run: Run, path: Path) -> Planned:
         settings = settings_of(prepared, path, config.quantization)
         config = config.model_copy(update={"quantization": settings})
     frames = _frames(prepared, path, config, target, multiple)
+    if target.name == STM32N6:
+        _warn_of_sizes(config.preprocessing.n_fft, frames)
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
     magnitudes = _magnitudes(run, target, patches, multiple)
     if trained:
@@ -131,6 +135,17 @@ def _frames(prepared: onnx.ModelProto, path: Path, config: Config, target: Targe
         )
     log.info("static model of 1 frame, from one to the next of which the states are handed on")
     return 1
+
+
+def _warn_of_sizes(n_fft: int, frames: int) -> None:
+    """Say what ST's application would refuse on the board; an application of the user's own may take such a model."""
+    if (problem := bins_problem(n_fft)) is not None:
+        log.warning("%s", problem)
+    if (problem := frames_problem(frames)) is not None:
+        log.warning(
+            "the static model has %s: set quantization.static_sequence_length (--frames) to %d or less",
+            problem, MOST_FRAMES,
+        )  # fmt: skip
 
 
 def _patches(config: Config, frames: int, *, stateful: bool) -> Board:

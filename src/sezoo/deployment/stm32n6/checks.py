@@ -9,6 +9,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
+from sezoo.denoising.board import bins_problem, frames_problem
 from sezoo.deployment.checks import check_frames, check_transform, needed_frames
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import quantized_nodes
@@ -20,9 +21,6 @@ __all__ = ["BOARD", "check_model", "check_settings"]
 BOARD = "STM32N6570-DK"
 SAMPLE_RATES = (16000, 48000)
 """Of the microphone, in Hz."""
-
-MOST_BINS, MOST_FRAMES = 300, 100
-"""That the application takes of a network (AiDPUCheckModel): of a larger one it only logs that the check failed."""
 
 
 def check_settings(config: Config) -> None:
@@ -46,16 +44,12 @@ def check_settings(config: Config) -> None:
             f"preprocessing.sample_rate: found {spectrum.sample_rate}; allowed: {allowed}, the rates of the board's "
             "microphone: the model has to be trained for one of them"
         )
-    if (bins := spectrum.n_fft // 2 + 1) > MOST_BINS:
-        raise UserError(
-            f"preprocessing.n_fft: found {spectrum.n_fft}, which makes {bins} bins; allowed: 512 or less, as the "
-            f"board's program takes {MOST_BINS} bins at most: the model has to be trained with it"
-        )
-    if (frames := needed_frames(config.deployment)) is not None and frames > MOST_FRAMES:
+    if (problem := bins_problem(spectrum.n_fft)) is not None:
+        raise UserError(problem)
+    if (frames := needed_frames(config.deployment)) is not None and (problem := frames_problem(frames)) is not None:
         raise UserError(
             f"deployment.frames_per_patch: found {config.deployment.frames_per_patch}, with two times "
-            f"deployment.lookahead_frames: {config.deployment.lookahead_frames} that makes {frames} frames; the "
-            f"board's program takes {MOST_FRAMES} at most"
+            f"deployment.lookahead_frames: {config.deployment.lookahead_frames} that makes {problem}"
         )
     check_transform(config)
 
@@ -87,10 +81,8 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
             f"{path}: its frames axis is {_axis(contract.frames)}; the board needs {needed or 'a fixed number'}: "
             f"{_static(needed)}"
         )
-    if contract.frames > MOST_FRAMES:
-        raise UserError(
-            f"{path} has {contract.frames} frames; the board's program takes {MOST_FRAMES} at most: {_static(needed)}"
-        )
+    if (problem := frames_problem(contract.frames)) is not None:
+        raise UserError(f"{path} has {problem}: {_static(needed)}")
     if needed is not None:
         check_frames(contract.frames, path, settings)
     _check_input(model, contract.input, path)
