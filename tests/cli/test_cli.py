@@ -116,7 +116,7 @@ def test_the_module_is_a_command(tmp_path):
             ["xyz"],
             "'xyz' is neither a command nor an override; the commands are quantize, evaluate, benchmark, deploy, ",
         ),
-        (["config"], "one of the arguments --check --print --upgrade is required; see sezoo config --help"),
+        (["config"], "one of the arguments --check --print --upgrade --schema is required; see sezoo config --help"),
         (["config", "--check"], "argument --check: expected one argument"),
         (["--config-path"], "argument --config-path/-cp: expected one argument"),
         (["--config-nam", "x"], "--config-nam: unknown option; did you mean --config-name?"),
