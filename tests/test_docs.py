@@ -1,18 +1,23 @@
 """Every command and YAML block of the README and the tutorial, run in the order in which they stand there."""
 
+import functools
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 import soundfile
 
+from demo_checks import check_demo
+from light_checkout import RECORDINGS, make_checkout
 from sezoo.cli.hydra_run import compose_file
-from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.cli.table import COMMANDS
+from warm_sezoo import IMPORTED, WarmPython
 
 ROOT = Path(__file__).parents[1]
 SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")
@@ -24,7 +29,10 @@ DOCUMENTS = [
     *("README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"),
     *("docs/deployment.md", "docs/model_zoo.md", "docs/own_model.md", "docs/commands.md", "docs/python.md"),
 ]
+TRAINED_IN = ("docs/training.md",)
 EMULATED = ("docs/deployment.md", "docs/commands.md")
+LIMIT = 900
+"""Seconds after which a command hangs: most take a few, on a busy machine a minute."""
 NO_RUN = ("config", "model", "--help", "denoise", "zoo", "doctor", "completion", "report")
 
 
@@ -36,35 +44,50 @@ def blocks(document):
         yield block[1], block[2], names[-1] if names else "user_config.yaml"
 
 
-def checkout(folder):
-    """What a user has after cloning, without what git ignores; fewer recordings, which takes less time."""
-    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder)
-    left_out = shutil.ignore_patterns("experiment_outputs", "pt", "__pycache__")
-    for name in ("src", "speech_enhancement"):
-        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
-    for recordings in (folder / "src" / "sezoo" / "demo" / "recordings").iterdir():
-        for path in sorted(recordings.glob("*.flac"))[4:]:
-            path.unlink()
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Gives a checkout of the sources that is light in some ways; each is made once."""
+
+    @functools.cache
+    def made(**how):
+        return make_checkout(tmp_path_factory.mktemp("sources"), **how)
+
+    return made
 
 
-def valentini_layout(folder):
+@pytest.fixture(scope="module")
+def warm():
+    """Gives a Python that has imported already, from the sources in a folder; each is started once."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def started(folder, imported):
+            return stack.enter_context(closing(WarmPython(folder / "src", imported)))
+
+        yield started
+
+
+def valentini_layout(folder, recordings):
     """The demo's training clips as WAV in Valentini's folders."""
     for kind in ("noisy", "clean"):
         target = folder / f"{kind}_trainset_28spk_wav"
         target.mkdir(parents=True)
-        for path in sorted((DEMO_RECORDINGS / f"{kind}_trainset").glob("*.flac"))[:4]:
+        for path in sorted((recordings / f"{kind}_trainset").glob("*.flac"))[:4]:
             soundfile.write(target / f"{path.stem}.wav", *soundfile.read(path, dtype="int16"))
     return folder
 
 
 class Shell:
-    """Runs a document's commands as a user would type them, the few of the shell's own in Python."""
+    """Runs a document's commands as a user would type them, the few of the shell's own in Python.
 
-    def __init__(self, folder, variables):
+    The first of sezoo's is run by a new interpreter, the others by one that has imported already.
+    """
+
+    def __init__(self, folder, sources, variables, warm=None):
         self.folder = folder
-        self.environment = {**os.environ, **variables}
+        self.environment = {**os.environ, "PYTHONPATH": str(sources / "src"), **variables}
+        self.warm = warm
+        self.is_first = True
 
     def run(self, line):
         words = shlex.split(line, comments=True)
@@ -78,15 +101,26 @@ class Shell:
 
     def call(self, *command):
         done = subprocess.run(
-            [str(word) for word in command], cwd=self.folder, env=self.environment, capture_output=True, text=True,
-            encoding="utf-8", check=False,
+            [str(word) for word in command], cwd=self.folder, env=self.environment,
+            capture_output=True, text=True, encoding="utf-8", check=False, timeout=LIMIT,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 
+    def python(self, *command, by=(sys.executable,)):
+        """Run a script of Python's, in a new process by these words before it; what it wrote to standard output."""
+        if self.is_first or self.warm is None:
+            self.is_first = False
+            return self.call(*by, *command).stdout
+        done = self.warm.run(command, self.folder, self.environment, LIMIT)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
     def _sezoo(self, words):
         before, runs_before = set(self.folder.rglob("*")), set(self.folder.rglob("stm32ai_main.log"))
-        self.call(SEZOO, *words)
+        said = self.python(SEZOO, *words, by=())
+        if words[:1] == ["demo"]:
+            check_demo(self.folder / words[-1], said)
         new = set(self.folder.rglob("*")) - before
         runs = set(self.folder.rglob("stm32ai_main.log")) - runs_before
         if words and words[0] in NO_RUN:
@@ -114,7 +148,7 @@ class Shell:
         if words == ["-m", "venv", ".venv"]:
             self.call(sys.executable, "-m", "venv", "--without-pip", ".venv")
             return
-        self.call(sys.executable, *words)
+        self.python(*words)
         if words in (["notebook.py"], ["pack.py"]):
             return
         assert list(self.folder.rglob("experiment_outputs/*/saved_models/quantized_model_int8_static.onnx"))
@@ -150,14 +184,18 @@ class Shell:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_document_from_top_to_bottom(document, tmp_path):
-    if document == "docs/training.md":
+def test_document_from_top_to_bottom(document, tmp_path, sources, warm):
+    if document in TRAINED_IN:
         pytest.importorskip("torch")
     if document in EMULATED and not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")):
         pytest.skip("the compiler arm-none-eabi-gcc or the emulator qemu-system-arm is not installed")
-    checkout(tmp_path if document == "README.md" else tmp_path / "sezoo")
-    variables = {"VALENTINI": str(valentini_layout(tmp_path / "valentini_set"))}
-    shell = Shell(tmp_path, variables)
+    clips = 12 if document in TRAINED_IN else 4  # some of them are split off for validation
+    installed = sources(whole_network=document == "README.md", clips=clips)
+    shutil.copytree(installed, tmp_path if document == "README.md" else tmp_path / "sezoo", dirs_exist_ok=True)
+    valentini_set = valentini_layout(tmp_path / "valentini_set", installed / RECORDINGS)
+    variables = {"VALENTINI": str(valentini_set)}
+    imported = (*IMPORTED, "torch") if document in TRAINED_IN else IMPORTED
+    shell = Shell(tmp_path, installed, variables, warm(installed, imported) if sys.platform == "linux" else None)
     kinds = set()
     for kind, text, name in blocks(document):
         kinds.add(kind)
@@ -176,8 +214,30 @@ def test_document_from_top_to_bottom(document, tmp_path):
     assert kinds >= {"sh"}
 
 
+def documents():
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("README.md")]
+
+
+def test_no_other_document_has_commands():
+    """Nor YAML but for one, whose blocks `deployment/test_stm32n6_project.py` checks."""
+    others = [path.relative_to(ROOT).as_posix() for path in documents()]
+    kinds = {name: {kind for kind, _, _ in blocks(name)} for name in others if name not in DOCUMENTS}
+    assert {name: found - {"", "json"} for name, found in kinds.items() if found - {"", "json"}} == {
+        "docs/stm32n6.md": {"yaml"}
+    }
+
+
+def test_commands_in_passing_exist():
+    """The first words of commands in indented lines, which are not run."""
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for document in documents():
+        text = document.read_text(encoding="utf-8")
+        for tool, word in re.findall(r"^ {4}(make|sezoo) +(\w+)(?!\S)", text, re.MULTILINE):
+            assert word in {"make": targets, "sezoo": COMMANDS}[tool], f"{document}: {tool} {word}"
+
+
 def test_links_lead_somewhere():
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("README.md")]:
+    for document in documents():
         text = BLOCK.sub("", document.read_text(encoding="utf-8"))
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:

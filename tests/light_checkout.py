@@ -1,0 +1,60 @@
+"""The sources as a user has them after cloning, with less to compute in them: shorter recordings, a shorter network."""
+
+import shutil
+from pathlib import Path
+
+import onnx
+import soundfile
+
+from sezoo.models.onnx_graph import producers
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 1.5
+NETWORK = Path("src", "sezoo", "zoo", "utcn_small", "utcn_small.onnx")
+RECORDINGS = Path("src", "sezoo", "demo", "recordings")
+
+
+def make_checkout(folder: Path, *, whole_network: bool, clips: int) -> Path:
+    """What git has of the sources, with the beginnings of a few of the demo's recordings.
+
+    Parameters
+    ----------
+    whole_network : leave the model that comes with sezoo as it is, instead of one block over time of its six.
+    clips : how many recordings of each kind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("src", "speech_enhancement"):
+        left_out = shutil.ignore_patterns("experiment_outputs", "pt", "recordings")
+        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
+    for source in (ROOT / RECORDINGS).iterdir():
+        target = folder / RECORDINGS / source.name
+        target.mkdir(parents=True)
+        for path in sorted(source.glob("*.flac"))[:clips]:
+            rate = soundfile.info(path).samplerate
+            wave, _ = soundfile.read(path, int(SECONDS * rate), dtype="int16")
+            soundfile.write(target / path.name, wave, rate)
+    if not whole_network:
+        model = onnx.load(folder / NETWORK)
+        onnx.save(_of_one_block(model), folder / NETWORK)
+    return folder
+
+
+def _of_one_block(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without the later of its blocks over time."""
+    graph = model.graph
+    behind = next(node for node in graph.node if node.name == "/out_of/out_of.0/Conv")
+    behind.input[0] = "/time/time.0/Add_output_0"
+    made_by, wanted, kept = producers(graph), [output.name for output in graph.output], set()
+    while wanted:
+        name = wanted.pop()
+        if name not in kept:
+            kept.add(name)
+            wanted += made_by[name].input if name in made_by else ()
+    for field, names in ((graph.node, lambda node: node.output), (graph.initializer, lambda weight: [weight.name])):
+        for each in [each for each in field if not kept & set(names(each))]:
+            field.remove(each)
+    del graph.value_info[:]
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,134 @@
+"""Commands as a user types them, without what every new interpreter would import again.
+
+A process that has imported what sezoo uses waits for commands, and runs each in a fork of itself: in another folder,
+with other environment variables and its own output, from the script that a user would start to its exit code.
+"""
+
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+IMPORTED = (
+    *("sezoo.services", "sezoo.api", "sezoo.evaluation.service", "sezoo.quantization.service", "sezoo.report.page"),
+    *("sezoo.cli.hydra_run", "scipy.signal", "matplotlib.figure", "onnx.version_converter", "pesq", "pystoi"),
+)
+"""Nothing that starts a thread, as onnxruntime does: in a fork it would be waited for, and not be there.
+
+OpenBLAS, which numpy and scipy bring, ends its threads before a fork and starts them anew behind it.
+"""
+LATE = "late"
+
+
+class WarmPython:
+    """A Python that has imported already.
+
+    Attributes
+    ----------
+    sources : a folder that modules are imported from first, as from PYTHONPATH.
+    imported : the names of the modules to import.
+    """
+
+    def __init__(self, sources: Path, imported: tuple[str, ...] = IMPORTED):
+        self.sources = sources
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).absolute()), *imported],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(sources)}, text=True,
+            encoding="utf-8",
+        )  # fmt: skip
+
+    def run(self, words, folder: Path, environment: dict[str, str], limit: float) -> subprocess.CompletedProcess:
+        """Run a Python script and its words, or -m, a module and its words; its exit code and what it wrote.
+
+        PYTHONPATH is the folder of the sources. After ``limit`` seconds the command is killed, with what it started.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired : the command was killed, as by `subprocess.run`.
+        """
+        words = [str(word) for word in words]
+        with tempfile.TemporaryDirectory() as said:
+            environment = {**environment, "PYTHONPATH": str(self.sources)}
+            job = {"words": words, "folder": str(folder), "said": said, "environment": environment, "limit": limit}
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline().strip()
+            assert answer, "the process that runs commands has ended"
+            stdout, stderr = (Path(said, name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+        if answer == LATE:
+            raise subprocess.TimeoutExpired(words, limit, stdout, stderr)
+        return subprocess.CompletedProcess(words, int(answer), stdout, stderr)
+
+    def close(self) -> None:
+        """End the process, and a command that it runs."""
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+def _serve() -> dict | None:
+    """Answer jobs, each by a process; in that process, return what it has to do."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in iter(sys.stdin.readline, ""):
+        job = json.loads(line)
+        for name in ("stdout", "stderr"):
+            Path(job["said"], name).touch()
+        child = os.fork()
+        if not child:
+            os.setpgid(0, 0)
+            answers.close()
+            return job
+        os.setpgid(child, child)  # whichever of the two is first
+        answers.write(f"{_answer(child, job['limit'])}\n")
+        answers.flush()
+    return None
+
+
+def _answer(child: int, limit: float) -> str:
+    """The exit code of a process, or that it was killed: after ``limit`` seconds, or since nobody waits for it."""
+    ended, in_time = os.pidfd_open(child), False
+    try:
+        # Nothing is sent before the answer: the input can be read from only when its other end is closed.
+        in_time = ended in select.select([ended, sys.stdin], [], [], limit)[0]
+    finally:
+        os.close(ended)
+        if not in_time:
+            os.killpg(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return str(code) if in_time else LATE
+
+
+def _do(job: dict) -> None:
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in enumerate(("stdout", "stderr"), 1):
+        os.dup2(os.open(Path(job["said"], name), os.O_WRONLY), number)
+    words = job["words"]
+    if words[0] == "-m":
+        sys.path[0] = job["folder"]
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = str(Path(words[0]).absolute().parent)
+        sys.argv = words
+        runpy.run_path(words[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    import gc
+    import importlib
+
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    gc.freeze()  # a fork that looks for garbage copies the memory that it looks through
+    job = _serve()
+    if job is not None:
+        _do(job)
