@@ -36,7 +36,7 @@ from sezoo.quantization.graph.static_shape import check_axis_name, choose_static
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.recovery.input_precision import with_int8_input
+from sezoo.quantization.recovery.input_precision import with_int8_input, with_int16_input
 from sezoo.quantization.recovery.recipe import Recovered, check_steps, recovered, written
 from sezoo.quantization.recurrent.expansion import LAYERS, expanded
 from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
@@ -296,6 +296,9 @@ def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: 
     plan = replace(
         Plan.first(prepared, dict.fromkeys(names, any_range), op_types, in_float), int8_input=target.int8_input
     )
+    if not target.can_read(quantized(plan, config.quantization)):
+        # Steps of the recovery for a finer input leave in float what comes before the first layers.
+        plan = replace(plan, in_float=with_int16_input(plan).in_float)
     try:
         check_target(quantized(plan, config.quantization), target, path)
     except UserError as error:

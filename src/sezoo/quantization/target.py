@@ -267,7 +267,9 @@ def _sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _is_constant(name: str, constants: Mapping[str, np.ndarray], made_by: Mapping[str, onnx.NodeProto]) -> bool:
-    return name in constants or (name in made_by and made_by[name].input[0] in constants)
+    if name not in made_by:
+        return name in constants
+    return made_by[name].op_type == "Constant" or made_by[name].input[0] in constants
 
 
 def _known_operators(model: onnx.ModelProto) -> Iterator[str]:

@@ -187,7 +187,7 @@ def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProt
 
     def unrounded(name: str) -> str:
         pair = [made_by.get(name)]
-        pair += [made_by.get(pair[0].input[0])] if pair[0] is not None else [None]
+        pair += [made_by.get(pair[0].input[0])] if pair[0] is not None and pair[0].input else [None]
         if [node and node.op_type for node in pair] != ["DequantizeLinear", "QuantizeLinear"]:
             return name
         before = pair[1].input[0]
