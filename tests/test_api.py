@@ -73,8 +73,17 @@ def test_the_import_is_light_and_leaves_logging_alone(tmp_path):
 
 def test_what_is_public():
     assert sezoo.__all__ == [
-        *("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel", "UserError", "__version__"),
-        *("benchmark", "denoise", "deploy", "evaluate", "quantize", "train"),
+        *(
+            "Benchmark",
+            "Denoiser",
+            "DeployedModel",
+            "Evaluation",
+            "QuantizedModel",
+            "TrainedModel",
+            "UserError",
+            "__version__",
+        ),
+        *("benchmark", "denoise", "deploy", "evaluate", "metric", "quantize", "train"),
     ]
     for name in sezoo.__all__:
         assert getattr(sezoo, name).__doc__
@@ -174,7 +183,7 @@ def test_the_number_of_bins_says_the_fourier_transform(project):
         (lambda: sezoo.train(speech="clean"), "give speech and noise"),
         (lambda: sezoo.train(speech="clean", noise="noisy", noisy="noisy", clean="clean"), "give speech and noise"),
         (lambda: sezoo.denoise("noisy/a.wav", "model.onnx"), "output: not given"),
-        (lambda: sezoo.denoise(np.zeros(9, np.int16), "model.onnx"), "audio: found int16"),
+        (lambda: sezoo.denoise(np.zeros(9, np.int16), "model.onnx"), "waveform: found int16"),
         (lambda: sezoo.denoise(np.zeros(900), "model.onnx", "x.wav"), "output: a denoised wave is returned"),
         (lambda: sezoo.denoise([], "model.onnx", "x"), "no recordings"),
     ],
@@ -307,3 +316,121 @@ def test_denoise_files(project):
     with pytest.raises(sezoo.UserError, match="already exist"):
         sezoo.denoise("noisy", "model.onnx", "out")
     assert sezoo.denoise(["noisy/a.wav"], "model.onnx", "one.wav") == [Path("one.wav")]
+
+
+# -- a denoiser that is kept, and one that is a function -------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["whole", "board"])
+def test_a_stream_is_what_the_whole_waveform_gives(mode, project):
+    denoiser = sezoo.Denoiser("model.onnx", play_like=mode)
+    wave = noise(0.7)
+    whole = denoiser(wave)
+    assert whole.shape == wave.shape and whole.dtype == np.float32
+    np.testing.assert_array_equal(whole, sezoo.denoise(wave, "model.onnx", play_like=mode))
+    for _ in range(2):  # finish() begins anew
+        pieces = [denoiser.push(wave[start : start + 333]) for start in range(0, len(wave), 333)]
+        np.testing.assert_allclose(np.concatenate([*pieces, denoiser.finish()]), whole, atol=1e-6)
+
+
+def test_channels_and_other_rates(project):
+    denoiser = sezoo.Denoiser("model.onnx")
+    stereo = np.stack([noise(0.4, seed=1), noise(0.4, seed=2)], axis=1)
+    np.testing.assert_allclose(denoiser(stereo)[:, 1], denoiser(stereo[:, 1]), atol=1e-6)
+    whole = denoiser(stereo, 44100)
+    pieces = [denoiser.push(part, 44100) for part in np.array_split(stereo, 5)]
+    np.testing.assert_allclose(np.concatenate([*pieces, denoiser.finish()]), whole, atol=1e-5)
+
+
+def test_what_a_denoiser_refuses(project):
+    denoiser = sezoo.Denoiser("model.onnx")
+    for bad in (np.zeros(9, np.int16), np.zeros((3, 3, 3)), np.zeros((9, 0)), np.full(9, np.nan), np.zeros(0)):
+        with pytest.raises(sezoo.UserError, match="waveform"):
+            denoiser(bad)
+    with pytest.raises(sezoo.UserError, match="nothing was pushed"):
+        denoiser.finish()
+    denoiser.push(noise(0.1))
+    with pytest.raises(sezoo.UserError, match="those of the stream's first"):
+        denoiser.push(noise(0.1), 44100)
+    with pytest.raises(sezoo.UserError, match="a stream's peak is not known"):
+        sezoo.Denoiser("model.onnx", settings={"preprocessing": {"peak_normalize": True}}).push(noise(0.1))
+
+
+def halved(noisy):
+    assert noisy.dtype == np.float32
+    noisy *= 0.5  # a copy of its own
+    return noisy.astype(np.float64)
+
+
+def test_any_function_is_scored(project, capsys):
+    result = sezoo.evaluate(
+        denoise=halved, noisy="noisy", clean="clean", metrics=["snr", "mse"], workers=1, settings=QUIET, folder="out"
+    )
+    assert list(result.versions) == ["function"]
+    version = result.versions["function"]
+    assert (version.label, version.model.as_posix()) == ("halved", f"{__name__}:halved")
+    noisy, clean = (soundfile.read(f"{kind}/a.wav", dtype="float32")[0] for kind in ("noisy", "clean"))
+    assert version.clips["a.wav"]["mse"] == pytest.approx(np.mean((clean - 0.5 * noisy) ** 2))
+    assert result.report is not None and "halved" in result.report.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_function_of_a_file_is_scored_by_several_processes(project):
+    Path("mine.py").write_text("def halved(noisy):\n    return 0.5 * noisy\n", encoding="utf-8")
+    known = {"noisy": "noisy", "clean": "clean", "metrics": ["mse"], "settings": QUIET}
+    here = sezoo.evaluate(denoise=halved, workers=1, folder="here", **known)
+    there = sezoo.evaluate(denoise="mine.py:halved", workers=2, folder="there", **known)
+    assert there.versions["function"].clips == here.versions["function"].clips
+    resolved = yaml.safe_load(Path("there/resolved_config.yaml").read_text(encoding="utf-8"))
+    assert resolved["model"]["function"] == "mine.py:halved"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda noisy: noisy[:-1], r"gives float32 \(6399,\) for .*a\.wav; 6400 samples of floats"),
+        (lambda noisy: noisy[None], r"gives float32 \(1, 6400\) for .*a\.wav"),
+        (lambda noisy: (100 * noisy).astype(np.int16), "gives int16"),
+        (lambda noisy: noisy * np.nan, "gives samples that are not finite for"),
+        (lambda noisy: 1 / 0, r"ZeroDivisionError: division by zero \(test_api\.py, line \d+\) \(on .*a\.wav\)"),
+        ("gone.py:denoise", r"model\.function: there is no file gone\.py"),
+    ],
+)
+def test_functions_that_fail(function, message, project):
+    with pytest.raises(sezoo.UserError, match=message):
+        sezoo.evaluate(denoise=function, noisy="noisy", clean="clean", metrics=["mse"], workers=1, settings=QUIET)
+
+
+def test_models_or_a_function(project):
+    for given in ({}, {"models": "model.onnx", "denoise": halved}):
+        with pytest.raises(sezoo.UserError, match="models, denoise: give one of them"):
+            sezoo.evaluate(noisy="noisy", **given)
+    with pytest.raises(sezoo.UserError, match="noisy: not given"):
+        sezoo.evaluate("model.onnx")
+
+
+def test_clips_as_arrays_are_written_once(project, monkeypatch):
+    written = []
+    write = soundfile.write
+    monkeypatch.setattr(
+        soundfile, "write", lambda file, *rest, **how: written.append(file) or write(file, *rest, **how)
+    )
+    waves = [noise(0.4, seed=seed) for seed in range(3)]
+    sezoo.quantize("model.onnx", waves, clean=waves, metrics=["mse"], workers=1, settings=PLAIN)
+    assert len([path for path in written if "sezoo_" in str(path)]) == 6
+
+
+def test_the_names_for_editors_are_those_that_there_are():
+    from typing import get_args
+
+    from sezoo.api import names
+    from sezoo.config.section import choices
+    from sezoo.config.sections import SECTIONS
+
+    for alias, section, key in (
+        (names.InferenceMode, "prediction", "play_like"),
+        (names.BenchmarkTarget, "benchmarking", "targets"),
+        (get_args(names.TargetName)[0], "quantization", "target"),
+        (get_args(names.MetricName)[0], "evaluation", "metrics"),
+    ):
+        assert set(get_args(alias)) - {"dnsmos"} <= set(choices(SECTIONS[section].model_fields[key]))

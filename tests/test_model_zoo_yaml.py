@@ -14,7 +14,7 @@ from sezoo.cli.hydra_run import compose_file
 from sezoo.cli.hydra_words import config_file
 from sezoo.config.upgrade import upgraded
 from sezoo.config.validation import missing_paths
-from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.data.layouts import DEMO_RECORDINGS
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT.parent / "shared" / "data" / "valentini_48k_sample"

@@ -12,10 +12,10 @@ import sezoo
 from sezoo.audio.stft import Stft
 from sezoo.cli.hydra_run import compose_file
 from sezoo.config.validation import build_config
-from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising import denoise
 from sezoo.deployment.stm32n6.checks import check_model
-from sezoo.metrics.waveform import si_snr
+from sezoo.metrics import si_snr
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, quantized_nodes

@@ -12,13 +12,16 @@ TYPE_CHECKING = False  # for type checkers it is True; typing itself takes longe
 if TYPE_CHECKING:
     from typing import Any
 
+    from sezoo.api.denoiser import Denoiser
     from sezoo.api.denoising import denoise
     from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
     from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, train
     from sezoo.base.errors import UserError
+    from sezoo.metrics import metric
 
 __all__ = [
     "Benchmark",
+    "Denoiser",
     "DeployedModel",
     "Evaluation",
     "QuantizedModel",
@@ -29,15 +32,18 @@ __all__ = [
     "denoise",
     "deploy",
     "evaluate",
+    "metric",
     "quantize",
     "train",
 ]
 
 _FROM = {
+    "sezoo.api.denoiser": ("Denoiser",),
     "sezoo.api.denoising": ("denoise",),
     "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
     "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "train"),
     "sezoo.base.errors": ("UserError",),
+    "sezoo.metrics": ("metric",),
 }
 _MODULE_OF = {name: module for module, names in _FROM.items() for name in names}
 

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sezoo.base.processes import is_helper
+from sezoo.base.registry import taken_names
 from sezoo.config.modes import steps
+from sezoo.config.registries import REGISTRIES
 from sezoo.config.sections import Config
 from sezoo.models.download import with_local_model
 from sezoo.results.run_record import recorded
@@ -70,8 +73,9 @@ def _evaluation(run: Run) -> None:
 
     results = evaluate(run)
     save_score_figure(run.folder / "evaluation.png", results)
-    print_scores(results)
-    if results.robustness is not None:
+    if run.tables:
+        print_scores(results)
+    if run.tables and results.robustness is not None:
         print_robustness(results.robustness)
 
 
@@ -152,8 +156,10 @@ def plan(mode: str) -> str:
     return "".join(letter for index, letter in enumerate(letters) if letter != "e" or index == last)
 
 
-def run_services(config: Config, folder: Path) -> None:
+def run_services(config: Config, folder: Path, **given: Any) -> None:
     """Do what the configuration says, with the results in `folder`.
+
+    `given` are further fields of `sezoo.run.run.Run`.
 
     What the later services of a chain need is checked before the first one starts. A process that helps another to
     train (see `sezoo.base.processes`) does that alone.
@@ -168,7 +174,7 @@ def run_services(config: Config, folder: Path) -> None:
         start_early(modules_to_score(config.evaluation.metrics or ("pesq", "stoi")))
     with names_of_file(config):
         config, told = with_local_model(config)
-    with open_run(config, folder) as run:
+    with open_run(config, folder, **given) as run:
         with recorded(run):
             _do(run, letters, told)
         if config.general.report and not is_helper() and not _is_dry(config, letters):
@@ -181,6 +187,8 @@ def _do(run: Run, letters: str, told: str | None) -> None:
     config = run.config
     if told is not None:
         log.info("%s", told)
+    for line in taken_names(REGISTRIES):
+        log.warning("%s", line)
     if set(letters) - {"b"}:
         from sezoo.audio.stft import stft_of, tell_overlap
 

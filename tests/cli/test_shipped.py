@@ -9,7 +9,7 @@ from sezoo.base.version import __version__
 from sezoo.cli.main import main
 from sezoo.cli.parser import one_of, some_of
 from sezoo.cli.shipped import demo_folder, model_path
-from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.zoo import zoo_model
 
 

@@ -12,6 +12,7 @@ from builders import noise, write_clips, write_model
 from sezoo.base.errors import UserError
 from sezoo.cli import names
 from sezoo.cli.main import main
+from sezoo.cli.parser import some_of
 from sezoo.cli.table import COMMANDS
 from sezoo.config.boards import BOARDS
 from sezoo.config.section import choices
@@ -250,7 +251,7 @@ def test_quiet_and_verbose(project, sezoo):
     [
         ("quantize model.onnx", "the following arguments are required: --data; see sezoo quantize --help"),
         ("quantize model.onnx --dta noisy --data noisy", "--dta: unknown option; did you mean --data?"),
-        ("quantize model.onnx --data noisy --target cortexm", "did you mean cortex-m?; see sezoo quantize --help"),
+        ("quantize model.onnx --data noisy --target cortexm", "(did you mean cortex-m?); see sezoo quantize --help"),
         ("quantize model.onnx --data noisy --frames 0", "allowed: a whole number from 1 to 10000 (--frames)"),
         ("quantize model.onnx --data noisy --frames x", "argument --frames: invalid int value: 'x'"),
         ("quantize model.onnx --data noisy --clips 0", "(--clips)"),
@@ -322,9 +323,9 @@ def test_options_are_keys_with_their_values_and_defaults(action, key):
     for part in inner:
         cls = cls.model_fields[part].annotation
     field = cls.model_fields[name]
-    if action.choices is not None:
-        own = set(choices(field)) - {"Custom"}
-        assert own == set(action.choices)
+    values = action.choices or (() if isinstance(action.type, some_of) else getattr(action.type, "values", ()))
+    if values:
+        assert set(choices(field)) - {"Custom"} == set(values)
     if action.default not in (None, False, ["host"], "portable-c"):
         assert field.default == action.default
         assert f"(default: {action.default}" in action.help
@@ -340,7 +341,7 @@ def test_names_are_those_of_the_configuration():
             parts += get_args(part)
         raise AssertionError
 
-    metrics = literal("evaluation", "metrics")
+    metrics = choices(SECTIONS["evaluation"].model_fields["metrics"])
     assert set(names.METRICS) == {metric for metric in metrics if not metric.startswith("dnsmos_")} | {"dnsmos"}
     assert set(names.PLAYS) == literal("evaluation", "play_like") == literal("prediction", "play_like")
     assert set(names.BENCHMARK_TARGETS) == literal("benchmarking", "targets")

@@ -34,6 +34,7 @@ DEFAULTS = {
         "custom": None,
         "state_dict_path": None,
         "onnx_path": None,
+        "function": None,
         "framework": "torch",
     },
     "model_specific": {
@@ -49,6 +50,7 @@ DEFAULTS = {
     },
     "dataset": {
         "name": "valentini",
+        "layout_arguments": {},
         "root_folder": None,
         "n_speakers": 56,
         "file_extension": ".wav",
@@ -114,6 +116,7 @@ DEFAULTS = {
         "weight_averaging": None,
         "gradient_clipping": None,
         "loss": "spec_mse",
+        "loss_arguments": {},
         "pesq_weight": 0.01,
         "cut_weight": 3.0,
         "si_snr_weight": 0.003,

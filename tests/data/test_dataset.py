@@ -12,7 +12,9 @@ from builders import RATE, noise, write_clips
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Dataset
 from sezoo.data import dataset
-from sezoo.data.dataset import Pair, clips_in, pair_clips, read_clips, sample, training_noisy_clips
+from sezoo.data.dataset import read_clips, sample, training_noisy_clips
+from sezoo.data.folders import clips_in, pair_clips
+from sezoo.data.pairs import Pair
 
 NAMES = [f"p{number:03}.wav" for number in range(20)]
 PATHS = [Path("noisy") / name for name in NAMES]

@@ -14,7 +14,8 @@ from sezoo.audio.file import BadClipError
 from sezoo.audio.shard import members_of
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Dataset
-from sezoo.data.dataset import AUDIO_EXTENSIONS, training_noisy_clips, training_pairs
+from sezoo.data.dataset import training_noisy_clips, training_pairs
+from sezoo.data.folders import AUDIO_EXTENSIONS
 from sezoo.data.shards import pairs_in_shards
 
 

@@ -18,7 +18,7 @@ NOISE = (0.03 * RANDOM.standard_normal(RATE)).astype(np.float32)
 
 
 def changed(condition, name="a.wav", noisy=SPEECH + NOISE, clean=SPEECH):
-    return ChangedPair(Path(name), Path("clean.wav"), condition).changed(noisy, clean, RATE)
+    return ChangedPair(Path(name), Path("clean.wav"), condition=condition).changed(noisy, clean, RATE)
 
 
 def decibels(power):

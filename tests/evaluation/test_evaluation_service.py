@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ import soundfile
 from builders import evaluation_config, mask_graph, noise, write_clips, write_model
 from sezoo.audio.clip import read_clip
 from sezoo.base.errors import UserError
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.validation import build_config
-from sezoo.data.dataset import DEMO_RECORDINGS, test_pairs
-from sezoo.evaluation import service
+from sezoo.data.dataset import test_pairs
+from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.evaluation.service import check_evaluation, evaluate, waves_of
 from sezoo.metrics import METRICS
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.results.evaluation import Evaluation
 from sezoo.run.run import Run
 from sezoo.run.tracking import Trackers
 
@@ -213,12 +216,12 @@ def test_without_clean_clips_dnsmos_alone_scores(run, monkeypatch):
     noisy_only = {"clean_test_files_path": None}
     with pytest.raises(UserError, match="snr needs clean speech, but the test set has none; dnsmos needs none"):
         evaluate(run(dataset=noisy_only))
-    monkeypatch.setattr(service, "dnsmos_is_installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "speechmos", None)
     with pytest.raises(
         UserError, match=r"only DNSMOS can score it; it needs the package .* pip install .sezoo\[dnsmos\]"
     ):
         check_evaluation(run(dataset=noisy_only, evaluation={"metrics": None}).config)
-    with pytest.raises(UserError, match=r"evaluation\.metrics: dnsmos needs the package speechmos"):
+    with pytest.raises(UserError, match=r"evaluation\.metrics: dnsmos_ovrl needs the package speechmos"):
         check_evaluation(run(evaluation={"metrics": ["dnsmos_ovrl"]}).config)
 
 
@@ -300,3 +303,55 @@ def test_the_noisy_input_of_the_standard_test_set_has_the_scores_that_are_known(
         clean, noisy = (soundfile.read(path)[0] for path in (pair.clean, pair.noisy))
         assert clip.scores["noisy"]["pesq"] == pytest.approx(pesq.pesq(16000, clean, noisy, "wb"), abs=2e-3)
         assert clip.scores["noisy"]["stoi"] == pytest.approx(pystoi.stoi(clean, noisy, 16000), abs=1e-5)
+
+
+OWN_METRICS = """
+from sezoo.metrics import metric
+
+@metric("Peak error", unit="FS", form="{:.2f}", higher_is_better=False)
+def peak(clean, denoised):
+    if abs(clean).max() == abs(denoised).max():
+        raise ValueError("nothing changed")
+    return abs(clean - denoised).max()
+
+def unsure(denoised):
+    return float("nan")
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_users_metrics_are_in_all_files(workers, run, tmp_path, caplog):
+    (tmp_path / "mine.py").write_text(OWN_METRICS, encoding="utf-8")
+    soundfile.write(tmp_path / "noisy" / "b.wav", read_clip(tmp_path / "clean" / "b.wav", 16000), 16000, "FLOAT")
+    metrics = ["mine.py:peak", "mse", "mine.py:unsure"]
+    results = evaluate(run(evaluation={"metrics": metrics, "num_workers": workers}))
+    assert results.metrics == ("peak", "mse", "unsure")
+    with (tmp_path / "out" / "eval_logs" / "detailed_metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    noisy, clean = (read_clip(tmp_path / kind / "a.wav", 16000) for kind in ("noisy", "clean"))
+    assert float(rows[0]["noisy_peak"]) == pytest.approx(np.abs(noisy - clean).max())
+    assert all(row["peak"] and row["mse"] and not row["unsure"] for row in rows)
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
+    assert content["metric_facts"]["peak"] == {
+        "label": "Peak error", "unit": "FS", "form": "{:.2f}", "higher_is_better": False,
+    }  # fmt: skip
+    assert content["noisy"]["peak"]["clips"] == 4
+    reasons = {(each["clip"], each["version"], each["metric"]): each["reason"] for each in content["not_scored"]}
+    assert reasons["b.wav", "noisy", "peak"] == "ValueError: nothing changed (mine.py, line 7)"
+    assert reasons["a.wav", "float", "unsure"] == "the value is nan"
+    assert "Peak error of noisy: 1 of 5 clips could not be scored" in caplog.text
+    assert Evaluation.read(tmp_path / "out").metrics == ["peak", "mse", "unsure"]
+    assert facts_of_metric("peak").unit == "FS"
+
+
+def test_bad_metrics_are_told_before_anything_is_scored(run, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_METRICS, encoding="utf-8")
+    for name, message in (
+        ("mine.py:peek", "mine.py has no metric peek; did you mean peak?"),
+        ("gone.py:peak", "there is no file gone.py"),
+        ("peek", "found ['peek']; allowed: pesq, "),
+    ):
+        with pytest.raises(UserError) as error:
+            check_evaluation(run(evaluation={"metrics": [name]}).config)
+        assert str(error.value).startswith("evaluation.metrics: ")
+        assert message in str(error.value)

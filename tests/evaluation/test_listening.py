@@ -97,6 +97,7 @@ class Scorer:
 
         for model in (half, by_bin):
             model.batch = model.frames = None
+        self.metrics = {"pesq": None}
         self.players = {
             "float": (half, WholeClip((3, 3))), "int8": (by_bin, Patches(30, 5)), "int8_board": (by_bin, Board(30, 5)),
         }  # fmt: skip

@@ -6,7 +6,7 @@ import soundfile
 
 from builders import noise
 from sezoo.audio.stft import Stft
-from sezoo.data.dataset import pair_clips
+from sezoo.data.folders import pair_clips
 from sezoo.evaluation.plausibility import delay, warn_of_delay, warn_of_worse_than_noisy
 from sezoo.results.scores import Mean
 

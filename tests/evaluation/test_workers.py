@@ -13,7 +13,7 @@ from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.base.worker_processes import THREAD_COUNTS, start_early
-from sezoo.data.dataset import Pair
+from sezoo.data.pairs import Pair
 from sezoo.denoising import Board, WholeClip
 from sezoo.evaluation.preloaded import modules_to_score
 from sezoo.evaluation.scoring import Scoring

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from sezoo.metrics import MetricError, dnsmos, dnsmos_is_installed, dnsmos_p808, dnsmos_p835
+from sezoo.metrics import METRICS, MetricError, dnsmos, dnsmos_p808, dnsmos_p835
 from speech_clips import RATE, noised, real_pairs, speech_like
 
 
@@ -60,6 +60,6 @@ def test_networks_are_loaded_once() -> None:
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "speechmos", None)
     dnsmos._network.cache_clear()
-    assert not dnsmos_is_installed()
+    assert not METRICS["dnsmos_p808"].is_installed
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'sezoo\[dnsmos\]'"):
         dnsmos_p808(speech_like(1.0), RATE)

@@ -1,18 +1,17 @@
 """Several metrics at once, and what is known of each."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from sezoo.metrics import (
-    HIGHER_IS_BETTER,
-    METRIC_FACTS,
     METRICS,
     NO_REFERENCE_METRICS,
     REFERENCE_METRICS,
     MetricError,
-    dnsmos_is_installed,
+    definition,
     score_clip,
     scoring,
 )
@@ -21,9 +20,10 @@ from speech_clips import RATE, noised, real_pairs, speech_like
 
 def test_names() -> None:
     assert REFERENCE_METRICS == ("pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl")
-    assert list(METRICS) == list(HIGHER_IS_BETTER) == list(METRIC_FACTS) == [*REFERENCE_METRICS, *NO_REFERENCE_METRICS]
-    for facts in METRIC_FACTS.values():
-        assert facts.form.format(1.0)
+    assert list(METRICS) == [*REFERENCE_METRICS, *NO_REFERENCE_METRICS]
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.facts.form.format(1.0)
 
 
 def test_more_noise_is_worse() -> None:
@@ -31,7 +31,7 @@ def test_more_noise_is_worse() -> None:
     little, much = noised(clean, 0.003), noised(clean, 0.03)
     for name in REFERENCE_METRICS:
         better, worse = METRICS[name](clean, little, RATE), METRICS[name](clean, much, RATE)
-        assert (better > worse) == HIGHER_IS_BETTER[name]
+        assert (better > worse) == METRICS[name].facts.higher_is_better
 
 
 def test_are_the_metrics_one_by_one() -> None:
@@ -61,31 +61,46 @@ def test_at_other_rates() -> None:
         assert not_scored == {"csig": f"CSIG, CBAK and COVL score clips at 16000 Hz, not at {rate} Hz: resample first"}
 
 
-def counted(function: Callable, calls: list[str]) -> Callable:
-    def called(*arguments: object) -> object:
-        calls.append(function.__name__)
-        return function(*arguments)
+def counting(result: float | MetricError) -> tuple[Callable, list[int]]:
+    calls: list[int] = []
 
-    return called
+    @definition.once_a_clip
+    def shared(clean: np.ndarray, denoised: np.ndarray) -> float:
+        calls.append(1)
+        if isinstance(result, MetricError):
+            raise result
+        return result
+
+    return shared, calls
 
 
-def test_what_metrics_share_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    for name in ("pesq", "composite_parts", "at_stoi_rate", "dnsmos_p835"):
-        monkeypatch.setattr(scoring, name, counted(getattr(scoring, name), calls))
-    names = [name for name in METRICS if name != "dnsmos_p808"]
-    if not dnsmos_is_installed():
-        names = list(REFERENCE_METRICS)
-    clean = speech_like(5.0)
-    score_clip(clean, noised(clean), RATE, names)
-    assert len(calls) == len(set(calls))
+@pytest.mark.parametrize("result", [1.0, MetricError("no")])
+def test_what_metrics_share_is_computed_once_a_clip(
+    result: float | MetricError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, calls = counting(result)
+    metrics = {name: definition.metric(name)(lambda clean, denoised: shared(clean, denoised)) for name in "ab"}
+    monkeypatch.setattr(scoring, "METRICS", metrics)
+    clips = [np.ones(9), np.full(9, 0.5)]
+    for _ in range(2):
+        calls.clear()
+        _, not_scored = score_clip(*clips, RATE, metrics)
+        assert (len(calls), len(not_scored)) == (1, 0 if result == 1.0 else 2)
+        clips[1] *= 0.5  # the next clip may be in the same array
     calls.clear()
-    _, not_scored = score_clip(clean, np.zeros_like(clean), RATE, names)
-    assert len(calls) == len(set(calls))
-    assert set(not_scored) == set(names) - {"snr", "mse"}
-    calls.clear()
-    score_clip(clean, noised(clean), RATE, ["snr", "mse"])
-    assert calls == []
+    for _ in range(2):
+        with suppress(MetricError):
+            shared(*clips)
+    assert len(calls) == 2  # nothing is remembered outside
+
+
+def test_the_slow_ones_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    pesq_calls: list[int] = []
+    package = __import__("pesq").pesq
+    monkeypatch.setattr("pesq.pesq", lambda *arguments: pesq_calls.append(1) or package(*arguments))
+    clean = speech_like(2.0)
+    scores, _ = score_clip(clean, noised(clean), RATE, ("pesq", "csig", "cbak", "covl"))
+    assert (len(scores), len(pesq_calls)) == (4, 1)
 
 
 def test_without_a_clean_clip() -> None:
@@ -116,20 +131,6 @@ def test_reasons_are_one_line_each() -> None:
 def test_an_unknown_metric_is_a_mistake_of_the_program() -> None:
     with pytest.raises(KeyError):
         score_clip(np.ones(9), np.ones(9), RATE, ("mos",))
-
-
-def test_remembers_an_error_too() -> None:
-    calls = []
-
-    def refuse() -> float:
-        calls.append(1)
-        raise MetricError("no")
-
-    once = scoring._once(refuse)
-    for _ in range(2):
-        with pytest.raises(MetricError, match="no"):
-            once()
-    assert len(calls) == 1
 
 
 def test_noisy_scores_of_voicebank_demand() -> None:

@@ -13,7 +13,7 @@ from sezoo.config.validation import build_config
 from sezoo.quantization.planning import _warn_of_sizes
 from sezoo.quantization.recovery.recipe import recovered
 from sezoo.quantization.recovery.steps import int16_input, split_input
-from sezoo.quantization.target import TARGETS, check_settings, check_target, target_of
+from sezoo.quantization.target import TARGETS, check_settings, check_target, named_target, target_of
 
 
 def int8_model(build, step=None, **settings):
@@ -193,3 +193,16 @@ def test_sizes_that_sts_application_does_not_take_are_warned_of(caplog):
     assert "takes 300 bins at most: the model has to be trained with it" in bins
     assert frames.startswith("the static model has 130 frames; the board's program takes 100 at most")
     assert "quantization.static_sequence_length (--frames) to 100 or less" in frames
+
+
+def test_a_users_target(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "from dataclasses import replace\nfrom sezoo.quantization.target import CORTEX_M\n"
+    code += "NARROW = replace(CORTEX_M, name='narrow', words='4-bit weights', weight_types=('Int4',))\nnothing = 5\n"
+    (tmp_path / "boards.py").write_text(code, encoding="utf-8")
+    target = named_target("boards.py:NARROW")
+    assert target.name == "narrow"
+    with pytest.raises(UserError, match=r"quantization\.target: narrow does not have for weights"):
+        check_settings(quantization(), target)
+    with pytest.raises(UserError, match=r"boards\.py:nothing is int; a sezoo\.quantization\.target\.Target is needed"):
+        named_target("boards.py:nothing")

@@ -93,7 +93,7 @@ def extension_of(folder: Path, what: str) -> str:
     ------
     UserError : there is no such folder.
     """
-    from sezoo.data.dataset import AUDIO_EXTENSIONS
+    from sezoo.data.folders import AUDIO_EXTENSIONS
 
     if not folder.is_dir():
         found = "a file" if folder.is_file() else "not there"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from sezoo.api.denoiser import Denoiser
+from sezoo.api.names import InferenceMode
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import prediction_settings
 from sezoo.base.errors import UserError
@@ -27,7 +28,7 @@ def denoise(
     model: PathLike,
     output: None = None,
     *,
-    play_like: str = "whole",
+    play_like: InferenceMode = "whole",
     sample_rate: int = 16000,
     settings: Settings | None = None,
 ) -> np.ndarray: ...
@@ -39,7 +40,7 @@ def denoise(
     model: PathLike,
     output: PathLike,
     *,
-    play_like: str = "whole",
+    play_like: InferenceMode = "whole",
     sample_rate: int = 16000,
     overwrite: bool = False,
     settings: Settings | None = None,
@@ -51,7 +52,7 @@ def denoise(
     model: PathLike,
     output: PathLike | None = None,
     *,
-    play_like: str = "whole",
+    play_like: InferenceMode = "whole",
     sample_rate: int = 16000,
     overwrite: bool = False,
     settings: Settings | None = None,
@@ -91,14 +92,9 @@ def denoise(
         )
     if output is not None:
         raise UserError("output: a denoised wave is returned; leave it out, or give a file to denoise")
-    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        source, target = Path(scratch, "noisy.wav"), Path(scratch, "denoised.wav")
-        _write_wave(source, audio, sample_rate)
-        denoise_files([source], Path(model), target, play_like=play_like, more=settings)
-        import soundfile
+    import numpy as np
 
-        denoised: np.ndarray = soundfile.read(target, dtype="float32")[0]
-        return denoised
+    return Denoiser(model, play_like=play_like, settings=settings)(np.asarray(audio), sample_rate)
 
 
 def denoise_files(
@@ -106,7 +102,7 @@ def denoise_files(
     model: Path,
     output: Path,
     *,
-    play_like: str = "whole",
+    play_like: InferenceMode = "whole",
     format: str | None = None,
     overwrite: bool = False,
     spectrum: Spectrum | None = None,
@@ -124,16 +120,3 @@ def denoise_files(
         )
 
     return denoise_recordings(paths, output, config, format=format, overwrite=overwrite)
-
-
-def _write_wave(path: Path, wave: object, sample_rate: int) -> None:
-    import numpy as np
-    import soundfile
-
-    wave = np.asarray(wave)
-    if wave.ndim not in (1, 2) or not wave.size or not np.issubdtype(wave.dtype, np.floating):
-        raise UserError(
-            f"audio: found {wave.dtype} {wave.shape}; a wave (samples,) or (samples, channels) of floats within -1 and "
-            "1, or paths of files, are needed"
-        )
-    soundfile.write(path, wave.astype(np.float32), sample_rate, subtype="FLOAT")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sezoo.api.sections import Settings
 from sezoo.base.errors import UserError
 from sezoo.base.yaml_text import dump_yaml
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "is_begun", "run_settings", "was_finished", "yaml_of"]
 
@@ -20,13 +23,20 @@ DEFAULT_FOLDER = Path("experiment_outputs")
 NAMED_BY_TIME = "%Y_%m_%d_%H_%M_%S"
 
 
-def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool = False) -> Path:
+def run_settings(
+    settings: Settings,
+    folder: str | Path | None,
+    *,
+    tables: bool = False,
+    function: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Path:
     """Do what the settings say.
 
     Parameters
     ----------
     folder : of the results, a new or an empty one; one named by the time in experiment_outputs if None.
-    tables : show on standard output what the services print there.
+    tables : print the tables of results on standard output.
+    function : the denoiser that the settings name as `model.function`.
 
     Returns
     -------
@@ -64,12 +74,11 @@ def run_settings(settings: Settings, folder: str | Path | None, *, tables: bool 
     try:
         with (
             marked_as_running(path),
-            nullcontext() if tables else redirect_stdout(io.StringIO()),
             _log_files_filled(),
             _script_not_run_again(),
         ):
             write_text(path / HYDRA_FOLDER / CONFIG_NAME, text)  # as a run from a YAML file has it
-            run_services(config, path)
+            run_services(config, path, tables=tables, function=function)
     except (UserError, KeyboardInterrupt):
         if not is_at_work_in(path):
             remove_without_results(path)

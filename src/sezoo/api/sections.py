@@ -87,7 +87,7 @@ def scored_set(noisy: Path, clean: Path | None) -> Settings:
     return dataset | extension(noisy, "dataset.noisy_test_files_path")
 
 
-def finished(settings: Settings, spectrum: Spectrum, model: Path, more: Settings | None) -> Settings:
+def finished(settings: Settings, spectrum: Spectrum, model: Path | None, more: Settings | None) -> Settings:
     """The settings with the spectrum's and further ones, in the order of a YAML file."""
     settings = merged({**settings, "preprocessing": spectrum.settings()}, more)
     if wrong := [name for name, keys in settings.items() if name != "operation_mode" and not isinstance(keys, Mapping)]:

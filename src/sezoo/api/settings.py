@@ -76,11 +76,12 @@ def quantization_settings(
 
 
 def evaluation_settings(
-    model: Path,
+    model: Path | None,
     noisy: Path,
     spectrum: Spectrum,
     *,
     clean: Path | None = None,
+    function: str | None = None,
     metrics: Sequence[str] | None = None,
     play_like: Sequence[str] | None = None,
     num_clips: int | None = None,
@@ -89,7 +90,7 @@ def evaluation_settings(
     workers: int | None = None,
     more: Settings | None = None,
 ) -> Settings:
-    """Score a model; see `sezoo.evaluate`.
+    """Score a model, or in its place a function; see `sezoo.evaluate`.
 
     Raises
     ------
@@ -98,7 +99,8 @@ def evaluation_settings(
     dataset = scored_set(noisy, clean)
     if num_clips is not None:
         dataset["num_test_samples"] = num_clips
-    settings: Settings = {"operation_mode": "evaluation", "model": model_section(model), "dataset": dataset}
+    settings: Settings = {"operation_mode": "evaluation", "dataset": dataset}
+    settings["model"] = {"function": function} if model is None else model_section(model)
     settings |= section(
         "evaluation",
         metrics=name_list(metrics),

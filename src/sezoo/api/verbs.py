@@ -7,10 +7,12 @@ tracking and its results in a folder (`sezoo.api.running`), and gives what it fo
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sezoo.api.clips import Clips, folder_of
+from sezoo.api.names import Backend, BenchmarkTarget, Engine, InferenceMode, MetricName, TargetName
 from sezoo.api.results import (
     Benchmark,
     DeployedModel,
@@ -28,8 +30,12 @@ from sezoo.api.settings import (
     training_settings,
 )
 from sezoo.base.errors import UserError
+from sezoo.base.user_code import reference_of
 from sezoo.report.on_request import written_report
 from sezoo.results.names import EVALUATION, REPORT
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "train"]
 
@@ -40,12 +46,12 @@ def quantize(
     model: PathLike,
     clips: Clips,
     *,
-    target: str | None = None,
+    target: TargetName | None = None,
     noisy: Clips | None = None,
     clean: Clips | None = None,
     frames: int | None = None,
     num_clips: int | None = 100,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[MetricName] | None = None,
     workers: int | None = None,
     folder: PathLike | None = None,
     sample_rate: int = 16000,
@@ -60,7 +66,7 @@ def quantize(
     ----------
     model : float ONNX file, magnitudes (batch, bins, frames) to a mask of that shape.
     clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waves (samples,).
-    target : what the int8 models are for: "generic", "stm32n6" or "cortex-m"; None is generic.
+    target : what the int8 models are for: "generic", "stm32n6", "cortex-m" or one of your own; None is generic.
     noisy, clean : test clips and the clean speech in them. With `clean` alone, `clips` are the noisy ones.
     frames : per call of the static model; None is 30 new ones and the look-ahead that the network needs.
     num_clips : of `clips` that are used; None is all.
@@ -78,7 +84,7 @@ def quantize(
     spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         data = folder_of(clips, Path(scratch), "clips", sample_rate=sample_rate)
-        given = _pairs(noisy if noisy is not None else clips, clean, Path(scratch), sample_rate)
+        given = _pairs(noisy if noisy is not None else data, clean, Path(scratch), sample_rate)
         made = quantization_settings(
             Path(model),
             data,
@@ -96,12 +102,13 @@ def quantize(
 
 
 def evaluate(
-    models: PathLike | Sequence[PathLike],
-    noisy: Clips,
+    models: PathLike | Sequence[PathLike] | None = None,
+    noisy: Clips | None = None,
     clean: Clips | None = None,
     *,
-    metrics: Sequence[str] | None = None,
-    play_like: Sequence[str] | None = None,
+    denoise: Callable[[np.ndarray], np.ndarray] | str | None = None,
+    metrics: Sequence[MetricName] | None = None,
+    play_like: InferenceMode | Sequence[InferenceMode] | None = None,
     num_clips: int | None = None,
     explain_deployment: bool = False,
     robustness: bool = False,
@@ -113,14 +120,18 @@ def evaluate(
     win_length: int = 400,
     settings: Settings | None = None,
 ) -> Evaluation:
-    """Score one model or several on noisy clips, beside those clips themselves.
+    """Score one model or several, or any other denoiser, on noisy clips, beside those clips themselves.
 
     Parameters
     ----------
-    models : float or int8 ONNX files, dynamic or static, or torch weights of an STFT-TCNN.
+    models : float or int8 ONNX files, dynamic or static, or torch weights of an STFT-TCNN; None with `denoise`.
     noisy, clean : a folder each, files, or waves (samples,) at `sample_rate`. Files pair by name, lists in order.
         Without clean clips DNSMOS alone can score.
-    metrics : "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl", "dnsmos"; None is all that fit.
+    denoise : in place of models a function that makes of a noisy waveform (samples,) float32 at `sample_rate` a
+        denoised one of the same shape; or `path/to/file.py:name` of one. A function of a module is scored by several
+        processes, one of a notebook or of the script itself by this one.
+    metrics : "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl", "dnsmos", or of your own; None is
+        all of ours that fit.
     play_like : how a model is run: "whole", "patches", "board", "stream" or several of them; None is what suits it.
     num_clips : to draw of the clips; None is all.
     explain_deployment : score without each of the board's settings as well.
@@ -132,11 +143,16 @@ def evaluate(
 
     Raises
     ------
-    UserError : a model, the clips or a setting are not fit for it.
+    UserError : a model, the clips or a setting are not fit for it; a function that raises, or gives another length.
     """
-    paths = [Path(models)] if isinstance(models, str | Path) else [Path(model) for model in models]
-    if not paths:
+    if noisy is None:
+        raise UserError("noisy: not given; noisy clips to score are needed")
+    if (models is None) == (denoise is None):
+        raise UserError("models, denoise: give one of them: the files of models, or a function that denoises")
+    paths = [Path(models)] if isinstance(models, str | Path) else [Path(model) for model in models or ()]
+    if models is not None and not paths:
         raise UserError("models: none; a file or several are needed")
+    function = None if isinstance(denoise, str) else denoise
     spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         noisy_folder, clean_folder = _pairs(noisy, clean, Path(scratch), sample_rate)
@@ -146,6 +162,7 @@ def evaluate(
                 noisy_folder,
                 spectrum,
                 clean=clean_folder,
+                function=denoise if isinstance(denoise, str) else None if denoise is None else reference_of(denoise),
                 metrics=metrics,
                 play_like=play_like,
                 num_clips=num_clips,
@@ -154,8 +171,10 @@ def evaluate(
                 workers=workers,
                 more=settings,
             )
-            for path in paths
+            for path in paths or (None,)
         ]
+        if denoise is not None:
+            return Evaluation.read(run_settings(all_settings[0], folder, function=function))
         return run_evaluations(paths, all_settings, folder)
 
 
@@ -185,7 +204,7 @@ def run_evaluations(
 def benchmark(
     model: PathLike,
     *,
-    on: str | Sequence[str] = ("host",),
+    on: BenchmarkTarget | Sequence[BenchmarkTarget] = ("host",),
     board: str | None = None,
     clock_mhz: float | None = None,
     runs: int = 50,
@@ -231,8 +250,8 @@ def deploy(
     model: PathLike,
     *,
     board: str | None = None,
-    backend: str | None = "portable-c",
-    engine: str | None = None,
+    backend: Backend | None = "portable-c",
+    engine: Engine | None = None,
     frames: int | None = None,
     lookahead: int | None = None,
     emulate: bool = True,

@@ -23,7 +23,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import shown
 from sezoo.base.text import counted
 from sezoo.config.sections import Benchmarking
-from sezoo.data.dataset import DEMO_RECORDINGS
+from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import RunModel, models_of
 from sezoo.models.onnx_file import axes_of, load_onnx

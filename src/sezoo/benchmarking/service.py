@@ -73,7 +73,8 @@ def benchmark(run: Run) -> Benchmark:
     result = Benchmark(settings.board, tuple(found))
     path = result.write(run.folder)
     save_benchmark_figure(run.folder / FIGURE, result)
-    print_benchmark(result)
+    if run.tables:
+        print_benchmark(result)
     log.info("all figures: %s", shown(path))
     for one in result.measurements:
         if one.milliseconds is not None:

@@ -25,6 +25,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.shipped import demo_folder, model_path
+from sezoo.config import registries
 
 __all__ = ["add_arguments", "run"]
 
@@ -45,8 +46,9 @@ def add_arguments(parser: Parser) -> None:
         help="their clean speech, with the same file names (default: none; only DNSMOS is scored)",
     )  # fmt: skip
     setting(
-        parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS), metavar="NAMES",
-        help=f"metrics, comma-separated: {', '.join(METRICS)} (default: all that the recordings allow)",
+        parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS, registry=registries.METRICS),
+        metavar="NAMES",
+        help=f"metrics, comma-separated: {', '.join(METRICS)}, or FILE.py:NAME (default: all that the clips allow)",
     )  # fmt: skip
     setting(
         parser, "--play-like", key=("evaluation.play_like", "play_like"), type=some_of(*PLAYS), metavar="NAMES",

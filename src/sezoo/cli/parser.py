@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.base.errors import UserError
+from sezoo.base.registry import Registry
 from sezoo.base.text import nearest
+from sezoo.base.user_code import forms
 
 __all__ = [
     "Parser",
@@ -21,6 +23,7 @@ __all__ = [
     "add_save_config",
     "add_spectrum",
     "one_of",
+    "registered",
     "setting",
     "some_of",
     "spectrum_of",
@@ -108,23 +111,50 @@ def setting(container: Any, *flags: str, key: str | Sequence[str], **how: Any) -
 
 
 class some_of:  # noqa: N801 - used as a function: type=some_of("a", "b")
-    """Reads names with commas between them, out of a fixed set."""
+    """Reads names with commas between them, out of a set or of those that a registry knows.
 
-    def __init__(self, *values: str):
-        self.values = values
+    Parameters
+    ----------
+    registry : where users' own names are, beside the values.
+    """
+
+    def __init__(self, *values: str, registry: Registry | None = None):
+        self.values, self.registry = values, registry
 
     def __call__(self, text: str) -> list[str]:
         """The names."""
-        names = [in_any_case(name.strip(), self.values) for name in text.split(",") if name.strip()]
-        for name in names:
-            if name not in self.values:
-                near = nearest(name, self.values)
-                raise argparse.ArgumentTypeError(
-                    f"found {name!r}; allowed: {', '.join(self.values)}" + (f" (did you mean {near}?)" if near else "")
-                )
+        names = [self.found(name) for name in text.split(",") if name.strip()]
         if not names:
-            raise argparse.ArgumentTypeError(f"no names; allowed: {', '.join(self.values)}")
+            raise argparse.ArgumentTypeError(f"no names; allowed: {self.allowed}")
         return names
+
+    def found(self, text: str) -> str:
+        """One of them."""
+        name = in_any_case(text.strip(), self.values)
+        if name in self.values or (self.registry is not None and self.registry.knows(name)):
+            return name
+        near = nearest(name, self.values)
+        raise argparse.ArgumentTypeError(
+            f"found {name!r}; allowed: {self.allowed}" + (f" (did you mean {near}?)" if near else "")
+        )
+
+    @property
+    def allowed(self) -> str:
+        """What it takes, in words."""
+        own = f", or your own as {forms(self.registry.kind)}" if self.registry is not None else ""
+        return ", ".join(self.values) + own
+
+
+class registered:  # noqa: N801 - used as a function: type=registered(TARGETS)
+    """Reads one name that a registry knows."""
+
+    def __init__(self, registry: Registry):
+        self.values = tuple(registry.own)
+        self.known = some_of(*self.values, registry=registry)
+
+    def __call__(self, text: str) -> str:
+        """The name."""
+        return self.known.found(text)
 
 
 class one_of:  # noqa: N801 - used as a function: type=one_of("a", "b")

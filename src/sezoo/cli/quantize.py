@@ -21,11 +21,13 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
+    registered,
     setting,
     some_of,
     spectrum_of,
 )
 from sezoo.cli.shipped import demo_folder, model_path
+from sezoo.config import registries
 
 __all__ = ["add_arguments", "run"]
 
@@ -42,8 +44,10 @@ def add_arguments(parser: Parser) -> None:
         help="noisy recordings for calibration, 50 to 100 of a few seconds each; demo: those that come with sezoo",
     )  # fmt: skip
     setting(
-        parser, "--target", key="quantization.target", choices=("generic", "stm32n6", "cortex-m"), metavar="TARGET",
-        help="target of the int8 models: generic, stm32n6 (its NPU) or cortex-m (the C package) (default: generic)",
+        parser, "--target", key="quantization.target", metavar="TARGET",
+        type=registered(registries.TARGETS),
+        help="target of the int8 models: generic, stm32n6 (its NPU), cortex-m (the C package) or FILE.py:NAME "
+        "(default: generic)",
     )  # fmt: skip
     setting(
         parser, "--frames", key="quantization.static_sequence_length", type=int, metavar="N",
@@ -64,8 +68,9 @@ def add_arguments(parser: Parser) -> None:
         help="noisy recordings to score on (default: those of --data)",
     )  # fmt: skip
     setting(
-        parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS), metavar="NAMES",
-        help=f"metrics, comma-separated: {', '.join(METRICS)} (default: all that need clean speech)",
+        parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS, registry=registries.METRICS),
+        metavar="NAMES",
+        help=f"metrics, comma-separated: {', '.join(METRICS)}, or FILE.py:NAME (default: all that need clean speech)",
     )  # fmt: skip
     add_output(parser)
     add_save_config(parser)

@@ -20,9 +20,11 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
+    registered,
     setting,
     spectrum_of,
 )
+from sezoo.config import registries
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,9 +40,10 @@ def add_arguments(parser: Parser) -> None:
     for flag, key, words in folders:
         setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
     setting(
-        parser, "--model", key="model.model_type", choices=("STFTTCNN", "ConvLSTMDenoiser", "UTCN"),
-        default="STFTTCNN", metavar="NAME",
-        help="STFTTCNN or ConvLSTMDenoiser (of the model zoo), or UTCN (designed for int8) (default: STFTTCNN)",
+        parser, "--model", key="model.model_type", default="STFTTCNN", metavar="NAME",
+        type=registered(registries.NETWORKS),
+        help="STFTTCNN or ConvLSTMDenoiser (of the model zoo), UTCN (designed for int8) or FILE.py:CLASS (default: "
+        "STFTTCNN)",
     )  # fmt: skip
     setting(
         parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",

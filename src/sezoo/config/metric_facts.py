@@ -1,20 +1,20 @@
-"""Every metric's name, its order among the others, and how people write its values."""
+"""How people write a metric's values: its label, its unit, and which way is better."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-__all__ = [
-    "HIGHER_IS_BETTER",
-    "METRIC_FACTS",
-    "NO_REFERENCE_METRICS",
-    "REFERENCE_METRICS",
-    "MetricFacts",
-    "facts_of_metric",
-]
+from sezoo.config.registries import METRICS
+
+__all__ = ["MetricFacts", "facts_of_metric", "learn_facts"]
+
+FORM = re.compile(r"\{:\.\d[efg]\}")
 
 
-class MetricFacts(NamedTuple):
+@dataclass(frozen=True)
+class MetricFacts:
     """How a metric is shown.
 
     Attributes
@@ -23,43 +23,29 @@ class MetricFacts(NamedTuple):
     unit : "" where it has none.
     form : format of a value, such as "{:.2f}".
     higher_is_better : whether a larger value means a better clip.
-    needs_clean : it compares with the clean clip; else it is of the denoised clip alone.
     """
 
     label: str
-    unit: str
-    form: str
-    higher_is_better: bool
-    needs_clean: bool = True
+    unit: str = ""
+    form: str = "{:.3g}"
+    higher_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        if not FORM.fullmatch(self.form):
+            raise ValueError(f"form: found {self.form!r}; allowed: a format such as {{:.2f}}, {{:.3g}} or {{:.1e}}")
 
 
-METRIC_FACTS: dict[str, MetricFacts] = {
-    "pesq": MetricFacts("PESQ", "", "{:.3f}", True),
-    "stoi": MetricFacts("STOI", "", "{:.4f}", True),
-    "estoi": MetricFacts("ESTOI", "", "{:.4f}", True),
-    "snr": MetricFacts("SNR", "dB", "{:.2f}", True),
-    "si_snr": MetricFacts("SI-SNR", "dB", "{:.2f}", True),
-    "mse": MetricFacts("MSE", "", "{:.2e}", False),
-    "csig": MetricFacts("CSIG", "", "{:.3f}", True),
-    "cbak": MetricFacts("CBAK", "", "{:.3f}", True),
-    "covl": MetricFacts("COVL", "", "{:.3f}", True),
-    "dnsmos_sig": MetricFacts("DNSMOS SIG", "", "{:.3f}", True, needs_clean=False),
-    "dnsmos_bak": MetricFacts("DNSMOS BAK", "", "{:.3f}", True, needs_clean=False),
-    "dnsmos_ovrl": MetricFacts("DNSMOS OVRL", "", "{:.3f}", True, needs_clean=False),
-    "dnsmos_p808": MetricFacts("DNSMOS P.808", "", "{:.3f}", True, needs_clean=False),
-}
-"""Facts by metric, in the order in which they are shown."""
-
-REFERENCE_METRICS = tuple(name for name, facts in METRIC_FACTS.items() if facts.needs_clean)
-"""Metrics that compare with the clean clip."""
-
-NO_REFERENCE_METRICS = tuple(name for name, facts in METRIC_FACTS.items() if not facts.needs_clean)
-"""Metrics of the denoised clip alone; they need the package `speechmos` (see `dnsmos_is_installed`)."""
-
-HIGHER_IS_BETTER: dict[str, bool] = {name: facts.higher_is_better for name, facts in METRIC_FACTS.items()}
-"""Whether a larger value of the metric means a better clip."""
+_learnt: dict[str, MetricFacts] = {}
 
 
 def facts_of_metric(name: str) -> MetricFacts:
-    """How a metric is shown; one that is not known here by its name alone."""
-    return METRIC_FACTS.get(name, MetricFacts(name, "", "{:.3g}", True))
+    """How a metric is shown: ours as its file says, others by their names alone until they are learnt."""
+    if name in METRICS.own:
+        facts: MetricFacts = METRICS.load(name).facts
+        return facts
+    return _learnt.get(name) or MetricFacts(name)
+
+
+def learn_facts(facts: Mapping[str, MetricFacts]) -> None:
+    """Know how metrics are shown that were loaded, or that a file of results describes; ours stay as they are."""
+    _learnt.update({name: each for name, each in facts.items() if name not in METRICS.own})

@@ -105,6 +105,8 @@ def _model_problems(model: Model, mode: str) -> list[str]:
     letters = steps(mode)
     if letters.startswith("t") or model.onnx_path is not None:
         return []
+    if letters == "e" and model.function is not None:
+        return []
     if set(letters) <= {"e", "p"}:
         if model.state_dict_path is not None:
             return []
@@ -128,7 +130,7 @@ _PATHS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def _dataset_problems(dataset: Dataset, mode: str, needing_steps: set[str]) -> list[str]:
-    paths = _PATHS[dataset.name]
+    paths = _PATHS.get(dataset.name, {})  # a layout of a user's own asks for what it needs
     keys = dict.fromkeys(key for step in "teqp" if step in needing_steps for key in paths.get(step, ()))
     return [
         f"dataset.{key}: not set; operation_mode {mode} needs it with dataset.name {dataset.name}"
@@ -161,7 +163,7 @@ def _training_problems(config: Config, training: Training) -> list[str]:
             f"training.lr_schedule: found {training.lr_schedule!r}; training.lr_scheduler.scheduler sets the learning "
             "rate too: leave one of them out"
         )
-    if training.loss.startswith("wave_") and not spectrum.center:
+    if training.loss in ("wave_mse", "wave_snr", "wave_sisnr") and not spectrum.center:
         problems.append(f"training.loss: found {training.loss!r}; it needs preprocessing.center True")
     if training.reference_metric == "pesq" and not training.select_by and spectrum.sample_rate not in (8000, 16000):
         problems.append(

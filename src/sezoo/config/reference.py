@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from sezoo.config.modes import LETTERS, OPERATION_MODES, required_sections
-from sezoo.config.section import Section, allowed, choices, section_of
+from sezoo.config.section import Section, allowed, choices, registered, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS
 from sezoo.config.version_4 import RENAMED
 
@@ -109,7 +109,10 @@ def _meaning(path: str) -> str:
 
 def _allowed(field: FieldInfo) -> str:
     values = choices(field)
-    return ", ".join(f"`{value}`" for value in values) if values else allowed(field)
+    if not values:
+        return allowed(field)
+    own = ", or your own: `path/to/file.py:name`" if registered(field) else ""
+    return ", ".join(f"`{value}`" for value in values) + own
 
 
 def _default(value: Any) -> str:

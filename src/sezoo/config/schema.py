@@ -115,6 +115,8 @@ def _widened(schema: Schema, spellings: Sequence[Schema] = (), *, any_case: bool
     match schema.get("type"):
         case "integer" | "number":
             return [schema, COMPUTED]
+        case "string" if "pattern" in schema:
+            return [schema]
         case "string":
             return [{"type": ["string", "number"]}]
         case "array":

@@ -6,10 +6,20 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
-from sezoo.config.value_types import Allowed, Hint, IntegerType, Positive, Whole, text
+from sezoo.config.value_types import Allowed, Hint, IntegerType, Positive, Registered, Whole, text
 from sezoo.config.values import literal
 
-__all__ = ["Section", "TensorOverride", "TensorOverrides", "allowed", "choices", "hint", "parts_of", "section_of"]
+__all__ = [
+    "Section",
+    "TensorOverride",
+    "TensorOverrides",
+    "allowed",
+    "choices",
+    "hint",
+    "parts_of",
+    "registered",
+    "section_of",
+]
 
 
 class Section(BaseModel):
@@ -86,13 +96,22 @@ def hint(field: FieldInfo) -> str:
 
 
 def choices(field: FieldInfo) -> tuple[Any, ...]:
-    """The values of a key that has a fixed set of them, or nothing."""
+    """The values of a key that has a set of them, or nothing; users may add theirs where it is `registered`."""
+    if found := registered(field):
+        return found.names
     parts = [part for part in _parts(field.annotation) if get_origin(part) is Literal]
     return get_args(parts[0]) if parts else ()
 
 
+def registered(field: FieldInfo) -> Registered | None:
+    """The registry of a key that takes users' own beside ours."""
+    return next((part for part in parts_of(field) if isinstance(part, Registered)), None)
+
+
 def allowed(field: FieldInfo) -> str:
     """What a key may hold, in words: `MinMax, Entropy`, `a whole number, 1 or more`."""
+    if found := registered(field):
+        return found.words
     if values := choices(field):
         return ", ".join(str(value) for value in values)
     return next((part.words for part in parts_of(field) if isinstance(part, Allowed)), "a mapping of keys to values")

@@ -15,7 +15,9 @@ from sezoo.config.value_types import (
     HeldOutCount,
     HertzRange,
     Hint,
+    LayoutName,
     ModelPath,
+    NetworkName,
     NotNegative,
     OutputPath,
     PathText,
@@ -23,6 +25,7 @@ from sezoo.config.value_types import (
     SampleCount,
     SampleRate,
     SecondsRange,
+    Settings,
     Share,
     Text,
     ThreeCounts,
@@ -81,10 +84,11 @@ class General(Section):
 class Model(Section):
     """The network that the run starts from."""
 
-    model_type: Literal["STFTTCNN", "ConvLSTMDenoiser", "UTCN", "Custom"] = Field(
+    model_type: NetworkName = Field(
         "STFTTCNN",
         description="Architecture: STFTTCNN and ConvLSTMDenoiser are the model zoo's, UTCN one of our own for int8; "
-        "Custom is your own torch class, built with the keys of model_specific.",
+        "Custom is the class that model.custom names. A torch class of your own is built with the keys of "
+        "model_specific.",
     )
     custom: Text | None = Field(
         None,
@@ -95,6 +99,11 @@ class Model(Section):
         None,
         description="ONNX model to quantize, evaluate, benchmark or deploy; wins over state_dict_path in evaluation. "
         "An https:// address is downloaded once, into the user's cache.",
+    )
+    function: Text | None = Field(
+        None,
+        description="Evaluation: a Python function from a noisy waveform to a denoised one in place of a model, as "
+        "path/to/file.py:name or package.module:name; see docs/python.md.",
     )
     framework: Annotated[Literal["torch"], lower_case, Hint("no network of TensorFlow can be trained or run here")] = (
         Field("torch", description="What the network is trained in.")
@@ -160,12 +169,13 @@ class CustomModelSpecific(Section):
 class Dataset(Section):
     """The recordings: pairs of noisy and clean ones, or speech and noise to mix."""
 
-    name: Literal["valentini", "custom", "demo", "mix", "shards"] = Field(
+    name: LayoutName = Field(
         "valentini",
         description="Layout of the recordings: valentini under root_folder, custom by the four paths below, "
         "demo is the small set that comes with sezoo, mix trains and calibrates on speech_path mixed with noise_path, "
-        "shards on the pairs in the tar files of shards_path.",
+        "shards on the pairs in the tar files of shards_path. Your own: see docs/how_to_add/dataset_layout.md.",
     )
+    layout_arguments: Settings = Field({}, description="Keyword arguments of a layout of your own.")
     root_folder: PathText | None = Field(
         None,
         description="valentini: the folder that holds clean_trainset_28spk_wav, noisy_trainset_28spk_wav (or 56spk), "

@@ -16,6 +16,7 @@ from sezoo.config.value_types import (
     InnerPath,
     IntegerType,
     Lookahead,
+    LossName,
     MetricNames,
     MetricWeights,
     ModelPath,
@@ -27,6 +28,7 @@ from sezoo.config.value_types import (
     PathText,
     PlayNames,
     Positive,
+    QuantizationTarget,
     SampleCount,
     Settings,
     ShardNumber,
@@ -94,15 +96,14 @@ class Training(Section):
     gradient_clipping: Positive | None = Field(
         None, description="Largest norm of a step's gradient, all weights together; empty = no limit."
     )
-    loss: Literal[
-        "spec_mse", "wave_mse", "wave_snr", "wave_sisnr", "compressed", "compressed_sisnr", "perceptual", "guarded"
-    ] = Field(
+    loss: LossName = Field(
         "spec_mse",
         description="spec_mse compares complex spectra, compressed compares them to the power 0.3; "
         "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; guarded is "
         "perceptual, at any level, with cut speech costing more than noise; the wave losses need "
-        "preprocessing.center True.",
+        "preprocessing.center True. Your own: see docs/how_to_add/loss.md.",
     )
+    loss_arguments: Settings = Field({}, description="Keyword arguments of a loss of your own.")
     pesq_weight: NotNegative = Field(
         0.01,
         description="perceptual, guarded: weight of one unit of PESQ; more of it gives more PESQ, and less SI-SNR.",
@@ -259,7 +260,7 @@ class Quantization(Section):
         description="See the section below. Where it is not set, CalibMovingAverage is True, but False in a file of "
         "version 4.",
     )
-    target: Literal["generic", "stm32n6", "cortex-m"] | None = Field(
+    target: QuantizationTarget | None = Field(
         None,
         description="What the int8 models are for: generic QDQ, the NPU of the STM32N6 (one int8 input tensor), or "
         "integer kernels on any Cortex-M; empty = as the board of benchmarking or deployment; else stm32n6 with "
@@ -303,7 +304,9 @@ class Evaluation(Section):
         None, description="Frames per call of the model: evaluates it in patches of that length; empty = as play_like."
     )
     metrics: MetricNames | None = Field(
-        None, description="Metrics to score; empty = all that need clean speech, or dnsmos where there is none."
+        None,
+        description="Metrics to score, dnsmos for the four of that name; empty = all of ours that need clean speech, "
+        "or dnsmos where there is none. Your own: see docs/how_to_add/metric.md.",
     )
     play_like: PlayNames | None = Field(
         None,

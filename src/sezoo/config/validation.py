@@ -13,7 +13,7 @@ from sezoo.base.text import counted, nearest
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.plain_data import keep_written, value_at
 from sezoo.config.section import Section, allowed, choices, hint, section_of
-from sezoo.config.sections import NETWORKS, SECTIONS, Config, Keys
+from sezoo.config.sections import NETWORKS, SECTIONS, Config, CustomModelSpecific, Keys
 from sezoo.config.value_types import (
     Because,
 )
@@ -131,7 +131,7 @@ def _section_class(name: str, tree: Mapping[str, Any]) -> type[Section]:
     model = tree.get("model")
     if name == "model_specific" and isinstance(model, Mapping):
         kind = model.get("model_type")
-        return NETWORKS.get(kind, SECTIONS[name]) if isinstance(kind, str) else SECTIONS[name]
+        return NETWORKS.get(kind, CustomModelSpecific) if isinstance(kind, str) else SECTIONS[name]
     return SECTIONS[name]
 
 
@@ -201,7 +201,7 @@ def _found(value: Any) -> str:
 
 def _nearest_choice(value: Any, values: tuple[Any, ...]) -> str:
     if isinstance(value, list | tuple):  # of names: the first that is none of them
-        value = next((entry for entry in value if entry not in values), None)
+        value = next((entry for entry in value if entry not in values and ":" not in str(entry)), None)
     near = nearest(value, [str(choice) for choice in values]) if isinstance(value, str) else None
     return f" (did you mean {near}?)" if near else ""
 

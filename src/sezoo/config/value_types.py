@@ -4,13 +4,17 @@ import datetime
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
+from pydantic_core import CoreSchema, core_schema
 
 from sezoo.base.inner_path import is_inner
-from sezoo.config.metric_facts import METRIC_FACTS
+from sezoo.base.registry import Registry
+from sezoo.base.user_code import forms
+from sezoo.config.registries import LAYOUTS, LOSSES, METRICS, NETWORKS, TARGETS
 from sezoo.config.values import literal, number
 
 __all__ = [
@@ -29,11 +33,14 @@ __all__ = [
     "Hint",
     "InnerPath",
     "IntegerType",
+    "LayoutName",
     "Lookahead",
+    "LossName",
     "MetricNames",
     "MetricWeights",
     "ModelPath",
     "Names",
+    "NetworkName",
     "NotNegative",
     "Number",
     "OpsetVersion",
@@ -42,6 +49,8 @@ __all__ = [
     "PathText",
     "PlayNames",
     "Positive",
+    "QuantizationTarget",
+    "Registered",
     "SampleCount",
     "SampleRate",
     "SecondsRange",
@@ -77,6 +86,42 @@ class Also(NamedTuple):
     """What else a value may look like in a file, as a regular expression: other spellings of the values of a key."""
 
     pattern: str
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """Says that a key names what users extend: one of ours, of a package, or of a user's file.
+
+    Attributes
+    ----------
+    more : names that stand for something else.
+    """
+
+    registry: Registry
+    more: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that come with sezoo."""
+        return (*self.registry.own, *self.more)
+
+    @property
+    def words(self) -> str:
+        """What the key may hold."""
+        return f"{', '.join(self.names)}, or your own as {forms(self.registry.kind)}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        known = core_schema.no_info_after_validator_function(self._known, handler(source))
+        return core_schema.no_info_before_validator_function(_stripped, known)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        names = dict.fromkeys([*self.names, *(entry.name for entry in self.registry.added())])
+        return {"anyOf": [{"enum": list(names)}, {"type": "string", "pattern": ":"}]}
+
+    def _known(self, name: str) -> str:
+        if name not in self.names and not self.registry.knows(name):
+            raise ValueError
+        return name
 
 
 def text(value: Any) -> Any:
@@ -153,7 +198,7 @@ def _names(value: Any) -> Any:
 METRIC_ALIASES: dict[str, tuple[str, ...]] = {
     "si-snr": ("si_snr",),
     "sisnr": ("si_snr",),
-    "dnsmos": tuple(f"dnsmos_{part}" for part in ("sig", "bak", "ovrl", "p808")),
+    "dnsmos": tuple(name for name in METRICS.own if name.startswith("dnsmos_")),
 }
 
 
@@ -287,6 +332,10 @@ def _sample_count(value: Any) -> int | float:
     raise ValueError
 
 
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
 def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -294,6 +343,7 @@ def _lower(value: Any) -> Any:
 _number = BeforeValidator(number)
 lower_case = BeforeValidator(_lower)
 """Names that the model zoo's documents write with and without capitals."""
+
 
 Whole = Annotated[int, _number, Allowed("a whole number")]
 AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
@@ -356,10 +406,14 @@ ModelPath = Annotated[
     Path | str, PlainValidator(_model_path), Allowed("the path or the https:// address of an ONNX model")
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
-MetricName = Literal[*METRIC_FACTS]  # type: ignore[valid-type]  # their names stand there alone
+MetricName = Annotated[str, Registered(METRICS)]
 MetricNames = Annotated[
     tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics), Also(f"^({'|'.join(METRIC_ALIASES)})$")
 ]
+LossName = Annotated[str, Registered(LOSSES)]
+LayoutName = Annotated[str, Registered(LAYOUTS)]
+NetworkName = Annotated[str, Registered(NETWORKS, ("Custom",))]
+QuantizationTarget = Annotated[str, Registered(TARGETS)]
 Selectable = Literal[
     "pesq", "stoi", "si-snr", "snr", "wave_mse", "train_loss", "speech_cut", "level_4_6_khz", "level_6_8_khz", "estoi",
     "csig", "cbak", "covl", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",

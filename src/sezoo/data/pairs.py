@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.audio.stft import Stft
-from sezoo.data.dataset import Pair
 
-__all__ = ["common_length", "normalized_alike", "read_pair"]
+__all__ = ["Pair", "common_length", "normalized_alike", "read_pair"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A noisy recording and the clean speech in it, sample by sample; None where there is none."""
+
+    noisy: Path
+    clean: Path | None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What stands for the pair: the noisy file's name, or the label where that would not tell pairs apart."""
+        return self.label or self.noisy.name
 
 
 def read_pair(pair: Pair, sample_rate: int, stft: Stft) -> tuple[np.ndarray, np.ndarray | None]:

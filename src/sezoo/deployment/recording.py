@@ -60,7 +60,7 @@ def recording_of(config: Config) -> Recording:
         raise refused(error) from error
     most = MOST_SECONDS * rate
     origin = "of the recordings that come with sezoo" if dataset.name == "demo" else f"of dataset {dataset.name}"
-    return Recording(noisy[:most], None if clean is None else clean[:most], pair.noisy.name, origin)
+    return Recording(noisy[:most], None if clean is None else clean[:most], pair.name, origin)
 
 
 def _has_test_clips(dataset: Dataset | None) -> bool:
@@ -68,7 +68,7 @@ def _has_test_clips(dataset: Dataset | None) -> bool:
         return False
     if dataset.name == "valentini":
         return dataset.root_folder is not None
-    return dataset.name == "demo" or dataset.noisy_test_files_path is not None
+    return dataset.name not in ("custom", "mix") or dataset.noisy_test_files_path is not None
 
 
 def tell_what_the_gate_mutes(denoised: np.ndarray, recording: Recording, stft: Stft, threshold: float | None) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sezoo.base.text import counted
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.denoising import Board, Patches, WholeClip, silence_threshold
 from sezoo.denoising.run_models import RunModel
 from sezoo.denoising.silence_gate import Muted, gate_warning
 from sezoo.evaluation.scoring import ScoredClip
 from sezoo.evaluation.versions import Version
-from sezoo.metrics import METRIC_FACTS
 from sezoo.models.input_quantizer import input_quantizer_of
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.source import OnnxSource
@@ -48,7 +48,7 @@ class BoardLoss:
     explained: bool
 
     def __str__(self) -> str:
-        facts = METRIC_FACTS[self.metric]
+        facts = facts_of_metric(self.metric)
         amount = facts.form.format(abs(self.loss.value))
         told = f"{self.label}: {facts.label} is worse than {self.first}'s by {amount}"
         if self.below_noisy:
@@ -72,7 +72,7 @@ def board_losses(
         if not metric or not isinstance(version.play, Board) or metric not in means[version.name]:
             continue
         loss = change(clips, version.name, first.name, metric)
-        sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+        sign = 1 if facts_of_metric(metric).higher_is_better else -1
         if loss is None or loss.clips < 2 or max(sign * loss.low, sign * loss.high) >= 0:
             continue
         noisy = means[NOISY].get(metric)
@@ -124,7 +124,7 @@ def lookahead_advice(
 def _cost_text(metric: str | None, cost: Mean | None) -> str:
     if cost is None:
         return ""
-    facts = METRIC_FACTS[metric]
+    facts = facts_of_metric(metric)
     if (cost.value > 0) != facts.higher_is_better:
         return "; on these clips it costs nothing"
     return f"; in patches it loses {facts.form.format(abs(cost.value))} {facts.label} here"

@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 
 from sezoo.audio.clip import BadClipError
-from sezoo.data.dataset import Pair
 from sezoo.data.mixing.band_limit import band_limited
 from sezoo.data.mixing.devices import clipped
 from sezoo.data.mixing.mixture import active_power, mixed
 from sezoo.data.mixing.rooms import exponential_response, in_room
+from sezoo.data.pairs import Pair
 
 __all__ = ["AS_RECORDED", "CLEAN", "CONDITIONS", "ChangedPair", "Condition", "conditions_for"]
 

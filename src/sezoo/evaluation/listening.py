@@ -12,13 +12,13 @@ import numpy as np
 from sezoo.audio.clip import write_clip
 from sezoo.base.files import filled_aside
 from sezoo.base.foreign_text import encodable
-from sezoo.data.dataset import Pair
+from sezoo.config.metric_facts import facts_of_metric
+from sezoo.data.pairs import Pair
 from sezoo.denoising import Stream, WholeClip, peak_seen
 from sezoo.denoising.masking import MaskStream
 from sezoo.denoising.run_models import BOARD
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
 from sezoo.evaluation.versions import Version
-from sezoo.metrics import METRIC_FACTS
 from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, ListeningIndex
 from sezoo.results.scores import NOISY, ClipScores
 
@@ -51,7 +51,7 @@ def save_listening(
     versions = scorer.scoring.versions
     kept = []
     with filled_aside(folder / FOLDER) as aside:
-        for choice in chosen_clips(clips, versions, scorer.scoring.metrics):
+        for choice in chosen_clips(clips, versions, tuple(scorer.metrics)):
             kept.append(_save(aside / choice.place, scorer, choice, pairs[choice.clip.name]))
         ListeningIndex(kept).write(aside)
         for place in PLACES:  # of a run in the same folder before this one
@@ -98,7 +98,7 @@ def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metri
         return [
             Choice("first", clip, "the first clip; none could be scored", None, None, compared) for clip in clips[:1]
         ]
-    sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+    sign = 1 if facts_of_metric(metric).higher_is_better else -1
     wanted = [(place, changes, first, index) for place, index in
               (("best", len(changes) - 1), ("median", len(changes) // 2), ("worst", 0))]  # fmt: skip
     if board is not None and board is not first and (on_board := _changes(clips, against, board, metric)):
@@ -107,7 +107,7 @@ def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metri
     for place, ranked, version, index in wanted:
         change, clip = ranked[index]
         how = "worst" if place == "board" else place
-        why = f"{how} of {len(ranked)} by {METRIC_FACTS[metric].label} from {from_label} to {version.label}"
+        why = f"{how} of {len(ranked)} by {facts_of_metric(metric).label} from {from_label} to {version.label}"
         compared = (against, version.name) if has_other else (version.name,)
         found.setdefault(clip.name, Choice(place, clip, why, metric, sign * change, compared))
     return list(found.values())
@@ -123,7 +123,7 @@ def _changes(
     clips: Sequence[ClipScores], against: str, version: Version, metric: str
 ) -> list[tuple[float, ClipScores]]:
     """By how much each clip that was scored is better, the worst first."""
-    sign = 1 if METRIC_FACTS[metric].higher_is_better else -1
+    sign = 1 if facts_of_metric(metric).higher_is_better else -1
     scored = [
         (sign * (clip.scores[version.name][metric] - clip.scores[against][metric]), clip)
         for clip in clips
@@ -138,7 +138,8 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
     waves = scorer.waves(pair)
     shown: dict[str, Version] = {}  # whose masks are
     for version in scoring.versions:
-        shown.setdefault(version.model, version)
+        if version.name in scorer.players:  # a function has no masks
+            shown.setdefault(version.model, version)
     if len(shown) > 1 and (board := _on_the_board(scoring.versions)) not in (None, *shown.values()):
         shown[board.name] = board
     start, stop = _excerpt(waves, choice.compared, hop, rate)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from sezoo.base.files import filled_aside
-from sezoo.data.dataset import Pair
-from sezoo.data.pairs import read_pair
+from sezoo.data.pairs import Pair, read_pair
 from sezoo.denoising import denoise, peak_seen
 from sezoo.evaluation.scoring import ClipScorer
 from sezoo.models.mask_model import MaskFunction
@@ -62,6 +61,8 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
     """
     scoring, pairs = scorer.scoring, list(pairs)
     for version in scoring.versions:
+        if version.name not in scorer.players:  # a function, whatever is in it
+            continue
         model, play = scorer.players[version.name]
         with filled_aside(folder / version.folder / FOLDER) as aside:
             for pair in pairs:
@@ -71,7 +72,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
                 denoise(noisy / peak, recorder, scoring.stft, play)
                 wanted = {"input": recorder.inputs} if inputs else {}
                 for kind, arrays in (wanted | ({"output": recorder.outputs} if outputs else {})).items():
-                    _save(aside, f"{pair.noisy.stem}_{kind}", arrays)
+                    _save(aside, f"{Path(pair.name).stem}_{kind}", arrays)
 
 
 def _save(folder: Path, name: str, arrays: Sequence[np.ndarray]) -> None:

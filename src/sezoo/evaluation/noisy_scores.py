@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,7 @@ import numpy as np
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import write_json
-from sezoo.metrics import score_clip
+from sezoo.metrics import METRICS, Metric, score_clip
 
 __all__ = ["NoisyScores", "default_folder"]
 
@@ -45,17 +45,28 @@ class NoisyScores:
     def __init__(self, folder: Path | None):
         self.folder = folder
 
-    def of(self, noisy: np.ndarray, clean: np.ndarray | None, sample_rate: int, metrics: Sequence[str]) -> Found:
-        """As `sezoo.metrics.score_clip`."""
+    def of(
+        self,
+        noisy: np.ndarray,
+        clean: np.ndarray | None,
+        sample_rate: int,
+        metrics: Sequence[str] | Mapping[str, Metric],
+    ) -> Found:
+        """As `sezoo.metrics.score_clip`. Scores of metrics that are not ours are not kept: their code may change."""
         if self.folder is None:
             return score_clip(clean, noisy, sample_rate, metrics)
         path = self.folder / f"{_key(noisy, clean, sample_rate)}.json"
         scores, reasons = _read(path)
-        if missing := [metric for metric in metrics if metric not in scores and metric not in reasons]:
+        ours = [metric for metric in metrics if metric in METRICS]
+        if missing := [metric for metric in ours if metric not in scores and metric not in reasons]:
             new_scores, new_reasons = score_clip(clean, noisy, sample_rate, missing)
             scores, reasons = {**scores, **new_scores}, {**reasons, **new_reasons}
             with suppress(UserError):  # a cache that cannot be written is none
                 write_json(path, {"scores": scores, "not_scored": reasons}, indent=None)
+        if isinstance(metrics, Mapping) and len(ours) < len(metrics):
+            others = {name: metric for name, metric in metrics.items() if name not in METRICS}
+            new_scores, new_reasons = score_clip(clean, noisy, sample_rate, others)
+            scores, reasons = {**scores, **new_scores}, {**reasons, **new_reasons}
         return (
             {metric: scores[metric] for metric in metrics if metric in scores},
             {metric: reasons[metric] for metric in metrics if metric in reasons},

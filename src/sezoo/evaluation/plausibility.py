@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sezoo.audio.stft import Stft
-from sezoo.data.dataset import Pair
-from sezoo.data.pairs import read_pair
+from sezoo.data.pairs import Pair, read_pair
 from sezoo.results.scores import NOISY, Mean
 
 __all__ = ["delay", "warn_of_delay", "warn_of_worse_than_noisy"]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from sezoo.base.foreign_text import encodable
+from sezoo.config.metric_facts import facts_of_metric
+from sezoo.denoising.function import FunctionSource
 from sezoo.evaluation.versions import Version
-from sezoo.models.source import OnnxSource
+from sezoo.models.source import ModelSource, OnnxSource
 from sezoo.results.evaluation import Evaluation, LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
@@ -38,6 +40,7 @@ def results_of(
         clips=len(clips),
         seconds=sum(clip.seconds for clip in clips),
         metrics=metrics,
+        metric_facts={metric: facts_of_metric(metric) for metric in metrics},
         noisy=means[NOISY],
         versions=[_version(version, metrics, clips, means[version.name]) for version in versions],
         look_ahead=look_ahead,
@@ -58,14 +61,23 @@ def _version(
     version: Version, metrics: Sequence[str], clips: Sequence[ClipScores], means: Mapping[str, Mean]
 ) -> VersionScores:
     improvement = {metric: change(clips, version.name, NOISY, metric) for metric in metrics}
-    source = version.source
-    path = (source.told_as or source.path) if isinstance(source, OnnxSource) else source.model.state_dict_path
     return VersionScores(
         name=version.name,
         label=version.label,
-        model=path.as_posix(),
+        model=_model(version.source),
         play={"like": version.kind, **asdict(version.play)},
         folder=version.folder,
         means=means,
         improvement={metric: mean for metric, mean in improvement.items() if mean is not None},
     )
+
+
+def _model(source: ModelSource | FunctionSource) -> str:
+    """The path of a model's file, or the name of a function."""
+    match source:
+        case OnnxSource():
+            return (source.told_as or source.path).as_posix()
+        case FunctionSource():
+            return source.reference
+        case _:
+            return source.model.state_dict_path.as_posix()

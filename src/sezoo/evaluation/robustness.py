@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from sezoo.audio.clip import BadClipError
-from sezoo.data.dataset import Pair, sample
+from sezoo.data.dataset import sample
+from sezoo.data.pairs import Pair
 from sezoo.evaluation.conditions import CLEAN, ChangedPair, conditions_for
 from sezoo.evaluation.scored import outcomes_of
 from sezoo.evaluation.scored_clips import CONDITIONS
@@ -43,7 +44,9 @@ def robustness(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> Robustness:
     amount = min(MOST_CLIPS, len(pairs))
     drawn = sample(pairs, amount, run.config.dataset.random_seed, "evaluation.robustness")
     conditions = conditions_for(scoring.sample_rate)
-    tasks = [ChangedPair(pair.noisy, pair.clean, condition.name) for condition in conditions for pair in drawn]
+    tasks = [
+        ChangedPair(pair.noisy, pair.clean, pair.label, condition.name) for condition in conditions for pair in drawn
+    ]
     found: dict[str, list[ClipScores]] = {condition.name: [] for condition in conditions}
     left_out: dict[str, BadClipError] = {}
     for index, clip in outcomes_of(run, scoring, tasks, CONDITIONS, "robustness").items():

@@ -12,11 +12,15 @@ from pathlib import Path
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
 from sezoo.base.text import counted
-from sezoo.data.dataset import Pair, refused
+from sezoo.base.user_code import code_digest
+from sezoo.data.dataset import refused
+from sezoo.data.pairs import Pair
+from sezoo.denoising.function import DenoisingFunction, FunctionSource
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.scored_clips import ClipKey, Outcome, read_part, scored_clips
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.workers import score_clips
+from sezoo.metrics import METRICS, load_metrics
 from sezoo.models.source import ModelSource, OnnxSource
 from sezoo.run.executors import Lost
 from sezoo.run.run import Run
@@ -102,13 +106,18 @@ def _key(pair: Pair) -> ClipKey:
     paths = [path for path in (pair.noisy, pair.clean) if path is not None]
     sizes = tuple(path.stat().st_size if path.is_file() else 0 for path in paths)
     clean = None if pair.clean is None else pair.clean.name
-    return ClipKey(pair.noisy.name, clean, sizes, pair.condition if isinstance(pair, ChangedPair) else None)
+    return ClipKey(pair.name, clean, sizes, pair.condition if isinstance(pair, ChangedPair) else None)
 
 
 def _fingerprint(scoring: Scoring) -> dict[str, object]:
     """What a clip's scores depend on besides the clip."""
     return {
-        "metrics": list(scoring.metrics),
+        "metrics": list(load_metrics(scoring.metrics)),
+        "code of metrics": {
+            name: code_digest(metric.compute)
+            for name, metric in load_metrics(scoring.metrics).items()
+            if name not in METRICS
+        },
         "sample_rate": scoring.sample_rate,
         "stft": repr(scoring.stft),
         "peak_normalize": scoring.peak_normalize,
@@ -120,8 +129,10 @@ def _fingerprint(scoring: Scoring) -> dict[str, object]:
     }
 
 
-def _digest(source: ModelSource) -> str:
-    """A hash of a model's weights and settings, wherever its file lies."""
+def _digest(source: ModelSource | FunctionSource) -> str:
+    """A hash of a model's weights and settings, or of a function's code, wherever its file lies."""
+    if isinstance(source, FunctionSource):
+        return code_digest(DenoisingFunction(source).function)
     if isinstance(source, OnnxSource):
         path, settings = source.path, repr(sorted(source.states.items()))
     else:

@@ -11,14 +11,14 @@ import numpy as np
 
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.data.dataset import Pair
-from sezoo.data.pairs import read_pair
+from sezoo.data.pairs import Pair, read_pair
 from sezoo.denoising import denoise_together, peak_seen, silence_threshold
+from sezoo.denoising.function import DenoisingFunction, FunctionSource
 from sezoo.denoising.silence_gate import Muted, muted_by_gate
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
-from sezoo.metrics import MetricError, score_clip, speech_guard
+from sezoo.metrics import MetricError, load_metrics, score_clip, speech_guard
 from sezoo.models.mask_model import MaskFunction
 from sezoo.models.source import ModelSource, open_model
 from sezoo.results.scores import NOISY, ClipScores
@@ -32,7 +32,7 @@ class Scoring:
 
     Attributes
     ----------
-    metrics : names out of `sezoo.metrics.METRICS`.
+    metrics : names, or where the code of one is; see `sezoo.metrics.load_metrics`.
     noisy_scores : the folder where the scores of noisy clips are remembered; None for none.
     speech_guard : the figures of `sezoo.metrics.speech_guard` are among the scores.
     """
@@ -67,11 +67,16 @@ class ClipScorer:
 
     Raises
     ------
-    UserError : a model that cannot be loaded.
+    UserError : a model, or a metric, that cannot be loaded.
     """
 
     def __init__(self, scoring: Scoring):
         self.scoring = scoring
+        self.functions = {
+            version.name: DenoisingFunction(version.source)
+            for version in scoring.versions
+            if isinstance(version.source, FunctionSource)
+        }
         opened: list[tuple[ModelSource, MaskFunction]] = []  # a user's settings in a source may not be hashable
 
         def model_of(source: ModelSource) -> MaskFunction:
@@ -81,7 +86,12 @@ class ClipScorer:
             opened.append((source, open_model(source)))
             return opened[-1][1]
 
-        self.players = {version.name: (model_of(version.source), version.play) for version in scoring.versions}
+        self.players = {
+            version.name: (model_of(version.source), version.play)
+            for version in scoring.versions
+            if version.name not in self.functions
+        }
+        self.metrics = load_metrics(scoring.metrics)
         self.noisy_scores = NoisyScores(scoring.noisy_scores)
 
     def score(self, pair: Pair) -> ScoredClip:
@@ -92,10 +102,10 @@ class ClipScorer:
         BadClipError : a clip that cannot be used, or clips that do not belong together.
         UserError : a model that gives no mask.
         """
-        waves, rate, names = self.waves(pair), self.scoring.sample_rate, self.scoring.metrics
-        found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, names)}
+        waves, rate = self.waves(pair), self.scoring.sample_rate
+        found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, self.metrics)}
         for name, wave in waves.denoised.items():
-            found[name] = score_clip(waves.clean, wave, rate, names)
+            found[name] = score_clip(waves.clean, wave, rate, self.metrics)
         if self.scoring.speech_guard:
             for name, wave in {NOISY: waves.noisy, **waves.denoised}.items():
                 with suppress(MetricError):  # a clip in which no bin is speech alone
@@ -108,7 +118,7 @@ class ClipScorer:
             {
                 name: muted_by_gate(wave, waves.clean, self.scoring.stft.hop_length)
                 for name, wave in waves.denoised.items()
-                if silence_threshold(self.players[name][1]) is not None
+                if name in self.players and silence_threshold(self.players[name][1]) is not None
             },
         )
 
@@ -127,4 +137,6 @@ class ClipScorer:
                 denoised |= denoise_together(noisy / peak, players, self.scoring.stft)
         except UserError as error:
             raise UserError(f"{error} (on {pair.noisy})") from error
-        return ClipWaves(noisy, clean, {name: denoised[name] * peak for name, peak in peaks.items()})
+        made = {name: denoised[name] * peak for name, peak in peaks.items()}
+        made |= {name: function(noisy, pair.noisy) for name, function in self.functions.items()}
+        return ClipWaves(noisy, clean, {version.name: made[version.name] for version in self.scoring.versions})

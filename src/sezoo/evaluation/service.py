@@ -16,12 +16,16 @@ from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import shown
 from sezoo.base.text import counted
+from sezoo.base.user_code import absolute_reference
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.data.dataset import Pair, tell_left_out, test_pairs
+from sezoo.data.dataset import tell_left_out, test_pairs
+from sezoo.data.pairs import Pair
 from sezoo.denoising import NO_PEAK, is_on_device
+from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.patch_lengths import patch_lengths
-from sezoo.denoising.run_models import models_of
+from sezoo.denoising.run_models import RunModel, models_of
 from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs, unfed_boards
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
@@ -32,8 +36,8 @@ from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scored import outcomes_of, part_of
 from sezoo.evaluation.scored_clips import CLIPS
 from sezoo.evaluation.scoring import ClipScorer, Scoring
-from sezoo.evaluation.versions import Version, explaining_versions, versions_of
-from sezoo.metrics import METRIC_FACTS, NO_REFERENCE_METRICS, REFERENCE_METRICS, dnsmos_is_installed
+from sezoo.evaluation.versions import Version, explaining_versions, function_version, versions_of
+from sezoo.metrics import NO_REFERENCE_METRICS, REFERENCE_METRICS, load_metrics
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.states import states_of
 from sezoo.results.evaluation import Evaluation
@@ -53,6 +57,8 @@ def check_evaluation(config: Config) -> None:
     UserError : test clips, metrics, or lengths of patches that will not do.
     """
     metrics_to_score(config, test_pairs(config.dataset))
+    if config.model.function is not None:
+        return
     if _has_states(config):
         patch_lengths(config, None, stateful=True)  # a length of the model's own would come before the settings'
     else:
@@ -79,13 +85,19 @@ def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
         raise UserError("evaluation.robustness: its conditions are made of clean speech, but the test set has none")
     if asked is None:
         asked = REFERENCE_METRICS if has_clean else NO_REFERENCE_METRICS
-    if not has_clean and (needing := [metric for metric in asked if metric in REFERENCE_METRICS]):
-        raise UserError(
-            f"evaluation.metrics: {needing[0]} needs clean speech, but the test set has none; dnsmos needs none"
-        )
-    if set(asked) & set(NO_REFERENCE_METRICS) and not dnsmos_is_installed():
-        why = "the test set has no clean clips, so that only DNSMOS can score it; it" if not has_clean else "dnsmos"
-        raise UserError(f"evaluation.metrics: {why} needs the package speechmos: pip install 'sezoo[dnsmos]'")
+    for metric in load_metrics(asked).values():
+        if metric.needs_clean and not has_clean:
+            raise UserError(
+                f"evaluation.metrics: {metric.name} needs clean speech, but the test set has none; dnsmos needs none"
+            )
+        if not metric.is_installed:
+            why = metric.name
+            if not has_clean and config.evaluation.metrics is None:
+                why = "the test set has no clean clips, so that only DNSMOS can score it; it"
+            raise UserError(
+                f"evaluation.metrics: {why} needs the package {metric.needs}: pip install "
+                f"'{metric.install or metric.needs}'"
+            )
     if not has_clean:
         log.info("the test set has no clean clips: DNSMOS alone can score it")
     return tuple(dict.fromkeys(asked))
@@ -103,8 +115,7 @@ def evaluate(run: Run) -> Evaluation:
     """
     pairs = part_of(test_pairs(run.config.dataset), run.config.evaluation.shard)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        models = models_of(run, Path(scratch))
-        versions = versions_of(models, run.config)
+        models, versions = _what_is_scored(run, Path(scratch))
         explaining = explaining_versions(versions, models) if run.config.evaluation.explain_deployment else []
         if run.config.evaluation.explain_deployment and not explaining:
             log.warning("evaluation.explain_deployment: nothing is run as on the board; see evaluation.play_like")
@@ -115,18 +126,19 @@ def evaluate(run: Run) -> Evaluation:
             log.warning("%s", line)
         told = ", ".join(version.label for version in versions)
         log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
+        metrics = tuple(load_metrics(scoring.metrics))
         clips, left_out = _scored(run, scoring, pairs)
         means = mean_scores(clips)
         warn_of_delay(means, pairs, scoring.sample_rate, scoring.stft)
         warn_of_worse_than_noisy(means, [version.name for version in versions if version.name.startswith("float")])
         results = results_of(
             versions,
-            scoring.metrics,
+            metrics,
             clips,
             means,
             look_ahead=lookahead_advice(models, versions, clips, next(iter(means[versions[0].name]), None)),
             gates=gate_losses(versions, clips),
-            settings=setting_costs(explaining, clips, scoring.metrics),
+            settings=setting_costs(explaining, clips, metrics),
             left_out=left_out,
         )
         path = results.write(run.folder)
@@ -155,10 +167,18 @@ def waves_of(run: Run, pair: Pair) -> dict[str, np.ndarray]:
     waves : (samples,) float32 by the version's name; "noisy", and "clean" where there is a clean clip.
     """
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        versions = versions_of(models_of(run, Path(scratch)), run.config)
+        _, versions = _what_is_scored(run, Path(scratch))
         waves = ClipScorer(_scoring(run.config, versions, [pair])).waves(pair)
     clean = {} if waves.clean is None else {"clean": waves.clean}
     return {NOISY: waves.noisy, **waves.denoised, **clean}
+
+
+def _what_is_scored(run: Run, scratch: Path) -> tuple[list[RunModel], list[Version]]:
+    """The run's models, and every way in which they are to be played; or a function in their place."""
+    if run.config.model.function is None:
+        models = models_of(run, scratch)
+        return models, versions_of(models, run.config)
+    return [], [function_version(FunctionSource(run.config.model.function, run.function), run.config)]
 
 
 def _scoring(config: Config, versions: Sequence[Version], pairs: Sequence[Pair]) -> Scoring:
@@ -166,7 +186,7 @@ def _scoring(config: Config, versions: Sequence[Version], pairs: Sequence[Pair])
         versions=tuple(versions),
         stft=stft_of(config.preprocessing),
         sample_rate=config.preprocessing.sample_rate,
-        metrics=metrics_to_score(config, pairs),
+        metrics=tuple(map(absolute_reference, metrics_to_score(config, pairs))),
         peak_normalize=config.preprocessing.peak_normalize,
         noisy_scores=default_folder() if config.evaluation.remember_noisy_scores else None,
     )
@@ -209,6 +229,6 @@ def _not_scored(results: Evaluation) -> Iterator[str]:
     for (version, metric), found in clips.items():
         name, reason = found[0]
         yield (
-            f"{METRIC_FACTS[metric].label} of {version}: {len(found)} of {counted(results.clips, 'clip')} could "
+            f"{facts_of_metric(metric).label} of {version}: {len(found)} of {counted(results.clips, 'clip')} could "
             f"not be scored and are left out of its means, {name} for example: {reason}"
         )

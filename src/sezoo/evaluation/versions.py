@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sezoo.config.sections import Config
-from sezoo.denoising import Board, Play
+from sezoo.denoising import Board, Play, WholeClip
 from sezoo.denoising.backend import PATCH, STM32N6, engine_of, wanted_backend
+from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, WHOLE, RunModel
 from sezoo.models.source import ModelSource
 
-__all__ = ["Version", "explaining_versions", "versions_of"]
+__all__ = ["Version", "explaining_versions", "function_version", "versions_of"]
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,15 @@ class Version:
     label: str
     model: str
     kind: str
-    source: ModelSource
+    source: ModelSource | FunctionSource
     play: Play
     folder: str
+
+
+def function_version(source: FunctionSource, config: Config) -> Version:
+    """A function, which gets whole clips."""
+    folder = config.evaluation.logs_path.as_posix()
+    return Version("function", source.name, "function", WHOLE, source, WholeClip(), folder)
 
 
 def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:

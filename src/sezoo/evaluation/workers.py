@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from sezoo.audio.clip import BadClipError
-from sezoo.data.dataset import Pair
+from sezoo.data.pairs import Pair
+from sezoo.denoising.function import FunctionSource
 from sezoo.evaluation.preloaded import modules_to_score
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.results.scores import ClipScores
 from sezoo.run.executors import LOCAL, Work, results_of
 
 __all__ = ["score_clips"]
+
+log = logging.getLogger(__name__)
 
 
 def score_clips(
@@ -33,6 +37,8 @@ def score_clips(
     ------
     UserError : a model cannot be loaded or run, a worker was killed.
     """
+    if _stays_here(scoring):
+        workers, executor = 1, LOCAL
     longest_first = sorted(range(len(pairs)), key=lambda index: -_size(pairs[index]))
     found = results_of(
         Work(_scorer, scoring),
@@ -47,6 +53,15 @@ def score_clips(
             yield longest_first[index], outcome
     finally:
         found.close()
+
+
+def _stays_here(scoring: Scoring) -> bool:
+    """Whether there is a function that cannot be sent to other processes."""
+    for version in scoring.versions:
+        if isinstance(version.source, FunctionSource) and not version.source.can_be_sent:
+            log.info("%s is in no module that other processes could import: one process scores", version.label)
+            return True
+    return False
 
 
 def _size(pair: Pair) -> int:

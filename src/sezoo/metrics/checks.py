@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["MetricError", "checked", "checked_clip", "energy", "not_silent"]
+__all__ = ["MetricError", "checked", "checked_clip", "energy", "not_silent", "ratio_db"]
 
 
 class MetricError(ValueError):
@@ -42,3 +42,13 @@ def not_silent(samples: np.ndarray, name: str) -> None:
     """Raise MetricError for a clip without energy."""
     if energy(samples) == 0.0:
         raise MetricError(f"the {name} clip is silent")
+
+
+def ratio_db(signal: float, noise: float) -> float:
+    """A ratio of energies in dB, infinite where one of them is zero."""
+    if noise == 0.0:
+        return float("inf")
+    if signal == 0.0:
+        return float("-inf")
+    # A difference of logarithms, since the quotient of two extreme energies can overflow.
+    return 10.0 * float(np.log10(signal) - np.log10(noise))

@@ -15,9 +15,10 @@ from functools import cache
 import numpy as np
 
 from sezoo.metrics.checks import MetricError, checked, not_silent
-from sezoo.metrics.perceptual_quality import pesq
+from sezoo.metrics.definition import once_a_clip
+from sezoo.metrics.measures.pesq import pesq
 
-__all__ = ["CompositeParts", "cbak", "composite_parts", "composite_score", "covl", "csig"]
+__all__ = ["CompositeParts", "composite_parts", "composite_score", "predicted_opinion"]
 
 RATE = 16_000
 FRAME = 480  # samples: 30 ms
@@ -91,32 +92,12 @@ class CompositeParts:
     segmental_snr: float
 
 
-def csig(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
-    """Predicted opinion of the speech's distortion, 1 (very distorted) to 5 (not distorted), clips at 16 kHz.
+def predicted_opinion(name: str, clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
+    """The score `name` (csig, cbak or covl) of a clip, 1 to 5.
 
     Raises MetricError where `composite_parts` or `pesq` does.
     """
-    return _scored("csig", clean, denoised, sample_rate)
-
-
-def cbak(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
-    """Predicted opinion of the background, 1 (very intrusive) to 5 (not noticeable), clips at 16 kHz.
-
-    Raises MetricError where `composite_parts` or `pesq` does.
-    """
-    return _scored("cbak", clean, denoised, sample_rate)
-
-
-def covl(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
-    """Predicted opinion of the whole, 1 (bad) to 5 (excellent), clips at 16 kHz.
-
-    Raises MetricError where `composite_parts` or `pesq` does.
-    """
-    return _scored("covl", clean, denoised, sample_rate)
-
-
-def _scored(name: str, clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
-    parts = composite_parts(clean, denoised, sample_rate)
+    parts = composite_parts(clean, denoised, sample_rate)  # first: they are refused sooner, and PESQ takes longer
     return composite_score(name, pesq(clean, denoised, sample_rate), parts)
 
 
@@ -128,6 +109,7 @@ def composite_score(name: str, wide_band_pesq: float, parts: CompositeParts) -> 
     return min(5.0, max(1.0, score))
 
 
+@once_a_clip
 def composite_parts(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> CompositeParts:
     """LLR, WSS and segmental SNR of a clip.
 

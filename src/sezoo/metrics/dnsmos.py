@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.metrics.checks import MetricError, checked_clip, not_silent
+from sezoo.metrics.definition import once_a_clip
 from sezoo.models.onnx_session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["dnsmos_is_installed", "dnsmos_p808", "dnsmos_p835"]
+__all__ = ["dnsmos_p808", "dnsmos_p835"]
 
 RATE = 16_000
 SEGMENT_S = 9.01
@@ -47,11 +48,7 @@ MEL_RANGE_DB = 80.0
 POWER_FLOOR = 1e-10
 
 
-def dnsmos_is_installed() -> bool:
-    """Whether the package `speechmos` is there, without which DNSMOS cannot score anything."""
-    return _folder() is not None
-
-
+@once_a_clip
 def dnsmos_p835(denoised: np.ndarray, sample_rate: int) -> dict[str, float]:
     """P.835's three scores of a clip, by the names dnsmos_sig, dnsmos_bak and dnsmos_ovrl.
 

@@ -26,7 +26,7 @@ from sezoo.run.executors import LOCAL, Work, results_of
 from sezoo.run.folder import is_begun_again
 from sezoo.run.run import Run
 
-__all__ = ["check_prediction", "predict", "predict_targets"]
+__all__ = ["check_prediction", "denoiser_of", "predict", "predict_targets"]
 
 log = logging.getLogger(__name__)
 
@@ -66,20 +66,11 @@ def predict(run: Run) -> list[Path]:
 
 def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     """Denoise recordings into the files that were chosen for them; the written ones."""
-    config, kind = run.config, run.config.prediction.play_like
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        chosen = models_of(run, Path(scratch))[-1]
-        play = chosen.play(kind, config)
-        denoising = Denoising(
-            chosen.source_for(kind),
-            stft_of(config.preprocessing),
-            play,
-            config.preprocessing.sample_rate,
-            config.preprocessing.peak_normalize,
-        )
+        name, denoising = _denoising(run, Path(scratch))
         denoiser = denoising.denoiser()
-        warn_of_magnitudes(denoiser.model, config.preprocessing.n_fft // 2 + 1)
-        log.info("denoising %s with the %s model, %s", counted(len(targets), "recording"), chosen.name, play)
+        warn_of_magnitudes(denoiser.model, run.config.preprocessing.n_fft // 2 + 1)
+        log.info("denoising %s with the %s model, %s", counted(len(targets), "recording"), name, denoising.play)
         left_out = [bad for bad in _denoised(run, denoising, denoiser, targets) if bad is not None]
     tell_left_out(left_out, len(targets))
     bad = {error.path for error in left_out}
@@ -87,6 +78,32 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     where = shown(written[0] if len(written) == 1 else written[0].parent)
     log.info("%s: %s", counted(len(written), "denoised recording"), where)
     return written
+
+
+def denoiser_of(run: Run) -> Denoiser:
+    """The last model that the run has, loaded and set up as the configuration says.
+
+    Raises
+    ------
+    UserError : the model is not fit for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        denoiser = _denoising(run, Path(scratch))[1].denoiser()
+    warn_of_magnitudes(denoiser.model, run.config.preprocessing.n_fft // 2 + 1)
+    return denoiser
+
+
+def _denoising(run: Run, scratch: Path) -> tuple[str, Denoising]:
+    """The last model that the run has, by its name."""
+    config, kind = run.config, run.config.prediction.play_like
+    chosen = models_of(run, scratch)[-1]
+    return chosen.name, Denoising(
+        chosen.source_for(kind),
+        stft_of(config.preprocessing),
+        chosen.play(kind, config),
+        config.preprocessing.sample_rate,
+        config.preprocessing.peak_normalize,
+    )
 
 
 def _checked_sources(config: Config) -> list[Path]:

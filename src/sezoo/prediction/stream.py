@@ -18,7 +18,7 @@ from sezoo.denoising import DenoisingStream, Play, is_on_device, open_stream
 from sezoo.models.mask_model import MaskFunction
 from sezoo.prediction.targets import container_of
 
-__all__ = ["BLOCK_SECONDS", "Denoiser", "blocks_in"]
+__all__ = ["BLOCK_SECONDS", "Denoiser", "WaveformStream", "blocks_in"]
 
 BLOCK_SECONDS = 5
 """Of sound that is held at a time, in each of a few stages."""
@@ -28,6 +28,41 @@ BEYOND_FULL_SCALE = {"FLOAT", "DOUBLE"}
 
 OTHER_CONTAINER = ("wav", "w64")
 """What to try where a container cannot hold a recording, and where that is WAV."""
+
+
+class WaveformStream:
+    """Denoises a waveform that comes in pieces: each channel on its own, at the model's sample rate and back.
+
+    Parameters
+    ----------
+    rate, channels : of the waveform, in Hz.
+    model_rate : sample rate of the model, in Hz.
+    """
+
+    def __init__(self, model: MaskFunction, stft: Stft, play: Play, model_rate: int, rate: int, channels: int):
+        self.down, self.up = Resampler(rate, model_rate, channels), Resampler(model_rate, rate, channels)
+        self.streams = [open_stream(model, stft, play) for _ in range(channels)]
+        self.left = 0  # samples that went in and have not come out
+        self.channels = channels
+
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """Take in samples (n, channels) float32, and give those that are ready: (m, channels) float32."""
+        self.left += len(block)
+        return self._counted(self.up.push(_each_channel(self.streams, self.down.push(block))))
+
+    def finish(self) -> np.ndarray:
+        """Give the rest, so that as many samples have come out as went in: (m, channels) float32."""
+        rest = _each_channel(self.streams, self.down.finish())
+        rest = np.concatenate([rest, np.stack([stream.finish() for stream in self.streams], axis=1)])
+        rest = self._counted(np.concatenate([self.up.push(rest), self.up.finish()]))
+        missing = np.zeros((self.left, self.channels), np.float32)
+        self.left = 0
+        return np.concatenate([rest, missing])
+
+    def _counted(self, wave: np.ndarray) -> np.ndarray:
+        wave = wave[: self.left]
+        self.left -= len(wave)
+        return wave
 
 
 class Denoiser:
@@ -60,24 +95,23 @@ class Denoiser:
                 raise BadClipError(source, "it has no samples")
             peak = np.float32(_peak(source) if self.peak_normalize else 1)
             with written_aside(target) as aside, _opened(aside, target, file) as write:
-                left = file.frames
-                for waveform in self._denoised(file, peak):
-                    waveform = waveform[:left]
-                    left -= len(waveform)
-                    write(waveform)
+                stream = self.stream(file.samplerate, file.channels)
+                for block in blocks_of(file, BLOCK_SECONDS):
+                    write(stream.push(block / peak) * peak)
                     yield
-                write(np.zeros((left, file.channels), np.float32))
+                write(stream.finish() * peak)
+                yield
 
-    def _denoised(self, file: soundfile.SoundFile, peak: np.float32) -> Iterator[np.ndarray]:
-        """The denoised samples, (n, channels) float32 a block, at the file's rate."""
-        down = Resampler(file.samplerate, self.sample_rate, file.channels)
-        up = Resampler(self.sample_rate, file.samplerate, file.channels)
-        streams = [open_stream(self.model, self.stft, self.play) for _ in range(file.channels)]
-        for block in blocks_of(file, BLOCK_SECONDS):
-            yield up.push(_each_channel(streams, down.push(block / peak)) * peak)
-        rest = _each_channel(streams, down.finish())
-        rest = np.concatenate([rest, np.stack([stream.finish() for stream in streams], axis=1)])
-        yield np.concatenate([up.push(rest * peak), up.finish()])
+    def denoise_waveform(self, waveform: np.ndarray, rate: int) -> np.ndarray:
+        """Denoise a waveform (samples, channels) float32 at `rate` Hz into one of the same shape."""
+        peak = np.float32((np.abs(waveform).max(initial=0) if self.peak_normalize else 0) or 1)
+        stream, step = self.stream(rate, waveform.shape[1]), max(1, BLOCK_SECONDS * rate)
+        pieces = [stream.push(waveform[start : start + step] / peak) for start in range(0, len(waveform), step)]
+        return np.concatenate([*pieces, stream.finish()]) * peak
+
+    def stream(self, rate: int, channels: int) -> WaveformStream:
+        """For a waveform in pieces, at `rate` Hz."""
+        return WaveformStream(self.model, self.stft, self.play, self.sample_rate, rate, channels)
 
 
 def _each_channel(streams: list[DenoisingStream], block: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import soundfile
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import counted, nearest
-from sezoo.data.dataset import AUDIO_EXTENSIONS, folders_in
+from sezoo.data.folders import AUDIO_EXTENSIONS, folders_in
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
 

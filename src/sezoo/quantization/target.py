@@ -11,6 +11,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.config.modes import steps
+from sezoo.config.registries import TARGETS as REGISTRY
 from sezoo.config.sections import Config, Quantization
 from sezoo.denoising.backend import STM32N6, backend_of
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
@@ -23,7 +24,7 @@ from sezoo.quantization.overrides import integer_types
 from sezoo.quantization.recurrent.cells import Kind
 from sezoo.quantization.recurrent.expansion import LAYERS, not_expandable
 
-__all__ = ["TARGETS", "Target", "check_settings", "check_target", "target_of"]
+__all__ = ["TARGETS", "Target", "check_settings", "check_target", "named_target", "target_of"]
 
 ST_EDGE_AI = {
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
@@ -104,7 +105,7 @@ def target_of(config: Config) -> Target:
     """
     settings = config.quantization
     if settings.target is not None:
-        return TARGETS[settings.target]
+        return named_target(settings.target)
     if "d" in steps(config.operation_mode):
         return TARGETS["stm32n6" if backend_of(config) == STM32N6 else "cortex-m"]
     board = _board(config)
@@ -285,25 +286,42 @@ def _named(node: onnx.NodeProto) -> str:
 
 ALL_TYPES = ("Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16")
 
-TARGETS = {
-    "generic": Target("generic", "any runtime that reads QDQ models", "split_input", ALL_TYPES, ALL_TYPES[2:]),
-    "stm32n6": Target(
-        "stm32n6",
-        "the NPU of the STM32N6",
-        None,
-        ("Int4", "Int8"),  # 4 bits since ST Edge AI 3.0
-        ("Int8",),
-        (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
-        int8_input=True,
-        board_gain=True,
-    ),
-    "cortex-m": Target(
-        "cortex-m",
-        "integer kernels on a Cortex-M",
-        "int16_input",
-        ("Int8",),
-        ("Int8", "Int16"),
-        (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
-        reader=integer_graph_of,
-    ),
-}
+GENERIC = Target("generic", "any runtime that reads QDQ models", "split_input", ALL_TYPES, ALL_TYPES[2:])
+
+STM32N6_NPU = Target(
+    "stm32n6",
+    "the NPU of the STM32N6",
+    None,
+    ("Int4", "Int8"),  # 4 bits since ST Edge AI 3.0
+    ("Int8",),
+    (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
+    int8_input=True,
+    board_gain=True,
+)
+
+CORTEX_M = Target(
+    "cortex-m",
+    "integer kernels on a Cortex-M",
+    "int16_input",
+    ("Int8",),
+    ("Int8", "Int16"),
+    (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
+    reader=integer_graph_of,
+)
+
+TARGETS = {target.name: target for target in (GENERIC, STM32N6_NPU, CORTEX_M)}
+"""Our own."""
+
+
+def named_target(name: str) -> Target:
+    """The target that `quantization.target` names: one of ours, of a package, or of a user's file.
+
+    Raises
+    ------
+    UserError : it cannot be imported, or is no `Target`.
+    """
+    found = REGISTRY.load(name)
+    if not isinstance(found, Target):
+        what = type(found).__name__
+        raise UserError(f"{REGISTRY.key}: {name} is {what}; a sezoo.quantization.target.Target is needed")
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sezoo.metrics import METRIC_FACTS
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Notes, Picture, Pictures, Section, Table
 from sezoo.report.figures import COLOURS, INK, MUTED, colour_of, drawing, plain
 from sezoo.report.robustness_table import SHOWN, guard_text
@@ -44,7 +44,7 @@ def _scored(found: Robustness, metric: str) -> bool:
 
 def _picture(found: Robustness, metric: str) -> Picture:
     """A row a condition: the noisy clips' score, and that of each version."""
-    facts, conditions = METRIC_FACTS[metric], [each for each in found.conditions if metric in each.noisy]
+    facts, conditions = facts_of_metric(metric), [each for each in found.conditions if metric in each.noisy]
     title = f"{facts.label} in each condition"
     height = ROW * len(conditions) + EDGE
     with drawing(f"robustness_{metric}", title, width=440, height=height) as made:
@@ -80,7 +80,7 @@ def _picture(found: Robustness, metric: str) -> Picture:
 
 
 def _in_words(there: Sequence[tuple[int, ConditionScores]], metric: str, version: str) -> str:
-    form = METRIC_FACTS[metric].form
+    form = facts_of_metric(metric).form
     pairs = (
         f"{each.label} {form.format(each.versions[version][metric])} ({form.format(each.noisy[metric])} noisy)"
         for _, each in there
@@ -92,7 +92,7 @@ def _table(found: Robustness, version: str, label: str) -> Table:
     metrics = [metric for metric in SHOWN if _scored(found, metric)]
     headings = [""]
     for metric in metrics:
-        facts = METRIC_FACTS[metric]
+        facts = facts_of_metric(metric)
         headings += [f"noisy {facts.label}"] if metric in BESIDE_NOISY else []
         headings.append(f"{facts.label} {facts.unit}".strip())
     levels = [name for name in LEVELS if any(name in each.versions[version] for each in found.conditions)]
@@ -120,4 +120,4 @@ def _table(found: Robustness, version: str, label: str) -> Table:
 def _number(scores: Mapping[str, float], metric: str, tone: str) -> Cell:
     if metric not in scores:
         return Cell(NOTHING, "quiet")
-    return Cell(METRIC_FACTS[metric].form.format(scores[metric]).replace("-", MINUS), tone)
+    return Cell(facts_of_metric(metric).form.format(scores[metric]).replace("-", MINUS), tone)

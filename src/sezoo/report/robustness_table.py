@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import results as results_console
 from sezoo.base.terminal import styled
-from sezoo.metrics import METRIC_FACTS
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.robustness import ConditionScores, Robustness
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _table(found: Robustness, version: str) -> Table:
     table.add_column(no_wrap=True)
     metrics = [metric for metric in SHOWN if any(metric in each.noisy for each in found.conditions)]
     for metric in metrics:
-        facts = METRIC_FACTS[metric]
+        facts = facts_of_metric(metric)
         table.add_column("noisy", justify="right", no_wrap=True)
         table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
     table.add_column("cut", justify="right", no_wrap=True)
@@ -46,7 +46,7 @@ def _table(found: Robustness, version: str) -> Table:
 
 
 def _cells(each: ConditionScores, version: str, metric: str) -> tuple[str, str | Text]:
-    form, scores = METRIC_FACTS[metric].form, each.versions[version]
+    form, scores = facts_of_metric(metric).form, each.versions[version]
     noisy = form.format(each.noisy[metric]) if metric in each.noisy else ""
     if metric not in scores:
         return noisy, ""

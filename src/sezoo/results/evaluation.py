@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from sezoo.base.csv_file import read_csv, write_csv
 from sezoo.base.files import filled_aside, write_json
 from sezoo.base.foreign_text import encodable
 from sezoo.base.inner_path import inner_path
+from sezoo.config.metric_facts import MetricFacts, learn_facts
 from sezoo.results.names import EVALUATION
 from sezoo.results.result_file import ResultFile
 from sezoo.results.robustness import Robustness
@@ -31,6 +32,22 @@ MEANS, CLIPS = "metrics_dict.json", "detailed_metrics.csv"
 """In the folder of a version, under the names that the model zoo gives them."""
 
 Means = Mapping[MetricName, Mean]
+
+
+def _that_can_be_shown(facts: Any) -> Any:
+    """Those of a file, which may be another's: where one cannot be shown so, the metric's name is all that is."""
+    return {name: each for name, each in facts.items() if _is_valid(each)} if isinstance(facts, dict) else {}
+
+
+def _is_valid(facts: Any) -> bool:
+    try:
+        TypeAdapter(MetricFacts).validate_python(facts)
+    except ValidationError:
+        return False
+    return True
+
+
+Facts = Annotated[Mapping[MetricName, MetricFacts], BeforeValidator(_that_can_be_shown)]
 
 
 @dataclass(frozen=True)
@@ -169,6 +186,7 @@ class Evaluation(ResultFile):
     clips : how many were scored.
     seconds : of audio.
     metrics : that were asked for, in the order in which they are shown.
+    metric_facts : how each is shown: its label, its unit, the format of its values, and which way is better.
     noisy : means by metric of the noisy clips.
     versions : each model in each way in which it was run, the one that the others are compared with first.
     look_ahead : what would avoid a loss in patches.
@@ -185,6 +203,7 @@ class Evaluation(ResultFile):
     clips: int
     seconds: float
     metrics: Sequence[MetricName] = ()
+    metric_facts: Facts = field(default_factory=dict)
     noisy: Means
     versions: Annotated[Versions, Field(min_length=1)]
     look_ahead: Sequence[LookAhead] = ()
@@ -208,6 +227,7 @@ class Evaluation(ResultFile):
         found = super().read(folder)
         if found is None:
             return None
+        learn_facts(found.metric_facts)
         paths = {each.name: inner_path(folder, each.folder, EVALUATION) / CLIPS for each in found.versions}
         tables = {name: read_csv(path) if path.is_file() else [] for name, path in paths.items()}
         scored = [*found.noisy, *(metric for version in found.versions for metric in version.means)]

@@ -6,11 +6,11 @@ import errno
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of, write_text
@@ -28,6 +28,9 @@ from sezoo.run.folder import (
     remove_without_results,
 )
 from sezoo.run.tracking import Tracker, start_tracking
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Artefacts", "ClipCount", "Run", "names_of_file", "open_run"]
 
@@ -67,6 +70,8 @@ class Run:
     Attributes
     ----------
     clips : that were used, by what for: training, validation, calibration, evaluation.
+    tables : print the tables of results on standard output.
+    function : the denoiser that `model.function` names, if a caller passed it.
     """
 
     config: Config
@@ -74,6 +79,8 @@ class Run:
     tracker: Tracker
     artefacts: Artefacts = field(default_factory=Artefacts)
     clips: dict[str, ClipCount] = field(default_factory=dict)
+    tables: bool = True
+    function: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def models_folder(self) -> Path:
@@ -109,8 +116,12 @@ def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 
 
 @contextmanager
-def open_run(config: Config, folder: Path) -> Iterator[Run]:
+def open_run(config: Config, folder: Path, **given: Any) -> Iterator[Run]:
     """Open a run in `folder`: log file, resolved configuration, tracking.
+
+    Parameters
+    ----------
+    given : further fields of `Run`.
 
     A run that fails is marked so in the tracking. If bad input ended it before it had any result, its
     folder is removed; the folder of a run with results, or of one that crashed, stays. So does one where
@@ -124,7 +135,7 @@ def open_run(config: Config, folder: Path) -> Iterator[Run]:
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
             with names_of_file(config), start_tracking(config, folder) as tracker:
-                yield Run(config, folder, tracker)
+                yield Run(config, folder, tracker, **given)
     except (UserError, KeyboardInterrupt):
         if not shared:
             remove_without_results(folder)

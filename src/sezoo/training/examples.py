@@ -14,11 +14,11 @@ from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.text import counted, only
 from sezoo.config.sections import Config, Dataset
-from sezoo.data.dataset import Pair, clips_of, refused, sample, training_pairs, validation_pairs
+from sezoo.data.dataset import clips_of, refused, sample, training_pairs, validation_pairs
 from sezoo.data.mixing.halves import halves_to_mix, mixed_examples
 from sezoo.data.mixing.mixed_examples import MixedExamples
 from sezoo.data.mixing.recordings import Memory, Recordings, usable
-from sezoo.data.pairs import common_length, normalized_alike
+from sezoo.data.pairs import Pair, common_length, normalized_alike
 
 __all__ = ["ExampleSource", "PairExamples", "example_sources"]
 

@@ -1,4 +1,4 @@
-"""What training makes small: the difference between the denoised and the clean clip, in eight ways.
+"""What training makes small: the difference between the denoised and the clean clip, in eight ways, or a user's.
 
 Every loss looks at the clips' own frames and samples only. The zeros behind the shorter clips of a batch, and the
 frames that hold them, do not count in any sum or mean: a batch has the same loss however far it is padded.
@@ -8,16 +8,20 @@ A clean clip may be silent.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
+from sezoo.config.registries import LOSSES
 from sezoo.training.batch import SpectralBatch
+from sezoo.training.foreign_loss import foreign_loss
 from sezoo.training.pesq_disturbance import PesqDisturbance
 from sezoo.training.torch_stft import TorchStft
 
-__all__ = ["LOSSES", "Loss", "build_loss"]
+__all__ = ["Loss", "build_loss", "denoised_waveforms"]
 
 Loss = Callable[[SpectralBatch, torch.Tensor], torch.Tensor]
 
@@ -64,11 +68,14 @@ PESQ_WEIGHT = 0.01
 """
 
 
-def build_loss(name: str, torch_stft: TorchStft, **weights: float) -> Loss:
-    """The loss of that name, a key of `LOSSES`.
+def build_loss(
+    name: str, torch_stft: TorchStft, arguments: Mapping[str, Any] = MappingProxyType({}), **weights: float
+) -> Loss:
+    """The loss of that name: one of ours, of a package, or of a user's file.
 
     Parameters
     ----------
+    arguments : keyword arguments of a loss that is not ours.
     weights : `pesq_weight` of `perceptual` and `guarded`, `cut_weight` and `si_snr_weight` of the latter; other
         losses do without.
 
@@ -76,9 +83,16 @@ def build_loss(name: str, torch_stft: TorchStft, **weights: float) -> Loss:
     -------
     loss : takes a batch and the mask (batch, bins, frames) float32 for its noisy spectra, returns a scalar to
         minimise. Masks of padding frames may hold anything finite.
+
+    Raises
+    ------
+    UserError : one that is not ours and cannot be imported, called or minimised.
     """
-    taken = inspect.signature(LOSSES[name]).parameters
-    return partial(LOSSES[name], torch_stft, **{key: value for key, value in weights.items() if key in taken})
+    found = LOSSES.load(name)
+    if name not in LOSSES.own:
+        return foreign_loss(name, found, torch_stft, arguments)
+    taken = inspect.signature(found).parameters
+    return partial(found, torch_stft, **{key: value for key, value in weights.items() if key in taken})
 
 
 def spec_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
@@ -93,13 +107,13 @@ def spec_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) ->
 
 def wave_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
     """Mean squared error of the waves, over the samples of all clips."""
-    denoised, counts = _denoised(torch_stft, batch, mask)
+    denoised, counts = denoised_waveforms(torch_stft, batch, mask)
     return _mean_over((denoised - batch.clean) ** 2, counts, batch)
 
 
 def wave_snr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
     """Negative signal-to-noise ratio in dB, mean over clips. For a silent clean clip, what is left of the noise."""
-    denoised, counts = _denoised(torch_stft, batch, mask)
+    denoised, counts = denoised_waveforms(torch_stft, batch, mask)
     signal = _clip_means(batch.clean**2, counts)
     noise = _clip_means((denoised - batch.clean) ** 2, counts)
     return -_ratio_db(signal, noise).mean()
@@ -111,7 +125,7 @@ def wave_sisnr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) 
     The SI-SDR of Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, as `sezoo.metrics` measures it.
     For a silent clean clip, what is left of the noise.
     """
-    return -_si_snr(batch, *_denoised(torch_stft, batch, mask))
+    return -_si_snr(batch, *denoised_waveforms(torch_stft, batch, mask))
 
 
 def compressed(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
@@ -146,7 +160,7 @@ def perceptual(
     See `sezoo.training.pesq_disturbance`. That alone does not suffice: PESQ forgives what is not speech-like, and
     knows nothing of intelligibility.
     """
-    denoised, counts = _denoised(torch_stft, batch, mask)
+    denoised, counts = denoised_waveforms(torch_stft, batch, mask)
     disturbance = _pesq_disturbance(denoised.device)(
         torch.where(counts, denoised, 0.0), torch.where(counts, batch.clean, 0.0), batch.lengths
     )
@@ -172,7 +186,7 @@ def guarded(
     that muting a pause deeper than its recording has it gains nothing. The SI-SNR ends at 40 dB, and does not count
     where there is no speech.
     """
-    denoised, counts = _denoised(torch_stft, batch, mask)
+    denoised, counts = denoised_waveforms(torch_stft, batch, mask)
     disturbance = _pesq_disturbance(denoised.device)(
         torch.where(counts, denoised, 0.0), torch.where(counts, batch.clean, 0.0), batch.lengths
     )
@@ -206,25 +220,15 @@ def _limited_si_snr(batch: SpectralBatch, denoised: torch.Tensor, counts: torch.
     return torch.where(power > SILENT_POWER, ratio, 0.0).mean()
 
 
-LOSSES: dict[str, Callable[[TorchStft, SpectralBatch, torch.Tensor], torch.Tensor]] = {
-    "spec_mse": spec_mse,
-    "wave_mse": wave_mse,
-    "wave_snr": wave_snr,
-    "wave_sisnr": wave_sisnr,
-    "compressed": compressed,
-    "compressed_sisnr": compressed_sisnr,
-    "perceptual": perceptual,
-    "guarded": guarded,
-}
-
-
 @cache
 def _pesq_disturbance(device: torch.device) -> PesqDisturbance:
     return PesqDisturbance().to(device)
 
 
-def _denoised(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The denoised waves (batch, samples), and which of their samples count: bool of that shape."""
+def denoised_waveforms(
+    torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The denoised waves (batch, samples) float32, and which of their samples count: bool of that shape."""
     spectrum, samples = mask * batch.noisy_spectrum, batch.noisy.shape[-1]
     denoised = torch_stft.synthesise(spectrum, samples, batch.frames)
     return denoised, torch_stft.covered(spectrum.shape[-1], samples, batch.frames) & batch.valid_samples

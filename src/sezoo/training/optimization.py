@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest
-from sezoo.models.torch.networks.custom import exception_line
+from sezoo.base.user_code import exception_line
 
 __all__ = ["SCHEDULES", "build_optimizer", "build_schedule"]
 

@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest
+from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Scheduler
-from sezoo.models.torch.networks.custom import exception_line
 from sezoo.training.history import LOWER_IS_BETTER
 
 __all__ = ["SCHEDULERS", "SteppedEach", "build_scheduler", "stepped_each"]

@@ -25,7 +25,7 @@ from sezoo.base.text import counted, only
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import Config
 from sezoo.denoising import denoise
-from sezoo.metrics.dnsmos import dnsmos_is_installed
+from sezoo.metrics import METRICS
 from sezoo.models.summary import summary_of
 from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights, torch_device
 from sezoo.run.run import ClipCount, Run
@@ -118,11 +118,12 @@ def _trainer(
             f"to be a multiple of {together.count}"
         )
     selection = Selection.of(training)
-    if any(metric.startswith("dnsmos") for metric in selection.metrics) and not dnsmos_is_installed():
-        raise UserError(
-            f"training.{'guards' if training.guards else 'select_by'}: DNSMOS needs a package: pip install "
-            "'sezoo[dnsmos]'"
-        )
+    for metric in selection.metrics:
+        if metric in METRICS and not METRICS[metric].is_installed:
+            raise UserError(
+                f"training.{'guards' if training.guards else 'select_by'}: {METRICS[metric].facts.label} needs a "
+                f"package: pip install '{METRICS[metric].install or METRICS[metric].needs}'"
+            )
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
     seed = config.general.global_seed
@@ -254,6 +255,7 @@ def _loss(config: Config, torch_stft: TorchStft) -> Loss:
     loss = build_loss(
         training.loss,
         torch_stft,
+        training.loss_arguments,
         pesq_weight=training.pesq_weight,
         cut_weight=training.cut_weight,
         si_snr_weight=training.si_snr_weight,
@@ -288,6 +290,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "weight_averaging",
         "quantization_aware",
         "quantization_ranges",
+        *(("loss_arguments",) if config.training.loss_arguments else ()),
     )
     training = {key: plain["training"][key] for key in keys}
     return {

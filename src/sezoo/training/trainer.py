@@ -18,9 +18,9 @@ from torch import nn
 from sezoo.base.errors import UserError
 from sezoo.base.files import shown, written_aside
 from sezoo.base.interrupts import interrupt_deferred
+from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Training
 from sezoo.models.torch.mask_model import computes_bfloat16
-from sezoo.models.torch.networks.custom import exception_line
 from sezoo.results.training import TrainingSummary, write_noisy
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import SCORE, History, Row, is_better, save_curves

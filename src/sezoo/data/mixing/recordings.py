@@ -17,7 +17,8 @@ from sezoo.audio.file import blocks_of, open_recording
 from sezoo.base.errors import UserError
 from sezoo.base.processors import usable_processors
 from sezoo.base.text import counted
-from sezoo.data.dataset import AUDIO_EXTENSIONS, refused, tell_left_out
+from sezoo.data.dataset import refused, tell_left_out
+from sezoo.data.folders import AUDIO_EXTENSIONS
 
 __all__ = ["Memory", "Recordings", "recordings_under", "usable"]
 

@@ -15,8 +15,8 @@ from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.agreement import Agreement
 from sezoo.deployment.recording import Recording
 from sezoo.metrics.checks import MetricError
-from sezoo.metrics.perceptual_quality import pesq
-from sezoo.metrics.waveform import snr
+from sezoo.metrics.measures.pesq import pesq
+from sezoo.metrics.measures.snr import snr
 from sezoo.results.deployment import Deployment, Emulated, OnnxruntimeAgreement, OperatorCost
 
 __all__ = ["DeploymentReport", "deployment_of"]

@@ -14,6 +14,8 @@ import numpy as np
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import counted
+from sezoo.base.user_code import exception_line, forms, load_object
+from sezoo.config.registries import NETWORKS
 from sezoo.config.section import Section
 from sezoo.config.sections_data import Model, NetworkShape
 from sezoo.models.mask_model import checked_mask
@@ -24,10 +26,7 @@ except ImportError as error:
     raise UserError(f"a torch model needs PyTorch: pip install 'sezoo[train]' ({error})") from error
 from torch import nn
 
-from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser
-from sezoo.models.torch.networks.custom import custom_network, exception_line
-from sezoo.models.torch.networks.stft_tcnn import StftTcnn
-from sezoo.models.torch.networks.utcn import Utcn
+from sezoo.models.torch.networks.custom import custom_network
 from sezoo.models.torch.weights import load_weights
 
 __all__ = [
@@ -39,9 +38,6 @@ __all__ = [
     "torch_mask_model",
 ]
 
-NETWORKS = {"STFTTCNN": StftTcnn, "ConvLSTMDenoiser": ConvLstmDenoiser, "UTCN": Utcn}
-"""The networks that come with sezoo, by `model.model_type`."""
-
 DEVICES = "auto, cpu, cuda, cuda:0 (or another number), mps"
 
 
@@ -50,15 +46,16 @@ def build_network(model: Model, model_specific: Section) -> nn.Module:
 
     Raises
     ------
-    UserError : `model.custom` is not set, or its class cannot be had or built; a shape that cannot be.
+    UserError : `model.custom` is not set, or a class that is not ours cannot be had or built; a shape that cannot be.
     """
-    if model.model_type in NETWORKS:
-        return NETWORKS[model.model_type](**dict(model_specific))
+    kind, arguments = model.model_type, dict(model_specific)
+    if kind in NETWORKS.own:
+        return NETWORKS.load(kind)(**arguments)
+    if kind != "Custom":
+        return custom_network(NETWORKS.load(kind), kind, NETWORKS.key, arguments)
     if model.custom is None:
-        raise UserError(
-            "model.custom: not set; model_type Custom needs it: path/to/file.py:ClassName or package.module:ClassName"
-        )
-    return custom_network(model.custom, dict(model_specific))
+        raise UserError(f"model.custom: not set; model_type Custom needs it: {forms('class')}")
+    return custom_network(load_object(model.custom, "model.custom"), model.custom, "model.custom", arguments)
 
 
 def torch_device(name: str, gpu: int = 0, *, key: str = "device") -> torch.device:

@@ -13,7 +13,8 @@ import numpy as np
 from sezoo.audio.stft import stft_of
 from sezoo.base.text import counted
 from sezoo.config.sections import Config
-from sezoo.data.dataset import clips_in, clips_of, read_clips, sample, training_noisy_clips
+from sezoo.data.dataset import clips_of, read_clips, sample, training_noisy_clips
+from sezoo.data.folders import clips_in
 from sezoo.data.mixing.halves import check_mix, halves_to_mix, mixed_examples
 from sezoo.data.mixing.mixed_examples import MixedExamples
 from sezoo.denoising import peak_normalized

@@ -65,7 +65,7 @@ class Closeness:
 
 
 def _si_snr(reference: np.ndarray, wave: np.ndarray) -> float:
-    """As `metrics.waveform` has it, limited to `EQUAL`, and low but finite for silence."""
+    """As `sezoo.metrics` has it, limited to `EQUAL`, and low but finite for silence."""
     reference, wave = reference.astype(np.float64), wave.astype(np.float64)
     target = reference * (np.dot(reference, wave) / np.dot(reference, reference))
     wanted, error = np.sum(np.square(target)), np.sum(np.square(wave - target))

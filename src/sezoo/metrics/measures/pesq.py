@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sezoo.metrics.checks import MetricError, checked, not_silent
+from sezoo.metrics.definition import metric, once_a_clip
 
 __all__ = ["pesq"]
 
@@ -23,6 +24,8 @@ P862_MAX_UTTERANCES = 50
 UTTERANCE_MARGIN = 10
 
 
+@metric("PESQ", form="{:.3f}")
+@once_a_clip
 def pesq(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
     """PESQ as MOS-LQO, about 1.0 to 4.64: wide-band (ITU-T P.862.2) at 16 kHz, narrow-band at 8 kHz.
 

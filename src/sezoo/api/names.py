@@ -1,0 +1,31 @@
+"""The names that parameters take, for type checkers and editors; the configuration says which there really are."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+__all__ = ["Backend", "BenchmarkTarget", "Engine", "InferenceMode", "MetricName", "TargetName"]
+
+InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
+"""How a model is run: on whole clips, in patches, as on ST's board, or as the C package's stream engine does."""
+
+BenchmarkTarget: TypeAlias = Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"]
+"""Where a model is measured."""
+
+Backend: TypeAlias = Literal["portable-c", "stm32n6"]
+"""How a model gets onto a board."""
+
+Engine: TypeAlias = Literal["stream", "patch"]
+"""How the C package computes: every frame once, or whole patches."""
+
+TargetName: TypeAlias = Literal["generic", "stm32n6", "cortex-m"] | str
+"""What int8 models are for: one of ours, that of a package, or `path/to/file.py:name`."""
+
+MetricName: TypeAlias = (
+    Literal[
+        "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl",
+        "dnsmos", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",
+    ]
+    | str
+)  # fmt: skip
+"""A metric: one of ours, that of a package, or `path/to/file.py:name`."""

@@ -1,0 +1,16 @@
+"""DNSMOS P.835 BAK, what listeners would say of the background, without a clean clip (see `sezoo.metrics.dnsmos`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.metrics.definition import metric
+from sezoo.metrics.dnsmos import dnsmos_p835
+
+__all__ = ["dnsmos_bak"]
+
+
+@metric("DNSMOS BAK", form="{:.3f}", needs="speechmos", install="sezoo[dnsmos]")
+def dnsmos_bak(denoised: np.ndarray, sample_rate: int) -> float:
+    """1 (bad) to 5 (excellent); errors as for `dnsmos_p835`."""
+    return dnsmos_p835(denoised, sample_rate)["dnsmos_bak"]
