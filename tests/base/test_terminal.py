@@ -10,7 +10,6 @@ from builders import quantization_config
 from sezoo.api.running import _log_files_filled
 from sezoo.base.terminal import configure_logging, console
 from sezoo.config.validation import build_config
-from sezoo.results.run_results import _log
 from sezoo.run.folder import LOG_NAME
 from sezoo.run.run import open_run
 
@@ -52,10 +51,6 @@ def test_the_log_file_has_more_than_a_quiet_terminal(tmp_path, capsys, level, sh
     for word in ("detail", "calibrated", "few"):
         assert (word in err) == (word in shown)
         assert (word in text) == (word in kept)
-    facts = _log(tmp_path / "run" / LOG_NAME)
-    assert facts.version and facts.started and facts.seconds is not None
-    assert facts.calibrated == "3 clips, 2 s"
-    assert list(facts.warnings) == ["few clips"]
 
 
 def test_a_quiet_terminal_has_no_bars():

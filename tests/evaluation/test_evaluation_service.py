@@ -134,14 +134,14 @@ def test_a_metric_that_scored_nothing_is_null_and_the_file_still_json(run, tmp_p
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_one_bad_clip_among_many_ends_the_run_and_leaves_the_scored_ones_alone(workers, run, tmp_path):
+def test_one_bad_clip_among_many_ends_the_run_and_leaves_nothing(workers, run, tmp_path):
     wave = noise(0.5)
     wave[100] = np.nan
     soundfile.write(tmp_path / "noisy" / "d.wav", wave, 16000, subtype="FLOAT")
     bad = run(evaluation={"num_workers": workers})
     with pytest.raises(UserError, match=r"d\.wav: 1 of its samples are NaN or infinite; set dataset.skip_bad_files"):
         evaluate(bad)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scored_clips.jsonl"]
+    assert not (tmp_path / "out" / "scored_clips.jsonl").exists()
 
 
 def test_bad_clips_are_left_out_if_that_is_wanted(run, tmp_path, caplog):

@@ -63,7 +63,14 @@ def test_the_files_of_a_training(project, run, drawn_curves):
     out = project / "out"
     logs = {path.name for path in (out / "training_logs").iterdir()}
     assert logs == {
-        *("training_logs.csv", "training_metrics.png", "training_snapshot.pth", "noisy_validation.json", "sounds"),
+        *(
+            "training_logs.csv",
+            "training_metrics.png",
+            "training_snapshot.pth",
+            "noisy_validation.json",
+            "training.json",
+            "sounds",
+        ),
     }
     assert "the noisy validation clips: wave_mse" in err
     assert {path.name for path in (out / "ckpts").iterdir()} == {
@@ -338,7 +345,6 @@ def test_a_scheduler_of_torch_and_folders_of_validation_clips(project, run):
         (("training.device=cuda:7",), "training.device: found 'cuda:7', but torch sees"),
         (("training.optimizer=Adm",), "training.optimizer: found 'Adm'; did you mean Adam?"),
         (("training.optimizer_arguments={rate:1}",), "training.optimizer_arguments"),
-        (("training.batch_size=100",), "training.batch_size"),
         (("model.model_type=Custom", "model.custom=nets.py:Net"), "model.custom"),
         (("training.optimizer=SGD", "training.optimizer_arguments={lr:1e30}"), "training.loss: it became"),
         (("model_specific.in_channels=129",), "model_specific.in_channels: found 129"),

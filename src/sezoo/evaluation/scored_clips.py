@@ -20,6 +20,7 @@ from sezoo.base.foreign_text import encodable, one_line
 from sezoo.base.version import __version__
 from sezoo.denoising.silence_gate import Muted
 from sezoo.evaluation.scoring import ScoredClip
+from sezoo.run.executors import Lost
 
 __all__ = ["CLIPS", "CONDITIONS", "ClipKey", "Outcome", "ScoredClips", "is_unfinished", "read_part", "scored_clips"]
 
@@ -74,6 +75,8 @@ class ScoredClips:
 def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips]:
     """Open a run's file: with what an earlier run had scored in the same way before it was ended, else empty.
 
+    It stays where the run was killed, or has lost its workers; bad input and Ctrl-C remove it.
+
     Parameters
     ----------
     scoring : what a score depends on besides the clip, in plain values; clips that were scored otherwise are not taken.
@@ -90,6 +93,10 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
             for key, outcome in known.items():
                 clips.add(key, outcome)
             yield clips
+    except (UserError, KeyboardInterrupt) as error:
+        if not isinstance(error, Lost):  # the run has no result, and leaves nothing
+            path.unlink(missing_ok=True)
+        raise
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
 

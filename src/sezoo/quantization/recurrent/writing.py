@@ -71,7 +71,7 @@ def _write(graph: onnx.GraphProto, layer: Recurrence) -> None:
         scan_output_axes=attribute(layer.node, "scan_output_axes", [])[:1],
     )  # fmt: skip
     # The weights' DequantizeLinears come first: nodes are in order.
-    nodes = [node if each.name == layer.node.name else each for each in graph.node if each.name]
+    nodes = [node if each.name == layer.node.name else each for each in graph.node]
     weights = [each for each in graph.node if each.op_type == "DequantizeLinear" and each.output[0] in ends.values()]
     others = [each for each in nodes if each not in weights]
     copies = [onnx.NodeProto.FromString(each.SerializeToString()) for each in (*weights, *others)]

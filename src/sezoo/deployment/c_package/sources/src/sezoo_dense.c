@@ -174,10 +174,10 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
 #if SEZOO_ROUNDS
         if (whole && count == 4) {
             int16_t *to = (int16_t *)out + o;
-            to[0] = (int16_t)__ssat(sezoo_nearest((float)a0 * multiplier[0]), 16);
-            to[1] = (int16_t)__ssat(sezoo_nearest((float)a1 * multiplier[1]), 16);
-            to[2] = (int16_t)__ssat(sezoo_nearest((float)a2 * multiplier[2]), 16);
-            to[3] = (int16_t)__ssat(sezoo_nearest((float)a3 * multiplier[3]), 16);
+            to[0] = (int16_t)sezoo_limited(sezoo_nearest((float)a0 * multiplier[0]), INT16_MIN, INT16_MAX);
+            to[1] = (int16_t)sezoo_limited(sezoo_nearest((float)a1 * multiplier[1]), INT16_MIN, INT16_MAX);
+            to[2] = (int16_t)sezoo_limited(sezoo_nearest((float)a2 * multiplier[2]), INT16_MIN, INT16_MAX);
+            to[3] = (int16_t)sezoo_limited(sezoo_nearest((float)a3 * multiplier[3]), INT16_MIN, INT16_MAX);
             continue;
         }
 #endif
