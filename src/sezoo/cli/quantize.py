@@ -101,6 +101,8 @@ def run(options: argparse.Namespace) -> None:
         print_json(result)
         return
     closeness, plain = _closeness(result.closeness), _closeness(result.closeness_plain)
+    if result.closeness is not None and result.closeness_plain is None:  # never closer than what recovery keeps
+        plain = "no usable masks"
     same = options.clean is not None and options.noisy is None
     print_results(
         result.folder,

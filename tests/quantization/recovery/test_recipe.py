@@ -183,7 +183,7 @@ class Unjudged:
     def written(self, plan):
         return plan
 
-    def judged(self, model):
+    def judged(self, model, step):
         return -math.inf
 
     def fits_target(self, model):

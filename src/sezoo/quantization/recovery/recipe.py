@@ -109,7 +109,10 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     auto = wanted == ("auto",)
     model = bench.written(plan)
     plain = closest = bench.judged(model, "plain int8")
-    log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
+    if math.isfinite(plain):
+        log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
+    else:
+        log.info("plain int8 against the float model, by the denoised clips: %s", decibels(plain))
     tried: list[Tried] = []
     for step in _steps(wanted, target) if _has_steps(bench.settings) else ():
         if auto and closest >= INAUDIBLE:
@@ -169,4 +172,6 @@ def check_steps(wanted: tuple[str, ...]) -> None:
 
 def decibels(value: float) -> str:
     """Closeness in words."""
-    return f"{value:.1f} dB" if math.isfinite(value) else "not to be compared (no numbers)"
+    if math.isfinite(value):
+        return f"{value:.1f} dB"
+    return "identical" if value > 0 else "no usable masks (NaN or infinite values)"
