@@ -221,7 +221,7 @@ def documents():
 
 
 def test_no_other_document_has_commands():
-    """Nor YAML but for one, whose blocks `deployment/test_stm32n6_project.py` checks, and what `test_how_to_add` runs."""
+    """Nor YAML, but for one page with a test of its own (`test_stm32n6_project`), and those of `test_how_to_add`."""
     others = [path.relative_to(ROOT).as_posix() for path in documents() if path.parent.name != "how_to_add"]
     kinds = {name: {kind for kind, _, _ in blocks(name)} for name in others if name not in DOCUMENTS}
     assert {name: found - {"", "json"} for name, found in kinds.items() if found - {"", "json"}} == {
