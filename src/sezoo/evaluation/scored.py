@@ -95,7 +95,8 @@ def part_of(pairs: Sequence[Pair], shard: tuple[int, int] | None) -> list[Pair]:
 
 
 def _of_this_set(part: Path, known: dict[ClipKey, Outcome], keys: Sequence[ClipKey]) -> dict[ClipKey, Outcome]:
-    if foreign := [key for key in known if replace(key, condition=None) not in set(keys)]:
+    there = set(keys)
+    if foreign := [key for key in known if replace(key, condition=None) not in there]:
         raise UserError(
             f"evaluation.parts: {part} is of another test set: this one has no {foreign[0].noisy} of that size"
         )

@@ -58,7 +58,6 @@ class Work(Generic[Shared, Item, Result]):
     prepare : a function of a module: from `shared` to the function that does one item. It is called once in each
         worker, with the first item, where what it raises finds its way back.
     shared : what it needs, models by their paths for example; it has to be fit for pickle.
-    what : for messages: "scored clips".
     """
 
     prepare: Callable[[Shared], Callable[[Item], Result]]
