@@ -190,9 +190,9 @@ def _do(run: Run, letters: str, told: str | None) -> None:
     for line in taken_names(REGISTRIES):
         log.warning("%s", line)
     if set(letters) - {"b"}:
-        from sezoo.audio.stft import stft_of, tell_overlap
+        from sezoo.audio.stft import stft_of, warn_of_overlap
 
-        tell_overlap(stft_of(config.preprocessing))
+        warn_of_overlap(stft_of(config.preprocessing))
     for index, letter in enumerate(letters[1:], 1):
         SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
     for letter in letters[:1] if _is_dry(config, letters) else letters:

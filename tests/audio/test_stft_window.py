@@ -8,7 +8,7 @@ import pytest
 import scipy.signal
 
 from builders import RATE, noise, quantization_config, write_clips, write_model, write_yaml
-from sezoo.audio.stft import Stft, stft_of, tell_overlap
+from sezoo.audio.stft import Stft, stft_of, warn_of_overlap
 from sezoo.audio.stft_window import COSINE_WINDOWS, overlap_weight, window_label, window_values
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Preprocessing
@@ -127,7 +127,7 @@ def test_frames_that_do_not_overlap_are_refused(hop):
 )
 def test_frames_that_hardly_overlap_are_told_of(hop, window, warned, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("sezoo"), "propagate", True)
-    tell_overlap(stft_of(Preprocessing(hop_length=hop, window=window)))
+    warn_of_overlap(stft_of(Preprocessing(hop_length=hop, window=window)))
     assert ("frames hardly overlap" in caplog.text) == warned
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import check_writable, filled_aside, shown, write_text, written_aside
+from sezoo.base.files import atomic_folder, atomic_write, check_writable, display_path, write_text
 
 
 def names(folder):
@@ -12,7 +12,7 @@ def names(folder):
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
-    with written_aside(tmp_path / "new" / "a.txt") as aside:
+    with atomic_write(tmp_path / "new" / "a.txt") as aside:
         aside.write_text("half", encoding="utf-8")
         assert names(tmp_path / "new") == [aside.name]
     assert names(tmp_path / "new") == ["a.txt"]
@@ -21,7 +21,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_fails_leaves_the_old_file_and_no_other(tmp_path, error):
     write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(error), written_aside(tmp_path / "a.txt") as aside:
+    with pytest.raises(error), atomic_write(tmp_path / "a.txt") as aside:
         aside.write_text("half", encoding="utf-8")
         raise error
     assert names(tmp_path) == ["a.txt"]
@@ -70,7 +70,7 @@ def test_files_appear_together(tmp_path, there):
     folder = tmp_path / "models"
     if there:
         folder.mkdir()
-    with filled_aside(folder) as aside:
+    with atomic_folder(folder) as aside:
         write_text(aside / "a", "1")
         assert not folder.exists() or names(folder) == []
         write_text(aside / "b", "2")
@@ -80,7 +80,7 @@ def test_files_appear_together(tmp_path, there):
 
 @pytest.mark.parametrize("error", [UserError, KeyboardInterrupt])
 def test_files_do_not_appear_if_one_fails(tmp_path, error):
-    with pytest.raises(error), filled_aside(tmp_path / "models") as aside:
+    with pytest.raises(error), atomic_folder(tmp_path / "models") as aside:
         write_text(aside / "a", "1")
         raise error
     assert names(tmp_path) == []
@@ -90,7 +90,7 @@ def test_files_are_put_to_those_of_a_folder(tmp_path, caplog):
     folder = tmp_path / "models"
     write_text(folder / "a", "old")
     write_text(folder / "mine", "precious")
-    with filled_aside(folder) as aside:
+    with atomic_folder(folder) as aside:
         write_text(aside / "a", "new")
         write_text(aside / "b", "new")
     assert {name: (folder / name).read_text(encoding="utf-8") for name in names(folder)} == {
@@ -104,11 +104,11 @@ def test_files_are_put_to_those_of_a_folder(tmp_path, caplog):
 
 def test_paths_are_shown_short(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert shown(tmp_path / "a" / "b") == str((tmp_path / "a" / "b").relative_to(tmp_path))
-    assert shown(tmp_path.parent / "x") == str(tmp_path.parent / "x")
+    assert display_path(tmp_path / "a" / "b") == str((tmp_path / "a" / "b").relative_to(tmp_path))
+    assert display_path(tmp_path.parent / "x") == str(tmp_path.parent / "x")
 
 
-@pytest.mark.parametrize("writing", [written_aside, filled_aside])
+@pytest.mark.parametrize("writing", [atomic_write, atomic_folder])
 def test_errors_name_the_path_that_a_user_knows(tmp_path, writing):
     with pytest.raises(UserError) as caught, writing(tmp_path / "models") as aside:
         raise UserError(f"{aside / 'a.onnx'}: cannot be loaded", ["what onnxruntime says"])

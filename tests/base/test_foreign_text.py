@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hostile_names import HOSTILE, SECRET_CODE, hostile_names
 from sezoo.audio.clip import read_clip, write_clip
 from sezoo.base.errors import UserError
-from sezoo.base.files import read_text, shown, write_json, write_text
+from sezoo.base.files import display_path, read_text, write_json, write_text
 from sezoo.base.foreign_text import encodable, escaped, one_line, printable, short_list, shortened
 from sezoo.base.terminal import OneLine, encode_anything, results, styled
 from sezoo.cli.output import print_json, print_results
@@ -267,6 +267,6 @@ def test_programs_get_such_names(half):
 
 def test_paths_are_shown_and_refused_in_one_line(half, monkeypatch):
     monkeypatch.chdir(half.parent)
-    assert shown(half) == "caf\\udce9"
+    assert display_path(half) == "caf\\udce9"
     with pytest.raises(UserError, match=r"caf\\udce9"):
         read_text(half / "gone.yaml")

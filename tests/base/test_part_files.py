@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sezoo.base import part_files
-from sezoo.base.files import filled_aside, write_text, written_aside
+from sezoo.base.files import atomic_folder, atomic_write, write_text
 from sezoo.base.part_files import ABANDONED_SECONDS, part_path, remove_leftovers
 
 
@@ -53,7 +53,7 @@ def test_threads_may_write_the_same_file(tmp_path):
     barrier, texts = threading.Barrier(2, timeout=10), ("a" * 1000, "b" * 1000)
 
     def write(text):
-        with written_aside(tmp_path / "x") as aside:
+        with atomic_write(tmp_path / "x") as aside:
             aside.write_text(text, encoding="utf-8")
             barrier.wait()
 
@@ -69,7 +69,7 @@ def test_threads_may_write_the_same_file(tmp_path):
 def test_what_a_killed_process_of_the_same_number_left_blocks_nothing_and_is_removed(tmp_path):
     left = leftover(tmp_path, pid=os.getpid())  # as in a container that is started again: it is process 1 each time
     part_files._tidied.clear()
-    with filled_aside(tmp_path / "saved_models") as aside:
+    with atomic_folder(tmp_path / "saved_models") as aside:
         write_text(aside / "model.onnx", "whole")
     assert not left.exists()
     assert (tmp_path / "saved_models" / "model.onnx").read_text(encoding="utf-8") == "whole"

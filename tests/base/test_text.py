@@ -1,8 +1,8 @@
-from sezoo.base.text import counted, nearest, only
+from sezoo.base.text import nearest, only, pluralize
 
 
 def test_counted():
-    assert [counted(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+    assert [pluralize(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
 
 
 def test_only():

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from tools.demo_recordings.noises import NOISES, distant, shaped
 from tools.demo_recordings.script import TEST_CLIPS, TRAIN_CLIPS, DemoClip
 from tools.demo_recordings.speech import SAMPLE_RATE, speech
@@ -81,7 +81,7 @@ def make_recordings(out_dir: Path) -> None:
         for clip in clips:
             for kind, samples in zip(("noisy", "clean"), make_pair(clip), strict=True):
                 path = out_dir / f"{kind}_{split}" / clip.name
-                with written_aside(path) as aside:
+                with atomic_write(path) as aside:
                     soundfile.write(aside, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
             log.info("%s: %s at %g dB", clip.name, clip.noise, clip.snr)
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from sezoo.base.files import shown
-from sezoo.base.text import counted
+from sezoo.base.files import display_path
+from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.values import expand_known
 from sezoo.results import evaluation as evaluation_file
@@ -129,8 +129,12 @@ class Evaluation(Table):
             means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
             values = (f"{name} {facts.form.format(of[metric].value)}" for name, of in means.items() if metric in of)
             told = f"{facts.label}: {', '.join(values)}"
-        versions = counted(len(self.versions), "version")
-        return [f"Evaluation of {versions} on {counted(clips, 'clip')}, {self.seconds:.0f} s", told, shown(self.folder)]
+        versions = pluralize(len(self.versions), "version")
+        return [
+            f"Evaluation of {versions} on {pluralize(clips, 'clip')}, {self.seconds:.0f} s",
+            told,
+            display_path(self.folder),
+        ]
 
     def records(self) -> Sequence[Row]:
         """A row a version and clip."""
@@ -199,7 +203,11 @@ class QuantizedModel(Table):
         """The sizes, how close int8 is to float, and where the models are."""
         size = f"{self.int8_bytes / 2**20:.2f} MiB in int8, {self.float_bytes / 2**20:.2f} MiB in float"
         fidelity = "the same output" if self.closeness is None else f"{self.closeness:.1f} dB"
-        return [f"Quantized model: {size}", f"fidelity to the float model: {fidelity}", shown(self.dynamic.parent)]
+        return [
+            f"Quantized model: {size}",
+            f"fidelity to the float model: {fidelity}",
+            display_path(self.dynamic.parent),
+        ]
 
     def records(self) -> Sequence[Row]:
         """A row a layer: its precision, its weights' rounding, and its work."""
@@ -237,12 +245,12 @@ class DeployedModel(Table):
     def lines(self) -> list[str]:
         """What was made, what memory it takes, and where it is."""
         if not self.facts:
-            return ["Deployed model: ST's application", "", shown(self.folder)]
-        told = f"{self.facts['engine']}, {counted(self.facts['frames_per_call'], 'new frame')} a call"
+            return ["Deployed model: ST's application", "", display_path(self.folder)]
+        told = f"{self.facts['engine']}, {pluralize(self.facts['frames_per_call'], 'new frame')} a call"
         memory = f"{self.facts['arena_bytes'] / 1024:.1f} KiB of working memory"
         if run := self.facts.get("emulated"):
             memory += f", {run['flash_bytes'] / 1024:.0f} KiB of flash on {run['core']}"
-        return [f"Deployed model: C package, {told}", memory, shown(self.c_package or self.folder)]
+        return [f"Deployed model: C package, {told}", memory, display_path(self.c_package or self.folder)]
 
     def records(self) -> Sequence[Row]:
         """A row an operator: how far it is from onnxruntime's, and what it takes on the emulated core."""
@@ -295,7 +303,7 @@ class TrainedModel(Table):
         """How long it was trained, the last epoch's numbers, and where the models are."""
         last = self.history[-1] if self.history else {}
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "epoch")
-        return [f"Trained model: {counted(len(self.history), 'epoch')}", numbers, shown(self.best.parent)]
+        return [f"Trained model: {pluralize(len(self.history), 'epoch')}", numbers, display_path(self.best.parent)]
 
     def records(self) -> Sequence[Row]:
         """A row an epoch."""

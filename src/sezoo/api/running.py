@@ -54,7 +54,7 @@ def run_settings(
     from sezoo.run.folder import (
         CONFIG_NAME,
         HYDRA_FOLDER,
-        claimed,
+        claim_run_folder,
         is_at_work_in,
         marked_as_running,
         remove_without_results,
@@ -70,7 +70,7 @@ def run_settings(
             check_new_folder(folder)
     named_by_time = folder is None
     path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
-    path = claimed(path, named_by_time=named_by_time)
+    path = claim_run_folder(path, named_by_time=named_by_time)
     try:
         with (
             marked_as_running(path),

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from sezoo.audio.file import BadClipError, blocks_of, open_recording, part_of
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 
 __all__ = ["BadClipError", "Resampler", "read_clip", "read_part", "write_clip"]
 
@@ -155,5 +155,5 @@ def write_clip(path: Path, waveform: np.ndarray, sample_rate: int, *, subtype: s
     """
     encoded = io.BytesIO()  # a full disk has a reason in Python's errors, none in libsndfile's
     soundfile.write(encoded, np.clip(waveform, -1, 1), sample_rate, format=path.suffix[1:], subtype=subtype)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(encoded.getbuffer())

@@ -16,7 +16,7 @@ from sezoo.base.errors import UserError
 if TYPE_CHECKING:
     from sezoo.config.sections import Preprocessing
 
-__all__ = ["Stft", "overlap_add", "stft_of", "tell_overlap"]
+__all__ = ["Stft", "overlap_add", "stft_of", "warn_of_overlap"]
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def stft_of(preprocessing: Preprocessing) -> Stft:
     return stft
 
 
-def tell_overlap(stft: Stft) -> None:
+def warn_of_overlap(stft: Stft) -> None:
     """Say in the log where frames overlap so little that a mask's steps from frame to frame become audible."""
     if 4 * stft.hop_length > 3 * stft.win_length:
         log.warning(

@@ -18,27 +18,27 @@ from sezoo.base.foreign_text import encodable, printable, without_passwords
 from sezoo.base.part_files import part_path, remove_leftovers
 
 __all__ = [
+    "atomic_folder",
+    "atomic_write",
     "check_writable",
+    "display_path",
     "file_text",
-    "filled_aside",
     "json_fault",
     "json_text",
+    "log_replaced",
     "read_json",
     "read_text",
     "reason_of",
-    "shown",
-    "tell_replaced",
     "unused_path",
     "write_json",
     "write_text",
-    "written_aside",
 ]
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; on success it is renamed to `path`, else removed.
 
     Raises
@@ -60,7 +60,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def filled_aside(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder beside `folder` to fill; on success its files appear in `folder` together, else none.
 
     Where `folder` holds files already, the new ones are put to them one by one, and those replaced are named
@@ -68,7 +68,7 @@ def filled_aside(folder: Path) -> Iterator[Path]:
 
     Raises
     ------
-    UserError : as `written_aside`.
+    UserError : as `atomic_write`.
     """
     aside = part_path(folder)
     try:
@@ -83,7 +83,7 @@ def filled_aside(folder: Path) -> Iterator[Path]:
         else:
             for path in sorted(aside.iterdir()):
                 if (folder / path.name).exists():
-                    log.warning("%s already existed and is replaced", shown(folder / path.name))
+                    log.warning("%s already existed and is replaced", display_path(folder / path.name))
                 path.replace(folder / path.name)
     except OSError as error:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
@@ -108,7 +108,7 @@ def unused_path(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.stem}_{number}{path.suffix}")
     if number:
-        log.info("%s is there from earlier and stays", shown(path))
+        log.info("%s is there from earlier and stays", display_path(path))
     return free
 
 
@@ -130,13 +130,13 @@ def check_writable(folder: Path, key: str) -> None:
         with tempfile.TemporaryDirectory(dir=there):
             pass
     except OSError as error:
-        raise UserError(f"{key}: cannot write to the folder {shown(folder)}: {reason_of(error)}") from error
+        raise UserError(f"{key}: cannot write to the folder {display_path(folder)}: {reason_of(error)}") from error
 
 
-def tell_replaced(path: Path) -> None:
+def log_replaced(path: Path) -> None:
     """Say in the log that a file which is there will be replaced."""
     if path.exists():
-        log.warning("%s already existed and is replaced", shown(path))
+        log.warning("%s already existed and is replaced", display_path(path))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -145,7 +145,7 @@ def write_text(path: Path, text: str) -> None:
     Half a character (of a path that is no UTF-8) becomes `\udce9`, which JSON and YAML in double quotes read as such.
     Passwords in addresses are left out.
     """
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(file_text(text), encoding="utf-8", newline="\n")
 
 
@@ -225,7 +225,7 @@ def reason_of(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """A path as short as the working directory allows, for messages."""
     path = path.absolute()
     return printable(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

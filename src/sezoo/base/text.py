@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["counted", "nearest", "only"]
+__all__ = ["nearest", "only", "pluralize"]
 
 
-def counted(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """`1 clip`, `2 clips`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def only(count: int, noun: str) -> str:
     """`there is only 1 clip`, `there are only 2 clips`."""
-    return f"there {'is' if count == 1 else 'are'} only {counted(count, noun)}"
+    return f"there {'is' if count == 1 else 'are'} only {pluralize(count, noun)}"
 
 
 def nearest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:

@@ -20,8 +20,8 @@ import onnxruntime
 from sezoo.audio.clip import read_clip
 from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
-from sezoo.base.text import counted
+from sezoo.base.files import display_path
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Benchmarking
 from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising.patch_lengths import patch_lengths
@@ -81,7 +81,7 @@ def measure_host(run: Run) -> list[Measurement]:
             length = static if model.static_frames is None else model.static_frames  # one patch for all, if possible
             frames, lookahead = patch_lengths(config, length, stateful=model.stateful)
             source = model.static or model.dynamic
-            log.info("timing %s: %s", model.name, shown(source.told_as or source.path))
+            log.info("timing %s: %s", model.name, display_path(source.told_as or source.path))
             patch = _middle(magnitudes, frames + 2 * lookahead)
             audio = frames * stft.hop_length / rate
             found.append(_timed(model.name, source, patch, settings, audio, STREAM if model.stateful else PATCH))
@@ -133,7 +133,7 @@ def _timed(
         p95_milliseconds=latency.p95,
         audio_seconds=audio_seconds,
         threads=settings.threads,
-        how=f"onnxruntime {onnxruntime.__version__} here, median{several} over {counted(settings.runs, 'run')}",
+        how=f"onnxruntime {onnxruntime.__version__} here, median{several} over {pluralize(settings.runs, 'run')}",
         layers=() if what == WHOLE_CLIP else tuple(_layers(model, frames)),
     )
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.benchmarking.emulated import check_emulated, measure_emulated
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.host import HOST, measure_host
@@ -75,7 +75,7 @@ def benchmark(run: Run) -> Benchmark:
     save_benchmark_figure(run.folder / FIGURE, result)
     if run.tables:
         print_benchmark(result)
-    log.info("all figures: %s", shown(path))
+    log.info("all figures: %s", display_path(path))
     for one in result.measurements:
         if one.milliseconds is not None:
             run.tracker.metrics({f"ms_{one.target}_{one.model}_{one.what}".replace(" ", "_"): one.milliseconds})

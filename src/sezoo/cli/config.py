@@ -92,7 +92,7 @@ def _write_schema(options: argparse.Namespace) -> None:
 
 def _upgrade(options: argparse.Namespace) -> None:
     """Write the upgraded file, and say what is new in it."""
-    from sezoo.base.files import written_aside
+    from sezoo.base.files import atomic_write
     from sezoo.cli.yaml_file import path_of, read_checked
     from sezoo.config.upgrade import upgraded
 
@@ -118,7 +118,7 @@ def _upgrade(options: argparse.Namespace) -> None:
             raise UserError(f"{there} already exists and is not overwritten; name another file with -o")
         if kept is not None:
             shutil.copyfile(path, kept)
-        with written_aside(target) as aside:
+        with atomic_write(target) as aside:
             aside.write_bytes(result.text.encode("utf-8"))
     if options.json:
         changes = [{"before": before, "now": now} for before, now in result.changes]

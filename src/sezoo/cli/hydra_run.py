@@ -17,17 +17,17 @@ from sezoo.base.processes import is_helper
 from sezoo.cli.hydra_errors import as_user_error
 from sezoo.cli.hydra_words import (
     DEFAULT_NAME,
-    added,
     config_file,
     keys_of,
-    quoted,
+    quote,
+    to_override,
     words_for_hydra,
 )
 from sezoo.cli.yaml_file import path_of, read_checked
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.config.values import ENVIRONMENT_VARIABLE, expand
-from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, claimed, is_at_work_in, remove_without_results
+from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, claim_run_folder, is_at_work_in, remove_without_results
 
 __all__ = ["compose_file", "run_with_hydra"]
 
@@ -63,14 +63,14 @@ def run_with_hydra(
     raw = read_checked(path)
     expanded = _expanded_hydra_section(raw)
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
-    words += [f"{key}={quoted(value)}" for key, (value, _) in expanded.items()]
+    words += [f"{key}={quote(value)}" for key, (value, _) in expanded.items()]
     words += words_for_hydra(rest)
     written = {value: text for value, text in expanded.values()}
     if not is_helper():
         _run_with_hydra(words, path, task, check, written)
         return
     with TemporaryDirectory() as nowhere:  # the first process is the run
-        words += [f"++{key}={quoted(nowhere)}" for key in ("hydra.run.dir", "hydra.sweep.dir")]
+        words += [f"++{key}={quote(nowhere)}" for key in ("hydra.run.dir", "hydra.sweep.dir")]
         _run_with_hydra([*words, "++mlflow.uri=null"], path, task, check, written)
 
 
@@ -100,7 +100,9 @@ def _run_with_hydra(
         try:
             config = _config_of(composed, path, hydra_config.overrides.task)
             check(config, output)
-            output = claimed(output, named_by_time=_is_named_by_time(HydraConfig.instance().cfg, hydra_config.mode))
+            output = claim_run_folder(
+                output, named_by_time=_is_named_by_time(HydraConfig.instance().cfg, hydra_config.mode)
+            )
             _write_composed(composed, HydraConfig.instance().cfg, output / HYDRA_FOLDER, written)
             task(config, output)
         except (UserError, KeyboardInterrupt) as error:
@@ -171,7 +173,7 @@ def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
     """
     path = path_of(path)
     read_checked(path)
-    words = [added(override) for override in overrides]
+    words = [to_override(override) for override in overrides]
     from hydra import compose, initialize_config_dir
 
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest
 
-__all__ = ["DEFAULT_NAME", "added", "config_file", "keys_of", "quoted", "without_ending", "words_for_hydra"]
+__all__ = ["DEFAULT_NAME", "config_file", "keys_of", "quote", "to_override", "without_ending", "words_for_hydra"]
 
 DEFAULT_NAME = "user_config"
 HYDRA_FLAGS = (
@@ -56,10 +56,10 @@ def words_for_hydra(words: Sequence[str]) -> list[str]:
             near = nearest(flag, [*HYDRA_FLAGS, "--config-path", "--config-name", "--debug"])
             raise UserError(f"{flag}: unknown option; {f'did you mean {near}?' if near else 'see --help'}")
     # The word after a flag may be its value ("--cfg job"): what is no override is left as it is.
-    return [added(word) if "=" in word and not word.startswith("-") else word for word in words]
+    return [to_override(word) if "=" in word and not word.startswith("-") else word for word in words]
 
 
-def added(override: str) -> str:
+def to_override(override: str) -> str:
     """An override with Hydra's `++`, so that it may set a key that the file does not mention.
 
     A value that Hydra's grammar cannot read, such as `größe (1).onnx`, is taken as it is.
@@ -71,7 +71,7 @@ def added(override: str) -> str:
     if not sign and key.partition(".")[0] not in ("hydra", "") and "/" not in key:
         sign = "++"
     if value and value[0] not in "[{'\"" and not _is_readable(f"{sign}{key}={value}"):
-        value = quoted(value)
+        value = quote(value)
     return f"{sign}{key}" if value is None else f"{sign}{key}={value}"
 
 
@@ -91,7 +91,7 @@ def _is_readable(override: str) -> bool:
     return True
 
 
-def quoted(value: str) -> str:
+def quote(value: str) -> str:
     """A value that Hydra's grammar takes as it is, but for `${...}` in it."""
     from hydra.core.override_parser.types import Quote, QuotedString
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import json_text, shown, write_text
+from sezoo.base.files import display_path, json_text, write_text
 from sezoo.base.foreign_text import encodable, printable, without_passwords
 from sezoo.base.terminal import write
 
@@ -90,6 +90,6 @@ def print_results(folder: Path, rows: Sequence[tuple[Path | None, str]], notes: 
     """
     there = [(printable(path.relative_to(folder).as_posix()), words) for path, words in rows if path is not None]
     width = max((len(name) for name, _ in there), default=0)
-    lines = [f"results: {shown(folder)}"]
+    lines = [f"results: {display_path(folder)}"]
     lines += [f"  {name:{width}}  {words}".rstrip() for name, words in there]
     write("\n".join([*lines, *notes]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.cli.names import METRICS
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> None:
         [
             f"fidelity to float: {closeness} ({plain} without accuracy recovery)",
             *(["scored on the calibration recordings; set --noisy to score others"] if same else []),
-            f"next: sezoo benchmark {shlex.quote(shown(result.static))}",
+            f"next: sezoo benchmark {shlex.quote(display_path(result.static))}",
         ],
     )
 

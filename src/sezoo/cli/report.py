@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.base.terminal import write
 from sezoo.cli.output import print_json
 from sezoo.cli.parser import Parser, add_json
@@ -38,4 +38,4 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"report": page})
     else:
-        write(shown(page))
+        write(display_path(page))

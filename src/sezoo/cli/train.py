@@ -10,7 +10,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
@@ -93,5 +93,5 @@ def run(options: argparse.Namespace) -> None:
     print_results(
         result.folder,
         [(result.best, "float, of the best epoch"), (result.last, "float, of the last epoch"), (result.report, PAGE)],
-        [f"next: sezoo quantize {shlex.quote(shown(result.best))} --data DIR"],
+        [f"next: sezoo quantize {shlex.quote(display_path(result.best))} --data DIR"],
     )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted, nearest
+from sezoo.base.text import nearest, pluralize
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems
 from sezoo.config.plain_data import keep_written, value_at
 from sezoo.config.section import Section, allowed, choices, hint, section_of
@@ -275,6 +275,6 @@ def _one_line(problems: list[str]) -> str:
     first, *others = (" ".join(problem.split()) for problem in problems)
     if not others:
         return first
-    count = counted(len(others), "more problem")
+    count = pluralize(len(others), "more problem")
     # The key is what stands before the first ': '.
     return f"{first} (and {count}: {', '.join(problem.partition(': ')[0] for problem in others)})"

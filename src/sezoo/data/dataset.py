@@ -12,7 +12,7 @@ import numpy as np
 
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted, only
+from sezoo.base.text import only, pluralize
 from sezoo.config.sections import Dataset
 from sezoo.data.folders import some_names
 from sezoo.data.layouts import layout_of, validation_folders
@@ -180,6 +180,6 @@ def tell_left_out(left_out: Sequence[BadClipError], of: int) -> None:
         log.warning("left out %s: %s", bad.path, bad.reason)
     if left_out:
         names = some_names([bad.path.name for bad in left_out])
-        log.warning("%d of %s left out: %s", len(left_out), counted(of, "clip"), names)
+        log.warning("%d of %s left out: %s", len(left_out), pluralize(of, "clip"), names)
     if len(left_out) == of:
         raise UserError(f"none of the {of} clips can be used; the first is {left_out[0].path}")

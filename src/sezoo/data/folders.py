@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.data.pair_names import composed, match_names
 from sezoo.data.pairs import Pair
 
@@ -46,11 +46,11 @@ def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
         found = ", ".join(f"{count} {suffix}" for suffix, count in others)
         advice = "see dataset.file_extension"
         if not found and (folders := folders_in(folder)):
-            found = f"{counted(len(folders), 'folder')}: {some_names(folders)}"
+            found = f"{pluralize(len(folders), 'folder')}: {some_names(folders)}"
             advice = "folders in it are not searched: name the one that holds the clips"
         raise UserError(f"{key}: no {extension} files in {folder} (found: {found or 'nothing'}); {advice}")
     if unused := sorted(path.name for path in files if path.suffix.lower() in AUDIO_EXTENSIONS - {extension}):
-        what = counted(len(unused), "other recording")
+        what = pluralize(len(unused), "other recording")
         log.warning("%s: only %s files are used, not %s (%s)", folder, extension, what, some_names(unused))
     return clips
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.base.user_code import exception_line, failing_line
 from sezoo.config.registries import LAYOUTS
 from sezoo.config.sections import Dataset
@@ -163,7 +163,7 @@ class _Foreign:
         if not pairs and part != "valid":
             raise UserError(f"{self.named}: pairs({part!r}) gives none")
         if missing := [path for pair in pairs for path in (pair.noisy, pair.clean) if path and not path.is_file()]:
-            more = f" (and {counted(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
+            more = f" (and {pluralize(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
             raise UserError(f"{self.named}: pairs({part!r}): there is no file {missing[0]}{more}")
         return sorted(self._named_apart(pairs, part), key=lambda pair: pair.name) or None
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sezoo.audio.shard import SHARD, ShardError, members_of
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 
 __all__ = ["ShardPair", "pairs_in_shards"]
 
@@ -52,7 +52,7 @@ def pairs_in_shards(path: Path, extensions: set[str], *, skip_bad: bool) -> list
                 incomplete.append(pair)
     if incomplete:
         some = "; ".join(incomplete[:NAMES_IN_A_MESSAGE]) + ("; ..." if len(incomplete) > NAMES_IN_A_MESSAGE else "")
-        told = f"{KEY}: {counted(len(incomplete), 'example')} with a missing member: {some}"
+        told = f"{KEY}: {pluralize(len(incomplete), 'example')} with a missing member: {some}"
         if not skip_bad:
             raise UserError(f"{told}; set dataset.skip_bad_files: true to leave such examples out")
         log.warning("%s; left out", told)
@@ -61,7 +61,7 @@ def pairs_in_shards(path: Path, extensions: set[str], *, skip_bad: bool) -> list
             f"{KEY}: no examples in {path}; each is two members of a shard, KEY.noisy.EXT and KEY.clean.EXT, with the "
             f"ending of a recording ({', '.join(sorted(extensions))})"
         )
-    log.info("%s: %s in %s", KEY, counted(len(found), "example"), counted(len(shards), "shard"))
+    log.info("%s: %s in %s", KEY, pluralize(len(found), "example"), pluralize(len(shards), "shard"))
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
 from sezoo.data.dataset import test_pairs
@@ -87,4 +87,4 @@ def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
     width = max(len(name) for name, _ in rows)
     for name, path in rows:
         size = f"  {path.stat().st_size / 2**20:.2f} MiB" if path.suffix == ".onnx" else ""
-        console.print(f"{name:{width}}  {shown(path)}{size}")
+        console.print(f"{name:{width}}  {display_path(path)}{size}")

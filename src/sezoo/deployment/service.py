@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio.stft import stft_of
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.denoising import NO_PEAK, denoise
 from sezoo.denoising.backend import STM32N6, backend_of, board_of
@@ -79,4 +79,4 @@ def _write_vectors(run: Run, model: Path) -> None:
     recording = recording_of(run.config)
     patches = patches_of(recording, stft, static_frames_of(load_onnx(model)))
     written = write_vectors(model, [patch[np.newaxis] for patch in patches], run.folder / VECTORS)
-    log.info("validation vectors, for sezoo compare: %s", shown(written.layers.parent))
+    log.info("validation vectors, for sezoo compare: %s", display_path(written.layers.parent))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.denoising import Board, Patches, WholeClip, silence_threshold
 from sezoo.denoising.run_models import RunModel
@@ -112,10 +112,10 @@ def lookahead_advice(
                 metric=metric,
                 cost=cost,
                 static_length=length,
-                told=f"{model.name}: a look-ahead of {counted(play.lookahead, 'frame')} is less than the {needed} that "
-                f"the model's receptive field needs{_cost_text(metric, cost)}: lookahead_frames: {needed} with "
-                f"static_sequence_length: {length}, for the same {counted(play.frames, 'new frame')}, is the smallest "
-                "that reaches as far",
+                told=f"{model.name}: a look-ahead of {pluralize(play.lookahead, 'frame')} is less than the {needed} "
+                f"that the model's receptive field needs{_cost_text(metric, cost)}: lookahead_frames: {needed} with "
+                f"static_sequence_length: {length}, for the same {pluralize(play.frames, 'new frame')}, is the "
+                "smallest that reaches as far",
             )
         )
     return found
@@ -137,7 +137,7 @@ def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> lis
         if (threshold := silence_threshold(version.play)) is None:
             continue
         muted = sum((clip.muted[version.name] for clip in clips), Muted())
-        told = gate_warning(threshold, muted, f"{version.label}, {counted(len(clips), 'clip')}")
+        told = gate_warning(threshold, muted, f"{version.label}, {pluralize(len(clips), 'clip')}")
         found.append(
             SilenceGate(
                 version=version.name,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio.clip import write_clip
-from sezoo.base.files import filled_aside
+from sezoo.base.files import atomic_folder
 from sezoo.base.foreign_text import encodable
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.data.pairs import Pair
@@ -50,7 +50,7 @@ def save_listening(
     """
     versions = scorer.scoring.versions
     kept = []
-    with filled_aside(folder / FOLDER) as aside:
+    with atomic_folder(folder / FOLDER) as aside:
         for choice in chosen_clips(clips, versions, tuple(scorer.metrics)):
             kept.append(_save(aside / choice.place, scorer, choice, pairs[choice.clip.name]))
         ListeningIndex(kept).write(aside)

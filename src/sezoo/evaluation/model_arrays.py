@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sezoo.base.files import filled_aside
+from sezoo.base.files import atomic_folder
 from sezoo.data.pairs import Pair, read_pair
 from sezoo.denoising import denoise, peak_seen
 from sezoo.evaluation.scoring import ClipScorer
@@ -64,7 +64,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
         if version.name not in scorer.players:  # a function, whatever is in it
             continue
         model, play = scorer.players[version.name]
-        with filled_aside(folder / version.folder / FOLDER) as aside:
+        with atomic_folder(folder / version.folder / FOLDER) as aside:
             for pair in pairs:
                 noisy, _ = read_pair(pair, scoring.sample_rate, scoring.stft)
                 recorder = Recorder(model, model)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.base.user_code import code_digest
 from sezoo.data.dataset import refused
 from sezoo.data.pairs import Pair
@@ -50,7 +50,7 @@ def outcomes_of(run: Run, scoring: Scoring, pairs: Sequence[Pair], name: str, wh
     how, keys = _fingerprint(scoring), [_key(pair) for pair in pairs]
     with scored_clips(run.folder / name, how) as scored:
         if scored.known:
-            log.info("%s: scored already by the run that was here", counted(len(scored.known), "clip"))
+            log.info("%s: scored already by the run that was here", pluralize(len(scored.known), "clip"))
         known = dict(scored.known)
         for part in settings.parts:
             known |= _of_this_set(part, read_part(part, how), keys)
@@ -70,8 +70,8 @@ def outcomes_of(run: Run, scoring: Scoring, pairs: Sequence[Pair], name: str, wh
                     scored.add(keys[index], outcome)
             except Lost as error:
                 raise Lost(
-                    f"{error}; {len(found)} of {counted(len(pairs), 'clip')} are scored, and the same command with its "
-                    f"results in {run.folder} goes on from there"
+                    f"{error}; {len(found)} of {pluralize(len(pairs), 'clip')} are scored, and the same command with "
+                    f"its results in {run.folder} goes on from there"
                 ) from error
         scored.finish()
     return found
@@ -89,7 +89,7 @@ def part_of(pairs: Sequence[Pair], shard: tuple[int, int] | None) -> list[Pair]:
     number, of = shard
     if of > len(pairs):
         raise UserError(
-            f"evaluation.shard: found {number}/{of}, but the test set has only {counted(len(pairs), 'clip')}"
+            f"evaluation.shard: found {number}/{of}, but the test set has only {pluralize(len(pairs), 'clip')}"
         )
     return list(pairs[number - 1 :: of])
 

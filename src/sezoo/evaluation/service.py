@@ -14,8 +14,8 @@ import numpy as np
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
-from sezoo.base.text import counted
+from sezoo.base.files import display_path
+from sezoo.base.text import pluralize
 from sezoo.base.user_code import absolute_reference
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
@@ -125,7 +125,7 @@ def evaluate(run: Run) -> Evaluation:
         for line in unfed_boards(versions):
             log.warning("%s", line)
         told = ", ".join(version.label for version in versions)
-        log.info("scoring %s on %s", told, counted(len(pairs), "clip"))
+        log.info("scoring %s on %s", told, pluralize(len(pairs), "clip"))
         metrics = tuple(load_metrics(scoring.metrics))
         clips, left_out = _scored(run, scoring, pairs)
         means = mean_scores(clips)
@@ -214,7 +214,7 @@ def _tell(
         log.warning("%s", loss)
     for line in results.robustness.warnings if results.robustness else ():
         log.warning("%s", line)
-    log.info("scores of every clip: %s", shown(path))
+    log.info("scores of every clip: %s", display_path(path))
     run.tracker.metrics(
         {f"{name}_{metric}": mean.value for name, of_version in means.items() for metric, mean in of_version.items()}
     )
@@ -229,6 +229,6 @@ def _not_scored(results: Evaluation) -> Iterator[str]:
     for (version, metric), found in clips.items():
         name, reason = found[0]
         yield (
-            f"{facts_of_metric(metric).label} of {version}: {len(found)} of {counted(results.clips, 'clip')} could "
+            f"{facts_of_metric(metric).label} of {version}: {len(found)} of {pluralize(results.clips, 'clip')} could "
             f"not be scored and are left out of its means, {name} for example: {reason}"
         )

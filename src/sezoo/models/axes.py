@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 
@@ -55,7 +55,7 @@ def fix_axes(path: Path, target: Path) -> str:
             f"{path}: the graph itself hard-codes the batch or the number of frames, in a Reshape for example; "
             "re-export it with dynamic axes (torch.onnx.export(..., dynamic_axes=...))"
         )
-    with written_aside(target) as aside:
+    with atomic_write(target) as aside:
         onnx.save(dynamic, aside, format="protobuf")
     before = ", ".join(str(axis or "?") for axis in axes)
     if [batch, frames] == list(AXIS_NAMES.values()):

@@ -15,7 +15,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import described
@@ -120,7 +120,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     for kind, values in (("input", inputs), ("output", outputs)):
         if len(values) != 1:
             names = ", ".join(value.name for value in values) or "none"
-            besides = f" besides {counted(len(states), 'state')}" if states else ""
+            besides = f" besides {pluralize(len(states), 'state')}" if states else ""
             raise UserError(
                 f"{path} has {len(values)} {kind}s{besides} ({names}); the contract is one: magnitudes (batch, bins, "
                 f"frames) in, a mask of the same shape out{_states_hint(model)}"

@@ -15,7 +15,7 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.base.version import __version__
 from sezoo.config.sections import Config
 
@@ -80,7 +80,7 @@ def downloaded(address: str, folder: Path | None = None, *, seconds: float = LON
     log.info("downloading %s", place(address))
     from sezoo.models.onnx_file import load_onnx
 
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         _download(address, aside, time.monotonic() + seconds)
         try:
             load_onnx(aside)

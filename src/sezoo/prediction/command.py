@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sezoo.audio.stft import stft_of, tell_overlap
+from sezoo.audio.stft import stft_of, warn_of_overlap
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of
 from sezoo.config.sections import Config
@@ -52,7 +52,7 @@ def denoise_recordings(
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise UserError(f"-o: {output} cannot be used: {reason_of(error)}") from error
     built = config()
-    tell_overlap(stft_of(built.preprocessing))
+    warn_of_overlap(stft_of(built.preprocessing))
     return predict_targets(Run(built, Path(), Trackers()), targets)
 
 

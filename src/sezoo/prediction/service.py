@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sezoo.audio.file import BadClipError
 from sezoo.audio.stft import Stft, stft_of
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.base.part_files import remove_leftovers
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.data.dataset import refused, tell_left_out, test_pairs
 from sezoo.denoising import Play
@@ -70,13 +70,13 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
         name, denoising = _denoising(run, Path(scratch))
         denoiser = denoising.denoiser()
         warn_of_magnitudes(denoiser.model, run.config.preprocessing.n_fft // 2 + 1)
-        log.info("denoising %s with the %s model, %s", counted(len(targets), "recording"), name, denoising.play)
+        log.info("denoising %s with the %s model, %s", pluralize(len(targets), "recording"), name, denoising.play)
         left_out = [bad for bad in _denoised(run, denoising, denoiser, targets) if bad is not None]
     tell_left_out(left_out, len(targets))
     bad = {error.path for error in left_out}
     written = [target.path for target in targets if target.source not in bad]
-    where = shown(written[0] if len(written) == 1 else written[0].parent)
-    log.info("%s: %s", counted(len(written), "denoised recording"), where)
+    where = display_path(written[0] if len(written) == 1 else written[0].parent)
+    log.info("%s: %s", pluralize(len(written), "denoised recording"), where)
     return written
 
 

@@ -13,7 +13,7 @@ from sezoo.audio.clip import Resampler
 from sezoo.audio.file import BadClipError, blocks_of, name_for_soundfile, open_recording
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.denoising import DenoisingStream, Play, is_on_device, open_stream
 from sezoo.models.mask_model import MaskFunction
 from sezoo.prediction.targets import container_of
@@ -94,7 +94,7 @@ class Denoiser:
             if file.frames == 0:
                 raise BadClipError(source, "it has no samples")
             peak = np.float32(_peak(source) if self.peak_normalize else 1)
-            with written_aside(target) as aside, _opened(aside, target, file) as write:
+            with atomic_write(target) as aside, _opened(aside, target, file) as write:
                 stream = self.stream(file.samplerate, file.channels)
                 for block in blocks_of(file, BLOCK_SECONDS):
                     write(stream.push(block / peak) * peak)

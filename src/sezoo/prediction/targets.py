@@ -10,7 +10,7 @@ from pathlib import Path
 import soundfile
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted, nearest
+from sezoo.base.text import nearest, pluralize
 from sezoo.data.folders import AUDIO_EXTENSIONS, folders_in
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
@@ -49,11 +49,11 @@ def recordings_in(paths: Sequence[Path], key: str) -> list[Path]:
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in AUDIO_EXTENSIONS)
             inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
             if inside and (others := sum(1 for _ in path.iterdir()) - len(inside)):
-                log.info("%s: %s in it are no recordings and are left alone", path, counted(others, "file or folder"))
+                log.info("%s: %s in it are no recordings and are left alone", path, pluralize(others, "file or folder"))
             if not inside:
                 known = ", ".join(sorted(AUDIO_EXTENSIONS))
                 folders = folders_in(path)
-                where = f" itself, but {counted(len(folders), 'folder')}, which can be named" if folders else ""
+                where = f" itself, but {pluralize(len(folders), 'folder')}, which can be named" if folders else ""
                 raise UserError(
                     f"{key}: no recordings in {path}{where}; files that end in {known} are taken for recordings"
                 )
@@ -119,6 +119,6 @@ def check_free(paths: Sequence[Path], hint: str) -> None:
     """
     there = [path for path in paths if path.exists()]
     if there:
-        others = f" and {counted(len(there) - 1, 'other')}" if len(there) > 1 else ""
+        others = f" and {pluralize(len(there) - 1, 'other')}" if len(there) > 1 else ""
         exist = "exist" if others else "exists"
         raise UserError(f"{there[0]}{others} already {exist}; {hint}")

@@ -11,8 +11,8 @@ import onnx
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
-from sezoo.base.text import counted
+from sezoo.base.files import display_path
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STM32N6
 from sezoo.denoising.board import MOST_FRAMES, bins_problem, frames_problem
@@ -102,7 +102,7 @@ def planned(run: Run, path: Path) -> Planned:
     run.clips["calibration"] = ClipCount(read, magnitudes.seconds_read, len(magnitudes.clips) - read)
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
     if trained:
-        log.info("%s was trained with its integers: nothing is calibrated or recovered", shown(path))
+        log.info("%s was trained with its integers: nothing is calibrated or recovered", display_path(path))
         result = written(plan, bench)
     else:
         result = recovered(with_int8_input(plan, bench.fit) if target.int8_input else plan, bench, target)
@@ -174,7 +174,7 @@ def _calibrated(
     """The plan of the plain int8 model."""
     settings, options = config.quantization, calibration_options(config.quantization)
     in_float = nodes_in_float(prepared, settings, path)
-    log.info("calibrating %s on %s by %s", shown(path), counted(len(magnitudes.clips), "clip"), options.method)
+    log.info("calibrating %s on %s by %s", display_path(path), pluralize(len(magnitudes.clips), "clip"), options.method)
     try:
         ranges = calibrate(prepared, magnitudes, op_types, options, call_frames=frames, in_float=in_float)
     except NotFiniteError as error:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from sezoo.base.files import filled_aside, shown
-from sezoo.base.text import counted
+from sezoo.base.files import atomic_folder, display_path
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, engine_of, with_input_gain
 from sezoo.models.onnx_file import axes_of, bytes_of, quantized_nodes
@@ -131,7 +131,7 @@ def _write_verified(
     folder: Path, prepared: onnx.ModelProto, dynamic: onnx.ModelProto, static: onnx.ModelProto, patch: np.ndarray
 ) -> QuantizedModels:
     """Write the models aside, put them to the test, and only then let them appear in `folder`, together."""
-    with filled_aside(folder) as aside:
+    with atomic_folder(folder) as aside:
         for name, model in ((PREPROCESSED, prepared), (DYNAMIC, dynamic), (STATIC, static)):
             onnx.save(model, aside / name)
         verify(aside / DYNAMIC, aside / STATIC, patch)
@@ -146,8 +146,8 @@ def _report(
     run: Run, source: Path, models: QuantizedModels, frames: int, result: Recovered, magnitudes: CalibrationMagnitudes
 ) -> None:
     float_bytes, int8_bytes = bytes_of(source), models.dynamic.stat().st_size
-    log.info("%s: %.2f MiB, in float %.2f MiB", shown(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
-    log.info("%s: the same, fixed to %s", shown(models.static), counted(frames, "frame"))
+    log.info("%s: %.2f MiB, in float %.2f MiB", display_path(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
+    log.info("%s: the same, fixed to %s", display_path(models.static), pluralize(frames, "frame"))
     run.tracker.metrics(
         {
             "calibration_clips": magnitudes.clips_read,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio.stft import Stft
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.base.foreign_text import plain_labels
 from sezoo.results.scores import ClipScores, Mean
 
@@ -51,7 +51,7 @@ def save_comparison(
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
     _draw_spectrograms(top, median_clip(clips), waveforms, stft, sample_rate)
     _draw_scores(bottom, clips, means)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         figure.savefig(aside, format="png")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
@@ -39,7 +39,7 @@ def comparison_of(folders: Sequence[Path], place: Path) -> str:
     names = _names(runs)
     sections = [_verdicts(names, runs, place), _scores(names, runs), _costs(names, runs), _differences(names, runs)]
     return rendered(
-        title=f"{counted(len(runs), 'run')} compared",
+        title=f"{pluralize(len(runs), 'run')} compared",
         about=listed(names),
         when=None,
         verdict=_best(names, runs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.report.blocks import Block, Cell, Code, Heading, Notes, Section, Table
 from sezoo.results.environment import CALL
 from sezoo.results.run_record import RunRecord
@@ -52,7 +52,7 @@ def _facts(facts: RunFacts) -> Iterator[Block]:
         "seeds": ", ".join(seeds),
         "trained on": data_text(record, "training"),
         "calibrated on": data_text(record, "calibration"),
-        "scored": f"{counted(found.clips, 'clip')}, {found.seconds:.0f} s" if found else "",
+        "scored": f"{pluralize(found.clips, 'clip')}, {found.seconds:.0f} s" if found else "",
         "models": ", ".join(facts.models),
     }
     yield Heading("Versions, seeds and data")
@@ -66,7 +66,7 @@ def data_text(record: RunRecord, what: str) -> str:
         return ""
     if what == "training" and (held_out := record.clips.get("validation")):
         return f"{count.clips} to train on, {held_out.clips} to validate on"
-    return counted(count.clips, "clip") + ("" if count.seconds is None else f", {count.seconds:.0f} s")
+    return pluralize(count.clips, "clip") + ("" if count.seconds is None else f", {count.seconds:.0f} s")
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.figures import INK, MUTED, colour_of, drawing, plain
@@ -61,7 +61,7 @@ def _means(found: Evaluation) -> Table:
         ["", *map(_heading, metrics)],
         "t" + "n" * len(metrics),
         rows,
-        f"Means over {counted(found.clips, 'clip')}, {length}, with 95 % intervals (bootstrap over clips); coloured "
+        f"Means over {pluralize(found.clips, 'clip')}, {length}, with 95 % intervals (bootstrap over clips); coloured "
         "changes have an interval that excludes zero.",
         rules,
     )
@@ -193,5 +193,5 @@ def _missing(found: Evaluation) -> Iterator[Block]:
         yield Text("None: every clip of the test set has every score.")
         return
     more = f" The first {MOST_ROWS} of {len(rows)}; all are in evaluation.json." if len(rows) > MOST_ROWS else ""
-    caption = f"{len(found.left_out)} left out, {counted(len(found.not_scored), 'score')} missing.{more}"
+    caption = f"{len(found.left_out)} left out, {pluralize(len(found.not_scored), 'score')} missing.{more}"
     yield Table(["clip", "version", "metric", "reason"], "cttw", rows[:MOST_ROWS], caption)

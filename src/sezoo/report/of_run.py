@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.results.environment import write_environment
 from sezoo.results.names import REPORT
 from sezoo.run.run import Run
@@ -32,6 +32,6 @@ def write_run_report(run: Run) -> Path | None:
         reason = str(error) or type(error).__name__
         log.warning("no report: %s", reason, exc_info=log.isEnabledFor(logging.DEBUG))
         return None
-    log.info("report: %s", shown(path))
+    log.info("report: %s", display_path(path))
     run.tracker.artifact(path, "report")
     return path

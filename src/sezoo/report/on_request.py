@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown, write_text
+from sezoo.base.files import display_path, write_text
 from sezoo.results.names import REPORT
 
 __all__ = ["written_report"]
@@ -30,7 +30,9 @@ def written_report(runs: Sequence[Path], output: Path | None = None, *, overwrit
     if target.is_dir():
         raise UserError(f"-o: {target} is a folder; name the file to write, such as {target / REPORT}")
     if target.exists() and (several or output) and not overwrite:
-        raise UserError(f"{shown(target)} already exists; name another file with -o, or replace it with --overwrite")
+        raise UserError(
+            f"{display_path(target)} already exists; name another file with -o, or replace it with --overwrite"
+        )
     from sezoo.report.comparison_page import comparison_of  # what draws and encodes loads here
     from sezoo.report.page import page_of
 

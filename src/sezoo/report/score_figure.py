@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.base.foreign_text import plain_labels
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
@@ -41,7 +41,7 @@ def save_score_figure(path: Path, results: Evaluation) -> None:
     for ax, metric in zip(panels, metrics, strict=True):
         _draw_means(ax, results, metric, names, labels, colours)
     _draw_gains(bottom.subplots(), results, metrics[0], names, labels, colours)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         figure.savefig(aside, format="png")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import results as results_console
 from sezoo.base.terminal import styled
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.scores import NOISY, Mean
@@ -26,7 +26,7 @@ METRIC_WIDTH = 10
 def print_scores(results: Evaluation, title: str = "") -> None:
     """Print the means with their intervals, and what each version changes."""
     console = results_console()
-    title = title or f"{counted(results.clips, 'test clip')}, {_length(results.seconds)}"
+    title = title or f"{pluralize(results.clips, 'test clip')}, {_length(results.seconds)}"
     console.print(f"{title}: means with 95 % intervals", style="italic")
     labels = [label for *_, label in _comparisons(results)]
     at_once = max(1, (console.width - max(map(len, labels)) - 2) // METRIC_WIDTH)

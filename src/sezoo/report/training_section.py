@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
 from sezoo.report.figures import COLOURS, drawing, plain
 from sezoo.report.making_section import data_text
@@ -36,7 +36,7 @@ def training_section(facts: RunFacts, room: float) -> Section | None:
         else ""
     )
     blocks: list[Block] = [
-        Text(f"{counted(len(found.epochs), 'epoch')}{best}. {_of_what(facts)}"),
+        Text(f"{pluralize(len(found.epochs), 'epoch')}{best}. {_of_what(facts)}"),
         Pictures(list(_curves(found))),
         *_examples(facts, found, room),
     ]

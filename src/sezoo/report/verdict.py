@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
@@ -66,7 +66,7 @@ def _quality(facts: RunFacts) -> Iterator[str]:
     against = (
         "" if gain is None or metric not in found.noisy else f", from {mean_text(found.noisy[metric], metric)} noisy"
     )
-    yield f"{told.label} {' → '.join(words)}{against}, over {counted(found.clips, 'clip')}"
+    yield f"{told.label} {' → '.join(words)}{against}, over {pluralize(found.clips, 'clip')}"
 
 
 def _closeness(facts: RunFacts) -> str:
@@ -87,7 +87,7 @@ def _training(facts: RunFacts) -> str:
         noisy = found.noisy.get(found.metric)
         beside = "" if noisy is None else f" (the noisy clips have {noisy:.4g})"
         best = f", the best is {found.best_epoch} with {LABELS.get(found.metric, found.metric)} {value:.4g}{beside}"
-    return f"trained for {counted(len(found.epochs), 'epoch')}{best}"
+    return f"trained for {pluralize(len(found.epochs), 'epoch')}{best}"
 
 
 def _size(facts: RunFacts) -> str:
@@ -182,7 +182,7 @@ def _scores(found: Evaluation | None) -> Iterator[KeyNumber]:
             remark = "" if change is None else f"{change_text(change, metric)} from {from_what}"
         elif mean.clips > 1:
             remark = (
-                f"±{facts_of_metric(metric).form.format((mean.high - mean.low) / 2)}, {counted(mean.clips, 'clip')}"
+                f"±{facts_of_metric(metric).form.format((mean.high - mean.low) / 2)}, {pluralize(mean.clips, 'clip')}"
             )
         yield KeyNumber(f"{label}, {name}", mean_text(mean, metric), remark)
 

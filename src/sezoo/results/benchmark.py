@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, PlainSerializer, computed_field
 
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.boards import BOARDS, BoardFacts
 from sezoo.results.names import BENCHMARK
 from sezoo.results.result_file import ResultFile
@@ -178,7 +178,7 @@ class Benchmark(ResultFile, Table):
     def lines(self) -> list[str]:
         """How many measurements, the time of each, and the board."""
         times = (f"{one.name}: {one.milliseconds:.3g} ms" for one in self.measurements if one.milliseconds is not None)
-        what = f"Benchmark of {counted(len(self.measurements), 'measurement')}"
+        what = f"Benchmark of {pluralize(len(self.measurements), 'measurement')}"
         return [what, ", ".join(times) or "no times", f"compared with {self.board}"]
 
     def records(self) -> list[Row]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from sezoo.base.csv_file import read_csv, write_csv
-from sezoo.base.files import filled_aside, write_json
+from sezoo.base.files import atomic_folder, write_json
 from sezoo.base.foreign_text import encodable
 from sezoo.base.inner_path import inner_path
 from sezoo.config.metric_facts import MetricFacts, learn_facts
@@ -237,7 +237,7 @@ class Evaluation(ResultFile):
     def write(self, folder: Path, *, again: bool = False) -> Path:
         """Write the files into the run's folder, each version's together."""
         for version in self.versions:
-            with filled_aside(folder / version.folder) as aside:
+            with atomic_folder(folder / version.folder) as aside:
                 means = (version.means.get(metric) for metric in self.metrics)
                 names = [name_in_files(metric) for metric in self.metrics]
                 write_json(

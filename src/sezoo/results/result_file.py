@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from pydantic import TypeAdapter, ValidationError
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import read_json, tell_replaced, write_json
+from sezoo.base.files import log_replaced, read_json, write_json
 from sezoo.base.foreign_text import encodable
 from sezoo.base.version import __version__
 
@@ -93,7 +93,7 @@ class ResultFile:
         """
         path = folder / self.file_name
         if not again:
-            tell_replaced(path)
+            log_replaced(path)
         write_json(path, self.to_dict(), indent=self.indent)
         return path
 

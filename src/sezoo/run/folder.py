@@ -18,7 +18,7 @@ __all__ = [
     "LOG_NAME",
     "RECORD_NAME",
     "RESOLVED_NAME",
-    "claimed",
+    "claim_run_folder",
     "is_at_work_in",
     "is_begun_again",
     "is_marked_as_running",
@@ -41,7 +41,7 @@ NO_RESULTS = {LOG_NAME, RESOLVED_NAME, RECORD_NAME, SWEEP_NAME, HYDRA_FOLDER}
 """What every run's folder holds before the first service has done anything."""
 
 
-def claimed(folder: Path, *, named_by_time: bool) -> Path:
+def claim_run_folder(folder: Path, *, named_by_time: bool) -> Path:
     """The folder of this run: `folder`, or one with a number behind its name.
 
     Two runs that start in the same second get the same name where it is made from the time. A folder that

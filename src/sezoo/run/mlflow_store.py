@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sezoo.base.files import filled_aside, read_text, write_text
+from sezoo.base.files import atomic_folder, read_text, write_text
 from sezoo.base.inner_path import safe_name
 from sezoo.base.yaml_text import dump_yaml, load_yaml
 
@@ -56,7 +56,7 @@ class FolderTracker:
             "tags": [],
             "user_id": "unknown",
         }
-        with filled_aside(self.folder) as aside:  # MLflow takes every file in these folders for a parameter or a tag
+        with atomic_folder(self.folder) as aside:  # MLflow takes every file in these folders for a parameter or a tag
             (aside / "artifacts").mkdir()
             _write_yaml(aside / "meta.yaml", self.meta)
             write_text(aside / "tags" / "mlflow.runName", run_name)

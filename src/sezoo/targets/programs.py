@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import reason_of, shown
+from sezoo.base.files import display_path, reason_of
 
 __all__ = ["Program", "find_program", "last_lines", "run_program", "try_program"]
 
@@ -132,7 +132,9 @@ def run_program(
         return said
     how = f"did not end within {timeout:g} s" if code is None else f"failed (exit code {code})"
     lines = last_lines(said)
-    raise UserError(f"{name} {how}; its output is in {shown(log_file)}{', which ends with:' if lines else ''}", lines)
+    raise UserError(
+        f"{name} {how}; its output is in {display_path(log_file)}{', which ends with:' if lines else ''}", lines
+    )
 
 
 def last_lines(said: str) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted, only
+from sezoo.base.text import only, pluralize
 from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import clips_of, refused, sample, training_pairs, validation_pairs
 from sezoo.data.mixing.halves import halves_to_mix, mixed_examples
@@ -130,12 +130,12 @@ def _held_out(dataset: Dataset, clips: int) -> int | float:
     """How many, or which share, of a training set's clips are for validation."""
     amount, few = dataset.num_validation_samples, max(1, clips // AT_MOST_OF)
     if "num_validation_samples" not in dataset.model_fields_set and amount > few:
-        log.info("%s: not set; %d of %s held out, not %d", VALIDATION_KEY, few, counted(clips, "clip"), amount)
+        log.info("%s: not set; %d of %s held out, not %d", VALIDATION_KEY, few, pluralize(clips, "clip"), amount)
         amount = few
     if clips_of(amount, clips) >= clips:
         raise UserError(
-            f"{VALIDATION_KEY}: found {amount}, but the training set has {counted(clips, 'clip')}: none would be left "
-            f"to train on{f'; {few} would do' if few < clips else ''}"
+            f"{VALIDATION_KEY}: found {amount}, but the training set has {pluralize(clips, 'clip')}: none would be "
+            f"left to train on{f'; {few} would do' if few < clips else ''}"
         )
     return amount
 

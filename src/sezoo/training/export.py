@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown, written_aside
+from sezoo.base.files import atomic_write, display_path
 from sezoo.models.axes import AXIS_NAMES
 from sezoo.models.mask_model import MaskModel
 from sezoo.training.constant_shapes import with_constant_shapes
@@ -56,7 +56,7 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int) -> Non
                 f"the exported model's mask differs from torch's by {difference:.2g} for {frames} frames: the network "
                 "does something that depends on the length of the example it was traced with"
             )
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         onnx.save(model, aside)
 
 
@@ -81,7 +81,7 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
             log.warning(
                 "%s, line %d: a decision that depends on the input; the exported model always does what was right for "
                 "random magnitudes of %d frames",
-                shown(Path(warning.filename)), warning.lineno, FRAMES,
+                display_path(Path(warning.filename)), warning.lineno, FRAMES,
             )  # fmt: skip
     model = with_constant_shapes(onnx.load_from_string(file.getvalue()), bins)
     # The exporter gives axes that it has not followed through the graph a name of its own.

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.run.folder import is_begun_again, is_of_a_sweep
 
@@ -29,12 +29,12 @@ def check_no_other_training(config: Config, folder: Path) -> None:
     resumed = _resumed(config, folder)
     if own.is_file() and (resumed is None or resumed.resolve() != own.resolve()):
         raise UserError(
-            f"{shown(folder)} holds a training already; go on with it (training.snapshot_path={shown(own)}), or name "
-            "another folder (hydra.run.dir)"
+            f"{display_path(folder)} holds a training already; go on with it "
+            f"(training.snapshot_path={display_path(own)}), or name another folder (hydra.run.dir)"
         )
     if history.is_file() and not own.is_file() and config.training.resume != "auto" and not is_begun_again(folder):
         raise UserError(
-            f"{shown(folder)} holds a training already, without a snapshot; name another folder (hydra.run.dir)"
+            f"{display_path(folder)} holds a training already, without a snapshot; name another folder (hydra.run.dir)"
         )
 
 
@@ -53,9 +53,9 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
     if config.training.snapshot_path is None and (path is not None or config.training.resume == "auto"):
         if path is None:
             beside = folder if is_of_a_sweep(folder) else folder.parent
-            log.info("training.resume: no snapshot in %s: a new training", shown(beside))
+            log.info("training.resume: no snapshot in %s: a new training", display_path(beside))
         else:
-            log.info("goes on from %s", shown(path))
+            log.info("goes on from %s", display_path(path))
     return path
 
 

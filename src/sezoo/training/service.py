@@ -19,9 +19,9 @@ from sezoo.audio.clip import write_clip
 from sezoo.audio.stft import Stft, stft_of
 from sezoo.base import processes
 from sezoo.base.errors import UserError
-from sezoo.base.files import check_writable, filled_aside, shown
+from sezoo.base.files import atomic_folder, check_writable, display_path
 from sezoo.base.processors import usable_processors
-from sezoo.base.text import counted, only
+from sezoo.base.text import only, pluralize
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import Config
 from sezoo.denoising import denoise
@@ -223,7 +223,7 @@ def _network(config: Config, bins: int, device: torch.device) -> nn.Module | Non
     network = build_network(config.model, config.model_specific)
     if config.model.state_dict_path is not None:
         load_weights(network, config.model.state_dict_path)
-        log.info("starts from %s", shown(config.model.state_dict_path))
+        log.info("starts from %s", display_path(config.model.state_dict_path))
     model = TorchMaskModel(network, Path(config.model.custom or config.model.model_type), str(device))
     for batch, frames in ((1, 24), (2, 37)):
         magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
@@ -330,7 +330,7 @@ def _recordings_in_words(sources: Sequence[ExampleSource]) -> str:
     """How many recordings there are, and a digest of their names."""
     paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
     digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
-    return f"{counted(len(paths), 'file')}, names {digest[:8]}"
+    return f"{pluralize(len(paths), 'file')}, names {digest[:8]}"
 
 
 def _after_epoch(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, row: Mapping[str, Any]) -> None:
@@ -354,10 +354,12 @@ def _save_sounds(run: Run, source: ExampleSource, stft: Stft, network: nn.Module
 
 def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks, export: Export) -> Path:
     """The last and the best epoch's networks as ONNX in the run's models folder, together; the best one's path."""
-    with filled_aside(run.models_folder) as aside:
+    with atomic_folder(run.models_folder) as aside:
         for name, state in ((LAST, networks.last), (BEST, networks.best)):
             network.load_state_dict(state)
             export(network, aside / f"{name}.onnx")
     path = run.models_folder / f"{BEST}.onnx"
-    log.info("%s: epoch %d, the best by %s", shown(path), networks.best_epoch, Selection.of(run.config.training).name)
+    log.info(
+        "%s: epoch %d, the best by %s", display_path(path), networks.best_epoch, Selection.of(run.config.training).name
+    )
     return path

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.models.torch.file import check_tensors, read_torch_file
 
 __all__ = ["Snapshot", "changed", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
@@ -72,7 +72,7 @@ def set_random_states(states: dict[str, Any]) -> None:
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Write a snapshot, whole or not at all."""
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         torch.save({"format": FORMAT, **asdict(snapshot)}, aside)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown, written_aside
+from sezoo.base.files import atomic_write, display_path
 from sezoo.base.interrupts import interrupt_deferred
 from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Training
@@ -369,10 +369,10 @@ class Trainer:
         if not self.parallel.is_first:
             return
         with interrupt_deferred():  # a second Ctrl-C, or a SIGTERM after it, would lose the epochs since the last save
-            with written_aside(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
+            with atomic_write(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
                 average = self.finished.average
                 torch.save(self.finished.network if average is None else average["network"], aside)
-            with written_aside(self.files.checkpoints / "best.pth") as aside:
+            with atomic_write(self.files.checkpoints / "best.pth") as aside:
                 torch.save(self.best["network"], aside)
             self.history.save(self.files.history)
             # The last: a training that is killed before it does this epoch again, one that is killed after it has all.
@@ -388,9 +388,9 @@ class Trainer:
             return
         with interrupt_deferred():
             self._save()
-            log.warning("go on with training.snapshot_path=%s", shown(self.files.snapshot))
+            log.warning("go on with training.snapshot_path=%s", display_path(self.files.snapshot))
 
     def _last_good(self) -> str:
         if self.finished is None:
             return "no epoch was finished before it"
-        return f"the snapshot of epoch {self.finished.epoch} is {shown(self.files.snapshot)}"
+        return f"the snapshot of epoch {self.finished.epoch} is {display_path(self.files.snapshot)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import filled_aside
+from sezoo.base.files import atomic_folder
 from sezoo.base.text import nearest
 
 __all__ = ["ZooModel", "copy_model", "names_of_models", "zoo_model", "zoo_models"]
@@ -112,7 +112,7 @@ def copy_model(name: str, folder: Path) -> list[Path]:
         raise UserError(f"{folder} is a file; choose a folder with -o")
     if there := [target for target in targets if target.exists()]:
         raise UserError(f"{there[0]} already exists, and is not replaced; choose another folder with -o")
-    with filled_aside(folder) as aside:
+    with atomic_folder(folder) as aside:
         for source in sources:
             shutil.copyfile(source, aside / source.name)
     return targets

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import sample
 from sezoo.data.mixing.augmentation import Augmentation
@@ -136,7 +136,7 @@ def _clip_samples(config: Config) -> int:
     samples, needed = round(seconds * rate), stft_of(config.preprocessing).min_samples
     if samples < needed:
         raise UserError(
-            f"dataset.clip_seconds: found {seconds}, which is {counted(samples, 'sample')} at {rate} Hz; "
+            f"dataset.clip_seconds: found {seconds}, which is {pluralize(samples, 'sample')} at {rate} Hz; "
             f"the spectrum needs {needed}"
         )
     return samples

@@ -16,7 +16,7 @@ from sezoo.audio.clip import BadClipError, read_clip, read_part
 from sezoo.audio.file import blocks_of, open_recording
 from sezoo.base.errors import UserError
 from sezoo.base.processors import usable_processors
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.data.dataset import refused, tell_left_out
 from sezoo.data.folders import AUDIO_EXTENSIONS
 
@@ -247,7 +247,7 @@ class Recordings:
         missing = [index for index in range(len(self)) if index not in self.kept]
         if not missing or not self.memory.left:
             return
-        log.info("decoding %s, to keep as many in memory as there is room for", counted(len(missing), "recording"))
+        log.info("decoding %s, to keep as many in memory as there is room for", pluralize(len(missing), "recording"))
         decoding = _in_threads(self._decode, missing)
         for index, decoded in zip(missing, decoding, strict=False):
             if not self._keep(index, decoded):

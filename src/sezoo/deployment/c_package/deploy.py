@@ -11,8 +11,8 @@ import onnx
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.files import filled_aside, shown, unused_path, write_text
-from sezoo.base.text import counted
+from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
+from sezoo.base.text import pluralize
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, STREAM, engine_of, has_input_gain, stream_frames
@@ -88,20 +88,20 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     agreed = agreement(program.graph, model, _patches(program, recording))
     _remove_unfinished(run.folder)
     package = unused_path(run.folder / C_PACKAGE)
-    with filled_aside(package) as aside:
+    with atomic_folder(package) as aside:
         masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
         emulated = None
         if emulation is not None:
             log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
             wave, rate = recording.noisy, settings.sample_rate
-            with filled_aside(unused_path(run.folder / f"emulated_{core.name}")) as folder:
+            with atomic_folder(unused_path(run.folder / f"emulated_{core.name}")) as folder:
                 emulated = run_emulated(emulation, core, aside, wave, rate, folder)
         reference = _reference(program, settings, recording, model_path)
         tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
     deployment_of(report).write(run.folder)
-    log.info("C package: %s", shown(package))
+    log.info("C package: %s", display_path(package))
     for line in report.told():
         log.info("%s", line)
     for line in report.too_much_for(config.deployment.hardware_setup.board):
@@ -113,7 +113,7 @@ def _remove_unfinished(folder: Path) -> None:
     """Remove the package of a deployment that was killed before it wrote its report: this one starts again."""
     package = folder / C_PACKAGE
     if (package / "src" / "sezoo_model.c").is_file() and not (folder / DEPLOYMENT).exists():
-        log.info("%s is of a deployment that did not finish: it is written anew", shown(package))
+        log.info("%s is of a deployment that did not finish: it is written anew", display_path(package))
         for path in (package, *folder.glob("emulated_*")):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -160,7 +160,7 @@ def _engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
     if settings.lookahead_frames not in (None, lag):
         log.info(
             "deployment.lookahead_frames: found %d; it is for patches, a stream looks ahead as far as the network "
-            "does, %s", settings.lookahead_frames, counted(lag, "frame"),
+            "does, %s", settings.lookahead_frames, pluralize(lag, "frame"),
         )  # fmt: skip
     return Engine(True, stream_frames(config), lag)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.base.text import nearest
 from sezoo.config.sections_board import BUILD_NAMES
 
@@ -35,8 +35,12 @@ def find_build_name(wanted: str | None, names: Collection[str], conf: Path) -> s
         return wanted
     other = (BUILD_NAMES | {new: old for old, new in BUILD_NAMES.items()}).get(wanted)
     if other in names:
-        log.warning("deployment.build_conf: '%s' is called '%s' in %s, which is built", wanted, other, shown(conf))
+        log.warning(
+            "deployment.build_conf: '%s' is called '%s' in %s, which is built", wanted, other, display_path(conf)
+        )
         return other
     near = nearest(wanted, names)
     hint = f" (did you mean {near}?)" if near else ""
-    raise UserError(f"deployment.build_conf: found '{wanted}'; allowed, by {shown(conf)}: {', '.join(names)}{hint}")
+    raise UserError(
+        f"deployment.build_conf: found '{wanted}'; allowed, by {display_path(conf)}: {', '.join(names)}{hint}"
+    )

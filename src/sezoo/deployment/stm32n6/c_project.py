@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import reason_of, shown
+from sezoo.base.files import display_path, reason_of
 from sezoo.base.text import nearest
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6.conf_file import BuildConfiguration, Template, find_conf, read_conf
@@ -162,7 +162,7 @@ def _only(root: Path, name: str, key: str, conf: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        paths = ", ".join(shown(path) for path in found)
+        paths = ", ".join(display_path(path) for path in found)
         raise UserError(f"{conf}: several files {name}: {paths}; say by the key '{key}' which one it is")
     raise UserError(f"{conf}: there is no {name} in {root} or below it; name it by the key '{key}', if it is elsewhere")
 

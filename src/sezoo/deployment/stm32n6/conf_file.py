@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 from sezoo.deployment.stm32n6.build_names import find_build_name
 from sezoo.deployment.stm32n6.conf_values import ConfValues
 from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
@@ -117,7 +117,7 @@ def find_conf(project: Path | None) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        folders = ", ".join(shown(path.parent) for path in found)
+        folders = ", ".join(display_path(path.parent) for path in found)
         raise UserError(f"{key}: {project} holds several projects; name one of them: {folders}")
     others = sorted({path.name for path in project.rglob("stmaic_*.conf")})
     what = f"it is for other boards ({', '.join(others)})" if others else "it is not ST's C project, or not all of it"

@@ -9,7 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import check_writable, filled_aside, reason_of, shown, unused_path, write_text, written_aside
+from sezoo.base.files import (
+    atomic_folder,
+    atomic_write,
+    check_writable,
+    display_path,
+    reason_of,
+    unused_path,
+    write_text,
+)
 from sezoo.config.sections import Config
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.checks import with_patch_lengths
@@ -151,10 +159,10 @@ class _Deployment:
             for name in ("flash_application", "flash_weights", "flash_fsbl"):
                 self.run(name)
         if replaced:
-            log.info("the earlier files of the C project are in %s", shown(self.places.replaced))
+            log.info("the earlier files of the C project are in %s", display_path(self.places.replaced))
         log.info(
             "%s is on the board, and in %s: set its switches to boot from the flash, and turn it off and on",
-            *(self.model.name, shown(self.places.folder)),
+            *(self.model.name, display_path(self.places.folder)),
         )
 
     def run(self, name: str) -> str:
@@ -170,8 +178,8 @@ class _Deployment:
             for path in step.makes:
                 if not (any(path.iterdir()) if path.is_dir() else path.is_file() and path.stat().st_size):
                     raise UserError(
-                        f"{Path(step.words[0]).name} ended well, but has not written {shown(path)}; all that it said "
-                        f"is in {shown(log_file)}; at last:",
+                        f"{Path(step.words[0]).name} ended well, but has not written {display_path(path)}; all that it "
+                        f"said is in {display_path(log_file)}; at last:",
                         last_lines(said),
                     )
         except BaseException:
@@ -182,10 +190,10 @@ class _Deployment:
 
     def write_headers(self) -> None:
         """The C files, all of them, into their folder."""
-        with filled_aside(self.places.headers) as aside:
+        with atomic_folder(self.places.headers) as aside:
             for name, text in header_texts(self.config, self.model.stem).items():
                 write_text(aside / name, text)
-        log.info("headers of the application: %s", shown(self.places.headers))
+        log.info("headers of the application: %s", display_path(self.places.headers))
 
     def take_weights(self) -> None:
         """The weights under a name that STM32CubeProgrammer takes: it refuses .raw."""
@@ -193,10 +201,10 @@ class _Deployment:
         source = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
         if source is None:
             raise UserError(
-                f"{shown(folder)}: stedgeai has written no weights for the external flash ({WEIGHTS[0]}), but "
+                f"{display_path(folder)}: stedgeai has written no weights for the external flash ({WEIGHTS[0]}), but "
                 f"{_names(folder)}; does {self.project.neural_art} place them there?"
             )
-        with written_aside(self.places.weights) as aside:
+        with atomic_write(self.places.weights) as aside:
             shutil.copyfile(source, aside)
 
     def build(self) -> None:
@@ -235,7 +243,7 @@ class _Deployment:
         by_cubeide = self.config.deployment.builder == "cubeide"
         hint = " (in CubeIDE's settings of the build: convert to binary file)" if by_cubeide else ""
         what = f"but not one file: {', '.join(path.name for path in found)}" if found else "but made no such file"
-        words = f"the build ended well, {what}; {shown(expected)} is expected{hint}; at last:"
+        words = f"the build ended well, {what}; {display_path(expected)} is expected{hint}; at last:"
         raise UserError(words, last_lines(said))
 
     def check_size(self) -> None:
@@ -248,8 +256,8 @@ class _Deployment:
             most = addresses.room(address)
             if (size := path.stat().st_size) > most:
                 raise UserError(
-                    f"{shown(path)} has {size} bytes; there is room for {most} at {address:#x} of the external flash: "
-                    "nothing was flashed"
+                    f"{display_path(path)} has {size} bytes; there is room for {most} at {address:#x} of the external "
+                    "flash: nothing was flashed"
                 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.base.terminal import results
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.deployment.validation.comparison import Comparison, LayerResult, compare
 from sezoo.deployment.validation.dump import matched, read_dump
 from sezoo.deployment.validation.layers import Vectors
@@ -74,7 +74,7 @@ def _table(comparison: Comparison):
 
 def _verdict(comparison: Comparison) -> str:
     results, first = comparison.results, comparison.first
-    what = results[0].name if len(results) == 1 else counted(len(results), "tensor")
+    what = results[0].name if len(results) == 1 else pluralize(len(results), "tensor")
     if first is None:
         if not any(result.differing for result in results):
             return f"equal: all {sum(result.values for result in results):,} values of {what}"
@@ -114,7 +114,7 @@ def _details(vectors: Vectors, comparison: Comparison) -> Iterator[str]:
             f"{kind}{snr}"
         )
     if shown.first is not None and shown.first[1] is not None:
-        yield f"{shown.frames_beyond:,} of {counted(shown.frames, 'frame')} hold such values"
+        yield f"{shown.frames_beyond:,} of {pluralize(shown.frames, 'frame')} hold such values"
     patches = f"{shown.samples} of {len(vectors.layer(shown.name).values)} patches"
     order = f", in the order {shown.order}" if shown.order else ""
     yield f"read as {shown.read_as}{order}; {patches}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted, nearest
+from sezoo.base.text import nearest, pluralize
 from sezoo.deployment.validation.array_file import check_file, read_npy, read_npz
 from sezoo.deployment.validation.layers import Layer, Vectors
 
@@ -243,7 +243,7 @@ def read_like(values: np.ndarray | bytes, layer: Layer, what: str) -> Reading:
 
 def _size_text(values: np.ndarray | bytes, layer: Layer) -> str:
     size, shape = prod(_sample_shape(layer)), tuple(layer.values.shape[1:])
-    most = counted(len(layer.values), "patch").replace("patchs", "patches")
+    most = pluralize(len(layer.values), "patch").replace("patchs", "patches")
     if isinstance(values, bytes):
         wide = layer.values.dtype.itemsize
         kinds = f"{4 * size} in float32"

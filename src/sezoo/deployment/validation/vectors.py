@@ -25,7 +25,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.deployment.validation.array_file import read_npz
 from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.models.input_quantizer import input_quantizer_of
@@ -85,7 +85,7 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
     files = VectorFiles(*(folder / f"{model_path.stem}{ending}" for ending in (FLOATS, INTEGERS, LAYERS)))
     contents = {files.floats: floats, files.integers: integers, files.layers: _as_arrays(vectors)}
     for path, arrays in contents.items():
-        with written_aside(path) as aside:
+        with atomic_write(path) as aside:
             np.savez_compressed(aside, **arrays)
     return files
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.base.user_code import exception_line, forms, load_object
 from sezoo.config.registries import NETWORKS
 from sezoo.config.section import Section
@@ -80,7 +80,7 @@ def torch_device(name: str, gpu: int = 0, *, key: str = "device") -> torch.devic
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if device.index >= gpus:
             raise UserError(
-                f"{key}: found {str(device)!r}, but torch sees {counted(gpus, 'CUDA GPU')} here; set it to auto"
+                f"{key}: found {str(device)!r}, but torch sees {pluralize(gpus, 'CUDA GPU')} here; set it to auto"
             )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError(f"{key}: found {name!r}, but torch sees no Apple GPU here; set it to auto")

@@ -12,7 +12,7 @@ from torch import nn
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.models.torch.file import check_tensors, read_torch_file
 from sezoo.models.torch.networks.stft_tcnn import WEIGHT_AXES, StftTcnn
 
@@ -71,7 +71,7 @@ def _state_dict(path: Path) -> StateDict:
         ):
             return candidate
     if isinstance(content, Mapping):
-        holds = f"{counted(len(content), 'key')}{_first(map(str, content))}"
+        holds = f"{pluralize(len(content), 'key')}{_first(map(str, content))}"
     else:
         holds = f"a {type(content).__name__}"
     raise UserError(
@@ -104,7 +104,7 @@ def _check_names(network: nn.Module, found: StateDict, wanted: StateDict, path: 
     unexpected = [name for name in found if name not in wanted]
     if missing or unexpected:
         raise UserError(
-            f"{path} does not fit the network: {len(missing)} of its {counted(len(wanted), 'tensor')} missing"
+            f"{path} does not fit the network: {len(missing)} of its {pluralize(len(wanted), 'tensor')} missing"
             f"{_first(missing)}, {len(unexpected)} unexpected{_first(unexpected)}{_layers_hint(network, found)}"
         )
 
@@ -157,7 +157,7 @@ def _layers_hint(network: nn.Module, found: StateDict) -> str:
     if layers in (0, len(network.net)):
         return ""
     return (
-        f"; the file has {counted(layers, 'residual layer')}, model_specific.n_blocks x num_layers makes "
+        f"; the file has {pluralize(layers, 'residual layer')}, model_specific.n_blocks x num_layers makes "
         f"{len(network.net)}"
     )
 

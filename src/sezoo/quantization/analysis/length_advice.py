@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from sezoo.audio.stft import Stft
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.denoising.masking import MaskStream
 from sezoo.denoising.modes import Patches
 from sezoo.models.mask_model import MaskModel
@@ -127,7 +127,7 @@ def log_advice(advice: LengthAdvice | None) -> None:
     key = f"lookahead_frames: {advice.lookahead}"
     patches, whole = f"{advice.closeness:.1f} dB", f"{advice.whole:.1f}"
     length = f"quantization.static_sequence_length: {advice.static_length}"
-    new = counted(advice.frames, "new frame")
+    new = pluralize(advice.frames, "new frame")
     if advice.is_enough:
         less = f"; {advice.needed} would do: {advice.needed_closeness:.1f} with {length} ({new})"
         log.info(
@@ -145,7 +145,7 @@ def log_advice(advice: LengthAdvice | None) -> None:
         log.warning(
             "%s: cut into patches, the denoised clips are %s from the float model's instead of %s, and no look-ahead "
             "of up to %s brings them closer",
-            key, patches, whole, counted(max(advice.lookahead, _longest(advice.field)), "frame"),
+            key, patches, whole, pluralize(max(advice.lookahead, _longest(advice.field)), "frame"),
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
 

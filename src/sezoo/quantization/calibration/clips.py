@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from sezoo.audio.stft import stft_of
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.data.dataset import clips_of, read_clips, sample, training_noisy_clips
 from sezoo.data.folders import clips_in
@@ -129,5 +129,5 @@ def _mixed_clips(config: Config) -> MixedClips:
     half, _ = halves_to_mix(config)
     amount, speech = config.quantization.num_quantization_samples, len(half.speech)
     count = speech if amount is None else clips_of(amount, speech)
-    log.info("clips are mixed of %s of speech and %d of noise", counted(speech, "recording"), len(half.noise))
+    log.info("clips are mixed of %s of speech and %d of noise", pluralize(speech, "recording"), len(half.noise))
     return MixedClips(mixed_examples(config, half, count=count, seed=_seed(config)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sezoo.audio.stft import Stft
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.denoising.board import gains_of_frames
 from sezoo.denoising.modes import Board
 from sezoo.quantization.calibration.clips import CalibrationClips
@@ -90,7 +90,7 @@ class CalibrationMagnitudes:
 
     def tell(self) -> None:
         """Say what was read, and what is odd about it."""
-        log.info("calibrated on %s, %.0f s of audio", counted(self.clips_read, "clip"), self.seconds_read)
+        log.info("calibrated on %s, %.0f s of audio", pluralize(self.clips_read, "clip"), self.seconds_read)
         if self.clips_clipped == self.clips_read:
             log.warning(
                 "all calibration clips are clipped: more than %.1f %% of their samples stand at full scale; ranges "

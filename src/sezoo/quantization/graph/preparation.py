@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, version_converter
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.models.contract import Contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import graph_inputs
@@ -63,7 +63,7 @@ def prepare(
     prepared = without_other_outputs(model, {contract.output, *contract.states.values()})
     prepared, halves = in_float32(prepared)
     if halves:
-        log.info("%s computes in 16 bits (%s): it is computed in float32", path, counted(halves, "tensor"))
+        log.info("%s computes in 16 bits (%s): it is computed in float32", path, pluralize(halves, "tensor"))
     prepared = _at_opset(_with_constant_weights(prepared), path, target_opset)
     if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)

@@ -8,8 +8,8 @@ from pathlib import Path
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
-from sezoo.base.text import counted
+from sezoo.base.files import display_path
+from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.contract import Contract
@@ -75,7 +75,7 @@ def choose_static_length(model: onnx.ModelProto, path: Path, config: Config, mul
         if configured not in (None, own):
             log.info(
                 "a call of %s is fixed to %s: quantization.static_sequence_length does not apply",
-                shown(path), counted(own, "frame"),
+                display_path(path), pluralize(own, "frame"),
             )  # fmt: skip
         return own
     if configured is not None:
@@ -91,7 +91,7 @@ def choose_static_length(model: onnx.ModelProto, path: Path, config: Config, mul
     new, lookahead = patch_lengths(config, None, needed=needed, stateful=stateful)
     new += -(new + 2 * lookahead) % multiple
     log.info(
-        "static model of %s: %d new ones and 2 x %d of look-ahead%s", counted(new + 2 * lookahead, "frame"), new,
+        "static model of %s: %d new ones and 2 x %d of look-ahead%s", pluralize(new + 2 * lookahead, "frame"), new,
         lookahead, ", as the network's receptive field needs" if lookahead == needed else "",
     )  # fmt: skip
     return new + 2 * lookahead

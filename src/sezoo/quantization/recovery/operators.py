@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.models.onnx_graph import float_weights, producers
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.graph.linear_layers import LINEAR
@@ -161,7 +161,7 @@ def _judged(candidate: Plan, bench: Bench) -> float:
 def _tell(plan: Plan, names: Collection[str], why: str) -> None:
     if names:
         types = dict.fromkeys(node.op_type for node in plan.model.graph.node if node.name in names)
-        log.info("  %s (%s) in float: %s", ", ".join(types), counted(len(names), "node"), why)
+        log.info("  %s (%s) in float: %s", ", ".join(types), pluralize(len(names), "node"), why)
 
 
 def _bytes(model: onnx.ModelProto) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import reason_of, shown
+from sezoo.base.files import display_path, reason_of
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.local import is_n6, target_of
 from sezoo.targets.stedgeai.login import FORM, JSON, Login
@@ -118,9 +118,9 @@ class Cloud:
         try:
             content = model.read_bytes()
         except OSError as error:
-            raise UserError(f"cannot read {shown(model)}: {reason_of(error)}") from error
+            raise UserError(f"cannot read {display_path(model)}: {reason_of(error)}") from error
         url = f"{self.where.file}/files/models"
-        log.info("%s (%.2f MiB) is sent to %s", shown(model), len(content) / 1024**2, place(url))
+        log.info("%s (%.2f MiB) is sent to %s", display_path(model), len(content) / 1024**2, place(url))
         kind, body = _multipart(name, content)
         self.login.bearer()  # where that fails, nothing is there to be removed
         there = True

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.config.boards import BOARDS
 from sezoo.targets.programs import Program, find_program, run_program
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
@@ -133,6 +133,6 @@ def measure_here(
         run_tool(tool, model, board, Path(output), folder / "stedgeai_generate.log", optimization=optimization)
         result, files = read_reports(Path(output), "local generate", tool.version)
         for file in files:
-            with written_aside(folder / file.name) as aside:
+            with atomic_write(folder / file.name) as aside:
                 aside.write_bytes(file.read_bytes())
     return result

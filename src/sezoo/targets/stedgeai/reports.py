@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import json_fault, reason_of, shown
+from sezoo.base.files import display_path, json_fault, reason_of
 from sezoo.targets.stedgeai.facts import Layer, MemoryPool, StEdgeAiResult
 
 __all__ = ["C_INFO", "REPORT", "holds_report", "read_reports", "result_of"]
@@ -32,7 +32,7 @@ def read_reports(folder: Path, obtained: str, tool_version: str | None) -> tuple
     """
     files = [found[0] for name in (C_INFO, REPORT) if (found := sorted(folder.rglob(name)))]
     if not files:
-        raise UserError(f"{obtained}: stedgeai wrote neither {C_INFO} nor {REPORT} to {shown(folder)}")
+        raise UserError(f"{obtained}: stedgeai wrote neither {C_INFO} nor {REPORT} to {display_path(folder)}")
     documents = [_read(path) for path in files]
     return result_of(documents, " and ".join(path.name for path in files), obtained, tool_version), files
 
@@ -81,9 +81,9 @@ def _read(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read {shown(path)}: {reason_of(error)}") from error
+        raise UserError(f"cannot read {display_path(path)}: {reason_of(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{shown(path)} is no report of ST Edge AI: {json_fault(error)}") from error
+        raise UserError(f"{display_path(path)} is no report of ST Edge AI: {json_fault(error)}") from error
 
 
 def _objects(document: object, depth: int = DEPTH) -> Iterator[dict[str, Any]]:

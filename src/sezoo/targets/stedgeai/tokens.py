@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import shown
+from sezoo.base.files import display_path
 
 __all__ = ["Token", "keep_token", "kept_token", "token_file", "token_of"]
 
@@ -82,7 +82,7 @@ def kept_token(owner: dict[str, str]) -> Token | None:
     path = token_file()
     try:
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            log.warning("%s could be read by others: what is in it is not used", shown(path))
+            log.warning("%s could be read by others: what is in it is not used", display_path(path))
             return None
         content = json.loads(path.read_text(encoding="utf-8"))
         token = token_of(content, str(path))
@@ -109,7 +109,9 @@ def keep_token(token: Token, owner: dict[str, str]) -> None:
             json.dump(content, file)
         Path(aside).replace(path)
     except OSError as error:
-        log.warning("the login is not kept for later runs: cannot write %s: %s", shown(path), error.strerror or error)
+        log.warning(
+            "the login is not kept for later runs: cannot write %s: %s", display_path(path), error.strerror or error
+        )
     finally:
         if aside is not None:
             with suppress(OSError):

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import written_aside
+from sezoo.base.files import atomic_write
 from sezoo.models.mask_model import MaskModel
 from sezoo.training.quantization_aware.network import Grids, QuantizedNetwork
 
@@ -97,5 +97,5 @@ def export_with_integers(network: QuantizedNetwork, path: Path, *, start: Int8St
             raise UserError(
                 f"training.quantization_aware: the int8 model's mask differs from torch's by {difference:.2g}"
             )
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         onnx.save(float_model, aside)

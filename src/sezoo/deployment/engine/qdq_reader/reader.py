@@ -15,7 +15,7 @@ import onnx
 from onnx import numpy_helper
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import counted
+from sezoo.base.text import pluralize
 from sezoo.deployment.engine.integer_graph import (
     Curve,
     Expression,
@@ -100,7 +100,7 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     states = states_of(model)
     if states and contract.frames != 1:
         raise UnsupportedError(
-            f"it has {counted(len(states), 'state')} and takes {contract.frames} frames; a model with states can be "
+            f"it has {pluralize(len(states), 'state')} and takes {contract.frames} frames; a model with states can be "
             "run where it takes one frame a call: quantize with quantization.static_sequence_length: 1"
         )
     shapes = {value.name: tuple(axes_of(value)) for value in model.graph.input if value.name in states}
