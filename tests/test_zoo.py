@@ -14,13 +14,15 @@ from sezoo.cli.hydra_run import compose_file
 from sezoo.config.validation import build_config
 from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising import denoise
+from sezoo.denoising.latency import latency_ms
+from sezoo.denoising.modes import Stream
 from sezoo.deployment.stm32n6.checks import check_model
 from sezoo.metrics import si_snr
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.summary import summary_of
-from sezoo.zoo import zoo_models
+from sezoo.zoo import zoo_model, zoo_models
 
 ZOO = Path(sezoo.__file__).parent / "zoo"
 MODELS = sorted(path.name for path in ZOO.iterdir() if (path / "README.md").is_file())
@@ -58,6 +60,8 @@ def test_the_float_model_is_as_its_card_says(name):
     check_contract(model, path, n_fft=512)
     assert axes_of(model.graph.input[0]) == axes_of(model.graph.output[0]) == ["batch", 257, "seq_len"]
     summary = summary_of(path)
+    stft = Stft(512, 160, 400)
+    assert zoo_model(name).latency_ms == latency_ms(Stream((0, summary.lookahead)), stft, 16000)
     said = {key.strip(): value.strip() for key, value in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", card(name), re.M)}
     assert said["parameters"] == f"{summary.parameters:,}"
     assert said["MAC"].startswith(f"{summary.macs_per_frame:,.0f} a frame")

@@ -31,7 +31,7 @@ def test_list(capsys):
     out = sezoo(capsys, "zoo")
     assert out == sezoo(capsys, "zoo", "list")
     (line,) = [line for line in out.splitlines() if "utcn_small" in line]
-    assert line.split() == ["utcn_small", "0.43", "0.21", "0.30", "M", "2.91", "2.91", "2.89", "2.79"]
+    assert line.split() == ["utcn_small", "0.43", "0.21", "0.30", "M", "185", "2.91", "2.91", "2.89", "2.79"]
     told = json.loads(sezoo(capsys, "zoo", "--json"))
     assert list(told) == [model.name for model in zoo_models()]
     assert told["utcn_small"]["pesq"] == {

@@ -86,7 +86,7 @@ def test_every_core_by_every_compiler(stream, package, tmp_path, name, compiler)
     assert np.mean(apart > 1) < 0.01 and np.abs(expected).max() > 0.01
 
     figures, hop = run.figures, stream.stft.hop_length
-    assert figures.calls == -(-(len(wave) + stream.engine.latency(stream.stft)) // (8 * hop))
+    assert figures.calls == -(-(len(wave) + stream.engine.delay(stream.stft)) // (8 * hop))
     assert figures.instructions / figures.calls <= figures.worst < 2 * figures.instructions / figures.calls
     assert len(figures.steps) == len(stream.graph.operators)
     assert 0.97 * figures.instructions < figures.spectra + sum(figures.steps) <= figures.instructions

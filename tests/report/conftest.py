@@ -132,6 +132,7 @@ def write_targets(folder):
         "engine": "patch",
         "frames_per_call": 30,
         "latency_samples": 1096,
+        "latency_ms": 68.5,
         "emulated": emulated,
     }
     write_json(folder / "deployment.json", content | {"pesq": {"reference": 1.5, "core": 1.5}, "backend": "portable-c"})

@@ -71,6 +71,7 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
         milliseconds=instructions / clock / 1000,
         instructions=round(instructions),
         audio_seconds=program.engine.new * stft.hop_length / rate,
+        latency_ms=1000 * program.engine.latency(program.stft) / rate,
         is_estimate=True,
         clock_mhz=clock,
         how=f"the C package in QEMU, {core.kernels}, built with {done.compiler}",

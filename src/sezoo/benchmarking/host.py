@@ -10,7 +10,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from sezoo.base.files import display_path
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Benchmarking
 from sezoo.data.layouts import DEMO_RECORDINGS
+from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import RunModel, models_of
 from sezoo.models.onnx_file import axes_of, load_onnx
@@ -84,7 +85,9 @@ def measure_host(run: Run) -> list[Measurement]:
             log.info("timing %s: %s", model.name, display_path(source.told_as or source.path))
             patch = _middle(magnitudes, frames + 2 * lookahead)
             audio = frames * stft.hop_length / rate
-            found.append(_timed(model.name, source, patch, settings, audio, STREAM if model.stateful else PATCH))
+            latency = latency_samples(lookahead, frames, stft, patches=not model.stateful)
+            timed = _timed(model.name, source, patch, settings, audio, STREAM if model.stateful else PATCH)
+            found.append(replace(timed, latency_ms=1000 * latency / rate))
             if model.dynamic is not None:
                 found.append(_timed(model.name, model.dynamic, magnitudes, settings, CLIP_SECONDS, WHOLE_CLIP))
     return found

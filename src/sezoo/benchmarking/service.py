@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.benchmarking.emulated import check_emulated, measure_emulated
@@ -12,6 +13,7 @@ from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.host import HOST, measure_host
 from sezoo.benchmarking.table import print_benchmark
 from sezoo.config.sections import Config
+from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.models.onnx_file import load_onnx
@@ -91,7 +93,8 @@ def _by_st_edge_ai(run: Run, model: Path) -> Measurement:
 
     config = run.config
     result = measure(model, config.benchmarking.board, config.tools.stedgeai, run.folder / "stedgeai")
-    new, _ = patch_lengths(config, static_frames_of(load_onnx(model)))
+    new, lookahead = patch_lengths(config, static_frames_of(load_onnx(model)))
+    stft, rate = stft_of(config.preprocessing), config.preprocessing.sample_rate
     return Measurement(
         target=STEDGEAI,
         model="int8",
@@ -100,7 +103,8 @@ def _by_st_edge_ai(run: Run, model: Path) -> Measurement:
         flash=result.flash_bytes,
         ram=result.ram_bytes,
         milliseconds=result.milliseconds,
-        audio_seconds=new * config.preprocessing.hop_length / config.preprocessing.sample_rate,
+        audio_seconds=new * stft.hop_length / rate,
+        latency_ms=1000 * latency_samples(lookahead, new, stft, patches=True) / rate,
         how=f"ST Edge AI {result.tool_version or ''}, {result.obtained}",
         layers=tuple(LayerCost(layer.name, "", layer.macs, milliseconds=layer.milliseconds) for layer in result.layers),
     )

@@ -64,6 +64,7 @@ WORK = (
     _Column("time", lambda measurement: measurement.milliseconds, _time),
     _amount("p95", "p95_milliseconds", milliseconds_text),
     _Column("RTF", lambda measurement: measurement.real_time_factor, _factor),
+    _amount("latency", "latency_ms", milliseconds_text),
 )
 MEMORY = (
     _amount("weights", "parameters", count_text),

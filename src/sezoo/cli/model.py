@@ -7,13 +7,18 @@ make its axes dynamic.
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sezoo.base.errors import UserError
 from sezoo.base.terminal import write
 from sezoo.cli.output import print_json
-from sezoo.cli.parser import Parser, add_json
+from sezoo.cli.parser import Parser, add_json, add_spectrum, spectrum_of
 from sezoo.cli.shipped import model_path
+
+if TYPE_CHECKING:
+    from sezoo.models.summary import ModelSummary
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,6 +31,7 @@ def add_arguments(parser: Parser) -> None:
         "-o", "--output", type=Path, metavar="FILE", help="with --fix-axes: file to write (default: FILE_dynamic.onnx)"
     )
     add_json(parser)
+    add_spectrum(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -42,7 +48,29 @@ def run(options: argparse.Namespace) -> None:
         return
     from sezoo.models.summary import describe, summary_of
 
+    summary = summary_of(options.file)
+    latency = _latency_ms(summary, options)
     if options.json:
-        print_json(summary_of(options.file))
+        print_json({**asdict(summary), "latency_ms": latency})
     else:
-        describe(options.file)
+        describe(options.file, summary, latency)
+
+
+def _latency_ms(summary: ModelSummary, options: argparse.Namespace) -> float | None:
+    """Of the model in the stream engine, with one frame a call; None where it is not known how far it looks ahead."""
+    if summary.lookahead is None:
+        return None
+    from sezoo.audio.stft import Stft
+    from sezoo.denoising.latency import latency_ms
+    from sezoo.denoising.modes import Stream
+
+    spectrum = spectrum_of(options)
+    for flag, value in (
+        ("sample-rate", spectrum.sample_rate),
+        ("hop", spectrum.hop_length),
+        ("win", spectrum.win_length),
+    ):
+        if value < 1:
+            raise UserError(f"--{flag}: found {value}; allowed: 1 or more")
+    stft = Stft(hop_length=spectrum.hop_length, win_length=spectrum.win_length)
+    return latency_ms(Stream((0, summary.lookahead)), stft, spectrum.sample_rate)

@@ -64,6 +64,7 @@ def _facts(model: ZooModel) -> dict[str, object]:
         "int8_bytes": model.int8.stat().st_size,
         "parameters": model.parameters,
         "macs_per_frame": model.macs_per_frame,
+        "latency_ms": model.latency_ms,
         "pesq": {
             "noisy": model.pesq_noisy,
             "float": model.pesq_float,
@@ -82,17 +83,28 @@ def _print_table(models: list[ZooModel]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for title in ("float\nMiB", "int8\nMiB", "MAC\na frame", "PESQ\nfloat", "\nint8", "\nstream", "\nboard"):
+    for title in (
+        "float\nMiB",
+        "int8\nMiB",
+        "MAC\na frame",
+        "latency\nms",
+        "PESQ\nfloat",
+        "\nint8",
+        "\nstream",
+        "\nboard",
+    ):
         table.add_column(title, justify="right", no_wrap=True)
     for model in models:
         sizes = (f"{path.stat().st_size / 2**20:.2f}" for path in (model.float_model, model.int8))
         macs = "" if model.macs_per_frame is None else f"{model.macs_per_frame / 1e6:.2f} M"
         scores = (model.pesq_float, model.pesq_int8, model.pesq_stream, model.pesq_board)
-        table.add_row(model.name, *sizes, macs, *("" if one is None else f"{one:.2f}" for one in scores))
+        latency = "" if model.latency_ms is None else f"{model.latency_ms:g}"
+        table.add_row(model.name, *sizes, macs, latency, *("" if one is None else f"{one:.2f}" for one in scores))
     console = results()
     console.print(table)
     noisy = next((model.pesq_noisy for model in models if model.pesq_noisy is not None), None)
     console.print(
+        "latency: in the stream engine, 1 frame a call, its block among it\n"
         f"PESQ on VoiceBank+DEMAND, speaker p232; the noisy recordings have {noisy:.2f}\n"
         "sezoo zoo show NAME: the card; sezoo zoo get NAME: a copy of the files",
         style="dim", soft_wrap=True,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from sezoo.audio.stft import stft_of
 from sezoo.base.foreign_text import encodable
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.config.sections import Preprocessing
 from sezoo.denoising.function import FunctionSource
+from sezoo.denoising.latency import latency_ms
 from sezoo.evaluation.versions import Version
 from sezoo.models.source import ModelSource, OnnxSource
 from sezoo.results.evaluation import Evaluation, LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
@@ -22,6 +25,7 @@ def results_of(
     clips: Sequence[ClipScores],
     means: Mapping[str, Mapping[str, Mean]],
     *,
+    preprocessing: Preprocessing,
     look_ahead: Sequence[LookAhead],
     gates: Sequence[SilenceGate],
     settings: Sequence[SettingCost],
@@ -34,15 +38,20 @@ def results_of(
     versions : what was scored, without those that only explain the board's settings.
     clips : in the order of the test set.
     means : by version, the noisy one and the explaining ones among them, then by metric.
+    preprocessing : whose spectrum and sample rate latencies follow from.
     left_out : clips that could not be used, and why.
     """
+    stft, rate = stft_of(preprocessing), preprocessing.sample_rate
     return Evaluation(
         clips=len(clips),
         seconds=sum(clip.seconds for clip in clips),
         metrics=metrics,
         metric_facts={metric: facts_of_metric(metric) for metric in metrics},
         noisy=means[NOISY],
-        versions=[_version(version, metrics, clips, means[version.name]) for version in versions],
+        versions=[
+            _version(version, metrics, clips, means[version.name], latency_ms(version.play, stft, rate))
+            for version in versions
+        ],
         look_ahead=look_ahead,
         silence_gate=gates,
         cost_of_board_settings=settings,
@@ -58,7 +67,11 @@ def results_of(
 
 
 def _version(
-    version: Version, metrics: Sequence[str], clips: Sequence[ClipScores], means: Mapping[str, Mean]
+    version: Version,
+    metrics: Sequence[str],
+    clips: Sequence[ClipScores],
+    means: Mapping[str, Mean],
+    latency: float | None,
 ) -> VersionScores:
     improvement = {metric: change(clips, version.name, NOISY, metric) for metric in metrics}
     return VersionScores(
@@ -69,6 +82,7 @@ def _version(
         folder=version.folder,
         means=means,
         improvement={metric: mean for metric, mean in improvement.items() if mean is not None},
+        latency_ms=latency,
     )
 
 

@@ -136,6 +136,7 @@ def evaluate(run: Run) -> Evaluation:
             metrics,
             clips,
             means,
+            preprocessing=run.config.preprocessing,
             look_ahead=lookahead_advice(models, versions, clips, next(iter(means[versions[0].name]), None)),
             gates=gate_losses(versions, clips),
             settings=setting_costs(explaining, clips, metrics),

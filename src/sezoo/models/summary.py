@@ -28,6 +28,7 @@ class ModelSummary:
     parameters : number of weights, in float or int8.
     macs_per_frame : multiply-accumulate operations; None where a shape is unknown.
     field : frames that the mask of a frame depends on, (before, after); None without bound or not found.
+    lookahead : frames after a frame that its mask depends on; None where that is not known.
     states : state outputs by the state inputs that take them in the next call.
     states_are_guessed : the file does not name them, but shapes and names say so.
     """
@@ -41,6 +42,7 @@ class ModelSummary:
     quantized: bool
     macs_per_frame: float | None
     field: tuple[int, int] | None
+    lookahead: int | None
     states: dict[str, str]
     states_are_guessed: bool
 
@@ -58,6 +60,7 @@ def summary_of(path: Path) -> ModelSummary:
         model = with_states(model, likely_states(model))
     states = states_of(model)
     fits = _fits(model)
+    field = receptive_field_of(model, path) if fits else None
     return ModelSummary(
         bytes=model.ByteSize(),
         opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
@@ -67,7 +70,8 @@ def summary_of(path: Path) -> ModelSummary:
         parameters=_parameters(model),
         quantized=quantized_nodes(model) > 0,
         macs_per_frame=_macs_per_frame(model) if fits else None,
-        field=receptive_field_of(model, path) if fits else None,
+        field=field,
+        lookahead=field[1] if field else (0 if states else None),
         states=states,
         states_are_guessed=states != named,
     )
@@ -207,18 +211,24 @@ def _scan_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
 # -- what a person reads -------------------------------------------------------------------------------
 
 
-def describe(path: Path) -> None:
-    """Print what a model is."""
+def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> None:
+    """Print what a model is.
+
+    Parameters
+    ----------
+    latency_ms : of a stream with one frame a call; None where the look-ahead is not known.
+    """
     from rich.table import Table
 
     from sezoo.base.terminal import results
 
-    summary = summary_of(path)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, value in _rows(path, summary):
         table.add_row(name, value)
+    if latency_ms is not None:
+        table.add_row("latency", f"{latency_ms:.4g} ms in the stream engine, 1 frame a call")
     results(200).print(table)
 
 

@@ -25,7 +25,7 @@ def chip_section(facts: RunFacts) -> Section | None:
     if facts.benchmark:
         blocks += _measurements(facts.benchmark)
     if facts.deployment:
-        blocks += _deployment(facts.deployment, facts.setting("preprocessing", "sample_rate"))
+        blocks += _deployment(facts.deployment)
     blocks += _kernels(facts)
     return Section("chip", "On the chip", blocks) if blocks else None
 
@@ -175,12 +175,9 @@ def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[
     )
 
 
-def _deployment(found: Deployment, rate: float | None) -> Iterator[Block]:
+def _deployment(found: Deployment) -> Iterator[Block]:
     yield Heading("Deployment")
-    latency = None
-    if found.latency_samples is not None:
-        ms = f", {1000 * found.latency_samples / rate:.3g} ms" if rate else ""
-        latency = f"{found.latency_samples} samples{ms}"
+    latency = None if found.latency_ms is None else f"{found.latency_ms:.4g} ms ({found.latency_samples} samples)"
     agreement = None
     if found.onnxruntime.differing_share is not None:
         agreement = f"{100 * found.onnxruntime.differing_share:.2g} % of the integers differ"

@@ -32,6 +32,10 @@ def print_scores(results: Evaluation, title: str = "") -> None:
     at_once = max(1, (console.width - max(map(len, labels)) - 2) // METRIC_WIDTH)
     for start in range(0, len(results.metrics), at_once):
         console.print(score_table(results, results.metrics[start : start + at_once]))
+    if latencies := [
+        f"{version.label} {version.latency_ms:.4g} ms" for version in results.versions if version.latency_ms
+    ]:
+        console.print(f"latency on a device, a call's block among it: {', '.join(latencies)}", style="dim")
     if not results.cost_of_board_settings:
         return
     console.print("cost of the board's settings: change of the scores without each", style="italic")

@@ -32,8 +32,8 @@ class KeyNumber:
 
 def verdict(facts: RunFacts) -> str:
     """One sentence; what the run did not find out is not in it."""
-    parts = [part for part in (*_quality(facts), _closeness(facts), _training(facts), _size(facts), _work(facts),
-                               _speed(facts), _wanted_board(facts), _boards(facts)) if part]  # fmt: skip
+    parts = [part for part in (*_quality(facts), _closeness(facts), _training(facts), _size(facts), _latency(facts),
+                               _work(facts), _speed(facts), _wanted_board(facts), _boards(facts)) if part]  # fmt: skip
     if not parts and facts.setting("deployment", "dry_run"):
         return "A dry run: the commands were checked and shown, and nothing was run."
     if not parts:
@@ -96,6 +96,15 @@ def _size(facts: RunFacts) -> str:
         return ""
     whole = f", {size / facts.float_bytes:.0%} of float's {bytes_text(facts.float_bytes)}" if facts.float_bytes else ""
     return f"{bytes_text(size)} in int8{whole.replace('%', ' %')}"
+
+
+def _latency(facts: RunFacts) -> str:
+    """Of the deployment, or else of what an evaluation or a benchmark has done as a device does it."""
+    known = [facts.deployment.latency_ms] if facts.deployment else []
+    known += [version.latency_ms for version in facts.evaluation.on_devices()] if facts.evaluation else []
+    known += [one.latency_ms for one in facts.benchmark.measurements] if facts.benchmark else []
+    found = next((milliseconds for milliseconds in known if milliseconds), None)
+    return "" if found is None else f"{found:.0f} ms of latency"
 
 
 def _work(facts: RunFacts) -> str:

@@ -62,6 +62,7 @@ class Measurement:
     milliseconds : of a call: the median where there were several.
     instructions : of a call.
     audio_seconds : of new audio that a call is for.
+    latency_ms : from the arrival of a sample to its output, the time to compute not counted; None of whole clips.
     is_estimate : the time was not measured on the target; `clock_mhz` is what it is estimated for.
     threads : that computed.
     how : it was measured, in one sentence.
@@ -81,6 +82,7 @@ class Measurement:
     p95_milliseconds: float | None = None
     instructions: int | float | None = None
     audio_seconds: float | None = None
+    latency_ms: float | None = None
     is_estimate: bool = False
     clock_mhz: float | None = None
     threads: int | None = None

@@ -88,7 +88,7 @@ class Deployment(ResultFile):
     model : name of its file.
     engine : stream or patch.
     frames_per_call : new ones.
-    latency_samples : from input to output, without the call's own.
+    latency_samples, latency_ms : from the arrival of a sample to its output: look-ahead, window, and the call's block.
     arena_bytes, state_bytes : working memory of a call, and what is kept from call to call.
     macs_per_call : multiply-accumulates.
     parameters : of the model.
@@ -104,6 +104,7 @@ class Deployment(ResultFile):
     engine: str = ""
     frames_per_call: int | None = None
     latency_samples: int | None = None
+    latency_ms: float | None = None
     arena_bytes: int | None = None
     state_bytes: int | None = None
     macs_per_call: int | float | None = None

@@ -61,6 +61,7 @@ class VersionScores:
     model : path of the model.
     play : "like" (whole, patches, board, stream) and how it is played.
     folder : of its clips' scores, in the run's folder.
+    latency_ms : from the arrival of a sample at a device that plays it so to its output; None of whole clips.
     means, improvement : by metric, of the scores and of what they gain over the noisy clips.
     """
 
@@ -71,6 +72,7 @@ class VersionScores:
     folder: str
     means: Means
     improvement: Means
+    latency_ms: float | None = None
 
     @property
     def like(self) -> str:

@@ -27,6 +27,7 @@ class ZooModel:
     folder : that holds its files.
     title : of the card.
     macs_per_frame : multiply-accumulates.
+    latency_ms : in the stream engine with one frame a call, from the arrival of a sample to its output.
     pesq_float, pesq_int8 : on the card's test set, on whole clips.
     pesq_stream, pesq_board : of int8 on the same set, as the C package and as ST's board play it.
     """
@@ -36,6 +37,7 @@ class ZooModel:
     title: str
     parameters: int | None
     macs_per_frame: int | None
+    latency_ms: int | None
     pesq_noisy: float | None
     pesq_float: float | None
     pesq_int8: float | None
@@ -137,6 +139,7 @@ def _read(folder: Path) -> ZooModel:
         title=text.partition("\n")[0].lstrip("# "),
         parameters=_number(first("parameters")),
         macs_per_frame=_number(first("MAC")),
+        latency_ms=_number(first("latency")),
         pesq_noisy=score("noisy"),
         pesq_float=score("float"),
         pesq_int8=score("int8 ("),

@@ -24,7 +24,7 @@ def denoiser_header(program: Program, sample_rate: int, *, input_gain: bool, sil
         "RATE": sample_rate,
         "HOP": stft.hop_length,
         "NEW": engine.new,
-        "LATENCY": engine.latency(stft),
+        "DELAY": engine.delay(stft),
         "MILLISECONDS": f"{1000 * engine.latency(stft) / sample_rate:.1f}",
         "ARENA": program.arena_bytes,
         "HELD": stft.win_length + (engine.held - 1) * stft.hop_length,
@@ -44,7 +44,7 @@ def denoiser_header(program: Program, sample_rate: int, *, input_gain: bool, sil
 
 
 _HEADER = """\
-/* A denoiser for speech: 16-bit samples in, as many out, later by SEZOO_LATENCY. Generated; @ENGINE@.
+/* A denoiser for speech: 16-bit samples in, as many out, later by SEZOO_DELAY. Generated; @ENGINE@.
 
        static sezoo_denoiser denoiser;
        static int8_t arena[SEZOO_ARENA_BYTES] __attribute__((aligned(16)));
@@ -71,8 +71,11 @@ extern "C" {
 #define SEZOO_FRAMES_PER_CALL @NEW@
 #define SEZOO_SAMPLES_PER_CALL (SEZOO_FRAMES_PER_CALL * SEZOO_HOP)
 
-/* Samples by which the output lags behind the input, @MILLISECONDS@ ms, besides the time of a call's samples. */
-#define SEZOO_LATENCY @LATENCY@
+/* Samples by which the output lags behind the input: sample n comes out as sample n + SEZOO_DELAY. */
+#define SEZOO_DELAY @DELAY@
+
+/* Samples from the arrival of one to its output, @MILLISECONDS@ ms: it also waits for the other samples of its call. */
+#define SEZOO_LATENCY (SEZOO_DELAY + SEZOO_SAMPLES_PER_CALL)
 
 /* Working memory. Between calls its contents are of no importance, and it may be used for something else. */
 #define SEZOO_ARENA_BYTES @ARENA@

@@ -15,7 +15,7 @@ from sezoo.deployment.c_package.model_source import model_header, model_source
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks, write_vectors
 
-__all__ = ["PackageSettings", "write_package"]
+__all__ = ["PackageSettings", "write_package", "write_sources"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ def write_package(program: Program, settings: PackageSettings, calls: Sequence[n
     -------
     masks : how many of the vectors' masks can show that a build is wrong.
     """
+    write_sources(program, settings, folder)
+    vectors = folder / "test_vectors"
+    vectors.mkdir()
+    masks = vector_masks(program, calls)
+    write_vectors(calls, masks, vectors)
+    return masks_that_check(program, masks)
+
+
+def write_sources(program: Program, settings: PackageSettings, folder: Path) -> None:
+    """Write all but the README and the test vectors into an empty folder."""
     with as_file(files("sezoo.deployment.c_package") / "sources") as sources:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
     (folder / "include").mkdir()
@@ -61,8 +71,3 @@ def write_package(program: Program, settings: PackageSettings, calls: Sequence[n
     }
     for path, text in generated.items():
         path.write_text(text, encoding="utf-8", newline="\n")
-    vectors = folder / "test_vectors"
-    vectors.mkdir()
-    masks = vector_masks(program, calls)
-    write_vectors(calls, masks, vectors)
-    return masks_that_check(program, masks)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sezoo.audio.stft import Stft
+from sezoo.denoising.latency import delay_samples, latency_samples
 from sezoo.deployment.engine.integer_graph import (
     ROW,
     Conv,
@@ -76,9 +77,13 @@ class Engine:
         """Samples that the ring of ST's application writes later than it could."""
         return 0 if self.is_stream else (stft.n_fft - stft.win_length) // 2
 
+    def delay(self, stft: Stft) -> int:
+        """Samples by which the output lags behind the input."""
+        return delay_samples(self.lookahead, stft, patches=not self.is_stream)
+
     def latency(self, stft: Stft) -> int:
-        """Samples from the newest one of a call's input to the last one of its output, in time."""
-        return self.lookahead * stft.hop_length + stft.win_length - stft.hop_length + self.late(stft)
+        """Samples from the arrival of a sample to its output, a call's block among them."""
+        return latency_samples(self.lookahead, self.new, stft, patches=not self.is_stream)
 
 
 def magnitude_row(bins: int) -> int:

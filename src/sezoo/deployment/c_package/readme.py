@@ -22,10 +22,9 @@ def readme(report: DeploymentReport) -> str:
         else f"A call computes a patch of {engine.computed} frames, {engine.lookahead} on either side of the new ones."
     )
     rate = report.settings.sample_rate
-    latency = engine.latency(stft)
     rows = [
         ("samples in and out", f"16-bit, {rate} Hz, {engine.new * stft.hop_length} a call"),
-        ("latency", f"{latency} samples ({1000 * latency / rate:.0f} ms), and the {engine.new} frames of a call"),
+        ("latency", f"{report.latency_ms:.0f} ms ({engine.latency(stft)} samples), a call's block among them"),
         ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
         ("state", f"{program.state_bytes:,} bytes"),
         ("weights and biases", f"{graph.parameters:,}"),

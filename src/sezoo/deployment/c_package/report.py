@@ -68,17 +68,21 @@ class DeploymentReport:
         except MetricError:
             return None
 
+    @property
+    def latency_ms(self) -> float:
+        """From the arrival of a sample to its output."""
+        return 1000 * self.program.engine.latency(self.program.stft) / self.settings.sample_rate
+
     def told(self) -> Iterator[str]:
         """In words, for the log."""
         agreed, program = self.agreement, self.program
-        latency, call = program.engine.latency(program.stft), program.engine.new * program.stft.hop_length
         yield (
             f"each operator against onnxruntime's: {100 * agreed.share:.2g} % of the integers differ, by "
             f"{agreed.largest} at most; the mask by {agreed.mean_mask_difference:.1e} on average"
         )
         yield (
             f"{program.arena_bytes / 1024:.1f} KiB of working memory, {program.state_bytes / 1024:.1f} KiB of state; "
-            f"{latency} samples of latency, {1000 * (latency + call) / self.settings.sample_rate:.0f} ms with a call's"
+            f"{self.latency_ms:.0f} ms of latency"
         )
         if (run := self.emulated) is None:
             return
@@ -120,7 +124,11 @@ class DeploymentReport:
 
     def metrics(self) -> dict[str, float]:
         """For the experiment tracking."""
-        found = {"arena_bytes": self.program.arena_bytes, "integers_differing_share": self.agreement.share}
+        found: dict[str, float] = {
+            "arena_bytes": self.program.arena_bytes,
+            "integers_differing_share": self.agreement.share,
+            "latency_ms": self.latency_ms,
+        }
         if self.emulated is not None:
             figures = self.emulated.figures
             found["instructions_per_call"] = figures.instructions / figures.calls
@@ -136,6 +144,7 @@ def deployment_of(report: DeploymentReport) -> Deployment:
         engine="stream" if program.engine.is_stream else "patch",
         frames_per_call=program.engine.new,
         latency_samples=program.engine.latency(program.stft),
+        latency_ms=report.latency_ms,
         arena_bytes=program.arena_bytes,
         state_bytes=program.state_bytes,
         macs_per_call=program.graph.macs_per_frame * program.engine.computed,

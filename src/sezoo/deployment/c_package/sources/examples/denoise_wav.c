@@ -1,4 +1,4 @@
-/* Denoises a WAV file of 16-bit samples, one channel: denoise_wav [NOISY [DENOISED]]. The latency is taken out of the
+/* Denoises a WAV file of 16-bit samples, one channel: denoise_wav [NOISY [DENOISED]]. The delay is taken out of the
    result, which is as long as the recording. What a call costs goes into the file figures.txt. */
 #include <string.h>
 
@@ -165,7 +165,7 @@ int main(int argc, char **argv)
     }
     write_header(denoised, samples);
     sezoo_init(&denoiser, arena);
-    int32_t read = 0, written = 0, late = SEZOO_LATENCY;
+    int32_t read = 0, written = 0, late = SEZOO_DELAY;
     uint64_t total = 0;
     uint32_t worst = 0, calls = 0;
     while (written < samples) {
