@@ -20,7 +20,7 @@ from sezoo.cli.table import COMMANDS
 from warm_sezoo import IMPORTED, WarmPython
 
 ROOT = Path(__file__).parents[1]
-FORKS = sys.platform == "linux" and "PYTEST_XDIST_WORKER" not in os.environ
+FORKS = sys.platform == "linux"
 """Whether commands are forks of a process that has imported sezoo: workers of pytest-xdist were ended by that."""
 SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from sezoo.base.errors import UserError
-from sezoo.cli.names import BENCHMARK_TARGETS
+from sezoo.config.section import choices
+from sezoo.config.sections import SECTIONS
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
 from st_cloud import analysed
@@ -158,4 +159,4 @@ def test_what_other_targets_measured_is_not_lost(tmp_path, monkeypatch):
 
 
 def test_every_core_can_be_measured_on():
-    assert set(BENCHMARK_TARGETS) == {"host", *CORES, "stedgeai"}
+    assert set(choices(SECTIONS["benchmarking"].model_fields["targets"])) == {"host", *CORES, "stedgeai"}

@@ -7,7 +7,7 @@ import pytest
 
 from sezoo.base.version import __version__
 from sezoo.cli.main import main
-from sezoo.cli.parser import one_of, some_of
+from sezoo.cli.section_options import KeyValue
 from sezoo.cli.shipped import demo_folder, model_path
 from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.zoo import zoo_model
@@ -51,8 +51,8 @@ def test_the_demos_recordings():
 
 
 def test_names_in_any_case():
-    assert one_of("STM32N6570-DK", "B-U585I-IOT02A")("stm32n6570-dk") == "STM32N6570-DK"
-    assert some_of("pesq", "si_snr")("PESQ,Si_SNR") == ["pesq", "si_snr"]
+    assert KeyValue("benchmarking.board")("stm32n6570-dk") == "STM32N6570-DK"
+    assert KeyValue("evaluation.metrics", several=True)("PESQ, Si_SNR,") == ["pesq", "si_snr"]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from sezoo.cli.parser import Parser, add_everywhere
+from sezoo.cli.section_options import KeyValue
 
 __all__ = ["add_arguments", "complete", "is_wanted", "run"]
 
@@ -63,8 +63,8 @@ def complete(**how: Any) -> None:
     else:
         parser = _without_a_command(COMMANDS)
     for action in parser._actions:  # argparse has no other way to list them
-        if values := getattr(action.type, "values", ()):
-            action.completer = partial(_last_of_several, values)
+        if isinstance(action.type, KeyValue):
+            action.completer = _of_its_key
         elif values := getattr(action, "known", ()):
             action.completer = argcomplete.ChoicesCompleter(values)
     argcomplete.autocomplete(parser, always_complete_options=False, **how)
@@ -81,7 +81,7 @@ def _without_a_command(commands: Iterable[str]) -> Parser:
     return parser
 
 
-def _last_of_several(values: Iterable[str], prefix: str, **_: object) -> list[str]:
-    """Of several values with commas between them, the last one is completed."""
-    before, comma, _last = prefix.rpartition(",")
-    return [before + comma + value for value in values]
+def _of_its_key(prefix: str, action: argparse.Action, **_: object) -> list[str]:
+    """The values of a key; of several with commas between them, the last one is completed."""
+    before, comma, _last = prefix.rpartition(",") if action.type.several else ("", "", "")
+    return [before + comma + value for value in action.type.names()]

@@ -10,10 +10,10 @@ import argparse
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.cli.names import PLAYS
 from sezoo.cli.output import print_json, save_config
 from sezoo.cli.overrides import is_path, settings_of
-from sezoo.cli.parser import Parser, add_json, add_save_config, add_spectrum, setting, spectrum_of
+from sezoo.cli.parser import Parser, add_json, add_save_config, add_spectrum, spectrum_of
+from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import model_path
 
 __all__ = ["add_arguments", "run"]
@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="FILE_OR_FOLDER",
         help="recordings or folders of them; also settings: SECTION.KEY=VALUE",
     )
-    setting(
+    add_setting(
         parser, "-m", "--model", key=("model.onnx_path", "model.state_dict_path"), type=model_path,
         required=True,
         metavar="MODEL", help="ONNX models, float or int8, dynamic or static, or torch weights",
@@ -37,12 +37,9 @@ def add_arguments(parser: Parser) -> None:
         "-o", "--output", type=Path, default=Path("denoised"), metavar="OUT",
         help="folder, or file name if one recording is given (default: denoised)",
     )  # fmt: skip
-    setting(
-        parser, "--play-like", key=("prediction.play_like", "play_like"), choices=PLAYS, default="whole",
-        metavar="HOW", help="inference mode: whole, stream (C package), patches or board (ST's) (default: whole)",
-    )  # fmt: skip
-    add("--format", metavar="ENDING", help="wav, flac, ogg ... (default: as the recording)")
-    add("--overwrite", action="store_true", help="overwrite existing files")
+    add_setting(parser, "--play-like", key=("prediction.play_like", "play_like"), default="whole", metavar="HOW")
+    add_setting(parser, "--format", key="prediction.format", metavar="ENDING")
+    add_setting(parser, "--overwrite", key="prediction.overwrite", action="store_true")
     add_save_config(parser)
     add_json(parser)
     add_spectrum(parser)

@@ -20,12 +20,10 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
-    one_of,
-    setting,
     spectrum_of,
 )
+from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import model_path
-from sezoo.config.boards import BOARDS
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
 
@@ -34,39 +32,20 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
-    setting(
+    add_setting(
         parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
         help="static int8 ONNX, as sezoo quantize makes it",
     )  # fmt: skip
-    setting(
-        parser, "--board", key="deployment.hardware_setup.board", type=one_of(*BOARDS), choices=tuple(BOARDS),
-        metavar="BOARD",
-        help=f"{', '.join(BOARDS)} (default: STM32N6570-DK)",
-    )  # fmt: skip
-    setting(
-        parser, "--backend", key="deployment.backend", choices=("portable-c", "stm32n6"), default="portable-c",
-        metavar="BACKEND", help="portable-c (C sources) or stm32n6 (ST's tools) (default: portable-c)",
-    )  # fmt: skip
-    setting(
-        parser, "--engine", key="deployment.engine", choices=("stream", "patch"), metavar="ENGINE",
-        help="with portable-c: stream computes each frame once, patch whole patches (default: stream)",
-    )  # fmt: skip
-    setting(
-        parser, "--frames", key="deployment.frames_per_patch", type=int, metavar="N",
-        help="new frames per inference step (default: 1 with stream; with patch 30, or what the context leaves)",
-    )  # fmt: skip
-    setting(
-        parser, "--lookahead", key="deployment.lookahead_frames", type=int, metavar="N",
-        help="context frames on each side of a patch (default: from the model's length)",
-    )  # fmt: skip
-    setting(
+    add_setting(parser, "--board", key="deployment.hardware_setup.board", metavar="BOARD")
+    add_setting(parser, "--backend", key="deployment.backend", default="portable-c", metavar="BACKEND")
+    add_setting(parser, "--engine", key="deployment.engine", metavar="ENGINE")
+    add_setting(parser, "--frames", key="deployment.frames_per_patch", metavar="N")
+    add_setting(parser, "--lookahead", key="deployment.lookahead_frames", metavar="N")
+    add_setting(
         parser, "--no-emulate", key="deployment.emulate", action="store_true",
         help="with portable-c: only write the sources, which needs no compiler and no emulator",
     )  # fmt: skip
-    setting(
-        parser, "--dry-run", key="deployment.dry_run", action="store_true",
-        help="with stm32n6: show the commands instead of running them",
-    )  # fmt: skip
+    add_setting(parser, "--dry-run", key="deployment.dry_run", action="store_true")
     parser.hints["static int8 model is needed"] = HINT
     add_output(parser)
     add_save_config(parser)

@@ -11,7 +11,6 @@ import argparse
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.cli.names import METRICS, PLAYS
 from sezoo.cli.output import PAGE, print_json, print_results, save_config
 from sezoo.cli.overrides import is_override, is_path, settings_of
 from sezoo.cli.parser import (
@@ -20,58 +19,35 @@ from sezoo.cli.parser import (
     add_output,
     add_save_config,
     add_spectrum,
-    setting,
-    some_of,
     spectrum_of,
 )
+from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import demo_folder, model_path
-from sezoo.config import registries
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
-    setting(
-        parser, "models", key=("model.onnx_path", "model.state_dict_path"), nargs="+", metavar="MODEL",
+    add_setting(
+        parser, "models", key=("model.onnx_path", "model.state_dict_path"), nargs="+", type=str, metavar="MODEL",
         help="ONNX models, float or int8, dynamic or static, or torch weights; also settings of a YAML file: "
         "SECTION.KEY=VALUE",
     )  # fmt: skip
-    setting(
+    add_setting(
         parser, "--noisy", key="dataset.noisy_test_files_path", type=demo_folder("noisy_testset"), metavar="DIR",
         required=True, help="noisy recordings; demo: those that come with sezoo",
     )  # fmt: skip
-    setting(
+    add_setting(
         parser, "--clean", key="dataset.clean_test_files_path", type=demo_folder("clean_testset"), metavar="DIR",
         help="their clean speech, with the same file names (default: none; only DNSMOS is scored)",
     )  # fmt: skip
-    setting(
-        parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS, registry=registries.METRICS),
-        metavar="NAMES",
-        help=f"metrics, comma-separated: {', '.join(METRICS)}, or FILE.py:NAME (default: all that the clips allow)",
-    )  # fmt: skip
-    setting(
-        parser, "--play-like", key=("evaluation.play_like", "play_like"), type=some_of(*PLAYS), metavar="NAMES",
-        help="inference modes, comma-separated: whole, patches, board, stream (default: whole; static models also "
-        "as deployed)",
-    )  # fmt: skip
-    setting(
-        parser, "--clips", key="dataset.num_test_samples", type=int, metavar="N",
-        help="number of recordings to score, a fixed random subset (default: all)",
-    )  # fmt: skip
-    setting(
-        parser, "--explain-deployment", key="evaluation.explain_deployment", action="store_true",
-        help="also measure what each setting of the board costs (slower)",
-    )  # fmt: skip
-    setting(
-        parser, "--robustness", key="evaluation.robustness", action="store_true",
-        help="also score the recordings quiet, loud, reverberant, band-limited, clipped, clean and at 0 to 20 dB "
-        "SNR (at most 50 recordings; slower)",
-    )  # fmt: skip
-    setting(
-        parser, "--workers", key="evaluation.num_workers", type=int, metavar="N",
-        help="scoring processes (default: one per core)",
-    )  # fmt: skip
+    add_setting(parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES")
+    add_setting(parser, "--play-like", key=("evaluation.play_like", "play_like"), several=True, metavar="NAMES")
+    add_setting(parser, "--clips", key="dataset.num_test_samples", metavar="N", default_is="all")
+    add_setting(parser, "--explain-deployment", key="evaluation.explain_deployment", action="store_true")
+    add_setting(parser, "--robustness", key="evaluation.robustness", action="store_true")
+    add_setting(parser, "--workers", key="evaluation.num_workers", metavar="N")
     add_output(parser)
     add_save_config(parser)
     add_json(parser)

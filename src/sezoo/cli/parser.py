@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.registry import Registry
 from sezoo.base.text import nearest
-from sezoo.base.user_code import forms
+from sezoo.cli.section_options import HelpFormatter, add_setting
 
 __all__ = [
     "Parser",
@@ -22,10 +20,6 @@ __all__ = [
     "add_overrides",
     "add_save_config",
     "add_spectrum",
-    "one_of",
-    "registered",
-    "setting",
-    "some_of",
     "spectrum_of",
 ]
 
@@ -36,8 +30,7 @@ class Parser(argparse.ArgumentParser):
     """Raises `UserError` instead of exiting, and knows which option sets which key of the configuration."""
 
     def __init__(self, prog: str, usage: str | None = None, description: str | None = None):
-        how = argparse.RawDescriptionHelpFormatter  # the descriptions are short of 80 columns as they are
-        super().__init__(prog, usage, description, allow_abbrev=False, formatter_class=how)
+        super().__init__(prog, usage, description, allow_abbrev=False, formatter_class=HelpFormatter)
         self.hints: dict[str, str] = {}
         """What fixes an error, by words in it, where that is a command rather than an option."""
         self.like_options: list[str] = []
@@ -105,85 +98,14 @@ def _meant(word: str, words: Sequence[str]) -> str:
 # -- arguments that several commands have ------------------------------------------------------------------
 
 
-def setting(container: Any, *flags: str, key: str | Sequence[str], **how: Any) -> None:
-    """Add an argument that sets one key of the configuration, or several."""
-    container.add_argument(*flags, **how).keys = (key,) if isinstance(key, str) else tuple(key)
-
-
-class some_of:  # noqa: N801 - used as a function: type=some_of("a", "b")
-    """Reads names with commas between them, out of a set or of those that a registry knows.
-
-    Parameters
-    ----------
-    registry : where users' own names are, beside the values.
-    """
-
-    def __init__(self, *values: str, registry: Registry | None = None):
-        self.values, self.registry = values, registry
-
-    def __call__(self, text: str) -> list[str]:
-        """The names."""
-        names = [self.found(name) for name in text.split(",") if name.strip()]
-        if not names:
-            raise argparse.ArgumentTypeError(f"no names; allowed: {self.allowed}")
-        return names
-
-    def found(self, text: str) -> str:
-        """One of them."""
-        name = in_any_case(text.strip(), self.values)
-        if name in self.values or (self.registry is not None and self.registry.knows(name)):
-            return name
-        near = nearest(name, self.values)
-        raise argparse.ArgumentTypeError(
-            f"found {name!r}; allowed: {self.allowed}" + (f" (did you mean {near}?)" if near else "")
-        )
-
-    @property
-    def allowed(self) -> str:
-        """What it takes, in words."""
-        own = f", or your own as {forms(self.registry.kind)}" if self.registry is not None else ""
-        return ", ".join(self.values) + own
-
-
-class registered:  # noqa: N801 - used as a function: type=registered(TARGETS)
-    """Reads one name that a registry knows."""
-
-    def __init__(self, registry: Registry):
-        self.values = tuple(registry.own)
-        self.known = some_of(*self.values, registry=registry)
-
-    def __call__(self, text: str) -> str:
-        """The name."""
-        return self.known.found(text)
-
-
-class one_of:  # noqa: N801 - used as a function: type=one_of("a", "b")
-    """Reads a name out of a fixed set, whatever the case of its letters; for `choices` of the same names."""
-
-    def __init__(self, *names: str):
-        self.names = names
-
-    def __call__(self, text: str) -> str:
-        """The name as it is in the set, or the text itself."""
-        return in_any_case(text.strip(), self.names)
-
-
-def in_any_case(word: str, words: Iterable[str]) -> str:
-    """The one of some words that differs by the case of its letters alone; else the word itself."""
-    return next((each for each in words if each.lower() == word.lower()), word)
-
-
 def add_spectrum(parser: Parser) -> None:
     """The spectrum that the model was trained with."""
     group = parser.add_argument_group("the spectrum that the model was trained with")
-    lengths = (
-        ("--sample-rate", "sample_rate", "HZ", "in Hz; recordings are resampled to it (default: 16000)"),
-        ("--n-fft", "n_fft", "N", "FFT length, in samples (default: from the model's bins, 512 for 257)"),
-        ("--hop", "hop_length", "N", "hop length, in samples (default: 160)"),
-        ("--win", "win_length", "N", "window length, in samples (default: 400)"),
-    )
-    for flag, key, metavar, words in lengths:
-        setting(group, flag, key=f"preprocessing.{key}", type=int, metavar=metavar, dest=key, help=words)
+    bins = "as the model's bins say, 512 for 257"
+    add_setting(group, "--sample-rate", key="preprocessing.sample_rate", metavar="HZ", dest="sample_rate")
+    add_setting(group, "--n-fft", key="preprocessing.n_fft", metavar="N", dest="n_fft", default_is=bins)
+    add_setting(group, "--hop", key="preprocessing.hop_length", metavar="N", dest="hop_length")
+    add_setting(group, "--win", key="preprocessing.win_length", metavar="N", dest="win_length")
 
 
 def spectrum_of(options: argparse.Namespace):
@@ -196,7 +118,7 @@ def spectrum_of(options: argparse.Namespace):
 
 def add_output(parser: Parser) -> None:
     """Where the results of a run go."""
-    setting(
+    add_setting(
         parser, "-o", "--output", key="folder", type=Path, metavar="DIR",
         help="new folder for the results (default: experiment_outputs/<date and time>)",
     )  # fmt: skip

@@ -11,7 +11,6 @@ import argparse
 import shlex
 
 from sezoo.base.files import display_path
-from sezoo.cli.names import METRICS
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
@@ -21,57 +20,42 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
-    registered,
-    setting,
-    some_of,
     spectrum_of,
 )
+from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import demo_folder, model_path
-from sezoo.config import registries
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
-    setting(
+    add_setting(
         parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
         help="float ONNX model that maps magnitudes (batch, bins, frames) to a mask of that shape",
     )  # fmt: skip
-    setting(
+    add_setting(
         parser, "--data", key="quantization.noisy_quantization_files_path", type=demo_folder("noisy_trainset"),
         metavar="DIR", required=True,
         help="noisy recordings for calibration, 50 to 100 of a few seconds each; demo: those that come with sezoo",
     )  # fmt: skip
-    setting(
-        parser, "--target", key="quantization.target", metavar="TARGET",
-        type=registered(registries.TARGETS),
-        help="target of the int8 models: generic, stm32n6 (its NPU), cortex-m (the C package) or FILE.py:NAME "
-        "(default: generic)",
-    )  # fmt: skip
-    setting(
-        parser, "--frames", key="quantization.static_sequence_length", type=int, metavar="N",
-        help="frames of the static model (default: 30 new ones, with the network's context on each side)",
-    )  # fmt: skip
-    setting(
-        parser, "--clips", key="quantization.num_quantization_samples", type=int, default=100, metavar="N",
+    add_setting(parser, "--target", key="quantization.target", metavar="TARGET", default_is="generic")
+    add_setting(parser, "--frames", key="quantization.static_sequence_length", metavar="N")
+    add_setting(
+        parser, "--clips", key="quantization.num_quantization_samples", default=100, metavar="N",
         help="recordings of --data to use (default: 100)",
     )  # fmt: skip
-    setting(
+    add_setting(
         parser, "--clean", key=("dataset.clean_test_files_path", "clean"), type=demo_folder("clean_testset"),
         metavar="DIR",
         help="clean speech with the same file names; scores all models (default: no scores)",
     )  # fmt: skip
-    setting(
+    add_setting(
         parser, "--noisy", key=("dataset.noisy_test_files_path", "noisy"), type=demo_folder("noisy_testset"),
         metavar="DIR",
         help="noisy recordings to score on (default: those of --data)",
     )  # fmt: skip
-    setting(
-        parser, "--metrics", key="evaluation.metrics", type=some_of(*METRICS, registry=registries.METRICS),
-        metavar="NAMES",
-        help=f"metrics, comma-separated: {', '.join(METRICS)}, or FILE.py:NAME (default: all that need clean speech)",
-    )  # fmt: skip
+    add_setting(parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES")
     add_output(parser)
     add_save_config(parser)
     add_json(parser)

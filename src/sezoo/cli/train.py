@@ -20,11 +20,9 @@ from sezoo.cli.parser import (
     add_overrides,
     add_save_config,
     add_spectrum,
-    registered,
-    setting,
     spectrum_of,
 )
-from sezoo.config import registries
+from sezoo.cli.section_options import add_setting
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,29 +36,15 @@ def add_arguments(parser: Parser) -> None:
         ("--noisy", "noisy_train_files_path", "... and noisy ones with the same file names"),
     )
     for flag, key, words in folders:
-        setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
-    setting(
-        parser, "--model", key="model.model_type", default="STFTTCNN", metavar="NAME",
-        type=registered(registries.NETWORKS),
-        help="STFTTCNN or ConvLSTMDenoiser (of the model zoo), UTCN (designed for int8) or FILE.py:CLASS (default: "
-        "STFTTCNN)",
-    )  # fmt: skip
-    setting(
+        add_setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
+    add_setting(parser, "--model", key="model.model_type", default="STFTTCNN", metavar="NAME")
+    add_setting(
         parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",
         help="torch weights to start from (default: random)",
     )  # fmt: skip
-    setting(
-        parser, "--epochs", key="training.epochs", type=int, default=100, metavar="N",
-        help="passes over the recordings (default: 100)",
-    )  # fmt: skip
-    setting(
-        parser, "--batch-size", key="training.batch_size", type=int, default=16, metavar="N",
-        help="clips per step (default: 16)",
-    )  # fmt: skip
-    setting(
-        parser, "--device", key="training.device", metavar="NAME",
-        help="torch device: cpu, cuda:0 ... (default: a GPU if there is one)",
-    )  # fmt: skip
+    add_setting(parser, "--epochs", key="training.epochs", default=100, metavar="N")
+    add_setting(parser, "--batch-size", key="training.batch_size", default=16, metavar="N")
+    add_setting(parser, "--device", key="training.device", metavar="NAME")
     add_output(parser)
     add_save_config(parser)
     add_json(parser)

@@ -306,7 +306,7 @@ class Evaluation(Section):
     metrics: MetricNames | None = Field(
         None,
         description="Metrics to score, dnsmos for the four of that name; empty = all of ours that need clean speech, "
-        "or dnsmos where there is none. Your own: see docs/how_to_add/metric.md.",
+        "or dnsmos where there is none.",
     )
     play_like: PlayNames | None = Field(
         None,
@@ -368,7 +368,9 @@ class Prediction(Section):
         None, description="Container of the denoised files, by its ending (wav, flac, ogg ...); empty = as the input."
     )
     play_like: Literal["whole", "patches", "board", "stream"] = Field(
-        "whole", description="whole, patches, board or stream, as for evaluation."
+        "whole",
+        description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (all "
+        "that ST's application does with patches), stream (as the C package's stream engine).",
     )
     num_workers: AtLeast1 | None = Field(
         None, description="Processes that denoise recordings; empty = one for each processor that the run may use."

@@ -207,9 +207,11 @@ def _metrics(value: Any) -> Any:
     names = _names(value)
     if not isinstance(names, list | tuple):
         return names
-    return tuple(
-        each for name in names for each in (METRIC_ALIASES.get(name, (name,)) if isinstance(name, str) else (name,))
-    )
+    return tuple(each for name in names for each in _metrics_of(name))
+
+
+def _metrics_of(name: Any) -> tuple[Any, ...]:
+    return METRIC_ALIASES.get(name.lower(), (name,)) if isinstance(name, str) else (name,)
 
 
 def _metric_weights(value: Any) -> Any:
