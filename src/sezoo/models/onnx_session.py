@@ -17,6 +17,9 @@ saturate: masks were off by up to 0.055 there. This option (`kOrtSessionOptionsA
 onnxruntime_session_options_config_keys.h) makes signed weights unsigned, whose products do not. It is for the models
 that `with_unsigned_integers` leaves as they are."""
 
+NO_8_BIT_PRODUCTS = "session.disable_quant_qdq"
+"""Operators between quantizers are computed in float, as the graph is written."""
+
 TWO_TENSORS_OF_ONE_NAME = "Attempt to replace the existing tensor"
 
 
@@ -46,12 +49,13 @@ def open_session(
     """
     import onnxruntime
 
-    def session(*, exact: bool) -> onnxruntime.InferenceSession:
+    def session(*, in_integers: bool) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_mem_pattern = False
         options.log_severity_level = 4  # what goes wrong is raised, and need not be on the terminal as well
-        options.add_session_config_entry(EXACT_8_BIT_PRODUCTS, "1" if exact else "0")
+        options.add_session_config_entry(EXACT_8_BIT_PRODUCTS, "1" if in_integers else "0")
+        options.add_session_config_entry(NO_8_BIT_PRODUCTS, "0" if in_integers else "1")
         levels = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = {
             "all": levels.ORT_ENABLE_ALL,
@@ -66,13 +70,12 @@ def open_session(
         model = _in_exact_integers(model)
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     try:
-        return session(exact=True)
+        return session(in_integers=True)
     except Exception as error:
         if TWO_TENSORS_OF_ONE_NAME not in str(error):
             raise
-        # A fault of onnxruntime's own conversion to unsigned bytes, met in models with nested graphs, which cannot be
-        # given to it converted: without it the products are exact where the processor has VNNI or is no x86.
-        return session(exact=False)
+        # A fault of onnxruntime's own conversion to unsigned bytes, without which its products are not exact.
+        return session(in_integers=False)
 
 
 def _in_exact_integers(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:

@@ -8,11 +8,13 @@ convolutions are merged, and the masks equal those of the integer engine bit for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.models.onnx_graph import UnusedNames, copied, initializers
+from sezoo.models.onnx_graph import UnusedNames, copied, graphs_of, initializers, nested_graphs
 
 __all__ = ["with_unsigned_integers"]
 
@@ -35,7 +37,8 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Additions, but for those of whole numbers, become sums of two tensors, which onnxruntime does not merge: its merged
     addition does not round as the QDQ graph does. A model without int8 tensors is returned as it is, and one where
-    something but a DequantizeLinear or a movement reads them keeps them (see `_with_integers_of_their_own`).
+    something but a DequantizeLinear or a movement reads them, or where nodes have bodies, keeps them (see
+    `_with_integers_of_their_own`).
     """
     graph = model.graph
     if not _has_movable_integers(graph):
@@ -64,26 +67,39 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _with_integers_of_their_own(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with a copy of int8 constants for each DequantizeLinear after the first that reads them.
+    """The model with int8 constants that no two nodes share, each in the graph that its reader is in.
 
-    onnxruntime makes the weights unsigned itself in such a model, node by node under one new name: it refused a model
-    in which two nodes read the same weights ("Attempt to replace the existing tensor").
+    onnxruntime makes the weights unsigned itself in such a model, node by node under one new name: it refuses a model
+    in which two nodes read the same weights ("Attempt to replace the existing tensor"), and leaves signed what a node
+    in the body of a Scan, Loop or If reads from outside.
     """
-    int8 = {weight.name: weight for weight in _int8_weights(model.graph)}
-    copies, read, names = [], set(), UnusedNames(model.graph)
+    if not any(_int8_weights(graph) for graph in graphs_of(model.graph)):
+        return model
     changed = copied(model)
-    for node in changed.graph.node:
-        if node.op_type != "DequantizeLinear" or node.input[0] not in int8:
+    return changed if _give_own_integers(changed.graph, UnusedNames(changed.graph), {}, set()) else model
+
+
+def _give_own_integers(
+    graph: onnx.GraphProto, names: UnusedNames, outside: Mapping[str, onnx.TensorProto], read: set[str]
+) -> int:
+    """Copies made in a graph and those nested in it; `read` are the names of constants that have a reader."""
+    inside = {weight.name: weight for weight in _int8_weights(graph)}
+    visible, copies = {**outside, **inside}, []
+    in_bodies = 0
+    for node in graph.node:
+        in_bodies += sum(_give_own_integers(body, names, visible, read) for body in nested_graphs(node))
+        if node.op_type == "QuantizeLinear":
             continue  # activations share a zero point without harm
         for place, name in enumerate(node.input):
-            if name in int8 and name in read:
+            if name in visible and (name in read or name not in inside):
                 copy = onnx.TensorProto()
-                copy.CopyFrom(int8[name])
+                copy.CopyFrom(visible[name])
                 copy.name = node.input[place] = names.new(f"{name}_of_{node.name or 'another'}")
                 copies.append(copy)
-            read.add(name)
-    changed.graph.initializer.extend(copies)
-    return changed if copies else model
+            elif name in inside:
+                read.add(name)
+    graph.initializer.extend(copies)
+    return len(copies) + in_bodies
 
 
 def _whole_numbers(graph: onnx.GraphProto) -> set[str]:

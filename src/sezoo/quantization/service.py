@@ -13,7 +13,8 @@ import onnx
 from sezoo.base.files import atomic_folder, display_path
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
-from sezoo.denoising.backend import PATCH, engine_of, with_input_gain
+from sezoo.denoising.backend import PATCH, STM32N6, engine_of, with_input_gain
+from sezoo.denoising.board import MOST_FRAMES
 from sezoo.models.onnx_file import axes_of, bytes_of, quantized_nodes
 from sezoo.models.states import magnitude_input
 from sezoo.quantization.analysis import layer_report, log_report
@@ -74,8 +75,9 @@ def quantize(run: Run) -> QuantizedModels:
     is_free = not isinstance(axes_of(magnitude_input(decided.prepared))[2], int)
     if run.config.general.report and engine_of(run.config) == PATCH and is_free:  # a stream has the whole clip's masks
         patches = decided.patches
+        most = MOST_FRAMES if decided.target.name == STM32N6 else None
         log_advice(
-            advise(result.model, decided.prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead)
+            advise(result.model, decided.prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead, most)
         )
 
     static = with_static_shape(result.model, frames)

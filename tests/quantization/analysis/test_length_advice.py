@@ -57,9 +57,9 @@ def int8_of(model):
     return prepared, ours(prepared, [excerpt.magnitude for excerpt in EXCERPTS], op_types, quantization())
 
 
-def advice_for(model, frames=30, lookahead=5, excerpts=EXCERPTS):
+def advice_for(model, frames=30, lookahead=5, excerpts=EXCERPTS, most_frames=None):
     prepared, int8 = int8_of(model)
-    return advise(int8, prepared, excerpts, STFT, frames, lookahead)
+    return advise(int8, prepared, excerpts, STFT, frames, lookahead, most_frames)
 
 
 def stitched(model, excerpt, frames, lookahead):
@@ -138,6 +138,16 @@ def test_a_network_without_bound_is_measured(caplog):
     assert "no bound of it was found" in caplog.text
 
 
+@pytest.mark.parametrize(("frames", "lookahead", "most"), [(30, 0, 40), (30, 2, 40), (30, 2, 30), (30, 1, 1000)])
+def test_what_is_advised_runs_on_the_device(frames, lookahead, most):
+    advice = advice_for(convolution(7, [12, 12], dilation=4), frames, lookahead, most_frames=most)
+    assert advice.static_length <= max(most, frames + 2 * lookahead)
+    assert advice.longest == min(12, max(lookahead, (most - frames) // 2))
+    assert advice.most_frames == (most if advice.longest < 12 else None)
+    assert advice.needed_closeness >= advice.closeness
+    assert advice.whole == advice_for(convolution(7, [12, 12], dilation=4)).whole
+
+
 def test_where_patches_begin_at_another_phase_the_best_is_advised_or_nothing():
     advice = advice_for(strided(), frames=15, lookahead=1)
     assert advice.needed_closeness >= advice.closeness
@@ -176,29 +186,43 @@ def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
     ("advice", "level", "words"),
     [
         (
-            LengthAdvice((14, 14), 30, 5, 24.06, 38.2, 12, 37.9),
+            LengthAdvice((14, 14), 30, 5, 24.06, 38.2, 12, 37.9, 14),
             "WARNING",
             "lookahead_frames: 5 is less than the receptive field (14 before, 14 after): cut into patches, the "
             "denoised clips are 24.1 dB from the float model's instead of 38.2; quantization.static_sequence_length: "
             "54 with lookahead_frames: 12 gives 37.9 (30 new frames)",
         ),
         (
-            LengthAdvice((14, 14), 30, 12, 37.9, 38.2, 12, 37.9),
+            LengthAdvice((14, 14), 30, 12, 37.9, 38.2, 12, 37.9, 14),
             "INFO",
             "lookahead_frames: 12 is enough: cut into patches, the denoised clips are 37.9 dB from the float model's, "
             "38.2 uncut",
         ),
         (
-            LengthAdvice((14, 14), 30, 14, 38.2, 38.2, 12, 37.9),
+            LengthAdvice((14, 14), 30, 14, 38.2, 38.2, 12, 37.9, 14),
             "INFO",
             "lookahead_frames: 14 is enough: cut into patches, the denoised clips are 38.2 dB from the float model's, "
             "38.2 uncut; 12 would do: 37.9 with quantization.static_sequence_length: 54 (30 new frames)",
         ),
         (
-            LengthAdvice(None, 1, 5, 20.0, 38.2, 5, 20.0),
+            LengthAdvice(None, 1, 5, 20.0, 38.2, 5, 20.0, 64),
             "WARNING",
             "lookahead_frames: 5: cut into patches, the denoised clips are 20.0 dB from the float model's instead of "
             "38.2, and no look-ahead of up to 64 frames brings them closer",
+        ),
+        (
+            LengthAdvice(None, 30, 5, 20.0, 38.2, 35, 30.0, 35, 100),
+            "WARNING",
+            "lookahead_frames: 5 is less than the receptive field (no bound of it was found): cut into patches, the "
+            "denoised clips are 20.0 dB from the float model's instead of 38.2; "
+            "quantization.static_sequence_length: 100 with lookahead_frames: 35 gives 30.0 (30 new frames); "
+            "the device takes 100 frames at most",
+        ),
+        (
+            LengthAdvice(None, 90, 5, 20.0, 38.2, 5, 20.0, 5, 100),
+            "WARNING",
+            "lookahead_frames: 5: cut into patches, the denoised clips are 20.0 dB from the float model's instead of "
+            "38.2, and no look-ahead of up to 5 frames brings them closer; the device takes 100 frames at most",
         ),
     ],
 )

@@ -57,6 +57,8 @@ class LengthAdvice:
     needed : the smallest look-ahead that comes as close as `whole` but for `TOLERANCE`. Where none does, the
         smallest that comes as close as the longest one; `lookahead` if that is not closer than it is now.
     needed_closeness : in patches with it.
+    longest : look-ahead that was tried.
+    most_frames : of a static model, which is why no longer one was tried; None where that was not the reason.
     """
 
     field: tuple[int, int] | None
@@ -66,6 +68,8 @@ class LengthAdvice:
     whole: float
     needed: int
     needed_closeness: float
+    longest: int
+    most_frames: int | None = None
 
     @property
     def static_length(self) -> int:
@@ -85,6 +89,7 @@ def advise(
     stft: Stft,
     frames: int,
     lookahead: int,
+    most_frames: int | None = None,
 ) -> LengthAdvice | None:
     """Measure what cutting into patches costs, and search the smallest look-ahead that is good.
 
@@ -95,6 +100,7 @@ def advise(
     model : int8, with dynamic frames.
     float_model : which it was made from.
     frames, lookahead : of a patch, new ones P and K on either side.
+    most_frames : that the static model may have on its device; None is any number.
 
     Returns
     -------
@@ -103,10 +109,12 @@ def advise(
     if states_of(model):
         return None
     field = receptive_field_of(float_model, NAME)
-    longest = _longest(field)
+    margin = longest = LONGEST if field is None else min(LONGEST, max(field))  # more than the field never helps
+    if most_frames is not None:
+        longest = min(longest, max(lookahead, (most_frames - frames) // 2))
     int8 = MaskModel(model, NAME)
-    closeness = Closeness(_whole(MaskModel(float_model, NAME), longest), list(_some(excerpts, frames)), stft)
-    whole = _measured(closeness, _whole(int8, longest))
+    closeness = Closeness(_whole(MaskModel(float_model, NAME), margin), list(_some(excerpts, frames)), stft)
+    whole = _measured(closeness, _whole(int8, margin))
     if not closeness.waves or not np.isfinite(whole):
         return None
 
@@ -117,7 +125,10 @@ def advise(
         )
 
     needed = _needed(of_patches, lookahead, longest, _goal(whole))
-    return LengthAdvice(field, frames, lookahead, of_patches(lookahead), whole, needed, of_patches(needed))
+    return LengthAdvice(
+        field, frames, lookahead, of_patches(lookahead), whole, needed, of_patches(needed), max(lookahead, longest),
+        most_frames if longest < margin else None,
+    )  # fmt: skip
 
 
 def log_advice(advice: LengthAdvice | None) -> None:
@@ -137,15 +148,16 @@ def log_advice(advice: LengthAdvice | None) -> None:
     elif advice.needed > advice.lookahead:
         log.warning(
             "%s is less than the receptive field (%s): cut into patches, the denoised clips are %s from the float "
-            "model's instead of %s; %s with lookahead_frames: %d gives %.1f (%s)",
+            "model's instead of %s; %s with lookahead_frames: %d gives %.1f (%s)%s",
             key, _field_text(advice.field), patches, whole, length, advice.needed, advice.needed_closeness, new,
+            _limit_text(advice) if advice.needed_closeness < _goal(advice.whole) else "",
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
     else:
         log.warning(
             "%s: cut into patches, the denoised clips are %s from the float model's instead of %s, and no look-ahead "
-            "of up to %s brings them closer",
-            key, patches, whole, pluralize(max(advice.lookahead, _longest(advice.field)), "frame"),
+            "of up to %s brings them closer%s",
+            key, patches, whole, pluralize(advice.longest, "frame"), _limit_text(advice),
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
 
@@ -154,9 +166,9 @@ def _field_text(field: tuple[int, int] | None) -> str:
     return "no bound of it was found" if field is None else f"{field[0]} before, {field[1]} after"
 
 
-def _longest(field: tuple[int, int] | None) -> int:
-    """The longest look-ahead worth trying: more than the receptive field never helps."""
-    return LONGEST if field is None else min(LONGEST, max(field))
+def _limit_text(advice: LengthAdvice) -> str:
+    """Why no longer look-ahead was tried, where that is the device."""
+    return "" if advice.most_frames is None else f"; the device takes {advice.most_frames} frames at most"
 
 
 def _goal(whole: float) -> float:
