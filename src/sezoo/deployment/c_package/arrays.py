@@ -11,6 +11,9 @@ __all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weigh
 
 COLUMNS = 120
 
+OF_A_LAYER = ("_weights", "_bias", "_multiplier")
+"""How the names of what belongs to one layer end."""
+
 
 def c_comment(text: str) -> str:
     """A comment, whatever names of a model are in it."""
@@ -28,14 +31,16 @@ def c_float(value: float) -> str:
 def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
     """A constant array: int8 as words of four, in which the compiler reads them eight times as fast, others one by one.
 
-    int8 arrays are called `name_words`, and `name` is a macro that points to the bytes.
+    int8 arrays are called `name_words`, and `name` is a macro that points to the bytes. Arrays of layers and those that
+    are shared can be put into different sections, see sezoo_model.h.
     """
+    section = "SEZOO_WEIGHTS" if name.endswith(OF_A_LAYER) else "SEZOO_TABLES"
     values = np.ascontiguousarray(values).ravel()
     note = f"{c_comment(comment)}\n" if comment else ""
     if values.dtype == np.int8:
         words = np.pad(values, (0, -len(values) % 4)).view("<u4")
         texts = [f"0x{word:08X}" for word in words]
-        head = f"static const uint32_t {name}_words[{len(words)}] = {{\n"
+        head = f"static const uint32_t {name}_words[{len(words)}] {section} = {{\n"
         return f"{note}{head}{_wrapped(texts)}}};\n#define {name} ((const int8_t *)(const void *){name}_words)\n"
     if values.dtype == np.float32:
         kind, texts = "float", [c_float(value) for value in values]
@@ -44,7 +49,7 @@ def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
             {"int32": "int32_t", "uint16": "uint16_t", "int16": "int16_t"}[values.dtype.name],
             [str(value) for value in values],
         )
-    return f"{note}static const {kind} {name}[{len(values)}] = {{\n{_wrapped(texts)}}};\n"
+    return f"{note}static const {kind} {name}[{len(values)}] {section} = {{\n{_wrapped(texts)}}};\n"
 
 
 def _wrapped(texts: list[str]) -> str:

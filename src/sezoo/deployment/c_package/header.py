@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 
 from sezoo.denoising.board import FULL_SCALE_DB, LOUD_PEAK
+from sezoo.deployment.c_package.arrays import c_float
 from sezoo.deployment.c_package.program import Program
 
 __all__ = ["denoiser_header"]
 
 
-def denoiser_header(program: Program, sample_rate: int, *, input_gain: bool, silence_threshold: float | None) -> str:
+def denoiser_header(
+    program: Program,
+    sample_rate: int,
+    *,
+    input_gain: bool,
+    silence_threshold: float | None,
+    attenuation_limit: float | None = None,
+) -> str:
     """The text of `sezoo_denoiser.h`.
 
     Parameters
     ----------
     silence_threshold : in dBFS, below which a call's output is silent; None where there is no gate.
+    attenuation_limit : in dB, what is taken away at most; None for no limit.
     """
     engine, stft = program.engine, program.stft
     samples = engine.new * stft.hop_length
@@ -33,6 +42,8 @@ def denoiser_header(program: Program, sample_rate: int, *, input_gain: bool, sil
         "STARTED": max(1, engine.lookahead),  # compilers warn of unsigned numbers less than 0
         "GAIN": int(input_gain),
         "PEAK": LOUD_PEAK,
+        "LIMIT": "all may be taken away" if attenuation_limit is None else f"{attenuation_limit:g} dB at most",
+        "DRY": c_float(0 if attenuation_limit is None else 10 ** (-attenuation_limit / 20)),
         "GATE": int(silence_threshold is not None),
         "POWER": math.ceil(power),
         "ENGINE": "every frame is computed once" if engine.is_stream else "every call computes a whole patch",
@@ -47,13 +58,23 @@ _HEADER = """\
 /* A denoiser for speech: 16-bit samples in, as many out, later by SEZOO_DELAY. Generated; @ENGINE@.
 
        static sezoo_denoiser denoiser;
-       static int8_t arena[SEZOO_ARENA_BYTES] __attribute__((aligned(16)));
+       static SEZOO_ARENA(arena);
 
        sezoo_init(&denoiser, arena);
        for (;;) {
            ... SEZOO_SAMPLES_PER_CALL samples from the microphone ...
            sezoo_process(&denoiser, in, out);
        }
+
+   All that a denoiser knows is in its sezoo_denoiser: there can be several, for several channels. They may share an
+   arena, as long as no call interrupts another one's. sezoo_init and sezoo_process are all that is needed; of the other
+   functions, what is not called is not linked.
+
+   Where things lie in memory can be chosen by macros for the compiler, each the name of a section of your linker
+   script:
+       -DSEZOO_WEIGHTS_SECTION='".external_flash"'  weights and biases, by far the most of it
+       -DSEZOO_TABLES_SECTION='".flash"'            windows, twiddle factors and tables of functions
+       -DSEZOO_ARENA_SECTION='".dtcm"'              memory that is declared by SEZOO_ARENA(name), as below
 
    Nothing is allocated, and nothing but memcpy, memmove and memset is needed of a library; of one for mathematics
    sqrtf, where the core has no floating-point unit of Arm's. */
@@ -80,6 +101,19 @@ extern "C" {
 /* Working memory. Between calls its contents are of no importance, and it may be used for something else. */
 #define SEZOO_ARENA_BYTES @ARENA@
 
+/* Declares it, in SEZOO_ARENA_SECTION if there is one. */
+#ifdef SEZOO_ARENA_SECTION
+#define SEZOO_ARENA(name) int8_t name[SEZOO_ARENA_BYTES] __attribute__((aligned(16), section(SEZOO_ARENA_SECTION)))
+#else
+#define SEZOO_ARENA(name) int8_t name[SEZOO_ARENA_BYTES] __attribute__((aligned(16)))
+#endif
+
+/* The share of the input that stays in the output whatever the network says, when a denoiser is new: @LIMIT@. */
+#define SEZOO_DRY @DRY@
+
+/* An attenuation limit of so many dB or more is none. */
+#define SEZOO_NO_LIMIT 200.0f
+
 /* The network sees a loud call's magnitudes as if its peak were full scale. */
 #define SEZOO_INPUT_GAIN @GAIN@
 #define SEZOO_LOUD_PEAK @PEAK@
@@ -97,6 +131,8 @@ extern "C" {
 typedef struct {
     int8_t *arena;
     uint32_t frames;
+    float dry; /* the share of the input that stays */
+    int32_t is_bypassed;
     int16_t samples[SEZOO_SAMPLES_HELD];
     float wave[SEZOO_WINDOW_LENGTH], weight[SEZOO_WINDOW_LENGTH];
     int32_t history[SEZOO_HISTORY_BYTES / 4]; /* rows of integers */
@@ -107,6 +143,23 @@ void sezoo_init(sezoo_denoiser *denoiser, void *arena);
 
 /* SEZOO_SAMPLES_PER_CALL samples in, as many out; `in` and `out` may be the same. */
 void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out);
+
+/* Begin again with silence, as after sezoo_init; the arena, the attenuation limit and the bypass stay. */
+void sezoo_reset(sezoo_denoiser *denoiser);
+
+/* Take away at most so many decibels of anything: with noise 12 dB down, a listener still knows where the speaker is.
+   It is a mix of the output with the input, 10^(-decibels / 20) of it, both equally late. 0 takes nothing away,
+   SEZOO_NO_LIMIT all that the network wants to. It can be called at any time: changes are faded in over a window. */
+void sezoo_set_attenuation_limit(sezoo_denoiser *denoiser, float decibels);
+
+/* Let the input through as it is, with the same latency, while the network goes on; 0 ends it. It can be called at any
+   time, and does not click: changes are faded in over a window. */
+void sezoo_set_bypass(sezoo_denoiser *denoiser, int32_t is_on);
+
+/* How much of the band of speech (300 to 3400 Hz) the network has let through in the last call: near 0 for noise, near
+   1 for clean speech. It is the mean of the masks, before the attenuation limit; of digital silence it says nothing. It
+   is read from the arena: call it after sezoo_process, before the arena is used for something else. */
+float sezoo_speech_activity(const sezoo_denoiser *denoiser);
 
 #ifdef __cplusplus
 }

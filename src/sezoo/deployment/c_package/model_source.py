@@ -458,6 +458,18 @@ void sezoo_model_mask(const int8_t *arena, int32_t frame, float *mask);
 /* What is kept from call to call, as it is before the first one. */
 void sezoo_model_begin(int8_t *history);
 
+/* Where constants lie: what belongs to one layer, and what layers or frames share. */
+#ifdef SEZOO_WEIGHTS_SECTION
+#define SEZOO_WEIGHTS __attribute__((section(SEZOO_WEIGHTS_SECTION)))
+#else
+#define SEZOO_WEIGHTS
+#endif
+#ifdef SEZOO_TABLES_SECTION
+#define SEZOO_TABLES __attribute__((section(SEZOO_TABLES_SECTION)))
+#else
+#define SEZOO_TABLES
+#endif
+
 /* With SEZOO_MEASURE, your sezoo_trace is called after each operator with its number, with -1 before the network, and
    with -2 at the end of a call. */
 #ifdef SEZOO_MEASURE

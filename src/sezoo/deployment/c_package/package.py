@@ -26,11 +26,13 @@ class PackageSettings:
     ----------
     input_gain : magnitudes of loud calls are scaled to the peak, as ST's application does.
     silence_threshold : in dBFS, below which a call's output is silent; None where there is no gate.
+    attenuation_limit : in dB, what is taken away at most when a denoiser is new; None for no limit.
     """
 
     sample_rate: int
     input_gain: bool
     silence_threshold: float | None
+    attenuation_limit: float | None = None
 
 
 def write_package(program: Program, settings: PackageSettings, calls: Sequence[np.ndarray], folder: Path) -> int:
@@ -63,6 +65,7 @@ def write_sources(program: Program, settings: PackageSettings, folder: Path) -> 
         settings.sample_rate,
         input_gain=settings.input_gain,
         silence_threshold=settings.silence_threshold,
+        attenuation_limit=settings.attenuation_limit,
     )
     generated = {
         folder / "include" / "sezoo_denoiser.h": header,

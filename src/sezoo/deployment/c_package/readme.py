@@ -39,8 +39,19 @@ def readme(report: DeploymentReport) -> str:
         if settings.silence_threshold is None
         else f"a call whose output is below {settings.silence_threshold:g} dBFS is silent"
     )
+    limit = (
+        "all that the network calls noise is taken away"
+        if settings.attenuation_limit is None
+        else f"nothing is attenuated by more than {settings.attenuation_limit:g} dB"
+    )
     return _README.format(
-        model=escaped(report.model, "markdown"), how=how, table=table, gain=gain, gate=gate, exact=_exact(report)
+        model=escaped(report.model, "markdown"),
+        how=how,
+        table=table,
+        gain=gain,
+        gate=gate,
+        limit=limit,
+        exact=_exact(report),
     )
 
 
@@ -99,7 +110,7 @@ instructions that take several cycles, come on top. Measure on your board.
 #include "sezoo_denoiser.h"
 
 static sezoo_denoiser denoiser;
-static int8_t arena[SEZOO_ARENA_BYTES] __attribute__((aligned(16)));
+static SEZOO_ARENA(arena);
 
 void begin(void) {{ sezoo_init(&denoiser, arena); }}
 
@@ -115,7 +126,11 @@ kernels are used follows from them: Helium with `-mcpu=cortex-m55`, the DSP exte
 `m33`, plain C elsewhere, 32-bit and 64-bit Arm Linux and computers among them (or with `-DSEZOO_PLAIN_C`). Put `arena`
 into the fastest memory that it fits into.
 
-The magnitudes that the network sees are {gain}; {gate}.
+The magnitudes that the network sees are {gain}; {gate}; {limit}.
+
+For products, the header has an attenuation limit in dB, a bypass with the same latency, both without clicks, a reset, a
+figure of speech activity for each call, and macros that put weights, tables and the arena into sections of your linker
+script. What your program does not call is not linked.
 
 ## Try it
 

@@ -9,7 +9,7 @@
 #define MOST_STEPS 512
 
 static sezoo_denoiser denoiser;
-static int8_t arena[SEZOO_ARENA_BYTES] __attribute__((aligned(16)));
+static SEZOO_ARENA(arena);
 static int16_t in[SEZOO_SAMPLES_PER_CALL], out[SEZOO_SAMPLES_PER_CALL];
 
 /* -- counting ------------------------------------------------------------------------------------------------- */

@@ -13,14 +13,51 @@
 #define MARGIN ((SEZOO_N_FFT - SEZOO_WINDOW) / 2) /* zeros before and behind the window */
 #define FULL_SCALE 32768.0f
 
+/* The first and the last bin of the band of speech, or the highest ones that there are. */
+#define BIN(hertz) ((hertz) / SEZOO_BIN_HERTZ < HALF ? (int32_t)((hertz) / SEZOO_BIN_HERTZ) : HALF)
+#define SEZOO_BIN_HERTZ ((float)SEZOO_SAMPLE_RATE / SEZOO_N_FFT)
+#define SPEECH_LOW BIN(300.0f)
+#define SPEECH_HIGH BIN(3400.0f)
+
 /* Where a sample of a frame is among those of a transform: the even ones are the real parts. */
 #define PLACE(t, n) ((t)*STEP + ((n)&1) * SEZOO_LANES)
 
 void sezoo_init(sezoo_denoiser *denoiser, void *arena)
 {
-    memset(denoiser, 0, sizeof *denoiser);
     denoiser->arena = arena;
+    denoiser->dry = SEZOO_DRY;
+    denoiser->is_bypassed = 0;
+    sezoo_reset(denoiser);
+}
+
+void sezoo_reset(sezoo_denoiser *denoiser)
+{
+    denoiser->frames = 0;
+    memset(denoiser->samples, 0, sizeof denoiser->samples);
+    memset(denoiser->wave, 0, sizeof denoiser->wave);
+    memset(denoiser->weight, 0, sizeof denoiser->weight);
+    memset(denoiser->history, 0, sizeof denoiser->history);
     sezoo_model_begin((int8_t *)denoiser->history);
+}
+
+void sezoo_set_attenuation_limit(sezoo_denoiser *denoiser, float decibels)
+{
+    const float octaves = sezoo_max(decibels, 0.0f) * -0.16609640474436813f; /* log2(10) / 20 */
+    denoiser->dry = decibels < SEZOO_NO_LIMIT ? sezoo_exp2(octaves) : 0.0f;
+}
+
+void sezoo_set_bypass(sezoo_denoiser *denoiser, int32_t is_on) { denoiser->is_bypassed = is_on; }
+
+float sezoo_speech_activity(const sezoo_denoiser *denoiser)
+{
+    float *mask = (float *)(void *)(denoiser->arena + SEZOO_MASK), sum = 0.0f;
+    for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; ++t) {
+        sezoo_model_mask(denoiser->arena, t, mask);
+        for (int32_t k = SPEECH_LOW; k <= SPEECH_HIGH; ++k) {
+            sum += mask[k];
+        }
+    }
+    return sum / (float)(SEZOO_FRAMES_PER_CALL * (SPEECH_HIGH - SPEECH_LOW + 1));
 }
 
 /* Up to four frames, windowed, as spectra. */
@@ -85,11 +122,17 @@ static float input_gain(const sezoo_denoiser *denoiser)
 #endif
 }
 
-/* The masks of four frames times their spectra. */
-static void apply_masks(const int8_t *arena, int32_t first, int32_t count, float *z, float *mask)
+/* The masks of four frames times their spectra, a share of which stays whatever the masks are. */
+static void apply_masks(const sezoo_denoiser *denoiser, int32_t first, int32_t count, float *z, float *mask)
 {
+    const float dry = denoiser->is_bypassed ? 1.0f : denoiser->dry, wet = 1.0f - dry;
     for (int32_t lane = 0; lane < count; ++lane) {
-        sezoo_model_mask(arena, first + lane, mask);
+        sezoo_model_mask(denoiser->arena, first + lane, mask);
+        if (dry > 0.0f) {
+            for (int32_t k = 0; k <= HALF; ++k) {
+                mask[k] = dry + wet * mask[k];
+            }
+        }
         z[lane] *= mask[0];
         z[SEZOO_LANES + lane] *= mask[HALF];
         for (int32_t k = 1; k < HALF; ++k) {
@@ -170,7 +213,7 @@ void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out)
         const int32_t count = left < SEZOO_LANES ? left : SEZOO_LANES;
         float *z = (float *)(void *)(arena + SEZOO_SYNTHESIS);
         analyse(denoiser, SEZOO_FIRST_KEPT + t, count, z);
-        apply_masks(arena, t, count, z, (float *)(void *)(arena + SEZOO_MASK));
+        apply_masks(denoiser, t, count, z, (float *)(void *)(arena + SEZOO_MASK));
         sezoo_fft_inverse(&sezoo_model_fft, z);
         for (int32_t lane = 0; lane < count; ++lane) {
             add_frame(denoiser, z, lane, out + (t + lane) * SEZOO_HOP);

@@ -1,0 +1,136 @@
+/* What a product does with the package, checked by itself: the exit code is the number of the first check that fails. */
+#include <string.h>
+
+#include "files.h"
+#include "sezoo_denoiser.h"
+
+#define N SEZOO_SAMPLES_PER_CALL
+#define CALLS (12 + 4 * SEZOO_LATENCY / N)
+#define TOTAL (CALLS * N)
+
+static sezoo_denoiser first, second;
+static SEZOO_ARENA(arena);
+static SEZOO_ARENA(other);
+static int16_t in[TOTAL], plain[TOTAL], found[TOTAL], mixed[N];
+
+#ifdef SEZOO_MEASURE
+void sezoo_trace(int32_t step);
+void sezoo_trace(int32_t step) { (void)step; }
+#endif
+
+static int32_t difference(int32_t a, int32_t b) { return a > b ? a - b : b - a; }
+
+static void run(sezoo_denoiser *denoiser, int16_t *out)
+{
+    for (int32_t call = 0; call < CALLS; ++call) {
+        sezoo_process(denoiser, in + call * N, out + call * N);
+    }
+}
+
+static int differ(void) { return memcmp(plain, found, sizeof plain) != 0; }
+
+/* The input, as late as the output. */
+static int32_t late(int32_t i) { return i < SEZOO_DELAY ? 0 : in[i - SEZOO_DELAY]; }
+
+int main(void)
+{
+    uint32_t random = 1;
+    int32_t quieter = 0;
+    for (int32_t i = 0; i < TOTAL; ++i) {
+        random = random * 1664525U + 1013904223U;
+        in[i] = (int16_t)((int32_t)(random >> 18) - 8192);
+    }
+    sezoo_init(&first, arena);
+    run(&first, plain);
+    for (int32_t i = SEZOO_LATENCY; i < TOTAL; ++i) {
+        quieter += difference(plain[i], late(i)) > 100;
+    }
+    if (quieter < TOTAL / 4) { /* a network that lets all through would show nothing below */
+        return 1;
+    }
+
+    sezoo_reset(&first);
+    run(&first, found);
+    if (differ()) {
+        return 2;
+    }
+
+    /* In place. */
+    sezoo_reset(&first);
+    memcpy(found, in, sizeof found);
+    for (int32_t call = 0; call < CALLS; ++call) {
+        sezoo_process(&first, found + call * N, found + call * N);
+    }
+    if (differ()) {
+        return 3;
+    }
+
+    /* Two by turns, in one arena, whose contents are lost between the calls. */
+    sezoo_init(&first, arena);
+    sezoo_init(&second, arena);
+    for (int32_t call = 0; call < CALLS; ++call) {
+        sezoo_process(&first, in + call * N, found + call * N);
+        memset(arena, 0x55, sizeof arena);
+        sezoo_process(&second, in + (CALLS - 1 - call) * N, mixed);
+        memset(arena, 0x33, sizeof arena);
+    }
+    if (differ()) {
+        return 4;
+    }
+    sezoo_init(&first, other);
+    run(&first, found);
+    if (differ()) {
+        return 5;
+    }
+
+    /* Bypassed, the output is the input, as late as ever; before it and after it is what it is without. */
+    sezoo_reset(&first);
+    sezoo_set_bypass(&first, 1);
+    run(&first, found);
+    for (int32_t i = 0; i < TOTAL; ++i) {
+        if (difference(found[i], late(i)) > 1) {
+            return 6;
+        }
+    }
+    sezoo_reset(&first); /* the bypass stays */
+    sezoo_process(&first, in, found);
+    sezoo_set_bypass(&first, 0);
+    for (int32_t call = 1; call < CALLS; ++call) {
+        sezoo_set_bypass(&first, call >= CALLS / 2 && call < CALLS / 2 + 2);
+        sezoo_process(&first, in + call * N, found + call * N);
+    }
+    if (memcmp(plain + SEZOO_LATENCY, found + SEZOO_LATENCY, (CALLS / 2 * N - SEZOO_LATENCY) * sizeof *plain) != 0) {
+        return 7;
+    }
+    const int32_t after = (CALLS / 2 + 2) * N + SEZOO_WINDOW_LENGTH;
+    if (after < TOTAL && memcmp(plain + after, found + after, (size_t)(TOTAL - after) * sizeof *plain) != 0) {
+        return 8;
+    }
+
+    /* The attenuation limit is a mix with the input; at 0 dB it is the input, and none of it is as before. */
+    sezoo_init(&first, arena);
+    sezoo_set_attenuation_limit(&first, 12.0f);
+    run(&first, found);
+    for (int32_t i = 0; i < TOTAL; ++i) {
+        const float mix = 0.25118864f * (float)late(i) + 0.74881136f * (float)plain[i];
+        if (difference(found[i], (int32_t)(mix + 32768.5f) - 32768) > 2) {
+            return 9;
+        }
+    }
+    sezoo_reset(&first);
+    sezoo_set_attenuation_limit(&first, 0.0f);
+    run(&first, found);
+    for (int32_t i = 0; i < TOTAL; ++i) {
+        if (difference(found[i], late(i)) > 1) {
+            return 10;
+        }
+    }
+    sezoo_reset(&first);
+    sezoo_set_attenuation_limit(&first, SEZOO_NO_LIMIT);
+    run(&first, found);
+    if (differ()) {
+        return 11;
+    }
+    print("all is as it should be\n");
+    return 0;
+}
