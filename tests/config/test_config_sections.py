@@ -46,6 +46,7 @@ DEFAULTS = {
         "kernel_size": 3,
         "layer_activation": "relu",
         "mask_activation": "sigmoid",
+        "lookahead": None,
         "causal": False,
     },
     "dataset": {

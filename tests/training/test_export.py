@@ -32,7 +32,10 @@ def network(**shape):
 
 @pytest.mark.parametrize(
     "shape",
-    [{}, {"layer_activation": "prelu"}, {"mask_activation": "tanh"}, {"kernel_size": 5}, {"causal": True}, UTCN],
+    [
+        *({}, {"layer_activation": "prelu"}, {"mask_activation": "tanh"}, {"kernel_size": 5}, {"causal": True}),
+        *(UTCN, {**UTCN, "lookahead": 1}),
+    ],
 )
 @pytest.mark.parametrize("opset", [13, 17])
 def test_the_model_has_torchs_masks_for_any_batch_and_length(shape, opset, tmp_path):

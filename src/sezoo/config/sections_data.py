@@ -124,6 +124,12 @@ class TcnShape(NetworkShape):
     tcn_latent_dim: AtLeast1 = Field(512, description="Channels inside a residual layer.")
     init_dilation: AtLeast1 = Field(2, description="Base of the dilation: init_dilation**i frames in layer i.")
     kernel_size: AtLeast1 = Field(3, description="Length of the depthwise kernel, in taps.")
+    lookahead: AtLeast0 | None = Field(
+        None,
+        description="Frames ahead that the network sees, the rest of its reach lies behind; each is a hop of latency. "
+        "Empty is as far ahead as back.",
+    )
+    causal: TrueFalse = Field(False, description="Look at frames of the past alone: a lookahead of 0.")
 
 
 class ModelSpecific(TcnShape):
@@ -131,7 +137,6 @@ class ModelSpecific(TcnShape):
 
     layer_activation: Literal["relu", "prelu"] = Field("relu", description="Activation inside the residual layers.")
     mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
-    causal: TrueFalse = Field(False, description="Look at frames of the past alone, twice as far back.")
 
 
 class UtcnSpecific(TcnShape):

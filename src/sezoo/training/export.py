@@ -18,6 +18,7 @@ from sezoo.base.files import atomic_write, display_path
 from sezoo.models.axes import AXIS_NAMES
 from sezoo.models.mask_model import MaskModel
 from sezoo.training.constant_shapes import with_constant_shapes
+from sezoo.training.merged_pads import with_merged_pads
 
 __all__ = ["export_onnx"]
 
@@ -83,7 +84,7 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
                 "random magnitudes of %d frames",
                 display_path(Path(warning.filename)), warning.lineno, FRAMES,
             )  # fmt: skip
-    model = with_constant_shapes(onnx.load_from_string(file.getvalue()), bins)
+    model = with_merged_pads(with_constant_shapes(onnx.load_from_string(file.getvalue()), bins))
     # The exporter gives axes that it has not followed through the graph a name of its own.
     model.graph.output[0].type.CopyFrom(model.graph.input[0].type)
     return model

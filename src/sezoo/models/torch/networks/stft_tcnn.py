@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from sezoo.base.errors import UserError
+from sezoo.models.torch.networks.time_padding import TimeConv1d, frames_ahead
 
 __all__ = ["WEIGHT_AXES", "DepthwiseSeparableConv", "ResidualLayer", "StftTcnn"]
 
@@ -25,35 +25,29 @@ class DepthwiseSeparableConv(nn.Module):
     """A depthwise convolution over time, batch norm and activation, then a 1x1 convolution over the channels."""
 
     def __init__(
-        self, channels: int, out_channels: int, *, kernel_size: int, dilation: int, activation: str, causal: bool
+        self, channels: int, out_channels: int, *, kernel_size: int, dilation: int, activation: str, ahead: int
     ):
         super().__init__()
-        reach = dilation * (kernel_size - 1)  # so much padding gives as many frames out as in
-        padding, self.past = (0, reach) if causal else (reach // 2, 0)
-        self.dw = nn.Conv1d(
-            channels, channels, kernel_size, dilation=dilation, padding=padding, groups=channels, bias=False
-        )
+        self.dw = TimeConv1d(channels, kernel_size, dilation=dilation, ahead=ahead)
         self.bn = nn.BatchNorm1d(channels)
         self.act = LAYER_ACTIVATIONS[activation]()
         self.pw = nn.Conv1d(channels, out_channels, 1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channels, frames) to (batch, out_channels, frames)."""
-        if self.past:
-            x = functional.pad(x, (self.past, 0))
         return self.pw(self.act(self.bn(self.dw(x))))
 
 
 class ResidualLayer(nn.Module):
     """A 1x1 convolution to the latent channels, then a depthwise-separable one back, added to the input."""
 
-    def __init__(self, channels: int, latent: int, *, kernel_size: int, dilation: int, activation: str, causal: bool):
+    def __init__(self, channels: int, latent: int, *, kernel_size: int, dilation: int, activation: str, ahead: int):
         super().__init__()
         self.c = nn.Conv1d(channels, latent, 1)
         self.bn = nn.BatchNorm1d(latent)
         self.act = LAYER_ACTIVATIONS[activation]()
         self.ds = DepthwiseSeparableConv(
-            latent, channels, kernel_size=kernel_size, dilation=dilation, activation=activation, causal=causal
+            latent, channels, kernel_size=kernel_size, dilation=dilation, activation=activation, ahead=ahead
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -65,7 +59,7 @@ class StftTcnn(nn.Module):
     """The STFT-TCNN, ``n_blocks * num_layers`` residual layers and the activation that makes the mask.
 
     The defaults are the "medium" network. A layer looks ``dilation * (kernel_size - 1) / 2`` frames to either side,
-    14 frames in all for "medium", or, where it is causal, twice as far back and not ahead. Weights are the same.
+    14 frames in all for "medium", unless `lookahead` says otherwise; weights have the same shapes.
 
     Parameters
     ----------
@@ -76,11 +70,12 @@ class StftTcnn(nn.Module):
     kernel_size : taps of the depthwise convolution, an odd number.
     layer_activation : "relu" or "prelu" (one slope for all channels).
     mask_activation : "sigmoid" for masks in 0..1, "tanh" for -1..1.
-    causal : no frame's mask depends on frames after it.
+    lookahead : frames after its own that a mask depends on; see `frames_ahead`.
+    causal : none.
 
     Raises
     ------
-    UserError : an even `kernel_size`, which cannot keep the number of frames.
+    UserError : an even `kernel_size`, which cannot keep the number of frames, or a `lookahead` that does not fit.
     """
 
     def __init__(
@@ -94,6 +89,7 @@ class StftTcnn(nn.Module):
         kernel_size: int = 3,
         layer_activation: str = "relu",
         mask_activation: str = "sigmoid",
+        lookahead: int | None = None,
         causal: bool = False,
     ):
         super().__init__()
@@ -102,18 +98,19 @@ class StftTcnn(nn.Module):
                 f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number, as an even kernel has no "
                 "middle and would change the number of frames"
             )
+        dilations = [init_dilation**layer for _ in range(n_blocks) for layer in range(num_layers)]
+        ahead = frames_ahead(lookahead, causal, [dilation * (kernel_size - 1) // 2 for dilation in dilations])
         self.net = nn.Sequential(
             *(
                 ResidualLayer(
                     in_channels,
                     tcn_latent_dim,
                     kernel_size=kernel_size,
-                    dilation=init_dilation**layer,
+                    dilation=dilation,
                     activation=layer_activation,
-                    causal=causal,
+                    ahead=frames,
                 )
-                for _ in range(n_blocks)
-                for layer in range(num_layers)
+                for dilation, frames in zip(dilations, ahead, strict=True)
             )
         )
         self.mask = MASK_ACTIVATIONS[mask_activation]()

@@ -7,6 +7,7 @@ from torch import nn
 
 from sezoo.base.errors import UserError
 from sezoo.models.torch.networks.running_level import RunningLevel
+from sezoo.models.torch.networks.time_padding import TimeConv1d, TimeConv2d, frames_ahead
 
 __all__ = ["Utcn"]
 
@@ -24,7 +25,8 @@ class Utcn(nn.Module):
     makes one vector of each frame, and residual layers with dilated depthwise convolutions follow it over time, as
     in the STFT-TCNN. The way back mirrors it; channels become bins by reshaping (Shi et al., "Real-time single image
     and video super-resolution using an efficient sub-pixel convolutional neural network", 2016), and the outputs of
-    the way down are added on the way up. All time kernels are symmetric.
+    the way down are added on the way up. All time kernels are symmetric, 16 frames to either side in the default
+    network, unless `lookahead` says otherwise; weights have the same shapes.
 
     Parameters
     ----------
@@ -34,10 +36,12 @@ class Utcn(nn.Module):
     init_dilation, kernel_size : of the temporal convolutions at the bottom; an odd number of taps.
     channels : of the three convolutions on the way down.
     level_frames : see `RunningLevel`; 0 leaves the compressed magnitudes as loud as they are.
+    lookahead : frames after its own that a mask depends on; see `frames_ahead`.
+    causal : none.
 
     Raises
     ------
-    UserError : a number of bins, or an even `kernel_size`, that does not fit.
+    UserError : a number of bins, an even `kernel_size`, or a `lookahead` that does not fit.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Utcn(nn.Module):
         kernel_size: int = 3,
         channels: tuple[int, int, int] = (16, 32, 48),
         level_frames: int = 0,
+        lookahead: int | None = None,
+        causal: bool = False,
     ):
         super().__init__()
         if (in_channels - 1) % 16:
@@ -62,23 +68,25 @@ class Utcn(nn.Module):
             raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
         fine, middle, wide = channels
         bottom = wide * ((in_channels - 1) // 16)
+        dilations = [init_dilation**layer for _ in range(n_blocks) for layer in range(num_layers)]
+        reaches = [1, *(dilation * (kernel_size - 1) // 2 for dilation in dilations), 1]
+        first, *in_time, last = frames_ahead(lookahead, causal, reaches)
         self.level = RunningLevel(level_frames) if level_frames else nn.Identity()
         self.down1 = ConvBnRelu(1, fine, (7, 1), stride=DETAIL)
-        self.detail_down = Residual2d(fine)
+        self.detail_down = Residual2d(fine, first)
         self.down2 = ConvBnRelu(fine, middle, (5, 1), stride=2)
         self.down3 = ConvBnRelu(middle, wide, (5, 1), stride=2)
         self.into = nn.Conv1d(bottom, tcn_latent_dim, 1)
         self.time = nn.Sequential(
             *(
-                TimeLayer(tcn_latent_dim, kernel_size, init_dilation**layer)
-                for _ in range(n_blocks)
-                for layer in range(num_layers)
+                TimeLayer(tcn_latent_dim, kernel_size, dilation, ahead)
+                for dilation, ahead in zip(dilations, in_time, strict=True)
             )
         )
         self.out_of = nn.Sequential(nn.Conv1d(tcn_latent_dim, bottom, 1, bias=False), nn.BatchNorm1d(bottom))
         self.up3 = Widened(wide, middle, 2)
         self.up2 = Widened(middle, fine, 2)
-        self.detail_up = Residual2d(fine)
+        self.detail_up = Residual2d(fine, last)
         self.up1 = nn.Conv2d(fine, DETAIL, (3, 1), padding=(1, 0))
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
@@ -106,11 +114,11 @@ class ConvBnRelu(nn.Sequential):
 
 
 class Residual2d(nn.Module):
-    """A 3x3 convolution with batch norm, added to its input, ReLU."""
+    """A 3x3 convolution that looks so many frames ahead, with batch norm, added to its input, ReLU."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, ahead: int):
         super().__init__()
-        self.c = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.c = TimeConv2d(channels, ahead=ahead)
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -135,14 +143,13 @@ class Widened(nn.Module):
 class TimeLayer(nn.Module):
     """A 1x1 convolution, a dilated depthwise one over time, a 1x1 convolution, added to the input."""
 
-    def __init__(self, channels: int, kernel_size: int, dilation: int):
+    def __init__(self, channels: int, kernel_size: int, dilation: int, ahead: int):
         super().__init__()
-        padding = dilation * (kernel_size - 1) // 2
         self.layers = nn.Sequential(
             nn.Conv1d(channels, channels, 1, bias=False),
             nn.BatchNorm1d(channels),
             nn.ReLU(),
-            nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=padding, groups=channels, bias=False),
+            TimeConv1d(channels, kernel_size, dilation=dilation, ahead=ahead),
             nn.BatchNorm1d(channels),
             nn.ReLU(),
             nn.Conv1d(channels, channels, 1, bias=False),
