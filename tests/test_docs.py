@@ -29,7 +29,14 @@ MODELS = {"preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_mod
 TRAINED = {"trained_model.onnx", "best_trained_model.onnx"}
 DOCUMENTS = [
     *("README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"),
-    *("docs/deployment.md", "docs/model_zoo.md", "docs/own_model.md", "docs/commands.md", "docs/python.md"),
+    *(
+        "docs/deployment.md",
+        "docs/tflite.md",
+        "docs/model_zoo.md",
+        "docs/own_model.md",
+        "docs/commands.md",
+        "docs/python.md",
+    ),
 ]
 TRAINED_IN = ("docs/training.md",)
 EMULATED = ("docs/deployment.md", "docs/commands.md")
@@ -138,7 +145,7 @@ class Shell:
             ):
                 folder = run.parent / results
                 assert not folder.exists() or {path.name for path in folder.iterdir()} in allowed
-            results = ("saved_models", "eval_logs", "predictions", "c_package", "benchmark.json")
+            results = ("saved_models", "eval_logs", "predictions", "c_package", "tflite", "benchmark.json")
             assert any((run.parent / name).exists() for name in results)
             assert (run.parent / "report.html").is_file()
 

@@ -12,13 +12,13 @@ InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
 BenchmarkTarget: TypeAlias = Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"]
 """Where a model is measured."""
 
-Backend: TypeAlias = Literal["portable-c", "stm32n6"]
+Backend: TypeAlias = Literal["portable-c", "tflite", "stm32n6"]
 """How a model gets onto a board."""
 
 Engine: TypeAlias = Literal["stream", "patch"]
 """How the C package computes: every frame once, or whole patches."""
 
-TargetName: TypeAlias = Literal["generic", "stm32n6", "cortex-m"] | str
+TargetName: TypeAlias = Literal["generic", "stm32n6", "cortex-m", "tflite"] | str
 """What int8 models are for: one of ours, that of a package, or `path/to/file.py:name`."""
 
 MetricName: TypeAlias = (

@@ -14,7 +14,7 @@ from sezoo.config.values import expand_known
 from sezoo.results import evaluation as evaluation_file
 from sezoo.results.benchmark import Benchmark
 from sezoo.results.deployment import Deployment
-from sezoo.results.names import C_PACKAGE, REPORT
+from sezoo.results.names import C_PACKAGE, REPORT, TFLITE_FOLDER
 from sezoo.results.quantization import LayerReport
 from sezoo.results.run_results import read_config
 from sezoo.results.scores import Mean
@@ -221,13 +221,15 @@ class DeployedModel(Table):
     Attributes
     ----------
     folder : of the run.
-    c_package : folder of the C sources; None with the backend stm32n6, whose project is in `folder`.
+    c_package : folder of the C sources; None with the other backends. The project of stm32n6 is in `folder`.
+    tflite : folder of the TensorFlow Lite model; None with the other backends.
     facts : what `deployment.json` says: `arena_bytes`, `latency_samples`, `emulated` ... empty with stm32n6.
     report : a page for the browser, where there is one.
     """
 
     folder: Path
     c_package: Path | None
+    tflite: Path | None
     facts: Mapping[str, Any]
     report: Path | None
 
@@ -238,6 +240,7 @@ class DeployedModel(Table):
         return cls(
             folder=folder,
             c_package=package if package.is_dir() else None,
+            tflite=folder / TFLITE_FOLDER if found and found.tflite else None,
             facts=found.to_dict() if found else {},
             report=_report(folder),
         )
@@ -250,7 +253,8 @@ class DeployedModel(Table):
         memory = f"{self.facts['arena_bytes'] / 1024:.1f} KiB of working memory"
         if run := self.facts.get("emulated"):
             memory += f", {run['flash_bytes'] / 1024:.0f} KiB of flash on {run['core']}"
-        return [f"Deployed model: C package, {told}", memory, display_path(self.c_package or self.folder)]
+        what = "TensorFlow Lite model" if self.tflite else "C package"
+        return [f"Deployed model: {what}, {told}", memory, display_path(self.c_package or self.tflite or self.folder)]
 
     def records(self) -> Sequence[Row]:
         """A row an operator: how far it is from onnxruntime's, and what it takes on the emulated core."""

@@ -268,8 +268,9 @@ def deploy(
     ----------
     model : static int8 ONNX file, as `sezoo.quantize` writes it.
     board : None is STM32N6570-DK.
-    backend : "portable-c" writes C sources for any Cortex-M; "stm32n6" goes through ST's tools onto the board.
-    engine : of portable-c: "stream" computes every frame once, "patch" whole patches; None is a stream.
+    backend : "portable-c" writes C sources for any Cortex-M, "tflite" a TensorFlow Lite model; "stm32n6" goes through
+        ST's tools onto the board.
+    engine : "stream" computes every frame once, "patch" whole patches; None is a stream, of tflite patches.
     frames : new ones of a call; None is 1 for a stream, for patches 30 or what the model's length says.
     lookahead : context of a patch on each side; None is what the model's length says. Not of a stream.
     emulate : of portable-c: build it and run it on an emulated core.

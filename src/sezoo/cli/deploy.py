@@ -1,8 +1,8 @@
 """`sezoo deploy`.
 
 Turn a static int8 model into a program for a board: a package of C sources for
-any Cortex-M, built and tested in an emulator, or ST's application on an
-STM32N6.
+any Cortex-M, built and tested in an emulator, a TensorFlow Lite model, or ST's
+application on an STM32N6.
 """
 
 from __future__ import annotations
@@ -80,14 +80,21 @@ def run(options: argparse.Namespace) -> None:
     memory = [f"{name}: {count / 1024:.0f} KiB, {words}" for name, count, words in _memory(result.facts)]
     print_results(
         result.folder,
-        [(result.c_package, "C sources; see README.md for integration"), (result.report, PAGE)],
+        [
+            (result.c_package, "C sources; see README.md for integration"),
+            (result.tflite, "TensorFlow Lite model; see README.md for integration"),
+            (result.report, PAGE),
+        ],
         memory,
     )
 
 
 def _memory(facts: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     """What the board has to have, in bytes."""
-    if emulated := facts.get("emulated"):
+    if tflite := facts.get("tflite"):
+        yield "flash", tflite["file_bytes"], "the model, besides the runtime and the spectrum's code"
+        yield "RAM", facts["arena_bytes"] + facts["state_bytes"], "activations and states, at least"
+    elif emulated := facts.get("emulated"):
         yield "flash", emulated["flash_bytes"], "program and weights"
         yield "RAM", emulated["ram_bytes"], "including the stack and I/O buffers"
     elif facts:

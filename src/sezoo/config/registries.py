@@ -72,6 +72,7 @@ TARGETS = Registry(
         "generic": "sezoo.quantization.target:GENERIC",
         "stm32n6": "sezoo.quantization.target:STM32N6_NPU",
         "cortex-m": "sezoo.quantization.target:CORTEX_M",
+        "tflite": "sezoo.quantization.target:TENSORFLOW_LITE",
     },
 )
 

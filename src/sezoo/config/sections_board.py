@@ -96,16 +96,17 @@ class HardwareSetup(Section):
 class Deployment(Section):
     """The application on the board."""
 
-    backend: Literal["portable-c", "stm32n6"] | None = Field(
+    backend: Literal["portable-c", "tflite", "stm32n6"] | None = Field(
         None,
-        description="portable-c writes a package of C sources for any Cortex-M; stm32n6 goes through ST's tools onto "
-        "the board. Empty = stm32n6 for an STM32N6, portable-c for other boards.",
+        description="portable-c writes a package of C sources for any Cortex-M; tflite a TensorFlow Lite model, for "
+        "TFLite Micro and Arm's Ethos-U; stm32n6 goes through ST's tools onto the board. Empty = stm32n6 for an "
+        "STM32N6, portable-c for other boards.",
     )
     engine: Literal["patch", "stream"] | None = Field(
         None,
-        description="Of portable-c: stream computes every frame once and keeps what the convolutions need of earlier "
-        "ones, which gives the masks of the whole clip; patch runs the network on whole patches, as ST's application "
-        "does. Empty = stream, and patch with input_gain: True.",
+        description="Of portable-c and tflite: stream computes every frame once and keeps what the convolutions need "
+        "of earlier ones, which gives the masks of the whole clip; patch runs the network on whole patches, as ST's "
+        "application does. Empty = stream; patch with tflite or input_gain: True.",
     )
     input_gain: TrueFalse | None = Field(
         None,

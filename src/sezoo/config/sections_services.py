@@ -262,9 +262,9 @@ class Quantization(Section):
     )
     target: QuantizationTarget | None = Field(
         None,
-        description="What the int8 models are for: generic QDQ, the NPU of the STM32N6 (one int8 input tensor), or "
-        "integer kernels on any Cortex-M; empty = as the board of benchmarking or deployment; else stm32n6 with "
-        "model_type STFTTCNN, generic without.",
+        description="What the int8 models are for: generic QDQ, the NPU of the STM32N6 (one int8 input tensor), "
+        "integer kernels on any Cortex-M, or TensorFlow Lite; empty = as the board of benchmarking or deployment; "
+        "else stm32n6 with model_type STFTTCNN, generic without.",
     )
     accuracy_recovery: StepNames = Field(
         ("auto",),

@@ -12,6 +12,7 @@ __all__ = [
     "PORTABLE_C",
     "STM32N6",
     "STREAM",
+    "TFLITE",
     "backend_of",
     "board_of",
     "engine_of",
@@ -22,10 +23,10 @@ __all__ = [
     "with_input_gain",
 ]
 
-PORTABLE_C, STM32N6 = "portable-c", "stm32n6"
+PORTABLE_C, STM32N6, TFLITE = "portable-c", "stm32n6", "tflite"
 
 PATCH, STREAM = "patch", "stream"
-"""The engines of the C package; the STM32N6 always works on patches."""
+"""The engines of the C package and of a .tflite file; the STM32N6 always works on patches."""
 
 STREAM_FRAMES = 1
 """New frames of a stream's call where nothing is set: no call waits for more samples than it has to."""
@@ -55,11 +56,14 @@ def _backend_of_board(board: str) -> str:
 
 
 def engine_of(config: Config) -> str:
-    """The engine that is configured, or the stream; patches for the STM32N6, and where they are to have a gain."""
-    settings = config.deployment or Deployment()
-    if backend_of(config) == STM32N6:
+    """The engine that is configured, or the stream; patches where they are to have a gain, and for a .tflite file.
+
+    The STM32N6 has patches alone. An NPU computes many frames at once in little more time than one.
+    """
+    settings, backend = config.deployment or Deployment(), backend_of(config)
+    if backend == STM32N6:
         return PATCH
-    return settings.engine or (PATCH if settings.input_gain else STREAM)
+    return settings.engine or (PATCH if settings.input_gain or backend == TFLITE else STREAM)
 
 
 def stream_frames(config: Config) -> int:

@@ -11,12 +11,13 @@ from sezoo.audio.stft import stft_of
 from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.denoising import NO_PEAK, denoise
-from sezoo.denoising.backend import STM32N6, backend_of, board_of
+from sezoo.denoising.backend import STM32N6, TFLITE, backend_of, board_of
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.recording import patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
+from sezoo.deployment.tflite.deploy import check_tflite, deploy_tflite
 from sezoo.deployment.validation.vectors import write_vectors
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import load_onnx
@@ -39,6 +40,8 @@ def check_deployment(config: Config) -> None:
     """
     if backend_of(config) == STM32N6:
         check_stm32n6(config)
+    elif backend_of(config) == TFLITE:
+        check_tflite(config)
     else:
         check_c_package(config)
 
@@ -57,6 +60,8 @@ def deploy(run: Run) -> None:
         deploy_stm32n6(run, model)
         _write_vectors(run, model)
         _tell_what_the_gate_mutes(run.config, model)
+    elif backend_of(run.config) == TFLITE:
+        deploy_tflite(run, model)
     else:
         deploy_c_package(run, model)
 

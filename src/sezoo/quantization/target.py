@@ -13,8 +13,9 @@ from sezoo.base.errors import UserError
 from sezoo.config.modes import steps
 from sezoo.config.registries import TARGETS as REGISTRY
 from sezoo.config.sections import Config, Quantization
-from sezoo.denoising.backend import STM32N6, backend_of
+from sezoo.denoising.backend import PORTABLE_C, STM32N6, TFLITE, backend_of
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.tflite.lowering import tflite_graph_of
 from sezoo.models.onnx_graph import attribute, initializers, producers, readers
 from sezoo.models.receptive_field import RECURRENT
 from sezoo.models.states import magnitude_input, states_of
@@ -107,7 +108,7 @@ def target_of(config: Config) -> Target:
     if settings.target is not None:
         return named_target(settings.target)
     if "d" in steps(config.operation_mode):
-        return TARGETS["stm32n6" if backend_of(config) == STM32N6 else "cortex-m"]
+        return TARGETS[{STM32N6: "stm32n6", TFLITE: "tflite", PORTABLE_C: "cortex-m"}[backend_of(config)]]
     board = _board(config)
     if board is None:
         return TARGETS["stm32n6" if _is_of_the_model_zoo(config) else "generic"]
@@ -309,7 +310,17 @@ CORTEX_M = Target(
     reader=integer_graph_of,
 )
 
-TARGETS = {target.name: target for target in (GENERIC, STM32N6_NPU, CORTEX_M)}
+TENSORFLOW_LITE = Target(
+    "tflite",
+    "the int8 operators of TensorFlow Lite",
+    "split_input",
+    ("Int8",),
+    ("Int8",),
+    CORTEX_M.rules,
+    reader=tflite_graph_of,
+)
+
+TARGETS = {target.name: target for target in (GENERIC, STM32N6_NPU, CORTEX_M, TENSORFLOW_LITE)}
 """Our own."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sezoo.results.names import DEPLOYMENT
 from sezoo.results.result_file import ResultFile
 
-__all__ = ["Deployment", "Emulated", "OnnxruntimeAgreement", "OperatorAgreement", "OperatorCost"]
+__all__ = ["Deployment", "Emulated", "OnnxruntimeAgreement", "OperatorAgreement", "OperatorCost", "TfliteModel"]
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,27 @@ class Emulated:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TfliteModel:
+    """A .tflite file.
+
+    Attributes
+    ----------
+    file_bytes : of the file.
+    operators : how many of each kind.
+    integers_compared_with_litert : with numpy's, all of them equal; null where LiteRT is not installed.
+    wave_snr_db : of the wave that TFLite Micro's rounding gives against that of the C package; null where they are
+        equal.
+    """
+
+    file_bytes: int | None = None
+    operators: Mapping[str, int] = field(default_factory=dict)
+    integers_compared_with_litert: int | None = None
+    wave_snr_db: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deployment(ResultFile):
-    """What a deployment with the backend portable-c made.
+    """What a deployment with the backend portable-c or tflite made.
 
     Attributes
     ----------
@@ -94,8 +113,10 @@ class Deployment(ResultFile):
     parameters : of the model.
     onnxruntime : the package's integers against onnxruntime's.
     recording : that was denoised, in words.
-    pesq : of it, as numpy ("reference") and as the core denoises it; empty where it cannot be scored.
+    pesq : of it, as numpy ("reference") and as the core or TFLite Micro ("tflite") denoises it; empty where it cannot
+        be scored.
     emulated : is not there where nothing was run.
+    tflite : of the backend tflite alone, whose `arena_bytes` are those of the activations.
     """
 
     file_name: ClassVar[str] = DEPLOYMENT
@@ -113,8 +134,9 @@ class Deployment(ResultFile):
     recording: str = ""
     pesq: Mapping[str, float] = field(default_factory=dict)
     emulated: Emulated | None = None
+    tflite: TfliteModel | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of the file, without an emulation where there was none."""
+        """The content of the file, without an emulation and a .tflite file where there is none."""
         content = super().to_dict()
-        return {key: value for key, value in content.items() if key != "emulated" or value is not None}
+        return {key: value for key, value in content.items() if key not in ("emulated", "tflite") or value is not None}

@@ -12,10 +12,9 @@ import onnx
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
-from sezoo.base.text import pluralize
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config
-from sezoo.denoising.backend import PATCH, STREAM, engine_of, has_input_gain, stream_frames
+from sezoo.denoising.backend import STREAM, engine_of, has_input_gain
 from sezoo.denoising.modes import Board
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
@@ -23,12 +22,12 @@ from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, deployment_of
 from sezoo.deployment.c_package.vectors import vector_calls
-from sezoo.deployment.checks import check_transform, with_patch_lengths
+from sezoo.deployment.checks import check_transform
 from sezoo.deployment.engine.agreement import agreement
-from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
-from sezoo.deployment.engine.stream_plan import stream_plan
+from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_configured, load_onnx
@@ -38,7 +37,7 @@ from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
 
-__all__ = ["check_c_package", "deploy_c_package", "package_for", "tools_of"]
+__all__ = ["check_c_package", "deploy_c_package", "package_for", "package_settings", "reference_of", "tools_of"]
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     given = config.model is not None and config.model.onnx_path == model_path
     model = load_configured(model_path) if given else load_onnx(model_path)
     program = _program_of(model, model_path, config)
-    settings = _package_settings(config, model, program.engine)
+    settings = package_settings(config, model, program.engine)
     core = CORES[BOARDS[config.deployment.hardware_setup.board].core]
     recording = recording_of(config)
     emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
@@ -96,7 +95,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
             wave, rate = recording.noisy, settings.sample_rate
             with atomic_folder(unused_path(run.folder / f"emulated_{core.name}")) as folder:
                 emulated = run_emulated(emulation, core, aside, wave, rate, folder)
-        reference = _reference(program, settings, recording, model_path)
+        reference = reference_of(program, settings, recording, model_path)
         tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
@@ -138,31 +137,7 @@ def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
     stft = stft_of(config.preprocessing)
     graph = integer_graph_of(model, path)
     declared_contract(model, path, n_fft=stft.n_fft)
-    return Program(graph, _engine_for(graph, path, config), stft)
-
-
-def _engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
-    settings = config.deployment
-    if graph.loops and engine_of(config) == PATCH:
-        key, found = ("engine", "patch") if settings.engine else ("input_gain", "True")
-        raise UserError(
-            f"deployment.{key}: found {found}; {path} is recurrent: its states go from frame to frame, and patches "
-            "begin anew; allowed: deployment.engine: stream, without an input gain"
-        )
-    if engine_of(config) == PATCH:
-        if settings.engine is None:
-            log.info("engine: patch, as deployment.input_gain: True scales patches (a stream has none)")
-        settings = with_patch_lengths(config, graph.frames, path).deployment
-        return Engine(False, settings.frames_per_patch, settings.lookahead_frames)
-    lag = stream_plan(graph).lag[graph.result.name]
-    if settings.engine is None:
-        log.info("engine: stream, which computes every frame once (deployment.engine: patch computes patches)")
-    if settings.lookahead_frames not in (None, lag):
-        log.info(
-            "deployment.lookahead_frames: found %d; it is for patches, a stream looks ahead as far as the network "
-            "does, %s", settings.lookahead_frames, pluralize(lag, "frame"),
-        )  # fmt: skip
-    return Engine(True, stream_frames(config), lag)
+    return Program(graph, engine_for(graph, path, config), stft)
 
 
 def tools_of(config: Config, logs: Path) -> Emulation:
@@ -192,12 +167,12 @@ def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.nda
     """
     check_transform(config)
     program = _program_of(model, path, config)
-    _write_checked(program, _package_settings(config, model, program.engine), wave, folder, model=path)
+    _write_checked(program, package_settings(config, model, program.engine), wave, folder, model=path)
     return program
 
 
-def _package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> PackageSettings:
-    """A stream has no gain, which is of patches."""
+def package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> PackageSettings:
+    """What the configuration asks of a package; a stream has no gain, which is of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
     gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
     return PackageSettings(rate, gain and not engine.is_stream, settings.output_silence_threshold)
@@ -219,11 +194,18 @@ def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray
     return masks
 
 
-def _reference(program: Program, settings: PackageSettings, recording: Recording, path: Path) -> np.ndarray:
+def reference_of(
+    program: Program,
+    settings: PackageSettings,
+    recording: Recording,
+    path: Path,
+    arithmetic: Arithmetic = ONNXRUNTIME,
+) -> np.ndarray:
+    """The recording as the package denoises it, in numpy: (samples,) float32."""
     engine = program.engine
     if engine.is_stream:
         gate = settings.silence_threshold
-        return denoised_in_stream(program.graph, recording.noisy, program.stft, engine.new, gate)
+        return denoised_in_stream(program.graph, recording.noisy, program.stft, engine.new, gate, arithmetic)
     play = Board(
         engine.new,
         engine.lookahead,
@@ -231,4 +213,4 @@ def _reference(program: Program, settings: PackageSettings, recording: Recording
         input_gain=settings.input_gain,
         half_away=False,
     )
-    return denoised_in_patches(program.graph, path, recording.noisy, program.stft, play)
+    return denoised_in_patches(program.graph, path, recording.noisy, program.stft, play, arithmetic)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.stream_plan import frames_behind_a_mask, stream_masks
 
@@ -39,13 +40,15 @@ def vector_calls(program: Program, wave: np.ndarray) -> list[np.ndarray]:
     return [np.take(magnitudes, np.arange(start, start + engine.computed), axis=1, mode="wrap") for start in starts]
 
 
-def vector_masks(program: Program, calls: Sequence[np.ndarray]) -> list[np.ndarray]:
+def vector_masks(
+    program: Program, calls: Sequence[np.ndarray], arithmetic: Arithmetic = ONNXRUNTIME
+) -> list[np.ndarray]:
     """The masks that come out of each call: (bins, new frames) float32."""
     graph, engine = program.graph, program.engine
     if engine.is_stream:
-        return list(stream_masks(graph, np.concatenate(calls, axis=1), engine.new))
+        return list(stream_masks(graph, np.concatenate(calls, axis=1), engine.new, arithmetic))
     kept = slice(engine.first_mask, engine.first_mask + engine.new)
-    return [run_graph(graph, call)[:, kept] for call in calls]
+    return [run_graph(graph, call, arithmetic)[:, kept] for call in calls]
 
 
 def masks_that_check(program: Program, masks: Sequence[np.ndarray]) -> int:

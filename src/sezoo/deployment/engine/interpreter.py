@@ -1,5 +1,7 @@
 """The integer operators in numpy: the reference that the C kernels equal byte for byte.
 
+How a runtime rounds is an argument, `arithmetic`; that of onnxruntime, and of the C, is the one where none is given.
+
 A convolution adds up int8 x int8 exactly and requantizes in float32: ``rint(float32(accumulator) * multiplier)`` with
 ties to even, clamped, plus the zero point. The multiplier is ``(scale of the input * scale of the weights) / scale of
 the output``, each step rounded to float32. An addition is ``rint((a + b) * inverse)``, with an `inverse` that rounds
@@ -12,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic, rounded
 from sezoo.deployment.engine.integer_graph import (
     Conv,
     Curve,
@@ -34,7 +37,7 @@ Extend = Callable[[Conv, np.ndarray], np.ndarray]
 """Gives a convolution's input the frames before and after it that it needs."""
 
 
-def run_graph(graph: IntegerGraph, magnitude: np.ndarray) -> np.ndarray:
+def run_graph(graph: IntegerGraph, magnitude: np.ndarray, arithmetic: Arithmetic = ONNXRUNTIME) -> np.ndarray:
     """The mask of a patch.
 
     Parameters
@@ -46,7 +49,7 @@ def run_graph(graph: IntegerGraph, magnitude: np.ndarray) -> np.ndarray:
     mask : (bins, frames) float32
     """
     entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude.T))
-    return mask_of(graph, run_tensors(graph, entries)[graph.result.name])
+    return mask_of(graph, run_tensors(graph, entries, arithmetic)[graph.result.name])
 
 
 def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
@@ -54,16 +57,23 @@ def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
     return graph.mask_table[result[:, graph.mask_index].astype(np.int64) + 128].T
 
 
-def run_tensors(graph: IntegerGraph, entries: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def run_tensors(
+    graph: IntegerGraph, entries: Mapping[str, np.ndarray], arithmetic: Arithmetic = ONNXRUNTIME
+) -> dict[str, np.ndarray]:
     """All tensors of a patch outside loops: (frames, items) int8 or int16 by name, those of `entries` among them."""
     values = dict(entries)
     for operator in graph.operators:
         inputs = [values[tensor.name] for tensor in operator.inputs]
-        values[operator.output.name] = run_operator(operator, inputs)
+        values[operator.output.name] = run_operator(operator, inputs, arithmetic=arithmetic)
     return values
 
 
-def run_operator(operator: Operator, inputs: list[np.ndarray], extend: Extend | None = None) -> np.ndarray:
+def run_operator(
+    operator: Operator,
+    inputs: list[np.ndarray],
+    extend: Extend | None = None,
+    arithmetic: Arithmetic = ONNXRUNTIME,
+) -> np.ndarray:
     """One operator: (frames, items) of each input to (frames, items) of its output.
 
     Parameters
@@ -71,11 +81,12 @@ def run_operator(operator: Operator, inputs: list[np.ndarray], extend: Extend | 
     extend : how a convolution's input gets the frames that lie beyond it; as a patch's edges where it is None.
     """
     if isinstance(operator, Conv):
-        return _conv(operator, (extend or _with_edges)(operator, inputs[0]))
+        accumulators = _accumulators(operator, (extend or _with_edges)(operator, inputs[0]))
+        return arithmetic.conv(operator, accumulators).reshape(len(accumulators), -1)
     if isinstance(operator, Elementwise):
-        return _elementwise(operator, *inputs)
+        return arithmetic.elementwise(operator, *inputs)
     if isinstance(operator, Lookup):
-        return operator.table[inputs[0].astype(np.int64) + 128]
+        return arithmetic.table(operator)[inputs[0].astype(np.int64) + 128]
     if isinstance(operator, Expression):
         return _expression(operator, inputs)
     if isinstance(operator, Curve):
@@ -112,8 +123,8 @@ def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
     return np.pad(rows, edges, constant_values=conv.input.zero_point)
 
 
-def _conv(conv: Conv, rows: np.ndarray) -> np.ndarray:
-    """(frames + span, items) to (frames, items)."""
+def _accumulators(conv: Conv, rows: np.ndarray) -> np.ndarray:
+    """(frames + span, items) to the sums of products: (frames, positions, outputs) int64."""
     frames = len(rows) - conv.span
     grid = rows.reshape(len(rows), conv.positions_in, conv.channels_in).astype(np.float64)
     reach = (conv.weights.shape[3] - 1) * conv.dilation
@@ -131,21 +142,13 @@ def _conv(conv: Conv, rows: np.ndarray) -> np.ndarray:
                 first = place * conv.dilation
                 taken = slice(first, first + (conv.positions - 1) * conv.stride + 1, conv.stride)
                 total[:, :, outward] += now[:, taken, inward] @ weights[:, tap, place].T
-    accumulators = total.astype(np.int64) + conv.folded_bias
-    scaled = accumulators.astype(F) * conv.multiplier
-    return _rounded(scaled, conv.output, conv.low, conv.high).reshape(frames, -1)
-
-
-def _rounded(steps: np.ndarray, output: Tensor, low: int, high: int) -> np.ndarray:
-    """Steps in float32 to integers between `low` and `high`."""
-    zero = output.zero_point
-    return (np.clip(np.rint(steps), low - zero, high - zero).astype(np.int32) + zero).astype(output.dtype)
+    return total.astype(np.int64) + conv.folded_bias
 
 
 def _expression(operator: Expression, inputs: list[np.ndarray]) -> np.ndarray:
     rows = dict(zip(operator.inputs, inputs, strict=True))
     real = {each: (row.astype(np.int32) - each.zero_point).astype(F) * each.scale for each, row in rows.items()}
-    return _rounded(_value(operator.tree, real) * operator.inverse, operator.output, operator.low, operator.high)
+    return rounded(_value(operator.tree, real) * operator.inverse, operator.output, operator.low, operator.high)
 
 
 OPERATIONS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
@@ -164,10 +167,3 @@ def _curve(operator: Curve, x: np.ndarray) -> np.ndarray:
     if operator.output.bits == 8:
         value = np.minimum((value + 128) >> 8, operator.output.high)
     return value.astype(operator.output.dtype)
-
-
-def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    x = (a.astype(np.int32) - operator.a.zero_point).astype(F) * operator.scales[0]
-    y = (b.astype(np.int32) - operator.b.zero_point).astype(F) * operator.scales[1]
-    both = x + y if operator.kind == "add" else x * y
-    return _rounded(both * operator.inverse, operator.output, operator.low, operator.high)

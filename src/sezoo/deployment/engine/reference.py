@@ -11,20 +11,22 @@ from sezoo.audio.stft import Stft
 from sezoo.denoising.board import BoardStream
 from sezoo.denoising.modes import Board, Stream
 from sezoo.denoising.stream_engine import EngineStream
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.models.input_quantizer import InputQuantizer
 
-__all__ = ["denoised_in_patches", "denoised_in_stream"]
+__all__ = ["IntegerMasks", "denoised_in_patches", "denoised_in_stream"]
 
 
 @dataclass
-class _IntegerMasks:
-    """An integer graph as a `MaskFunction`."""
+class IntegerMasks:
+    """An integer graph as a `MaskFunction`, which takes patches one by one."""
 
     graph: IntegerGraph
     path: Path
+    arithmetic: Arithmetic = ONNXRUNTIME
     batch: int | None = 1
     input_quantizer: InputQuantizer | None = None
     stateful: bool = False
@@ -36,12 +38,19 @@ class _IntegerMasks:
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
         """(1, bins, frames) float32 to a mask of that shape."""
-        return run_graph(self.graph, magnitude[0])[np.newaxis]
+        return run_graph(self.graph, magnitude[0], self.arithmetic)[np.newaxis]
 
 
-def denoised_in_patches(graph: IntegerGraph, path: Path, wave: np.ndarray, stft: Stft, play: Board) -> np.ndarray:
+def denoised_in_patches(
+    graph: IntegerGraph,
+    path: Path,
+    wave: np.ndarray,
+    stft: Stft,
+    play: Board,
+    arithmetic: Arithmetic = ONNXRUNTIME,
+) -> np.ndarray:
     """A clip as the patch engine denoises it, its delay taken out: (samples,) float32 to the same length."""
-    stream = BoardStream(_IntegerMasks(graph, path), stft, play)
+    stream = BoardStream(IntegerMasks(graph, path, arithmetic), stft, play)
     return np.concatenate([stream.push(wave), stream.finish()])
 
 
@@ -54,6 +63,7 @@ class _StreamMasks:
     """Masks of an integer graph, computed call by call when all frames are there."""
 
     graph: IntegerGraph
+    arithmetic: Arithmetic
     spectra: list[np.ndarray] = field(default_factory=list)
     magnitudes: list[np.ndarray] = field(default_factory=list)
 
@@ -69,12 +79,18 @@ class _StreamMasks:
         magnitude, spectrum = (np.concatenate(each, axis=1) for each in (self.magnitudes, self.spectra))
         count = spectrum.shape[1]
         whole_calls = np.pad(magnitude, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
-        masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE)), axis=1)[:, lag:count]
+        masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE, self.arithmetic)), axis=1)
+        masks = masks[:, lag:count]
         return spectrum[:, : masks.shape[1]] * masks
 
 
 def denoised_in_stream(
-    graph: IntegerGraph, wave: np.ndarray, stft: Stft, frames: int, silence_threshold: float | None = None
+    graph: IntegerGraph,
+    wave: np.ndarray,
+    stft: Stft,
+    frames: int,
+    silence_threshold: float | None = None,
+    arithmetic: Arithmetic = ONNXRUNTIME,
 ) -> np.ndarray:
     """A clip as the stream engine denoises it, its delay taken out: (samples,) float32 to the same length.
 
@@ -85,5 +101,5 @@ def denoised_in_stream(
     """
     lag = stream_plan(graph).lag[graph.result.name]
     play = Stream((0, lag), frames, silence_threshold)
-    stream = EngineStream(_StreamMasks(graph), stft, play)
+    stream = EngineStream(_StreamMasks(graph, arithmetic), stft, play)
     return np.concatenate([stream.push(wave), stream.finish()])

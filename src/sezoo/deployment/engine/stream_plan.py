@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Loop, Operator, Tensor
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
 from sezoo.deployment.engine.prologue import run_prologue
 
-__all__ = ["StreamPlan", "frames_behind_a_mask", "stream_masks", "stream_plan"]
+__all__ = ["StreamPlan", "frames_behind_a_mask", "stream_integers", "stream_masks", "stream_plan"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
     return lag[operator.output.name] - lag[tensor.name]
 
 
-def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Iterator[np.ndarray]:
+def stream_masks(
+    graph: IntegerGraph, magnitude: np.ndarray, frames: int, arithmetic: Arithmetic = ONNXRUNTIME
+) -> Iterator[np.ndarray]:
     """The masks of a clip as the stream engine computes them.
 
     Parameters
@@ -87,6 +90,19 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
     ------
     mask : (bins, frames) float32 of each call, whose first frame is that of the call minus the result's lag.
         Frames before the clip have no meaning.
+    """
+    for _, result in stream_integers(graph, magnitude, frames, arithmetic):
+        yield mask_of(graph, result)
+
+
+def stream_integers(
+    graph: IntegerGraph, magnitude: np.ndarray, frames: int, arithmetic: Arithmetic = ONNXRUNTIME
+) -> Iterator[tuple[Mapping[str, np.ndarray], np.ndarray]]:
+    """The integers of a stream, as `stream_masks`.
+
+    Yields
+    ------
+    entries, result : (frames, items) of each entry by its name, and of the graph's result, of each call.
     """
     plan = stream_plan(graph)
     history = {
@@ -100,7 +116,7 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
     def run(operator: Operator, inputs: list[np.ndarray], done: int) -> np.ndarray:
         """New rows of an operator; a loop begins with the first frame of the clip, not with those before it."""
         if not isinstance(operator, Loop):
-            return run_operator(operator, inputs, extend=lambda _, there: there)
+            return run_operator(operator, inputs, lambda _, there: there, arithmetic)
         before = min(max(0, plan.lag[operator.output.name] - done), frames)
         made = run_loop(operator, [rows_of[before:] for rows_of in inputs], states[operator.name])
         return np.concatenate([np.zeros((before, operator.output.items), made.dtype), made])
@@ -123,4 +139,4 @@ def stream_masks(graph: IntegerGraph, magnitude: np.ndarray, frames: int) -> Ite
                 span = operator.span if isinstance(operator, Conv) else 0
                 inputs.append(rows[tensor.name][first : first + frames + span])
             arrived(operator.output, np.array(run(operator, inputs, done)), done)
-        yield mask_of(graph, rows[graph.result.name][plan.kept[graph.result.name] :])
+        yield entries, rows[graph.result.name][plan.kept[graph.result.name] :]

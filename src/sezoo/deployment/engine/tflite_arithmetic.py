@@ -1,0 +1,82 @@
+"""Sums and products to integers as TensorFlow Lite's reference kernels do it, which are those of TFLite Micro.
+
+A real multiplier is an int32 and a shift. The product's upper half is rounded, and what the shift leaves of it is
+rounded once more (`MultiplyByQuantizedMultiplier`, with gemmlowp's `SaturatingRoundingDoublingHighMul` and
+`RoundingDivideByPOT`; Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+inference", 2018, appendix B). Arm's NPUs are told to do the same by their compiler.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.deployment.engine.arithmetic import Arithmetic
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Lookup
+
+__all__ = ["TFLITE", "by_quantized_multiplier", "requantized_table", "weight_scales"]
+
+ADDITION_SHIFT = 20
+"""Bits that the operands of a sum are shifted by, so that they lose none by their own scales."""
+
+NEAR = 1
+"""Steps by which a table of ours may differ from TFLite's operator that takes its place."""
+
+
+def by_quantized_multiplier(x: np.ndarray, real: np.ndarray | float) -> np.ndarray:
+    """int64 values (of int32 size) times real positive numbers, in two roundings."""
+    mantissa, exponent = np.frexp(np.asarray(real, np.float64))
+    fixed = np.floor(mantissa * (1 << 31) + 0.5).astype(np.int64)
+    exponent = np.where(fixed == 1 << 31, exponent + 1, exponent).astype(np.int64)
+    fixed = np.where(fixed == 1 << 31, 1 << 30, fixed)
+    fixed = np.where(exponent < -31, 0, fixed)
+    exponent = np.where(exponent < -31, 0, exponent)
+    product = (np.asarray(x, np.int64) << np.maximum(exponent, 0)) * fixed
+    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    high = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))  # C divides towards zero
+    right = np.maximum(-exponent, 0)
+    rest, half = high & ((1 << right) - 1), (((1 << right) - 1) >> 1) + (high < 0)
+    return (high >> right) + (rest > half)
+
+
+def weight_scales(conv: Conv) -> np.ndarray:
+    """The scales of a convolution's weights, as a file holds them: (outputs,) float32."""
+    return (conv.multiplier.astype(np.float64) * float(conv.output.scale) / float(conv.input.scale)).astype(np.float32)
+
+
+def requantized_table(lookup: Lookup) -> np.ndarray | None:
+    """What TFLite's QUANTIZE makes of -128 to 127, (256,) int8; None if that is another function than the table's."""
+    source, output = lookup.input, lookup.output
+    steps = by_quantized_multiplier(np.arange(-128, 128) - source.zero_point, float(source.scale) / float(output.scale))
+    table = np.clip(steps + output.zero_point, -128, 127).astype(np.int8)
+    return table if np.abs(table.astype(int) - lookup.table).max() <= NEAR else None
+
+
+def _table(lookup: Lookup) -> np.ndarray:
+    found = requantized_table(lookup)
+    return lookup.table if found is None else found
+
+
+def _clipped(steps: np.ndarray, operator: Conv | Elementwise) -> np.ndarray:
+    return np.clip(steps + operator.output.zero_point, operator.low, operator.high).astype(operator.output.dtype)
+
+
+def _conv(conv: Conv, accumulators: np.ndarray) -> np.ndarray:
+    real = float(conv.input.scale) * weight_scales(conv).astype(np.float64) / float(conv.output.scale)
+    return _clipped(by_quantized_multiplier(accumulators, real), conv)
+
+
+def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    x, y = (values.astype(np.int64) - tensor.zero_point for values, tensor in zip((a, b), operator.inputs, strict=True))
+    scales = [float(tensor.scale) for tensor in operator.inputs]
+    output = float(operator.output.scale)
+    if operator.kind == "mul":
+        return _clipped(by_quantized_multiplier(x * y, scales[0] * scales[1] / output), operator)
+    twice = 2 * max(scales)
+    total = 0
+    for values, scale, signed in zip((x, y), scales, operator.scales, strict=True):
+        total = total + int(np.sign(signed)) * by_quantized_multiplier(values << ADDITION_SHIFT, scale / twice)
+    return _clipped(by_quantized_multiplier(total, twice / ((1 << ADDITION_SHIFT) * output)), operator)
+
+
+TFLITE = Arithmetic("TensorFlow Lite Micro", _conv, _elementwise, _table)
+"""Two roundings, as the reference kernels of TensorFlow Lite and of TFLite Micro."""

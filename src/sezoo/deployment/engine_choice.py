@@ -1,0 +1,49 @@
+"""Which engine a model is deployed with, and what that takes of its frames."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sezoo.base.errors import UserError
+from sezoo.base.text import pluralize
+from sezoo.config.sections import Config
+from sezoo.denoising.backend import PATCH, engine_of, stream_frames
+from sezoo.deployment.c_package.program import Engine
+from sezoo.deployment.checks import with_patch_lengths
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.stream_plan import stream_plan
+
+__all__ = ["engine_for"]
+
+log = logging.getLogger(__name__)
+
+
+def engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
+    """The engine that is configured, or the one that suits the model.
+
+    Raises
+    ------
+    UserError : the settings do not fit the model.
+    """
+    settings = config.deployment
+    if graph.loops and engine_of(config) == PATCH:
+        key, found = ("engine", "patch") if settings.engine else ("input_gain", "True")
+        raise UserError(
+            f"deployment.{key}: found {found}; {path} is recurrent: its states go from frame to frame, and patches "
+            "begin anew; allowed: deployment.engine: stream, without an input gain"
+        )
+    if engine_of(config) == PATCH:
+        if settings.engine is None and settings.input_gain:
+            log.info("engine: patch, as deployment.input_gain: True scales patches (a stream has none)")
+        settings = with_patch_lengths(config, graph.frames, path).deployment
+        return Engine(False, settings.frames_per_patch, settings.lookahead_frames)
+    lag = stream_plan(graph).lag[graph.result.name]
+    if settings.engine is None:
+        log.info("engine: stream, which computes every frame once (deployment.engine: patch computes patches)")
+    if settings.lookahead_frames not in (None, lag):
+        log.info(
+            "deployment.lookahead_frames: found %d; it is for patches, a stream looks ahead as far as the network "
+            "does, %s", settings.lookahead_frames, pluralize(lag, "frame"),
+        )  # fmt: skip
+    return Engine(True, stream_frames(config), lag)

@@ -1,0 +1,182 @@
+"""The backend `tflite`: a static int8 model in, a TensorFlow Lite file out, and what a program needs around it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+
+from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
+from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
+from sezoo.config.sections import Config
+from sezoo.denoising.backend import STREAM, engine_of, stream_frames
+from sezoo.deployment.c_package.deploy import package_settings, reference_of
+from sezoo.deployment.c_package.package import PackageSettings
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.vectors import vector_calls
+from sezoo.deployment.checks import check_transform
+from sezoo.deployment.engine.agreement import agreement
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.tflite_arithmetic import TFLITE
+from sezoo.deployment.engine_choice import engine_for
+from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
+from sezoo.deployment.tflite.array_source import array_header, array_source
+from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
+from sezoo.deployment.tflite.lowering import Lowered, check_operators, lowered
+from sezoo.deployment.tflite.memory import activation_bytes
+from sezoo.deployment.tflite.preparation import prepared
+from sezoo.deployment.tflite.proof import check_with_litert, has_litert
+from sezoo.deployment.tflite.readme import readme
+from sezoo.deployment.tflite.side_file import side_file
+from sezoo.deployment.tflite.vectors import Vectors, vectors_of
+from sezoo.metrics.checks import MetricError
+from sezoo.metrics.measures.pesq import pesq
+from sezoo.metrics.measures.snr import snr
+from sezoo.models.contract import declared_contract
+from sezoo.models.onnx_file import load_configured, load_onnx
+from sezoo.results.deployment import Deployment, OnnxruntimeAgreement, TfliteModel
+from sezoo.results.names import TFLITE_FOLDER
+from sezoo.run.run import Run
+
+__all__ = ["ARRAY", "MODEL", "SIDE_FILE", "check_tflite", "deploy_tflite", "write_tflite"]
+
+log = logging.getLogger(__name__)
+
+MODEL, SIDE_FILE, ARRAY = "denoiser.tflite", "denoiser.json", "denoiser_tflite"
+
+
+def check_tflite(config: Config) -> None:
+    """Check what can be checked before there is a model.
+
+    Raises
+    ------
+    UserError : a setting that does not fit.
+    """
+    check_transform(config)
+    settings = config.deployment
+    if settings.dry_run:
+        raise UserError("deployment.dry_run: found True; it is for deployment.backend: stm32n6, whose steps it shows")
+    if engine_of(config) == STREAM:
+        if settings.input_gain:
+            raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
+        if (found := stream_frames(config)) != 1:
+            raise UserError(
+                f"deployment.frames_per_patch: found {found}; allowed: 1 with deployment.backend: tflite and "
+                "deployment.engine: stream, whose file computes a frame a call"
+            )
+
+
+def write_tflite(low: Lowered, model: str, folder: Path) -> bytes:
+    """Write `denoiser.tflite` and its array: the file's content."""
+    data = flatbuffer_of(low.file, f"sezoo: {model}")
+    (folder / MODEL).write_bytes(data)
+    write_text(folder / f"{ARRAY}.h", array_header(ARRAY))
+    write_text(folder / f"{ARRAY}.c", array_source(ARRAY, f"{ARRAY}.h", data))
+    return data
+
+
+def deploy_tflite(run: Run, path: Path) -> None:
+    """Write the .tflite file and all around it into the run's folder, and say how near it is to the ONNX model.
+
+    Parameters
+    ----------
+    path : of the static int8 model.
+
+    Raises
+    ------
+    UserError : the model or the settings do not fit; LiteRT, where it is there, gives other integers.
+    """
+    config = run.config
+    check_tflite(config)
+    given = config.model is not None and config.model.onnx_path == path
+    model = load_configured(path) if given else load_onnx(path)
+    stft = stft_of(config.preprocessing)
+    original = integer_graph_of(model, path)
+    check_operators(original, path)
+    declared_contract(model, path, n_fft=stft.n_fft)
+    program = Program(prepared(original), engine_for(original, path, config), stft)
+    settings = package_settings(config, model, program.engine)
+    low = lowered(program.graph, path, program.engine.new if program.engine.is_stream else None)
+    recording = recording_of(config)
+    vectors = vectors_of(program, vector_calls(program, recording.noisy))
+
+    with atomic_folder(unused_path(run.folder / TFLITE_FOLDER)) as folder:
+        data = write_tflite(low, path.name, folder)
+        side = side_file(program, low, settings.sample_rate, path.name)
+        write_text(folder / SIDE_FILE, json.dumps(side, indent=1) + "\n")
+        (folder / "test_vectors").mkdir()
+        vectors.write(folder / "test_vectors")
+        write_text(folder / "README.md", readme(program, low, len(data), path.name))
+        proven = _proven(data, low, vectors)
+    agreed = agreement(original, model, patches_of(recording, stft, original.frames))
+    waves = {
+        name: reference_of(program, settings, recording, path, arithmetic)
+        for name, arithmetic in (("reference", ONNXRUNTIME), ("tflite", TFLITE))
+    }
+    tell_what_the_gate_mutes(waves["tflite"], recording, stft, settings.silence_threshold)
+    found = Deployment(
+        model=path.name,
+        engine="stream" if program.engine.is_stream else "patch",
+        frames_per_call=program.engine.new,
+        latency_samples=program.engine.latency(stft),
+        arena_bytes=activation_bytes(low.file),
+        state_bytes=sum(state.rows * state.tensor.items for state in low.states),
+        macs_per_call=program.graph.macs_per_frame * program.engine.computed,
+        parameters=program.graph.parameters,
+        onnxruntime=OnnxruntimeAgreement(agreed.share, agreed.largest, agreed.mean_mask_difference, agreed.operators),
+        recording=recording.told,
+        pesq=_pesq(recording, waves, settings),
+        tflite=TfliteModel(
+            file_bytes=len(data),
+            operators=dict(Counter(operator.kind.name for operator in low.file.operators)),
+            integers_compared_with_litert=proven,
+            wave_snr_db=_snr(waves),
+        ),
+    )
+    found.write(run.folder)
+    _tell(found, run.folder / TFLITE_FOLDER)
+    metrics = {"arena_bytes": found.arena_bytes, "tflite_bytes": len(data)}
+    run.tracker.metrics(metrics | {f"pesq_{name}": value for name, value in found.pesq.items()})
+
+
+def _proven(data: bytes, low: Lowered, vectors: Vectors) -> int | None:
+    if not has_litert():
+        log.info("LiteRT is not installed (pip install 'sezoo[litert]'): the file was not run")
+        return None
+    compared = check_with_litert(data, low, vectors)
+    log.info("LiteRT's reference kernels: %d integers of the test vectors equal numpy's, all of them", compared)
+    return compared
+
+
+def _pesq(recording: Recording, waves: dict, settings: PackageSettings) -> dict[str, float]:
+    if recording.clean is None:
+        return {}
+    try:
+        return {name: pesq(recording.clean, wave, settings.sample_rate) for name, wave in waves.items()}
+    except MetricError:
+        return {}
+
+
+def _snr(waves: dict) -> float | None:
+    try:
+        value = snr(waves["reference"], waves["tflite"])
+    except MetricError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def _tell(found: Deployment, folder: Path) -> None:
+    tflite = found.tflite
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tflite.operators.items(), key=lambda each: -each[1]))
+    log.info("TensorFlow Lite model: %s", display_path(folder / MODEL))
+    log.info("%s bytes; %s", f"{tflite.file_bytes:,}", kinds)
+    log.info("at least %.1f KiB of arena for activations, besides TFLite Micro's records", found.arena_bytes / 1024)
+    if found.pesq:
+        scores = (
+            f"PESQ {found.pesq['tflite']:.3f} as TFLite Micro computes, {found.pesq['reference']:.3f} in the C package"
+        )
+        wave = "" if tflite.wave_snr_db is None else f"; waves {tflite.wave_snr_db:.0f} dB from each other"
+        log.info("%s: %s%s", found.recording, scores, wave)

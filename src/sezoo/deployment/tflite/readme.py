@@ -1,0 +1,106 @@
+"""The README beside a .tflite file, with what this very network needs of TFLite Micro."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sezoo.base.foreign_text import escaped
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.tflite.lowering import Lowered
+
+__all__ = ["readme"]
+
+RESOLVER = {
+    "ADD": "AddAdd",
+    "CAST": "AddCast",
+    "CONCATENATION": "AddConcatenation",
+    "CONV_2D": "AddConv2D",
+    "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
+    "GATHER": "AddGather",
+    "MAXIMUM": "AddMaximum",
+    "MINIMUM": "AddMinimum",
+    "MUL": "AddMul",
+    "PAD": "AddPad",
+    "QUANTIZE": "AddQuantize",
+    "RESHAPE": "AddReshape",
+    "STRIDED_SLICE": "AddStridedSlice",
+    "SUB": "AddSub",
+}
+"""The methods of TFLite Micro's MicroMutableOpResolver."""
+
+
+def readme(program: Program, low: Lowered, size: int, model: str) -> str:
+    """The text of `README.md`.
+
+    Parameters
+    ----------
+    size : of the file, in bytes.
+    """
+    engine = program.engine
+    kinds = Counter(operator.kind.name for operator in low.file.operators)
+    adds = "\n".join(f"    resolver.{RESOLVER[kind]}();" for kind in sorted(kinds))
+    states = _STATES if low.states else ""
+    call = (
+        f"{engine.new} new frame, every frame is computed once"
+        if engine.is_stream
+        else f"a patch of {engine.computed} frames: {engine.new} new ones, {engine.lookahead} of context on each side"
+    )
+    return _README.format(
+        model=escaped(model, "markdown"),
+        size=f"{size:,}",
+        call=call,
+        table="\n".join(f"| {kind} | {count} |" for kind, count in sorted(kinds.items())),
+        count=len(kinds),
+        adds=adds,
+        states=states,
+    )
+
+
+_STATES = """
+## States
+
+Every input behind those of the network is handed on from call to call: zero points (`states[].zero_point` of
+`denoiser.json`) before the first call, the output `states[].output` of the call before afterwards. Row `r` of `n` rows
+is of frame `call - lag - (n - 1 - r)`: as long as that is negative, it is set to the zero point before the next call.
+The first `lookahead` outputs are of frames before the sound, and have no meaning.
+"""
+
+_README = """\
+# The network as a TensorFlow Lite model
+
+Made by sezoo from `{model}`. A call computes {call}.
+
+| file | what |
+|---|---|
+| `denoiser.tflite` | the network in int8, {size} bytes: LiteRT, TFLite Micro, Ethos-U |
+| `denoiser_tflite.c`, `.h` | the same as an array, aligned to 16 bytes |
+| `denoiser.json` | what a program does around it: spectrum, prologue, scales, mask table, frames, latency |
+| `test_vectors/` | `input_*.i8` and `output.i8`: calls one behind the other, and what comes out of TFLite Micro |
+
+## A call
+
+1. Magnitudes of the frames, by the transform that `spectrum` describes.
+2. `prologue`: steps in float, frame by frame. The last of them round to the integers of the inputs:
+   `clamp(round(x / scale) + zero_point)`, ties to even.
+3. `Invoke()`. Inputs and output are (1, frames, positions, channels), int8.
+4. The mask of frame `t` and bin `k` is `mask.table[q + 128]`, with `q` item `mask.item_of_bin[k]` of frame `t` of the
+   output: exact, without a sigmoid on the chip. Of a patch's frames `new` are kept, from `first_kept` on.
+5. Spectrum times mask, inverse transform, overlap-add.
+{states}
+## TFLite Micro
+
+| operator | number |
+|---|---|
+{table}
+
+    tflite::MicroMutableOpResolver<{count}> resolver;
+{adds}
+
+`output.i8` has the integers of TFLite Micro's reference kernels, which round twice. CMSIS-NN's are the same unless it
+was built with `CMSIS_NN_USE_SINGLE_ROUNDING` (not tried); LiteRT's default kernels (XNNPACK) round once, and differ by
+some steps.
+
+## Ethos-U
+
+    vela denoiser.tflite --accelerator-config ethos-u55-128 --output-dir .
+"""

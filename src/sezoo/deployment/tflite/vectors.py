@@ -1,0 +1,59 @@
+"""Test vectors of a .tflite file: what goes into it and what has to come out, in TensorFlow Lite Micro's integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.engine.interpreter import run_tensors
+from sezoo.deployment.engine.prologue import run_prologue
+from sezoo.deployment.engine.stream_plan import stream_integers
+from sezoo.deployment.engine.tflite_arithmetic import TFLITE
+
+__all__ = ["Vectors", "vectors_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Calls of a network in a row, of a stream from its beginning.
+
+    Attributes
+    ----------
+    inputs : of each call the integers of the entries, (frames, items) int8 each.
+    outputs : of each call those of the result, (frames, items) int8.
+    first_output : the first call whose output has a meaning: before, a stream's is of frames before the clip.
+    """
+
+    inputs: tuple[tuple[np.ndarray, ...], ...]
+    outputs: tuple[np.ndarray, ...]
+    first_output: int
+
+    def write(self, folder: Path) -> None:
+        """Write them call after call: `input_0.i8` ... and `output.i8`."""
+        for number in range(len(self.inputs[0])):
+            integers = np.concatenate([call[number].ravel() for call in self.inputs])
+            (folder / f"input_{number}.i8").write_bytes(integers.tobytes())
+        (folder / "output.i8").write_bytes(np.concatenate([each.ravel() for each in self.outputs]).tobytes())
+
+
+def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
+    """The integers of calls.
+
+    Parameters
+    ----------
+    calls : magnitudes, (bins, frames that a call computes) float32 each.
+    """
+    graph = program.graph
+    if program.engine.is_stream:
+        found = list(stream_integers(graph, np.concatenate(calls, axis=1), program.engine.new, TFLITE))
+        first = -(-program.engine.lookahead // program.engine.new)
+    else:
+        entries = [run_prologue(graph.prologue, np.ascontiguousarray(call.T)) for call in calls]
+        found = [(each, run_tensors(graph, each, TFLITE)[graph.result.name]) for each in entries]
+        first = 0
+    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in found)
+    return Vectors(inputs, tuple(output for _, output in found), first)

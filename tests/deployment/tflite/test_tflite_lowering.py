@@ -1,0 +1,152 @@
+"""Integer graphs as TensorFlow Lite files, run by LiteRT's reference kernels, which are TFLite Micro's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import recurrent_graphs
+from int8_graphs import FORMS, PATH, patches
+from sezoo.base.errors import UserError
+from sezoo.deployment.engine.interpreter import run_graph, run_tensors
+from sezoo.deployment.engine.prologue import run_prologue
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.stream_plan import stream_integers, stream_plan
+from sezoo.deployment.engine.tflite_arithmetic import TFLITE
+from sezoo.deployment.tflite import operators as tf
+from sezoo.deployment.tflite.axis import Axis
+from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
+from sezoo.deployment.tflite.lowering import lowered, tflite_graph_of
+from sezoo.deployment.tflite.memory import activation_bytes
+from sezoo.deployment.tflite.preparation import prepared
+from sezoo.deployment.tflite.proof import check_with_litert, has_litert, litert_outputs
+from sezoo.deployment.tflite.vectors import Vectors
+
+needs_litert = pytest.mark.skipif(not has_litert(), reason="ai-edge-litert is not installed")
+OF_16_BITS = ("uint16", "int16", "int16, added", "int16 pow")
+OF_8_BITS = [form for form in FORMS if form not in OF_16_BITS]
+
+
+def read(form):
+    return tflite_graph_of(FORMS[form](), PATH)
+
+
+def of_patches(graph, arithmetic=TFLITE):
+    entries = [run_prologue(graph.prologue, np.ascontiguousarray(patch.T)) for patch in patches()]
+    inputs = tuple(tuple(each[tensor.name] for tensor in graph.entries) for each in entries)
+    outputs = tuple(run_tensors(graph, each, arithmetic)[graph.result.name] for each in entries)
+    return Vectors(inputs, outputs, 0)
+
+
+def of_stream(graph):
+    magnitude = np.concatenate(patches(), axis=1)
+    calls = list(stream_integers(graph, magnitude, 1, TFLITE))
+    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in calls)
+    return Vectors(inputs, tuple(output for _, output in calls), stream_plan(graph).lag[graph.result.name])
+
+
+@needs_litert
+@pytest.mark.parametrize("form", OF_8_BITS)
+def test_litert_computes_the_integers_of_numpy(form):
+    graph = read(form)
+    low = lowered(graph, PATH)
+    vectors = of_patches(graph)
+    assert check_with_litert(flatbuffer_of(low.file, "test"), low, vectors) == 3 * vectors.outputs[0].size
+
+
+@needs_litert
+@pytest.mark.parametrize("form", OF_8_BITS)
+def test_and_frame_by_frame_with_states_that_are_handed_on(form):
+    graph = read(form)
+    low = lowered(graph, PATH, 1)
+    vectors = of_stream(graph)
+    assert check_with_litert(flatbuffer_of(low.file, "test"), low, vectors) > 500
+    assert [state.rows for state in low.states] == [rows for rows in stream_plan(graph).kept.values() if rows]
+
+
+@needs_litert
+@pytest.mark.parametrize("form", ["depthwise", "images", "split input", "Add, Sub, Mul"])
+def test_default_kernels_compute_what_the_c_package_does(form):
+    from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
+
+    graph = read(form)
+    low, vectors = lowered(graph, PATH), of_patches(graph, ONNXRUNTIME)
+    made = list(litert_outputs(flatbuffer_of(low.file, "test"), low, vectors, reference=False))
+    assert np.mean(np.array(made) != vectors.outputs) < 1e-3
+
+
+@needs_litert
+def test_a_wrong_integer_is_found():
+    graph = read("dilated")
+    low, vectors = lowered(graph, PATH), of_patches(graph)
+    vectors.outputs[1][3, 5] ^= 1
+    with pytest.raises(UserError, match="1 of 240 integers that differ from numpy's in call 1"):
+        check_with_litert(flatbuffer_of(low.file, "test"), low, vectors)
+
+
+@pytest.mark.parametrize("form", OF_8_BITS)
+def test_what_is_folded_and_cut_off_leaves_the_masks_as_they_are(form):
+    whole = integer_graph_of(FORMS[form](), PATH)
+    for patch in patches(1):
+        np.testing.assert_array_equal(run_graph(prepared(whole), patch), run_graph(whole, patch))
+
+
+def test_the_last_function_is_the_programs_and_orders_of_channels_are_the_weights():
+    kinds = [operator.kind for operator in lowered(read("pixel shuffle"), PATH).file.operators]
+    assert tf.CAST not in kinds
+    assert len(prepared(integer_graph_of(FORMS["pixel shuffle"](), PATH)).operators) < len(
+        integer_graph_of(FORMS["pixel shuffle"](), PATH).operators
+    )
+
+
+@pytest.mark.parametrize("form", OF_16_BITS)
+def test_16_bits_are_refused(form):
+    with pytest.raises(UserError, match=r"tensor '\w+' has 16 bits.*quantization.target: tflite"):
+        read(form)
+
+
+def test_recurrent_layers_are_refused_by_name():
+    model = recurrent_graphs.static_int8(recurrent_graphs.recurrent("LSTM"), 20)
+    with pytest.raises(UserError, match=r"recurrent layer '.+' has no operator.*backend: portable-c"):
+        tflite_graph_of(model, PATH)
+
+
+def test_limits_that_are_no_activation_are_operators():
+    file = lowered(read("Clip before the quantizer"), PATH).file
+    assert tf.MINIMUM in [operator.kind for operator in file.operators]
+
+
+def test_a_large_stride_becomes_channels():
+    """Of 4 positions one is left: Ethos-U55 has no such stride."""
+    graph = read("pointwise")
+    conv = graph.operators[0]
+    weights = np.arange(5 * 2, dtype=np.int8).reshape(1, 2, 1, 5, 1)
+    strided = replace(
+        conv, weights=weights, bias=conv.bias[:2], multiplier=conv.multiplier[:2], positions_in=12, positions=3,
+        stride=4, pad=1, output=replace(conv.output, items=6),
+    )  # fmt: skip
+    changed = replace(graph, operators=(strided,), result=strided.output)
+    low = lowered(changed, PATH)
+    assert [operator.options.get("stride_w", 1) for operator in low.file.operators if operator.kind is tf.CONV_2D] == [
+        1
+    ]
+    if has_litert():
+        vectors = of_patches(changed)
+        assert check_with_litert(flatbuffer_of(low.file, "test"), low, vectors) == 3 * 20 * 6
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("taps", [1, 2, 3, 5])
+@pytest.mark.parametrize("size", [5, 6, 7])
+def test_same_is_where_tensorflow_puts_its_zeros(size, taps, stride):
+    made = -(-size // stride)
+    total = max(0, (made - 1) * stride + taps - size)
+    for before in range(taps):
+        axis = Axis(size, made, taps, stride, before=before)
+        assert axis.is_same == (before == total // 2)
+
+
+def test_activations_share_memory():
+    low = lowered(read("depthwise"), PATH)
+    sizes = [np.prod(tensor.shape) for tensor in low.file.tensors if tensor.data is None]
+    assert max(sizes) < activation_bytes(low.file) < sum(sizes)
