@@ -90,6 +90,7 @@ DEFAULTS = {
         "microphone_share": 0.0,
         "clipping_share": 0.0,
         "clipping_range": (1.0, 12.0),
+        "board_gain": False,
         "cache": True,
         "cache_gigabytes": 2.0,
         "skip_bad_files": False,

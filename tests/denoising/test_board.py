@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from builders import Unity, mask_graph, noise
+from sezoo.audio.board_input import from_int16, input_gain, to_int16
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.denoising import Board, denoise
-from sezoo.denoising.board import BoardStream, RingOverlapAdd, delay_of, from_int16, input_gain, is_silent, to_int16
+from sezoo.denoising.board import BoardStream, RingOverlapAdd, delay_of, is_silent
 from sezoo.models.input_quantizer import InputQuantizer, input_quantizer_of
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.graph.static_shape import with_static_shape

@@ -11,10 +11,10 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
+from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.clip import write_clip
 from sezoo.audio.stft import Stft
 from sezoo.denoising import Board, Stream, denoise
-from sezoo.denoising.board import from_int16, to_int16
 from sezoo.deployment.c_package.vectors import (
     MAGNITUDES,
     MASKS,

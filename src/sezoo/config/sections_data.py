@@ -149,6 +149,12 @@ class UtcnSpecific(TcnShape):
         description="Divide the compressed magnitudes by their highest level in so many frames up to now, so that the "
         "mask does not depend on how loud a clip is; 0 does not.",
     )
+    compression: Literal["power", "copies"] = Field(
+        "power",
+        description="How the magnitudes are compressed: to the power 0.3, in float before the first int8 tensor, or as "
+        "four copies of different gain that are cut off, by an int8 convolution, so that the NPU can run the network "
+        "as a whole.",
+    )
 
 
 class ConvLstmSpecific(NetworkShape):
@@ -286,6 +292,11 @@ class Dataset(Section):
     clipping_share: Share = Field(0.0, description="mix: share of the training clips that are clipped.")
     clipping_range: DecibelRange = Field(
         (1.0, 12.0), description="mix: least and most dB below a clip's peak at which it is clipped."
+    )
+    board_gain: TrueFalse = Field(
+        False,
+        description="mix: training clips are as loud as ST's application on the STM32N6 makes what its network sees: "
+        "where a patch of 0.6 s has a peak above 2000 of 32767, that becomes full scale.",
     )
     cache: TrueFalse = Field(True, description="Keep decoded training recordings in memory, 2 bytes a sample.")
     cache_gigabytes: Positive = Field(2.0, description="Most memory that they may take, in GB.")

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sezoo.audio.board_input import from_int16, input_gain, to_int16
 from sezoo.audio.stft import Stft, overlap_add
 from sezoo.audio.stft_window import overlap_weight
 from sezoo.base.errors import UserError
@@ -28,39 +29,16 @@ __all__ = [
     "board_problem",
     "delay_of",
     "frames_problem",
-    "from_int16",
     "gains_of_frames",
-    "input_gain",
     "is_silent",
-    "to_int16",
     "transform_problem",
 ]
-
-FULL_SCALE = 32768
-LOUD_PEAK = 2000
-"""A patch whose largest sample exceeds it gets the input gain (hard-coded in the board's C)."""
 
 FULL_SCALE_DB = 90.309
 """20 log10(32768), as the board's C has it."""
 
 MOST_BINS, MOST_FRAMES = 300, 100
 """That ST's application takes of a network (AiDPUCheckModel): of a larger one it only logs that the check failed."""
-
-
-def to_int16(waveform: np.ndarray) -> np.ndarray:
-    """Samples with full scale at 1 as the microphone's int16, saturated; files of 16 bits come back exactly."""
-    return np.clip(np.rint(waveform * np.float32(FULL_SCALE)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-
-
-def from_int16(samples: np.ndarray) -> np.ndarray:
-    """int16 samples as float32 with full scale at 1."""
-    return samples.astype(np.float32) / np.float32(FULL_SCALE)
-
-
-def input_gain(buffer: np.ndarray) -> np.float32:
-    """What the model's magnitudes are multiplied by, from the peak of the int16 samples that they are made of."""
-    peak = int(np.abs(buffer.astype(np.int32)).max(initial=0))
-    return np.float32(FULL_SCALE - 1) / np.float32(peak) if peak > LOUD_PEAK else np.float32(1)
 
 
 def is_silent(patch: np.ndarray, threshold: float) -> bool:

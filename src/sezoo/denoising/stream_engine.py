@@ -13,10 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
+from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.stft import Stft
 from sezoo.audio.stft_stream import AnalysisStream, SynthesisStream
 from sezoo.base.errors import UserError
-from sezoo.denoising.board import from_int16, is_silent, to_int16, transform_problem
+from sezoo.denoising.board import is_silent, transform_problem
 from sezoo.denoising.modes import Stream
 
 __all__ = ["EngineStream", "Masking"]

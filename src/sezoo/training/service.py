@@ -317,7 +317,7 @@ def _data(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
         *("num_validation_samples", "random_filters", "snr_range"),
         *("clean_share", "noise_share", "high_snr_share", "high_snr_range", "babble_share", "hum_share"),
         *("rumble_share", "reverberation_share", "reverberation_seconds", "rooms", "early_milliseconds"),
-        *("microphone_share", "clipping_share", "clipping_range"),
+        *("microphone_share", "clipping_share", "clipping_range", "board_gain"),
     )
     dataset = to_dict(config)["dataset"]
     return {

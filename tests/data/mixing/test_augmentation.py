@@ -117,3 +117,16 @@ def test_rumble_is_in_the_noise(source):
         assert not np.allclose(noisy, plain)
         snr, plain_snr = (decibels(clean) - decibels(each - clean) for each in (noisy, plain))
         assert snr == pytest.approx(plain_snr, abs=0.5)
+
+
+def test_with_the_boards_gain_a_loud_stretch_has_full_scale_and_quiet_clips_stay(source):
+    loud, quiet = {"samples": RATE, "level_range": (-20, -20)}, {"level_range": (-70, -70)}
+    for (noisy, clean), (plain, meant) in zip(
+        examples(source({"board_gain": True}, **loud)), examples(source(**loud)), strict=True
+    ):
+        gain = np.abs(noisy).max() / np.abs(plain).max()
+        np.testing.assert_allclose([noisy, clean], [plain * gain, meant * gain], rtol=1e-4, atol=1e-6)
+        stretches = np.lib.stride_tricks.sliding_window_view(np.abs(noisy), round(0.6 * RATE)).max(1)
+        assert np.abs(stretches - 1).min() < 1e-3  # the one that was drawn
+    for found, expected in zip(examples(source({"board_gain": True}, **quiet)), examples(source(**quiet)), strict=True):
+        np.testing.assert_array_equal(found, expected)

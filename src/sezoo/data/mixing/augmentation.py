@@ -24,6 +24,7 @@ class Augmentation:
     reverberation : speech in one of the `rooms`.
     microphone : see `sezoo.data.mixing.devices`.
     clipping : so many dB below the peak, drawn uniformly from `clipping_range`.
+    board_gain : every clip is as loud as ST's STM32N6 application makes one of its patches for the network.
     """
 
     clean: float = 0.0
@@ -38,6 +39,7 @@ class Augmentation:
     microphone: float = 0.0
     clipping: float = 0.0
     clipping_range: tuple[float, float] = (1.0, 12.0)
+    board_gain: bool = False
 
     def drawn(self, random: np.random.Generator) -> Chosen:
         """What happens to one clip. The same numbers are drawn whatever the shares are."""

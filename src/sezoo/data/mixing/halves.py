@@ -121,6 +121,7 @@ def _augmentation(config: Config) -> Augmentation:
         reverberation=dataset.reverberation_share, rooms=rooms,
         microphone=dataset.microphone_share,
         clipping=dataset.clipping_share, clipping_range=dataset.clipping_range,
+        board_gain=dataset.board_gain,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sezoo.audio.board_input import input_gain, to_int16
 from sezoo.audio.clip import BadClipError
 from sezoo.data.dataset import refused
 from sezoo.data.mixing.augmentation import Augmentation
@@ -21,6 +22,9 @@ TRIES = 10
 
 SILENT_DB = 20.0
 """A part whose peak is so far below that of its recording is a pause."""
+
+PATCH_SECONDS = 0.6
+"""Of what ST's application takes the peak of: 58 frames."""
 
 BABBLE_SPEAKERS = (3, 8)
 """Fewest and most voices of a babble."""
@@ -109,6 +113,10 @@ class MixedExamples:
             noisy, clean = band_limited((noisy, clean), rate, cutoff, random)
         if chosen.clipping:
             noisy = clipped(noisy, more.uniform(*self.augmentation.clipping_range))
+        if self.augmentation.board_gain:
+            start = int(more.integers(max(0, self.samples - round(PATCH_SECONDS * rate)) + 1))
+            gain = input_gain(to_int16(noisy[start : start + round(PATCH_SECONDS * rate)]))
+            noisy, clean = noisy * gain, clean * gain
         return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
 
     def _noise(self, random: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from sezoo.denoising.board import FULL_SCALE_DB, LOUD_PEAK
+from sezoo.audio.board_input import LOUD_PEAK
+from sezoo.denoising.board import FULL_SCALE_DB
 from sezoo.deployment.c_package.arrays import c_float
 from sezoo.deployment.c_package.program import Program
 

@@ -1,10 +1,12 @@
+import onnx
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.models.torch.networks.running_level import LEAST, RunningLevel  # noqa: E402
-from sezoo.models.torch.networks.utcn import Utcn  # noqa: E402
+from sezoo.models.torch.networks.utcn import ClippedCopies, Utcn  # noqa: E402
+from sezoo.training.export import export_onnx  # noqa: E402
 
 
 def small(**settings):
@@ -55,6 +57,10 @@ def test_bins_stay_in_their_order():
     [
         ({"in_channels": 250}, r"model_specific.in_channels: found 250; allowed for the U-TCN: one more than a mult"),
         ({"kernel_size": 2}, "model_specific.kernel_size: found 2; allowed: an odd number"),
+        (
+            {"compression": "copies", "level_frames": 8},
+            "model_specific.level_frames: found 8; allowed with compression: copies: 0",
+        ),
     ],
 )
 def test_shapes_that_cannot_be(settings, message):
@@ -89,3 +95,16 @@ def test_a_running_level_looks_at_no_frame_to_come():
     level = RunningLevel(4)
     torch.testing.assert_close(level(other)[..., :8], level(spectrum)[..., :8], rtol=0, atol=0)
     torch.testing.assert_close(level(spectrum)[..., 5:], level(spectrum[..., 2:])[..., 3:], rtol=0, atol=0)
+
+
+def test_clipped_copies_tell_quiet_bins_apart_and_saturate():
+    copies = ClippedCopies()(torch.tensor([0.0, 0.1, 0.2, 1.6, 100.0]).reshape(1, 1, 5, 1))[0, :, :, 0]
+    expected = [[0, 3, 6, 6, 6], [0, 0.75, 1.5, 6, 6], [0, 0.1875, 0.375, 3, 6], [0, 0.046875, 0.09375, 0.75, 6]]
+    torch.testing.assert_close(copies, torch.tensor(expected))
+
+
+def test_with_copies_there_is_nothing_in_float_before_the_first_convolution(tmp_path):
+    export_onnx(small(compression="copies"), tmp_path / "m.onnx", bins=33, opset=17)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert set(kinds[: kinds.index("Conv")]) <= {"Constant", "Identity", "Unsqueeze", "Slice"}
+    assert {"Pow", "Div", "ReduceMean", "MaxPool"}.isdisjoint(kinds)

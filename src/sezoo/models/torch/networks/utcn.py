@@ -9,10 +9,15 @@ from sezoo.base.errors import UserError
 from sezoo.models.torch.networks.running_level import RunningLevel
 from sezoo.models.torch.networks.time_padding import TimeConv1d, TimeConv2d, frames_ahead
 
-__all__ = ["Utcn"]
+__all__ = ["ClippedCopies", "Utcn"]
 
 COMPRESSION = 0.3
 """Exponent of the magnitudes. What 8 bits must hold then spans 25 dB where the magnitudes span 80."""
+
+FULL_COPIES = (0.2, 0.8, 3.2, 12.8)
+"""Magnitudes at which the copies are cut off before training; 12.8 is that of a sine of an eighth of full scale."""
+
+COPY_LIMIT = 6.0
 
 DETAIL = 4
 """Bins that the first convolution takes together: the finest frequencies inside the network are so wide."""
@@ -36,6 +41,7 @@ class Utcn(nn.Module):
     init_dilation, kernel_size : of the temporal convolutions at the bottom; an odd number of taps.
     channels : of the three convolutions on the way down.
     level_frames : see `RunningLevel`; 0 leaves the compressed magnitudes as loud as they are.
+    compression : "power" for the exponent of 0.3; "copies" for `ClippedCopies`, which leaves levels as they are.
     lookahead : frames after its own that a mask depends on; see `frames_ahead`.
     causal : none.
 
@@ -55,6 +61,7 @@ class Utcn(nn.Module):
         kernel_size: int = 3,
         channels: tuple[int, int, int] = (16, 32, 48),
         level_frames: int = 0,
+        compression: str = "power",
         lookahead: int | None = None,
         causal: bool = False,
     ):
@@ -66,13 +73,19 @@ class Utcn(nn.Module):
             )
         if kernel_size % 2 == 0:
             raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
+        if compression == "copies" and level_frames:
+            raise UserError(
+                f"model_specific.level_frames: found {level_frames}; allowed with compression: copies: 0, as there is "
+                "no float before the first int8 tensor in which a level could be taken"
+            )
         fine, middle, wide = channels
         bottom = wide * ((in_channels - 1) // 16)
         dilations = [init_dilation**layer for _ in range(n_blocks) for layer in range(num_layers)]
         reaches = [1, *(dilation * (kernel_size - 1) // 2 for dilation in dilations), 1]
         first, *in_time, last = frames_ahead(lookahead, causal, reaches)
         self.level = RunningLevel(level_frames) if level_frames else nn.Identity()
-        self.down1 = ConvBnRelu(1, fine, (7, 1), stride=DETAIL)
+        self.copies = ClippedCopies() if compression == "copies" else None
+        self.down1 = ConvBnRelu(len(FULL_COPIES) if self.copies else 1, fine, (7, 1), stride=DETAIL)
         self.detail_down = Residual2d(fine, first)
         self.down2 = ConvBnRelu(fine, middle, (5, 1), stride=2)
         self.down3 = ConvBnRelu(middle, wide, (5, 1), stride=2)
@@ -91,8 +104,7 @@ class Utcn(nn.Module):
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Magnitudes (batch, bins, frames) to a mask of the same shape."""
-        compressed = self.level(magnitude**COMPRESSION)
-        fine = self.detail_down(self.down1(compressed[:, None, 1:]))  # without the bin of 0 Hz
+        fine = self.detail_down(self.down1(self._compressed(magnitude)))
         middle = self.down2(fine)
         wide = self.down3(middle)
         batch, channels, bands, frames = wide.shape
@@ -102,6 +114,26 @@ class Utcn(nn.Module):
         x = self.detail_up(torch.relu(self.up2(x) + fine))
         mask = torch.sigmoid(_bins_of(self.up1(x), DETAIL)[:, 0])
         return torch.cat([mask[:, :1], mask], 1)  # 0 Hz has the mask of the bin above it
+
+    def _compressed(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """(batch, bins, frames) to (batch, 1 or copies, bins but for 0 Hz, frames)."""
+        if self.copies is not None:
+            return self.copies(magnitude[:, None, 1:])
+        return self.level(magnitude**COMPRESSION)[:, None, 1:]
+
+
+class ClippedCopies(nn.Sequential):
+    """Magnitudes four times, each with a gain of its own, and cut off: the first copy tells the quietest bins apart.
+
+    Instead of a curve that compresses, for hardware without one: a 1x1 convolution and ReLU6, which saturation to
+    int8 computes. The convolution that reads them can make any curve of them that is straight between their ends.
+    """
+
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, len(FULL_COPIES), 1), nn.ReLU6())
+        with torch.no_grad():
+            self[0].weight.copy_((COPY_LIMIT / torch.tensor(FULL_COPIES))[:, None, None, None])
+            self[0].bias.zero_()
 
 
 class ConvBnRelu(nn.Sequential):
