@@ -3,6 +3,7 @@ import onnx
 import pytest
 
 import mask_graphs as graphs
+import recurrent_graphs
 from mask_graphs import BINS
 from quantizers import mask_error, ours, quantization, ready, weights_of
 from sezoo.base.errors import UserError
@@ -188,3 +189,24 @@ def test_verification_finds_what_is_wrong(pair, tmp_path):
     (tmp_path / "static.onnx").write_bytes(b"cut off")
     with pytest.raises(UserError, match=r"static.onnx is not an ONNX model"):
         verify(tmp_path / "dynamic.onnx", tmp_path / "static.onnx", patch)
+
+
+def test_of_recurrent_models_a_rounding_that_is_heard_of_later_is_forgiven(tmp_path):
+    dynamic = recurrent_graphs.dynamic_int8(recurrent_graphs.recurrent("GRU", "LSTM"), wide=True)
+    static = with_static_shape(dynamic, FRAMES)
+    patch = np.concatenate(graphs.magnitudes(*[FRAMES] * 4), axis=2)
+
+    def scaled(factor):
+        other = onnx.ModelProto()
+        other.CopyFrom(static)
+        (scale,) = [each for each in other.graph.initializer if each.name == "layer0/state_candidate/weight_scale"]
+        scale.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(scale) * np.float32(factor), scale.name))
+        return other
+
+    paths = saved(tmp_path, dynamic=dynamic, static=scaled(1 + 1e-6))
+    first = {"input": patch[..., :FRAMES]}
+    masks = [open_session(path, optimization="none").run(None, first)[0] for path in paths]
+    assert np.abs(masks[0] - masks[1]).max() > 1e-3
+    verify(*paths, patch)
+    with pytest.raises(UserError, match=r"static.onnx: its mask differs"):
+        verify(*saved(tmp_path, dynamic=dynamic, static=scaled(1.5)), patch)
