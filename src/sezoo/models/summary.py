@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import onnx
 
+from sezoo.base.errors import UserError
+from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import attribute
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import batch_of_one, likely_states, magnitude_input, states_of, states_text, with_states
 
 __all__ = ["ModelSummary", "describe", "macs_by_node", "multiply_accumulates", "summary_of"]
+
+
+FRAMES, MOST_VALUES = 64, 10_000_000
+"""That a model is tried on, and above which it is not tried."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class ModelSummary:
     lookahead : frames after a frame that its mask depends on; None where that is not known.
     states : state outputs by the state inputs that take them in the next call.
     states_are_guessed : the file does not name them, but shapes and names say so.
+    problem : why onnxruntime cannot load or run it; None if it can.
     """
 
     bytes: int
@@ -45,6 +53,7 @@ class ModelSummary:
     lookahead: int | None
     states: dict[str, str]
     states_are_guessed: bool
+    problem: str | None
 
 
 def summary_of(path: Path) -> ModelSummary:
@@ -74,7 +83,21 @@ def summary_of(path: Path) -> ModelSummary:
         lookahead=field[1] if field else (0 if states else None),
         states=states,
         states_are_guessed=states != named,
+        problem=_problem(model, path) if fits else None,
     )
+
+
+def _problem(model: onnx.ModelProto, path: Path) -> str | None:
+    """Why a model that fits cannot be loaded or run, in words; None if it can."""
+    bins = axes_of(magnitude_input(model))[1]
+    try:
+        loaded = MaskModel(model, path)
+        shape = (loaded.batch or 1, bins, loaded.frames or FRAMES)
+        if isinstance(bins, int) and prod(shape) <= MOST_VALUES:
+            loaded(np.zeros(shape, np.float32))
+    except UserError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None
 
 
 def _fits(model: onnx.ModelProto) -> bool:
@@ -138,7 +161,7 @@ def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
     return None if None in counts.values() else sum(counts.values())
 
 
-def macs_by_node(model: onnx.ModelProto, frames: int = 64) -> dict[str, int | None]:
+def macs_by_node(model: onnx.ModelProto, frames: int = FRAMES) -> dict[str, int | None]:
     """The same for each node, by the name of its first output; None where a shape cannot be inferred."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
@@ -251,6 +274,8 @@ def _rows(path: Path, summary: ModelSummary):
     else:
         before, after = summary.field
         yield "receptive field", f"{before} frames before, {after} after: {before + 1 + after} in all"
+    if summary.problem is not None:
+        yield "cannot be used", summary.problem
 
 
 def _axes_text(axes: list[str | int] | None) -> str:
