@@ -17,11 +17,9 @@ from demo_checks import check_demo
 from light_checkout import RECORDINGS, make_checkout
 from sezoo.cli.hydra_run import compose_file
 from sezoo.cli.table import COMMANDS
-from warm_sezoo import IMPORTED, WarmPython
+from warm_sezoo import FORKS, IMPORTED, WarmPython
 
 ROOT = Path(__file__).parents[1]
-FORKS = sys.platform == "linux"
-"""Whether commands are forks of a process that has imported sezoo: workers of pytest-xdist were ended by that."""
 SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"`([\w/]+\.(?:yaml|py))`")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from warm_sezoo import WarmPython
+from warm_sezoo import FORKS, WarmPython
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are used on Linux only")
+pytestmark = pytest.mark.skipif(not FORKS, reason="forks are used on Linux only")
 
 SCRIPT = """
 import json, os, resource, signal, subprocess, sys, threading
@@ -87,7 +87,7 @@ def wait_until(condition):
 
 def test_a_command_and_what_it_started_end_with_the_process_that_waits_for_it(script, tmp_path):
     waits = (
-        "import sys; from pathlib import Path; from warm_sezoo import WarmPython\n"
+        "import sys; from pathlib import Path; from warm_sezoo import FORKS, WarmPython\n"
         "WarmPython(Path.cwd(), ()).run([sys.argv[1], 'hangs'], Path.cwd(), {}, 600)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}

@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+FORKS = sys.platform == "linux"
+"""Whether commands can be forks of a process."""
 IMPORTED = (
     *("sezoo.services", "sezoo.api", "sezoo.evaluation.service", "sezoo.quantization.service", "sezoo.report.page"),
     *("sezoo.cli.hydra_run", "scipy.signal", "matplotlib.figure", "onnx.version_converter", "pesq", "pystoi"),

@@ -174,8 +174,8 @@ def test_averaged_weights_are_validated_and_written(project, run):
 
 
 def started(project, *words):
-    """The command in a process of its own, past its first epoch."""
-    command = [sys.executable, "-m", "sezoo", "training.epochs=25", "training.early_stopping=false", *words]
+    """A training of many epochs in a process of its own, when the third of them is done."""
+    command = [sys.executable, "-m", "sezoo", *words, *LONG]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=project, env=one_thread, stderr=subprocess.PIPE, text=True, encoding="utf-8"
@@ -186,24 +186,25 @@ def started(project, *words):
     pytest.fail("the training did not reach its third epoch")
 
 
+LONG = ("training.epochs=15", "training.early_stopping=false")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("end", ["kill", "interrupt"])
-def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been(end, project, run):
-    process = started(project, "hydra.run.dir=stopped")
-    time.sleep(0.05)
-    process.send_signal(signal.SIGKILL if end == "kill" else signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
-    if end == "interrupt":
-        assert process.returncode == 130
-        assert "go on with training.snapshot_path=" in told
-    words = ("training.epochs=25", "training.early_stopping=false")
-    code, err = run(
-        "hydra.run.dir=resumed", "training.snapshot_path=stopped/training_logs/training_snapshot.pth", *words
-    )
-    assert code == 0, err
-    assert "goes on after epoch" in err
-    assert run("hydra.run.dir=whole", *words)[0] == 0
-    assert history(project / "resumed") == history(project / "whole")
+def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been(project, run):
+    assert run("hydra.run.dir=whole", *LONG)[0] == 0
+    for end in (signal.SIGKILL, signal.SIGINT):
+        process = started(project, f"hydra.run.dir=stopped_{end.name}")
+        time.sleep(0.05)
+        process.send_signal(end)
+        told = process.communicate(timeout=60)[1]
+        if end is signal.SIGINT:
+            assert process.returncode == 130
+            assert "go on with training.snapshot_path=" in told
+        snapshot = f"training.snapshot_path=stopped_{end.name}/training_logs/training_snapshot.pth"
+        code, err = run(f"hydra.run.dir=resumed_{end.name}", snapshot, *LONG)
+        assert code == 0, err
+        assert "goes on after epoch" in err
+        assert history(project / f"resumed_{end.name}") == history(project / "whole")
 
 
 @pytest.mark.parametrize(
