@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(str(files("sezoo.deployment.c_package"))) / "sources"
-FIXED = ("conv", "dense", "matmul", "elementwise", "fft", "stream")
+FIXED = ("conv", "dense", "matmul", "elementwise", "groups", "fft", "stream")
 """The sources that are the same in every package."""
 
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contract=off")

@@ -1,8 +1,18 @@
-"""Random small integer graphs with loops over frames, expressions, curves, and tensors of 16 bits."""
+"""Random small integer graphs with loops over frames, expressions, curves, norms, and tensors of 16 bits."""
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Curve, Expression, Loop, Rearrange, State, Tensor
+from sezoo.deployment.engine.integer_graph import (
+    Conv,
+    Curve,
+    Expression,
+    Loop,
+    Normalize,
+    Rearrange,
+    Softmax,
+    State,
+    Tensor,
+)
 from tiny_graphs import STEPS, Builder
 
 F = np.float32
@@ -62,6 +72,21 @@ class LoopBuilder(Builder):
         output = Tensor(name, items, source.scale, source.zero_point, source.bits)
         return Rearrange(name, (source,), output, index)
 
+    def normalize(self, source, groups, bits, name):
+        """Groups of a row, each item with a factor and an offset of its own."""
+        output, items = self.wide(name, source.items, bits), source.items
+        factor, offset = self.random.uniform(0.2, 0.6, items), self.random.uniform(-0.3, 0.3, items)
+        epsilon, inverse = F(self.random.uniform(0.1, 100)), F(1) / output.scale
+        low, high = (output.low, output.high) if self.random.random() < 0.5 else (output.zero_point, output.high)
+        values = (factor.astype(F), offset.astype(F), epsilon, inverse, low, high)
+        return Normalize(name, source, output, groups, *values)
+
+    def softmax(self, source, groups, bits, name):
+        """Of groups of a row of 8 bits."""
+        output = self.wide(name, source.items, bits)
+        table = np.rint(np.exp(-np.arange(256) * self.random.uniform(0.002, 0.1)) * 2.0**20).astype(np.int32)
+        return Softmax(name, source, output, groups, table, F(1) / output.scale, output.low, output.high)
+
     def loop(self, source, bits):
         """A state of so many bits and one of 16, which a gate and a curve go over; what comes out is the first."""
         items = int(self.random.integers(3, 38))
@@ -110,4 +135,24 @@ def recurrent_graph(seed, bins, frames, *, layers=2, bits=8):
     builder.put(builder.curve(builder.tensors[-1], 8, "rounded"), 1)
     result = builder.product(builder.tensors[-1], 9, 8)
     builder.put(result, 1)
+    return builder.graph(frames)
+
+
+def grouped_graph(seed, bins, frames):
+    """Normalizations and softmaxes of 8 and 16 bits, over groups of a row of any size."""
+    builder = LoopBuilder(seed, bins)
+    builder.conv()
+    source = builder.tensors[-1]
+    for number, (bits, made) in enumerate([(8, 8), (8, 16), (16, 8), (16, 16)]):
+        groups, size = int(builder.random.integers(1, 5)), int(builder.random.integers(2, 23))
+        builder.put(builder.product(source, groups * size, bits, taps=number % 2 + 1), 1)
+        builder.put(builder.normalize(builder.tensors[-1], groups, made, f"norm {number}"), 1)
+        source = builder.tensors[-1]
+    for bits in (8, 16):
+        builder.put(builder.product(source, 12, 8), 1)
+        builder.put(
+            builder.softmax(builder.tensors[-1], int(builder.random.choice([1, 3, 4])), bits, f"soft {bits}"), 1
+        )
+        source = builder.tensors[-1]
+    builder.put(builder.product(source, 9, 8), 1)
     return builder.graph(frames)

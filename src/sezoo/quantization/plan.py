@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from sezoo.quantization.calibration.ranges import Ranges
+from sezoo.quantization.graph.wide_tensors import inputs_of_norms
 from sezoo.quantization.recurrent.expansion import float_nodes, int16_tensors
 
 __all__ = ["Grid", "Plan"]
@@ -33,6 +34,7 @@ class Plan:
     exact : the same graph computing what the user's model does: its layers' outputs are what int8 aims at.
     ranges : of every activation that goes in or comes out of the operators.
     op_types : types of the operators to quantize.
+    activations_alone : those among them whose activations are rounded, while their constants stay in float.
     weight_scales : of weights that are multiples of them already: (channels,) or () float32 and the channels' axis.
     int16 : names of activations that get 16 bits.
     in_float : names of nodes that are not quantized, whatever their type.
@@ -55,15 +57,29 @@ class Plan:
     int8_input: bool = False
     unrounded: bool = False
     input_floor: float = 0.0
+    activations_alone: frozenset[str] = frozenset()
     grids: Mapping[str, Grid] = field(default_factory=dict)
 
     @classmethod
     def first(
-        cls, model: onnx.ModelProto, ranges: Ranges, op_types: Iterable[str], in_float: frozenset[str] = frozenset()
+        cls,
+        model: onnx.ModelProto,
+        ranges: Ranges,
+        op_types: Iterable[str],
+        in_float: frozenset[str] = frozenset(),
+        activations_alone: frozenset[str] = frozenset(),
     ) -> Plan:
-        """The plain int8 model's plan; what of recurrent layers needs 16 bits has them, and twice the range."""
+        """The plain int8 model's plan; recurrent layers and norms have 16 bits, and twice the range, where need be."""
         wide = int16_tensors(model)
+        if "LayerNormalization" in activations_alone:
+            wide |= inputs_of_norms(model)
         wider = {name: tuple(2 * end for end in ranges[name]) for name in wide & ranges.keys()}
         return cls(
-            model, model, {**ranges, **wider}, tuple(op_types), int16=wide, in_float=in_float | float_nodes(model)
+            model,
+            model,
+            {**ranges, **wider},
+            tuple(op_types),
+            int16=wide,
+            in_float=in_float | float_nodes(model),
+            activations_alone=activations_alone,
         )

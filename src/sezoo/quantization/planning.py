@@ -29,8 +29,8 @@ from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.graph.integer_forms import ACTIVATIONS_ALONE, nodes_before_layers, with_integer_forms
 from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
-from sezoo.quantization.graph.products import with_products_as_convolutions
 from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
 from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length
 from sezoo.quantization.options import calibration_options
@@ -82,7 +82,8 @@ def planned(run: Run, path: Path) -> Planned:
     UserError : the model, the clips or the settings are not fit for it.
     """
     config = run.config
-    prepared, op_types, target, multiple = _prepared(path, config)
+    ready, target = _prepared(path, config)
+    prepared, multiple = ready.model, ready.multiple
     trained = is_trained(prepared)
     if trained:
         settings = settings_of(prepared, path, config.quantization)
@@ -96,7 +97,7 @@ def planned(run: Run, path: Path) -> Planned:
         magnitudes.read()
         plan = trained_plan(prepared, path)
     else:
-        plan = _calibrated(path, prepared, op_types, frames, magnitudes, config)
+        plan = _calibrated(path, ready, frames, magnitudes, config)
     bench = _bench(prepared, magnitudes, frames, config, target)
     read = magnitudes.clips_read
     run.clips["calibration"] = ClipCount(read, magnitudes.seconds_read, len(magnitudes.clips) - read)
@@ -163,25 +164,17 @@ def _magnitudes(run: Run, target: Target, board: Board, multiple: int) -> Calibr
     return CalibrationMagnitudes(run, clips, stft, board if target.board_gain else None, multiple)
 
 
-def _calibrated(
-    path: Path,
-    prepared: onnx.ModelProto,
-    op_types: list[str],
-    frames: int,
-    magnitudes: CalibrationMagnitudes,
-    config: Config,
-) -> Plan:
+def _calibrated(path: Path, ready: _Prepared, frames: int, magnitudes: CalibrationMagnitudes, config: Config) -> Plan:
     """The plan of the plain int8 model."""
-    settings, options = config.quantization, calibration_options(config.quantization)
-    in_float = nodes_in_float(prepared, settings, path)
+    options, model = calibration_options(config.quantization), ready.model
     log.info("calibrating %s on %s by %s", display_path(path), pluralize(len(magnitudes.clips), "clip"), options.method)
     try:
-        ranges = calibrate(prepared, magnitudes, op_types, options, call_frames=frames, in_float=in_float)
+        ranges = calibrate(model, magnitudes, ready.op_types, options, call_frames=frames, in_float=ready.in_float)
     except NotFiniteError as error:
         raise UserError(f"{error}, on {magnitudes.current}") from error
     magnitudes.tell()
-    _warn_of_empty_ranges(prepared, ranges)
-    return Plan.first(prepared, ranges, op_types, in_float)
+    _warn_of_empty_ranges(model, ranges)
+    return ready.plan(ranges)
 
 
 def _bench(
@@ -235,11 +228,30 @@ def check_model(path: Path, config: Config) -> None:
     _prepared(path, config)
 
 
-def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], Target, int]:
-    """The checked float model, ready for calibration, the types of its operators that are quantized, and for what.
+@dataclass(frozen=True)
+class _Prepared:
+    """A checked float model, ready for calibration.
 
-    The last number is what a call's frames have to be a multiple of.
+    Attributes
+    ----------
+    op_types : types of its operators that are quantized; of those in `activations_alone` nothing but activations.
+    in_float : names of the nodes that are not.
+    multiple : what a call's frames have to be a multiple of.
     """
+
+    model: onnx.ModelProto
+    op_types: list[str]
+    in_float: frozenset[str]
+    activations_alone: frozenset[str]
+    multiple: int
+
+    def plan(self, ranges: Ranges) -> Plan:
+        """The plain int8 model's."""
+        return Plan.first(self.model, ranges, self.op_types, self.in_float, self.activations_alone)
+
+
+def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
+    """The checked float model, and for what it is quantized."""
     settings = config.quantization
     check_quantization_settings(config)
     model = with_states(load_configured(path), settings.states)
@@ -252,18 +264,27 @@ def _prepared(path: Path, config: Config) -> tuple[onnx.ModelProto, list[str], T
     else:
         prepared = prepare(model, path, contract, target_opset=settings.target_opset)
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, path)
+    in_float, alone = nodes_in_float(prepared, settings, path), frozenset()
     if not is_trained(model):
-        prepared, op_types = _written_out(prepared, op_types, config, path)
+        prepared, op_types = _with_layers_written_out(prepared, op_types, config)
+        if target_of(config).reader is not None and settings.op_types_to_quantize is None:
+            prepared, alone = (
+                with_integer_forms(prepared, in_float, opset_is_fixed=settings.target_opset is not None),
+                ACTIVATIONS_ALONE,
+            )
+            op_types = sorted({*op_types, *alone})
+        in_float = nodes_in_float(prepared, settings, path) | nodes_before_layers(prepared, alone)
     check_overrides(prepared, settings)
-    return prepared, op_types, _target(path, prepared, op_types, config), contract.multiple
+    ready = _Prepared(prepared, op_types, in_float, alone, contract.multiple)
+    return ready, _target(path, ready, config)
 
 
-def _written_out(
-    prepared: onnx.ModelProto, op_types: list[str], config: Config, path: Path
+def _with_layers_written_out(
+    prepared: onnx.ModelProto, op_types: list[str], config: Config
 ) -> tuple[onnx.ModelProto, list[str]]:
-    """The model with layers as what has an integer form: LSTM and GRU written out, products as convolutions.
+    """The model with LSTM and GRU written out, and the types of operators to quantize.
 
-    A recurrent layer needs 16 bits inside; without those, or where it is not to be quantized, it stays as it is.
+    Such a layer needs 16 bits inside; without those, or where it is not to be quantized, it stays as it is.
     """
     settings, target = config.quantization, target_of(config)
     kinds = set(LAYERS) & set(op_types) if settings.op_types_to_quantize else LAYERS
@@ -274,28 +295,22 @@ def _written_out(
         written = expanded(prepared, kinds, kept)
         if written is not prepared:
             prepared, op_types = written, sorted({*op_types, "Conv", "Scan"} - set(LAYERS))
-    if target.reader is not None and settings.op_types_to_quantize is None:
-        prepared = with_products_as_convolutions(prepared, nodes_in_float(prepared, settings, path))
     return prepared, op_types
 
 
-def _target(path: Path, prepared: onnx.ModelProto, op_types: list[str], config: Config) -> Target:
+def _target(path: Path, prepared: _Prepared, config: Config) -> Target:
     """The target, if the model can be made to fit it; a board that nobody asked to quantize for can be passed over.
 
     Raises
     ------
     UserError : the model cannot meet the rules of `quantization.target`.
     """
-    target = target_of(config)
-    in_float = nodes_in_float(prepared, config.quantization, path)
-    if not target.rules or is_trained(prepared):  # the plan that comes with it is checked
+    target, model = target_of(config), prepared.model
+    if not target.rules or is_trained(model):  # the plan that comes with it is checked
         return target
-    magnitudes = magnitude_input(prepared).name
     any_range = (np.float32(-1), np.float32(1))
-    names = {magnitudes, *tensors_to_calibrate(prepared, set(op_types))}
-    plan = replace(
-        Plan.first(prepared, dict.fromkeys(names, any_range), op_types, in_float), int8_input=target.int8_input
-    )
+    names = {magnitude_input(model).name, *tensors_to_calibrate(model, set(prepared.op_types))}
+    plan = replace(prepared.plan(dict.fromkeys(names, any_range)), int8_input=target.int8_input)
     if not target.can_read(quantized(plan, config.quantization)):
         # Steps of the recovery for a finer input leave in float what comes before the first layers.
         plan = replace(plan, in_float=with_int16_input(plan).in_float)

@@ -27,7 +27,7 @@ SETTINGS = {
 }
 """Keys of `quantization` that decide, beside the plan, what is written."""
 
-SETS = ("op_types", "in_float", "int16", "fixed_ranges")
+SETS = ("op_types", "in_float", "int16", "fixed_ranges", "activations_alone")
 VALUES = ("int8_input", "unrounded", "input_floor")
 
 
@@ -71,6 +71,7 @@ def trained_plan(model: onnx.ModelProto, path: Path) -> Plan:
             in_float=frozenset(content["in_float"]),
             int16=frozenset(content["int16"]),
             fixed_ranges=frozenset(content["fixed_ranges"]),
+            activations_alone=frozenset(content.get("activations_alone", ())),  # older files have none
             grids={
                 name: Grid(_array(grid["scale"], "<f4"), _array(grid["zero_point"], "<i4"), grid["axis"])
                 for name, grid in content["grids"].items()

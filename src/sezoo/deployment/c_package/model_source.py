@@ -25,8 +25,10 @@ from sezoo.deployment.engine.integer_graph import (
     Expression,
     Lookup,
     Loop,
+    Normalize,
     Operator,
     Rearrange,
+    Softmax,
     Tensor,
     padded,
 )
@@ -105,6 +107,8 @@ def _definition(program: Program, index: int, operator: Operator, curves: dict[b
         return c_array(f"{name}_table", operator.table, comment=f"a function of one integer: {operator.name}")
     if isinstance(operator, Curve):
         return _curve(name, operator, curves)
+    if isinstance(operator, Normalize | Softmax):
+        return _over_groups(name, operator)
     if isinstance(operator, Rearrange) and run_of(operator) is None:
         return c_array(f"{name}_index", operator.index.astype(np.uint16), comment=f"another order: {operator.name}")
     return ""
@@ -196,6 +200,25 @@ def _elementwise(name: str, operator: Elementwise) -> str:
         f".row = {padded(operator.output.items)}",
     ]
     return f"{c_comment(operator.name)}\n" + _struct("sezoo_elementwise", name, fields)
+
+
+def _over_groups(name: str, operator: Normalize | Softmax) -> str:
+    fields = [
+        f".rounding = {_rounding(operator.output, operator.low, operator.high)}",
+        f".inverse = {c_float(operator.inverse)}, .groups = {operator.groups}, .size = {operator.size}",
+        f".input_row = {padded(operator.input.items)}, .output_row = {padded(operator.output.items)}",
+        f".output_bytes = {operator.output.bits // 8}",
+    ]
+    comment = f"{c_comment(operator.name)}\n"
+    if isinstance(operator, Softmax):
+        fields.append(f".table = {name}_table")
+        return comment + c_array(f"{name}_table", operator.table) + _struct("sezoo_softmax", name, fields)
+    fields += [
+        f".factor = {name}_factor, .offset = {name}_offset, .epsilon = {c_float(operator.epsilon)}",
+        f".input_bytes = {operator.input.bits // 8}",
+    ]
+    arrays = c_array(f"{name}_factor", operator.factor) + c_array(f"{name}_offset", operator.offset)
+    return comment + arrays + _struct("sezoo_normalize", name, fields)
 
 
 def _struct(kind: str, name: str, fields: list[str]) -> str:
@@ -317,6 +340,8 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         return [f"{name}({', '.join([*inputs, out])}, {frames});"]
     if isinstance(operator, Lookup):
         return [f"sezoo_run_lookup({name}_table, {inputs[0]}, {out}, {row}, {frames});"]
+    if isinstance(operator, Normalize | Softmax):
+        return [f"sezoo_run_{operator.kind.lower()}(&{name}, {inputs[0]}, {out}, {frames});"]
     if isinstance(operator, Curve):
         gentle = int(np.abs(np.diff(operator.table.astype(np.int32))).max() < GENTLE)
         source = f"(const int16_t *)(const void *)({inputs[0]})"

@@ -25,9 +25,11 @@ __all__ = [
     "IntegerGraph",
     "Lookup",
     "Loop",
+    "Normalize",
     "Operator",
     "Rearrange",
     "Site",
+    "Softmax",
     "State",
     "Tensor",
     "unrolled",
@@ -299,6 +301,80 @@ class Rearrange:
 
 
 @dataclass(frozen=True, eq=False)
+class Normalize:
+    """Groups of items of a row without their mean and over their standard deviation, times a factor, plus an offset.
+
+    A row has `groups` of equal size, one behind the other. With n items q of a group and their sums S of q and Q of
+    q * q, which are exact, ``n q - S`` is multiplied by ``1 / sqrt(float32(n Q - S S) + epsilon)``, by its `factor`,
+    increased by its `offset`, and multiplied by `inverse`, each step rounded to float32.
+
+    Attributes
+    ----------
+    factor, offset : (items,) float32
+    epsilon : float32, that of the variance times (n / scale of the input) squared.
+    inverse : 1 / scale of the output.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    groups: int
+    factor: np.ndarray
+    offset: np.ndarray
+    epsilon: np.float32
+    inverse: np.float32
+    low: int
+    high: int
+    kind = "Normalize"
+    macs = 0
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.input,)
+
+    @property
+    def size(self) -> int:
+        """Items of a group."""
+        return self.input.items // self.groups
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax:
+    """Groups of items of a row, each with the sum 1.
+
+    With the largest item q0 of a group, ``table[q0 - q]`` is multiplied by 1 / their sum, and by `inverse`, each step
+    rounded to float32; the sum is exact.
+
+    Attributes
+    ----------
+    table : (256,) int32, ``exp(-i * scale of the input)`` in steps of 2^-20.
+    inverse : 1 / scale of the output.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    groups: int
+    table: np.ndarray
+    inverse: np.float32
+    low: int
+    high: int
+    kind = "Softmax"
+    macs = 0
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.input,)
+
+    @property
+    def size(self) -> int:
+        """Items of a group."""
+        return self.input.items // self.groups
+
+
+@dataclass(frozen=True, eq=False)
 class FloatStep:
     """A step in float32 before the first integer: of the magnitudes of a frame, item by item.
 
@@ -363,7 +439,7 @@ class Loop:
         return sum(operator.macs for operator in self.operators)
 
 
-Operator = Conv | Elementwise | Expression | Curve | Lookup | Rearrange | Loop
+Operator = Conv | Elementwise | Expression | Curve | Lookup | Normalize | Softmax | Rearrange | Loop
 
 
 def unrolled(operators: Iterable[Operator]) -> Iterator[Operator]:

@@ -23,7 +23,9 @@ from sezoo.deployment.engine.integer_graph import (
     IntegerGraph,
     Lookup,
     Loop,
+    Normalize,
     Operator,
+    Softmax,
     Tensor,
     Tree,
 )
@@ -91,6 +93,10 @@ def run_operator(
         return _expression(operator, inputs)
     if isinstance(operator, Curve):
         return _curve(operator, inputs[0])
+    if isinstance(operator, Normalize):
+        return _normalize(operator, inputs[0])
+    if isinstance(operator, Softmax):
+        return _softmax(operator, inputs[0])
     if isinstance(operator, Loop):
         return run_loop(operator, inputs, first_states(operator))
     return np.concatenate(inputs, axis=1)[:, operator.index]
@@ -167,3 +173,19 @@ def _curve(operator: Curve, x: np.ndarray) -> np.ndarray:
     if operator.output.bits == 8:
         value = np.minimum((value + 128) >> 8, operator.output.high)
     return value.astype(operator.output.dtype)
+
+
+def _normalize(operator: Normalize, rows: np.ndarray) -> np.ndarray:
+    grouped = rows.reshape(len(rows), operator.groups, operator.size).astype(np.int64)
+    total, squares = grouped.sum(axis=2, keepdims=True), (grouped**2).sum(axis=2, keepdims=True)
+    spread = (operator.size * squares - total**2).astype(F) + operator.epsilon
+    centred = (operator.size * grouped - total).astype(F) * (F(1) / np.sqrt(spread))
+    steps = (centred.reshape(rows.shape) * operator.factor + operator.offset) * operator.inverse
+    return rounded(steps, operator.output, operator.low, operator.high)
+
+
+def _softmax(operator: Softmax, rows: np.ndarray) -> np.ndarray:
+    grouped = rows.reshape(len(rows), operator.groups, operator.size).astype(np.int64)
+    parts = operator.table[grouped.max(axis=2, keepdims=True) - grouped]
+    shares = parts.astype(F) * (F(1) / parts.sum(axis=2, keepdims=True, dtype=np.int64).astype(F))
+    return rounded((shares * operator.inverse).reshape(rows.shape), operator.output, operator.low, operator.high)

@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 
 from sezoo.models.onnx_graph import attribute, float_weights, readers
+from sezoo.models.receptive_field import RECURRENT
 
-__all__ = ["LINEAR", "LinearLayer", "linear_layers", "without_layers_before"]
+__all__ = ["LINEAR", "LinearLayer", "behind_layers", "linear_layers", "without_layers_before"]
 
 LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply and add; all else that holds weights is recurrent and stays in float."""
@@ -141,6 +142,15 @@ def _bias_behind(node: onnx.NodeProto, behind: list[onnx.NodeProto], weights: Ma
 def _is_unusual(node: onnx.NodeProto) -> bool:
     """Whether a Gemm does more than multiply and add."""
     return bool(attribute(node, "transA", 0)) or attribute(node, "alpha", 1.0) != 1 or attribute(node, "beta", 1.0) != 1
+
+
+def behind_layers(graph: onnx.GraphProto) -> set[str]:
+    """The tensors that depend on a layer with weights, of whatever kind."""
+    behind: set[str] = set()
+    for node in graph.node:
+        if node.op_type in (*LINEAR, *RECURRENT, "Scan") or any(name in behind for name in node.input):
+            behind.update(node.output)
+    return behind
 
 
 def without_layers_before(model: onnx.ModelProto, layers: Sequence[LinearLayer]) -> list[LinearLayer]:

@@ -125,6 +125,7 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
             list(plan.op_types),
             options,
         )
+        quantizer.activations_alone = plan.activations_alone
         with _quiet():
             quantizer.quantize_model()
         result = _in_order(quantizer.model.model)

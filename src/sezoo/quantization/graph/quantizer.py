@@ -20,7 +20,32 @@ MARGIN = 1.0001
 
 
 class Quantizer(QDQQuantizer):
-    """The quantizer. It writes the same, but for the layers of `_with_one_scale`, which onnxruntime's cannot do."""
+    """The quantizer. It writes the same, but for what onnxruntime's cannot do.
+
+    Those are the layers of `_with_one_scale`, and operators that have only their activations rounded.
+
+    Attributes
+    ----------
+    activations_alone : types of such operators, see `sezoo.quantization.plan.Plan`.
+    """
+
+    activations_alone: frozenset[str] = frozenset()
+
+    def quantize_model(self) -> onnx.ModelProto:
+        """The QDQ model."""
+        for node in self.model.nodes():
+            if node.op_type not in self.activations_alone or not super().should_quantize_node(node):
+                continue
+            for name in (*node.input, *node.output):
+                if name and name not in self.initializers:
+                    self.quantize_activation_tensor(name)
+            for name in node.input:
+                self.tensor_to_its_receiving_nodes.setdefault(name, []).append(node)
+        return super().quantize_model()
+
+    def should_quantize_node(self, node: onnx.NodeProto) -> bool:
+        """Whether onnxruntime has to do it."""
+        return node.op_type not in self.activations_alone and super().should_quantize_node(node)
 
     @cached_property
     def _with_one_scale(self) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
@@ -15,8 +16,8 @@ __all__ = ["OPERATORS", "pending_expression"]
 
 F = np.float32
 
-OPERATORS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "max", "Min": "min"}
-"""Of two operands; by the names that an `Expression` has for them."""
+OPERATORS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "max", "Min": "min", "Sum": "add", "MaxPool": "max"}
+"""Of two operands, or of more one after the other; by the names that an `Expression` has for them."""
 
 OF_ONE = {"Relu", "Clip", "LeakyRelu", "PRelu", "Neg", "Abs"}
 """Those that are made of the others."""
@@ -97,8 +98,8 @@ def _constant(constant: np.ndarray, full: tuple[int, ...], layout: Layout, node:
 def _joined(node: Node, trees: Sequence[Tree]) -> Tree:
     """The operator on its operands."""
     kind, zero = node.op_type, np.zeros(1, F)
-    if kind in OPERATORS and len(trees) == 2:
-        return (OPERATORS[kind], *trees)
+    if kind in OPERATORS:
+        return reduce(lambda left, right: (OPERATORS[kind], left, right), trees)
     first = trees[0]
     if kind == "Relu":
         return ("max", first, zero)

@@ -17,7 +17,7 @@ __all__ = ["MOVEMENTS", "folded", "moved"]
 
 MOVEMENTS = {
     *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Concat", "Pad"),
-    "Identity",
+    *("Identity", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Resize"),
 }
 
 
@@ -29,6 +29,9 @@ def moved(node: Node, values: Sequence[Real | Floats | Pending], opset: int) -> 
     UnsupportedError : its other inputs are no constants; it pads with another number than zero; it puts together what
         is not rounded yet.
     """
+    if node.op_type == "Resize" and node.attribute("mode", b"nearest") != b"nearest":
+        mode = node.attribute("mode", b"nearest").decode()
+        raise UnsupportedError(f"{node} interpolates ({mode}); mode 'nearest' can be run")
     if len(values) > 1 and any(isinstance(value, Pending) for value in values):
         raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
     if len(values) == 1:

@@ -17,6 +17,7 @@ from onnx import numpy_helper
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.deployment.engine.integer_graph import (
+    Conv,
     Curve,
     Expression,
     IntegerGraph,
@@ -30,6 +31,7 @@ from sezoo.deployment.engine.integer_graph import (
 from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv, pending_product, with_constant_added
 from sezoo.deployment.engine.qdq_reader.expressions import OF_ONE, OPERATORS, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS, OVER_ITEMS_OR_FRAMES, FloatSteps
+from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
 from sezoo.deployment.engine.qdq_reader.loops import Held, begin_state, held_states, read_scan
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
@@ -59,8 +61,9 @@ ZERO = Tensor("zero", 1, F(1), 0)
 
 SUPPORTED = (
     "Conv over time or over frequencies and time, grouped and depthwise among them; MatMul and Gemm with constant "
-    "weights; Add, Sub, Mul, Max and Min of integer tensors; LSTM and GRU as sezoo quantizes them, and states of a "
-    "model of one frame; functions of one int8 tensor "
+    "weights; Add, Sub, Mul, Max and Min of integer tensors; LayerNormalization, InstanceNormalization, Softmax and "
+    "MaxPool over bins and channels; LSTM and GRU as sezoo quantizes them, and states of a model of one frame; "
+    "functions of one int8 tensor "
     f"({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in float before the first int8 tensor, "
     f"{', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool over the frames up to now"
 )
@@ -203,6 +206,8 @@ class Reader:
             self.values[output] = self._conv(node)
         elif kind in ("MatMul", "Gemm"):
             self.values[output] = self._product(node)
+        elif kind in OVER_GROUPS:
+            self.values[output] = self._over_groups(node)
         elif kind == "Scan":
             self.values |= read_scan(self, node)
         else:
@@ -298,6 +303,14 @@ class Reader:
         layout = laid_out(value, self.frames, node)
         return pending_conv(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"))
 
+    def _over_groups(self, node: Node) -> Pending:
+        """A normalization or a softmax over items of a frame."""
+        value = self.value(node, node.inputs[0])
+        if not isinstance(value, Real) or not value.is_rounded:
+            raise UnsupportedError(f"{node} works in float: its input is not quantized")
+        layout = laid_out(value, self.frames, node)
+        return pending_over_groups(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"))
+
     def _product(self, node: Node) -> Pending:
         """A MatMul or a Gemm with constant weights on one side."""
         from_left = self.constants.real(node.inputs[0]) is not None
@@ -323,6 +336,8 @@ class Reader:
         if node.op_type in OVER_ITEMS_OR_FRAMES and self._is_of_the_beginning(values[0]):
             value = self.steps.as_floats(values[0], node)
             return self.steps.mean(value, node) if node.op_type == "ReduceMean" else self.steps.peak(value, node)
+        if node.op_type == "MaxPool" and isinstance(values[0], Real):
+            return pending_expression(node, windows(node, values[0]), self.frames, self.row)
         if in_float:
             given = [self.steps.as_floats(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
@@ -330,7 +345,7 @@ class Reader:
         if isinstance(first, Pending) and len(values) == 1 and node.op_type in ("Relu", "Clip"):
             return first.clamped(node)
         if isinstance(first, Pending) and not isinstance(first.operator, Unrounded):
-            if node.op_type == "Add" and len(values) == 1:
+            if node.op_type == "Add" and len(values) == 1 and isinstance(first.operator, Conv):
                 return with_constant_added(first, next(each for each in operands if each is not first), node)
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
         of_16_bits = isinstance(first, Real) and any(source.tensor.bits > 8 for source in first.sources)

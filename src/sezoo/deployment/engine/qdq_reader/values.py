@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Expression, Tensor, Tree
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Expression, Normalize, Softmax, Tensor, Tree
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
 
@@ -117,7 +117,7 @@ class Pending:
     lowest, highest : to which a ReLU or a Clip has limited it.
     """
 
-    operator: Conv | Unrounded
+    operator: Conv | Normalize | Softmax | Unrounded
     items: np.ndarray
     lowest: float = -np.inf
     highest: float = np.inf
@@ -161,12 +161,15 @@ class Pending:
             highest=min(max(self.highest, low), high),
         )
 
-    def finished(self, output: Tensor) -> Conv | Elementwise | Expression:
+    def finished(self, output: Tensor) -> Conv | Elementwise | Expression | Normalize | Softmax:
         """The operator, rounding to `output`."""
         output = replace(output, items=self.total)
         low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
         if isinstance(self.operator, Unrounded):
             return self.operator.finished(output, low, high)
+        if isinstance(self.operator, Normalize | Softmax):
+            inverse = np.float32(1) / output.scale
+            return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
         # `multiplier` holds the scales of input and weights so far.
         return replace(
             self.operator, output=output, multiplier=self.operator.multiplier / output.scale, low=low, high=high

@@ -69,6 +69,28 @@ typedef struct {
     int32_t row; /* integers from one frame to the next, in all three */
 } sezoo_elementwise;
 
+/* Groups of a row, one behind the other: without their mean and over their standard deviation, times a factor, plus an
+   offset. `epsilon` is that of the variance times (size / scale of the input) squared. */
+typedef struct {
+    const float *factor, *offset; /* one for each item */
+    float epsilon;
+    float inverse; /* 1 / scale of the output */
+    sezoo_rounding rounding;
+    int32_t groups, size; /* integers of a group */
+    int32_t input_row, output_row;
+    int32_t input_bytes, output_bytes; /* of an integer */
+} sezoo_normalize;
+
+/* Groups of a row, each with the sum 1: `table` has the powers of the distances from the largest, in steps of 2^-20. */
+typedef struct {
+    const int32_t *table; /* 256 */
+    float inverse;
+    sezoo_rounding rounding;
+    int32_t groups, size; /* 1024 at most */
+    int32_t input_row, output_row;
+    int32_t output_bytes;
+} sezoo_softmax;
+
 /* Bytes of scratch memory that a matrix product needs, and a dense one. */
 #define SEZOO_SCRATCH(depth) (4 * (depth) * 2 + SEZOO_ROW)
 #define SEZOO_DENSE_SCRATCH(depth) (2 * (depth) + SEZOO_ROW)
@@ -93,6 +115,9 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
 void sezoo_run_add(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
 void sezoo_run_add_s16(const sezoo_elementwise *op, const int16_t *a, const int8_t *b, int8_t *out, int32_t frames);
 void sezoo_run_mul(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
+
+void sezoo_run_normalize(const sezoo_normalize *op, const void *x, void *out, int32_t frames);
+void sezoo_run_softmax(const sezoo_softmax *op, const int8_t *x, void *out, int32_t frames);
 
 /* out[i] = table[x[i] + 128] */
 void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int32_t row, int32_t frames);

@@ -1,0 +1,52 @@
+"""A float graph with other operators in the place of those that have no integer form of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import onnx
+
+from sezoo.models.onnx_graph import copied
+from sezoo.quantization.graph import as_convolutions, norms
+from sezoo.quantization.graph.linear_layers import behind_layers
+from sezoo.quantization.graph.preparation import with_known_shapes
+from sezoo.quantization.graph.products import with_products_as_convolutions
+from sezoo.quantization.graph.rewriting import rewritten
+
+__all__ = ["ACTIVATIONS_ALONE", "nodes_before_layers", "with_integer_forms"]
+
+ACTIVATIONS_ALONE = frozenset({"PRelu", "Sub", "Max", "Min", "LayerNormalization", "InstanceNormalization"})
+"""Operators behind layers whose activations are rounded; constants of theirs stay in float, as kernels have them."""
+
+
+def with_integer_forms(
+    model: onnx.ModelProto, kept: Collection[str] = (), *, opset_is_fixed: bool = False
+) -> onnx.ModelProto:
+    """A model that computes the same masks, of operators that integer kernels have.
+
+    Parameters
+    ----------
+    model : float, with known shapes and node names.
+    kept : names of nodes to leave as they are.
+    opset_is_fixed : whether an older opset than that of LayerNormalization has to stay.
+    """
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    forms = as_convolutions.FORMS
+    if opset >= norms.OPSET or not opset_is_fixed:
+        forms = norms.FORMS + forms
+    written = rewritten(model, forms, kept)
+    if opset < norms.OPSET and any(node.op_type == "LayerNormalization" for node in written.graph.node):
+        written = copied(written)
+        for entry in written.opset_import:
+            if entry.domain in ("", "ai.onnx"):
+                entry.version = norms.OPSET
+        written = with_known_shapes(written)
+    return with_products_as_convolutions(written, kept)
+
+
+def nodes_before_layers(model: onnx.ModelProto, op_types: Collection[str]) -> frozenset[str]:
+    """Names of the nodes of these types that no layer with weights comes before; those can be left in float."""
+    behind = behind_layers(model.graph)
+    return frozenset(
+        node.name for node in model.graph.node if node.op_type in op_types and not behind & set(node.output)
+    )

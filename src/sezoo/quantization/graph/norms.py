@@ -1,0 +1,147 @@
+"""Normalization that is written out in means, differences and roots, as one LayerNormalization.
+
+In one operator nothing is rounded between the mean and the quotient, where int8 would lose the small differences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from sezoo.models.onnx_graph import attribute
+from sezoo.quantization.graph.rewriting import Rewriter, axes_of_reduction, by_channel
+
+__all__ = ["FORMS", "OPSET"]
+
+OPSET = 17
+"""That LayerNormalization came with; until then nothing changed its meaning but RoiAlign."""
+
+
+def _layer_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """``(x - mean) / sqrt(variance + epsilon)``, and a factor and an offset behind it."""
+    centred, epsilon = _quotient(graph, node)
+    if centred is None:
+        return False
+    source, axes = _centred(graph, centred)
+    shape = graph.lengths(source) if source else []
+    if not axes or 0 in axes or any(not isinstance(shape[axis], int) for axis in axes):
+        return False
+    end, (factor, offset) = _with_affine(graph, node, shape, axes)
+    sizes = [shape[axis] for axis in axes]
+    inputs = [
+        graph.constant(f"{node.name}/{name}", np.ascontiguousarray(np.broadcast_to(values, sizes), np.float32))
+        for name, values in (("factor", factor), ("offset", offset))
+    ]
+    order = [axis for axis in range(len(shape)) if axis not in axes] + axes
+    is_turned = order != list(range(len(shape)))
+    if is_turned:
+        source = graph.put("Transpose", [source], graph.tensor(f"{node.name}/turned"), perm=order)
+    made = graph.tensor(f"{node.name}/normalized") if is_turned else end
+    graph.put("LayerNormalization", [source, *inputs], made, node.name, axis=-len(axes), epsilon=epsilon)
+    if is_turned:
+        graph.put("Transpose", [made], end, perm=[order.index(axis) for axis in range(len(order))])
+    return True
+
+
+def _quotient(graph: Rewriter, node: onnx.NodeProto) -> tuple[str | None, float]:
+    """What is divided by the standard deviation of itself, and the number beside the variance."""
+    if node.op_type == "Div":
+        pairs = [(node.input[0], graph.made_by.get(node.input[1]))]
+    elif node.op_type == "Mul":
+        pairs = []
+        for one, other in (node.input, list(node.input)[::-1]):
+            maker = graph.made_by.get(other)
+            if maker is not None and maker.op_type == "Reciprocal":
+                pairs.append((one, graph.made_by.get(maker.input[0])))
+    else:
+        return None, 0.0
+    for centred, root in pairs:
+        epsilon = _deviation_of(graph, root, centred)
+        if epsilon is not None:
+            return centred, epsilon
+    return None, 0.0
+
+
+def _deviation_of(graph: Rewriter, root: onnx.NodeProto | None, centred: str) -> float | None:
+    """The number beside the variance, where a node is the root of the variance of what is centred."""
+    if root is None or root.op_type != "Sqrt":
+        return None
+    total = graph.made_by.get(root.input[0])
+    if total is None or total.op_type != "Add":
+        return None
+    for one, other in (total.input, list(total.input)[::-1]):
+        epsilon, mean = graph.weights.get(other), graph.made_by.get(one)
+        if epsilon is None or epsilon.size != 1 or mean is None or mean.op_type != "ReduceMean":
+            continue
+        square = graph.made_by.get(mean.input[0])
+        if square is not None and _is_square_of(graph, square, centred) and attribute(mean, "keepdims", 1):
+            axes = axes_of_reduction(graph, mean)
+            return float(epsilon.item()) if axes and axes == _centred(graph, centred)[1] else None
+    return None
+
+
+def _is_square_of(graph: Rewriter, node: onnx.NodeProto, centred: str) -> bool:
+    if node.op_type == "Pow":
+        exponent = graph.constants.get(node.input[1])
+        if exponent is None or exponent.size != 1 or exponent.item() != 2:
+            return False
+        squared = {node.input[0]}
+    elif node.op_type == "Mul":
+        squared = set(node.input)
+    else:
+        return False
+    return all(name == centred or _centred(graph, name) == _centred(graph, centred) for name in squared)
+
+
+def _centred(graph: Rewriter, name: str) -> tuple[str, list[int]]:
+    """The tensor of which one is the difference from its mean over some axes; no axes where it is none."""
+    node = graph.made_by.get(name)
+    mean = graph.made_by.get(node.input[1]) if node is not None and node.op_type == "Sub" else None
+    if mean is None or mean.op_type != "ReduceMean" or mean.input[0] != node.input[0]:
+        return "", []
+    return node.input[0], axes_of_reduction(graph, mean) if attribute(mean, "keepdims", 1) else []
+
+
+def _with_affine(
+    graph: Rewriter, node: onnx.NodeProto, shape: list[int | str], axes: list[int]
+) -> tuple[str, list[np.ndarray]]:
+    """The last output, and a factor and an offset over the axes, of the Mul and the Add behind a normalization."""
+    found, end = [np.ones(1, np.float32), np.zeros(1, np.float32)], node.output[0]
+    for number, op_type in enumerate(("Mul", "Add")):
+        behind = graph.only_reader(end)
+        if behind is None or behind.op_type != op_type:
+            continue
+        others = [graph.weights.get(name) for name in behind.input if name != end]
+        if len(others) != 1 or others[0] is None or others[0].ndim > len(shape):
+            break
+        values = others[0].reshape([1] * (len(shape) - others[0].ndim) + list(others[0].shape))
+        if any(length != 1 and axis not in axes for axis, length in enumerate(values.shape)):
+            break
+        found[number] = values.reshape([values.shape[axis] for axis in axes])
+        graph.done.add(behind.name)
+        end = behind.output[0]
+    return end, found
+
+
+def _affine(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """A factor and an offset for each channel, as behind a normalization in groups: a depthwise convolution."""
+    source = next((name for name in node.input if name not in graph.constants), None)
+    shape = graph.lengths(source) if source else []
+    if node.op_type != "Mul" or source not in graph.behind_layers or len(shape) not in (3, 4):
+        return False
+    factor, behind = by_channel(graph, node, source, shape), graph.only_reader(node.output[0])
+    if factor is None or behind is None or behind.op_type != "Add":
+        return False
+    offset = by_channel(graph, behind, node.output[0], shape)
+    if offset is None:
+        return False
+    ones = [1] * (len(shape) - 2)
+    weight = graph.constant(f"{node.name}/weight", factor.reshape(-1, 1, *ones))
+    bias = graph.constant(f"{node.name}/bias", offset)
+    graph.put("Conv", [source, weight, bias], behind.output[0], node.name, group=len(factor), kernel_shape=ones)
+    graph.done.add(behind.name)
+    return True
+
+
+FORMS = (_layer_norm, _affine)
+"""See `rewriting.rewritten`."""
