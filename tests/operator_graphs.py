@@ -4,6 +4,7 @@ import numpy as np
 
 from int8_graphs import BINS, HIDDEN, Graph, clips
 from quantizers import quantization, ready
+from sezoo.models.states import with_states
 from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.integer_forms import ACTIVATIONS_ALONE, nodes_before_layers, with_integer_forms
 from sezoo.quantization.graph.qdq import quantized
@@ -233,7 +234,7 @@ def plan_of(model, *, wide=True):
     op_types = sorted({*op_types, *ACTIVATIONS_ALONE, "Scan"})
     in_float = nodes_before_layers(prepared, ACTIVATIONS_ALONE)
     options = calibration_options(settings)
-    ranges = calibrate(prepared, [[clip] for clip in clips()], op_types, options, in_float=in_float)
+    ranges = calibrate(prepared, [[clip] for clip in clips()], op_types, options, in_float=in_float, call_frames=1)
     plan = Plan.first(prepared, ranges, op_types, in_float, ACTIVATIONS_ALONE)
     return (with_int16_input(plan) if wide else plan), settings
 
@@ -241,3 +242,29 @@ def plan_of(model, *, wide=True):
 def static_int8(model, frames, *, wide=True):
     """The int8 model of so many frames."""
     return with_static_shape(quantized(*plan_of(model, wide=wide)), frames)
+
+
+def cached_convolutions():
+    """One frame a call, and what convolutions need of earlier ones: (1, 1, 1, bins) and (1, C, 4, bins).
+
+    The first is over two frames; the second is dilated, depthwise, and added to what it reads.
+    """
+    graph = Operators()
+    image = graph.reshaped("input", "image", 1, 1, 1, BINS)
+    seen = graph.node("Concat", ["near", image], "near and now", axis=2)
+    graph.sliced(seen, "near_out", 1, 2, 2)
+    inner = graph.relu(graph.conv(seen, "first", 1, C, kernel=(2, 3), pads=[0, 1, 0, 1], gain=6))
+    seen = graph.node("Concat", ["far", inner], "far and now", axis=2)
+    graph.sliced(seen, "far_out", 1, 5, 2)
+    how = {"kernel": (3, 3), "pads": [0, 1, 0, 1], "dilations": [2, 1], "group": C}
+    inner = graph.node("Add", [inner, graph.conv(seen, "second", C, C, **how)], "sum")
+    last = graph.reshaped(graph.conv(inner, "out", C, 1, kernel=(1, 1)), "rows", 1, BINS, 1)
+    graph.node("Sigmoid", [last], "mask")
+    shapes = {"near": (1, 1, 1, BINS), "far": (1, C, 4, BINS)}
+    return with_states(
+        graph.model(
+            (("input", (1, BINS, 1)), *shapes.items()),
+            (("mask", (1, BINS, 1)), *((f"{name}_out", shape) for name, shape in shapes.items())),
+        ),
+        {name: f"{name}_out" for name in shapes},
+    )

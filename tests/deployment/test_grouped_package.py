@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SOURCES, built, compiled, fixed_objects, needs_gcc, ran
+from int8_graphs import PATH
+from operator_graphs import OPERATORS, cached_convolutions, static_int8
 from sezoo.audio.stft import Stft
 from sezoo.deployment.engine.integer_graph import Normalize, Softmax, Tensor, padded
 from sezoo.deployment.engine.interpreter import run_operator
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.targets.c_compiler import build_program, find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import emulate, find_emulator
@@ -130,6 +133,15 @@ def objects(tmp_path_factory):
 def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
     program = program_of(grouped_graph(seed, 17, new), Stft(32, 10, 30), new)
     package = write_tiny_package(program, tmp_path / "package")
+    done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")
+    assert done == (0, "all masks are equal\n")
+
+
+@pytest.mark.parametrize("name", ["caches", "transposed in groups", "norm of bins, affine"])
+def test_networks_that_were_quantized(objects, tmp_path, name):
+    model = cached_convolutions() if name == "caches" else OPERATORS[name]()
+    graph = integer_graph_of(static_int8(model, 1 if name == "caches" else 3), PATH)
+    package = write_tiny_package(program_of(graph, Stft(22, 8, 22), 3), tmp_path / "package")
     done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")
     assert done == (0, "all masks are equal\n")
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from int8_graphs import PATH, clips, patches
-from operator_graphs import OPERATORS, plan_of
+from int8_graphs import BINS, PATH, clips, patches
+from operator_graphs import OPERATORS, cached_convolutions, plan_of
 from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.graph.static_shape import with_static_shape
@@ -35,3 +36,21 @@ def test_integers_are_those_of_onnxruntime(name):
     assert found.mean_mask_difference < 1e-3
     for each in found.operators:
         assert each.values > 0 and each.largest <= 1 and each.differing <= max(HANDFUL, 1e-4 * each.values), each
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_caches_of_convolutions_are_states(wide):
+    model = cached_convolutions()
+    static = with_static_shape(quantized(*plan_of(model, wide=wide)), 1)
+    graph = integer_graph_of(static, PATH)
+    states = graph.frame_loop.states
+    assert sorted(state.before.items for state in states) == [BINS, 4 * 4 * BINS]
+    assert sorted(state.before.bits for state in states) == [8, 16 if wide else 8]
+    found = agreement(graph, static, patches(frames=FRAMES))
+    assert found.largest <= 1 and found.mean_mask_difference < 1e-3
+    magnitude = clips(1, 40, 3)[0]
+    wanted = MaskModel(model).whole(magnitude)
+    error = MaskModel(static).whole(magnitude) - wanted
+    assert 10 * np.log10((wanted**2).sum() / (error**2).sum()) > 26  # four channels of 8 bits
+    masks = np.concatenate(list(stream_masks(graph, magnitude[0], 5)), axis=1)
+    assert np.abs(masks - MaskModel(static).whole(magnitude)[0]).mean() < 1e-4

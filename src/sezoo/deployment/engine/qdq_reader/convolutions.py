@@ -32,8 +32,11 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     """
     weights, scale = _weights(node)
     outputs, dimensions = weights.shape[0], weights.ndim - 2
-    if layout.axis == 0 and weights[0, 0].size == 1:  # frames may be what the graph has as a batch
-        return _of_batches(node, value, layout, weights, scale, row_of)
+    if layout.axis == 1 and layout.frames == 1:  # one channel of one frame: the batch is the frames as well
+        layout = replace(layout, axis=0)
+    if layout.axis == 0:  # frames may be what the graph has as a batch
+        one_tap = weights[0, 0].size == 1
+        return (_of_batches if one_tap else _within_frames)(node, value, layout, weights, scale, row_of)
     in_time_at = layout.axis - 2
     if not 0 <= in_time_at < dimensions or layout.row.ndim != dimensions + 1 or layout.row.shape[0] != 1:
         raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
@@ -173,6 +176,66 @@ def _of_batches(
         raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
     bias = node.inputs[2] if len(node.inputs) > 2 else ""
     return _product(node, value, layout, (weights.reshape(weights.shape[:2]), scale, bias), 1, row_of)
+
+
+def _within_frames(
+    node: Node,
+    value: Real,
+    layout: Layout,
+    weights: np.ndarray,
+    scale: np.ndarray,
+    row_of: Callable[[np.ndarray], Tensor],
+) -> Pending:
+    """A convolution whose batches are frames, such as one over a frame and those that were kept of earlier ones.
+
+    Where it has two axes, one of them is taken for channels: that at which it stands in one place alone.
+    """
+    outputs, dimensions = weights.shape[0], weights.ndim - 2
+    if dimensions > 2 or layout.before or layout.after:
+        raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
+    groups, strides = node.attribute("group", 1), node.attribute("strides", [1] * dimensions)
+    dilations, kernel = node.attribute("dilations", [1] * dimensions), weights.shape[2:]
+    before, behind = _pads(node, value.items.shape[2:], kernel, strides, dilations)
+    row = layout.row.reshape(groups, layout.row.shape[0] // groups, *layout.row.shape[1:])
+    weights = weights.reshape(groups, outputs // groups, *weights.shape[1:])  # (groups, outputs, inputs, *kernel)
+    counts = [
+        (size + first + last - dilation * (taps - 1) - 1) // stride + 1
+        for size, first, last, dilation, taps, stride in zip(
+            value.items.shape[2:], before, behind, dilations, kernel, strides, strict=True
+        )
+    ]
+    over = [axis for axis in range(dimensions) if counts[axis] != 1]
+    if len(over) > 1:
+        raise UnsupportedError(f"{node} is over two axes of a frame; it can be run over one, and over time")
+    kept = over[0] if over else dimensions - 1
+    if dimensions == 2:
+        folded = 1 - kept
+        places = np.arange(kernel[folded]) * dilations[folded] - before[folded]
+        inside = (places >= 0) & (places < row.shape[2 + folded])
+        row = np.take(row, places[inside], 2 + folded)
+        weights = np.take(weights, np.flatnonzero(inside), 3 + folded)
+        row, weights = np.moveaxis(row, 2 + folded, 2), np.moveaxis(weights, 3 + folded, 3)
+        row = row.reshape(groups, -1, row.shape[-1])
+        weights = weights.reshape(groups, outputs // groups, -1, weights.shape[-1])
+    row, edge = _without_edges(row.reshape(-1, row.shape[-1]), node)
+    ordered = np.ascontiguousarray(weights.transpose(0, 1, 3, 2))[:, :, np.newaxis]
+    tensor, ordered = _placed(value, row.T.ravel(), ordered, row.shape[1], row_of)
+    multiplier = (tensor.scale * scale).astype(F)
+    conv = _conv(
+        node,
+        tensor,
+        ordered,
+        _bias(node, multiplier, outputs),
+        multiplier,
+        positions_in=row.shape[1],
+        positions=counts[kept],
+        stride=strides[kept],
+        dilation=dilations[kept],
+        pad=before[kept] + edge[0],
+    )
+    made = np.arange(counts[kept] * outputs).reshape(counts[kept], outputs).T
+    made = made.reshape(outputs, *(counts[axis] if axis == kept else 1 for axis in range(dimensions)))
+    return Pending(conv, in_time(made, conv.output.items, layout.frames, 0))
 
 
 def _product(

@@ -16,16 +16,16 @@ from sezoo.deployment.engine.qdq_reader.values import FloatRow, Floats, Pending,
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader
 
-__all__ = ["Held", "begin_state", "held_states", "read_scan"]
+__all__ = ["Held", "begin_state", "held_states", "read_scan", "rounded_states"]
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Integers that a quantizer makes of a state, or of some of its items.
+    """Integers that a quantizer makes of a state, or of some of its items; or of floats that stand beside states.
 
     Attributes
     ----------
-    state : name of the state before a frame.
+    state : name of the state before a frame; of the row, where it is another one.
     tensor : that they are.
     items : of the state, in the order of the tensor.
     """
@@ -40,6 +40,57 @@ def begin_state(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
     row = FloatRow(f"state {name}", int(np.prod(shape)))
     reader.states[row.name] = name
     reader.values[name] = Floats((row,), np.arange(row.size).reshape(shape))
+
+
+def rounded_states(reader: Reader, value: Floats, tensor: Tensor, node: object) -> Real:
+    """Integers of states, of parts of one, or of states and what stands beside them, as in a convolution's cache.
+
+    What has been rounded to the same steps before is not rounded again.
+    """
+    if len(value.sources) == 1 and not _covering(reader, value.sources[0], value.items.ravel(), tensor):
+        layout = laid_out(value, reader.frames, node)
+        tensor = replace(tensor, items=len(layout.natural))
+        reader.held.append(Held(reader.states[value.sources[0].name], tensor, layout.natural))
+        return Real((Source(tensor),), layout.items_at(np.arange(tensor.items)))
+    if reader.frames != 1:
+        raise UnsupportedError(f"{node} puts states of several frames together")
+    items, sources, start, offset = np.empty_like(value.items), [], 0, 0
+    for row in value.sources:
+        inside = (value.items >= offset) & (value.items < offset + row.size)
+        wanted = value.items[inside] - offset
+        offset += row.size
+        if not inside.any():
+            continue
+        held = _covering(reader, row, wanted, tensor) or _rounded_row(reader, row, np.unique(wanted), tensor, node)
+        place = np.full(row.size, -1)
+        place[held.items] = np.arange(len(held.items))
+        items[inside] = place[wanted] + start
+        sources.append(Source(held.tensor))
+        start += held.tensor.items
+    items[value.items < 0] = -1
+    return Real(tuple(sources), items)
+
+
+def _covering(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor) -> Held | None:
+    """What has some items of a row already, in the steps of a tensor."""
+    name = reader.states.get(row.name, row.name)
+    for held in (*reader.held, *reader.beside_states):
+        steps = [(each.scale, each.zero_point, each.bits) for each in (held.tensor, tensor)]
+        if held.state == name and steps[0] == steps[1] and np.isin(wanted, held.items).all():
+            return held
+    return None
+
+
+def _rounded_row(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor, node: object) -> Held:
+    tensor = replace(tensor, name=f"{tensor.name}/{row.name}", items=len(wanted))
+    if row.name in reader.states:
+        held = Held(reader.states[row.name], tensor, wanted)
+        reader.held.append(held)
+        return held
+    rounded = reader.steps.quantized(Floats((row,), wanted[np.newaxis]), tensor, node)
+    held = Held(row.name, rounded.sources[0].tensor, wanted)
+    reader.beside_states.append(held)
+    return held
 
 
 def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np.ndarray]) -> list[State]:
@@ -58,7 +109,7 @@ def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np
     for number, held in enumerate(reader.held):
         name = after[held.state]
         value = reader.values.get(name)
-        if not isinstance(value, Real | Pending):
+        if value is None:
             raise UnsupportedError(
                 f"the state '{held.state}' becomes '{name}', which does not come from int8 operators"
             )
@@ -70,9 +121,14 @@ def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np
     return states
 
 
-def _row_of(reader: Reader, value: Real | Pending, held: Held, name: str) -> Tensor:
+def _row_of(reader: Reader, value: Real | Floats | Pending, held: Held, name: str) -> Tensor:
     """What takes a state's place, in its steps and its order."""
     wanted = replace(held.tensor, name=name)
+    if isinstance(value, Floats):
+        rounded = rounded_states(
+            reader, replace(value, items=value.items.ravel()[held.items][np.newaxis]), wanted, name
+        )
+        return reader.row(rounded, rounded.items[0], f"{name}/row")
     flat = value.items.ravel()[held.items][np.newaxis]
     if isinstance(value, Real):
         value = _of_sources_in(Real(value.sources, flat))

@@ -32,7 +32,7 @@ from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv, pendin
 from sezoo.deployment.engine.qdq_reader.expressions import OF_ONE, OPERATORS, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS, OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
-from sezoo.deployment.engine.qdq_reader.loops import Held, begin_state, held_states, read_scan
+from sezoo.deployment.engine.qdq_reader.loops import Held, begin_state, held_states, read_scan, rounded_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_table
@@ -137,6 +137,7 @@ class Reader:
     ----------
     states : names of the states by those of the rows that they are.
     held : integers that quantizers have made of states.
+    beside_states : those of floats that a quantizer has rounded together with states.
     read_names : all that the nodes read, or that is an output.
     """
 
@@ -147,6 +148,7 @@ class Reader:
         self.sites: list[Site] = []
         self.states: dict[str, str] = {}
         self.held: list[Held] = []
+        self.beside_states: list[Held] = []
         self.rounded: dict[Tensor, Real] = {}
         self.values: dict[str, Value] = {}
         self.read_names: set[str] = set()
@@ -245,8 +247,8 @@ class Reader:
         node : that wants it so, for messages.
         """
         if isinstance(value, Floats):
-            if value.sources[0].name in self.states:
-                return self._held(value, tensor, node)
+            if any(source.name in self.states for source in value.sources):
+                return rounded_states(self, value, tensor, node)
             return self.steps.quantized(value, tensor, node)
         if isinstance(value, Pending):
             self.operators.append(value.finished(tensor))
@@ -257,15 +259,6 @@ class Reader:
             return self.steps.quantized(self.steps.as_floats(value, node), tensor, node)
         sources = (self._requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
         return Real(tuple(sources), value.items)
-
-    def _held(self, value: Floats, tensor: Tensor, node: object) -> Real:
-        """Integers of a state, or of a part of one."""
-        if len(value.sources) > 1:
-            raise UnsupportedError(f"{node} puts states together before they are rounded")
-        layout = laid_out(value, self.frames, node)
-        tensor = replace(tensor, items=len(layout.natural))
-        self.held.append(Held(self.states[value.sources[0].name], tensor, layout.natural))
-        return Real((Source(tensor),), layout.items_at(np.arange(tensor.items)))
 
     def _requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
         """A source with its functions applied, in the steps of another quantizer."""
