@@ -143,7 +143,7 @@ def test_quantize_and_score_waves(project):
     result = sezoo.quantize(
         "model.onnx", noisy, clean=clean, metrics=["snr", "si_snr"], workers=1, settings=PLAIN, folder="out"
     )
-    assert list(result.evaluation.versions) == ["float", "int8", "int8_patches", "int8_board", "int8_stream"]
+    assert list(result.evaluation.versions) == ["float", "int8", "int8_stream"]
     scored = result.evaluation.versions["int8"]
     assert set(scored.means) == {"snr", "si_snr"}
     assert result.evaluation.noisy["snr"].value == pytest.approx(0, abs=1e-4)  # noisy is twice clean

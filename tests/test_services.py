@@ -68,12 +68,12 @@ def test_each_service_has_what_the_one_before_it_made(project, caplog, capsys):
         evaluation_config(operation_mode="chain_qep", quantization=asked, prediction={"format": "flac"})
     )
     run_services(config, project / "out")
-    assert "scoring float, int8, int8 in patches, int8 on the board, int8 streaming on 2 clips" in caplog.text
+    assert "scoring float, int8, int8 (C package) on 2 clips" in caplog.text
     assert "denoising 2 recordings with the int8 model" in caplog.text
     assert sorted(path.name for path in (project / "out" / "predictions").iterdir()) == ["a.flac", "b.flac"]
     assert (project / "out" / "evaluation.png").read_bytes().startswith(b"\x89PNG")
     printed = capsys.readouterr().out
-    assert "int8 on the board - float" in printed
+    assert "int8 (C package) - float" in printed
     assert (project / "out" / "eval_logs_quantized" / "metrics_dict.json").is_file()
 
 
@@ -98,9 +98,9 @@ def test_a_mix_calibrates_and_its_test_folders_are_scored(project, caplog, capsy
     raw = evaluation_config(operation_mode="chain_qep", quantization=asked, dataset=mix(project))
     run_services(build_config(raw), project / "out")
     assert "calibrated on 3 clips, 3 s of audio" in caplog.text
-    assert "scoring float, int8, int8 in patches, int8 on the board, int8 streaming on 2 clips" in caplog.text
+    assert "scoring float, int8, int8 (C package) on 2 clips" in caplog.text
     assert sorted(path.name for path in (project / "out" / "predictions").iterdir()) == ["a.wav", "b.wav"]
-    assert "int8 on the board - float" in capsys.readouterr().out
+    assert "int8 (C package) - float" in capsys.readouterr().out
 
     raw["dataset"]["noise_path"] = project / "nowhere"
     with pytest.raises(UserError, match=r"^dataset\.noise_path: there is no folder .*nowhere$"):

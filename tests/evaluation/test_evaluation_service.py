@@ -210,7 +210,7 @@ def test_torch_weights_that_cannot_be_loaded_are_an_error_before_anything_is_sco
 
 def test_explaining_without_a_board_says_so(run, caplog):
     evaluate(run(evaluation={"explain_deployment": True, "play_like": "whole"}))
-    assert "nothing is run as on the board" in caplog.text
+    assert "no setting of a board is in use here" in caplog.text
 
 
 def test_without_clean_clips_dnsmos_alone_scores(run, monkeypatch):

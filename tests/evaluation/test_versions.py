@@ -7,6 +7,7 @@ from quantizers import ours, quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
 from sezoo.denoising import Board, Patches, Stream, WholeClip
+from sezoo.denoising.backend import with_target
 from sezoo.denoising.run_models import RunModel, models_of
 from sezoo.evaluation.versions import explaining_versions, versions_of
 from sezoo.models.mask_model import MaskModel
@@ -58,8 +59,8 @@ def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
         ({"deployment": {"backend": "portable-c", "engine": "stream", "input_gain": False}}, ["stream"]),
         ({"deployment": {"hardware_setup": {"board": "NUCLEO-F401RE"}}}, ["stream"]),
         ({"quantization": {"target": "cortex-m"}}, ["stream"]),
-        ({"quantization": {"target": "stm32n6"}}, ["patches", "board", "stream"]),  # which any device can run
-        ({"quantization": {"target": "generic"}}, ["patches", "board", "stream"]),
+        ({"quantization": {"target": "stm32n6"}}, ["patches", "board"]),
+        ({"quantization": {"target": "generic"}}, ["stream"]),
         ({"benchmarking": {"board": "NUCLEO-F401RE"}}, ["stream"]),
         ({"benchmarking": {}}, ["patches", "board", "stream"]),
     ],
@@ -67,6 +68,44 @@ def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
 def test_a_static_model_is_scored_as_it_would_be_deployed(run, tmp_path, sections, ways):
     found = described(run(with_static_shape(mask_graph(), 40), **sections), tmp_path)
     assert list(found) == [*(f"float_{way}" for way in ways), "float"]
+
+
+@pytest.mark.parametrize(
+    ("target", "sections", "labels"),
+    [
+        ("stm32n6", {}, ["float in patches", "float (ST's N6 application)"]),
+        ("cortex-m", {}, ["float (C package)"]),
+        ("generic", {}, ["float (C package)"]),
+        (
+            "generic",
+            {"deployment": {"hardware_setup": {"board": "STM32N6570-DK"}}},
+            ["float in patches", "float (ST's N6 application)"],
+        ),
+        ("stm32n6", {"quantization": {"target": "cortex-m"}}, ["float (C package)"]),
+        (
+            "stm32n6",
+            {"deployment": {"backend": "portable-c", "engine": "patch"}},
+            ["float in patches", "float (C package, patches)"],
+        ),
+        ("cortex-m", {"evaluation": {"play_like": "board"}}, ["float (C package)"]),
+        ("stm32n6", {"evaluation": {"play_like": "board"}}, ["float (ST's N6 application)"]),
+    ],
+)
+def test_what_a_model_was_made_for_picks_the_board(run, tmp_path, target, sections, labels):
+    model = with_static_shape(mask_graph(), 40)
+    with_target(model, target)
+    described_run = run(model, **sections)
+    versions = versions_of(models_of(described_run, tmp_path / "scratch"), described_run.config)
+    assert [version.label for version in versions if version.kind != "whole"] == labels
+
+
+def test_an_input_gain_that_the_board_does_not_have_is_refused(run, tmp_path):
+    model = with_static_shape(mask_graph(), 40)
+    with_target(model, "stm32n6")
+    with pytest.raises(UserError, match=r"deployment\.input_gain: found False; ST's application .* always scales"):
+        described(run(model, deployment={"input_gain": False}), tmp_path)
+    with pytest.raises(UserError, match=r"deployment\.input_gain: found True; deployment\.engine: stream has no"):
+        described(run(deployment={"backend": "portable-c", "engine": "stream", "input_gain": True}), tmp_path)
 
 
 def test_a_stream_has_the_configured_gate_and_calls(run, tmp_path):

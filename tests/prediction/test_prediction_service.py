@@ -152,7 +152,7 @@ def test_two_recordings_of_one_name(project, fails):
         (("a.b=c", "-m", "model.onnx"), "no recordings: name files or folders to denoise"),
         (("noisy/b.wav", "-m", "model.onnx", "preprocessing.hop_lenth=1"), "hop_lenth: unknown key; did you mean"),
         (("noisy/b.wav", "-m", "model.onnx", "n_fft=512"), "n_fft=512: there is no such file, and SECTION.KEY=VALUE"),
-        (("noisy/b.wav", "-m", "model.onnx", "--play-like", "bord"), "argument --play-like: invalid choice: 'bord'"),
+        (("noisy/b.wav", "-m", "model.onnx", "--play-like", "bord"), "prediction.play_like: found 'bord'; allowed"),
         (("noisy/b.wav", "-m", "model.onnx", "-o", "a.mp3", "--format", "ogg"), "but -o a.mp3 says .mp3"),
         (("noisy/b.wav", "-m", "model.onnx", "-o", "x" * 300 + ".wav"), "cannot be used: "),
         (("noisy/b.wav", "-m", "noisy"), "noisy is a folder; an ONNX file is needed"),

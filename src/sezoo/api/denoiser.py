@@ -27,7 +27,8 @@ class Denoiser:
     Parameters
     ----------
     model : float or int8 ONNX file, or torch weights of an STFT-TCNN.
-    play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches" or "board", as ST's board.
+    play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches"; "board", as the
+        program that the model's target, or deployment.backend in `settings`, means.
     sample_rate, n_fft, hop_length, win_length : of the spectrum that the model was trained with, in Hz and samples;
         n_fft None is what the model's bins say.
     settings : as for `sezoo.quantize`: {"preprocessing": {"window": "sqrt_hann"}}.

@@ -64,7 +64,8 @@ def denoise(
     audio : wave (samples,) or (samples, channels) of floats within -1 and 1; or a file, a folder, several of them.
     model : float or int8 ONNX file, or torch weights of an STFT-TCNN.
     output : folder of the denoised files, or a file for one; a wave needs none.
-    play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches" or "board", as ST's board.
+    play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches"; "board", as the
+        program that the model's target, or deployment.backend in `settings`, means.
     sample_rate : of a wave, in Hz; that of the model is in `settings`, and 16000 Hz if it is not.
     overwrite : existing files.
     settings : as for `sezoo.quantize`: {"preprocessing": {"hop_length": 128}}.
@@ -103,6 +104,9 @@ def denoise_files(
     output: Path,
     *,
     play_like: InferenceMode = "whole",
+    target: str | None = None,
+    board: str | None = None,
+    backend: str | None = None,
     format: str | None = None,
     overwrite: bool = False,
     spectrum: Spectrum | None = None,
@@ -115,8 +119,16 @@ def denoise_files(
     from sezoo.prediction.command import denoise_recordings
 
     def config() -> Config:
-        return build_config(
-            prediction_settings(model, paths[0], spectrum or Spectrum(), play_like=play_like, more=more)
+        settings = prediction_settings(
+            model,
+            paths[0],
+            spectrum or Spectrum(),
+            play_like=play_like,
+            target=target,
+            board=board,
+            backend=backend,
+            more=more,
         )
+        return build_config(settings)
 
     return denoise_recordings(paths, output, config, format=format, overwrite=overwrite)

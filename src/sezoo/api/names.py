@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 __all__ = ["Backend", "BenchmarkTarget", "Engine", "InferenceMode", "MetricName", "TargetName"]
 
 InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
-"""How a model is run: on whole clips, in patches, as on ST's board, or as the C package's stream engine does."""
+"""How a model is run: on whole clips, in patches, as on the board, or as the C package's stream engine does."""
 
 BenchmarkTarget: TypeAlias = Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"]
 """Where a model is measured."""

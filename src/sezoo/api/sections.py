@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sezoo.api.clips import DEFAULT_EXTENSION, extension_of
 from sezoo.base.errors import UserError
 
+if TYPE_CHECKING:
+    import onnx
+
 __all__ = [
     "Settings",
     "Spectrum",
+    "backend_section",
+    "deployment_section",
     "extension",
     "finished",
     "given",
@@ -72,6 +77,33 @@ def model_section(path: Path) -> Settings:
     return {"state_dict_path" if path.suffix.lower() in TORCH_WEIGHTS else "onnx_path": path}
 
 
+def deployment_section(model: Path | None, board: str | None, backend: str | None) -> Settings:
+    """The section `deployment` of a model on a board: with the backend that nothing but the model's target decides.
+
+    Raises
+    ------
+    UserError : a model that is not there.
+    """
+    if backend is None:
+        backend = "portable-c"
+        if model is not None and model.suffix.lower() not in TORCH_WEIGHTS:
+            from sezoo.denoising.backend import backend_of_model
+
+            backend = backend_of_model(_loaded(model))
+    found: Settings = {"backend": backend}
+    return found if board is None else found | {"hardware_setup": {"board": board}}
+
+
+def backend_section(model: Path | None, *, target: str | None, board: str | None, backend: str | None) -> Settings:
+    """The sections that say what runs a model on the board, where one of them is given; see `sezoo.evaluate`."""
+    sections = section("quantization", target=target)
+    if backend is None and board is None:
+        return sections
+    if target is not None and backend is None:  # which decides, with the board
+        return sections | {"deployment": {"hardware_setup": {"board": board}}}
+    return sections | {"deployment": deployment_section(model, board, backend)}
+
+
 def extension(folder: Path, key: str) -> Settings:
     """The key `file_extension` where a folder's recordings need it."""
     found = extension_of(folder, key)
@@ -102,14 +134,20 @@ def finished(settings: Settings, spectrum: Spectrum, model: Path | None, more: S
 
 
 def _bins(path: Path, settings: Settings) -> int:
-    if not path.exists():  # told before anything heavy is imported
-        raise UserError(f"there is no model {path} (the working directory is {Path.cwd()})")
+    model = _loaded(path)
     from sezoo.models.contract import declared_contract
-    from sezoo.models.onnx_file import load_onnx
     from sezoo.models.states import with_states
 
     states = (settings.get("quantization") or {}).get("states") or {}
-    return declared_contract(with_states(load_onnx(path), states), path).bins
+    return declared_contract(with_states(model, states), path).bins
+
+
+def _loaded(path: Path) -> onnx.ModelProto:
+    if not path.exists():  # said before anything heavy is imported
+        raise UserError(f"there is no model {path} (the working directory is {Path.cwd()})")
+    from sezoo.models.onnx_file import load_onnx
+
+    return load_onnx(path)
 
 
 def merged(settings: Mapping[str, Any], more: Mapping[str, Any] | None) -> Settings:

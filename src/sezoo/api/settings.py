@@ -9,6 +9,8 @@ from sezoo.api.clips import DEFAULT_EXTENSION, extension_of
 from sezoo.api.sections import (
     Settings,
     Spectrum,
+    backend_section,
+    deployment_section,
     extension,
     finished,
     given,
@@ -36,6 +38,8 @@ def quantization_settings(
     spectrum: Spectrum,
     *,
     target: str | None = None,
+    board: str | None = None,
+    backend: str | None = None,
     noisy: Path | None = None,
     clean: Path | None = None,
     frames: int | None = None,
@@ -60,6 +64,7 @@ def quantization_settings(
     if target is not None:
         quantization["target"] = target
     settings: Settings = {"operation_mode": "quantization", "model": {"onnx_path": model}}
+    settings |= section("deployment", backend=backend, hardware_setup=board and {"board": board})
     if clean is not None:
         settings["operation_mode"] = "chain_qe"
         settings["dataset"] = scored_set(noisy or data, clean)
@@ -84,6 +89,9 @@ def evaluation_settings(
     function: str | None = None,
     metrics: Sequence[str] | None = None,
     play_like: Sequence[str] | None = None,
+    target: str | None = None,
+    board: str | None = None,
+    backend: str | None = None,
     num_clips: int | None = None,
     explain_deployment: bool = False,
     robustness: bool = False,
@@ -109,6 +117,7 @@ def evaluation_settings(
         robustness=robustness or None,
         num_workers=workers,
     )
+    settings |= backend_section(model, target=target, board=board, backend=backend)
     return finished(settings, spectrum, model, more)
 
 
@@ -140,7 +149,7 @@ def deployment_settings(
     spectrum: Spectrum,
     *,
     board: str | None = None,
-    backend: str | None = "portable-c",
+    backend: str | None = None,
     engine: str | None = None,
     frames: int | None = None,
     lookahead: int | None = None,
@@ -154,10 +163,10 @@ def deployment_settings(
     ------
     UserError : a model that is not there.
     """
-    deployment = given(backend=backend, engine=engine, frames_per_patch=frames, lookahead_frames=lookahead)
+    deployment = deployment_section(model, None, backend)
+    deployment |= given(engine=engine, frames_per_patch=frames, lookahead_frames=lookahead)
     deployment |= given(emulate=None if emulate else False, dry_run=dry_run or None)
-    if board is not None:
-        deployment["hardware_setup"] = {"board": board}
+    deployment |= given(hardware_setup=board and {"board": board})
     settings: Settings = {"operation_mode": "deployment", "model": {"onnx_path": model}, "deployment": deployment}
     return finished(settings, spectrum, model, more)
 
@@ -210,6 +219,9 @@ def prediction_settings(
     spectrum: Spectrum,
     *,
     play_like: str = "whole",
+    target: str | None = None,
+    board: str | None = None,
+    backend: str | None = None,
     output: Path | None = None,
     format: str | None = None,
     overwrite: bool = False,
@@ -229,4 +241,5 @@ def prediction_settings(
     prediction |= given(output_path=None if output is None else output.absolute(), format=format)
     prediction |= given(play_like=play_like if play_like != "whole" else None, overwrite=overwrite or None)
     settings: Settings = {"operation_mode": "prediction", "model": model_section(model), "prediction": prediction}
+    settings |= backend_section(model, target=target, board=board, backend=backend)
     return finished(settings, spectrum, model, more)

@@ -47,6 +47,8 @@ def quantize(
     clips: Clips,
     *,
     target: TargetName | None = None,
+    board: str | None = None,
+    backend: Backend | None = None,
     noisy: Clips | None = None,
     clean: Clips | None = None,
     frames: int | None = None,
@@ -66,7 +68,9 @@ def quantize(
     ----------
     model : float ONNX file, magnitudes (batch, bins, frames) to a mask of that shape.
     clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waves (samples,).
-    target : what the int8 models are for: "generic", "stm32n6", "cortex-m" or one of your own; None is generic.
+    target : what the int8 models are for: "generic", "stm32n6", "cortex-m" or one of your own; None is that of the
+        backend or of the board, else generic.
+    board, backend : that the models are for, and scored as run by: "portable-c" or "stm32n6".
     noisy, clean : test clips and the clean speech in them. With `clean` alone, `clips` are the noisy ones.
     frames : per call of the static model; None is 30 new ones and the look-ahead that the network needs.
     num_clips : of `clips` that are used; None is all.
@@ -90,6 +94,8 @@ def quantize(
             data,
             spectrum,
             target=target,
+            board=board,
+            backend=backend,
             noisy=given[0] if clean is not None or noisy is not None else None,
             clean=given[1],
             frames=frames,
@@ -109,6 +115,9 @@ def evaluate(
     denoise: Callable[[np.ndarray], np.ndarray] | str | None = None,
     metrics: Sequence[MetricName] | None = None,
     play_like: InferenceMode | Sequence[InferenceMode] | None = None,
+    target: TargetName | None = None,
+    board: str | None = None,
+    backend: Backend | None = None,
     num_clips: int | None = None,
     explain_deployment: bool = False,
     robustness: bool = False,
@@ -133,6 +142,8 @@ def evaluate(
     metrics : "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl", "dnsmos", or of your own; None is
         all of ours that fit.
     play_like : how a model is run: "whole", "patches", "board", "stream" or several of them; None is what suits it.
+    target, board, backend : what the models are taken to be made for, and what runs them on the board: the C package
+        ("portable-c") or ST's N6 application ("stm32n6"); None is what the models say.
     num_clips : to draw of the clips; None is all.
     explain_deployment : score without each of the board's settings as well.
     robustness : score the clips in 16 conditions as well: quiet, loud, reverberant, band-limited, clipped, clean, and
@@ -165,6 +176,9 @@ def evaluate(
                 function=denoise if isinstance(denoise, str) else None if denoise is None else reference_of(denoise),
                 metrics=metrics,
                 play_like=play_like,
+                target=target,
+                board=board,
+                backend=backend,
                 num_clips=num_clips,
                 explain_deployment=explain_deployment,
                 robustness=robustness,
@@ -250,7 +264,7 @@ def deploy(
     model: PathLike,
     *,
     board: str | None = None,
-    backend: Backend | None = "portable-c",
+    backend: Backend | None = None,
     engine: Engine | None = None,
     frames: int | None = None,
     lookahead: int | None = None,
@@ -269,7 +283,7 @@ def deploy(
     model : static int8 ONNX file, as `sezoo.quantize` writes it.
     board : None is STM32N6570-DK.
     backend : "portable-c" writes C sources for any Cortex-M, "tflite" a TensorFlow Lite model; "stm32n6" goes through
-        ST's tools onto the board.
+        ST's tools onto the board; None is by the model's target, portable-c where that is neither stm32n6 nor tflite.
     engine : "stream" computes every frame once, "patch" whole patches; None is a stream, of tflite patches.
     frames : new ones of a call; None is 1 for a stream, for patches 30 or what the model's length says.
     lookahead : context of a patch on each side; None is what the model's length says. Not of a stream.

@@ -12,7 +12,7 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.cli.output import print_json, save_config
 from sezoo.cli.overrides import is_path, settings_of
-from sezoo.cli.parser import Parser, add_json, add_save_config, add_spectrum, spectrum_of
+from sezoo.cli.parser import Parser, add_json, add_program, add_save_config, add_spectrum, spectrum_of
 from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import model_path
 
@@ -38,6 +38,7 @@ def add_arguments(parser: Parser) -> None:
         help="folder, or file name if one recording is given (default: denoised)",
     )  # fmt: skip
     add_setting(parser, "--play-like", key=("prediction.play_like", "play_like"), default="whole", metavar="HOW")
+    add_program(parser)
     add_setting(parser, "--format", key="prediction.format", metavar="ENDING")
     add_setting(parser, "--overwrite", key="prediction.overwrite", action="store_true")
     add_save_config(parser)
@@ -59,6 +60,9 @@ def run(options: argparse.Namespace) -> None:
         options.model,
         options.output,
         play_like=options.play_like,
+        target=options.target,
+        board=options.board,
+        backend=options.backend,
         format=options.format,
         overwrite=options.overwrite,
         spectrum=spectrum_of(options),
@@ -81,6 +85,9 @@ def _save(options: argparse.Namespace, paths: list[Path], more: dict) -> None:
         paths[0],
         spectrum_of(options),
         play_like=options.play_like,
+        target=options.target,
+        board=options.board,
+        backend=options.backend,
         output=output,
         format=options.format,
         overwrite=options.overwrite,

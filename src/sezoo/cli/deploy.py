@@ -14,7 +14,9 @@ from typing import Any
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
+    BY_TARGET,
     Parser,
+    add_board,
     add_json,
     add_output,
     add_overrides,
@@ -36,8 +38,7 @@ def add_arguments(parser: Parser) -> None:
         parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
         help="static int8 ONNX, as sezoo quantize makes it",
     )  # fmt: skip
-    add_setting(parser, "--board", key="deployment.hardware_setup.board", metavar="BOARD")
-    add_setting(parser, "--backend", key="deployment.backend", default="portable-c", metavar="BACKEND")
+    add_board(parser, BY_TARGET)
     add_setting(parser, "--engine", key="deployment.engine", metavar="ENGINE")
     add_setting(parser, "--frames", key="deployment.frames_per_patch", metavar="N")
     add_setting(parser, "--lookahead", key="deployment.lookahead_frames", metavar="N")

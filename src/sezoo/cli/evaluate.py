@@ -17,6 +17,7 @@ from sezoo.cli.parser import (
     Parser,
     add_json,
     add_output,
+    add_program,
     add_save_config,
     add_spectrum,
     spectrum_of,
@@ -44,6 +45,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     add_setting(parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES")
     add_setting(parser, "--play-like", key=("evaluation.play_like", "play_like"), several=True, metavar="NAMES")
+    add_program(parser)
     add_setting(parser, "--clips", key="dataset.num_test_samples", metavar="N", default_is="all")
     add_setting(parser, "--explain-deployment", key="evaluation.explain_deployment", action="store_true")
     add_setting(parser, "--robustness", key="evaluation.robustness", action="store_true")
@@ -72,6 +74,9 @@ def run(options: argparse.Namespace) -> None:
             clean=options.clean,
             metrics=options.metrics,
             play_like=options.play_like,
+            target=options.target,
+            board=options.board,
+            backend=options.backend,
             num_clips=options.clips,
             explain_deployment=options.explain_deployment,
             robustness=options.robustness,

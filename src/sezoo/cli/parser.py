@@ -13,15 +13,21 @@ from sezoo.base.text import nearest
 from sezoo.cli.section_options import HelpFormatter, add_setting
 
 __all__ = [
+    "BY_TARGET",
     "Parser",
+    "add_board",
     "add_everywhere",
     "add_json",
     "add_output",
     "add_overrides",
+    "add_program",
     "add_save_config",
     "add_spectrum",
     "spectrum_of",
 ]
+
+BY_TARGET = "stm32n6 for a model of that target, else portable-c"
+"""The backend of the commands."""
 
 CHOICE = re.compile(r"invalid choice: '(?P<word>.*?)' \(choose from (?P<choices>.*?)\)")
 
@@ -122,6 +128,26 @@ def add_output(parser: Parser) -> None:
         parser, "-o", "--output", key="folder", type=Path, metavar="DIR",
         help="new folder for the results (default: experiment_outputs/<date and time>)",
     )  # fmt: skip
+
+
+def add_program(parser: Parser) -> None:
+    """The program that runs the models on the board, of commands that emulate it."""
+    add_setting(
+        parser, "--target", key="quantization.target", metavar="TARGET",
+        help="quantization.target that the models are taken to be made for (default: what they say)",
+    )  # fmt: skip
+    add_board(parser, BY_TARGET)
+
+
+def add_board(parser: Parser, backend: str) -> None:
+    """The board, and the backend by which models get there.
+
+    Parameters
+    ----------
+    backend : what is taken without the option.
+    """
+    add_setting(parser, "--board", key="deployment.hardware_setup.board", metavar="BOARD")
+    add_setting(parser, "--backend", key="deployment.backend", metavar="BACKEND", default_is=backend)
 
 
 def add_overrides(parser: Parser) -> None:

@@ -15,6 +15,7 @@ from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
     Parser,
+    add_board,
     add_json,
     add_output,
     add_overrides,
@@ -39,7 +40,11 @@ def add_arguments(parser: Parser) -> None:
         metavar="DIR", required=True,
         help="noisy recordings for calibration, 50 to 100 of a few seconds each; demo: those that come with sezoo",
     )  # fmt: skip
-    add_setting(parser, "--target", key="quantization.target", metavar="TARGET", default_is="generic")
+    add_setting(
+        parser, "--target", key="quantization.target", metavar="TARGET",
+        default_is="as --backend or --board, generic without them",
+    )  # fmt: skip
+    add_board(parser, "as --target and --board")
     add_setting(parser, "--frames", key="quantization.static_sequence_length", metavar="N")
     add_setting(
         parser, "--clips", key="quantization.num_quantization_samples", default=100, metavar="N",
@@ -73,6 +78,8 @@ def run(options: argparse.Namespace) -> None:
         options.data,
         spectrum_of(options),
         target=options.target,
+        board=options.board,
+        backend=options.backend,
         noisy=options.noisy,
         clean=options.clean,
         frames=options.frames,

@@ -87,7 +87,7 @@ class HardwareSetup(Section):
     """The board that the model is deployed on."""
 
     serie: Text = Field("STM32N6", description="Family of the microcontroller.")
-    board: Board = Field("STM32N6570-DK", description="Board to flash.")
+    board: Board = Field("STM32N6570-DK", description="Board that the model is deployed on.")
     stlink_serial_number: Text | None = Field(
         None, description="Serial number of the ST-LINK, in quotes; needed where several boards are connected."
     )
@@ -99,8 +99,9 @@ class Deployment(Section):
     backend: Literal["portable-c", "tflite", "stm32n6"] | None = Field(
         None,
         description="portable-c writes a package of C sources for any Cortex-M; tflite a TensorFlow Lite model, for "
-        "TFLite Micro and Arm's Ethos-U; stm32n6 goes through ST's tools onto the board. Empty = stm32n6 for an "
-        "STM32N6, portable-c for other boards.",
+        "TFLite Micro and Arm's Ethos-U; stm32n6 goes through ST's tools onto the board. Empty = portable-c for "
+        "a board that is no STM32N6; else by the model's quantization.target: stm32n6, tflite, or portable-c for "
+        "cortex-m and for generic if no board is named; else stm32n6 (commands: portable-c).",
     )
     engine: Literal["patch", "stream"] | None = Field(
         None,
@@ -110,8 +111,8 @@ class Deployment(Section):
     )
     input_gain: TrueFalse | None = Field(
         None,
-        description="Of portable-c with patches: scale the magnitudes of a loud patch to its peak, as ST's application "
-        "does. Empty = as the model was calibrated.",
+        description="Scale the magnitudes of a loud patch to its peak: ST's application always does, portable-c with "
+        "engine: patch has the choice. Empty = as the model was calibrated.",
     )
     emulate: TrueFalse = Field(
         True, description="Of portable-c: build the package for the board's core and denoise a clip in an emulator."

@@ -310,9 +310,9 @@ class Evaluation(Section):
     )
     play_like: PlayNames | None = Field(
         None,
-        description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (all "
-        "that ST's application does with patches), stream (as the C package's stream engine); empty = whole, and for a "
-        "static model also as it would be deployed.",
+        description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (as the "
+        "program for deployment.backend runs it: ST's N6 application, or the C package), stream (as the C package's "
+        "stream engine); empty = whole, and for a static model also as it would be deployed.",
     )
     frames_per_patch: Frames | None = Field(
         None,
@@ -369,8 +369,8 @@ class Prediction(Section):
     )
     play_like: Literal["whole", "patches", "board", "stream"] = Field(
         "whole",
-        description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (all "
-        "that ST's application does with patches), stream (as the C package's stream engine).",
+        description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (as "
+        "the program for deployment.backend runs it), stream (as the C package's stream engine).",
     )
     num_workers: AtLeast1 | None = Field(
         None, description="Processes that denoise recordings; empty = one for each processor that the run may use."

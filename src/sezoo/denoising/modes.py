@@ -50,7 +50,7 @@ class Patches:
 
 @dataclass(frozen=True)
 class Board(Patches):
-    """Patches in the board's own stream of int16 samples, as ST's application for the STM32N6 does it.
+    """Patches in the board's own stream of int16 samples: ST's application for the STM32N6, or the C package's.
 
     Attributes
     ----------
@@ -58,15 +58,22 @@ class Board(Patches):
     input_gain : the model sees the magnitudes of a loud patch scaled to its peak.
     half_away : the model's int8 input is rounded half away from zero, as C's `roundf` does, and not half to
         even as onnxruntime does.
+    program : that runs it, for people.
     """
 
     mirrored: bool = field(default=False, kw_only=True)
     silence_threshold: float | None = None
     input_gain: bool = True
     half_away: bool = True
+    program: str = field(default="ST's N6 application", kw_only=True, compare=False)
 
     def __str__(self) -> str:
-        return f"as on the board: {super().__str__()}, {_gate_text(self.silence_threshold)}"
+        return f"as {_named(self.program)} runs it: {super().__str__()}, {_gate_text(self.silence_threshold)}"
+
+    @property
+    def is_sts(self) -> bool:
+        """Whether it is ST's application, and not the C package, which rounds as onnxruntime does."""
+        return self.half_away
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,13 @@ class Stream:
     context : the model's receptive field, (before, after) frames; None of models with states, which need none.
     frames : new ones of a call, for the gate alone: nothing else depends on them.
     silence_threshold : calls whose output is below this level in dBFS are zeroed; None does not.
+    program : that runs it, for people.
     """
 
     context: tuple[int, int] | None = None
     frames: int = 1
     silence_threshold: float | None = None
+    program: str = field(default="C package", kw_only=True, compare=False)
 
     @property
     def lookahead(self) -> int:
@@ -90,7 +99,7 @@ class Stream:
         return self.context[1] if self.context else 0
 
     def __str__(self) -> str:
-        return f"as the C package's stream engine, {_gate_text(self.silence_threshold)}"
+        return f"as {_named(self.program)} runs it: as a stream, {_gate_text(self.silence_threshold)}"
 
 
 Play = WholeClip | Patches | Board | Stream
@@ -104,6 +113,10 @@ def is_on_device(mode: Play) -> bool:
 def silence_threshold(mode: Play) -> float | None:
     """The level in dBFS below which its output is muted; None where there is no gate."""
     return mode.silence_threshold if isinstance(mode, Board | Stream) else None
+
+
+def _named(program: str) -> str:
+    return f"the {program}" if program[0] == "C" else program
 
 
 def _gate_text(threshold: float | None) -> str:

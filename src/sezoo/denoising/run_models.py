@@ -13,7 +13,16 @@ from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
 from sezoo.denoising import Patches, Play, WholeClip
-from sezoo.denoising.backend import board_of, has_input_gain, stream_of
+from sezoo.denoising.backend import (
+    STM32N6,
+    board_of,
+    check_input_gain,
+    engine_of,
+    has_input_gain,
+    stream_of,
+    target_in,
+    wanted_backend,
+)
 from sezoo.denoising.board import board_problem, transform_problem
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.axes import with_dynamic_axes
@@ -72,6 +81,12 @@ class RunModel:
         source = self.static or self.dynamic
         return isinstance(source, OnnxSource) and has_input_gain(load_onnx(source.path))
 
+    @cached_property
+    def target(self) -> str | None:
+        """The `quantization.target` that it was made for, by its metadata; None where that does not say."""
+        source = self.static or self.dynamic
+        return target_in(load_onnx(source.path)) if isinstance(source, OnnxSource) else None
+
     @property
     def needed_lookahead(self) -> int:
         """Frames of look-ahead with which patches have the whole clip's masks; 0 where that has no bound."""
@@ -80,6 +95,13 @@ class RunModel:
     def source_for(self, kind: str) -> ModelSource:
         """The file of the model for this mode."""
         return self.dynamic if kind in (WHOLE, STREAM) or self.static is None else self.static
+
+    def deployed_kind(self, kind: str, config: Config) -> str:
+        """The mode itself, but the stream for the board if its program computes this model as a stream."""
+        if kind != BOARD or wanted_backend(config, self.target) in (None, STM32N6):
+            return kind
+        is_stream = engine_of(config, self.target) == STREAM and self.play_problem(STREAM, config) is None
+        return STREAM if is_stream else kind
 
     def play_problem(self, kind: str, config: Config) -> str | None:
         """Why the model cannot be run in this mode, in one line; None if it can."""
@@ -103,12 +125,15 @@ class RunModel:
         if kind == WHOLE:
             return WholeClip(self.field)
         if kind == STREAM:
-            return stream_of(config, self.field)
+            if wanted_backend(config, self.target) not in (None, STM32N6):
+                check_input_gain(config, self.target)
+            return stream_of(config, self.field, self.target)
+        check_input_gain(config, self.target)
         needed = needed_lookahead(self.field)
         frames, lookahead = patch_lengths(config, self.static_frames, needed=needed, stateful=self.stateful)
         if kind == PATCHES:
             return Patches(frames, lookahead)
-        return board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain)
+        return board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain, target=self.target)
 
 
 def models_of(run: Run, scratch: Path) -> list[RunModel]:

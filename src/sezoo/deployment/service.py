@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from sezoo.audio.stft import stft_of
 from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.denoising import NO_PEAK, denoise
-from sezoo.denoising.backend import STM32N6, TFLITE, backend_of, board_of
+from sezoo.denoising.backend import STM32N6, TFLITE, backend_of, board_of, check_input_gain, target_in
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.checks import with_patch_lengths
@@ -38,6 +39,7 @@ def check_deployment(config: Config) -> None:
     ------
     UserError : settings that do not fit together, or a tool that is missing.
     """
+    check_input_gain(config)
     if backend_of(config) == STM32N6:
         check_stm32n6(config)
     elif backend_of(config) == TFLITE:
@@ -56,6 +58,8 @@ def deploy(run: Run) -> None:
     if run.config.preprocessing.peak_normalize:
         log.warning("%s", NO_PEAK)
     model: Path = run.artefacts.int8_static or run.config.model.onnx_path
+    run = _with_backend(run, model)
+    check_input_gain(run.config)
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)
         _write_vectors(run, model)
@@ -64,6 +68,17 @@ def deploy(run: Run) -> None:
         deploy_tflite(run, model)
     else:
         deploy_c_package(run, model)
+
+
+def _with_backend(run: Run, model: Path) -> Run:
+    """The run with the backend set that the configuration and the model lead to."""
+    settings = run.config.deployment
+    if settings.backend is not None or not model.is_file():
+        return run
+    backend = backend_of(run.config, target_in(load_onnx(model)))
+    log.info("deployment.backend: %s", backend)
+    deployment = settings.model_copy(update={"backend": backend})
+    return replace(run, config=run.config.model_copy(update={"deployment": deployment}))
 
 
 def _tell_what_the_gate_mutes(config: Config, path: Path) -> None:

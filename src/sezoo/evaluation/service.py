@@ -118,7 +118,10 @@ def evaluate(run: Run) -> Evaluation:
         models, versions = _what_is_scored(run, Path(scratch))
         explaining = explaining_versions(versions, models) if run.config.evaluation.explain_deployment else []
         if run.config.evaluation.explain_deployment and not explaining:
-            log.warning("evaluation.explain_deployment: nothing is run as on the board; see evaluation.play_like")
+            log.warning(
+                "evaluation.explain_deployment: no setting of a board is in use here; deployment.backend: stm32n6 "
+                "(--backend) scores as ST's N6 application runs the model, whose settings cost"
+            )
         scoring = _scoring(run.config, [*versions, *explaining], pairs)
         if scoring.peak_normalize and any(is_on_device(version.play) for version in versions):
             log.warning("%s", NO_PEAK)
@@ -126,6 +129,9 @@ def evaluate(run: Run) -> Evaluation:
             log.warning("%s", line)
         told = ", ".join(version.label for version in versions)
         log.info("scoring %s on %s", told, pluralize(len(pairs), "clip"))
+        for version in versions:
+            if is_on_device(version.play):
+                log.info("%s is scored %s", version.label, version.play)
         metrics = tuple(load_metrics(scoring.metrics))
         clips, left_out = _scored(run, scoring, pairs)
         means = mean_scores(clips)

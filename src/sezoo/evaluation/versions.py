@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sezoo.config.sections import Config
-from sezoo.denoising import Board, Play, WholeClip
+from sezoo.denoising import Board, Patches, Play, Stream, WholeClip
 from sezoo.denoising.backend import PATCH, STM32N6, engine_of, wanted_backend
 from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, WHOLE, RunModel
@@ -17,7 +17,7 @@ __all__ = ["Version", "explaining_versions", "function_version", "versions_of"]
 
 log = logging.getLogger(__name__)
 
-LABELS = {WHOLE: "", PATCHES: " in patches", BOARD: " on the board", STREAM: " streaming"}
+WITHOUT = {WHOLE: "on whole clips", PATCHES: "in patches", BOARD: "as on the board", STREAM: "as a stream"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Version:
     Attributes
     ----------
     name : in files: "float", "int8_board".
-    label : for people: "int8 on the board".
+    label : for people: "int8 (C package)".
     model : name of the model.
     kind : how it is played, by its name in the configuration.
     folder : of its scores, in the run's folder.
@@ -61,9 +61,18 @@ def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
         for index, (kind, play) in enumerate(_plays(model, bool(suffix), len(models) > 1, config).items()):
             name = model.name if kind == WHOLE else f"{model.name}_{kind}"
             folder = f"{logs_path}{suffix}" + (f"_{kind}" if index else "")
-            label = model.name + LABELS[kind]
+            label = model.name + _remark(play)
             versions.append(Version(name, label, model.name, kind, model.source_for(kind), play, folder))
     return versions
+
+
+def _remark(play: Play) -> str:
+    """What stands behind the model's name: what runs it, where that is not a PC on whole clips."""
+    if isinstance(play, Board):
+        return f" ({play.program})" if play.is_sts else f" ({play.program}, patches)"
+    if isinstance(play, Stream):
+        return f" ({play.program})"
+    return " in patches" if isinstance(play, Patches) else ""
 
 
 def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, Play]:
@@ -77,7 +86,8 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
     settings = config.evaluation
     asked = settings.play_like
     if asked is not None:
-        return {kind: model.play(kind, config) for kind in dict.fromkeys(asked)}
+        kinds = dict.fromkeys(model.deployed_kind(kind, config) for kind in asked)
+        return {kind: model.play(kind, config) for kind in kinds}
     if model.static is not None:
         deployed = _deployed_kinds(model, config)
         kinds = (WHOLE, *deployed) if made_here else (*deployed, WHOLE)
@@ -90,29 +100,31 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
         if (problem := model.play_problem(kind, config)) is None:
             plays[kind] = model.play(kind, config)
         else:
-            log.info("not scored%s: %s", LABELS[kind] or " on whole clips", problem)
+            log.info("not scored %s: %s", WITHOUT[kind], problem)
     return plays
 
 
 def _deployed_kinds(model: RunModel, config: Config) -> tuple[str, ...]:
     """How a static model is played as it would be deployed; where nothing says to what, as either backend does it."""
     on_patches, streaming = (PATCHES, BOARD), (STREAM,)
-    backend = wanted_backend(config)
+    backend = wanted_backend(config, model.target)
     if backend is None:
         return (*on_patches, *streaming)
-    if backend == STM32N6 or engine_of(config) == PATCH:
+    if backend == STM32N6 or engine_of(config, model.target) == PATCH:
         return on_patches
     return streaming if model.play_problem(STREAM, config) is None else on_patches
 
 
 def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel]) -> list[Version]:
-    """For every version that is played as on the board: the same without each of the board's settings.
+    """For every version as on a device: the same without each of the settings that the device has.
 
     The name of the setting stands behind the point in the version's name.
     """
     by_name = {model.name: model for model in models}
     found = []
     for version in versions:
+        if isinstance(version.play, Stream) and version.play.silence_threshold is not None:
+            found.append(_without(version, "silence gate", replace(version.play, silence_threshold=None)))
         if not isinstance(version.play, Board):
             continue
         model, board = by_name[version.model], version.play
@@ -130,6 +142,10 @@ def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel])
                 if model.needed_lookahead <= board.lookahead or model.dynamic is None:
                     continue
                 source = model.dynamic
-            label = f"{version.label}, without {setting}"
-            found.append(replace(version, name=f"{version.name}.{setting}", label=label, source=source, play=play))
+            found.append(replace(_without(version, setting, play), source=source))
     return found
+
+
+def _without(version: Version, setting: str, play: Play) -> Version:
+    label = f"{version.label}, without {setting}"
+    return replace(version, name=f"{version.name}.{setting}", label=label, play=play)

@@ -95,8 +95,9 @@ def denoiser_of(run: Run) -> Denoiser:
 
 def _denoising(run: Run, scratch: Path) -> tuple[str, Denoising]:
     """The last model that the run has, by its name."""
-    config, kind = run.config, run.config.prediction.play_like
+    config = run.config
     chosen = models_of(run, scratch)[-1]
+    kind = chosen.deployed_kind(config.prediction.play_like, config)
     return chosen.name, Denoising(
         chosen.source_for(kind),
         stft_of(config.preprocessing),

@@ -13,7 +13,7 @@ import onnx
 from sezoo.base.files import atomic_folder, display_path
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
-from sezoo.denoising.backend import PATCH, STM32N6, engine_of, with_input_gain
+from sezoo.denoising.backend import PATCH, STM32N6, engine_of, with_input_gain, with_target
 from sezoo.denoising.board import MOST_FRAMES
 from sezoo.models.onnx_file import axes_of, bytes_of, quantized_nodes
 from sezoo.models.states import magnitude_input
@@ -63,6 +63,7 @@ def quantize(run: Run) -> QuantizedModels:
     path = run.artefacts.float_model or run.config.model.onnx_path
     decided = planned(run, path)
     result, bench, magnitudes, frames = decided.result, decided.bench, decided.magnitudes, decided.frames
+    with_target(result.model, decided.target.name)
     if decided.target.board_gain:
         with_input_gain(result.model)
 
@@ -73,7 +74,8 @@ def quantize(run: Run) -> QuantizedModels:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
     is_free = not isinstance(axes_of(magnitude_input(decided.prepared))[2], int)
-    if run.config.general.report and engine_of(run.config) == PATCH and is_free:  # a stream has the whole clip's masks
+    in_patches = engine_of(run.config, decided.target.name) == PATCH  # a stream has the whole clip's masks
+    if run.config.general.report and in_patches and is_free:
         patches = decided.patches
         most = MOST_FRAMES if decided.target.name == STM32N6 else None
         log_advice(

@@ -107,12 +107,9 @@ def target_of(config: Config) -> Target:
     settings = config.quantization
     if settings.target is not None:
         return named_target(settings.target)
-    if "d" in steps(config.operation_mode):
+    if "d" in steps(config.operation_mode) or _names_a_board(config):
         return TARGETS[{STM32N6: "stm32n6", TFLITE: "tflite", PORTABLE_C: "cortex-m"}[backend_of(config)]]
-    board = _board(config)
-    if board is None:
-        return TARGETS["stm32n6" if _is_of_the_model_zoo(config) else "generic"]
-    return TARGETS["stm32n6" if board.startswith("STM32N6") else "cortex-m"]
+    return TARGETS["stm32n6" if _is_of_the_model_zoo(config) else "generic"]
 
 
 def _is_of_the_model_zoo(config: Config) -> bool:
@@ -130,13 +127,12 @@ def _is_of_the_model_zoo(config: Config) -> bool:
     return True
 
 
-def _board(config: Config) -> str | None:
-    """The board that the file names, for deployment or for benchmarking; defaults are not what a user names."""
-    if config.deployment is not None and "hardware_setup" in config.deployment.model_fields_set:
-        return config.deployment.hardware_setup.board
-    if config.benchmarking is not None and "board" in config.benchmarking.model_fields_set:
-        return config.benchmarking.board
-    return None
+def _names_a_board(config: Config) -> bool:
+    """Whether the file names a backend or a board to deploy to, or one to benchmark on; a default is not named."""
+    deployment, benchmarking = config.deployment, config.benchmarking
+    if deployment is not None and (deployment.backend or "hardware_setup" in deployment.model_fields_set):
+        return True
+    return benchmarking is not None and "board" in benchmarking.model_fields_set
 
 
 def check_target(model: onnx.ModelProto, target: Target, path: Path) -> None:

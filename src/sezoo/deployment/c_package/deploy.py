@@ -14,7 +14,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config
-from sezoo.denoising.backend import STREAM, engine_of, has_input_gain
+from sezoo.denoising.backend import has_input_gain
 from sezoo.denoising.modes import Board
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
@@ -53,8 +53,6 @@ def check_c_package(config: Config) -> None:
     settings = config.deployment
     if settings.dry_run:
         raise UserError("deployment.dry_run: found True; it is for deployment.backend: stm32n6, whose steps it shows")
-    if engine_of(config) == STREAM and settings.input_gain:
-        raise UserError("deployment.input_gain: found True; deployment.engine: stream has no patches to scale")
     if settings.emulate:
         try:
             tools_of(config, Path())
