@@ -69,7 +69,7 @@ def test_bands_end_where_they_should(hertz):
         above = np.fft.rfftfreq(7000, 1 / RATE) > hertz + 250
         assert power[above].sum() < 1e-4 * power.sum()
     assert [each.name for each in conditions_for(8000) if each.name.startswith("band")] == ["band_3400"]
-    assert len(conditions_for(RATE)) == len(CONDITIONS) == 16
+    assert len(conditions_for(RATE)) == len(CONDITIONS) == 17
 
 
 def test_a_room_adds_to_the_speech_alone_and_the_direct_sound_is_the_reference():
@@ -97,3 +97,16 @@ def test_clean_speech_has_no_noise():
 def test_a_pair_without_noise_has_no_other_snr():
     with pytest.raises(BadClipError, match="it has no noise"):
         changed("snr_5", noisy=SPEECH)
+
+
+def test_babble_is_of_voices_that_are_not_the_speaker():
+    noisy, clean = changed("babble")
+    voices = noisy - clean
+    found = active_power(clean, RATE) / np.mean(np.square(voices, dtype=np.float64))
+    assert decibels(found) == pytest.approx(5, abs=0.01)
+    tones = np.abs(np.fft.rfft(voices * np.hanning(RATE)))
+    tone = round(0.3 * RATE / (2 * np.pi))  # in Hz, of SPEECH
+    heard = [tones[round(tone * speed) - 3 : round(tone * speed) + 4].max() for speed in (0.8, 1.25)]
+    assert min(heard) > 20 * np.median(tones) and tones[tone - 3 : tone + 4].max() < 0.2 * min(heard)
+    with pytest.raises(BadClipError, match="it is silent: no voices can be made of it"):
+        changed("babble", clean=np.zeros_like(SPEECH))

@@ -71,7 +71,7 @@ def test_every_condition_is_scored_and_written(run, tmp_path, caplog):
     assert set(as_recorded.stoi_below) == {"float"}
 
     written = json.loads((tmp_path / "out" / "robustness.json").read_text(encoding="utf-8"))
-    assert written["warnings"] == found.warnings and len(written["conditions"]) == 16
+    assert written["warnings"] == found.warnings and len(written["conditions"]) == 17
     assert Robustness.read(tmp_path / "out") == found
 
 

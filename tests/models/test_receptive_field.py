@@ -1,3 +1,4 @@
+import numpy as np
 import onnx
 import pytest
 
@@ -22,6 +23,17 @@ from sezoo.models.receptive_field import longest_reach, receptive_field, recepti
 def test_receptive_field_of_one_convolution(kernel, dilation, pads, field):
     model = time_convolution(kernel, dilation, pads)
     assert receptive_field(MaskModel(model), 5, longest_reach(model)) == field
+
+
+@pytest.mark.parametrize(("late", "field"), [(2, (2, 0)), (-2, (0, 2))])
+def test_a_frames_own_mask_counts_though_it_depends_on_others_alone(late, field):
+    class Shifted:
+        frames = None
+
+        def __call__(self, magnitude):
+            return np.roll(magnitude, late, 2)
+
+    assert receptive_field(Shifted(), 5, reach=8) == field
 
 
 def test_a_field_that_reaches_the_ends_is_not_known():

@@ -146,8 +146,8 @@ def evaluate(
         ("portable-c") or ST's N6 application ("stm32n6"); None is what the models say.
     num_clips : to draw of the clips; None is all.
     explain_deployment : score without each of the board's settings as well.
-    robustness : score the clips in 16 conditions as well: quiet, loud, reverberant, band-limited, clipped, clean, and
-        at SNRs of 0 to 20 dB; the scores are in `robustness.json` and on the page.
+    robustness : score the clips in 17 conditions as well: quiet, loud, reverberant, band-limited, clipped, clean, in
+        babble, and at SNRs of 0 to 20 dB; the scores are in `robustness.json` and on the page.
     workers : processes that score clips; None is one a core.
     folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`. With several models each
         has a folder in `folder`.

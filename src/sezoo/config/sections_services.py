@@ -333,8 +333,8 @@ class Evaluation(Section):
     gen_npy_output: TrueFalse = Field(False, description="The same for the masks that come out of the model.")
     robustness: TrueFalse = Field(
         False,
-        description="Score the test pairs in 16 conditions as well (quiet, loud, reverberant, band-limited, clipped, "
-        "clean, 0 to 20 dB SNR), and warn where a model makes them worse; at most 50 pairs, drawn at random.",
+        description="Score the test pairs in 17 conditions as well (quiet, loud, reverberant, band-limited, clipped, "
+        "clean, 0 to 20 dB SNR, babble), and warn where a model makes them worse; at most 50 pairs, drawn at random.",
     )
     num_workers: AtLeast1 | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""Conditions that a test clip can be played in: levels, rooms, bands, clipping, no noise, other SNRs.
+"""Conditions that a test clip can be played in: levels, rooms, bands, clipping, no noise, other SNRs, babble.
 
 Each is a plain function (noisy, clean) -> (noisy, clean) on waves (samples,) float32 with full scale at 1.0, where
 clean is what a perfect denoiser would give. What is random is drawn from a generator whose seed depends on the clip's
@@ -31,6 +31,10 @@ AS_RECORDED, CLEAN = "as_recorded", "clean"
 REVERBERATION_SECONDS = (0.3, 0.7)
 CLIPPED_DB = 6.0
 """Below the clip's peak."""
+
+VOICES = 6
+SPEEDS = (0.8, 1.25)
+"""Of the voices of a babble, slowest and fastest."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,26 @@ def at_snr(
     return mixed(clean, noise, sample_rate, snr=decibels, level=level)
 
 
+def in_babble(
+    noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
+) -> Waves:
+    """Voices at so many dB below the speech, in place of the noise.
+
+    They say what the clip says, each from another place on and faster or slower, which makes other speakers of them:
+    any test set has them.
+    """
+    if not clean.any():
+        raise ValueError("it is silent: no voices can be made of it")
+    voices = np.zeros(len(clean))
+    for speed, start in zip(
+        np.geomspace(*SPEEDS, VOICES), random.permutation(VOICES) + random.uniform(0.25, 0.75, VOICES), strict=True
+    ):
+        places = start * len(clean) / VOICES + speed * np.arange(len(clean))
+        voices += np.interp(places, np.arange(len(clean)), clean, period=len(clean))
+    level = 10 * np.log10(active_power(clean, sample_rate))
+    return mixed(clean, voices.astype(np.float32), sample_rate, snr=decibels, level=level)
+
+
 def _scaled(noisy: np.ndarray, clean: np.ndarray, gain: float) -> Waves:
     return _fitting(noisy * np.float32(gain), clean * np.float32(gain))
 
@@ -130,6 +154,7 @@ CONDITIONS: dict[str, Condition] = {
         Condition("clipped", "clipped", overdriven),
         Condition(CLEAN, "clean speech", without_noise),
         *(Condition(f"snr_{db}", f"SNR {db} dB", partial(at_snr, decibels=db)) for db in (0, 5, 10, 15, 20)),
+        Condition("babble", "babble, SNR 5 dB", partial(in_babble, decibels=5)),
     )
 }
 """All of them by name, in the order in which they are shown."""

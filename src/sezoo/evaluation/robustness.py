@@ -24,7 +24,7 @@ __all__ = ["MOST_CLIPS", "robustness"]
 log = logging.getLogger(__name__)
 
 MOST_CLIPS = 50
-"""Of a larger test set as many are drawn at random: means of the conditions need no more, and there are 16 of them."""
+"""Of a larger test set as many are drawn at random: means of the conditions need no more, and there are 17 of them."""
 
 METRICS = ("pesq", "stoi", "si_snr")
 

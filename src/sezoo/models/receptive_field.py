@@ -136,5 +136,6 @@ def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tupl
     if not changed.any() or changed[0] or changed[-1]:
         return None
     first, last = np.flatnonzero(changed)[[0, -1]]
-    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead.
-    return int(last - middle), int(middle - first)
+    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead. Its
+    # own mask counts though it does not change: that may be saturated, or of earlier frames alone.
+    return max(0, int(last - middle)), max(0, int(middle - first))
