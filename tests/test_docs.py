@@ -29,6 +29,7 @@ DOCUMENTS = [
     *("README.md", "docs/quantization.md", "docs/accuracy.md", "docs/evaluation.md", "docs/training.md"),
     *(
         "docs/deployment.md",
+        "docs/live.md",
         "docs/tflite.md",
         "docs/model_zoo.md",
         "docs/own_model.md",
@@ -38,9 +39,10 @@ DOCUMENTS = [
 ]
 TRAINED_IN = ("docs/training.md",)
 EMULATED = ("docs/deployment.md", "docs/commands.md")
+COMPILED = ("docs/live.md",)
 LIMIT = 900
 """Seconds after which a command hangs: most take a few, on a busy machine a minute."""
-NO_RUN = ("config", "model", "--help", "denoise", "zoo", "doctor", "completion", "report")
+NO_RUN = ("config", "model", "--help", "denoise", "zoo", "doctor", "completion", "report", "live")
 
 
 def blocks(document):
@@ -194,6 +196,8 @@ class Shell:
 def test_document_from_top_to_bottom(document, tmp_path, sources, warm):
     if document in TRAINED_IN:
         pytest.importorskip("torch")
+    if document in COMPILED:
+        pytest.importorskip("ziglang")
     if document in EMULATED and not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")):
         pytest.skip("the compiler arm-none-eabi-gcc or the emulator qemu-system-arm is not installed")
     clips = 12 if document in TRAINED_IN else 4  # some of them are split off for validation

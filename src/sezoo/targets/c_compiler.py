@@ -1,4 +1,4 @@
-"""Compilers for Cortex-M: GNU's, or else the one that the package `ziglang` from PyPI brings."""
+"""Compilers: for Cortex-M GNU's or else zig's, for WebAssembly zig's; zig is in the package `ziglang` from PyPI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sezoo.base.errors import UserError
 from sezoo.targets.cores import Core
 from sezoo.targets.programs import Program, run_program, try_program
 
-__all__ = ["CCompiler", "build_program", "find_compiler"]
+__all__ = ["CCompiler", "build_program", "build_webassembly", "find_compiler", "find_zig"]
 
 ARM_GCC = Program(
     "arm-none-eabi-gcc",
@@ -48,13 +48,12 @@ def find_compiler(configured: Path | None) -> CCompiler:
     """
     found = try_program(ARM_GCC, configured)
     if found is None:
-        if importlib.util.find_spec("ziglang") is None:
+        if not _has_zig():
             raise UserError(
                 f"no compiler for Cortex-M was found: {ARM_GCC.install} and have it on the PATH or set {ARM_GCC.key}, "
                 "or pip install 'sezoo[mcu]', which brings ziglang's"
             )
-        command = (sys.executable, "-m", "ziglang")
-        return CCompiler((*command, "cc"), True, _said([*command, "version"]))
+        return find_zig()
     gcc = found.absolute()  # it is run in another folder
     said = _said([str(gcc), "-dumpfullversion"])
     version = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
@@ -64,6 +63,23 @@ def find_compiler(configured: Path | None) -> CCompiler:
             f"{ARM_GCC.key} to another one"
         )
     return CCompiler((str(gcc),), False, said)
+
+
+def find_zig() -> CCompiler:
+    """zig's compiler, which makes WebAssembly too.
+
+    Raises
+    ------
+    UserError : it is not installed.
+    """
+    if not _has_zig():
+        raise UserError("no compiler for WebAssembly was found: pip install 'sezoo[mcu]', which brings ziglang's")
+    command = (sys.executable, "-m", "ziglang")
+    return CCompiler((*command, "cc"), True, _said([*command, "version"]))
+
+
+def _has_zig() -> bool:
+    return importlib.util.find_spec("ziglang") is not None
 
 
 def _said(command: Sequence[str]) -> str:
@@ -115,3 +131,31 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
     command = [*compiler.command, *options, *(str(source) for source in sources), "-o", str(elf)]
     # Linker scripts include each other by names in the working directory: zig does not hand on -L for them.
     run_program(command, log_file, timeout=BUILD_SECONDS, folder=cortex_m)
+
+
+STACK_OF_WEBASSEMBLY = 65536
+"""Bytes; the sources take a few hundred."""
+
+
+def build_webassembly(sources: Sequence[Path], folders: Sequence[Path], module: Path, log_file: Path) -> None:
+    """Compile and link C sources to a WebAssembly module that exports what they mark so, and imports nothing.
+
+    Parameters
+    ----------
+    sources : memcpy, memmove and memset among them.
+    folders : of headers.
+    log_file : for the output of the compiler.
+
+    Raises
+    ------
+    UserError : zig is not installed, or the sources do not compile.
+    """
+    options = [
+        # Without a library: zig would compile one of C first, which takes a minute.
+        *("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory", "-ffreestanding"),
+        *("-std=gnu99", "-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-s"),
+        *("-Wl,--no-entry", f"-Wl,-z,stack-size={STACK_OF_WEBASSEMBLY}"),
+        *(f"-I{folder}" for folder in folders),
+    ]
+    command = [*find_zig().command, *options, *(str(source) for source in sources), "-o", str(module)]
+    run_program(command, log_file, timeout=BUILD_SECONDS)

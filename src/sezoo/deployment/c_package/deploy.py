@@ -37,7 +37,15 @@ from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
 
-__all__ = ["check_c_package", "deploy_c_package", "package_for", "package_settings", "reference_of", "tools_of"]
+__all__ = [
+    "check_c_package",
+    "deploy_c_package",
+    "package_for",
+    "package_settings",
+    "program_for",
+    "reference_of",
+    "tools_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -163,10 +171,21 @@ def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.nda
     ------
     UserError : the model or the settings do not fit.
     """
+    program, settings = program_for(model, path, config)
+    _write_checked(program, settings, wave, folder, model=path)
+    return program
+
+
+def program_for(model: onnx.ModelProto, path: Path, config: Config) -> tuple[Program, PackageSettings]:
+    """The C program of a static int8 model, and what its package has besides.
+
+    Raises
+    ------
+    UserError : the model or the settings do not fit.
+    """
     check_transform(config)
     program = _program_of(model, path, config)
-    _write_checked(program, package_settings(config, model, program.engine), wave, folder, model=path)
-    return program
+    return program, package_settings(config, model, program.engine)
 
 
 def package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> PackageSettings:

@@ -14,7 +14,7 @@
 #elif defined(__ARM_FP) && (__ARM_FP & 4) && !defined(__SOFTFP__)
 #define SEZOO_SQRT "vsqrt.f32 %0, %1"
 #define SEZOO_FLOAT_REGISTER "t"
-#else
+#elif !defined(__wasm__)
 #include <math.h>
 #endif
 
@@ -29,6 +29,8 @@ static inline float sezoo_sqrt(float x)
     float root;
     __asm(SEZOO_SQRT : "=" SEZOO_FLOAT_REGISTER(root) : SEZOO_FLOAT_REGISTER(x));
     return root;
+#elif defined(__wasm__)
+    return __builtin_sqrtf(x);
 #else
     return sqrtf(x);
 #endif
