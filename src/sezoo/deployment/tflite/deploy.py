@@ -122,6 +122,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
         engine="stream" if program.engine.is_stream else "patch",
         frames_per_call=program.engine.new,
         latency_samples=program.engine.latency(stft),
+        latency_ms=1000 * program.engine.latency(stft) / settings.sample_rate,
         arena_bytes=activation_bytes(low.file),
         state_bytes=sum(state.rows * state.tensor.items for state in low.states),
         macs_per_call=program.graph.macs_per_frame * program.engine.computed,
