@@ -9,7 +9,11 @@ __all__ = ["Backend", "BenchmarkTarget", "Engine", "InferenceMode", "MetricName"
 InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
 """How a model is run: on whole clips, in patches, as on the board, or as the C package's stream engine does."""
 
-BenchmarkTarget: TypeAlias = Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"]
+BenchmarkTarget: TypeAlias = Literal[
+    "host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128",
+    "ethos-u55-256", "ethos-u65-256", "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512",
+    "ethos-u85-1024", "ethos-u85-2048", "stedgeai", "all",
+]  # fmt: skip
 """Where a model is measured."""
 
 Backend: TypeAlias = Literal["portable-c", "tflite", "stm32n6"]

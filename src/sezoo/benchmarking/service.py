@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.benchmarking.emulated import check_emulated, measure_emulated
+from sezoo.benchmarking.ethos_u import measure_ethos_u
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.host import HOST, measure_host
 from sezoo.benchmarking.table import print_benchmark
@@ -19,12 +21,14 @@ from sezoo.denoising.run_models import static_frames_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, Benchmark, LayerCost, Measurement
 from sezoo.run.run import Run
+from sezoo.targets.cores import CORES
+from sezoo.targets.ethos_u import NPUS, find_vela
 
 __all__ = ["STEDGEAI", "benchmark", "check_benchmarking"]
 
 log = logging.getLogger(__name__)
 
-STEDGEAI = "stedgeai"
+STEDGEAI, ALL = "stedgeai", "all"
 FIGURE = "benchmark.png"
 
 
@@ -36,10 +40,14 @@ def check_benchmarking(config: Config) -> None:
     UserError : a tool that is missing.
     """
     for target in config.benchmarking.targets:
+        if target == ALL:
+            continue
         if target == STEDGEAI:
             from sezoo.targets.stedgeai.measure import check_measurable
 
             check_measurable(config.tools.stedgeai)
+        elif target in NPUS:
+            find_vela()
         elif target != HOST:
             check_emulated(config)
 
@@ -58,16 +66,18 @@ def benchmark(run: Run) -> Benchmark:
     model = run.artefacts.int8_static or run.config.model.onnx_path
     found: list[Measurement] = []
     failed: dict[str, UserError] = {}
-    for target in dict.fromkeys(settings.targets):
+    for target in _expanded(settings.targets):
         try:
             if target == HOST:
                 found += measure_host(run)
             elif target == STEDGEAI:
                 found.append(_by_st_edge_ai(run, model))
+            elif target in NPUS:
+                found.append(measure_ethos_u(run, model, target))
             else:
                 found.append(measure_emulated(run, model, target))
         except UserError as error:  # what the other targets measure is not lost
-            if len(settings.targets) == 1:
+            if settings.targets == (target,):
                 raise
             failed[target] = error
     if not found:
@@ -82,10 +92,20 @@ def benchmark(run: Run) -> Benchmark:
         if one.milliseconds is not None:
             run.tracker.metrics({f"ms_{one.target}_{one.model}_{one.what}".replace(" ", "_"): one.milliseconds})
     run.tracker.artifact(path, "benchmark")
+    for target in (each for each in tuple(failed) if each not in settings.targets):
+        log.warning("not measured: %s: %s", target, failed.pop(target))
     if failed:
         told = "; ".join(f"{target}: {error}" for target, error in failed.items())
         raise UserError(f"benchmarking.targets: not measured: {told}")
     return result
+
+
+def _expanded(targets: Sequence[str]) -> dict[str, None]:
+    """The targets one by one, each once: `all` is this computer, the emulated cores and the NPUs."""
+    found: dict[str, None] = {}
+    for target in targets:
+        found |= dict.fromkeys((HOST, *CORES, *NPUS) if target == ALL else (target,))
+    return found
 
 
 def _by_st_edge_ai(run: Run, model: Path) -> Measurement:

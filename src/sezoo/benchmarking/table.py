@@ -61,6 +61,7 @@ def _marked(measurement: Measurement, text: str) -> str:
 WORK = (
     _amount("MAC", "macs", count_text),
     _amount("instr.", "instructions", count_text),
+    _amount("cycles", "cycles", count_text),
     _Column("time", lambda measurement: measurement.milliseconds, _time),
     _amount("p95", "p95_milliseconds", milliseconds_text),
     _Column("RTF", lambda measurement: measurement.real_time_factor, _factor),
@@ -134,12 +135,21 @@ def _notes(benchmark: Benchmark) -> Iterator[str]:
     measurements = benchmark.measurements
     if any(one.real_time_factor is not None for one in measurements):
         yield "RTF: seconds of computing per second of audio; below 1 it keeps up"
-    for clock in sorted({one.clock_mhz for one in measurements if one.is_estimate and one.clock_mhz}):
+    estimates = [one for one in measurements if one.is_estimate and one.clock_mhz]
+    for clock in sorted({one.clock_mhz for one in estimates if one.cycles is None}):
         yield f"~ estimate: instructions at {clock:g} MHz, one a cycle; not measured on hardware"
+    for clock in sorted({one.clock_mhz for one in estimates if one.cycles is not None}):
+        yield f"~ estimate: cycles of the NPU at {clock:g} MHz, by its compiler; not measured on hardware"
     if any(one.is_estimate and not one.clock_mhz for one in measurements):
         yield "~ estimate; not measured on hardware"
     for how, targets in _grouped(measurements).items():
         yield f"{', '.join(targets)}: {how}"
+    npus = [one for one in measurements if one.cycles is not None]
+    if whole := [one.target for one in npus if not one.left_to_cpu]:
+        yield f"{', '.join(whole)}: no operator of the network is left to the processor"
+    for one in npus:
+        if left := ", ".join(f"{each.name} ({each.kind})" for each in one.left_to_cpu):
+            yield f"{one.target}: left to the processor: {left}"
 
 
 def _grouped(measurements: tuple[Measurement, ...]) -> dict[str, list[str]]:

@@ -74,7 +74,8 @@ class Benchmarking(Section):
     targets: TargetNames = Field(
         ("stedgeai",),
         description="What measures: host is onnxruntime here; cortex-m55, cortex-m7, cortex-m4 and cortex-m33 are the "
-        "C package in an emulator; stedgeai is ST's tool, here or in its cloud (see tools.stedgeai).",
+        "C package in an emulator; ethos-u55-64 ... ethos-u85-2048 are Arm's NPUs, as their compiler estimates them; "
+        "stedgeai is ST's tool, here or in its cloud (see tools.stedgeai); all is every one but ST's.",
     )
     clock_mhz: Positive | None = Field(
         None, description="Clock of the processor for estimated times, in MHz; empty = the fastest that the board has."

@@ -431,8 +431,13 @@ MetricWeights = Annotated[
 PlayNames = Annotated[
     tuple[Literal["whole", "patches", "board", "stream"], ...], Field(min_length=1), BeforeValidator(_names)
 ]
+BenchmarkTarget = Literal[
+    "host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128",
+    "ethos-u55-256", "ethos-u65-256", "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512",
+    "ethos-u85-1024", "ethos-u85-2048", "stedgeai", "all",
+]  # fmt: skip
 TargetNames = Annotated[
-    tuple[Literal["host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "stedgeai"], ...],
+    tuple[BenchmarkTarget, ...],
     Field(min_length=1),
     BeforeValidator(_names),
 ]

@@ -12,6 +12,7 @@ from sezoo.config.boards import BOARDS, BoardFacts
 from sezoo.results.names import BENCHMARK
 from sezoo.results.result_file import ResultFile
 from sezoo.results.tables import Row, Table
+from sezoo.targets.ethos_u import NPUS
 
 __all__ = [
     "PATCH",
@@ -20,6 +21,7 @@ __all__ = [
     "Benchmark",
     "Fit",
     "LayerCost",
+    "LeftToCpu",
     "Measurement",
 ]
 
@@ -46,6 +48,21 @@ class LayerCost:
     flash: int | None = None
 
 
+@dataclass(frozen=True)
+class LeftToCpu:
+    """An operator that an NPU leaves to the processor.
+
+    Attributes
+    ----------
+    name : in the ONNX model.
+    remedy : what would put it onto the NPU.
+    """
+
+    name: str
+    kind: str = ""
+    remedy: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What a call of a model costs on a target; None where it is unknown.
@@ -61,12 +78,14 @@ class Measurement:
     ram : bytes of all that is written to, `arena` (the activations) and `stack` among it.
     milliseconds : of a call: the median where there were several.
     instructions : of a call.
+    cycles : of an NPU for a call.
     audio_seconds : of new audio that a call is for.
     latency_ms : from the arrival of a sample to its output, the time to compute not counted; None of whole clips.
     is_estimate : the time was not measured on the target; `clock_mhz` is what it is estimated for.
     threads : that computed.
     how : it was measured, in one sentence.
     layers : in the model's order.
+    left_to_cpu : operators that an NPU does not compute.
     """
 
     target: str
@@ -81,6 +100,7 @@ class Measurement:
     milliseconds: float | None = None
     p95_milliseconds: float | None = None
     instructions: int | float | None = None
+    cycles: int | None = None
     audio_seconds: float | None = None
     latency_ms: float | None = None
     is_estimate: bool = False
@@ -88,6 +108,7 @@ class Measurement:
     threads: int | None = None
     how: str = ""
     layers: tuple[LayerCost, ...] = ()
+    left_to_cpu: tuple[LeftToCpu, ...] = ()
 
     @property
     def name(self) -> str:
@@ -163,7 +184,9 @@ class Benchmark(ResultFile, Table):
         return BOARDS[self.board]
 
     def fit(self, measurement: Measurement) -> Fit:
-        """How much of the board's memory one of the measured models takes."""
+        """How much of the board's memory one of the measured models takes; nothing is known of an NPU it has not."""
+        if measurement.target in NPUS:
+            return Fit(measurement.name, None, None)
         shares = (
             None if size is None else size / whole
             for size, whole in ((measurement.flash, self.facts.flash), (measurement.ram, self.facts.ram))
@@ -186,7 +209,7 @@ class Benchmark(ResultFile, Table):
     def records(self) -> list[Row]:
         """A row a measurement, without its layers."""
         rows = ({**asdict(one), "real_time_factor": one.real_time_factor} for one in self.measurements)
-        return [{key: value for key, value in row.items() if key != "layers"} for row in rows]
+        return [{key: value for key, value in row.items() if key not in ("layers", "left_to_cpu")} for row in rows]
 
     def overview(self) -> list[Row]:
         """The columns that a measurement has something in."""

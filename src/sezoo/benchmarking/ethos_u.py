@@ -1,0 +1,137 @@
+"""Cycles on an Ethos-U as Arm's compiler estimates them: the network as a .tflite file, compiled."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sezoo.audio.stft import stft_of
+from sezoo.base.files import display_path, unused_path
+from sezoo.config.sections import Config, Deployment
+from sezoo.denoising.backend import STREAM as STREAM_ENGINE
+from sezoo.denoising.backend import TFLITE, engine_of
+from sezoo.deployment.c_package.program import Engine
+from sezoo.deployment.engine.integer_graph import IntegerGraph, Lookup, Rearrange
+from sezoo.deployment.engine_choice import engine_for
+from sezoo.deployment.tflite.deploy import MODEL, write_tflite
+from sezoo.deployment.tflite.lowering import Lowered, lowered, tflite_graph_of
+from sezoo.models.contract import declared_contract
+from sezoo.models.onnx_file import load_onnx
+from sezoo.results.benchmark import PATCH, STREAM, LayerCost, LeftToCpu, Measurement
+from sezoo.run.run import Run
+from sezoo.targets.ethos_u import CLOCK_MHZ, MEMORY_MODE, NPUS, VelaEstimate, compile_for_npu, find_vela
+
+__all__ = ["measure_ethos_u"]
+
+log = logging.getLogger(__name__)
+
+COMPILED = "denoiser_vela.tflite"
+FOLDER = "ethos_u"
+"""In the run's."""
+
+
+def measure_ethos_u(run: Run, model: Path, target: str) -> Measurement:
+    """Compile a static int8 model for an NPU; `ethos_u/TARGET/denoiser_vela.tflite` is in the run's folder.
+
+    All of it is vela's estimate, for the NPU alone: spectra, prologue and mask are the processor's. Times are at
+    `benchmarking.clock_mhz`, else at 500 MHz.
+
+    Raises
+    ------
+    UserError : the model does not fit TensorFlow Lite, or vela is missing, too old or fails.
+    """
+    vela, npu, config = find_vela(), NPUS[target], run.config
+    static = load_onnx(model)
+    graph = tflite_graph_of(static, model)
+    declared_contract(static, model, n_fft=config.preprocessing.n_fft)
+    engine = engine_for(graph, model, _with_deployment(config))
+    low = lowered(graph, model, 1 if engine.is_stream else None)
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        folder = Path(scratch)
+        write_tflite(low, model.name, folder)
+        estimate = compile_for_npu(
+            vela, folder / MODEL, npu, folder / "made", run.folder / "benchmark_logs" / f"vela_{target}.log"
+        )
+        kept = unused_path(run.folder / FOLDER / target / COMPILED)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "made" / COMPILED, kept)
+    log.info("%s: %s", target, display_path(kept))
+    left = tuple(_left_to_cpu(graph, low, estimate))
+    for remedy, names in _by_remedy(left).items():
+        log.warning("%s leaves %s to the processor: %s", target, ", ".join(names), remedy)
+    clock = config.benchmarking.clock_mhz or CLOCK_MHZ
+    return Measurement(
+        target=target,
+        model="int8",
+        what=STREAM if engine.is_stream else PATCH,
+        macs=graph.macs_per_frame * engine.computed,
+        parameters=graph.parameters,
+        flash=estimate.flash,
+        ram=estimate.sram,
+        milliseconds=estimate.cycles / clock / 1000,
+        cycles=estimate.cycles,
+        audio_seconds=_audio_seconds(engine, config),
+        is_estimate=True,
+        clock_mhz=clock,
+        how=(
+            f"Arm's compiler vela {vela.version}: its own estimate for {npu.system}, {MEMORY_MODE}; not measured, and "
+            "without spectra and mask, which the processor computes"
+        ),
+        layers=tuple(
+            LayerCost(_name(low, each.tensor), each.kind, each.macs or None, milliseconds=each.cycles / clock / 1000)
+            for each in estimate.layers
+            if each.cycles
+        ),
+        left_to_cpu=left,
+    )
+
+
+def _by_remedy(left: Sequence[LeftToCpu]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in left:
+        found.setdefault(one.remedy, []).append(one.name)
+    return found
+
+
+def _audio_seconds(engine: Engine, config: Config) -> float:
+    return engine.new * stft_of(config.preprocessing).hop_length / config.preprocessing.sample_rate
+
+
+def _with_deployment(config: Config) -> Config:
+    """The configuration as it writes a .tflite file, whatever the backend of its board is."""
+    settings = config.deployment or Deployment()
+    is_of_c_stream = settings.backend != TFLITE and engine_of(config) == STREAM_ENGINE
+    settings = Deployment() if is_of_c_stream else settings  # its frames are not those of patches
+    return config.model_copy(update={"deployment": settings.model_copy(update={"backend": TFLITE})})
+
+
+def _name(low: Lowered, tensor: str) -> str:
+    """What made a tensor of the file, by its name in the ONNX model."""
+    for operator, name in zip(low.file.operators, low.names, strict=True):
+        if low.file.tensors[operator.outputs[0]].name == tensor:
+            return name
+    return tensor
+
+
+def _left_to_cpu(graph: IntegerGraph, low: Lowered, estimate: VelaEstimate) -> Iterator[LeftToCpu]:
+    """The operators of the ONNX model that are not, or not whole, on the NPU."""
+    by_name = {operator.name: operator for operator in graph.operators}
+    kinds: dict[str, dict[str, None]] = {}
+    reasons: dict[str, str] = {}
+    for layer in estimate.layers:
+        if not layer.on_npu:
+            name = _name(low, layer.tensor)
+            kinds.setdefault(name, {})[layer.kind] = None
+            reasons.setdefault(name, estimate.reasons.get(layer.tensor, "vela does not say why"))
+    for name, found in kinds.items():
+        operator = by_name.get(name)
+        if isinstance(operator, Lookup):
+            remedy = "a function by a table; ReLU, ReLU6 or a limit in its place is part of a convolution"
+        elif isinstance(operator, Rearrange):
+            remedy = "an order of single items; parts that lie in a row, one behind the other, are slices for the NPU"
+        else:
+            remedy = f"{reasons[name]} (vela)"
+        yield LeftToCpu(name, ", ".join(found), remedy)
