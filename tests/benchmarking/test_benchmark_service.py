@@ -12,6 +12,7 @@ from sezoo.config.section import choices
 from sezoo.config.sections import SECTIONS
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
+from sezoo.targets.ethos_u import NPUS
 from st_cloud import analysed
 from tiny_models import FRAMES, NEW, configuration, needs_arm_gcc, needs_qemu, write_tiny_model
 
@@ -159,4 +160,4 @@ def test_what_other_targets_measured_is_not_lost(tmp_path, monkeypatch):
 
 
 def test_every_core_can_be_measured_on():
-    assert set(choices(SECTIONS["benchmarking"].model_fields["targets"])) == {"host", *CORES, "stedgeai"}
+    assert set(choices(SECTIONS["benchmarking"].model_fields["targets"])) == {"host", *CORES, *NPUS, "stedgeai", "all"}
