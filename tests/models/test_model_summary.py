@@ -33,6 +33,17 @@ def test_a_model_of_unusual_shape_is_told_of_as_far_as_it_goes(tmp_path):
     assert list(summary.inputs) == ["x", "x2"]
     assert summary.field is None
     assert summary.macs_per_frame is None
+    assert summary.problem.startswith("has 2 inputs (x, x2); the contract is one")
+
+
+def test_very_many_inputs_are_a_few_lines(tmp_path, capsys):
+    model = mask_graph()
+    model.graph.input.extend(onnx.helper.make_tensor_value_info(f"in_{number}", 1, [1]) for number in range(1000))
+    onnx.save(model, tmp_path / "m.onnx")
+    main(["model", str(tmp_path / "m.onnx")])
+    printed = capsys.readouterr().out
+    assert "and 981 more" in printed and "has 1001 inputs (x, in_0" in printed
+    assert len(printed) < 10_000
 
 
 def test_the_command_prints_it(tmp_path, capsys):

@@ -178,6 +178,8 @@ def test_a_damaged_recording_among_others(project, run):
     assert code == 2
     assert "b2.wav: 1 of its samples are NaN or infinite" in err
     assert names_in(project / "denoised") == ["a.flac", "b.wav"]  # whole ones, and no half
+    assert run("denoise", "noisy/b2.wav", "-m", "model.onnx", "-o", "new/folder")[0] == 2
+    assert not (project / "new").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of POSIX")

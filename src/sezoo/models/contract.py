@@ -119,7 +119,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
         outputs = [value for value in outputs if value not in others]
     for kind, values in (("input", inputs), ("output", outputs)):
         if len(values) != 1:
-            names = ", ".join(value.name for value in values) or "none"
+            names = short_list(value.name for value in values) or "none"
             besides = f" besides {pluralize(len(states), 'state')}" if states else ""
             raise UserError(
                 f"{path} has {len(values)} {kind}s{besides} ({names}); the contract is one: magnitudes (batch, bins, "

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
+from sezoo.models.contract import declared_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import attribute
@@ -22,6 +23,9 @@ __all__ = ["ModelSummary", "describe", "macs_by_node", "multiply_accumulates", "
 
 FRAMES, MOST_VALUES = 64, 10_000_000
 """That a model is tried on, and above which it is not tried."""
+
+MOST_ROWS = 20
+"""Of inputs, and of outputs, in a table."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class ModelSummary:
     lookahead : frames after a frame that its mask depends on; None where that is not known.
     states : state outputs by the state inputs that take them in the next call.
     states_are_guessed : the file does not name them, but shapes and names say so.
-    problem : why onnxruntime cannot load or run it; None if it can.
+    problem : why it is no mask model that onnxruntime loads and runs; None if it is one.
     """
 
     bytes: int
@@ -83,20 +87,20 @@ def summary_of(path: Path) -> ModelSummary:
         lookahead=field[1] if field else (0 if states else None),
         states=states,
         states_are_guessed=states != named,
-        problem=_problem(model, path) if fits else None,
+        problem=_problem(model, path),
     )
 
 
 def _problem(model: onnx.ModelProto, path: Path) -> str | None:
-    """Why a model that fits cannot be loaded or run, in words; None if it can."""
-    bins = axes_of(magnitude_input(model))[1]
+    """Why a model is no mask model that can be loaded and run, in words; None if it is one."""
     try:
+        contract = declared_contract(model, path)
         loaded = MaskModel(model, path)
-        shape = (loaded.batch or 1, bins, loaded.frames or FRAMES)
-        if isinstance(bins, int) and prod(shape) <= MOST_VALUES:
+        shape = (loaded.batch or 1, contract.bins, loaded.frames or FRAMES)
+        if prod(shape) <= MOST_VALUES:
             loaded(np.zeros(shape, np.float32))
     except UserError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(str(path)).lstrip(": ")
     return None
 
 
@@ -258,8 +262,10 @@ def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> Non
 def _rows(path: Path, summary: ModelSummary):
     yield "file", f"{path}, {summary.bytes / 2**20:.2f} MiB, opset {summary.opset}"
     for kind, ends in (("input", summary.inputs), ("output", summary.outputs)):
-        for name, axes in ends.items():
+        for name, axes in list(ends.items())[:MOST_ROWS]:
             yield kind, f"{name} {_axes_text(axes)}"
+        if len(ends) > MOST_ROWS:
+            yield kind, f"and {len(ends) - MOST_ROWS} more"
     if summary.states:
         named = "not named in the file; it could be" if summary.states_are_guessed else "named in the file:"
         yield "states", f"{named} quantization.states: {states_text(summary.states)}"
@@ -275,7 +281,7 @@ def _rows(path: Path, summary: ModelSummary):
         before, after = summary.field
         yield "receptive field", f"{before} frames before, {after} after: {before + 1 + after} in all"
     if summary.problem is not None:
-        yield "cannot be used", summary.problem
+        yield "not usable", summary.problem
 
 
 def _axes_text(axes: list[str | int] | None) -> str:

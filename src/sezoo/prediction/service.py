@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -142,6 +143,8 @@ def _denoised(
     settings, executor = run.config.prediction, run.config.general.executor
     blocks = [blocks_in(target.source) for target in targets]
     skip_bad = run.config.dataset is not None and run.config.dataset.skip_bad_files
+    folders = {target.path.parent for target in targets}
+    new_folders = {each for folder in folders for each in (folder, *folder.parents) if not each.exists()}
     if executor == LOCAL and (len(targets) == 1 or settings.num_workers == 1 or sum(blocks) < BLOCKS_FOR_WORKERS):
         steps = (bad for target in targets for bad in _steps(denoiser, target))
         done = run.progress(steps, sum(blocks), "denoising")
@@ -160,8 +163,11 @@ def _denoised(
             yield bad
     except BaseException:
         done.close()
-        for folder in {target.path.parent for target in targets}:
+        for folder in folders:
             remove_leftovers(folder, again=True)
+        for folder in sorted(new_folders, key=lambda folder: -len(folder.parts)):
+            with suppress(OSError):  # it is not empty, or was never made
+                folder.rmdir()
         raise
 
 
