@@ -1,9 +1,9 @@
-"""How models hold up: quiet, loud, reverberant, band-limited, clipped and clean speech, and SNRs from 0 to 20 dB.
+"""How models hold up: quiet, loud, reverberant, band-limited, clipped and clean speech, SNRs of 0 to 20 dB, babble.
 
     NOISY=... CLEAN=... python benchmarks/robustness.py [MODEL ...] [--clips N] [--keep FOLDER]
 
 NOISY and CLEAN are folders of test pairs, of which N are drawn at random, the same ones every time. Models are ONNX
-files; the default is the three that come with sezoo, in float. Runs `sezoo evaluate --robustness`, and prints a
+files; the default is the four that come with sezoo, in float. Runs `sezoo evaluate --robustness`, and prints a
 Markdown table of all models: PESQ and STOI in each condition, and how much of the speech they cut. FOLDER keeps the
 runs with their pages.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from measure import ROOT, SEZOO
 
 ZOO = ROOT / "src" / "sezoo" / "zoo"
-MODELS = [ZOO / name / f"{name}.onnx" for name in ("utcn", "utcn_small", "stft_tcnn_medium")]
+MODELS = [ZOO / name / f"{name}.onnx" for name in ("utcn", "utcn_small", "utcn_live_small", "stft_tcnn_medium")]
 
 
 def main():
