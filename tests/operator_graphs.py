@@ -196,7 +196,28 @@ def softmax(axis):
     return build
 
 
+def padded_root():
+    """Zeros beside what is in float before the first integer."""
+    graph = Operators()
+    root = graph.image(graph.node("Sqrt", ["input"], "root"))
+    padded = graph.node("Pad", [root, graph.integers("pads", 0, 0, 1, 1, 0, 0, 1, 0)], "padded")
+    return graph.from_image(graph.relu(graph.conv(padded, "in", 1, C, kernel=(3, 2), pads=[0] * 4, gain=4)))
+
+
+def moved_before_it_is_rounded():
+    """A tensor that is transposed first, and that an operator further on rounds."""
+    graph = Operators()
+    inner = graph.node("Elu", [graph.start()], "elu")
+    rows = graph.reshaped(graph.transposed(inner, "turned", 0, 2, 1, 3), "rows", 0, C * BINS, -1)
+    deep = graph.relu(graph.conv(rows, "deep", C * BINS, C * BINS, gain=3))
+    back = graph.transposed(graph.reshaped(deep, "image again", 0, BINS, C, -1), "back", 0, 2, 1, 3)
+    both = graph.node("Concat", [back, inner], "both", axis=1)
+    return graph.from_image(both, 2 * C)
+
+
 OPERATORS = {
+    "padding behind a root": padded_root,
+    "moved before it is rounded": moved_before_it_is_rounded,
     "PReLU by channel": prelu,
     "batch norm": batch_norm,
     "mean over bins": mean(2),

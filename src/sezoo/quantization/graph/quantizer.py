@@ -6,7 +6,11 @@ from functools import cached_property
 
 import numpy as np
 import onnx
+from onnxruntime.quantization.operators.activation import QDQRemovableActivation
+from onnxruntime.quantization.operators.conv import QDQConv
+from onnxruntime.quantization.operators.direct_q8 import QDQDirect8BitOp
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.registry import QDQRegistry
 
 from sezoo.models.onnx_graph import attribute
 
@@ -33,6 +37,7 @@ class Quantizer(QDQQuantizer):
 
     def quantize_model(self) -> onnx.ModelProto:
         """The QDQ model."""
+        self._quantize_what_is_moved()
         for node in self.model.nodes():
             if node.op_type not in self.activations_alone or not super().should_quantize_node(node):
                 continue
@@ -42,6 +47,22 @@ class Quantizer(QDQQuantizer):
             for name in node.input:
                 self.tensor_to_its_receiving_nodes.setdefault(name, []).append(node)
         return super().quantize_model()
+
+    def _quantize_what_is_moved(self) -> None:
+        """Tensors that are moved, and rounded by a later reader, have to be rounded before the first of their readers.
+
+        Going through the nodes in order, onnxruntime leaves a mover in float whose input no node before it rounds.
+        """
+        if not self.activations_alone:
+            return
+        moved = {node.input[0] for node in self.model.nodes() if QDQRegistry.get(node.op_type) is QDQDirect8BitOp}
+        for node in self.model.nodes():
+            kind = QDQRegistry.get(node.op_type)
+            if kind in (QDQDirect8BitOp, QDQRemovableActivation) or not super().should_quantize_node(node):
+                continue
+            for name in node.input[:1] if kind is QDQConv else node.input:
+                if name in moved and name not in self.initializers:
+                    self.quantize_activation_tensor(name)
 
     def should_quantize_node(self, node: onnx.NodeProto) -> bool:
         """Whether onnxruntime has to do it."""

@@ -32,13 +32,22 @@ class FloatSteps:
     real_rows: dict[str, FloatRow] = field(default_factory=dict)
 
     def quantized(self, value: Floats, tensor: Tensor, node: Node) -> Real:
-        """Rounded to a tensor, which the operators begin with."""
-        layout = self._layout(value, node)
-        row = self._row(value, layout.natural, f"{tensor.name}/row")
+        """Rounded to a tensor, which the operators begin with. Zeros that a Pad put there are its zero point."""
+        layout = laid_out(value, self.frames, node)
+        order = layout.natural
+        has_zeros = bool(layout.before or layout.after or (order < 0).any())
+        if has_zeros:
+            order = np.unique(order[order >= 0])
+        row = self._row(value, order, f"{tensor.name}/row")
         tensor = replace(tensor, items=row.size)
         self.tensors.append(tensor)
         self.steps.append(FloatStep("quantize", (row.name,), tensor.name, row.size, tensor=tensor))
-        return Real((Source(tensor),), layout.items_at(np.arange(row.size)))
+        if not has_zeros:
+            return Real((Source(tensor),), layout.items_at(np.arange(row.size)))
+        place = np.full(value.total, -1)
+        place[order] = np.arange(row.size)
+        frame, item = np.divmod(value.items, value.total)
+        return Real((Source(tensor),), np.where(value.items < 0, -1, frame * row.size + place[item]))
 
     def made(self, value: Real) -> bool:
         """Whether these are integers of the beginning, or functions of them that there are steps for."""
