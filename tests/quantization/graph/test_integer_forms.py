@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from operator_graphs import OPERATORS, plan_of
+from int8_graphs import BINS
+from operator_graphs import OPERATORS, C, Operators, plan_of
 from quantizers import ready
 from sezoo.models.onnx_graph import readers
 from sezoo.models.onnx_session import open_session
@@ -105,3 +106,24 @@ def test_what_is_moved_is_rounded_before():
     read_by = readers(int8.graph)
     assert len(movers) == 4
     assert all(node.op_type == "QuantizeLinear" for mover in movers for node in read_by[mover.output[0]])
+
+
+def test_norms_whose_means_are_of_a_transposed_tensor():
+    """As onnxruntime's folding leaves them in a model of one frame."""
+    graph = Operators(opset=13)
+    image = graph.reshaped("input", "image", 1, 1, BINS, 1)
+    inner = graph.conv(image, "in", 1, C, kernel=(3, 3))
+    mean = graph.over_axes("ReduceMean", graph.transposed(inner, "turned", 0, 2, 1, 3), "mean", 1, 2)
+    centred = graph.node("Sub", [inner, graph.transposed(mean, "turned mean", 0, 2, 1, 3)], "centred")
+    square = graph.node("Pow", [centred, graph.number("two", 2)], "square")
+    variance = graph.transposed(graph.over_axes("ReduceMean", square, "variance", 1, 2), "turned variance", 0, 2, 1, 3)
+    root = graph.node("Sqrt", [graph.node("Add", [variance, graph.number("eps", 1e-5)], "positive")], "deviation")
+    last = graph.conv(graph.node("Div", [centred, root], "ratio"), "out", C, 1, kernel=(1, 1))
+    graph.node("Sigmoid", [graph.reshaped(last, "rows", 1, BINS, 1)], "mask")
+    model = with_known_shapes(graph.model((("input", (1, BINS, 1)),), (("mask", (1, BINS, 1)),)))
+    written = with_integer_forms(model)
+    assert [node.op_type for node in written.graph.node].count("LayerNormalization") == 1
+    assert not {"Sqrt", "ReduceMean"} & {node.op_type for node in written.graph.node}
+    x = np.random.default_rng(0).random((1, BINS, 1), np.float32)
+    wanted, found = (open_session(each).run(None, {"input": x})[0] for each in (model, written))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)

@@ -43,16 +43,31 @@ def _layer_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
     return True
 
 
+def _maker(graph: Rewriter, name: str) -> onnx.NodeProto | None:
+    """The node that makes a tensor, past Transposes of one number, which onnxruntime's folding leaves behind."""
+    maker = graph.made_by.get(name)
+    while maker is not None and maker.op_type == "Transpose" and set(graph.lengths(maker.output[0])) == {1}:
+        maker = graph.made_by.get(maker.input[0])
+    return maker
+
+
+def _origin(graph: Rewriter, name: str) -> str:
+    """The tensor that one is the transpose of."""
+    while (maker := graph.made_by.get(name)) is not None and maker.op_type == "Transpose":
+        name = maker.input[0]
+    return name
+
+
 def _quotient(graph: Rewriter, node: onnx.NodeProto) -> tuple[str | None, float]:
     """What is divided by the standard deviation of itself, and the number beside the variance."""
     if node.op_type == "Div":
-        pairs = [(node.input[0], graph.made_by.get(node.input[1]))]
+        pairs = [(node.input[0], _maker(graph, node.input[1]))]
     elif node.op_type == "Mul":
         pairs = []
         for one, other in (node.input, list(node.input)[::-1]):
-            maker = graph.made_by.get(other)
+            maker = _maker(graph, other)
             if maker is not None and maker.op_type == "Reciprocal":
-                pairs.append((one, graph.made_by.get(maker.input[0])))
+                pairs.append((one, _maker(graph, maker.input[0])))
     else:
         return None, 0.0
     for centred, root in pairs:
@@ -66,11 +81,11 @@ def _deviation_of(graph: Rewriter, root: onnx.NodeProto | None, centred: str) ->
     """The number beside the variance, where a node is the root of the variance of what is centred."""
     if root is None or root.op_type != "Sqrt":
         return None
-    total = graph.made_by.get(root.input[0])
+    total = _maker(graph, root.input[0])
     if total is None or total.op_type != "Add":
         return None
     for one, other in (total.input, list(total.input)[::-1]):
-        epsilon, mean = graph.weights.get(other), graph.made_by.get(one)
+        epsilon, mean = graph.weights.get(other), _maker(graph, one)
         if epsilon is None or epsilon.size != 1 or mean is None or mean.op_type != "ReduceMean":
             continue
         square = graph.made_by.get(mean.input[0])
@@ -96,10 +111,14 @@ def _is_square_of(graph: Rewriter, node: onnx.NodeProto, centred: str) -> bool:
 def _centred(graph: Rewriter, name: str) -> tuple[str, list[int]]:
     """The tensor of which one is the difference from its mean over some axes; no axes where it is none."""
     node = graph.made_by.get(name)
-    mean = graph.made_by.get(node.input[1]) if node is not None and node.op_type == "Sub" else None
-    if mean is None or mean.op_type != "ReduceMean" or mean.input[0] != node.input[0]:
+    mean = _maker(graph, node.input[1]) if node is not None and node.op_type == "Sub" else None
+    if mean is None or mean.op_type != "ReduceMean" or not attribute(mean, "keepdims", 1):
         return "", []
-    return node.input[0], axes_of_reduction(graph, mean) if attribute(mean, "keepdims", 1) else []
+    source = node.input[0]
+    if mean.input[0] == source:
+        return source, axes_of_reduction(graph, mean)
+    is_of_all = set(graph.lengths(mean.output[0])) == {1} and _origin(graph, mean.input[0]) == _origin(graph, source)
+    return source, [axis for axis, length in enumerate(graph.lengths(source)) if length != 1] if is_of_all else []
 
 
 def _with_affine(
