@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Backend", "BenchmarkTarget", "Engine", "InferenceMode", "MetricName", "TargetName"]
+__all__ = ["Backend", "BenchmarkTarget", "Engine", "EvaluationMode", "InferenceMode", "MetricName", "TargetName"]
 
 InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
 """How a model is run: on whole clips, in patches, as on the board, or as the C package's stream engine does."""
+
+EvaluationMode: TypeAlias = InferenceMode | Literal["tflm"]
+"""How an evaluation runs a model: as above, or in the integers of TFLite Micro and Ethos-U."""
 
 BenchmarkTarget: TypeAlias = Literal[
     "host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sezoo.api.clips import Clips, folder_of
-from sezoo.api.names import Backend, BenchmarkTarget, Engine, InferenceMode, MetricName, TargetName
+from sezoo.api.names import Backend, BenchmarkTarget, Engine, EvaluationMode, MetricName, TargetName
 from sezoo.api.results import (
     Benchmark,
     DeployedModel,
@@ -114,7 +114,7 @@ def evaluate(
     *,
     denoise: Callable[[np.ndarray], np.ndarray] | str | None = None,
     metrics: Sequence[MetricName] | None = None,
-    play_like: InferenceMode | Sequence[InferenceMode] | None = None,
+    play_like: EvaluationMode | Sequence[EvaluationMode] | None = None,
     target: TargetName | None = None,
     board: str | None = None,
     backend: Backend | None = None,
@@ -141,7 +141,7 @@ def evaluate(
         processes, one of a notebook or of the script itself by this one.
     metrics : "pesq", "stoi", "estoi", "snr", "si_snr", "mse", "csig", "cbak", "covl", "dnsmos", or of your own; None is
         all of ours that fit.
-    play_like : how a model is run: "whole", "patches", "board", "stream" or several of them; None is what suits it.
+    play_like : how a model is run: "whole", "patches", "board", "stream", "tflm" or several; None is what suits it.
     target, board, backend : what the models are taken to be made for, and what runs them on the board: the C package
         ("portable-c") or ST's N6 application ("stm32n6"); None is what the models say.
     num_clips : to draw of the clips; None is all.

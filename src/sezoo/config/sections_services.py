@@ -312,7 +312,8 @@ class Evaluation(Section):
         None,
         description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (as the "
         "program for deployment.backend runs it: ST's N6 application, or the C package), stream (as the C package's "
-        "stream engine); empty = whole, and for a static model also as it would be deployed.",
+        "stream engine), tflm (patches of a static int8 model in the integers of TFLite Micro and "
+        "Ethos-U); empty = whole, and for a static model also as it would be deployed.",
     )
     frames_per_patch: Frames | None = Field(
         None,

@@ -429,7 +429,7 @@ MetricWeights = Annotated[
     Allowed(f"a mapping of metrics to numbers; metrics are {', '.join(SELECTABLE)}"),
 ]
 PlayNames = Annotated[
-    tuple[Literal["whole", "patches", "board", "stream"], ...], Field(min_length=1), BeforeValidator(_names)
+    tuple[Literal["whole", "patches", "board", "stream", "tflm"], ...], Field(min_length=1), BeforeValidator(_names)
 ]
 BenchmarkTarget = Literal[
     "host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128",

@@ -24,6 +24,7 @@ __all__ = [
     "stream_of",
     "target_in",
     "wanted_backend",
+    "with_backend",
     "with_input_gain",
     "with_target",
 ]
@@ -103,6 +104,12 @@ def engine_of(config: Config, target: str | None = None) -> str:
     if backend == STM32N6:
         return PATCH
     return settings.engine or (PATCH if settings.input_gain or backend == TFLITE else STREAM)
+
+
+def with_backend(config: Config, backend: str) -> Config:
+    """The configuration as it deploys with a backend, whatever its own is."""
+    settings = (config.deployment or Deployment()).model_copy(update={"backend": backend})
+    return config.model_copy(update={"deployment": settings})
 
 
 def check_input_gain(config: Config, target: str | None = None) -> None:

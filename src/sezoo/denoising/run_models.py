@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sezoo.config.sections import Config
 from sezoo.denoising import Patches, Play, WholeClip
 from sezoo.denoising.backend import (
     STM32N6,
+    TFLITE,
     board_of,
     check_input_gain,
     engine_of,
@@ -22,6 +23,7 @@ from sezoo.denoising.backend import (
     stream_of,
     target_in,
     wanted_backend,
+    with_backend,
 )
 from sezoo.denoising.board import board_problem, transform_problem
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
@@ -33,11 +35,11 @@ from sezoo.models.source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.models.states import magnitude_input, states_of, with_states
 from sezoo.run.run import Run
 
-__all__ = ["BOARD", "PATCHES", "STREAM", "WHOLE", "RunModel", "models_of", "static_frames_of"]
+__all__ = ["BOARD", "PATCHES", "STREAM", "TFLM", "WHOLE", "RunModel", "models_of", "static_frames_of"]
 
 log = logging.getLogger(__name__)
 
-WHOLE, PATCHES, BOARD, STREAM = "whole", "patches", "board", "stream"
+WHOLE, PATCHES, BOARD, STREAM, TFLM = "whole", "patches", "board", "stream", "tflm"
 """The inference modes by their names in the configuration."""
 
 TORCH_REACH = 512
@@ -108,13 +110,15 @@ class RunModel:
         if kind in (WHOLE, STREAM) and self.dynamic is None:
             what = "whole clips need" if kind == WHOLE else "a stream needs"
             return f"play_like: {what} dynamic frames; this model has {self.static_frames}"
+        if kind == TFLM and (self.name != "int8" or self.static is None):
+            return "play_like: tflm is for a static int8 model, as sezoo quantize makes it; this model is none"
         if kind == STREAM and self.field is None and not self.stateful:
             return "play_like: a stream needs a bounded receptive field, or states; this model has neither"
-        problem_of = {BOARD: board_problem, STREAM: transform_problem}.get(kind)
+        problem_of = {BOARD: board_problem, TFLM: board_problem, STREAM: transform_problem}.get(kind)
         return problem_of and problem_of(stft_of(config.preprocessing))
 
     def play(self, kind: str, config: Config) -> Play:
-        """The inference mode that the configuration asks for: whole, patches, board or stream.
+        """The inference mode that the configuration asks for: whole, patches, board, stream or tflm.
 
         Raises
         ------
@@ -128,12 +132,15 @@ class RunModel:
             if wanted_backend(config, self.target) not in (None, STM32N6):
                 check_input_gain(config, self.target)
             return stream_of(config, self.field, self.target)
+        if kind == TFLM:
+            config = with_backend(config, TFLITE)
         check_input_gain(config, self.target)
         needed = needed_lookahead(self.field)
         frames, lookahead = patch_lengths(config, self.static_frames, needed=needed, stateful=self.stateful)
         if kind == PATCHES:
             return Patches(frames, lookahead)
-        return board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain, target=self.target)
+        board = board_of(config, frames, lookahead, calibrated_with_gain=self.calibrated_with_gain, target=self.target)
+        return replace(board, program="TFLite Micro") if kind == TFLM else board
 
 
 def models_of(run: Run, scratch: Path) -> list[RunModel]:

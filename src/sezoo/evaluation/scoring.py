@@ -15,6 +15,7 @@ from sezoo.data.pairs import Pair, read_pair
 from sezoo.denoising import denoise_together, peak_seen, silence_threshold
 from sezoo.denoising.function import DenoisingFunction, FunctionSource
 from sezoo.denoising.silence_gate import Muted, muted_by_gate
+from sezoo.deployment.tflite.source import TfliteSource, open_tflite
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
 from sezoo.evaluation.versions import Version
@@ -83,7 +84,8 @@ class ClipScorer:
             for known, model in opened:
                 if known == source:
                     return model
-            opened.append((source, open_model(source)))
+            opener = open_tflite if isinstance(source, TfliteSource) else open_model
+            opened.append((source, opener(source)))
             return opened[-1][1]
 
         self.players = {

@@ -10,7 +10,8 @@ from sezoo.config.sections import Config
 from sezoo.denoising import Board, Patches, Play, Stream, WholeClip
 from sezoo.denoising.backend import PATCH, STM32N6, engine_of, wanted_backend
 from sezoo.denoising.function import FunctionSource
-from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, WHOLE, RunModel
+from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, TFLM, WHOLE, RunModel
+from sezoo.deployment.tflite.source import TfliteSource, open_tflite
 from sezoo.models.source import ModelSource
 
 __all__ = ["Version", "explaining_versions", "function_version", "versions_of"]
@@ -62,8 +63,18 @@ def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
             name = model.name if kind == WHOLE else f"{model.name}_{kind}"
             folder = f"{logs_path}{suffix}" + (f"_{kind}" if index else "")
             label = model.name + _remark(play)
-            versions.append(Version(name, label, model.name, kind, model.source_for(kind), play, folder))
+            versions.append(Version(name, label, model.name, kind, _source(model, kind), play, folder))
     return versions
+
+
+def _source(model: RunModel, kind: str) -> ModelSource:
+    """The model's file for a way of playing it; as TFLite Micro computes it only if that has its operators."""
+    source = model.source_for(kind)
+    if kind != TFLM:
+        return source
+    found = TfliteSource(source.path, source.told_as)
+    open_tflite(found)
+    return found
 
 
 def _remark(play: Play) -> str:
@@ -87,6 +98,8 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
     asked = settings.play_like
     if asked is not None:
         kinds = dict.fromkeys(model.deployed_kind(kind, config) for kind in asked)
+        if has_others and model.static is None:  # of a float model beside its int8 one there are no integers
+            kinds.pop(TFLM, None)
         return {kind: model.play(kind, config) for kind in kinds}
     if model.static is not None:
         deployed = _deployed_kinds(model, config)
@@ -125,7 +138,7 @@ def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel])
     for version in versions:
         if isinstance(version.play, Stream) and version.play.silence_threshold is not None:
             found.append(_without(version, "silence gate", replace(version.play, silence_threshold=None)))
-        if not isinstance(version.play, Board):
+        if not isinstance(version.play, Board) or version.kind == TFLM:
             continue
         model, board = by_name[version.model], version.play
         without: dict[str, Board] = {
