@@ -423,6 +423,14 @@ def test_a_missing_file_or_folder(project, fails):
         ("hydra: {run: {dir: '${model.nothing}'}}\n", ": hydra.run.dir: Interpolation key 'model.nothing' not found"),
         ("general: {project_name: '${model.nothing}'}\n", ": general.project_name: Interpolation key 'model.nothing'"),
         ("general: {project_name: '${foo:bar}'}\n", ": general.project_name: Unsupported interpolation type foo"),
+        *(
+            (f"{section}: {{{key}: '{text}'}}\n", f": {section}.{key}: the environment variable SEZOO_NONE is not set")
+            for section, key, text in (
+                ("general", "project_name", "${oc.env:SEZOO_NONE}"),
+                ("model", "onnx_path", "models/${oc.env:SEZOO_NONE}/m.onnx"),
+                ("mlflow", "uri", "https://me:${oc.env:SEZOO_NONE}@host"),
+            )
+        ),
     ],
 )
 def test_a_broken_file(project, fails, text, message):

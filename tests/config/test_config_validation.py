@@ -107,6 +107,19 @@ def test_a_minimal_file_has_all_defaults():
             "NUCLEO-G474RE, STM32L4R9I-DISCO, B-U585I-IOT02A (did you mean STM32N6570-DK?)",
         ),
         (
+            "preprocessing: {n_fft: 1000000000}",
+            "preprocessing.n_fft: found 1000000000; allowed: a whole number from 1 to 65536",
+        ),
+        (
+            "model_specific: {num_layers: 60}",
+            "model_specific.num_layers: found 60, which with init_dilation: 2 and kernel_size: 3 reaches over more "
+            "than 100000 frames; allowed: fewer layers",
+        ),
+        (
+            "model_specific: {tcn_latent_dim: 1000000000}",
+            "model_specific.tcn_latent_dim: found 1000000000; allowed: a whole number from 1 to 65536",
+        ),
+        (
             "preprocessing: {win_length: 600}",
             "preprocessing.win_length: found 600; allowed: at most n_fft, which is 512",
         ),

@@ -8,7 +8,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sezoo.config.section import Section
 from sezoo.config.value_types import (
     AtLeast0,
-    AtLeast1,
     DecibelRange,
     ExecutorName,
     Fraction,
@@ -30,6 +29,8 @@ from sezoo.config.value_types import (
     Text,
     ThreeCounts,
     TrueFalse,
+    UpTo1000,
+    UpTo65536,
     WindowChoice,
     lower_case,
 )
@@ -110,26 +111,41 @@ class Model(Section):
     )
 
 
+MOST_FRAMES = 100_000
+"""That the dilated convolutions of a network may reach over: a quarter of an hour."""
+
+
 class NetworkShape(Section):
     """What the networks that come with sezoo have in common."""
 
-    in_channels: AtLeast1 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
+    in_channels: UpTo65536 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
 
 
 class TcnShape(NetworkShape):
     """What the networks with residual temporal convolutions have in common."""
 
-    n_blocks: AtLeast1 = Field(2, description="Number of blocks.")
-    num_layers: AtLeast1 = Field(3, description="Residual layers per block; each one widens the dilation.")
-    tcn_latent_dim: AtLeast1 = Field(512, description="Channels inside a residual layer.")
-    init_dilation: AtLeast1 = Field(2, description="Base of the dilation: init_dilation**i frames in layer i.")
-    kernel_size: AtLeast1 = Field(3, description="Length of the depthwise kernel, in taps.")
+    n_blocks: UpTo1000 = Field(2, description="Number of blocks.")
+    num_layers: UpTo1000 = Field(3, description="Residual layers per block; each one widens the dilation.")
+    tcn_latent_dim: UpTo65536 = Field(512, description="Channels inside a residual layer.")
+    init_dilation: UpTo1000 = Field(2, description="Base of the dilation: init_dilation**i frames in layer i.")
+    kernel_size: UpTo1000 = Field(3, description="Length of the depthwise kernel, in taps.")
     lookahead: AtLeast0 | None = Field(
         None,
         description="Frames ahead that the network sees, the rest of its reach lies behind; each is a hop of latency. "
         "Empty is as far ahead as back.",
     )
     causal: TrueFalse = Field(False, description="Look at frames of the past alone: a lookahead of 0.")
+
+    @model_validator(mode="after")
+    def _reach_is_possible(self) -> Self:
+        steps = sum(self.init_dilation**layer for layer in range(self.num_layers))
+        reach = self.n_blocks * (self.kernel_size - 1) * steps
+        if reach > MOST_FRAMES:
+            raise ValueError(
+                f"num_layers: found {self.num_layers}, which with init_dilation: {self.init_dilation} and kernel_size: "
+                f"{self.kernel_size} reaches over more than {MOST_FRAMES} frames; allowed: fewer layers"
+            )
+        return self
 
 
 class ModelSpecific(TcnShape):
@@ -142,7 +158,7 @@ class ModelSpecific(TcnShape):
 class UtcnSpecific(TcnShape):
     """The shape of the U-TCN network."""
 
-    tcn_latent_dim: AtLeast1 = Field(256, description="Channels of the residual layers.")
+    tcn_latent_dim: UpTo65536 = Field(256, description="Channels of the residual layers.")
     channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
     level_frames: AtLeast0 = Field(
         0,
@@ -160,9 +176,9 @@ class UtcnSpecific(TcnShape):
 class ConvLstmSpecific(NetworkShape):
     """The shape of the ConvLSTMDenoiser network."""
 
-    out_channels: AtLeast1 | None = Field(None, description="Bins of the mask: as many as in_channels, or empty.")
-    lstm_hidden_size: AtLeast1 = Field(256, description="Size of the LSTM's state.")
-    num_lstm_layers: AtLeast1 = Field(2, description="Layers of the LSTM.")
+    out_channels: UpTo65536 | None = Field(None, description="Bins of the mask: as many as in_channels, or empty.")
+    lstm_hidden_size: UpTo65536 = Field(256, description="Size of the LSTM's state.")
+    num_lstm_layers: UpTo1000 = Field(2, description="Layers of the LSTM.")
     mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
 
 
@@ -327,9 +343,9 @@ class Preprocessing(Section):
         description="Scale every clip to a peak of 1 before the spectrum; not on the board, which hears a stream.",
     )
     sample_rate: SampleRate = Field(16000, description="Sample rate in Hz; recordings are resampled to it.")
-    n_fft: AtLeast1 = Field(512, description="Length of the Fourier transform, in samples.")
-    hop_length: AtLeast1 = Field(160, description="Step from frame to frame, in samples; win_length at most.")
-    win_length: AtLeast1 = Field(400, description="Length of the window, in samples; n_fft at most.")
+    n_fft: UpTo65536 = Field(512, description="Length of the Fourier transform, in samples.")
+    hop_length: UpTo65536 = Field(160, description="Step from frame to frame, in samples; win_length at most.")
+    win_length: UpTo65536 = Field(400, description="Length of the window, in samples; n_fft at most.")
     window: WindowChoice = Field(
         "hann",
         description="Window: name of a periodic one (scipy.signal.get_window), sqrt_hann and the like, a file of "

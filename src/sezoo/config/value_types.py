@@ -63,6 +63,8 @@ __all__ = [
     "Text",
     "ThreeCounts",
     "TrueFalse",
+    "UpTo1000",
+    "UpTo65536",
     "Whole",
     "WindowChoice",
     "lower_case",
@@ -350,6 +352,8 @@ lower_case = BeforeValidator(_lower)
 Whole = Annotated[int, _number, Allowed("a whole number")]
 AtLeast0 = Annotated[int, Field(ge=0), _number, Allowed("a whole number, 0 or more")]
 AtLeast1 = Annotated[int, Field(ge=1), _number, Allowed("a whole number, 1 or more")]
+UpTo1000 = Annotated[int, Field(ge=1, le=1000), _number, Allowed("a whole number from 1 to 1000")]
+UpTo65536 = Annotated[int, Field(ge=1, le=65_536), _number, Allowed("a whole number from 1 to 65536")]
 Frames = Annotated[int, Field(ge=1, le=10_000), _number, Allowed("a whole number from 1 to 10000")]
 Lookahead = Annotated[int, Field(ge=0, le=10_000), _number, Allowed("a whole number from 0 to 10000")]
 SampleRate = Annotated[int, Field(ge=2000, le=768_000), _number, Allowed("a whole number from 2000 to 768000")]
