@@ -188,6 +188,7 @@ DEFAULTS = {
         "frames_per_patch": None,
         "lookahead_frames": None,
         "explain_deployment": False,
+        "attenuation_limit_db": None,
         "gen_npy_input": False,
         "gen_npy_output": False,
         "robustness": False,
@@ -204,6 +205,7 @@ DEFAULTS = {
         "play_like": "whole",
         "num_workers": None,
         "overwrite": False,
+        "attenuation_limit_db": None,
     },
     "tools": {
         "stedgeai": {"version": None, "optimization": "balanced", "on_cloud": True, "path_to_stedgeai": None},
@@ -230,6 +232,7 @@ DEFAULTS = {
         "frames_per_patch": None,
         "lookahead_frames": None,
         "output_silence_threshold": None,
+        "attenuation_limit_db": None,
         "c_project_path": None,
         "IDE": "GCC",
         "verbosity": 1,

@@ -3,15 +3,19 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from c_builds import SANITIZED, STRICT, compiled, needs_gcc, ran
+from sezoo.audio.clip import read_clip, write_clip
 from sezoo.audio.stft import Stft
+from sezoo.deployment.c_package.deploy import reference_of
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
 from sezoo.deployment.engine.stream_plan import stream_masks
+from sezoo.deployment.recording import Recording
 from sezoo.targets.c_compiler import build_program, find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import emulate, find_emulator
@@ -81,6 +85,27 @@ def test_the_limit_of_the_settings_is_that_of_a_new_denoiser(tmp_path):
     dry = re.search(r"#define SEZOO_DRY (\S+)f", header)[1]
     assert float.fromhex(dry) == pytest.approx(10 ** (-12 / 20), rel=1e-7)
     assert "#define SEZOO_DRY 0x0.0p+0f" in (tmp_path / "p" / "include" / "sezoo_denoiser.h").read_text()
+
+
+@needs_gcc
+@pytest.mark.parametrize("lookahead", [None, 2], ids=["stream", "patch"])
+def test_with_a_limit_the_package_does_what_is_evaluated(tmp_path, lookahead):
+    program = program_of(random_graph(3, 33, 6 + 2 * (lookahead or 0)), STFT, 6, lookahead)
+    settings = PackageSettings(RATE, False, None, 9.0)
+    (tmp_path / "p").mkdir()
+    write_sources(program, settings, tmp_path / "p")
+    noise = np.random.default_rng(8).integers(-9000, 9000, 2000, np.int16).astype(np.float32) / 32768
+    write_clip(tmp_path / "p" / "noisy.wav", noise, RATE)
+    program_of_c = build(tmp_path / "p", tmp_path / "p" / "examples" / "denoise_wav.c", *SANITIZED)
+    assert ran(program_of_c, folder=tmp_path / "p")[0] == 0
+    by_c = read_clip(tmp_path / "p" / "denoised.wav", RATE)
+    recording = Recording(noise, None, "noise", "")
+    reference = reference_of(program, settings, recording, tmp_path / "model.onnx")
+    unlimited = reference_of(program, replace(settings, attenuation_limit=None), recording, tmp_path / "model.onnx")
+    np.testing.assert_allclose(by_c, reference, atol=2 / 32768)
+    dry = 10 ** (-9 / 20)
+    np.testing.assert_allclose(reference, dry * noise + (1 - dry) * unlimited, atol=2 / 32768)
+    assert np.abs(reference - unlimited).max() > 0.02
 
 
 @needs_gcc

@@ -107,6 +107,7 @@ def denoise_files(
     target: str | None = None,
     board: str | None = None,
     backend: str | None = None,
+    attenuation_limit: float | None = None,
     format: str | None = None,
     overwrite: bool = False,
     spectrum: Spectrum | None = None,
@@ -127,6 +128,7 @@ def denoise_files(
             target=target,
             board=board,
             backend=backend,
+            attenuation_limit=attenuation_limit,
             more=more,
         )
         return build_config(settings)

@@ -222,6 +222,7 @@ def prediction_settings(
     target: str | None = None,
     board: str | None = None,
     backend: str | None = None,
+    attenuation_limit: float | None = None,
     output: Path | None = None,
     format: str | None = None,
     overwrite: bool = False,
@@ -231,6 +232,7 @@ def prediction_settings(
 
     Parameters
     ----------
+    attenuation_limit : in dB, what is taken away at most.
     output : folder of the denoised files; None is what a run of a YAML file has.
 
     Raises
@@ -240,6 +242,7 @@ def prediction_settings(
     prediction: Settings = {"input_path": recordings}
     prediction |= given(output_path=None if output is None else output.absolute(), format=format)
     prediction |= given(play_like=play_like if play_like != "whole" else None, overwrite=overwrite or None)
+    prediction |= given(attenuation_limit_db=attenuation_limit)
     settings: Settings = {"operation_mode": "prediction", "model": model_section(model), "prediction": prediction}
     settings |= backend_section(model, target=target, board=board, backend=backend)
     return finished(settings, spectrum, model, more)

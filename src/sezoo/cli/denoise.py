@@ -39,6 +39,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     add_setting(parser, "--play-like", key=("prediction.play_like", "play_like"), default="whole", metavar="HOW")
     add_program(parser)
+    add_setting(parser, "--attenuation-limit", key="prediction.attenuation_limit_db", metavar="DB")
     add_setting(parser, "--format", key="prediction.format", metavar="ENDING")
     add_setting(parser, "--overwrite", key="prediction.overwrite", action="store_true")
     add_save_config(parser)
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
         target=options.target,
         board=options.board,
         backend=options.backend,
+        attenuation_limit=options.attenuation_limit,
         format=options.format,
         overwrite=options.overwrite,
         spectrum=spectrum_of(options),
@@ -88,6 +90,7 @@ def _save(options: argparse.Namespace, paths: list[Path], more: dict) -> None:
         target=options.target,
         board=options.board,
         backend=options.backend,
+        attenuation_limit=options.attenuation_limit,
         output=output,
         format=options.format,
         overwrite=options.overwrite,

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     settings = deployment_settings(
         options.model,
         spectrum_of(options),
+        backend="portable-c",
         engine="stream",
         frames=options.frames,
         emulate=False,

@@ -11,6 +11,7 @@ from sezoo.config.value_types import (
     AtLeast1,
     Frames,
     Lookahead,
+    NotNegative,
     Number,
     PathText,
     Positive,
@@ -133,6 +134,11 @@ class Deployment(Section):
         None,
         description="Silence gate: calls whose output level is below it are muted, in dBFS, quiet speech among them. "
         "Empty = no gate.",
+    )
+    attenuation_limit_db: NotNegative | None = Field(
+        None,
+        description="Of portable-c: take away at most so many dB of anything, by leaving a share of the input in the "
+        "output: 12 keeps some of the background; 0 takes nothing away. Empty = no limit.",
     )
     c_project_path: PathText | None = Field(None, description="Folder of ST's C project, your own download.")
     IDE: Literal["GCC"] = Field(

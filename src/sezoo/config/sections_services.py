@@ -324,6 +324,11 @@ class Evaluation(Section):
         description="Context frames K on each side of a patch; empty = deployment.lookahead_frames, what the model's "
         "length gives, or what the receptive field of a model without a fixed length needs.",
     )
+    attenuation_limit_db: NotNegative | None = Field(
+        None,
+        description="Take away at most so many dB of anything, as deployment.attenuation_limit_db. Empty = that, where "
+        "a model is run as deployed, else no limit.",
+    )
     explain_deployment: TrueFalse = Field(
         False, description="Turn each setting of the board off in turn, and show what it costs."
     )
@@ -372,6 +377,11 @@ class Prediction(Section):
         "whole",
         description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (as "
         "the program for deployment.backend runs it), stream (as the C package's stream engine).",
+    )
+    attenuation_limit_db: NotNegative | None = Field(
+        None,
+        description="Take away at most so many dB of anything, by leaving a share of the input in the output: 12 keeps "
+        "some of the background. Empty = as deployed, where play_like is stream or board, else no limit.",
     )
     num_workers: AtLeast1 | None = Field(
         None, description="Processes that denoise recordings; empty = one for each processor that the run may use."

@@ -63,8 +63,13 @@ def open_stream(model: MaskFunction, stft: Stft, mode: Play) -> DenoisingStream:
     if isinstance(mode, Board):
         return BoardStream(model, stft, mode)
     if isinstance(mode, Stream):
-        return EngineStream(MaskStream(model, WholeClip(mode.context), stft.bins), stft, mode)
+        return EngineStream(MaskStream(model, _as_whole_clip(mode), stft.bins), stft, mode)
     return SpectralStream(model, stft, mode)
+
+
+def _as_whole_clip(mode: Stream) -> WholeClip:
+    """A stream's masks are the whole clip's."""
+    return WholeClip(mode.context, attenuation_limit=mode.attenuation_limit)
 
 
 def denoise(waveform: np.ndarray, model: MaskFunction, stft: Stft, mode: Play | None = None) -> np.ndarray:

@@ -143,7 +143,13 @@ def stream_of(config: Config, context: tuple[int, int] | None, target: str | Non
     """
     settings = config.deployment or Deployment()
     program = PROGRAMS[TFLITE if wanted_backend(config, target) == TFLITE else PORTABLE_C]
-    return Stream(context, stream_frames(config), settings.output_silence_threshold, program=program)
+    return Stream(
+        context,
+        stream_frames(config),
+        settings.output_silence_threshold,
+        attenuation_limit=settings.attenuation_limit_db,
+        program=program,
+    )
 
 
 def board_of(
@@ -160,7 +166,11 @@ def board_of(
     if backend == STM32N6:
         return Board(frames, lookahead, threshold, program=PROGRAMS[STM32N6])
     gain = calibrated_with_gain if settings.input_gain is None else settings.input_gain
-    return Board(frames, lookahead, threshold, input_gain=gain, half_away=False, program=PROGRAMS[backend])
+    limit = settings.attenuation_limit_db
+    program = PROGRAMS[backend]
+    return Board(
+        frames, lookahead, threshold, input_gain=gain, half_away=False, attenuation_limit=limit, program=program
+    )
 
 
 def has_input_gain(model: onnx.ModelProto) -> bool:

@@ -13,7 +13,7 @@ from sezoo.base.errors import UserError
 from sezoo.denoising.modes import Patches, Play, WholeClip
 from sezoo.models.mask_model import MaskFunction
 
-__all__ = ["MaskStream", "at_start"]
+__all__ = ["MaskStream", "at_start", "dry_share"]
 
 WHOLE_CLIP_FRAMES = 2048
 """Up to here a clip is run in one piece; longer ones in pieces of this length and their context."""
@@ -28,14 +28,14 @@ PATCHES_A_CALL = 16
 def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarray]:
     """The model as it is at the beginning of a clip: one with states has some of its own, at zero.
 
-    Any other function of magnitudes is taken as it is.
+    Any other function of magnitudes is taken as it is. Where the mode has an attenuation limit, the masks have it.
 
     Raises
     ------
     UserError : patches in which a model with states would see frames twice, or that are not its length.
     """
     if not is_stateful(model):
-        return model
+        return limited(model, mode.attenuation_limit)
     if isinstance(mode, Patches):
         if mode.lookahead:
             raise UserError(
@@ -47,7 +47,25 @@ def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarr
                 f"{model.path}: patches of {mode.frames} frames are none for a model with states that takes "
                 f"{model.frames} in each call; frames_per_patch: {model.frames} is allowed"
             )
-    return model.fresh()
+    return limited(model.fresh(), mode.attenuation_limit)
+
+
+def limited(model: Callable[[np.ndarray], np.ndarray], limit: float | None) -> Callable[[np.ndarray], np.ndarray]:
+    """A model whose masks take away at most so many dB: a mix of the denoised and the noisy spectrum.
+
+    Parameters
+    ----------
+    limit : None is none: the model itself.
+    """
+    if limit is None:
+        return model
+    dry = dry_share(limit)
+    return lambda magnitude: dry + (np.float32(1) - dry) * model(magnitude)
+
+
+def dry_share(limit: float) -> np.float32:
+    """The share of the input that stays in the output with an attenuation limit in dB."""
+    return np.float32(10 ** (-limit / 20))
 
 
 def is_stateful(model: MaskFunction) -> bool:

@@ -15,12 +15,15 @@ class WholeClip:
     ----------
     context : the model's receptive field, (before, after) frames, which lets long clips be run in pieces without
         a difference. None where it has no bound: pieces of a minute then see ten seconds on either side.
+    attenuation_limit : in dB, what is taken away at most, by leaving a share of the input in the output; None is no
+        limit. The same of all modes.
     """
 
     context: tuple[int, int] | None = None
+    attenuation_limit: float | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
-        return "whole clips"
+        return f"whole clips{_limit_text(self.attenuation_limit)}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Patches:
     frames: int = 30
     lookahead: int = 5
     mirrored: bool = field(default=True, kw_only=True)
+    attenuation_limit: float | None = field(default=None, kw_only=True)
 
     @property
     def length(self) -> int:
@@ -45,7 +49,8 @@ class Patches:
         return self.frames + 2 * self.lookahead
 
     def __str__(self) -> str:
-        return f"patches of {self.frames} new frames with {self.lookahead} frames of look-ahead on each side"
+        length = f"patches of {self.frames} new frames with {self.lookahead} frames of look-ahead on each side"
+        return length + _limit_text(self.attenuation_limit)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class Stream:
     context: tuple[int, int] | None = None
     frames: int = 1
     silence_threshold: float | None = None
+    attenuation_limit: float | None = field(default=None, kw_only=True)
     program: str = field(default="C package", kw_only=True, compare=False)
 
     @property
@@ -99,7 +105,8 @@ class Stream:
         return self.context[1] if self.context else 0
 
     def __str__(self) -> str:
-        return f"as {_named(self.program)} runs it: as a stream, {_gate_text(self.silence_threshold)}"
+        limit = _limit_text(self.attenuation_limit)
+        return f"as {_named(self.program)} runs it: as a stream, {_gate_text(self.silence_threshold)}{limit}"
 
 
 Play = WholeClip | Patches | Board | Stream
@@ -117,6 +124,10 @@ def silence_threshold(mode: Play) -> float | None:
 
 def _named(program: str) -> str:
     return f"the {program}" if program[0] == "C" else program
+
+
+def _limit_text(limit: float | None) -> str:
+    return "" if limit is None else f", {limit:g} dB of attenuation at most"
 
 
 def _gate_text(threshold: float | None) -> str:

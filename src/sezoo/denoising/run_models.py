@@ -117,13 +117,21 @@ class RunModel:
         problem_of = {BOARD: board_problem, TFLM: board_problem, STREAM: transform_problem}.get(kind)
         return problem_of and problem_of(stft_of(config.preprocessing))
 
-    def play(self, kind: str, config: Config) -> Play:
+    def play(self, kind: str, config: Config, attenuation_limit: float | None = None) -> Play:
         """The inference mode that the configuration asks for: whole, patches, board, stream or tflm.
+
+        Parameters
+        ----------
+        attenuation_limit : in dB; None is what the deployment has, on a device, and else no limit.
 
         Raises
         ------
         UserError : it, or the board, cannot do that; the model cannot be loaded.
         """
+        mode = self._mode(kind, config)
+        return mode if attenuation_limit is None else replace(mode, attenuation_limit=attenuation_limit)
+
+    def _mode(self, kind: str, config: Config) -> Play:
         if (problem := self.play_problem(kind, config)) is not None:
             raise UserError(problem)
         if kind == WHOLE:

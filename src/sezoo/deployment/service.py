@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio.stft import stft_of
+from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.denoising import NO_PEAK, denoise
-from sezoo.denoising.backend import STM32N6, TFLITE, backend_of, board_of, check_input_gain, target_in
+from sezoo.denoising.backend import PORTABLE_C, STM32N6, TFLITE, backend_of, board_of, check_input_gain, target_in
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.checks import with_patch_lengths
@@ -40,12 +41,22 @@ def check_deployment(config: Config) -> None:
     UserError : settings that do not fit together, or a tool that is missing.
     """
     check_input_gain(config)
+    _check_limit(config)
     if backend_of(config) == STM32N6:
         check_stm32n6(config)
     elif backend_of(config) == TFLITE:
         check_tflite(config)
     else:
         check_c_package(config)
+
+
+def _check_limit(config: Config) -> None:
+    limit, backend = config.deployment.attenuation_limit_db, backend_of(config)
+    if limit is not None and backend != PORTABLE_C:
+        raise UserError(
+            f"deployment.attenuation_limit_db: found {limit:g}; deployment.backend: {backend} has no such limit, the C "
+            "package has (portable-c)"
+        )
 
 
 def deploy(run: Run) -> None:
@@ -60,6 +71,7 @@ def deploy(run: Run) -> None:
     model: Path = run.artefacts.int8_static or run.config.model.onnx_path
     run = _with_backend(run, model)
     check_input_gain(run.config)
+    _check_limit(run.config)
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)
         _write_vectors(run, model)

@@ -100,7 +100,7 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
         kinds = dict.fromkeys(model.deployed_kind(kind, config) for kind in asked)
         if has_others and model.static is None:  # of a float model beside its int8 one there are no integers
             kinds.pop(TFLM, None)
-        return {kind: model.play(kind, config) for kind in kinds}
+        return {kind: model.play(kind, config, settings.attenuation_limit_db) for kind in kinds}
     if model.static is not None:
         deployed = _deployed_kinds(model, config)
         kinds = (WHOLE, *deployed) if made_here else (*deployed, WHOLE)
@@ -111,7 +111,7 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
     plays: dict[str, Play] = {}
     for kind in kinds:
         if (problem := model.play_problem(kind, config)) is None:
-            plays[kind] = model.play(kind, config)
+            plays[kind] = model.play(kind, config, settings.attenuation_limit_db)
         else:
             log.info("not scored %s: %s", WITHOUT[kind], problem)
     return plays

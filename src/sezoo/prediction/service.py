@@ -102,7 +102,7 @@ def _denoising(run: Run, scratch: Path) -> tuple[str, Denoising]:
     return chosen.name, Denoising(
         chosen.source_for(kind),
         stft_of(config.preprocessing),
-        chosen.play(kind, config),
+        chosen.play(kind, config, config.prediction.attenuation_limit_db),
         config.preprocessing.sample_rate,
         config.preprocessing.peak_normalize,
     )

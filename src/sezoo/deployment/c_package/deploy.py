@@ -192,7 +192,12 @@ def package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> 
     """What the configuration asks of a package; a stream has no gain, which is of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
     gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
-    return PackageSettings(rate, gain and not engine.is_stream, settings.output_silence_threshold)
+    return PackageSettings(
+        rate,
+        gain and not engine.is_stream,
+        settings.output_silence_threshold,
+        settings.attenuation_limit_db,
+    )
 
 
 def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray, folder: Path, *, model: Path) -> int:
@@ -222,12 +227,16 @@ def reference_of(
     engine = program.engine
     if engine.is_stream:
         gate = settings.silence_threshold
-        return denoised_in_stream(program.graph, recording.noisy, program.stft, engine.new, gate, arithmetic)
+        return denoised_in_stream(
+            program.graph, recording.noisy, program.stft, engine.new, gate, arithmetic,
+            attenuation_limit=settings.attenuation_limit,
+        )  # fmt: skip
     play = Board(
         engine.new,
         engine.lookahead,
         settings.silence_threshold,
         input_gain=settings.input_gain,
         half_away=False,
+        attenuation_limit=settings.attenuation_limit,
     )
     return denoised_in_patches(program.graph, path, recording.noisy, program.stft, play, arithmetic)

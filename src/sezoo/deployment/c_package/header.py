@@ -6,6 +6,7 @@ import math
 
 from sezoo.audio.board_input import LOUD_PEAK
 from sezoo.denoising.board import FULL_SCALE_DB
+from sezoo.denoising.masking import dry_share
 from sezoo.deployment.c_package.arrays import c_float
 from sezoo.deployment.c_package.program import Program
 
@@ -44,7 +45,7 @@ def denoiser_header(
         "GAIN": int(input_gain),
         "PEAK": LOUD_PEAK,
         "LIMIT": "all may be taken away" if attenuation_limit is None else f"{attenuation_limit:g} dB at most",
-        "DRY": c_float(0 if attenuation_limit is None else 10 ** (-attenuation_limit / 20)),
+        "DRY": c_float(0 if attenuation_limit is None else dry_share(attenuation_limit)),
         "GATE": int(silence_threshold is not None),
         "POWER": math.ceil(power),
         "ENGINE": "every frame is computed once" if engine.is_stream else "every call computes a whole patch",

@@ -9,6 +9,7 @@ import numpy as np
 
 from sezoo.audio.stft import Stft
 from sezoo.denoising.board import BoardStream
+from sezoo.denoising.masking import dry_share
 from sezoo.denoising.modes import Board, Stream
 from sezoo.denoising.stream_engine import EngineStream
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
@@ -64,6 +65,7 @@ class _StreamMasks:
 
     graph: IntegerGraph
     arithmetic: Arithmetic
+    attenuation_limit: float | None
     spectra: list[np.ndarray] = field(default_factory=list)
     magnitudes: list[np.ndarray] = field(default_factory=list)
 
@@ -81,6 +83,9 @@ class _StreamMasks:
         whole_calls = np.pad(magnitude, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
         masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE, self.arithmetic)), axis=1)
         masks = masks[:, lag:count]
+        if self.attenuation_limit is not None:
+            dry = dry_share(self.attenuation_limit)
+            masks = dry + (np.float32(1) - dry) * masks
         return spectrum[:, : masks.shape[1]] * masks
 
 
@@ -91,6 +96,8 @@ def denoised_in_stream(
     frames: int,
     silence_threshold: float | None = None,
     arithmetic: Arithmetic = ONNXRUNTIME,
+    *,
+    attenuation_limit: float | None = None,
 ) -> np.ndarray:
     """A clip as the stream engine denoises it, its delay taken out: (samples,) float32 to the same length.
 
@@ -98,8 +105,9 @@ def denoised_in_stream(
     ----------
     frames : of a call; the result depends on it where there is a gate alone.
     silence_threshold : in dBFS, below which a call's output is muted; None where there is no gate.
+    attenuation_limit : in dB, what is taken away at most; None for no limit.
     """
     lag = stream_plan(graph).lag[graph.result.name]
     play = Stream((0, lag), frames, silence_threshold)
-    stream = EngineStream(_StreamMasks(graph, arithmetic), stft, play)
+    stream = EngineStream(_StreamMasks(graph, arithmetic, attenuation_limit), stft, play)
     return np.concatenate([stream.push(wave), stream.finish()])

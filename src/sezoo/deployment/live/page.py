@@ -98,6 +98,7 @@ def page_of(program: Program, settings: PackageSettings, module: bytes, name: st
         "frames": engine.new,
         "delay": engine.delay(stft),
         "latency_ms": 1000 * engine.latency(stft) / rate,
+        "limit": settings.attenuation_limit,
         "parameters": program.graph.parameters,
         "macs_per_second": _macs_per_second(program, settings),
     }

@@ -327,6 +327,7 @@ document.addEventListener("drop", (event) => {
 });
 
 WebAssembly.instantiate(WEBASSEMBLY).then(({ instance }) => { state.probe = new Denoiser(instance); });
+if (MODEL.limit !== null) by("limit").value = Math.min(NO_LIMIT - 1, Math.round(MODEL.limit));
 describe();
 hear(true);
 showLimit();
