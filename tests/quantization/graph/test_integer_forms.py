@@ -87,6 +87,9 @@ def test_nodes_that_are_to_stay_do():
     written = with_integer_forms(prepared)
     assert {"node_up", "node_up.relu"} <= {node.name for node in written.graph.node}
     onnx.checker.check_model(written)
+    beside = with_integer_forms(prepared, ["node_up.relu"])  # is not moved before what is moved
+    (relu,) = (node for node in beside.graph.node if node.name == "node_up.relu")
+    assert relu.input == ["up"]
 
 
 def test_layer_normalization_takes_its_opset():

@@ -33,12 +33,13 @@ class Rewriter:
     ----------
     shapes, constants, weights, read_by, made_by : of the graph as it was, by the names of its tensors; `weights` are
         the constants in float32.
+    kept : names of nodes that are to stay.
     behind_layers : names of the tensors that depend on a layer with weights, written anew or not.
     done : names of nodes that have gone into others.
     """
 
-    def __init__(self, model: onnx.ModelProto):
-        self.model = model
+    def __init__(self, model: onnx.ModelProto, kept: Collection[str] = ()):
+        self.model, self.kept = model, kept
         self.shapes, self.constants = layout(model), initializers(model.graph)
         self.weights = float_weights(model.graph)
         self.read_by, self.made_by = readers(model.graph), producers(model.graph)
@@ -54,9 +55,10 @@ class Rewriter:
         return self.shapes.get(name, [])
 
     def only_reader(self, name: str) -> onnx.NodeProto | None:
-        """The one node that reads a tensor; None where there are several, or it is an output."""
+        """The one node that reads a tensor; None where there are several, it is to stay, or the tensor is an output."""
         found = self.read_by.get(name, [])
-        return found[0] if len(found) == 1 and name not in self.outputs else None
+        is_free = len(found) == 1 and name not in self.outputs and found[0].name not in self.kept
+        return found[0] if is_free else None
 
     def constant(self, name: str, values: np.ndarray) -> str:
         """A constant of the new graph, by a name that nothing has yet."""
@@ -106,7 +108,7 @@ def rewritten(model: onnx.ModelProto, forms: Iterable[Form], kept: Collection[st
     model : float, with known shapes and node names.
     kept : names of nodes to leave as they are.
     """
-    rewriter, forms, is_changed = Rewriter(model), tuple(forms), False
+    rewriter, forms, is_changed = Rewriter(model, kept), tuple(forms), False
     for node in model.graph.node:
         if node.name in rewriter.done:
             continue
