@@ -15,6 +15,7 @@ from sezoo.config.value_types import (
     Number,
     PathText,
     Positive,
+    SymbolPrefix,
     TargetNames,
     Text,
     TrueFalse,
@@ -115,6 +116,11 @@ class Deployment(Section):
         None,
         description="Scale the magnitudes of a loud patch to its peak: ST's application always does, portable-c with "
         "engine: patch has the choice. Empty = as the model was calibrated.",
+    )
+    symbol_prefix: SymbolPrefix = Field(
+        "sezoo",
+        description="Of portable-c: what functions, types, macros and files of the package begin with. Several models "
+        "in one program need a prefix each.",
     )
     emulate: TrueFalse = Field(
         True, description="Of portable-c: build the package for the board's core and denoise a clip in an emulator."

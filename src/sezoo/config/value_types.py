@@ -59,6 +59,7 @@ __all__ = [
     "Share",
     "StatePairs",
     "StepNames",
+    "SymbolPrefix",
     "TargetNames",
     "Text",
     "ThreeCounts",
@@ -396,6 +397,12 @@ WindowChoice = Annotated[
 ]
 OpsetVersion = Annotated[int, Field(ge=13, le=25), _number, Allowed("a whole number from 13 to 25")]
 TrueFalse = Annotated[bool, Allowed("True, False")]
+SymbolPrefix = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40),
+    BeforeValidator(text),
+    Allowed("a name in C: a letter, then letters, digits and _, 40 at most"),
+]
 Text = Annotated[str, BeforeValidator(text), Allowed("text")]
 ExecutorName = Annotated[
     str, PlainValidator(_executor), Allowed("local, dask:ADDRESS, ray, ray:ADDRESS, module:function")

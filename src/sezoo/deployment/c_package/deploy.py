@@ -21,6 +21,7 @@ from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, deployment_of
+from sezoo.deployment.c_package.symbol_prefix import rename_symbols
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.checks import check_transform
 from sezoo.deployment.engine.agreement import agreement
@@ -105,6 +106,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
         tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
+        rename_symbols(aside, config.deployment.symbol_prefix)  # the same code, which was tried out above
     deployment_of(report).write(run.folder)
     log.info("C package: %s", display_path(package))
     for line in report.told():
@@ -117,7 +119,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
 def _remove_unfinished(folder: Path) -> None:
     """Remove the package of a deployment that was killed before it wrote its report: this one starts again."""
     package = folder / C_PACKAGE
-    if (package / "src" / "sezoo_model.c").is_file() and not (folder / DEPLOYMENT).exists():
+    if any((package / "src").glob("*_model.c")) and not (folder / DEPLOYMENT).exists():
         log.info("%s is of a deployment that did not finish: it is written anew", display_path(package))
         for path in (package, *folder.glob("emulated_*")):
             shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Names of one's own for all that a package defines, so that several of them link into one program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = ["DEFAULT", "rename_symbols"]
+
+DEFAULT = "sezoo"
+
+NAMED = re.compile(r"(sezoo|SEZOO)_")
+CMAKE_TARGET = re.compile(r"\bsezoo\b(?=[ )])")
+TEXTS = {".c", ".h", ".txt", ".md", ".ld"}
+
+
+def rename_symbols(folder: Path, prefix: str) -> None:
+    """Give functions, types, macros, headers and files of a package another prefix than `sezoo`.
+
+    Parameters
+    ----------
+    folder : the package; it is changed in place.
+    prefix : an identifier of C; macros have it in upper case.
+    """
+    if prefix == DEFAULT:
+        return
+
+    def renamed(found: re.Match[str]) -> str:
+        return f"{prefix.upper() if found[1].isupper() else prefix}_"
+
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in TEXTS):
+        text = NAMED.sub(renamed, path.read_text(encoding="utf-8"))
+        if path.name == "CMakeLists.txt":
+            text = CMAKE_TARGET.sub(prefix, text)
+        target = path.with_name(NAMED.sub(renamed, path.name))
+        target.write_text(text, encoding="utf-8", newline="\n")
+        if target != path:
+            path.unlink()
