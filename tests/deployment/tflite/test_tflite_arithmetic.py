@@ -1,11 +1,12 @@
 """TensorFlow Lite's rounding against gemmlowp's definitions, one integer at a time in Python."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from int8_graphs import FORMS, PATH
-from sezoo.deployment.engine.integer_graph import Lookup, Tensor
+from sezoo.deployment.engine.integer_graph import Conv, Lookup, Tensor
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.tflite_arithmetic import (
     TFLITE,
@@ -52,10 +53,14 @@ def test_ties_go_up_where_the_first_rounding_makes_them():
     assert by_quantized_multiplier(np.array([6, -6, 2, -2]), 0.25).tolist() == [2, -2, 1, -1]
 
 
-def test_the_scales_of_weights_give_the_multiplier_back():
-    conv = integer_graph_of(FORMS["dilated"](), PATH).operators[0]
-    back = float(conv.input.scale) * weight_scales(conv) / float(conv.output.scale)
-    np.testing.assert_allclose(back, conv.multiplier, rtol=2e-7)
+@pytest.mark.parametrize("form", ["dilated", "depthwise", "images", "one scale for all"])
+def test_the_scales_of_weights_give_the_multiplier_back(form):
+    """In float32, to the last bit, as XNNPACK computes it."""
+    for conv in integer_graph_of(FORMS[form](), PATH).operators:
+        if isinstance(conv, Conv):
+            back = conv.input.scale * weight_scales(conv) / conv.output.scale
+            assert back.dtype == np.float32
+            np.testing.assert_array_equal(back, conv.multiplier)
 
 
 def test_another_scale_is_told_from_another_function():

@@ -15,6 +15,10 @@ from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Lookup
 
 __all__ = ["TFLITE", "by_quantized_multiplier", "requantized_table", "weight_scales"]
 
+F = np.float32
+NEIGHBOURS = 3
+"""Numbers of float32 on either side of a scale that are tried."""
+
 ADDITION_SHIFT = 20
 """Bits that the operands of a sum are shifted by, so that they lose none by their own scales."""
 
@@ -39,8 +43,20 @@ def by_quantized_multiplier(x: np.ndarray, real: np.ndarray | float) -> np.ndarr
 
 
 def weight_scales(conv: Conv) -> np.ndarray:
-    """The scales of a convolution's weights, as a file holds them: (outputs,) float32."""
-    return (conv.multiplier.astype(np.float64) * float(conv.output.scale) / float(conv.input.scale)).astype(np.float32)
+    """The scales of a convolution's weights, as a file holds them: (outputs,) float32.
+
+    Of neighbouring numbers it is the one from which float32 gives the multiplier back, as runtimes compute it that
+    round once: ``(scale of the input * scale of the weights) / scale of the output``.
+    """
+    source, output = F(conv.input.scale), F(conv.output.scale)
+    nearest = (conv.multiplier.astype(np.float64) * float(output) / float(source)).astype(F)
+    found, below, above = nearest.copy(), nearest, nearest
+    for _ in range(NEIGHBOURS):
+        below, above = np.nextafter(below, F(0)), np.nextafter(above, F(np.inf))
+        for candidate in (below, above):
+            is_wrong = source * found / output != conv.multiplier
+            found = np.where(is_wrong & (source * candidate / output == conv.multiplier), candidate, found)
+    return found
 
 
 def requantized_table(lookup: Lookup) -> np.ndarray | None:
