@@ -1,6 +1,7 @@
 """What the C package takes on emulated Cortex-M: instructions, memory, and how exact it is; prints a Markdown table.
 
     python benchmarks/c_package.py [--keep DIR]
+    python benchmarks/c_package.py --deadlines [--keep DIR]    the shipped int8 models, for the README
 
 Needs arm-none-eabi-gcc and qemu-system-arm. The models are quantized on the demo's recordings: for what is measured
 here it is of no importance on which.
@@ -55,12 +56,40 @@ def deployed(folder, model, quantization, engine, frames, core):
     return json.loads((folder / "run" / "deployment.json").read_text(encoding="utf-8"))
 
 
+def deadlines(folder):
+    """Print the deadlines of the shipped int8 models: one frame a call, what `sezoo benchmark` says of two seconds."""
+    print("| | latency | core | instructions a call, worst | at 160, 400, 800 MHz | keeps up from | RAM | flash |")
+    print("|---|---|---|---|---|---|---|---|")
+    for model in sorted(path.parent.name for path in ZOO.glob("*/README.md")):
+        words = [
+            SEZOO,
+            "benchmark",
+            ZOO / model / f"{model}_int8_static.onnx",
+            "--on",
+            "cortex-m55,cortex-m7,cortex-m4",
+        ]
+        run = folder / model
+        subprocess.run([*words, "-o", run], check=True, capture_output=True)
+        for one in json.loads((run / "benchmark.json").read_text(encoding="utf-8"))["measurements"]:
+            shares = ", ".join(f"{100 * share:.2g} %" for share in one["core_shares"].values())
+            print(
+                f"| {model} | {one['latency_ms']:.0f} ms | {one['target']} | {one['instructions'] / 1e6:.2f} M, "
+                f"{one['worst_instructions'] / 1e6:.2f} M | {shares} | {one['lowest_clock_mhz']:.0f} MHz | "
+                f"{one['ram'] / 1024:.0f} KiB | {one['flash'] / 2**20:.2f} MiB |",
+                flush=True,
+            )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, help="folder for the runs")
+    parser.add_argument("--deadlines", action="store_true", help="of the shipped int8 models, with one frame a call")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
+        if options.deadlines:
+            deadlines(folder)
+            return
         print("| model | input | engine, frames | core | network | spectra | flash | arena | state | PESQ C / numpy |")
         print("|---|---|---|---|---|---|---|---|---|---|")
         for number, row in enumerate(ROWS):

@@ -70,6 +70,13 @@ def test_the_real_time_factor():
     assert replace(HOST, milliseconds=None).real_time_factor is None
 
 
+def test_deadlines_are_those_of_the_longest_call():
+    call = replace(EMULATED, audio_seconds=0.01, instructions=800_000, worst_instructions=1_000_000)
+    assert call.lowest_clock_mhz == pytest.approx(100)
+    assert call.core_shares == pytest.approx({"160": 0.5, "400": 0.2, "800": 0.1})
+    assert HOST.core_shares is HOST.lowest_clock_mhz is None
+
+
 def test_what_fits_the_board():
     (fit,) = BOTH.fits  # of the host nothing is known
     assert fit.measurement == "int8, patch on cortex-m4"

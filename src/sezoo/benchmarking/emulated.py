@@ -71,6 +71,7 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
         stack=figures.stack,
         milliseconds=instructions / clock / 1000,
         instructions=round(instructions),
+        worst_instructions=figures.worst,
         audio_seconds=program.engine.new * stft.hop_length / rate,
         latency_ms=1000 * program.engine.latency(program.stft) / rate,
         is_estimate=True,

@@ -61,6 +61,7 @@ def _marked(measurement: Measurement, text: str) -> str:
 WORK = (
     _amount("MAC", "macs", count_text),
     _amount("instr.", "instructions", count_text),
+    _amount("worst", "worst_instructions", count_text),
     _amount("cycles", "cycles", count_text),
     _Column("time", lambda measurement: measurement.milliseconds, _time),
     _amount("p95", "p95_milliseconds", milliseconds_text),
@@ -142,6 +143,7 @@ def _notes(benchmark: Benchmark) -> Iterator[str]:
         yield f"~ estimate: cycles of the NPU at {clock:g} MHz, by its compiler; not measured on hardware"
     if any(one.is_estimate and not one.clock_mhz for one in measurements):
         yield "~ estimate; not measured on hardware"
+    yield from _deadlines(measurements)
     for how, targets in _grouped(measurements).items():
         yield f"{', '.join(targets)}: {how}"
     npus = [one for one in measurements if one.cycles is not None]
@@ -150,6 +152,15 @@ def _notes(benchmark: Benchmark) -> Iterator[str]:
     for one in npus:
         if left := ", ".join(f"{each.name} ({each.kind})" for each in one.left_to_cpu):
             yield f"{one.target}: left to the processor: {left}"
+
+
+def _deadlines(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """What of a core is taken, and from which clock on it keeps up."""
+    for one in measurements:
+        if one.core_shares and one.lowest_clock_mhz is not None:
+            shares = ", ".join(f"{percent_text(share)} at {clock} MHz" for clock, share in one.core_shares.items())
+            keeps_up = f"keeps up from {one.lowest_clock_mhz:.0f} MHz on"
+            yield f"{one.target}, {one.what}: {keeps_up}; share of one core, ~ {shares}"
 
 
 def _grouped(measurements: tuple[Measurement, ...]) -> dict[str, list[str]]:

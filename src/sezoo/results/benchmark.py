@@ -28,6 +28,9 @@ __all__ = [
 PATCH, WHOLE_CLIP, STREAM = "patch", "whole clip", "stream"
 """What a call of the model is."""
 
+CLOCKS = (160, 400, 800)
+"""MHz of microcontrollers from small to large, for which shares of a core are estimated."""
+
 
 @dataclass(frozen=True)
 class LayerCost:
@@ -77,7 +80,8 @@ class Measurement:
     flash : bytes of program and weights.
     ram : bytes of all that is written to, `arena` (the activations) and `stack` among it.
     milliseconds : of a call: the median where there were several.
-    instructions : of a call.
+    worst_instructions : of the longest of all calls.
+    instructions : of a call, on average.
     cycles : of an NPU for a call.
     audio_seconds : of new audio that a call is for.
     latency_ms : from the arrival of a sample to its output, the time to compute not counted; None of whole clips.
@@ -100,6 +104,7 @@ class Measurement:
     milliseconds: float | None = None
     p95_milliseconds: float | None = None
     instructions: int | float | None = None
+    worst_instructions: int | float | None = None
     cycles: int | None = None
     audio_seconds: float | None = None
     latency_ms: float | None = None
@@ -122,6 +127,22 @@ class Measurement:
         if self.milliseconds is None or not self.audio_seconds:
             return None
         return self.milliseconds / 1000 / self.audio_seconds
+
+    @computed_field
+    @property
+    def core_shares(self) -> dict[str, float] | None:
+        """Share of one core that calls take on average, by its clock in MHz: an estimate, an instruction a cycle."""
+        if self.instructions is None or not self.audio_seconds:
+            return None
+        return {str(clock): self.instructions / (clock * 1e6 * self.audio_seconds) for clock in CLOCKS}
+
+    @computed_field
+    @property
+    def lowest_clock_mhz(self) -> float | None:
+        """Where the longest call is done when the next one begins: an estimate, an instruction a cycle."""
+        if self.worst_instructions is None or not self.audio_seconds:
+            return None
+        return self.worst_instructions / (1e6 * self.audio_seconds)
 
 
 @dataclass(frozen=True)
