@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sezoo.api.denoiser import Denoiser
     from sezoo.api.denoising import denoise
     from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
-    from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, train
+    from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, score, train
     from sezoo.base.errors import UserError
     from sezoo.metrics import metric
 
@@ -34,6 +34,7 @@ __all__ = [
     "evaluate",
     "metric",
     "quantize",
+    "score",
     "train",
 ]
 
@@ -41,7 +42,7 @@ _FROM = {
     "sezoo.api.denoiser": ("Denoiser",),
     "sezoo.api.denoising": ("denoise",),
     "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
-    "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "train"),
+    "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "score", "train"),
     "sezoo.base.errors": ("UserError",),
     "sezoo.metrics": ("metric",),
 }

@@ -327,7 +327,7 @@ def test_the_help_of_an_option_is_that_of_its_key(sezoo, monkeypatch):
     assert re.search(r"--clock MHZ .*, in MHz \(default: the fastest that the board has\)$", out, re.MULTILINE)
     assert re.search(r"--on TARGETS .*; several with commas \(default: host\)$", out, re.MULTILINE)
     _, out, _ = sezoo("evaluate", "--help")
-    assert re.search(r"--metrics NAMES .*; your own as \S+.py:name or .* \(default: all of ours", out)
+    assert re.search(r"--metrics NAMES .*; your own as \S+.py:name or .* \(default: pesq, stoi and si_snr", out)
 
 
 def test_a_file_whose_name_looks_like_a_setting(project, sezoo):

@@ -35,6 +35,7 @@ DEFAULTS = {
         "state_dict_path": None,
         "onnx_path": None,
         "function": None,
+        "denoised_path": None,
         "framework": "torch",
     },
     "model_specific": {
@@ -239,8 +240,9 @@ DEFAULTS = {
         "hardware_setup": {"serie": "STM32N6", "board": "STM32N6570-DK", "stlink_serial_number": None},
         "builder": "cubeide",
         "build_conf": None,
+        "symbol_prefix": "sezoo",
     },
-    "mlflow": {"uri": "./experiment_outputs/mlruns"},
+    "mlflow": {"uri": None},
     "tracking": {"clearml": False},
 }
 

@@ -220,17 +220,9 @@ def test_a_file_that_is_no_mapping():
     ("text", "expected"),
     [
         (
-            "operation_mode: benchmarking\nmodel: {onnx_path: m.onnx}",
-            "benchmarking: operation_mode benchmarking needs the section benchmarking",
-        ),
-        (
             "operation_mode: quantization\nmodel: {onnx_path: m.onnx}\npreprocessing:\nquantization:",
             "dataset: operation_mode quantization needs the section dataset "
             "(or quantization.noisy_quantization_files_path)",
-        ),
-        (
-            "operation_mode: quantization\nmodel: {onnx_path: m.onnx}\ndataset: {name: demo}\nquantization:",
-            "preprocessing: operation_mode quantization needs the section preprocessing",
         ),
         (
             "operation_mode: quantization\nmodel:\ndataset: {name: demo}\npreprocessing:\nquantization:",

@@ -108,10 +108,10 @@ def history(folder):
 
 
 def test_two_processes_train_as_one_does_also_when_they_are_stopped_between(folder, sezoo, run, monkeypatch):
-    code, said = sezoo("two")
+    code, said = sezoo("two", "mlflow.uri=./experiment_outputs/mlruns")
     assert code == 0, said
     monkeypatch.chdir(folder)
-    code, said = run("hydra.run.dir=one")
+    code, said = run("hydra.run.dir=one", "mlflow.uri=./experiment_outputs/mlruns")
     assert code == 0, said
     one, two = history(folder / "one"), history(folder / "two")
     for single, parallel in zip(one, two, strict=True):

@@ -28,6 +28,7 @@ __all__ = [
     "evaluation_settings",
     "prediction_settings",
     "quantization_settings",
+    "score_settings",
     "training_settings",
 ]
 
@@ -119,6 +120,31 @@ def evaluation_settings(
     )
     settings |= backend_section(model, target=target, board=board, backend=backend)
     return finished(settings, spectrum, model, more)
+
+
+def score_settings(
+    denoised: Path,
+    clean: Path,
+    *,
+    noisy: Path | None = None,
+    metrics: Sequence[str] | None = None,
+    num_clips: int | None = None,
+    workers: int | None = None,
+    sample_rate: int = 16000,
+    more: Settings | None = None,
+) -> Settings:
+    """Score denoised recordings; see `sezoo.score`.
+
+    Raises
+    ------
+    UserError : a folder that is not there.
+    """
+    dataset = scored_set(noisy or clean, clean)
+    if num_clips is not None:
+        dataset["num_test_samples"] = num_clips
+    settings: Settings = {"operation_mode": "evaluation", "model": {"denoised_path": denoised}, "dataset": dataset}
+    settings |= section("evaluation", metrics=name_list(metrics), num_workers=workers)
+    return finished(settings, Spectrum(sample_rate), None, more)
 
 
 def benchmarking_settings(

@@ -27,6 +27,7 @@ from sezoo.api.settings import (
     deployment_settings,
     evaluation_settings,
     quantization_settings,
+    score_settings,
     training_settings,
 )
 from sezoo.base.errors import UserError
@@ -37,7 +38,7 @@ from sezoo.results.names import EVALUATION, REPORT
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "train"]
+__all__ = ["benchmark", "deploy", "evaluate", "quantize", "run_evaluations", "score", "train"]
 
 PathLike = str | Path
 
@@ -190,6 +191,45 @@ def evaluate(
         if denoise is not None:
             return Evaluation.read(run_settings(all_settings[0], folder, function=function))
         return run_evaluations(paths, all_settings, folder)
+
+
+def score(
+    denoised: PathLike,
+    clean: PathLike,
+    noisy: PathLike | None = None,
+    *,
+    metrics: Sequence[MetricName] | None = None,
+    num_clips: int | None = None,
+    workers: int | None = None,
+    folder: PathLike | None = None,
+    sample_rate: int = 16000,
+    settings: Settings | None = None,
+) -> Evaluation:
+    """Score denoised recordings that something else has made: a board, another program, another network.
+
+    Each is aligned with its clip before it is scored: a delay of up to a second is found, and reported.
+
+    Parameters
+    ----------
+    denoised, clean, noisy : folders whose files pair by name; without noisy clips only the recordings are scored.
+    metrics, num_clips, workers, folder, settings : as for `sezoo.evaluate`.
+    sample_rate : that is scored at, in Hz.
+
+    Raises
+    ------
+    UserError : folders that do not match, or a setting that is not fit for it.
+    """
+    made = score_settings(
+        Path(denoised),
+        Path(clean),
+        noisy=None if noisy is None else Path(noisy),
+        metrics=metrics,
+        num_clips=num_clips,
+        workers=workers,
+        sample_rate=sample_rate,
+        more=settings,
+    )
+    return Evaluation.read(run_settings(made, folder))
 
 
 def run_evaluations(

@@ -16,10 +16,12 @@ from sezoo.cli.overrides import is_override, is_path, settings_of
 from sezoo.cli.parser import (
     Parser,
     add_json,
+    add_metrics,
     add_output,
     add_program,
     add_save_config,
     add_spectrum,
+    metrics_of,
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
@@ -43,7 +45,7 @@ def add_arguments(parser: Parser) -> None:
         parser, "--clean", key="dataset.clean_test_files_path", type=demo_folder("clean_testset"), metavar="DIR",
         help="their clean speech, with the same file names (default: none; only DNSMOS is scored)",
     )  # fmt: skip
-    add_setting(parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES")
+    add_metrics(parser)
     add_setting(parser, "--play-like", key=("evaluation.play_like", "play_like"), several=True, metavar="NAMES")
     add_program(parser)
     add_setting(parser, "--clips", key="dataset.num_test_samples", metavar="N", default_is="all")
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
             options.noisy,
             spectrum_of(options),
             clean=options.clean,
-            metrics=options.metrics,
+            metrics=metrics_of(options),
             play_like=options.play_like,
             target=options.target,
             board=options.board,

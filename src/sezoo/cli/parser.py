@@ -18,11 +18,13 @@ __all__ = [
     "add_board",
     "add_everywhere",
     "add_json",
+    "add_metrics",
     "add_output",
     "add_overrides",
     "add_program",
     "add_save_config",
     "add_spectrum",
+    "metrics_of",
     "spectrum_of",
 ]
 
@@ -128,6 +130,30 @@ def add_output(parser: Parser) -> None:
         parser, "-o", "--output", key="folder", type=Path, metavar="DIR",
         help="new folder for the results (default: experiment_outputs/<date and time>)",
     )  # fmt: skip
+
+
+def add_metrics(parser: Parser) -> None:
+    """What is scored, where there is clean speech."""
+    add_setting(
+        parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES",
+        default_is="pesq, stoi and si_snr; stoi and si_snr at rates that PESQ is not for; dnsmos without clean speech",
+    )  # fmt: skip
+    parser.add_argument("--all-metrics", action="store_true", help="score all metrics that need clean speech (slower)")
+
+
+def metrics_of(options: argparse.Namespace) -> list[str] | None:
+    """The metrics of a command: those that are asked for, three by default; None is all that the clips allow.
+
+    Raises
+    ------
+    UserError : both options.
+    """
+    if options.metrics is not None and options.all_metrics:
+        raise UserError("--metrics, --all-metrics: give one of them")
+    if options.metrics is not None or options.all_metrics or options.clean is None:
+        return options.metrics
+    has_pesq = options.sample_rate in (None, 8000, 16000)
+    return ["pesq", "stoi", "si_snr"] if has_pesq else ["stoi", "si_snr"]
 
 
 def add_program(parser: Parser) -> None:

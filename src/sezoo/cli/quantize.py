@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from typing import Any
 
 from sezoo.base.files import display_path
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
@@ -17,13 +18,15 @@ from sezoo.cli.parser import (
     Parser,
     add_board,
     add_json,
+    add_metrics,
     add_output,
     add_overrides,
     add_save_config,
     add_spectrum,
+    metrics_of,
     spectrum_of,
 )
-from sezoo.cli.section_options import add_setting
+from sezoo.cli.section_options import KeyValue, add_setting
 from sezoo.cli.shipped import demo_folder, model_path
 
 __all__ = ["add_arguments", "run"]
@@ -45,7 +48,11 @@ def add_arguments(parser: Parser) -> None:
         default_is="as --backend or --board, generic without them",
     )  # fmt: skip
     add_board(parser, "as --target and --board")
-    add_setting(parser, "--frames", key="quantization.static_sequence_length", metavar="N")
+    add_setting(
+        parser, "--frames", key="quantization.static_sequence_length", type=_frames, metavar="N",
+        help="frames of the static model; auto is 30 new ones, and on each side the look-ahead that the network's "
+        "receptive field needs (default: auto)",
+    )  # fmt: skip
     add_setting(
         parser, "--clips", key="quantization.num_quantization_samples", default=100, metavar="N",
         help="recordings of --data to use (default: 100)",
@@ -60,7 +67,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="DIR",
         help="noisy recordings to score on (default: those of --data)",
     )  # fmt: skip
-    add_setting(parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES")
+    add_metrics(parser)
     add_output(parser)
     add_save_config(parser)
     add_json(parser)
@@ -84,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
         clean=options.clean,
         frames=options.frames,
         num_clips=options.clips,
-        metrics=options.metrics,
+        metrics=metrics_of(options),
         more=settings_of(options.overrides),
     )
     result = QuantizedModel.read(run_of(options, settings))
@@ -108,6 +115,10 @@ def run(options: argparse.Namespace) -> None:
             f"next: sezoo benchmark {shlex.quote(display_path(result.static))}",
         ],
     )
+
+
+def _frames(text: str) -> Any:
+    return None if text.strip().lower() == "auto" else KeyValue("quantization.static_sequence_length")(text)
 
 
 def _size(count: int) -> str:

@@ -67,7 +67,7 @@ def chain_problem(mode: str) -> str | None:
 
 
 def required_sections(mode: str) -> tuple[str, ...]:
-    """The sections that a mode needs in the file."""
+    """The sections that a mode needs; those whose keys all have defaults may be left out of the file."""
     return tuple(dict.fromkeys(section for step in steps(mode) for section in LETTERS[step].sections))
 
 
@@ -80,7 +80,7 @@ def mode_problems(config: Config) -> list[str]:
     needs_dataset = {step for step in steps(mode) if "dataset" in LETTERS[step].sections} - spared
     problems = []
     for section in required_sections(mode):
-        if section in config.model_fields_set or (section == "dataset" and not needs_dataset):
+        if getattr(config, section) is not None or (section == "dataset" and not needs_dataset):
             continue
         instead = _INSTEAD_OF_A_DATASET.get("".join(needs_dataset), "") if section == "dataset" else ""
         problems.append(f"{section}: operation_mode {mode} needs the section {section}{instead}")
@@ -105,7 +105,7 @@ def _model_problems(model: Model, mode: str) -> list[str]:
     letters = steps(mode)
     if letters.startswith("t") or model.onnx_path is not None:
         return []
-    if letters == "e" and model.function is not None:
+    if letters == "e" and (model.function is not None or model.denoised_path is not None):
         return []
     if set(letters) <= {"e", "p"}:
         if model.state_dict_path is not None:

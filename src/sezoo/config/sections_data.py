@@ -106,6 +106,11 @@ class Model(Section):
         description="Evaluation: a Python function from a noisy waveform to a denoised one in place of a model, as "
         "path/to/file.py:name or package.module:name; see docs/python.md.",
     )
+    denoised_path: PathText | None = Field(
+        None,
+        description="Evaluation: a folder of denoised recordings in place of a model, one for every clip of the test "
+        "set by its name; each is aligned before it is scored.",
+    )
     framework: Annotated[Literal["torch"], lower_case, Hint("no network of TensorFlow can be trained or run here")] = (
         Field("torch", description="What the network is trained in.")
     )
@@ -381,5 +386,7 @@ class MLflow(Section):
     """Experiment tracking."""
 
     uri: Text | None = Field(
-        "./experiment_outputs/mlruns", description="Folder or address where MLflow keeps the runs; empty = no tracking."
+        None,
+        description="Folder or address where MLflow keeps the runs, ./experiment_outputs/mlruns for example; empty = "
+        "no tracking.",
     )

@@ -64,18 +64,19 @@ def warn_of_delay(means: Mapping[str, Mapping[str, Mean]], pairs: Sequence[Pair]
         )  # fmt: skip
 
 
-def delay(noisy: np.ndarray, clean: np.ndarray, sample_rate: int) -> int:
+def delay(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, longest: float = LONGEST_DELAY) -> int:
     """By how many samples a noisy clip is later than its clean one, by cross-correlation; 0 where that is not clear.
 
     Parameters
     ----------
     noisy, clean : (samples,) float32
+    longest : seconds to either side that are searched.
     """
     samples = min(len(noisy), len(clean))
     size = 2 * samples
     spectra = [np.fft.rfft(wave[:samples].astype(np.float64), size) for wave in (noisy, clean)]
     correlation = np.fft.irfft(spectra[0] * np.conj(spectra[1]), size)
-    most = min(samples - 1, round(LONGEST_DELAY * sample_rate))
+    most = min(samples - 1, round(longest * sample_rate))
     shifts = np.arange(-most, most + 1)
     values = np.abs(correlation[shifts])
     best = int(np.argmax(values))

@@ -11,6 +11,7 @@ from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.sections import Preprocessing
 from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.latency import latency_ms
+from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.evaluation.versions import Version
 from sezoo.models.source import ModelSource, OnnxSource
 from sezoo.results.evaluation import Evaluation, LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
@@ -86,12 +87,12 @@ def _version(
     )
 
 
-def _model(source: ModelSource | FunctionSource) -> str:
+def _model(source: ModelSource | FunctionSource | RecordingsSource) -> str:
     """The path of a model's file, or the name of a function."""
     match source:
         case OnnxSource():
             return (source.told_as or source.path).as_posix()
-        case FunctionSource():
+        case FunctionSource() | RecordingsSource():
             return source.reference
         case _:
             return source.model.state_dict_path.as_posix()

@@ -17,6 +17,7 @@ from sezoo.data.dataset import refused
 from sezoo.data.pairs import Pair
 from sezoo.denoising.function import DenoisingFunction, FunctionSource
 from sezoo.evaluation.conditions import ChangedPair
+from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.evaluation.scored_clips import ClipKey, Outcome, read_part, scored_clips
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.workers import score_clips
@@ -130,8 +131,10 @@ def _fingerprint(scoring: Scoring) -> dict[str, object]:
     }
 
 
-def _digest(source: ModelSource | FunctionSource) -> str:
+def _digest(source: ModelSource | FunctionSource | RecordingsSource) -> str:
     """A hash of a model's weights and settings, or of a function's code, wherever its file lies."""
+    if isinstance(source, RecordingsSource):
+        return source.digest
     if isinstance(source, FunctionSource):
         return code_digest(DenoisingFunction(source).function)
     if isinstance(source, OnnxSource):

@@ -18,6 +18,7 @@ from sezoo.denoising.silence_gate import Muted, muted_by_gate
 from sezoo.deployment.tflite.source import TfliteSource, open_tflite
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
+from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.evaluation.versions import Version
 from sezoo.metrics import MetricError, load_metrics, score_clip, speech_guard
 from sezoo.models.mask_model import MaskFunction
@@ -74,9 +75,9 @@ class ClipScorer:
     def __init__(self, scoring: Scoring):
         self.scoring = scoring
         self.functions = {
-            version.name: DenoisingFunction(version.source)
+            version.name: source if isinstance(source, RecordingsSource) else DenoisingFunction(source)
             for version in scoring.versions
-            if isinstance(version.source, FunctionSource)
+            if isinstance(source := version.source, FunctionSource | RecordingsSource)
         }
         opened: list[tuple[ModelSource, MaskFunction]] = []  # a user's settings in a source may not be hashable
 
@@ -105,7 +106,8 @@ class ClipScorer:
         UserError : a model that gives no mask.
         """
         waves, rate = self.waves(pair), self.scoring.sample_rate
-        found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, self.metrics)}
+        has_noisy = pair.noisy != pair.clean  # recordings alone are compared with clean clips
+        found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, self.metrics) if has_noisy else ({}, {})}
         for name, wave in waves.denoised.items():
             found[name] = score_clip(waves.clean, wave, rate, self.metrics)
         if self.scoring.speech_guard:

@@ -31,12 +31,13 @@ from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
 from sezoo.evaluation.plausibility import warn_of_delay, warn_of_worse_than_noisy
+from sezoo.evaluation.recordings import check_recordings, log_delays
 from sezoo.evaluation.results import results_of
 from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scored import outcomes_of, part_of
 from sezoo.evaluation.scored_clips import CLIPS
 from sezoo.evaluation.scoring import ClipScorer, Scoring
-from sezoo.evaluation.versions import Version, explaining_versions, function_version, versions_of
+from sezoo.evaluation.versions import Version, explaining_versions, function_version, recordings_version, versions_of
 from sezoo.metrics import NO_REFERENCE_METRICS, REFERENCE_METRICS, load_metrics
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.states import states_of
@@ -57,7 +58,7 @@ def check_evaluation(config: Config) -> None:
     UserError : test clips, metrics, or lengths of patches that will not do.
     """
     metrics_to_score(config, test_pairs(config.dataset))
-    if config.model.function is not None:
+    if config.model.function is not None or config.model.denoised_path is not None:
         return
     if _has_states(config):
         patch_lengths(config, None, stateful=True)  # a length of the model's own would come before the settings'
@@ -115,7 +116,7 @@ def evaluate(run: Run) -> Evaluation:
     """
     pairs = part_of(test_pairs(run.config.dataset), run.config.evaluation.shard)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        models, versions = _what_is_scored(run, Path(scratch))
+        models, versions = _what_is_scored(run, Path(scratch), pairs)
         explaining = explaining_versions(versions, models) if run.config.evaluation.explain_deployment else []
         if run.config.evaluation.explain_deployment and not explaining:
             log.warning(
@@ -174,14 +175,18 @@ def waves_of(run: Run, pair: Pair) -> dict[str, np.ndarray]:
     waves : (samples,) float32 by the version's name; "noisy", and "clean" where there is a clean clip.
     """
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        _, versions = _what_is_scored(run, Path(scratch))
+        _, versions = _what_is_scored(run, Path(scratch), [pair])
         waves = ClipScorer(_scoring(run.config, versions, [pair])).waves(pair)
     clean = {} if waves.clean is None else {"clean": waves.clean}
     return {NOISY: waves.noisy, **waves.denoised, **clean}
 
 
-def _what_is_scored(run: Run, scratch: Path) -> tuple[list[RunModel], list[Version]]:
-    """The run's models, and every way in which they are to be played; or a function in their place."""
+def _what_is_scored(run: Run, scratch: Path, pairs: Sequence[Pair]) -> tuple[list[RunModel], list[Version]]:
+    """The run's models, and every way in which they are to be played; or recordings or a function in their place."""
+    if (folder := run.config.model.denoised_path) is not None:
+        source = check_recordings(folder, pairs, run.config.preprocessing.sample_rate)
+        log_delays(source, pairs)
+        return [], [recordings_version(source, run.config)]
     if run.config.model.function is None:
         models = models_of(run, scratch)
         return models, versions_of(models, run.config)

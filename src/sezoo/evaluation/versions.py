@@ -12,9 +12,10 @@ from sezoo.denoising.backend import PATCH, STM32N6, engine_of, wanted_backend
 from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, TFLM, WHOLE, RunModel
 from sezoo.deployment.tflite.source import TfliteSource, open_tflite
+from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.models.source import ModelSource
 
-__all__ = ["Version", "explaining_versions", "function_version", "versions_of"]
+__all__ = ["Version", "explaining_versions", "function_version", "recordings_version", "versions_of"]
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Version:
     label: str
     model: str
     kind: str
-    source: ModelSource | FunctionSource
+    source: ModelSource | FunctionSource | RecordingsSource
     play: Play
     folder: str
 
@@ -47,6 +48,12 @@ def function_version(source: FunctionSource, config: Config) -> Version:
     """A function, which gets whole clips."""
     folder = config.evaluation.logs_path.as_posix()
     return Version("function", source.name, "function", WHOLE, source, WholeClip(), folder)
+
+
+def recordings_version(source: RecordingsSource, config: Config) -> Version:
+    """Denoised recordings that are there already."""
+    folder = config.evaluation.logs_path.as_posix()
+    return Version("recordings", source.name, "recordings", WHOLE, source, WholeClip(), folder)
 
 
 def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:

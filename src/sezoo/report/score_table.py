@@ -29,7 +29,7 @@ def print_scores(results: Evaluation, title: str = "") -> None:
     title = title or f"{pluralize(results.clips, 'test clip')}, {_length(results.seconds)}"
     console.print(f"{title}: means with 95 % intervals", style="italic")
     labels = [label for *_, label in _comparisons(results)]
-    at_once = max(1, (console.width - max(map(len, labels)) - 2) // METRIC_WIDTH)
+    at_once = max(1, (console.width - max(map(len, labels), default=20) - 2) // METRIC_WIDTH)
     for start in range(0, len(results.metrics), at_once):
         console.print(score_table(results, results.metrics[start : start + at_once]))
     if latencies := [
@@ -52,6 +52,8 @@ def score_table(results: Evaluation, metrics: Sequence[str]) -> Table:
     table = _table(metrics)
     labels = {NOISY: "noisy", **{version.name: version.label for version in results.versions}}
     for name, label in labels.items():
+        if not results.means[name]:  # recordings that were scored without the noisy ones
+            continue
         table.add_row(label, *(_cell(results.means[name].get(metric), metric) for metric in metrics))
     table.add_section()
     for one, other, label in _comparisons(results):
@@ -85,7 +87,7 @@ def _table(metrics: Sequence[str]) -> Table:
 def _comparisons(results: Evaluation) -> list[tuple[str, str, str]]:
     """The pairs of versions that are worth comparing, and how: against noisy, against float, against whole clips."""
     versions = results.versions
-    found = [(version.name, NOISY, f"{version.label} - noisy") for version in versions]
+    found = [(version.name, NOISY, f"{version.label} - noisy") for version in versions if results.noisy]
     first = versions[0]
     for version in versions[1:]:
         found.append((version.name, first.name, f"{version.label} - {first.label}"))
