@@ -88,7 +88,7 @@ def _limit(ax, limit: float, name: str, lowest: float, values: Sequence[float], 
 
 def _legend(measurements: Sequence[Measurement]) -> str:
     estimated = any(one.is_estimate for one in measurements)
-    return "pale, ~: estimated from instructions, not measured on hardware" if estimated else ""
+    return "pale, ~: estimated, not measured on hardware" if estimated else ""
 
 
 def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement]) -> None:
