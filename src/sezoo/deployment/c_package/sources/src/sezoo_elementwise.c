@@ -102,12 +102,18 @@ CURVE(sezoo_run_curve_s8, int8_t, LANES_S8, sezoo_limited((value + 128) >> 8, -1
                 }                                                                                                      \
                 continue;                                                                                              \
             }                                                                                                          \
+            int32_t first = 0, size = 0; /* of the input that the item before came from */                             \
+            const type *from = inputs[0];                                                                              \
             for (int32_t i = 0; i < items; ++i) {                                                                      \
-                int32_t input = 0, item = index[i];                                                                    \
-                while (item >= input_items[input]) {                                                                   \
-                    item -= input_items[input++];                                                                      \
+                if ((uint32_t)(index[i] - first) >= (uint32_t)size) {                                                  \
+                    int32_t input = 0;                                                                                 \
+                    for (first = 0; index[i] - first >= input_items[input]; ++input) {                                 \
+                        first += input_items[input];                                                                   \
+                    }                                                                                                  \
+                    size = input_items[input];                                                                         \
+                    from = inputs[input] + t * input_rows[input];                                                      \
                 }                                                                                                      \
-                out[i] = inputs[input][t * input_rows[input] + item];                                                  \
+                out[i] = from[index[i] - first];                                                                       \
             }                                                                                                          \
         }                                                                                                              \
     }
