@@ -423,6 +423,7 @@ def test_a_missing_file_or_folder(project, fails):
         ("hydra: {run: {dir: '${model.nothing}'}}\n", ": hydra.run.dir: Interpolation key 'model.nothing' not found"),
         ("general: {project_name: '${model.nothing}'}\n", ": general.project_name: Interpolation key 'model.nothing'"),
         ("general: {project_name: '${foo:bar}'}\n", ": general.project_name: Unsupported interpolation type foo"),
+        ("general: {project_name: '${'}\n", ": general.project_name: no viable alternative at input '${'"),
         *(
             (f"{section}: {{{key}: '{text}'}}\n", f": {section}.{key}: the environment variable SEZOO_NONE is not set")
             for section, key, text in (

@@ -17,6 +17,8 @@ def as_user_error(error: Exception, path: Path) -> Exception:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import MarkedYAMLError, YAMLError
 
+    while not str(error) and isinstance(error.__cause__, Exception):  # Hydra's has no words of its own
+        error = error.__cause__
     lines = [line.strip().rstrip(":") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if isinstance(error, OverrideParseException):
         return UserError(f"{error.override.lstrip('+')}: cannot be read: {lines[0]}")
