@@ -93,9 +93,10 @@ class Run:
 
 
 def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     columns = (
+        SpinnerColumn("line"),  # of ASCII; it moves while a step of many seconds is at work
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
