@@ -10,7 +10,7 @@ from sezoo.report.boards import BoardFit, board_fits
 from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
 from sezoo.report.words import bytes_text, count_text, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
-from sezoo.results.deployment import Deployment, Emulated
+from sezoo.results.deployment import Deployment, Emulated, TfliteModel
 from sezoo.results.run_record import LOOK_AHEAD, SILENCE_GATE
 from sezoo.results.run_results import RunFacts
 
@@ -184,6 +184,10 @@ def _deployment(found: Deployment) -> Iterator[Block]:
     pesq = None
     if {"core", "reference"} <= found.pesq.keys():
         pesq = f"{found.pesq['core']:.3f} on the core, {found.pesq['reference']:.3f} here"
+    elif {"tflite", "reference"} <= found.pesq.keys():
+        pesq = (
+            f"{found.pesq['tflite']:.3f} as TFLite Micro computes, {found.pesq['reference']:.3f} as onnxruntime rounds"
+        )
     facts: dict[str, object] = {
         "model": found.model,
         "engine": found.engine,
@@ -195,11 +199,22 @@ def _deployment(found: Deployment) -> Iterator[Block]:
         "parameters": count_text(found.parameters),
         "against onnxruntime": agreement,
         **(_emulated(found.emulated) if found.emulated else {}),
+        **(_tflite(found.tflite) if found.tflite else {}),
         "test recording": found.recording,
         "its PESQ": pesq,
     }
     rows = [[Cell(what), Cell(str(value))] for what, value in facts.items() if value not in (None, "", 0)]
     yield Table(["", ""], "tw", rows)
+
+
+def _tflite(file: TfliteModel) -> dict[str, object]:
+    kinds = sorted(file.operators.items(), key=lambda each: -each[1])
+    compared = file.integers_compared_with_litert
+    return {
+        ".tflite file": bytes_text(file.file_bytes),
+        "operators": ", ".join(f"{count} {kind}" for kind, count in kinds),
+        "LiteRT's reference kernels": compared and f"equal in all {count_text(compared)} integers",
+    }
 
 
 def _emulated(run: Emulated) -> dict[str, object]:

@@ -50,6 +50,8 @@ def test_patches(here):
     assert sizes == [3 * np.prod(entry["shape"]), 3 * np.prod(output["shape"])]
     assert len(side["mask"]["table"]) == 256 and len(side["mask"]["item_of_bin"]) == 33
     assert len(side["spectrum"]["window"]) == 60
+    page = (here / "run/report.html").read_text(encoding="utf-8")
+    assert "4 CONV_2D, 2 DEPTHWISE_CONV_2D, 2 ADD" in page and "as TFLite Micro computes" in page
 
 
 def test_a_stream_has_its_states_in_the_side_file(here):
