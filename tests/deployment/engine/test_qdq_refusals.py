@@ -1,9 +1,10 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 import mask_graphs
 from int8_graphs import (
@@ -167,3 +168,13 @@ def test_accumulators_that_overflow():
             entry.ints[:] = [61] if entry.name == "kernel_shape" else [30, 30]
     del model.graph.value_info[:]
     refused(model, "Conv node", "overflow its accumulator of 32 bits", "16 bits")
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan, np.inf, 1e30])
+def test_scales_that_nobody_can_compute_with(value):
+    model = static_int8(small())
+    name = next(node.input[1] for node in model.graph.node if node.op_type == "DequantizeLinear")
+    (scale,) = [weight for weight in model.graph.initializer if weight.name == name]
+    scale.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(scale), value), name))
+    with pytest.raises(UserError, match=rf"{PATH}: the scale '{re.escape(name)}' has the value "):
+        integer_graph_of(model, PATH)

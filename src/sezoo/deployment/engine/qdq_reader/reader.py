@@ -69,6 +69,10 @@ SUPPORTED = (
 )
 
 
+LARGEST_SCALE = 1e10
+"""Beyond which products of two scales do not fit float32."""
+
+
 def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     """The integer operators of a static int8 model.
 
@@ -89,10 +93,29 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
         )
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(f"{path} takes {contract.batch} patches at a time; a static model with a batch of 1 is needed")
+    _check_scales(model, path)
     try:
         return _graph_of(model, contract)
     except UnsupportedError as error:
         raise UserError(f"{path}: {error}. The C package can run: {SUPPORTED}") from error
+
+
+def _check_scales(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a model with a scale that nobody can compute with."""
+    constants = initializers(model.graph)
+    for node in model.graph.node:
+        scale = constants.get(node.input[1]) if node.op_type in ("QuantizeLinear", "DequantizeLinear") else None
+        if scale is not None and not np.all((scale > 0) & (scale <= LARGEST_SCALE)):
+            raise UserError(
+                f"{path}: the scale '{node.input[1]}' has the value {_worst(scale):g}; allowed: above 0, up to "
+                f"{LARGEST_SCALE:g}"
+            )
+
+
+def _worst(scale: np.ndarray) -> float:
+    """The first value of a scale that is not allowed."""
+    values = scale.ravel()
+    return float(values[np.argmin((values > 0) & (values <= LARGEST_SCALE))])
 
 
 def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
