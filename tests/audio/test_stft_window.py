@@ -9,10 +9,11 @@ import scipy.signal
 
 from builders import RATE, noise, quantization_config, write_clips, write_model, write_yaml
 from sezoo.audio.stft import Stft, stft_of, warn_of_overlap
+from sezoo.audio.stft_stream import SynthesisStream
 from sezoo.audio.stft_window import COSINE_WINDOWS, overlap_weight, window_label, window_values
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Preprocessing
-from sezoo.denoising.board import board_problem
+from sezoo.denoising.board import board_problem, transform_problem
 
 OWN = tuple(np.hanning(402)[1:-1].tolist())
 
@@ -181,3 +182,31 @@ def test_what_is_refused(project, run, words, message):
 def test_a_mistyped_name(name, meant):
     with pytest.raises(UserError, match=rf"'{name}' is no window .*\(did you mean {meant}\?\); allowed: hann"):
         window_values(name, 400)
+
+
+def test_a_window_of_its_own_for_the_way_back_is_divided_out(tmp_path):
+    rng = np.random.default_rng(0)
+    wave, own = rng.standard_normal(1000).astype(np.float32), np.hanning(66)[1:-1]
+    np.save(tmp_path / "back.npy", own)
+    for back in ("boxcar", "hann", str(tmp_path / "back.npy")):
+        settings = Preprocessing(n_fft=64, win_length=64, hop_length=16, window="sqrt_hann", synthesis_window=back)
+        stft = stft_of(settings)
+        np.testing.assert_allclose(stft.synthesise(stft.analyse(wave), len(wave)), wave, atol=1e-5)
+        stream = SynthesisStream(stft)
+        pieces = [stream.push(piece) for piece in np.array_split(stft.analyse(wave), 7, axis=1)]
+        np.testing.assert_allclose(np.concatenate([*pieces, stream.finish()])[: len(wave)], wave, atol=1e-5)
+    # By hand: one frame of the middle comes back as the product of both windows, over their sum.
+    spectrum = np.zeros((33, 9), np.complex64)
+    spectrum[:, 4] = np.fft.rfft(np.ones(64))
+    frame = stft.overlap_added(spectrum)[0][64:128]
+    np.testing.assert_allclose(frame, own, atol=1e-6)
+    assert "synthesis_window" in transform_problem(stft)
+
+
+def test_windows_that_leave_samples_out_together_are_refused():
+    half = tuple(float(index < 32) for index in range(64))
+    other = tuple(float(index >= 32) for index in range(64))
+    with pytest.raises(UserError, match=r"preprocessing\.synthesis_window: .* cannot be reconstructed"):
+        stft_of(Preprocessing(n_fft=64, win_length=64, hop_length=16, window=half, synthesis_window=other))
+    with pytest.raises(UserError, match=r"preprocessing\.synthesis_window: 'hannn' is no window"):
+        stft_of(Preprocessing(n_fft=64, win_length=64, hop_length=16, synthesis_window="hannn"))

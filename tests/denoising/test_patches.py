@@ -128,5 +128,5 @@ def test_a_piece_is_held_as_long_as_its_context_needs_it():
     stream = MaskStream(Unity(), Patches(10, 3), BINS)
     for _ in range(50):
         stream.push(np.ones((BINS, 7), np.complex64), np.ones((BINS, 7), np.float32))
-    assert stream.magnitude.shape[1] < 10 + 3 + 3 + 7
+    assert stream.seen.shape[1] < 10 + 3 + 3 + 7
     assert stream.spectrum.shape[1] < 10 + 3 + 7

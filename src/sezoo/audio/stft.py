@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sezoo.audio.stft_window import Window, overlap_weight, window_values
+from sezoo.audio.stft_window import SYNTHESIS_KEY, Window, overlap_weight, window_values
 from sezoo.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Stft:
     win_length : of the window, in samples; it is padded with zeros on both sides to `n_fft`.
     window : name of the (periodic) window, a file of its values, or its values; see `sezoo.audio.stft_window`.
     center : frame t is centred at sample ``t * hop_length``; the waveform is padded with ``n_fft // 2`` zeros.
+    synthesis_window : the same for the way back; None is `window`.
     power : the magnitude that a model sees is ``abs(spectrum) ** power``.
     """
 
@@ -47,6 +48,7 @@ class Stft:
     window: Window = "hann"
     center: bool = True
     power: float = 1.0
+    synthesis_window: Window | None = None
 
     @property
     def bins(self) -> int:
@@ -56,9 +58,19 @@ class Stft:
     @cached_property
     def padded_window(self) -> np.ndarray:
         """The window in the middle of `n_fft` samples: (n_fft,) float32."""
+        return self._padded(window_values(self.window, self.win_length))
+
+    @cached_property
+    def padded_synthesis_window(self) -> np.ndarray:
+        """What frames are multiplied with on the way back: (n_fft,) float32."""
+        if self.synthesis_window is None:
+            return self.padded_window
+        return self._padded(window_values(self.synthesis_window, self.win_length, SYNTHESIS_KEY))
+
+    def _padded(self, values: np.ndarray) -> np.ndarray:
         left = (self.n_fft - self.win_length) // 2
         padded = np.zeros(self.n_fft, np.float32)
-        padded[left : left + self.win_length] = window_values(self.window, self.win_length)
+        padded[left : left + self.win_length] = values
         return padded
 
     @property
@@ -99,7 +111,8 @@ class Stft:
         return np.ascontiguousarray(magnitude)
 
     def synthesise(self, spectrum: np.ndarray, samples: int) -> np.ndarray:
-        """Complex spectrum to waveform, by overlap-add normalised with the summed squared window.
+        """Complex spectrum to waveform, by overlap-add normalised with the summed squared window (or
+        product of both windows).
 
         Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, eq. 6.
 
@@ -119,7 +132,7 @@ class Stft:
         return np.pad(waveform, [(0, 0)] * (waveform.ndim - 1) + [(0, missing)]) if missing > 0 else waveform
 
     def overlap_added(self, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The windowed frames of a spectrum added up, and their squared windows.
+        """The windowed frames of a spectrum added up, and the products of both their windows.
 
         Parameters
         ----------
@@ -131,14 +144,15 @@ class Stft:
         weight : the same length, one-dimensional
         """
         frames = np.fft.irfft(np.swapaxes(spectrum, -1, -2), self.n_fft).astype(np.float32, copy=False)
-        frames *= self.padded_window
-        weight = np.broadcast_to(self.padded_window**2, frames.shape[-2:])
+        frames *= self.padded_synthesis_window
+        products = self.padded_window * self.padded_synthesis_window
+        weight = np.broadcast_to(products, frames.shape[-2:])
         return overlap_add(frames, self.hop_length), overlap_add(weight, self.hop_length)
 
     @staticmethod
     def normalised(waveform: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """The waveform divided, in place, by its weight where there is any."""
-        return np.divide(waveform, weight, out=waveform, where=weight > np.finfo(np.float32).tiny)
+        return np.divide(waveform, weight, out=waveform, where=np.abs(weight) > np.finfo(np.float32).tiny)
 
     def _transform(self, waveform: np.ndarray, first: int, last: int) -> np.ndarray:
         """Frames `first` to `last` (exclusive): (..., frames, bins) complex64."""
@@ -182,9 +196,15 @@ def stft_of(preprocessing: Preprocessing) -> Stft:
         window=preprocessing.window,
         center=preprocessing.center,
         power=preprocessing.power,
+        synthesis_window=preprocessing.synthesis_window,
     )
-    weight = overlap_weight(stft.padded_window, stft.hop_length)
-    if weight.min() < LEAST_WEIGHT * weight.max():
+    weight = overlap_weight(stft.padded_window, stft.hop_length, stft.padded_synthesis_window)
+    if weight.min() <= LEAST_WEIGHT * weight.max():
+        if stft.synthesis_window is not None:
+            raise UserError(
+                f"{SYNTHESIS_KEY}: with preprocessing.window and a hop_length of {stft.hop_length} some samples cannot "
+                "be reconstructed: the products of the two windows have to add up to more than 0 everywhere"
+            )
         raise UserError(
             f"preprocessing.hop_length: found {stft.hop_length}; with this window of {stft.win_length} samples frames "
             f"overlap so little that some samples cannot be reconstructed; {stft.win_length // 2} or less is usual"

@@ -9,7 +9,7 @@ import numpy as np
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest
 
-__all__ = ["FILE_ENDINGS", "Window", "overlap_weight", "window_label", "window_values"]
+__all__ = ["FILE_ENDINGS", "SYNTHESIS_KEY", "Window", "overlap_weight", "window_label", "window_values"]
 
 Window = str | tuple[float, ...]
 """A name, the path of a file of numbers, or the numbers themselves."""
@@ -30,10 +30,10 @@ FILE_ENDINGS = (".npy", ".txt", ".csv")
 LARGEST_FILE = 2**24
 """Bytes of a file of numbers."""
 
-KEY = "preprocessing.window"
+KEY, SYNTHESIS_KEY = "preprocessing.window", "preprocessing.synthesis_window"
 
 
-def window_values(window: Window, length: int) -> np.ndarray:
+def window_values(window: Window, length: int, key: str = KEY) -> np.ndarray:
     """The samples of a window.
 
     Parameters
@@ -41,6 +41,7 @@ def window_values(window: Window, length: int) -> np.ndarray:
     window : name of a periodic ("fftbins") window, as ``scipy.signal.get_window(window, length)``, or ``sqrt_`` and
         such a name; a file of `length` numbers (.npy, or text with blanks, commas or newlines between them); or the
         numbers.
+    key : of the configuration, for messages.
 
     Returns
     -------
@@ -51,11 +52,11 @@ def window_values(window: Window, length: int) -> np.ndarray:
     UserError : a name that scipy does not know, a file that cannot be read, other values than `length` finite numbers.
     """
     if not isinstance(window, str):
-        return _own(np.array(window, np.float64), KEY, length)
+        return _own(np.array(window, np.float64), key, length)
     if window.lower().endswith(FILE_ENDINGS):
         path = Path(window).expanduser()
-        return _own(_read(path), f"{KEY}: {path}", length)
-    return _named(window, length)
+        return _own(_read(path, key), f"{key}: {path}", length)
+    return _named(window, length, key)
 
 
 def window_label(window: Window) -> str:
@@ -64,22 +65,23 @@ def window_label(window: Window) -> str:
     return window if is_name else "own"
 
 
-def overlap_weight(window: np.ndarray, hop_length: int) -> np.ndarray:
+def overlap_weight(window: np.ndarray, hop_length: int, synthesis: np.ndarray | None = None) -> np.ndarray:
     """The sum of the squared windows of all frames, which overlap-add divides by, over one hop: (hop_length,) float64.
 
-    Where it is 0 no frame knows the sample; where it is small, errors of the frames come out large.
+    With a window for the synthesis of its own it is the sum of the products of both. Where it is 0 no frame knows the
+    sample; where it is small, errors of the frames come out large.
     """
     count = -(-len(window) // hop_length)
     padded = np.zeros(count * hop_length)
-    padded[: len(window)] = np.square(window, dtype=np.float64)
+    padded[: len(window)] = np.multiply(window, window if synthesis is None else synthesis, dtype=np.float64)
     return padded.reshape(count, hop_length).sum(axis=0)
 
 
-def _named(name: str, length: int) -> np.ndarray:
+def _named(name: str, length: int, key: str) -> np.ndarray:
     if name.startswith(ROOT):
-        values = _named(name.removeprefix(ROOT), length)
+        values = _named(name.removeprefix(ROOT), length, key)
         if values.min() < -1e-9:
-            raise UserError(f"{KEY}: found {name!r}; {name.removeprefix(ROOT)} has negative values, so it has no root")
+            raise UserError(f"{key}: found {name!r}; {name.removeprefix(ROOT)} has negative values, so it has no root")
         return np.sqrt(np.maximum(values, 0))
     if name in COSINE_WINDOWS:
         phase = 2 * np.pi * np.arange(length) / length
@@ -92,23 +94,23 @@ def _named(name: str, length: int) -> np.ndarray:
         near = nearest(name, [*COSINE_WINDOWS, *windows.__all__])
         hint = f" (did you mean {near}?)" if near else ""
         raise UserError(
-            f"{KEY}: {name!r} is no window that scipy.signal.get_window knows by name alone{hint}; allowed: hann, "
+            f"{key}: {name!r} is no window that scipy.signal.get_window knows by name alone{hint}; allowed: hann, "
             f"hamming and such, sqrt_hann and such, a file of numbers ({', '.join(FILE_ENDINGS)}), or a list of numbers"
         ) from error
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, key: str) -> np.ndarray:
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{KEY}: {path} is larger than {LARGEST_FILE // 2**20} MiB; a window has a few KB")
+            raise UserError(f"{key}: {path} is larger than {LARGEST_FILE // 2**20} MiB; a window has a few KB")
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         text = path.read_text(encoding="utf-8-sig")
         return np.array(text.replace(",", " ").replace(";", " ").split(), np.float64)
     except OSError as error:
-        raise UserError(f"{KEY}: {path} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{key}: {path} cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError, MemoryError) as error:  # a header of .npy may ask for any amount of memory
-        raise UserError(f"{KEY}: {path} is not a file of numbers") from error
+        raise UserError(f"{key}: {path} is not a file of numbers") from error
 
 
 def _own(values: np.ndarray, what: str, length: int) -> np.ndarray:

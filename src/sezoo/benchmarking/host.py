@@ -27,15 +27,16 @@ from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import RunModel, models_of
-from sezoo.models.onnx_file import axes_of, load_onnx
+from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
 from sezoo.models.source import OnnxSource
-from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of, with_states
+from sezoo.models.spectra import MAGNITUDE_MASK
+from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, mask_output, states_of, with_states
 from sezoo.models.summary import macs_by_node, multiply_accumulates, summary_of
 from sezoo.results.benchmark import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
 from sezoo.run.run import Run
 
-__all__ = ["HOST", "clip_magnitudes", "measure_host"]
+__all__ = ["HOST", "clip_seen", "measure_host"]
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,6 @@ def measure_host(run: Run) -> list[Measurement]:
     """
     config, settings = run.config, run.config.benchmarking or Benchmarking()
     stft, rate = stft_of(config.preprocessing), config.preprocessing.sample_rate
-    magnitudes = clip_magnitudes(stft, rate)
     found: list[Measurement] = []
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         models = [model for model in models_of(run, Path(scratch)) if _is_onnx(model)]
@@ -82,6 +82,7 @@ def measure_host(run: Run) -> list[Measurement]:
             length = static if model.static_frames is None else model.static_frames  # one patch for all, if possible
             frames, lookahead = patch_lengths(config, length, stateful=model.stateful)
             source = model.static or model.dynamic
+            magnitudes = clip_seen(stft, rate, model.kind)
             log.info("timing %s: %s", model.name, display_path(source.told_as or source.path))
             patch = _middle(magnitudes, frames + 2 * lookahead)
             audio = frames * stft.hop_length / rate
@@ -97,15 +98,17 @@ def _is_onnx(model: RunModel) -> bool:
     return isinstance(model.static or model.dynamic, OnnxSource)
 
 
-def clip_magnitudes(stft: Stft, sample_rate: int) -> np.ndarray:
-    """Magnitudes of ten seconds of the noisy test recordings that come with sezoo: (1, bins, frames) float32."""
+def clip_seen(stft: Stft, sample_rate: int, kind: str = MAGNITUDE_MASK) -> np.ndarray:
+    """What a model sees of ten seconds of the noisy test recordings that come with sezoo: (1, bins, frames)."""
     samples, waveforms = CLIP_SECONDS * sample_rate, []
     for path in sorted((DEMO_RECORDINGS / "noisy_testset").glob("*.flac")):
         waveforms.append(read_clip(path, sample_rate))
         if sum(map(len, waveforms)) >= samples:
             break
     waveform = np.concatenate(waveforms)[:samples]
-    return np.ascontiguousarray(stft.magnitude(stft.analyse(waveform))[np.newaxis])
+    spectrum = stft.analyse(waveform)
+    seen = stft.magnitude(spectrum) if kind == MAGNITUDE_MASK else spectrum
+    return np.ascontiguousarray(seen[np.newaxis])
 
 
 def _middle(magnitudes: np.ndarray, frames: int) -> np.ndarray:
@@ -118,7 +121,7 @@ def _timed(
     name: str, source: OnnxSource, magnitudes: np.ndarray, settings: Benchmarking, audio_seconds: float, what: str
 ) -> Measurement:
     model = with_states(load_onnx(source.path), source.states)
-    length = axes_of(magnitude_input(model))[2]
+    length = frames_of(model)
     # A model with a length of its own is called as often as the clip needs.
     calls = [np.ascontiguousarray(call) for call in in_calls([magnitudes], length if isinstance(length, int) else None)]
     session = open_session(source.path, threads=settings.threads)

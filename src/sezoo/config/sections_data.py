@@ -15,6 +15,7 @@ from sezoo.config.value_types import (
     HertzRange,
     Hint,
     LayoutName,
+    ModelKind,
     ModelPath,
     NetworkName,
     NotNegative,
@@ -110,6 +111,11 @@ class Model(Section):
         None,
         description="Evaluation: a folder of denoised recordings in place of a model, one for every clip of the test "
         "set by its name; each is aligned before it is scored.",
+    )
+    kind: ModelKind | None = Field(
+        None,
+        description="What an ONNX model makes of a spectrum: a mask of magnitudes, a complex mask, or the enhanced "
+        "complex spectrum itself. Empty = as its input's axes, its output's name and a trial say.",
     )
     framework: Annotated[Literal["torch"], lower_case, Hint("no network of TensorFlow can be trained or run here")] = (
         Field("torch", description="What the network is trained in.")
@@ -356,6 +362,11 @@ class Preprocessing(Section):
         description="Window: name of a periodic one (scipy.signal.get_window), sqrt_hann and the like, a file of "
         "win_length numbers, or a list of them.",
     )
+    synthesis_window: WindowChoice | None = Field(
+        None,
+        description="Window that frames are multiplied with on the way back, as window is given. Empty = the same. "
+        "What the two and hop_length do together is divided out, so that an unchanged spectrum gives the clip again.",
+    )
     center: TrueFalse = Field(True, description="Pad the clip so that frame t is centred on sample t * hop_length.")
     power: Positive = Field(1.0, description="Exponent of the magnitude that the network sees.")
 
@@ -366,11 +377,13 @@ class Preprocessing(Section):
             if length > most:
                 default = "" if key in self.model_fields_set else " (the default)"
                 raise ValueError(f"{key}: found {length}{default}; allowed: at most {limit}, which is {most}")
-        if isinstance(self.window, tuple) and len(self.window) != self.win_length:
-            raise ValueError(
-                f"window: found a list of {len(self.window)} numbers; allowed: win_length of them, which is "
-                f"{self.win_length}"
-            )
+        for key in ("window", "synthesis_window"):
+            values = getattr(self, key)
+            if isinstance(values, tuple) and len(values) != self.win_length:
+                raise ValueError(
+                    f"{key}: found a list of {len(values)} numbers; allowed: win_length of them, which is "
+                    f"{self.win_length}"
+                )
         return self
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "LossName",
     "MetricNames",
     "MetricWeights",
+    "ModelKind",
     "ModelPath",
     "Names",
     "NetworkName",
@@ -390,6 +391,8 @@ HeldOutCount = Annotated[  # holding out all clips would leave nothing to train 
     PlainValidator(_sample_count),
     Allowed("a number of clips (1 or more) or a fraction between 0 and 1"),
 ]
+ModelKind = Literal["magnitude_mask", "complex_mask", "complex_spectrum"]
+"""What a model makes of a spectrum; see `sezoo.models.spectra`."""
 WindowChoice = Annotated[
     str | tuple[float, ...],
     PlainValidator(_window),

@@ -57,6 +57,8 @@ def transform_problem(stft: Stft) -> str | None:
     """Why no device can compute this transform, in one line; None if one can."""
     if stft.power != 1:
         return f"preprocessing.power: found {stft.power:g}; the board's model sees magnitudes to the power 1"
+    if stft.synthesis_window is not None:
+        return "preprocessing.synthesis_window: a board has one window for both directions; allowed: nothing"
     if 3 * stft.win_length <= stft.n_fft:
         return (
             f"preprocessing.win_length: found {stft.win_length}; the board's overlap-add needs more than a third of "

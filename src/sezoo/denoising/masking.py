@@ -11,7 +11,8 @@ import numpy as np
 
 from sezoo.base.errors import UserError
 from sezoo.denoising.modes import Patches, Play, WholeClip
-from sezoo.models.mask_model import MaskFunction
+from sezoo.models.mask_model import MaskFunction, kind_of
+from sezoo.models.spectra import MAGNITUDE_MASK, applied
 
 __all__ = ["MaskStream", "at_start", "dry_share"]
 
@@ -74,7 +75,7 @@ def is_stateful(model: MaskFunction) -> bool:
 
 
 class MaskStream:
-    """Multiplies a spectrum with its masks, frame after frame.
+    """Multiplies a spectrum with its masks, frame after frame, or takes what a model makes of it instead.
 
     Parameters
     ----------
@@ -101,7 +102,9 @@ class MaskStream:
             self.step, (self.before, self.after) = WHOLE_CLIP_FRAMES, mode.context
         self.held = self.before if in_patches else 0  # frames of context before the first pending one
         self.to_mirror = self.before if in_patches and mode.mirrored else 0  # of them still zeros
-        self.magnitude = np.zeros((bins, self.held), np.float32)
+        self.kind = kind_of(model)
+        self.of_magnitudes = self.kind == MAGNITUDE_MASK
+        self.seen = np.zeros((bins, self.held), np.float32 if self.of_magnitudes else np.complex64)
         self.spectrum = np.zeros((bins, 0), np.complex64)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
@@ -110,14 +113,15 @@ class MaskStream:
         Parameters
         ----------
         spectrum : (bins, n) complex64
-        magnitude : of the same frames, as the model is to see it: (bins, n) float32
+        magnitude : of the same frames, as a model of magnitudes is to see it: (bins, n) float32. One of complex
+            spectra sees the spectrum.
 
         Returns
         -------
         masked : (bins, m) complex64
         """
         self.spectrum = np.concatenate([self.spectrum, spectrum], axis=1)
-        self.magnitude = np.concatenate([self.magnitude, magnitude], axis=1)
+        self.seen = np.concatenate([self.seen, magnitude if self.of_magnitudes else spectrum], axis=1)
         ready = max(0, self.spectrum.shape[1] - self.after) // self.step
         return self._masked(ready * self.step, ready)
 
@@ -131,9 +135,9 @@ class MaskStream:
             self._mirror_beginning()
             behind = steps * self.step - left + self.after
             mirrored = isinstance(self.mode, Patches) and self.mode.mirrored
-            self.magnitude = np.pad(self.magnitude, [(0, 0), (0, behind)], mode="reflect" if mirrored else "constant")
+            self.seen = np.pad(self.seen, [(0, 0), (0, behind)], mode="reflect" if mirrored else "constant")
             return self._masked(left, steps)
-        return self._take(left, self.run(self.magnitude[np.newaxis])[0, :, self.held :])
+        return self._take(left, self.run(self.seen[np.newaxis])[0, :, self.held :])
 
     def _masked(self, frames: int, steps: int) -> np.ndarray:
         """Run this many steps and take the first `frames` frames of what they mask."""
@@ -144,20 +148,20 @@ class MaskStream:
             return self._take(frames, self._patch_masks(steps)[:, :frames])
         masked = []
         for _ in range(steps):
-            piece = self.magnitude[np.newaxis, :, : self.held + self.step + self.after]
+            piece = self.seen[np.newaxis, :, : self.held + self.step + self.after]
             masked.append(self._take(self.step, self.run(piece)[0, :, self.held : self.held + self.step]))
         return np.concatenate(masked, axis=1)
 
     def _mirror_beginning(self) -> None:
         """Put the clip's first frames, mirrored, in the place of the zeros before it; once, when they are there."""
         if self.to_mirror:
-            clip = self.magnitude[:, self.to_mirror :]
-            self.magnitude = np.pad(clip, [(0, 0), (self.to_mirror, 0)], mode="reflect")
+            clip = self.seen[:, self.to_mirror :]
+            self.seen = np.pad(clip, [(0, 0), (self.to_mirror, 0)], mode="reflect")
             self.to_mirror = 0
 
     def _patch_masks(self, patches: int) -> np.ndarray:
         """The masks of the new frames of the patches: (bins, patches * step) float32."""
-        windows = np.lib.stride_tricks.sliding_window_view(self.magnitude, self.length, axis=1)
+        windows = np.lib.stride_tricks.sliding_window_view(self.seen, self.length, axis=1)
         windows = np.moveaxis(windows[:, :: self.step][:, :patches], 1, 0)
         masks = [
             self.run(np.ascontiguousarray(windows[start : start + self.at_once]))[
@@ -165,13 +169,13 @@ class MaskStream:
             ]
             for start in range(0, patches, self.at_once)
         ]
-        return np.moveaxis(np.concatenate(masks), 0, 1).reshape(self.magnitude.shape[0], -1)
+        return np.moveaxis(np.concatenate(masks), 0, 1).reshape(self.seen.shape[0], -1)
 
     def _take(self, frames: int, mask: np.ndarray) -> np.ndarray:
         """Mask the first pending frames, and let go of what later ones do not need."""
-        masked = self.spectrum[:, :frames] * mask
+        masked = applied(self.kind, self.spectrum[:, :frames], mask)
         self.spectrum = self.spectrum[:, frames:]
         held = min(self.held + frames, self.before)
-        self.magnitude = self.magnitude[:, self.held + frames - held :]
+        self.seen = self.seen[:, self.held + frames - held :]
         self.held = held
         return masked

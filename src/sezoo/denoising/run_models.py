@@ -28,11 +28,13 @@ from sezoo.denoising.backend import (
 from sezoo.denoising.board import board_problem, transform_problem
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.axes import with_dynamic_axes
-from sezoo.models.contract import declared_contract
-from sezoo.models.onnx_file import axes_of, load_configured, load_onnx, quantized_nodes
+from sezoo.models.contract import check_power, declared_contract
+from sezoo.models.mask_model import kind_of
+from sezoo.models.onnx_file import load_configured, load_onnx, quantized_nodes
 from sezoo.models.receptive_field import receptive_field, receptive_field_of
 from sezoo.models.source import ModelSource, OnnxSource, TorchSource, open_model
-from sezoo.models.states import magnitude_input, states_of, with_states
+from sezoo.models.spectra import MAGNITUDE_MASK, with_kind
+from sezoo.models.states import frames_of, states_of, with_states
 from sezoo.run.run import Run
 
 __all__ = ["BOARD", "PATCHES", "STREAM", "TFLM", "WHOLE", "RunModel", "models_of", "static_frames_of"]
@@ -70,6 +72,11 @@ class RunModel:
         if isinstance(source, TorchSource):
             return receptive_field(open_model(source), source.n_fft // 2 + 1, TORCH_REACH)
         return receptive_field_of(with_states(load_onnx(source.path), source.states), source.path)
+
+    @cached_property
+    def kind(self) -> str:
+        """What it makes of what, see `sezoo.models.spectra`."""
+        return kind_of(open_model(self.dynamic or self.static))
 
     @property
     def stateful(self) -> bool:
@@ -114,6 +121,8 @@ class RunModel:
             return "play_like: tflm is for a static int8 model, as sezoo quantize makes it; this model is none"
         if kind == STREAM and self.field is None and not self.stateful:
             return "play_like: a stream needs a bounded receptive field, or states; this model has neither"
+        if kind in (BOARD, TFLM) and self.kind != MAGNITUDE_MASK:
+            return "play_like: a board's patches are of magnitudes; this model takes complex spectra: whole, or stream"
         problem_of = {BOARD: board_problem, TFLM: board_problem, STREAM: transform_problem}.get(kind)
         return problem_of and problem_of(stft_of(config.preprocessing))
 
@@ -168,14 +177,14 @@ def models_of(run: Run, scratch: Path) -> list[RunModel]:
     if made.int8 is None:
         return [first]
     static = load_onnx(made.int8_static)
-    states, frames = states_of(static), axes_of(magnitude_input(static))[2]
+    states, frames = states_of(static), frames_of(static)
     dynamic, static = (OnnxSource(path, states=states) for path in (made.int8, made.int8_static))
     return [first, RunModel("int8", dynamic, static, frames)]
 
 
 def static_frames_of(model: onnx.ModelProto) -> int | None:
     """The frames that a model is fixed to; None where it takes any number."""
-    frames = axes_of(magnitude_input(model))[2]
+    frames = frames_of(model)
     return frames if isinstance(frames, int) else None
 
 
@@ -189,21 +198,23 @@ def _torch_model(config: Config) -> RunModel:
 def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
     settings = config.quantization
     model = with_states(load_configured(path), settings.states if settings is not None else {})
+    model = with_kind(model, config.model.kind)
     contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
+    check_power(contract, config.preprocessing.power, path)
     name = "int8" if quantized_nodes(model) else "float"
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(
             f"{path}: its batch axis is fixed to {contract.batch}; clips are run one by one: export it with batch 1"
         )
-    source = OnnxSource(path, states=contract.states)
+    source = OnnxSource(path, states=contract.states, kind=contract.kind or None)
     if not isinstance(contract.frames, int):
         return RunModel(name, source)
     if contract.states:  # step by step it runs whole clips, and patches of its length are the same
         return RunModel(name, source, None, contract.frames)
-    return RunModel(name, _dynamic_copy(model, path, scratch), source, contract.frames)
+    return RunModel(name, _dynamic_copy(model, path, scratch, source.kind), source, contract.frames)
 
 
-def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path) -> OnnxSource | None:
+def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path, kind: str | None) -> OnnxSource | None:
     """A static model with its frames axis dynamic, to hear what it would do with whole clips."""
     dynamic = with_dynamic_axes(model, axes=("frames",))
     if dynamic is None:
@@ -211,4 +222,4 @@ def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path) -> OnnxSour
         return None
     copy = scratch / f"{path.stem}_dynamic.onnx"
     onnx.save(dynamic, copy)
-    return OnnxSource(copy, path)
+    return OnnxSource(copy, path, kind=kind)

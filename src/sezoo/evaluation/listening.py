@@ -29,6 +29,9 @@ SECONDS = 8.0
 
 FRAMES_AT_ONCE = 2048
 
+LARGEST_GAIN = 4.0
+"""Of the change that is shown for complex spectra, which have no bound where the noisy one is all but silent."""
+
 PLACES = ("best", "median", "worst", "board", "first")
 """The names of the clips' folders: why they were chosen."""
 
@@ -192,24 +195,40 @@ def _excerpt(waves: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> 
 def _mask(scorer: ClipScorer, version: Version, noisy: np.ndarray, first: int, stop: int) -> np.ndarray:
     """The masks of these frames of a clip: (bins, frames) float16. On the board the input gain changes them a little.
 
-    They are what a spectrum of ones becomes.
+    They are what a spectrum of ones becomes; of a model of complex spectra, by how much each bin has changed.
     """
     model, play = scorer.players[version.name]
     stft = scorer.scoring.stft
     peak = peak_seen(noisy, play, normalize=scorer.scoring.peak_normalize)
     if isinstance(play, Stream):  # which has the whole clip's masks
         play = WholeClip(play.context)
-    stream, kept, done = MaskStream(model, play, stft.bins), [], 0
-
-    def keep(masked: np.ndarray) -> None:
-        nonlocal done
-        kept.append(masked[:, max(0, first - done) : max(0, stop - done)].real.astype(np.float16))
-        done += masked.shape[1]
-
+    stream = MaskStream(model, play, stft.bins)
+    kept, given = _Frames(first, stop), _Frames(first, stop)
     for spectrum in stft.analyse_blocks(noisy / peak, FRAMES_AT_ONCE):
-        keep(stream.push(np.ones_like(spectrum), stft.magnitude(spectrum)))
-        if done >= stop:
+        shown = np.ones_like(spectrum) if stream.of_magnitudes else spectrum  # a spectrum of ones becomes its mask
+        given.add(shown)
+        kept.add(stream.push(shown, stft.magnitude(spectrum)))
+        if kept.seen >= stop:
             break
     else:
-        keep(stream.finish())
-    return np.concatenate(kept, axis=1)
+        kept.add(stream.finish())
+    if stream.of_magnitudes:
+        return kept.all.real.astype(np.float16)
+    quiet = np.finfo(np.float16).tiny
+    return np.minimum(np.abs(kept.all) / (np.abs(given.all) + quiet), LARGEST_GAIN).astype(np.float16)
+
+
+class _Frames:
+    """The frames from `first` to `stop` of those that come in pieces (bins, n)."""
+
+    def __init__(self, first: int, stop: int):
+        self.first, self.stop, self.seen = first, stop, 0
+        self._pieces: list[np.ndarray] = []
+
+    def add(self, piece: np.ndarray) -> None:
+        self._pieces.append(piece[:, max(0, self.first - self.seen) : max(0, self.stop - self.seen)])
+        self.seen += piece.shape[1]
+
+    @property
+    def all(self) -> np.ndarray:
+        return np.concatenate(self._pieces, axis=1)

@@ -13,6 +13,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.spectra import layout_of, noise
 
 __all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes", "with_dynamic_frames"]
 
@@ -29,7 +30,7 @@ def fix_axes(path: Path, target: Path) -> str:
 
     Raises
     ------
-    UserError : the file is no float model of rank 3; the graph hard-codes one of the axes; `target` exists.
+    UserError : the file is no float model of a spectrum; the graph hard-codes one of the axes; `target` exists.
     """
     model = load_onnx(path)
     if quantized_nodes(model):
@@ -40,15 +41,19 @@ def fix_axes(path: Path, target: Path) -> str:
     if len(inputs) != 1:
         raise UserError(f"{path}: one input is needed, it has {len(inputs)}")
     axes = axes_of(inputs[0])
-    if axes is None or len(axes) != 3:
-        raise UserError(f"{path}: input '{inputs[0].name}' has axes {axes}; (batch, bins, frames) are needed")
-    if not isinstance(axes[1], int):
+    layout = layout_of(axes)
+    if layout is None:
+        raise UserError(
+            f"{path}: input '{inputs[0].name}' has axes {axes}; (batch, bins, frames) are needed, or "
+            "(batch, bins, frames, 2) or (batch, 2, bins, frames) with a fixed number of bins"
+        )
+    if not isinstance(axes[layout.bins], int):
         raise UserError(f"{path}: axis 1 (bins) of input '{inputs[0].name}' must be fixed to n_fft//2+1; it is dynamic")
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(model.graph.output) != 1:
         raise UserError(f"{path}: one float32 input and one output are needed; re-export the model")
-    batch, bins, frames = axes
+    batch, bins, frames = axes[0], axes[layout.bins], axes[layout.frames]
     sizes = [axis if isinstance(axis, int) else default for axis, default in ((batch, 1), (bins, bins), (frames, 24))]
-    MaskModel(model, path)(np.random.default_rng(0).random(sizes, np.float32))  # what else is wrong is told here
+    MaskModel(model, path)(noise(0, tuple(sizes), layout))  # what else is wrong is told here
     dynamic = with_dynamic_axes(model, axes=("batch", "frames"))
     if dynamic is None:
         raise UserError(
@@ -60,7 +65,8 @@ def fix_axes(path: Path, target: Path) -> str:
     before = ", ".join(str(axis or "?") for axis in axes)
     if [batch, frames] == list(AXIS_NAMES.values()):
         return f"{target}: a copy; the axes ({before}) were dynamic already"
-    return f"{target}: ({before}) is now ({AXIS_NAMES['batch']}, {bins}, {AXIS_NAMES['frames']})"
+    after = ", ".join(str(axis) for axis in layout.axes(AXIS_NAMES["batch"], bins, AXIS_NAMES["frames"]))
+    return f"{target}: ({before}) is now ({after})"
 
 
 def with_dynamic_frames(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
@@ -72,14 +78,15 @@ def with_dynamic_frames(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     """
     inputs = graph_inputs(model)
     axes = axes_of(inputs[0]) if len(inputs) == len(model.graph.output) == 1 else None
-    if axes is None or len(axes) != 3 or not isinstance(axes[1], int) or not isinstance(axes[2], int):
+    layout = layout_of(axes)
+    if layout is None or not isinstance(axes[layout.bins], int) or not isinstance(axes[layout.frames], int):
         return model
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or quantized_nodes(model):
         return model
     dynamic = with_dynamic_axes(model, axes=("frames",))
     if dynamic is None:
         return model
-    log.info("%s: its frames axis, fixed to %d, is made dynamic", path, axes[2])
+    log.info("%s: its frames axis, fixed to %d, is made dynamic", path, axes[layout.frames])
     return dynamic
 
 
@@ -93,11 +100,15 @@ def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.Mo
     dynamic.CopyFrom(model)
     del dynamic.graph.value_info[:]  # shapes inferred for the fixed axes
     source = graph_inputs(dynamic)[0]
-    fixed, bins, frames = axes_of(graph_inputs(model)[0])
+    declared = axes_of(graph_inputs(model)[0])
+    layout = layout_of(declared)
+    if layout is None:
+        return None
+    fixed, bins, frames = declared[0], declared[layout.bins], declared[layout.frames]
     for value in (source, dynamic.graph.output[0]):
         dims = value.type.tensor_type.shape.dim
-        for index, name in ((0, "batch"), (2, "frames")):
-            if name in axes and len(dims) == 3:
+        for index, name in ((0, "batch"), (layout.frames, "frames")):
+            if name in axes and len(dims) == len(declared):
                 dims[index].dim_param = AXIS_NAMES[name]
     batch = 2 if "batch" in axes else 1
     length = frames if isinstance(frames, int) else 24
@@ -105,7 +116,7 @@ def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.Mo
     try:
         changed, original = MaskModel(dynamic), MaskModel(model)
         for count in lengths:
-            clips = np.random.default_rng(count).random((batch, bins, count), np.float32)
+            clips = noise(count, (batch, bins, count), layout)
             masks = changed(clips)
             one_by_one = np.concatenate([changed(clips[[index]]) for index in range(batch)])
             if not np.allclose(masks, one_by_one, atol=TOLERANCE):

@@ -19,9 +19,10 @@ from sezoo.base.text import pluralize
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import described
+from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, noise, parsed_kind
 from sezoo.models.states import check_states, likely_states, states_of, states_text
 
-__all__ = ["Contract", "check_contract", "declared_contract", "warn_of_magnitudes"]
+__all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "declared_contract", "warn_of_magnitudes"]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Contract:
     """What a model that fits the contract calls its ends and axes.
 
     `batch` and `frames` are the names of the dynamic axes ("" where they have none), or the fixed length.
+    `kind` is what it makes of what (see `sezoo.models.spectra`), "" as long as nothing but a trial can say that.
     `states` are the names of state outputs by those of the state inputs; most models have none.
     `multiple` is what the number of frames has to be a multiple of, as networks that halve them have it.
     """
@@ -44,10 +46,11 @@ class Contract:
     frames: str | int
     states: Mapping[str, str] = field(default_factory=dict)
     multiple: int = 1
+    kind: str = MAGNITUDE_MASK
 
 
 def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = None) -> Contract:
-    """Check that a float model maps magnitudes (batch, bins, frames) to a mask of the same shape.
+    """Check that a float model maps magnitudes (batch, bins, frames), or a complex spectrum, to what has its shape.
 
     The graph's declarations are checked, then the model is run on two small shapes. Where the frames axis is fixed it
     is run call by call.
@@ -84,8 +87,46 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             "%s: the number of frames has to be a multiple of %d; clips are filled up with zeros",
             path, mask_model.multiple,
         )  # fmt: skip
-    warn_of_magnitudes(mask_model, contract.bins)
-    return replace(contract, multiple=mask_model.multiple)
+    if mask_model.kind == MAGNITUDE_MASK:
+        warn_of_magnitudes(mask_model, contract.bins)
+    else:
+        log.info(
+            "%s: complex spectra in, and output '%s' is a %s (model.kind)",
+            path, contract.output, mask_model.kind.replace("_", " "),
+        )  # fmt: skip
+    return replace(contract, multiple=mask_model.multiple, kind=mask_model.kind)
+
+
+def check_power(contract: Contract, power: float, path: Path) -> None:
+    """Check that a model of complex spectra is not to see powers of magnitudes.
+
+    Raises
+    ------
+    UserError : `preprocessing.power` is set for one.
+    """
+    if contract.kind != MAGNITUDE_MASK and power != 1:
+        raise UserError(
+            f"preprocessing.power: found {power:g}; input '{contract.input}' of {path} takes complex spectra, which "
+            "are given as they are; allowed: 1 (compress them inside of the network)"
+        )
+
+
+def check_magnitudes(contract: Contract, who: str, path: Path) -> None:
+    """Check that a model takes magnitudes, as what is to run it gives them.
+
+    Parameters
+    ----------
+    who : gives it magnitudes, for the message.
+
+    Raises
+    ------
+    UserError : it takes complex spectra.
+    """
+    if contract.kind != MAGNITUDE_MASK:
+        raise UserError(
+            f"{path}: input '{contract.input}' takes complex spectra, and {who} gives magnitudes alone: train a "
+            "network of magnitudes for it, or run this one on a PC (sezoo evaluate, sezoo denoise)"
+        )
 
 
 def warn_of_magnitudes(model: MaskFunction, bins: int) -> None:
@@ -112,8 +153,9 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     outputs = [value for value in model.graph.output if value.name not in states.values()]
     others = []
     if len(outputs) > 1 and len(inputs) == 1 and not states:
-        of_input = axes_of(inputs[0]) or []
-        bins = of_input[1] if len(of_input) == 3 else None
+        of_input = axes_of(inputs[0])
+        layout = layout_of(of_input)
+        bins = of_input[layout.bins] if layout is not None else None
         mask = mask_among({value.name: axes_of(value) for value in outputs}, bins)
         others = [value for value in outputs if mask is not None and value.name != mask]
         outputs = [value for value in outputs if value not in others]
@@ -123,7 +165,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
             besides = f" besides {pluralize(len(states), 'state')}" if states else ""
             raise UserError(
                 f"{path} has {len(values)} {kind}s{besides} ({names}); the contract is one: magnitudes (batch, bins, "
-                f"frames) in, a mask of the same shape out{_states_hint(model)}"
+                f"frames) in, a mask of the same shape out, or both complex with an axis of 2{_states_hint(model)}"
             )
     source, target = inputs[0], outputs[0]
     for kind, value in (("input", source), ("output", target)):
@@ -131,10 +173,17 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
             found = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
             raise UserError(f"{path}: {kind} '{value.name}' is {found}, float32 is needed; re-export the model")
     axes = axes_of(source)
-    if axes is None or len(axes) != 3:
+    layout = layout_of(axes)
+    if layout is None:
         found = "an unknown shape" if axes is None else f"{len(axes)} axes {_axes_text(axes)}"
-        raise UserError(f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed")
-    batch, model_bins, frames = axes
+        raise UserError(
+            f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed, or, for complex spectra with "
+            "a fixed number of bins, (batch, bins, frames, 2) or (batch, 2, bins, frames)"
+        )
+    told = parsed_kind({entry.key: entry.value for entry in model.metadata_props})
+    if (problem := kind_problem(told, layout, source.name, path)) is not None:
+        raise UserError(problem)
+    batch, model_bins, frames = axes[0], axes[layout.bins], axes[layout.frames]
     if n_fft is not None and model_bins != n_fft // 2 + 1:
         mend = (
             f"set preprocessing.n_fft: {2 * (model_bins - 1)} if it was trained so"
@@ -142,20 +191,21 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
             else "re-export it with that axis fixed"
         )
         raise UserError(
-            f"{path}: axis 1 of input '{source.name}' is {model_bins or 'dynamic'}, but "
+            f"{path}: axis {layout.bins} of input '{source.name}' is {model_bins or 'dynamic'}, but "
             f"preprocessing.n_fft: {n_fft} makes {n_fft // 2 + 1} bins; {mend}"
         )
     if not isinstance(model_bins, int):
         raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")
     mask_axes = axes_of(target)
-    if mask_axes is not None and not _may_be_mask(mask_axes, model_bins):
+    if mask_axes is not None and not _may_be_mask(mask_axes, axes):
         raise UserError(
             f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
         )
     if others:
         names = short_list(value.name for value in others)
         log.info("%s: output '%s' is the mask; left aside: %s", path, target.name, names)
-    return Contract(source.name, target.name, model_bins, batch, frames, states)
+    kind = (told or "") if layout.is_complex else MAGNITUDE_MASK
+    return Contract(source.name, target.name, model_bins, batch, frames, states, kind=kind)
 
 
 def _states_hint(model: onnx.ModelProto) -> str:
@@ -169,9 +219,13 @@ def _states_hint(model: onnx.ModelProto) -> str:
     return "" if named else "; states, which are fed back from call to call, would be in pairs of one shape"
 
 
-def _may_be_mask(axes: list[str | int], bins: int) -> bool:
-    """Whether declared axes allow (batch, bins, frames); what is not declared shows when the model runs."""
-    return len(axes) == 3 and (not isinstance(axes[1], int) or axes[1] == bins)
+def _may_be_mask(axes: list[str | int], of_input: list[str | int]) -> bool:
+    """Whether declared axes allow the input's, but for the frames; what is not declared shows when the model runs."""
+    layout = layout_of(of_input)
+    fixed = {layout.bins, *([layout.parts] if layout.is_complex else [])}
+    return len(axes) == len(of_input) and all(
+        not isinstance(axes[place], int) or axes[place] == of_input[place] for place in fixed
+    )
 
 
 def _axes_text(axes: list[str | int]) -> str:
@@ -183,7 +237,7 @@ def _try_out(mask_model: MaskModel, contract: Contract) -> None:
     lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
     # Clips of models with states are run one by one: that one batches is of no importance.
     for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
-        magnitude = np.random.default_rng(frames).random((batch, contract.bins, frames), np.float32)
+        magnitude = noise(frames, (batch, contract.bins, frames), mask_model.layout)
         try:
             run = mask_model.fresh()
             for _ in range(2 if contract.states else 1):
@@ -193,7 +247,7 @@ def _try_out(mask_model: MaskModel, contract: Contract) -> None:
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
             ) from error
     while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
-        mask_model(np.ones((1, contract.bins, 9 * seen), np.float32))
+        mask_model(noise(0, (1, contract.bins, 9 * seen), mask_model.layout))
         if mask_model.multiple == seen:
             break
 

@@ -1,4 +1,4 @@
-"""Running a model: magnitudes (batch, bins, frames) in, a mask of the same shape out."""
+"""Running a model: magnitudes, (batch, bins, frames) float32, or complex spectra, complex64, in; the same shape out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ from sezoo.base.errors import UserError
 from sezoo.models.input_quantizer import InputQuantizer, input_quantizer_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
+from sezoo.models.spectra import (
+    COMPLEX_MASK,
+    COMPLEX_SPECTRUM,
+    LOUDER,
+    MAGNITUDE_MASK,
+    MAGNITUDES,
+    grows_with,
+    kind_by_name,
+    kind_problem,
+    layout_of,
+    noise,
+    parsed_kind,
+)
 from sezoo.models.states import (
     StateLoop,
     in_calls,
@@ -22,7 +35,7 @@ from sezoo.models.states import (
     with_states,
 )
 
-__all__ = ["MaskFunction", "MaskModel", "ShapeError", "checked_mask", "mask_among"]
+__all__ = ["MaskFunction", "MaskModel", "ShapeError", "checked_mask", "kind_of", "mask_among"]
 
 MULTIPLES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64)
 """Of frames, that networks which halve them again and again ask for; tried where a number of frames is refused."""
@@ -42,7 +55,8 @@ def mask_among(outputs: Mapping[str, Sequence[str | int | None] | None], bins: i
     """
     if len(outputs) == 1:
         return next(iter(outputs))
-    fitting = [name for name, axes in outputs.items() if axes is not None and len(axes) == 3 and axes[1] == bins]
+    layouts = {name: layout_of(axes) for name, axes in outputs.items()}
+    fitting = [name for name, layout in layouts.items() if layout is not None and outputs[name][layout.bins] == bins]
     named = [name for name in fitting or outputs if "mask" in name.lower()]
     found = fitting if len(fitting) == 1 else named
     return found[0] if len(found) == 1 else None
@@ -65,6 +79,7 @@ class MaskFunction(Protocol):
     path : of its file, for messages.
     batch, frames : the length of a fixed axis; None where it is dynamic.
     input_quantizer : how its input is rounded to integers; None where it is not.
+    kind : what it makes of what; `magnitude_mask` where it does not say (see `sezoo.models.spectra`).
     stateful : it has states that are fed back. A clip is then what `fresh` gives a callable for, which takes the
         frames in order and each of them once, in calls of `frames` where that is fixed. A model without states
         needs no `fresh`: every call stands alone.
@@ -80,6 +95,11 @@ class MaskFunction(Protocol):
         """Magnitudes (batch, bins, frames) float32 to a mask of the same shape; of a stateful model a whole clip."""
 
 
+def kind_of(model: object) -> str:
+    """What a model makes; a plain function of magnitudes makes a mask of them."""
+    return getattr(model, "kind", MAGNITUDE_MASK)
+
+
 class MaskModel:
     """A mask model in onnxruntime, a `MaskFunction`.
 
@@ -88,6 +108,7 @@ class MaskModel:
     model : the file, or the model as read from it.
     path : for messages, where `model` is no path.
     states : state outputs by state inputs; those that the model carries where it is None or empty.
+    kind : what it makes, see `sezoo.models.spectra`; what the model carries where it is None.
 
     Attributes
     ----------
@@ -100,29 +121,52 @@ class MaskModel:
     """
 
     def __init__(
-        self, model: onnx.ModelProto | Path, path: Path | None = None, states: Mapping[str, str] | None = None
+        self,
+        model: onnx.ModelProto | Path,
+        path: Path | None = None,
+        states: Mapping[str, str] | None = None,
+        kind: str | None = None,
     ):
         self.path = path or model
         try:
             self.session = open_session(model)
         except Exception as error:  # onnxruntime's exceptions have no base class of their own
             raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
-        self.states = dict(states or parsed_states(self.session.get_modelmeta().custom_metadata_map))
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        self.states, self._kind = dict(states or parsed_states(metadata)), kind or parsed_kind(metadata)
         sources = [value for value in self.session.get_inputs() if value.name not in self.states]
         outputs = {
             value.name: list(value.shape) for value in self.session.get_outputs()
             if value.name not in self.states.values()
         }  # fmt: skip
-        mask = mask_among(outputs, sources[0].shape[1] if sources and len(sources[0].shape) == 3 else None)
+        layout = layout_of(sources[0].shape) if sources else None
+        self.layout = layout or MAGNITUDES
+        mask = mask_among(outputs, sources[0].shape[layout.bins] if layout else None)
         if len(sources) != 1 or mask is None:
             raise UserError(f"{self.path}: one input and one output besides states are needed; see `sezoo model`")
         (source,), self.mask = sources, mask
         self.input = source.name
-        batch, _, frames = source.shape if len(source.shape) == 3 else (None, None, None)
+        if (problem := kind_problem(self._kind, self.layout, source.name, self.path)) is not None:
+            raise UserError(problem)
+        batch, frames = (source.shape[0], source.shape[layout.frames]) if layout else (None, None)
         self.batch: int | None = batch if isinstance(batch, int) else None
         self.frames: int | None = frames if isinstance(frames, int) else None
         self.multiple = 1
         self._model = model
+
+    @cached_property
+    def kind(self) -> str:
+        """What it makes: as the model or the caller says, else by its output's name, else as it answers to a louder
+        spectrum."""
+        if not self.layout.is_complex:
+            return MAGNITUDE_MASK
+        return self._kind or kind_by_name(self.mask) or self._kind_by_trial()
+
+    def _kind_by_trial(self) -> str:
+        bins = next(value.shape for value in self.session.get_inputs() if value.name == self.input)[self.layout.bins]
+        spectrum = noise(0, (1, bins, self.frames or 24), self.layout)
+        quiet, loud = (self.fresh()(level * spectrum) for level in (np.float32(1), np.float32(LOUDER)))
+        return COMPLEX_SPECTRUM if grows_with(quiet, loud) else COMPLEX_MASK
 
     @property
     def stateful(self) -> bool:
@@ -130,7 +174,7 @@ class MaskModel:
         return bool(self.states)
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
-        """Magnitudes (batch, bins, frames) float32 to a mask of the same shape.
+        """What the model sees, (batch, bins, frames) float32 or complex64, to what it gives, of the same shape.
 
         With states they are a clip from its beginning; a length of the model's own is kept to, call by call.
         """
@@ -153,7 +197,7 @@ class MaskModel:
                 (mask,) = loop(magnitude)
             except Exception as error:
                 raise ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
-            return checked_mask(mask, magnitude, self.path)
+            return checked_mask(self.layout.taken(mask), magnitude, self.path)
 
         def filled_up(magnitude: np.ndarray, multiple: int) -> np.ndarray:
             frames = magnitude.shape[2]

@@ -10,8 +10,8 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, graph_inputs
-from sezoo.models.states import states_of
+from sezoo.models.spectra import MAGNITUDES, noise
+from sezoo.models.states import bins_of, frames_of, states_of
 
 __all__ = ["RECURRENT", "longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
 
@@ -35,10 +35,10 @@ def receptive_field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | 
     if states_of(model) or any(node.op_type in RECURRENT for node in model.graph.node):
         return None  # without bound, though what is long past vanishes in rounding
     exact = without_quantizers(model)
-    if isinstance(axes_of(graph_inputs(model)[0])[2], int):  # as long as it likes, if the graph allows that
+    if isinstance(frames_of(model), int):  # as long as it likes, if the graph allows that
         exact = with_dynamic_axes(exact, axes=("frames",)) or exact
     try:
-        return receptive_field(MaskModel(exact, path), axes_of(graph_inputs(model)[0])[1], longest_reach(model))
+        return receptive_field(MaskModel(exact, path), bins_of(model), longest_reach(model))
     except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
         return None
 
@@ -126,12 +126,12 @@ def longest_reach(model: onnx.ModelProto) -> int:
 
 
 def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tuple[int, int] | None:
-    rng = np.random.default_rng(0)
+    layout = getattr(model, "layout", MAGNITUDES)  # torch networks have magnitudes
     changed = np.zeros(frames, bool)
-    for level in (0.1, 1.0, 10.0):  # where one saturates or cuts off, another does not
-        one = level * rng.random((1, bins, frames), np.float32)
+    for seed, level in enumerate((0.1, 1.0, 10.0)):  # where one saturates or cuts off, another does not
+        one = np.float32(level) * noise(2 * seed, (1, bins, frames), layout)
         other = one.copy()
-        other[:, :, middle] = level * rng.random((1, bins), np.float32)
+        other[:, :, middle] = np.float32(level) * noise(2 * seed + 1, (1, bins, 1), layout)[:, :, 0]
         changed |= (model(one) != model(other)).any(axis=(0, 1))
     if not changed.any() or changed[0] or changed[-1]:
         return None

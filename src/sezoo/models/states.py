@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest
 from sezoo.models.onnx_file import axes_of, graph_inputs
+from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -25,8 +27,12 @@ __all__ = [
     "STATES_KEY",
     "StateLoop",
     "batch_of_one",
+    "bins_of",
     "check_states",
+    "fix_lengths",
+    "frames_of",
     "in_calls",
+    "layout_in",
     "likely_states",
     "magnitude_input",
     "mask_output",
@@ -80,7 +86,7 @@ def states_text(states: Mapping[str, str]) -> str:
 
 
 def magnitude_input(model: onnx.ModelProto) -> onnx.ValueInfoProto:
-    """The input that is no state, of a model whose states have been checked."""
+    """The input that is no state, of a model whose states have been checked: magnitudes, or a complex spectrum."""
     states = states_of(model)
     return next(value for value in graph_inputs(model) if value.name not in states)
 
@@ -89,6 +95,29 @@ def mask_output(model: onnx.ModelProto) -> onnx.ValueInfoProto:
     """The output that is no state, of a model whose states have been checked."""
     targets = states_of(model).values()
     return next(value for value in model.graph.output if value.name not in targets)
+
+
+def layout_in(model: onnx.ModelProto) -> Layout:
+    """Where the input that is no state has its axes."""
+    return layout_of(axes_of(magnitude_input(model))) or MAGNITUDES
+
+
+def frames_of(model: onnx.ModelProto) -> str | int:
+    """The frames of a call, or the name of that axis where any number will do."""
+    return axes_of(magnitude_input(model))[layout_in(model).frames]
+
+
+def bins_of(model: onnx.ModelProto) -> str | int:
+    """The bins of a spectrum, or the name of that axis."""
+    return axes_of(magnitude_input(model))[layout_in(model).bins]
+
+
+def fix_lengths(model: onnx.ModelProto, value: onnx.ValueInfoProto, batch: int | None, frames: int | None) -> None:
+    """Fix the axes of one of a model's two ends to these lengths, in place; None leaves an axis as it is."""
+    dims = value.type.tensor_type.shape.dim
+    for place, length in ((0, batch), (layout_in(model).frames, frames)):
+        if length is not None:
+            dims[place].dim_value = length
 
 
 # -- checking and guessing them --------------------------------------------------------------------------
@@ -143,16 +172,16 @@ def _found(
 def likely_states(model: onnx.ModelProto) -> dict[str, str]:
     """The pairs that a model seems to have: those that it carries, and what is left of one shape.
 
-    The magnitudes are taken to be the first input of three axes, one whose last axis is dynamic before others;
-    names decide where shapes do not.
+    The spectrum is taken to be the first input of its axes (see `layout_of`), one whose frames are dynamic before
+    others; names decide where shapes do not.
     """
     states = states_of(model)
     inputs = [value for value in graph_inputs(model) if value.name not in states]
     outputs = [value for value in model.graph.output if value.name not in states.values()]
     if len(inputs) < 2:
         return states
-    of_three = [value for value in inputs if len(axes_of(value) or ()) == 3] or inputs
-    magnitudes = min(of_three, key=lambda value: isinstance((axes_of(value) or [0])[-1], int))
+    spectra = [value for value in inputs if layout_of(axes_of(value)) is not None] or inputs
+    magnitudes = min(spectra, key=_likely_place)
     mask = max((value for value in outputs if _one_shape(magnitudes, value)), key=_says_mask, default=None)
     pairs = [
         (-_alike(source.name, target.name), place, source.name, target.name)
@@ -166,6 +195,13 @@ def likely_states(model: onnx.ModelProto) -> dict[str, str]:
             found[source] = target
     in_order = {value.name: found[value.name] for value in inputs if value.name in found}
     return {**states, **in_order}
+
+
+def _likely_place(value: onnx.ValueInfoProto) -> tuple[bool, bool]:
+    """What comes first is likely to be the spectrum: dynamic frames, then real and imaginary parts."""
+    axes = axes_of(value) or [0]
+    layout = layout_of(axes)
+    return isinstance(axes[-1 if layout is None else layout.frames], int), layout is None or not layout.is_complex
 
 
 def _says_mask(value: onnx.ValueInfoProto) -> bool:
@@ -213,11 +249,20 @@ class StateLoop:
         self.fetched = list(dict.fromkeys([*outputs, *states.values()]))  # a state may be asked for as well
         self.values: dict[str, np.ndarray] | None = None if states else {}  # by state input, for the next call
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the model has the axes of a spectrum."""
+        shapes = {value.name: value.shape for value in self.session.get_inputs()}
+        return layout_of(shapes.get(self.source)) or MAGNITUDES
+
     def __call__(self, magnitude: np.ndarray) -> list[np.ndarray]:
-        """Run one call on magnitudes (batch, bins, frames) float32, and keep its states for the next."""
+        """Run one call on what the model sees, (batch, bins, frames), and keep its states for the next.
+
+        The outputs are as the model gives them: one that is a spectrum has the model's own axes (`layout`).
+        """
         if self.values is None:
             self.values = self._zeros(len(magnitude))
-        given = self.session.run(self.fetched, {self.source: magnitude, **self.values})
+        given = self.session.run(self.fetched, {self.source: self.layout.given(magnitude), **self.values})
         by_name = dict(zip(self.fetched, given, strict=True))
         for name, target in self.states.items():
             if by_name[target].shape != self.values[name].shape:
@@ -240,7 +285,7 @@ def in_calls(pieces: Iterable[np.ndarray], frames: int | None) -> Iterator[np.nd
 
     Parameters
     ----------
-    pieces : (batch, bins, any number of frames) float32, one after the other.
+    pieces : (batch, bins, any number of frames), one after the other.
     frames : of a call; None gives the pieces as they are.
     """
     if frames is None:

@@ -16,7 +16,17 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import attribute
 from sezoo.models.receptive_field import receptive_field_of
-from sezoo.models.states import batch_of_one, likely_states, magnitude_input, states_of, states_text, with_states
+from sezoo.models.spectra import layout_of
+from sezoo.models.states import (
+    batch_of_one,
+    fix_lengths,
+    frames_of,
+    likely_states,
+    magnitude_input,
+    states_of,
+    states_text,
+    with_states,
+)
 
 __all__ = ["ModelSummary", "describe", "macs_by_node", "multiply_accumulates", "summary_of"]
 
@@ -105,14 +115,14 @@ def _problem(model: onnx.ModelProto, path: Path) -> str | None:
 
 
 def _fits(model: onnx.ModelProto) -> bool:
-    """Whether it is one tensor of three axes to one tensor, besides states."""
+    """Whether it is one spectrum to one tensor, besides states."""
     states = states_of(model)
     sources = [value for value in graph_inputs(model) if value.name not in states]
     masks = [value for value in model.graph.output if value.name not in states.values()]
     known = {value.name for value in (*graph_inputs(model), *model.graph.output)}
     return (
         len(sources) == len(masks) == 1
-        and len(axes_of(sources[0]) or ()) == 3
+        and layout_of(axes_of(sources[0])) is not None
         and known.issuperset([*states, *states.values()])
     )
 
@@ -148,7 +158,7 @@ def _scales_of(node: onnx.NodeProto) -> list[str]:
 
 def _macs_per_frame(model: onnx.ModelProto) -> float | None:
     """From two lengths, so that what does not grow with the frames does not count."""
-    _, _, frames = axes_of(magnitude_input(model))
+    frames = frames_of(model)
     if isinstance(frames, int):
         macs = multiply_accumulates(model, frames)
         return None if macs is None else macs / frames
@@ -170,8 +180,7 @@ def macs_by_node(model: onnx.ModelProto, frames: int = FRAMES) -> dict[str, int 
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     batch_of_one(fixed)
-    dims = magnitude_input(fixed).type.tensor_type.shape.dim
-    dims[0].dim_value, dims[2].dim_value = 1, frames
+    fix_lengths(fixed, magnitude_input(fixed), 1, frames)
     del fixed.graph.value_info[:]
     for output in fixed.graph.output:
         output.type.tensor_type.ClearField("shape")

@@ -19,11 +19,12 @@ from sezoo.denoising.board import MOST_FRAMES, bins_problem, frames_problem
 from sezoo.denoising.modes import Board
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.axes import with_dynamic_frames
-from sezoo.models.contract import check_contract
+from sezoo.models.contract import Contract, check_contract, check_power
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, graph_inputs, load_configured
+from sezoo.models.onnx_file import graph_inputs, load_configured
 from sezoo.models.onnx_graph import reads_of
-from sezoo.models.states import magnitude_input, states_of, with_states
+from sezoo.models.spectra import MAGNITUDE_MASK, with_kind
+from sezoo.models.states import frames_of, magnitude_input, states_of, with_states
 from sezoo.quantization.calibration.clips import calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
@@ -83,7 +84,8 @@ def planned(run: Run, path: Path) -> Planned:
     """
     config = run.config
     ready, target = _prepared(path, config)
-    prepared, multiple = ready.model, ready.multiple
+    prepared, contract = ready.model, ready.contract
+    multiple = contract.multiple
     trained = is_trained(prepared)
     if trained:
         settings = settings_of(prepared, path, config.quantization)
@@ -92,13 +94,13 @@ def planned(run: Run, path: Path) -> Planned:
     if target.name == STM32N6:
         _warn_of_sizes(config.preprocessing.n_fft, frames)
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
-    magnitudes = _magnitudes(run, target, patches, multiple)
+    magnitudes = _magnitudes(run, target, patches, contract)
     if trained:
         magnitudes.read()
         plan = trained_plan(prepared, path)
     else:
         plan = _calibrated(path, ready, frames, magnitudes, config)
-    bench = _bench(prepared, magnitudes, frames, config, target)
+    bench = _bench(prepared, magnitudes, frames, config, target, contract.kind)
     read = magnitudes.clips_read
     run.clips["calibration"] = ClipCount(read, magnitudes.seconds_read, len(magnitudes.clips) - read)
     log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
@@ -125,7 +127,7 @@ def _frames(prepared: onnx.ModelProto, path: Path, config: Config, target: Targe
     ------
     UserError : another number is configured for such a model.
     """
-    is_free = not isinstance(axes_of(magnitude_input(prepared))[2], int)
+    is_free = not isinstance(frames_of(prepared), int)
     if target.reader is None or not states_of(prepared) or not is_free:
         return choose_static_length(prepared, path, config, multiple)
     configured = config.quantization.static_sequence_length
@@ -158,10 +160,12 @@ def _patches(config: Config, frames: int, *, stateful: bool) -> Board:
         return Board(frames, 0)
 
 
-def _magnitudes(run: Run, target: Target, board: Board, multiple: int) -> CalibrationMagnitudes:
-    """The magnitudes of the configured clips, as the target's network sees them."""
+def _magnitudes(run: Run, target: Target, board: Board, contract: Contract) -> CalibrationMagnitudes:
+    """The magnitudes, or complex spectra, of the configured clips, as the target's network sees them."""
     clips, stft = calibration_clips(run.config), stft_of(run.config.preprocessing)
-    return CalibrationMagnitudes(run, clips, stft, board if target.board_gain else None, multiple)
+    return CalibrationMagnitudes(
+        run, clips, stft, board if target.board_gain else None, contract.multiple, contract.kind
+    )
 
 
 def _calibrated(path: Path, ready: _Prepared, frames: int, magnitudes: CalibrationMagnitudes, config: Config) -> Plan:
@@ -178,14 +182,20 @@ def _calibrated(path: Path, ready: _Prepared, frames: int, magnitudes: Calibrati
 
 
 def _bench(
-    prepared: onnx.ModelProto, magnitudes: CalibrationMagnitudes, frames: int, config: Config, target: Target
+    prepared: onnx.ModelProto,
+    magnitudes: CalibrationMagnitudes,
+    frames: int,
+    config: Config,
+    target: Target,
+    kind: str,
 ) -> Bench:
     """What plans are tried on: excerpts of the clips that have been read."""
     settings, stft = config.quantization, magnitudes.stft
     fit, held_out = magnitudes.excerpts.parted()
     masks, some = mask_function(prepared), fit[:: max(1, len(fit) // FEW)]
     return Bench(
-        settings, calibration_options(settings), fit, Closeness(masks, held_out, stft), Closeness(masks, some, stft),
+        settings, calibration_options(settings), fit,
+        Closeness(masks, held_out, stft, kind), Closeness(masks, some, stft, kind),
         frames, target.activation_types, target.is_kept_by, target.can_read, magnitudes.run.progress,
     )  # fmt: skip
 
@@ -236,14 +246,14 @@ class _Prepared:
     ----------
     op_types : types of its operators that are quantized; of those in `activations_alone` nothing but activations.
     in_float : names of the nodes that are not.
-    multiple : what a call's frames have to be a multiple of.
+    contract : what it maps to what.
     """
 
     model: onnx.ModelProto
     op_types: list[str]
     in_float: frozenset[str]
     activations_alone: frozenset[str]
-    multiple: int
+    contract: Contract
 
     def plan(self, ranges: Ranges) -> Plan:
         """The plain int8 model's."""
@@ -254,10 +264,13 @@ def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
     """The checked float model, and for what it is quantized."""
     settings = config.quantization
     check_quantization_settings(config)
-    model = with_states(load_configured(path), settings.states)
+    model = with_kind(with_states(load_configured(path), settings.states), config.model.kind)
     check_weights(model, path)
     model = with_dynamic_frames(model, path)
     contract = check_contract(model, path, n_fft=config.preprocessing.n_fft)
+    if contract.kind != MAGNITUDE_MASK:
+        model = with_kind(model, contract.kind)  # so do all files that are made of it
+        check_power(contract, config.preprocessing.power, path)
     check_axis_name(settings.static_axis_name, contract, path)
     if is_trained(model):  # it was prepared before it was trained, and is not to be changed
         prepared = with_known_shapes(model)
@@ -275,7 +288,7 @@ def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
             op_types = sorted({*op_types, *alone})
         in_float = nodes_in_float(prepared, settings, path) | nodes_before_layers(prepared, alone)
     check_overrides(prepared, settings)
-    ready = _Prepared(prepared, op_types, in_float, alone, contract.multiple)
+    ready = _Prepared(prepared, op_types, in_float, alone, contract)
     return ready, _target(path, ready, config)
 
 

@@ -15,8 +15,8 @@ from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, STM32N6, engine_of, with_input_gain, with_target
 from sezoo.denoising.board import MOST_FRAMES
-from sezoo.models.onnx_file import axes_of, bytes_of, quantized_nodes
-from sezoo.models.states import magnitude_input
+from sezoo.models.onnx_file import bytes_of, quantized_nodes
+from sezoo.models.states import frames_of
 from sezoo.quantization.analysis import layer_report, log_report
 from sezoo.quantization.analysis.length_advice import advise, log_advice
 from sezoo.quantization.analysis.sensitivity import sensitivity
@@ -73,7 +73,7 @@ def quantize(run: Run) -> QuantizedModels:
     if run.config.quantization.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
-    is_free = not isinstance(axes_of(magnitude_input(decided.prepared))[2], int)
+    is_free = not isinstance(frames_of(decided.prepared), int)
     in_patches = engine_of(run.config, decided.target.name) == PATCH  # a stream has the whole clip's masks
     if run.config.general.report and in_patches and is_free:
         patches = decided.patches

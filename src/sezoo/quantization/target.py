@@ -18,7 +18,7 @@ from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.tflite.lowering import tflite_graph_of
 from sezoo.models.onnx_graph import attribute, initializers, producers, readers
 from sezoo.models.receptive_field import RECURRENT
-from sezoo.models.states import magnitude_input, states_of
+from sezoo.models.states import layout_in, magnitude_input, states_of
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.graph.static_shape import static_length, with_static_shape
 from sezoo.quantization.overrides import integer_types
@@ -199,6 +199,12 @@ _INSTEAD = {
 """What to do about an operator without an int8 form."""
 
 
+def _takes_magnitudes(model: onnx.ModelProto) -> Iterator[str]:
+    if layout_in(model).is_complex:
+        name = magnitude_input(model).name
+        yield f"input '{name}' takes complex spectra, where magnitudes are what it is given; take another target"
+
+
 def _one_int8_input(model: onnx.ModelProto) -> Iterator[str]:
     name = magnitude_input(model).name
     for node in readers(model.graph)[name]:
@@ -291,7 +297,14 @@ STM32N6_NPU = Target(
     None,
     ("Int4", "Int8"),  # 4 bits since ST Edge AI 3.0
     ("Int8",),
-    (_known_operators, _macs_are_int8, _one_int8_input, _activations_of_8_bits, _weights_are_symmetric),
+    (
+        _takes_magnitudes,
+        _known_operators,
+        _macs_are_int8,
+        _one_int8_input,
+        _activations_of_8_bits,
+        _weights_are_symmetric,
+    ),
     int8_input=True,
     board_gain=True,
 )
@@ -302,7 +315,7 @@ CORTEX_M = Target(
     "int16_input",
     ("Int8",),
     ("Int8", "Int16"),
-    (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
+    (_takes_magnitudes, _macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
     reader=integer_graph_of,
 )
 

@@ -26,16 +26,18 @@ class TorchStft(nn.Module):
 
     Parameters
     ----------
-    stft : the transform's lengths, window and exponent. It has no weights; `to` moves the window.
+    stft : the transform's lengths, window and exponent. It has no weights; `to` moves the windows.
     """
 
     window: torch.Tensor
+    synthesis_window: torch.Tensor
 
     def __init__(self, stft: Stft):
         super().__init__()
         self.stft = stft
         # A copy: torch would share the array's memory. It belongs to no snapshot.
         self.register_buffer("window", torch.tensor(stft.padded_window), persistent=False)
+        self.register_buffer("synthesis_window", torch.tensor(stft.padded_synthesis_window), persistent=False)
 
     def frames(self, samples: Count) -> Count:
         """Number of frames of a wave of that many samples, an int or an integer tensor; 0 for too short a wave."""
@@ -86,7 +88,7 @@ class TorchStft(nn.Module):
         -------
         wave : (batch, samples) float32
         """
-        pieces = torch.fft.irfft(spectrum, self.stft.n_fft, dim=1) * self.window[:, None]
+        pieces = torch.fft.irfft(spectrum, self.stft.n_fft, dim=1) * self.synthesis_window[:, None]
         valid = self._valid(spectrum.shape[-1], frames)
         if valid is not None:
             pieces = torch.where(valid, pieces, 0.0)
@@ -118,7 +120,7 @@ class TorchStft(nn.Module):
 
     def _weight(self, total: int, valid: torch.Tensor | None) -> torch.Tensor:
         """The squared windows added up: (batch or 1, n_fft + (total - 1) * hop_length)."""
-        squares = (self.window**2)[None, :, None].expand(-1, -1, total)
+        squares = (self.window * self.synthesis_window)[None, :, None].expand(-1, -1, total)
         return self._overlap_added(squares if valid is None else squares * valid)
 
     def _overlap_added(self, pieces: torch.Tensor) -> torch.Tensor:

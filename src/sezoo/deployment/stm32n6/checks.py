@@ -11,7 +11,7 @@ from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
 from sezoo.denoising.board import bins_problem, frames_problem
 from sezoo.deployment.checks import check_frames, check_transform, needed_frames
-from sezoo.models.contract import declared_contract
+from sezoo.models.contract import check_magnitudes, declared_contract
 from sezoo.models.onnx_file import quantized_nodes
 from sezoo.models.onnx_graph import initializers, readers
 from sezoo.models.states import states_of
@@ -68,12 +68,13 @@ def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
             f"{path} is a float model; the board needs the static int8 one, quantized_model_int8_static.onnx of a "
             f"quantization{_with_length(needed)} (operation_mode: chain_qd does both)"
         )
+    contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
+    check_magnitudes(contract, "the application for the STM32N6", path)
     if states := states_of(model):
         raise UserError(
             f"{path} has states ({', '.join(states)}); deployment.backend: stm32n6 is for models without, as the "
             "board's application keeps none from patch to patch"
         )
-    contract = declared_contract(model, path, n_fft=config.preprocessing.n_fft)
     if contract.batch != 1:
         raise UserError(f"{path}: its batch axis is {_axis(contract.batch)}; the board needs 1: {_static(needed)}")
     if not isinstance(contract.frames, int):

@@ -31,7 +31,7 @@ from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.models.input_quantizer import input_quantizer_of
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import magnitude_input, mask_output, states_of
+from sezoo.models.states import frames_of, layout_in, magnitude_input, mask_output, states_of
 
 __all__ = ["VectorFiles", "read_vectors", "write_vectors"]
 
@@ -70,6 +70,10 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
     """
     model = load_onnx(model_path)
     axes = axes_of(magnitude_input(model))
+    if layout_in(model).is_complex:
+        raise UserError(
+            f"{model_path}: vectors are made of magnitudes; input '{magnitude_input(model).name}' takes complex spectra"
+        )
     if not quantized_nodes(model) or not all(isinstance(axis, int) for axis in axes):
         raise UserError(f"{model_path}: vectors are made of a static int8 model; its input is {tuple(axes)}")
     for patch in patches:
@@ -125,7 +129,7 @@ def _made(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> 
         *(layer(at) for at in found),
         *(in_float(name, made_by.get(name, "")) for name in outputs if name not in quantized),
     )
-    return Vectors(path, path.name, layers, tuple(inputs), tuple(outputs), mask, axes_of(magnitude_input(model))[2])
+    return Vectors(path, path.name, layers, tuple(inputs), tuple(outputs), mask, frames_of(model))
 
 
 def _stacked(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ import onnx
 
 from sezoo.models.onnx_file import axes_of
 from sezoo.models.onnx_graph import copied, layout
-from sezoo.models.states import magnitude_input, states_of
+from sezoo.models.states import fix_lengths, magnitude_input, states_of
 from sezoo.quantization.analysis.quantizers import Quantizer, quantizers, tensor_names
 from sezoo.quantization.analysis.sqnr import energy, sqnr
 from sezoo.quantization.fidelity.probe import tensors_of
@@ -60,7 +60,7 @@ def _as_called(model: onnx.ModelProto, call_frames: int) -> onnx.ModelProto:
     if not states_of(model):
         return model
     fixed = copied(model)
-    magnitude_input(fixed).type.tensor_type.shape.dim[2].dim_value = static_length(model, call_frames)
+    fix_lengths(fixed, magnitude_input(fixed), None, static_length(model, call_frames))
     return fixed
 
 

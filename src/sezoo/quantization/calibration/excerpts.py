@@ -25,7 +25,7 @@ class Excerpt:
     Attributes
     ----------
     spectrum : (bins, frames) complex64
-    magnitude : what the model sees of it: (1, bins, frames) float32
+    magnitude : what the model sees of it: (1, bins, frames) float32; of complex spectra the spectrum, complex64
     """
 
     spectrum: np.ndarray
@@ -47,7 +47,7 @@ class Excerpts:
     multiple: int = 1
 
     def add(self, spectrum: np.ndarray, magnitude: np.ndarray) -> None:
-        """Take in a piece: (bins, frames) complex64 and (1, bins, frames) float32."""
+        """Take in a piece: (bins, frames) complex64 and what the model sees of it, (1, bins, frames)."""
         if self.seen % self.every == 0:
             part = slice(None, EXCERPT_FRAMES // self.multiple * self.multiple)
             self.kept.append(Excerpt(spectrum[:, part].copy(), np.ascontiguousarray(magnitude[:, :, part])))

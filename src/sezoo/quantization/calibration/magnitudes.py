@@ -11,6 +11,7 @@ from sezoo.audio.stft import Stft
 from sezoo.base.text import pluralize
 from sezoo.denoising.board import gains_of_frames
 from sezoo.denoising.modes import Board
+from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.quantization.calibration.clips import CalibrationClips
 from sezoo.quantization.calibration.excerpts import Excerpts
 from sezoo.quantization.calibration.ranges import MAX_FRAMES
@@ -36,6 +37,7 @@ class CalibrationMagnitudes:
     ----------
     board : multiply each frame's magnitudes by the input gain that this board would give it; None leaves them.
     multiple : of which the number of frames has to be one; pieces are filled up with zeros.
+    kind : of the model; one of complex spectra sees these, complex64, in the place of magnitudes.
 
     Attributes
     ----------
@@ -43,8 +45,17 @@ class CalibrationMagnitudes:
     current : the name of the clip that is being read.
     """
 
-    def __init__(self, run: Run, clips: CalibrationClips, stft: Stft, board: Board | None = None, multiple: int = 1):
+    def __init__(
+        self,
+        run: Run,
+        clips: CalibrationClips,
+        stft: Stft,
+        board: Board | None = None,
+        multiple: int = 1,
+        kind: str = MAGNITUDE_MASK,
+    ):
         self.run, self.clips, self.stft, self.board = run, clips, stft, board
+        self.of_magnitudes = kind == MAGNITUDE_MASK
         self.multiple, self.excerpts = multiple, Excerpts(multiple=multiple)
         self.clips_read = self.clips_clipped = 0
         self.seconds_read = 0.0
@@ -64,7 +75,8 @@ class CalibrationMagnitudes:
         gains = None if self.board is None else gains_of_frames(wave, self.stft, self.board)
         first = 0
         for spectrum in self.stft.analyse_blocks(wave, MAX_FRAMES):
-            magnitude = self.stft.magnitude(spectrum)[np.newaxis]
+            seen = self.stft.magnitude(spectrum) if self.of_magnitudes else np.ascontiguousarray(spectrum)
+            magnitude = seen[np.newaxis]
             if gains is not None:
                 magnitude *= gains[first : first + magnitude.shape[2]]
             first += magnitude.shape[2]

@@ -11,9 +11,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from sezoo.base.errors import UserError
-from sezoo.models.onnx_file import axes_of
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, in_calls, magnitude_input, states_of
+from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, states_of
 from sezoo.quantization.calibration.histogram import SignedHistogram
 
 __all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate", "calibrate_groups"]
@@ -326,7 +325,7 @@ def _runner(
 ) -> Callable[[Iterable[np.ndarray]], Iterator[list[np.ndarray]]]:
     """What takes the pieces of a clip, and gives the outputs of call after call; states begin with zeros."""
     session, states, source = open_session(model), states_of(model), magnitude_input(model)
-    own = axes_of(source)[2]
+    own = frames_of(model)
     frames = own if isinstance(own, int) else call_frames if states else None
 
     def run(pieces: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:

@@ -11,6 +11,7 @@ import onnx
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.spectra import MAGNITUDE_MASK, applied
 from sezoo.quantization.calibration.excerpts import Excerpt
 
 __all__ = ["Closeness", "mask_function"]
@@ -22,11 +23,11 @@ SILENT = 1e-14
 """Mean square of a wave that has nothing to compare."""
 
 MaskOf = Callable[[np.ndarray], np.ndarray]
-"""Magnitudes (1, bins, frames) float32 to a mask of the same shape."""
+"""What a model sees of an excerpt, (1, bins, frames), to what it gives, of the same shape."""
 
 
 def mask_function(model: onnx.ModelProto) -> MaskOf:
-    """The model run by onnxruntime, from a clip's magnitudes to its masks."""
+    """The model run by onnxruntime, from what it sees of a clip to its masks, or to an enhanced spectrum."""
     return MaskModel(model, Path("the model")).whole
 
 
@@ -36,10 +37,11 @@ class Closeness:
     Parameters
     ----------
     reference : the float model's masks.
+    kind : what the models make, see `sezoo.models.spectra`.
     """
 
-    def __init__(self, reference: MaskOf, excerpts: Sequence[Excerpt], stft: Stft):
-        self.stft = stft
+    def __init__(self, reference: MaskOf, excerpts: Sequence[Excerpt], stft: Stft, kind: str = MAGNITUDE_MASK):
+        self.stft, self.kind = stft, kind
         waves = [(excerpt, self._wave(reference, excerpt)) for excerpt in excerpts]
         self.waves = [(excerpt, wave) for excerpt, wave in waves if np.mean(np.square(wave)) > SILENT]
 
@@ -60,7 +62,7 @@ class Closeness:
 
     def _wave(self, masks: MaskOf, excerpt: Excerpt) -> np.ndarray:
         frames = excerpt.spectrum.shape[1]
-        masked = excerpt.spectrum * masks(excerpt.magnitude)[0]
+        masked = applied(self.kind, excerpt.spectrum, masks(excerpt.magnitude)[0])
         return self.stft.synthesise(masked, max(self.stft.hop_length, (frames - 1) * self.stft.hop_length))
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sezoo.models.onnx_file import axes_of
 from sezoo.models.onnx_graph import copied, keep_needed
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, in_calls, magnitude_input, states_of
+from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, states_of
 
 __all__ = ["tensors_of"]
 
@@ -36,7 +35,7 @@ def tensors_of(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[np.nda
     keep_needed(looked_into.graph)  # first layers need not wait for the last ones
     session = open_session(looked_into, optimization="none") if distinct else None
     source, wanted = magnitude_input(model), [f"looked_at/{index}" for index in range(len(distinct))]
-    length, where = axes_of(source)[2], [distinct.index(name) for name in names]
+    length, where = frames_of(model), [distinct.index(name) for name in names]
 
     def run(magnitude: np.ndarray) -> Calls:
         loop = StateLoop(session, source.name, states, wanted)

@@ -18,6 +18,8 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import graph_inputs
 from sezoo.models.onnx_graph import UnusedNames, graphs_of
 from sezoo.models.onnx_session import open_session
+from sezoo.models.spectra import noise
+from sezoo.models.states import layout_in
 from sezoo.quantization.quantizable import (
     in_float32,
     with_flat_biases,
@@ -110,7 +112,7 @@ def _with_node_names(model: onnx.ModelProto) -> onnx.ModelProto:
 def _check_same_mask(
     before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract, opset: int, tolerance: float
 ) -> None:
-    magnitude = np.random.default_rng(0).random((1, contract.bins, 31), np.float32)
+    magnitude = noise(0, (1, contract.bins, 31), layout_in(before))
     difference = np.abs(MaskModel(after, path).whole(magnitude) - MaskModel(before, path).whole(magnitude)).max()
     if difference > tolerance:
         raise UserError(

@@ -15,7 +15,7 @@ from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.contract import Contract
 from sezoo.models.onnx_file import axes_of, graph_inputs
 from sezoo.models.receptive_field import receptive_field_of
-from sezoo.models.states import batch_of_one, magnitude_input, mask_output, states_of
+from sezoo.models.states import batch_of_one, bins_of, frames_of, layout_in, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.preparation import folded, with_known_shapes
 from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
@@ -54,7 +54,7 @@ def check_axis_name(name: str, contract: Contract, path: Path) -> None:
 
 def static_length(model: onnx.ModelProto, configured: int) -> int:
     """Frames of the static model: those that are configured, or the model's own where it has a fixed number."""
-    frames = axes_of(magnitude_input(model))[2]
+    frames = frames_of(model)
     return frames if isinstance(frames, int) else configured
 
 
@@ -70,7 +70,7 @@ def choose_static_length(model: onnx.ModelProto, path: Path, config: Config, mul
     ------
     UserError : settings that do not fit together; a configured number that is no such multiple.
     """
-    configured, own = config.quantization.static_sequence_length, axes_of(magnitude_input(model))[2]
+    configured, own = config.quantization.static_sequence_length, frames_of(model)
     if isinstance(own, int):
         if configured not in (None, own):
             log.info(
@@ -108,11 +108,10 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
     """
     static = onnx.ModelProto()
     static.CopyFrom(model)
-    source = magnitude_input(static)
-    bins = axes_of(source)[1]
     batch_of_one(static)
-    for value in (source, mask_output(static)):
-        for dim, length in zip(value.type.tensor_type.shape.dim, (1, bins, frames), strict=True):
+    axes = layout_in(model).axes(1, bins_of(model), frames)
+    for value in (magnitude_input(static), mask_output(static)):
+        for dim, length in zip(value.type.tensor_type.shape.dim, axes, strict=True):
             dim.dim_value = length
     if frames == 1:
         static = with_bodies_in_place(static)

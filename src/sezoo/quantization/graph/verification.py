@@ -9,10 +9,10 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, load_onnx, quantized_nodes
+from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import nested_graphs
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of
+from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.static_shape import dynamic_axes
 
 __all__ = ["VERIFIED_CALLS", "verify"]
@@ -33,7 +33,7 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
 
     Parameters
     ----------
-    patch : (1, bins, frames) float32 magnitudes of a real clip, several times the static model's frames.
+    patch : (1, bins, frames) of a real clip as the model sees it, several times the static model's frames.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
     if unknown := dynamic_axes(models[static_path]):
         raise UserError(f"{static_path}: tensor '{unknown[0]}' is not static on every axis")
     # Optimised graphs may round halves differently where shapes allow other kernels: compare the files as written.
-    frames = axes_of(magnitude_input(models[static_path]))[2]
+    frames = frames_of(models[static_path])
     masks = [_run_as_written(model, patch, frames) for model in models.values()]
     in_frames = np.abs(masks[0] - masks[1]).max(axis=(0, 1))
     difference = float(np.median(in_frames) if _is_recurrent(models[static_path]) else in_frames.max())
@@ -66,4 +66,4 @@ def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> n
     """The mask of the patch, in calls of so many frames."""
     session = open_session(model, optimization="none")
     call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
-    return np.concatenate([call(magnitude)[0] for magnitude in in_calls([patch], frames)], axis=2)
+    return np.concatenate([call.layout.taken(call(magnitude)[0]) for magnitude in in_calls([patch], frames)], axis=2)

@@ -135,7 +135,7 @@ def second_moments(
 
 def _levels(magnitude: np.ndarray) -> np.ndarray:
     """Root mean square over the bins of (1, bins, frames): (frames,) float32."""
-    return np.sqrt(np.square(magnitude[0]).mean(axis=0))
+    return np.sqrt(np.square(np.abs(magnitude[0])).mean(axis=0))
 
 
 def _weights_of_frames(magnitude: np.ndarray, typical: np.float32) -> np.ndarray:

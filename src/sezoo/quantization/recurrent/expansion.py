@@ -22,6 +22,7 @@ from sezoo.models.onnx_graph import (
 )
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.recurrent.cells import GATES, HIDDEN, RESET, Body, Kind, as_rows, step
+from sezoo.quantization.recurrent.directions import with_forward_layers
 
 __all__ = [
     "LAYERS",
@@ -158,6 +159,8 @@ def expanded(model: onnx.ModelProto, kinds: Collection[str] = LAYERS, kept: Coll
     kinds : operators to write out.
     kept : names of nodes to leave as they are.
     """
+    layers = {node.name for node in model.graph.node if node.op_type in kinds and node.name not in kept}
+    model = with_forward_layers(model, layers)
     weights = float_weights(model.graph)
     chosen = set()
     for node in model.graph.node:

@@ -48,7 +48,7 @@ from sezoo.deployment.engine.qdq_reader.values import (
     in_time,
     laid_out,
 )
-from sezoo.models.contract import Contract, declared_contract
+from sezoo.models.contract import Contract, check_magnitudes, declared_contract
 from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.onnx_graph import initializers
 from sezoo.models.states import states_of
@@ -87,6 +87,7 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     if not quantized_nodes(model):
         raise UserError(f"{path} is a float model; the static int8 model is needed, which quantization makes of it")
     contract = declared_contract(model, path)
+    check_magnitudes(contract, "the C package", path)
     if not isinstance(contract.frames, int):
         raise UserError(
             f"{path} takes any number of frames; the static int8 model is needed, which quantization writes beside it"
