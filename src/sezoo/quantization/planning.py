@@ -30,7 +30,12 @@ from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function
-from sezoo.quantization.graph.integer_forms import ACTIVATIONS_ALONE, nodes_before_layers, with_integer_forms
+from sezoo.quantization.graph.integer_forms import (
+    ACTIVATIONS_ALONE,
+    nodes_before_layers,
+    with_integer_forms,
+    with_scales_of_channels,
+)
 from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
 from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
 from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length
@@ -286,6 +291,8 @@ def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
                 ACTIVATIONS_ALONE,
             )
             op_types = sorted({*op_types, *alone})
+        elif not target_of(config).rules and settings.op_types_to_quantize is None and settings.per_channel:
+            prepared = with_scales_of_channels(prepared, in_float)
         in_float = nodes_in_float(prepared, settings, path) | nodes_before_layers(prepared, alone)
     check_overrides(prepared, settings)
     ready = _Prepared(prepared, op_types, in_float, alone, contract)

@@ -20,7 +20,7 @@ import onnx
 from sezoo.models.onnx_graph import attribute
 from sezoo.quantization.graph.rewriting import Rewriter, axes_of_reduction
 
-__all__ = ["FORMS"]
+__all__ = ["FORMS", "FORMS_IN_GROUPS"]
 
 
 def _batch_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
@@ -278,5 +278,12 @@ def _side_by_side(graph: Rewriter, source: str, output: str, axes: Sequence[_Axi
         graph.put("Slice", [joined, *(graph.integers(f"{output}/ends", end) for end in ends)], output)
 
 
+def _transposed_conv_in_groups(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    return attribute(node, "group", 1) > 1 and _transposed_conv(graph, node)
+
+
 FORMS = (_batch_norm, _mean, _average_pool, _transposed_conv)
+
+FORMS_IN_GROUPS = (_transposed_conv_in_groups,)
+"""Of layers whose channels have one scale for all in a QDQ model, where convolutions have one for each."""
 """See `rewriting.rewritten`."""

@@ -13,7 +13,7 @@ from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.products import with_products_as_convolutions
 from sezoo.quantization.graph.rewriting import rewritten
 
-__all__ = ["ACTIVATIONS_ALONE", "nodes_before_layers", "with_integer_forms"]
+__all__ = ["ACTIVATIONS_ALONE", "nodes_before_layers", "with_integer_forms", "with_scales_of_channels"]
 
 ACTIVATIONS_ALONE = frozenset({"PRelu", "Sub", "Max", "Min", "LayerNormalization", "InstanceNormalization"})
 """Operators behind layers whose activations are rounded; constants of theirs stay in float, as kernels have them."""
@@ -42,6 +42,19 @@ def with_integer_forms(
                 entry.version = norms.OPSET
         written = with_known_shapes(written)
     return with_products_as_convolutions(written, kept)
+
+
+def with_scales_of_channels(model: onnx.ModelProto, kept: Collection[str] = ()) -> onnx.ModelProto:
+    """A model that computes the same masks, whose layers can have a scale for each channel of their weights.
+
+    Those that cannot are transposed convolutions in groups: the axis of their weights is that of the channels of one
+    group. As convolutions they can.
+
+    Parameters
+    ----------
+    model, kept : as for `with_integer_forms`.
+    """
+    return rewritten(model, as_convolutions.FORMS_IN_GROUPS, kept)
 
 
 def nodes_before_layers(model: onnx.ModelProto, op_types: Collection[str]) -> frozenset[str]:
