@@ -173,6 +173,7 @@ DEFAULTS = {
         "weight_type": "Int8",
         "weight_bits": None,
         "activation_type": "Int8",
+        "activation_bits": None,
         "weight_overrides": (),
         "activation_overrides": (),
         "extra_options": {"CalibMovingAverage": True},

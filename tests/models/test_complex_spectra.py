@@ -1,6 +1,7 @@
 """Models of complex spectra: recognised, run, quantized, and refused where only magnitudes are made."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,10 @@ def test_a_spectrum_and_a_mask_of_one_gain_are_the_wave_times_it(layout, mode):
     if isinstance(mode, Stream):
         expected = np.rint(expected * 2**15) / 2**15
     np.testing.assert_allclose(denoise(wave, MaskModel(gain(layout)), STFT, mode), expected, atol=4e-5)
+    if isinstance(mode, WholeClip):  # at most 6.02 dB of a gain of 0: half of the noisy clip stays
+        limited = replace(mode, attenuation_limit=20 * np.log10(2))
+        silenced = denoise(wave, MaskModel(gain(layout, "enhanced", 0.0)), STFT, limited)
+        np.testing.assert_allclose(silenced, 0.5 * wave, atol=1e-6)
     turned = denoise(wave, MaskModel(turning(layout)), STFT, WholeClip((0, 0)))
     by_hand = STFT.synthesise(STFT.analyse(wave) * np.complex64(0.6 + 0.8j), len(wave))
     np.testing.assert_allclose(turned, by_hand, atol=1e-6)

@@ -250,6 +250,11 @@ class Quantization(Section):
         "as weight_type.",
     )
     activation_type: IntegerType = Field("Int8", description="Integers of the activations.")
+    activation_bits: Annotated[Literal[8, 16], BeforeValidator(number)] | None = Field(
+        None,
+        description="16: all activations that are rounded in 16 bits, symmetric, with weights as weight_type says, and "
+        "twice the calibrated range. Empty = as activation_type.",
+    )
     weight_overrides: TensorOverrides = Field((), description="Weights whose integers are others, by their names.")
     activation_overrides: TensorOverrides = Field(
         (), description="Activations whose integers are others, by their names."
@@ -281,6 +286,11 @@ class Quantization(Section):
 
     @model_validator(mode="after")
     def _bits_are_those_of_the_type(self) -> Self:
+        if self.activation_bits is not None and self.activation_type != "Int8":
+            raise ValueError(
+                f"activation_bits: found {self.activation_bits}, but activation_type is {self.activation_type}; leave "
+                "one of them out"
+            )
         if self.weight_bits is None:
             return self
         wanted = f"Int{self.weight_bits}"

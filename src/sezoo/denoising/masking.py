@@ -12,7 +12,7 @@ import numpy as np
 from sezoo.base.errors import UserError
 from sezoo.denoising.modes import Patches, Play, WholeClip
 from sezoo.models.mask_model import MaskFunction, kind_of
-from sezoo.models.spectra import MAGNITUDE_MASK, applied
+from sezoo.models.spectra import COMPLEX_SPECTRUM, MAGNITUDE_MASK, applied
 
 __all__ = ["MaskStream", "at_start", "dry_share"]
 
@@ -36,7 +36,7 @@ def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarr
     UserError : patches in which a model with states would see frames twice, or that are not its length.
     """
     if not is_stateful(model):
-        return limited(model, mode.attenuation_limit)
+        return limited(model, mode.attenuation_limit, kind_of(model))
     if isinstance(mode, Patches):
         if mode.lookahead:
             raise UserError(
@@ -48,19 +48,24 @@ def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarr
                 f"{model.path}: patches of {mode.frames} frames are none for a model with states that takes "
                 f"{model.frames} in each call; frames_per_patch: {model.frames} is allowed"
             )
-    return limited(model.fresh(), mode.attenuation_limit)
+    return limited(model.fresh(), mode.attenuation_limit, kind_of(model))
 
 
-def limited(model: Callable[[np.ndarray], np.ndarray], limit: float | None) -> Callable[[np.ndarray], np.ndarray]:
+def limited(
+    model: Callable[[np.ndarray], np.ndarray], limit: float | None, kind: str = MAGNITUDE_MASK
+) -> Callable[[np.ndarray], np.ndarray]:
     """A model whose masks take away at most so many dB: a mix of the denoised and the noisy spectrum.
 
     Parameters
     ----------
     limit : None is none: the model itself.
+    kind : of the model; one that gives a spectrum has the noisy one, which it sees, mixed in.
     """
     if limit is None:
         return model
     dry = dry_share(limit)
+    if kind == COMPLEX_SPECTRUM:
+        return lambda spectrum: dry * spectrum + (np.float32(1) - dry) * model(spectrum)
     return lambda magnitude: dry + (np.float32(1) - dry) * model(magnitude)
 
 

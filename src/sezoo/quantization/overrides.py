@@ -61,6 +61,8 @@ def integer_types(settings: Quantization) -> Iterator[tuple[str, str, bool, str]
     key, what, of_weights, type : of the configuration, in words, whether it is for weights, such as Int16
     """
     weights_key = "weight_type" if settings.weight_bits is None else "weight_bits"
+    if settings.activation_bits == 16:
+        yield "quantization.activation_bits", "activations", False, "Int16"
     for of_weights, key, chosen, overrides_key, pairs in (
         (True, weights_key, settings.weight_type, WEIGHTS, settings.weight_overrides),
         (False, "activation_type", settings.activation_type, ACTIVATIONS, settings.activation_overrides),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,12 @@ class Plan:
     input_floor: float = 0.0
     activations_alone: frozenset[str] = frozenset()
     grids: Mapping[str, Grid] = field(default_factory=dict)
+
+    def with_int16_activations(self) -> Plan:
+        """All activations in 16 bits, and in twice the range, which costs one bit of the eight that are won."""
+        names = self.ranges.keys() - self.int16 - self.fixed_ranges
+        wider = {name: tuple(2 * end for end in self.ranges[name]) for name in names}
+        return replace(self, ranges={**self.ranges, **wider}, int16=self.int16 | names)
 
     @classmethod
     def first(

@@ -252,6 +252,7 @@ class _Prepared:
     op_types : types of its operators that are quantized; of those in `activations_alone` nothing but activations.
     in_float : names of the nodes that are not.
     contract : what it maps to what.
+    int16_activations : whether all activations are rounded to 16 bits.
     """
 
     model: onnx.ModelProto
@@ -259,10 +260,12 @@ class _Prepared:
     in_float: frozenset[str]
     activations_alone: frozenset[str]
     contract: Contract
+    int16_activations: bool
 
     def plan(self, ranges: Ranges) -> Plan:
         """The plain int8 model's."""
-        return Plan.first(self.model, ranges, self.op_types, self.in_float, self.activations_alone)
+        plan = Plan.first(self.model, ranges, self.op_types, self.in_float, self.activations_alone)
+        return plan.with_int16_activations() if self.int16_activations else plan
 
 
 def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
@@ -295,7 +298,7 @@ def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
             prepared = with_scales_of_channels(prepared, in_float)
         in_float = nodes_in_float(prepared, settings, path) | nodes_before_layers(prepared, alone)
     check_overrides(prepared, settings)
-    ready = _Prepared(prepared, op_types, in_float, alone, contract)
+    ready = _Prepared(prepared, op_types, in_float, alone, contract, settings.activation_bits == 16)
     return ready, _target(path, ready, config)
 
 

@@ -114,7 +114,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     else:
         log.info("plain int8 against the float model, by the denoised clips: %s", decibels(plain))
     tried: list[Tried] = []
-    for step in _steps(wanted, target) if _has_steps(bench.settings) else ():
+    for step in _steps(bench.settings, target) if _has_steps(bench.settings) else ():
         if auto and closest >= INAUDIBLE:
             break
         if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
@@ -148,13 +148,15 @@ def _has_steps(settings: Quantization) -> bool:
     return False
 
 
-def _steps(wanted: tuple[str, ...], target: Target) -> list[Step]:
+def _steps(settings: Quantization, target: Target) -> list[Step]:
     """The steps to take: those listed, or all, of the ways to a finer input the one that is the target's."""
+    wanted = settings.accuracy_recovery
     if wanted == ("none",):
         return []
     if wanted != ("auto",):
         return [step for step in STEPS if step.name in wanted]
-    others = {"int16_input", "split_input"} - {target.input_step} | ({"fallback"} if target.all_int8 else set())
+    finer = "int16_input" if settings.activation_bits == 16 else target.input_step  # no need of two tensors of 8 bits
+    others = {"int16_input", "split_input"} - {finer} | ({"fallback"} if target.all_int8 else set())
     return [step for step in STEPS if step.name not in others]
 
 
