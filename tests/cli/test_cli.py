@@ -79,8 +79,9 @@ def run_folders(project):
 # -- words --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["config", "--help"], ["model", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["config", "--help"], ["zoo", "--help"]])
 def test_help_is_quick(words, tmp_path):
+    """That of commands whose options set keys says what the keys' sections do, and imports these."""
     code = (
         "import sys; from sezoo.cli.main import main\n"
         "try: main(sys.argv[1:])\n"
