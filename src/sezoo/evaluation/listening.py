@@ -16,7 +16,7 @@ from sezoo.config.metric_facts import facts_of_metric
 from sezoo.data.pairs import Pair
 from sezoo.denoising import Stream, WholeClip, peak_seen
 from sezoo.denoising.masking import MaskStream
-from sezoo.denoising.run_models import BOARD
+from sezoo.denoising.run_models import BOARD, STREAM
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
 from sezoo.evaluation.versions import Version
 from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, ListeningIndex
@@ -117,9 +117,9 @@ def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metri
 
 
 def _on_the_board(versions: Sequence[Version]) -> Version | None:
-    """The last model as the board runs it, if that was scored."""
-    played = (version for version in versions if version.model == versions[-1].model and version.kind == BOARD)
-    return next(played, None)
+    """The last model as its program on the board runs it, if that was scored."""
+    of_last = (version for version in versions if version.model == versions[-1].model)
+    return next((version for version in of_last if version.kind in (BOARD, STREAM)), None)
 
 
 def _changes(
