@@ -39,13 +39,15 @@ class RecordingsSource:
     Attributes
     ----------
     folder : of the recordings.
-    clips : names of the test clips, without endings.
+    clips : names of the clips that are scored, without endings.
+    test_set : names of the whole test set, where `clips` are drawn from it; the folder may hold all of its recordings.
     sample_rate : that they are scored at, in Hz.
     """
 
     folder: Path
     clips: tuple[str, ...]
     sample_rate: int
+    test_set: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -76,8 +78,13 @@ class RecordingsSource:
         found = sorted(path for path in self.folder.iterdir() if path.suffix.lower() in AUDIO_EXTENSIONS)
         if not found:
             raise UserError(f"{KEY}: no recordings in {self.folder}; it needs one for every clip of the test set")
-        match = match_names(list(self.clips), [path.stem for path in found])
+        names = [path.stem for path in found]
+        match = match_names(list(self.clips), names)
         if match.clean is None:
+            whole = match_names(list(self.test_set), names)
+            if whole.clean is not None:
+                of_set = {clip: found[index] for clip, index in zip(self.test_set, whole.clean, strict=True)}
+                return {clip: of_set[clip] for clip in self.clips}
             missing = len(match.only_noisy)
             of = f"{missing} of {pluralize(len(self.clips), 'clip')}"
             what = f"{of} have no recording ({some_names(match.only_noisy)})" if missing else (
@@ -120,14 +127,17 @@ class RecordingsSource:
         return recording, shift
 
 
-def check_recordings(folder: Path, pairs: Sequence[Pair], sample_rate: int) -> RecordingsSource:
-    """The recordings of a test set.
+def check_recordings(
+    folder: Path, pairs: Sequence[Pair], sample_rate: int, test_set: Sequence[Pair] = ()
+) -> RecordingsSource:
+    """The recordings of a test set, or of some clips drawn from `test_set`.
 
     Raises
     ------
     UserError : they do not match it.
     """
-    source = RecordingsSource(folder, tuple(pair.noisy.stem for pair in pairs), sample_rate)
+    clips, names = (tuple(pair.noisy.stem for pair in each) for each in (pairs, test_set))
+    source = RecordingsSource(folder, clips, sample_rate, names)
     source.files  # noqa: B018 - found, or refused
     return source
 

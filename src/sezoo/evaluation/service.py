@@ -184,7 +184,8 @@ def waves_of(run: Run, pair: Pair) -> dict[str, np.ndarray]:
 def _what_is_scored(run: Run, scratch: Path, pairs: Sequence[Pair]) -> tuple[list[RunModel], list[Version]]:
     """The run's models, and every way in which they are to be played; or recordings or a function in their place."""
     if (folder := run.config.model.denoised_path) is not None:
-        source = check_recordings(folder, pairs, run.config.preprocessing.sample_rate)
+        test_set = test_pairs(run.config.dataset.model_copy(update={"num_test_samples": None}))
+        source = check_recordings(folder, pairs, run.config.preprocessing.sample_rate, test_set)
         log_delays(source, pairs)
         return [], [recordings_version(source, run.config)]
     if run.config.model.function is None:

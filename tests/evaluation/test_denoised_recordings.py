@@ -53,3 +53,13 @@ def test_a_folder_that_does_not_match_is_one_line(tmp_path, noise):
     write(folder, "two.wav", noise)
     with pytest.raises(UserError, match=r"does not match the test set: 2 of 3 clips have no recording \(one, three\)"):
         check_recordings(folder, pairs, RATE)
+
+
+def test_clips_drawn_from_a_test_set_find_their_recordings_among_all(tmp_path, noise):
+    pairs = [Pair(tmp_path / f"{name}.wav", None) for name in ("one", "two", "three")]
+    for name in ("one_enhanced.wav", "two_enhanced.wav", "three_enhanced.wav"):
+        write(tmp_path / "denoised", name, noise)
+    source = check_recordings(tmp_path / "denoised", pairs[1:2], RATE, pairs)
+    assert {clip: path.name for clip, path in source.files.items()} == {"two": "two_enhanced.wav"}
+    with pytest.raises(UserError, match="does not match the test set"):
+        check_recordings(tmp_path / "denoised", pairs[1:2], RATE)

@@ -1,0 +1,36 @@
+"""A copy of the demo's recordings in a folder of the user's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sezoo.base.errors import UserError
+from sezoo.base.files import atomic_folder
+from sezoo.data.layouts import DEMO_RECORDINGS
+
+__all__ = ["copy_recordings"]
+
+
+def copy_recordings(folder: Path) -> list[Path]:
+    """Copy the recordings: noisy and clean ones, to train or calibrate with and to test with.
+
+    Parameters
+    ----------
+    folder : a new or an empty one.
+
+    Returns
+    -------
+    folders : the copied folders, each of FLAC files; a noisy and a clean recording of the same name belong together.
+
+    Raises
+    ------
+    UserError : the folder holds something already, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} already exists and is not an empty folder; choose another with --copy")
+    sources = sorted(path for path in DEMO_RECORDINGS.iterdir() if path.is_dir())
+    with atomic_folder(folder) as aside:
+        for source in sources:
+            shutil.copytree(source, aside / source.name)
+    return [folder / source.name for source in sources]

@@ -1,0 +1,221 @@
+"""What a run's figures say of its models: a judgement in a sentence or two, with the cause where one was measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sezoo.base.text import pluralize
+from sezoo.config.metric_facts import facts_of_metric
+from sezoo.report.words import change_text, listed, percent_text, signed
+from sezoo.results.evaluation import Evaluation, VersionScores
+from sezoo.results.quantization import LayerReport
+from sezoo.results.run_results import RunFacts
+from sezoo.results.scores import NOISY, Mean
+
+__all__ = ["judgement"]
+
+MARGINS = {
+    **dict.fromkeys(("pesq", "csig", "cbak", "covl", "dnsmos"), 0.05),
+    **dict.fromkeys(("stoi", "estoi"), 0.005),
+    **dict.fromkeys(("snr", "si_snr"), 0.3),
+}
+"""Losses below these are no reason to change anything: half of the 0.1 MOS that listening tests resolve at best, half a
+point of intelligibility, and a third of the decibel that listeners just notice. Metrics that are not here have none."""
+
+CLOSE, NEAR = 40.0, 25.0
+"""SI-SNR in dB of the int8 output to the float one: from `CLOSE` on the rounding error is a hundredth of the signal's
+amplitude, below `NEAR` more than a twentieth."""
+
+AUDIBLE_SHARE = 0.01
+"""Of the frames with speech, from which on a silence gate that mutes them is named as a cause."""
+
+
+def judgement(facts: RunFacts) -> str:
+    """Sentences on what int8 and the device cost, by the paired differences and their 95 % intervals; "" without any.
+
+    A version is as good as another if the whole interval lies above minus the metric's margin (a non-inferiority test,
+    Schumi and Wittes, Trials 12:106, 2011), and worse if it lies below zero and its mean beyond the margin. All between
+    is a difference that these clips do not decide.
+    """
+    found, layers = facts.evaluation, facts.quantization
+    sentences: list[str] = []
+    if found is not None and found.metric is not None:
+        sentences += _of_scores(found, layers)
+    elif layers is not None and layers.closeness is not None:
+        sentences.append(_of_closeness(layers.closeness))
+    return " ".join(sentences)
+
+
+def _of_scores(found: Evaluation, layers: LayerReport | None) -> Iterator[str]:
+    first, *others = found.first_of_model()
+    if not others and (sentence := _of_improvement(found, first, always=True)) is not None:
+        yield sentence
+    for version in others:
+        yield _of_difference(found, version, first, _subject(version), first.label, _cause_in_int8(layers))
+    compared = {first.name, *(version.name for version in others)}
+    for version in found.on_devices():
+        base = next((each for each in found.versions if _model(each) == _model(version)), first)
+        if version.name not in compared and base is not version:
+            against = "float" if base.name == "float" else f"{base.label} on a PC"
+            yield _of_difference(found, version, base, _subject(version), against, _cause_on_device(found, version))
+    if others and (sentence := _of_improvement(found, first, always=False)) is not None:
+        yield sentence
+
+
+def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) -> str | None:
+    """Whether a model does any good; where it does, only if `always`."""
+    metric = found.metric
+    change = found.change(version.name, NOISY, metric) if found.noisy else None
+    if change is None:
+        return None
+    label = facts_of_metric(metric).label
+    if _gain(change, metric) > 0 and not _holds_zero(change):
+        better = f"{_capital(version.label)} is better than the noisy recordings: {label} {_figure(change, metric)}."
+        return better if always else None
+    return (
+        f"{_capital(version.label)} does not improve on the noisy recordings, {label} {_figure(change, metric)}: check "
+        "that the network was trained with this preprocessing."
+    )
+
+
+def _of_difference(
+    found: Evaluation, version: VersionScores, base: VersionScores, subject: str, against: str, cause: str
+) -> str:
+    metric = found.metric
+    change = found.change(version.name, base.name, metric)
+    label = facts_of_metric(metric).label
+    if change is None:
+        return f"{subject} could not be compared with {against}: no clip has both scores."
+    figure = f"{label} {_figure(change, metric)}"
+    if change.clips < 2:
+        return f"{subject} against {against}: {figure}; one clip cannot tell more."
+    if _is_worse(change, metric) and not facts_of_metric(metric).higher_is_better:
+        return f"{subject} is worse than {against}: {figure}{cause}."
+    if _is_worse(change, metric):
+        return f"{subject} loses {_amount(change, metric)} {label} against {against}{_interval(change, metric)}{cause}."
+    if not _is_as_good(change, metric):
+        return (
+            f"Whether {_uncapital(subject)} is as good as {against} cannot be told from "
+            f"{pluralize(change.clips, 'clip')}: {figure}."
+        )
+    worse = [
+        f"{_amount(other, name)} {facts_of_metric(name).unit} of {facts_of_metric(name).label}".replace("  ", " ")
+        for name in found.metrics
+        if name != metric and (other := found.change(version.name, base.name, name)) and _is_worse(other, name)
+    ]
+    if worse:
+        return f"{subject} is as good as {against} by {figure}, but loses {listed(worse)}{cause}."
+    if _gain(change, metric) > MARGINS.get(metric, 0) and not _holds_zero(change):
+        return f"{subject} is better than {against}: {figure}."
+    return f"{subject} is as good as {against}: {figure}."
+
+
+def _of_closeness(closeness: float) -> str:
+    """Without scores: by the error in the output."""
+    much = "close to" if closeness >= CLOSE else "near" if closeness >= NEAR else "far from"
+    return (
+        f"Int8 is {much} float: {closeness:.1f} dB SI-SNR of its output to float's. Recordings of the clean speech "
+        "(--clean) would show what that costs."
+    )
+
+
+# -- causes ------------------------------------------------------------------------------------------------
+
+
+def _cause_in_int8(layers: LayerReport | None) -> str:
+    """The tensor that is rounded worst, and how to get it back if nothing was tried."""
+    if layers is None:
+        return ""
+    untried = "" if layers.steps else "; quantization.accuracy_recovery: auto may win it back"
+    if not layers.worst:
+        return untried
+    worst = layers.worst[0]
+    what, verb = ("the weights of ", "are") if worst.what == "weights" else ("", "is")
+    return f": {what}'{worst.name}' ({worst.made_by}) {verb} rounded worst, {worst.sqnr:.0f} dB SQNR{untried}"
+
+
+def _cause_on_device(found: Evaluation, version: VersionScores) -> str:
+    """What was measured of the device's settings, the costliest first; or else what is known to be lost there."""
+    metric = found.metric
+    costs = {
+        cost.setting: mean
+        for cost in found.cost_of_board_settings
+        if cost.model == _model(version) and (mean := cost.costs.get(metric)) is not None
+    }
+    costly = {name: _gain(mean, metric) for name, mean in costs.items() if not _holds_zero(mean)}
+    costly = {name: gain for name, gain in costly.items() if gain > MARGINS.get(metric, 0) / 2}
+    if costly:
+        form = facts_of_metric(metric).form
+        ranked = sorted(costly, key=costly.__getitem__, reverse=True)
+        return f": {listed([f'the {name} ({form.format(costly[name])})' for name in ranked])}"
+    gates = [gate for gate in found.silence_gate if gate.version == version.name and gate.muted_share is not None]
+    if gates and gates[0].muted_share > AUDIBLE_SHARE:
+        what = "frames with speech" if gates[0].of_speech else "frames"
+        return f": the silence gate mutes {percent_text(gates[0].muted_share)} of the {what}"
+    short = [each for each in found.look_ahead if each.model == _model(version) and each.needed > each.lookahead]
+    if short and version.like in ("board", "patches"):
+        return f": a look-ahead of {pluralize(short[0].lookahead, 'frame')} where the network needs {short[0].needed}"
+    if version.like == "board" and not found.cost_of_board_settings:
+        return "; --explain-deployment measures what each setting of the board costs"
+    return ""
+
+
+# -- words -------------------------------------------------------------------------------------------------
+
+
+def _model(version: VersionScores) -> str:
+    """The name of the model that a version plays."""
+    return version.name.split("_")[0]
+
+
+def _subject(version: VersionScores) -> str:
+    """What does it: the model, or the program on the device that runs it."""
+    program = re.search(r"\((.+?)(?:, patches)?\)$", version.label)
+    if program is None or version.like == "whole":
+        return _capital(version.label)
+    name = program[1]
+    return name if "'s " in name or name.startswith("TF") else f"The {name}"
+
+
+def _figure(change: Mean, metric: str) -> str:
+    return f"{change_text(change, metric)}{_interval(change, metric)}"
+
+
+def _interval(change: Mean, metric: str) -> str:
+    if change.clips < 2:
+        return ""
+    low, high = (signed(end, facts_of_metric(metric).form) for end in (change.low, change.high))
+    return f" (95 % interval {low} to {high})"
+
+
+def _amount(change: Mean, metric: str) -> str:
+    return facts_of_metric(metric).form.format(abs(change.value))
+
+
+def _gain(change: Mean, metric: str) -> float:
+    """The change, counted so that more is better."""
+    return change.value if facts_of_metric(metric).higher_is_better else -change.value
+
+
+def _is_worse(change: Mean, metric: str) -> bool:
+    return _gain(change, metric) < -MARGINS.get(metric, 0) and not _holds_zero(change)
+
+
+def _is_as_good(change: Mean, metric: str) -> bool:
+    """Whether no loss beyond the margin is left possible; of a metric without one, whether a loss is not shown."""
+    if metric not in MARGINS:
+        return True
+    return (change.low if facts_of_metric(metric).higher_is_better else -change.high) >= -MARGINS[metric]
+
+
+def _holds_zero(change: Mean) -> bool:
+    return change.low <= 0 <= change.high
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _uncapital(text: str) -> str:
+    return text[:1].lower() + text[1:] if text.startswith(("The ", "Int8", "Float")) else text
