@@ -24,14 +24,19 @@ def write_run_report(run: Run) -> Path | None:
         in the program.
     """
     try:
+        from sezoo.report.judgement import judgement
         from sezoo.report.page import report_of  # what draws and encodes loads here
+        from sezoo.results.run_results import read_run
 
         write_environment(run.folder)
         path = report_of(run.folder)
+        judged = judgement(read_run(run.folder))
     except Exception as error:
         reason = str(error) or type(error).__name__
         log.warning("no report: %s", reason, exc_info=log.isEnabledFor(logging.DEBUG))
         return None
     log.info("report: %s", display_path(path))
+    if judged:
+        log.info("%s", judged)
     run.tracker.artifact(path, "report")
     return path

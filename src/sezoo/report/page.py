@@ -9,6 +9,7 @@ from sezoo.base.files import write_text
 from sezoo.report.blocks import Section, Text
 from sezoo.report.chip_section import chip_section
 from sezoo.report.error_section import error_section
+from sezoo.report.judgement import judgement
 from sezoo.report.making_section import making_section
 from sezoo.report.metrics_section import metrics_section
 from sezoo.report.players import HOW_TO_LISTEN, listened_players
@@ -61,6 +62,7 @@ def _page(facts: RunFacts) -> str:
             title=facts.name,
             about=f"{facts.mode.replace('_', ' ')} · {facts.setting('general', 'project_name') or ''}".strip(" ·"),
             when=facts.record.start,
+            judgement=judgement(facts),
             verdict=verdict(facts),
             numbers=key_numbers(facts),
             sections=_sections(facts, room),
