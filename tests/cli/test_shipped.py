@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from sezoo.base.errors import UserError
 from sezoo.base.version import __version__
 from sezoo.cli.main import main
 from sezoo.cli.section_options import KeyValue
-from sezoo.cli.shipped import demo_folder, model_path
+from sezoo.cli.shipped import demo_folder, is_demo, model_path
 from sezoo.data.layouts import DEMO_RECORDINGS
+from sezoo.demo.copied import copy_recordings
 from sezoo.zoo import zoo_model
 
 
@@ -48,6 +50,7 @@ def test_a_name_that_is_nearly_one():
 
 def test_the_demos_recordings():
     assert demo_folder("noisy_trainset")("demo").samefile(DEMO_RECORDINGS / "noisy_trainset")
+    assert is_demo(demo_folder("clean_testset")("demo")) and not is_demo(None) and not is_demo(Path("noisy_testset"))
 
 
 def test_names_in_any_case():
@@ -78,3 +81,14 @@ def test_a_yaml_file_as_the_first_word(empty_folder, capsys):
     with pytest.raises(SystemExit):
         main(["other.yaml"])
     assert "'other.yaml' is neither a command nor an override" in capsys.readouterr().err
+
+
+def test_the_demos_recordings_are_copied_into_a_new_folder_only(tmp_path):
+    folders = copy_recordings(tmp_path / "recordings")
+    assert [path.name for path in folders] == [
+        f"{kind}_{part}" for kind in ("clean", "noisy") for part in ("testset", "trainset")
+    ]
+    names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert names[0] == names[2] and names[1] == names[3] and names[0]
+    with pytest.raises(UserError, match="recordings already exists and is not an empty folder"):
+        copy_recordings(tmp_path / "recordings")

@@ -27,7 +27,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.section_options import KeyValue, add_setting
-from sezoo.cli.shipped import demo_folder, model_path
+from sezoo.cli.shipped import demo_folder, is_demo, model_path
 
 __all__ = ["add_arguments", "run"]
 
@@ -80,6 +80,8 @@ def run(options: argparse.Namespace) -> None:
     from sezoo.api.results import QuantizedModel
     from sezoo.api.settings import quantization_settings
 
+    if options.noisy is None and is_demo(options.data) and is_demo(options.clean):
+        options.noisy = demo_folder("noisy_testset")("demo")  # --data demo has other sentences than --clean demo
     settings = quantization_settings(
         options.model,
         options.data,

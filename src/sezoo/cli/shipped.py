@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sezoo.base.text import nearest
 
-__all__ = ["DEMO", "demo_folder", "model_path"]
+__all__ = ["DEMO", "demo_folder", "is_demo", "model_path"]
 
 DEMO = "demo"
+RECORDINGS = Path(__file__).parents[1] / "demo" / "recordings"
 
 
 def model_path(word: str) -> Path:
@@ -45,7 +46,12 @@ class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_t
         """The folder."""
         if word != DEMO or Path(word).exists():
             return Path(word)
-        return Path(__file__).parents[1] / "demo" / "recordings" / self.name
+        return RECORDINGS / self.name
+
+
+def is_demo(folder: Path | None) -> bool:
+    """Whether it is one of the demo's own folders."""
+    return folder is not None and folder.parent == RECORDINGS
 
 
 def _is_bare(word: str) -> bool:

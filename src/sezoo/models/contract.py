@@ -74,7 +74,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             f"is needed: {'re-export it so' if contract.states else FIX_AXES.format(path=path)}"
         )
     if contract.batch == 1 and not contract.states:
-        log.warning("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
+        log.info("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
     if isinstance(contract.frames, int) and not contract.states:
         log.warning(
             "%s: the graph works for %d frames only: so do the int8 models, and clips are cut into pieces of as many",

@@ -104,7 +104,10 @@ def _recordings(config: Config) -> list[Path]:
         clips = clips_in(settings.noisy_quantization_files_path, key, extension)
     else:
         clips = training_noisy_clips(dataset)
-    return sample(clips, settings.num_quantization_samples, _seed(config), "quantization.num_quantization_samples")
+    amount = settings.num_quantization_samples
+    if "num_quantization_samples" not in settings.model_fields_set:  # nobody asked for more than there are
+        amount = min(amount, len(clips))
+    return sample(clips, amount, _seed(config), "quantization.num_quantization_samples")
 
 
 # -- speech and noise ---------------------------------------------------------------------------------
