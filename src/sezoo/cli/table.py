@@ -59,9 +59,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "start here, with a float ONNX model and a folder of noisy recordings": (
         Command("quantize", "MODEL --data DIR", "make int8 models, report their cost"),
         Command("evaluate", "MODEL --noisy DIR --clean DIR", "score models: PESQ, STOI, SI-SNR ..."),
-        Command("score", "DENOISED_DIR --clean DIR", "score what a board has denoised"),
         Command("benchmark", "MODEL [--on TARGET]", "measure memory and time"),
         Command("deploy", "MODEL [--board BOARD]", "write C sources and test them"),
+        Command("score", "DENOISED_DIR --clean DIR", "score what a board has denoised"),
     ),
     "other commands": (
         Command("demo", "", "run the built-in example"),
