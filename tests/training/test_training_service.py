@@ -271,6 +271,10 @@ def test_other_data_are_told_of_when_a_training_goes_on(project, run):
     assert run("hydra.run.dir=out", "training.epochs=1")[0] == 0
     for folder in ("noisy", "clean"):
         (project / folder / "7.wav").unlink()
+    code, err = run("hydra.run.dir=out", "training.resume=own", "training.epochs=2")
+    assert code == 2 and "the training so far had other data: the recordings was 16 files, names" in " ".join(
+        err.split()
+    )
     code, err = run("hydra.run.dir=out", "training.resume=auto", "training.epochs=2", "dataset.num_training_samples=5")
     assert code == 0, err
     told = " ".join(err.split())

@@ -34,7 +34,8 @@ def run_settings(
 
     Parameters
     ----------
-    folder : of the results, a new or an empty one; one named by the time in experiment_outputs if None.
+    folder : of the results, a new or an empty one, or that of an unfinished training, which goes on; one named by the
+        time in experiment_outputs if None.
     tables : print the tables of results on standard output.
     function : the denoiser that the settings name as `model.function`.
 
@@ -47,7 +48,12 @@ def run_settings(
     UserError : a setting, a model or a recording is not fit for it; the folder holds something already.
     """
     from sezoo.config.validation import build_config
+    from sezoo.training.resumption import is_unfinished, settings_to_resume
 
+    folder = None if folder is None else Path(folder)
+    is_resumed = folder is not None and settings.get("operation_mode") == "training" and is_unfinished(folder)
+    if is_resumed:
+        settings = settings_to_resume(folder, settings)
     config = build_config(settings)
     from sezoo.base.files import write_text
     from sezoo.base.processes import process_count
@@ -64,10 +70,8 @@ def run_settings(
     if process_count() > 1:
         raise UserError("several processes (torchrun) need a YAML file: --save-config writes it, --config-name runs it")
     text = yaml_of(settings)
-    if folder is not None:
-        folder = Path(folder)
-        if not _goes_on_in(folder, text):
-            check_new_folder(folder)
+    if folder is not None and not is_resumed and not _goes_on_in(folder, text):
+        check_new_folder(folder)
     named_by_time = folder is None
     path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
     path = claim_run_folder(path, named_by_time=named_by_time)

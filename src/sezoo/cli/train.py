@@ -10,6 +10,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
@@ -45,6 +46,11 @@ def add_arguments(parser: Parser) -> None:
     add_setting(parser, "--epochs", key="training.epochs", default=100, metavar="N")
     add_setting(parser, "--batch-size", key="training.batch_size", default=16, metavar="N")
     add_setting(parser, "--device", key="training.device", metavar="NAME")
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="go on with the unfinished training of -o, or without it with the newest in experiment_outputs; -o with "
+        "the folder of one does so by itself",
+    )  # fmt: skip
     add_output(parser)
     add_save_config(parser)
     add_json(parser)
@@ -70,6 +76,8 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
         more=settings_of(options.overrides),
     )
+    if options.resume:
+        options.output = _folder_to_resume(options.output)
     result = TrainedModel.read(run_of(options, settings))
     if options.json:
         print_json(result)
@@ -79,3 +87,20 @@ def run(options: argparse.Namespace) -> None:
         [(result.best, "float, of the best epoch"), (result.last, "float, of the last epoch"), (result.report, PAGE)],
         [f"next: sezoo quantize {shlex.quote(display_path(result.best))} --data DIR"],
     )
+
+
+def _folder_to_resume(folder: Path | None) -> Path:
+    """The folder of the unfinished training that --resume goes on with.
+
+    Raises
+    ------
+    UserError : there is none.
+    """
+    from sezoo.api.running import DEFAULT_FOLDER
+    from sezoo.training.resumption import is_unfinished, newest_unfinished
+
+    found = newest_unfinished(DEFAULT_FOLDER) if folder is None else folder
+    if found is None or not is_unfinished(found):
+        where = DEFAULT_FOLDER if folder is None else display_path(folder)
+        raise UserError(f"--resume: no unfinished training in {where}, one with a snapshot and without its models")
+    return found

@@ -144,9 +144,10 @@ class Training(Section):
     regularization: Regularization = Field(default_factory=Regularization, description="See the section below.")
     save_every: AtLeast1 = Field(2, description="Epochs from checkpoint to checkpoint.")
     snapshot_path: PathText | None = Field(None, description="Snapshot to resume the training from.")
-    resume: Literal["auto"] | None = Field(
+    resume: Literal["auto", "own"] | None = Field(
         None,
-        description="auto goes on from the newest snapshot of the runs beside this one; empty = snapshot_path, if set.",
+        description="auto goes on from the newest snapshot of the runs beside this one; own from the run's own, "
+        "with the same data only, as sezoo train --resume; empty = snapshot_path, if set.",
     )
     mixed_precision: TrueFalse = Field(
         True, description="Run the network in bfloat16 where the hardware does: on GPUs, and on CPUs with AMX."

@@ -145,7 +145,7 @@ class Trainer:
 
         Raises
         ------
-        UserError : the snapshot does not fit the network or the optimizer.
+        UserError : the snapshot does not fit the network or the optimizer; other data with `training.resume: own`.
         """
         try:
             self.network.load_state_dict(snapshot.network)
@@ -163,6 +163,11 @@ class Trainer:
         log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
         if other := changed(snapshot.data, self.data):
             told = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
+            if self.training.resume == "own":
+                raise UserError(
+                    f"the training so far had other data: {told}; go on with the same, with training.resume: auto, or "
+                    "train in another folder"
+                )
             log.warning("the training so far had other data: %s", told)
             self._score_best_anew()
 
@@ -388,7 +393,10 @@ class Trainer:
             return
         with interrupt_deferred():
             self._save()
-            log.warning("go on with training.snapshot_path=%s", display_path(self.files.snapshot))
+            log.warning(
+                "go on with training.snapshot_path=%s; after sezoo train with the same command and --resume",
+                display_path(self.files.snapshot),
+            )
 
     def _last_good(self) -> str:
         if self.finished is None:
