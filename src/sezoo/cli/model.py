@@ -1,7 +1,7 @@
 """`sezoo model`.
 
-Inspect an ONNX mask model (axes, operators, size, MAC, receptive field), or
-make its axes dynamic.
+Inspect an ONNX mask model (axes, operators, size, MAC, receptive field), make
+its axes dynamic, or write its one-frame form, with states, for streams.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("file", type=model_path, metavar="FILE", help="ONNX model, float or int8")
     parser.add_argument("--fix-axes", action="store_true", help="write a copy with dynamic batch and frames axes")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="with --fix-axes: file to write (default: FILE_dynamic.onnx)"
+        "--streaming",
+        action="store_true",
+        help="write the one-frame form of a model of whole clips: recurrent layers and causal convolutions get states",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="file to write (default: FILE_dynamic.onnx, FILE_streaming.onnx)",
     )
     add_json(parser)
     add_spectrum(parser)
@@ -36,16 +45,11 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Describe, or write the copy."""
-    if options.output and not options.fix_axes:
-        raise UserError("-o: only with --fix-axes")
-    if options.fix_axes:
-        if options.json:
-            raise UserError("--json: not with --fix-axes, which writes a file")
-        from sezoo.models.axes import fix_axes
-
-        target = options.output or options.file.with_name(f"{options.file.stem}_dynamic.onnx")
-        write(fix_axes(options.file, target))
+    if options.fix_axes or options.streaming:
+        _write_copy(options)
         return
+    if options.output:
+        raise UserError("-o: only with --fix-axes or --streaming")
     from sezoo.models.summary import describe, summary_of
 
     summary = summary_of(options.file)
@@ -54,6 +58,21 @@ def run(options: argparse.Namespace) -> None:
         print_json({**asdict(summary), "latency_ms": latency})
     else:
         describe(options.file, summary, latency)
+
+
+def _write_copy(options: argparse.Namespace) -> None:
+    """Write the copy that is asked for."""
+    if options.fix_axes and options.streaming:
+        raise UserError("--streaming: not with --fix-axes; it makes the axes dynamic by itself")
+    flag, ending = ("--fix-axes", "dynamic") if options.fix_axes else ("--streaming", "streaming")
+    if options.json:
+        raise UserError(f"--json: not with {flag}, which writes a file")
+    target = options.output or options.file.with_name(f"{options.file.stem}_{ending}.onnx")
+    if options.fix_axes:
+        from sezoo.models.axes import fix_axes as write_copy
+    else:
+        from sezoo.models.streaming import write_streaming as write_copy
+    write(write_copy(options.file, target))
 
 
 def _latency_ms(summary: ModelSummary, options: argparse.Namespace) -> float | None:

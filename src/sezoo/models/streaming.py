@@ -1,0 +1,80 @@
+"""The one-frame form of a model of whole clips, for streams: written, and checked against the whole clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.base.files import atomic_write
+from sezoo.base.text import pluralize
+from sezoo.models.axes import with_dynamic_frames
+from sezoo.models.contract import check_contract
+from sezoo.models.frame_axes import traced
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.one_frame import one_frame
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.spectra import noise
+from sezoo.models.states import bins_of, layout_in, states_of
+
+__all__ = ["streaming", "write_streaming"]
+
+OPSET = 11
+"""From this one on Pad and Slice have their numbers as inputs."""
+
+
+def write_streaming(path: Path, target: Path) -> str:
+    """Write the one-frame form of a float model, and say what states it has.
+
+    Raises
+    ------
+    UserError : the file is no float mask model; it cannot be run frame by frame; `target` exists.
+    """
+    if target.exists():
+        raise UserError(f"{target} already exists; name another file with -o")
+    model = streaming(load_onnx(path), path)
+    with atomic_write(target) as aside:
+        onnx.save(model, aside, format="protobuf")
+    count = len(states_of(model))
+    return f"{target}: one frame a call, with {pluralize(count, 'state')}: {', '.join(states_of(model)) or 'none'}"
+
+
+def streaming(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """The one-frame form of a float model of whole clips, carrying its states' names.
+
+    Parameters
+    ----------
+    path : for messages.
+
+    Raises
+    ------
+    UserError : the node for which it cannot be made, and what would help.
+    """
+    if states_of(model):
+        raise UserError(f"{path} has states of its own already; give the model of whole clips that it was made from")
+    model = with_dynamic_frames(model, path)
+    contract = check_contract(model, path)
+    if isinstance(contract.frames, int):
+        raise UserError(f"{path}: its graph works for {contract.frames} frames only; re-export it with dynamic axes")
+    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    if opset < OPSET:
+        raise UserError(f"{path} has opset {opset}; {OPSET} or later is needed: re-export it so")
+    try:
+        made = one_frame(model, traced(model))
+    except UserError as error:
+        raise UserError(f"{path} cannot be run frame by frame: {error}") from error
+    _check_equal(model, made, path)
+    return made
+
+
+def _check_equal(model: onnx.ModelProto, made: onnx.ModelProto, path: Path) -> None:
+    """Check that frame by frame the model gives what it does on a whole clip; what was not foreseen shows here."""
+    clip = noise(5, (1, bins_of(model), 60), layout_in(model))
+    exact, found = MaskModel(model, path)(clip), MaskModel(made, path).whole(clip)
+    if not np.allclose(found, exact, rtol=1e-3, atol=1e-4 * max(1e-6, float(np.abs(exact).max()))):
+        raise UserError(
+            f"{path} cannot be run frame by frame: what it gives then is not what it gives on a whole clip; its layers "
+            "have to look back only, and to begin with zeros"
+        )

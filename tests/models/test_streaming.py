@@ -1,0 +1,150 @@
+"""The one-frame form of models of whole clips, against the whole clip in onnxruntime."""
+
+import numpy as np
+import onnx
+import pytest
+
+from mask_graphs import BINS, Graph, magnitudes
+from recurrent_graphs import layer
+from sezoo.base.errors import UserError
+from sezoo.cli.main import main
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.states import likely_states, states_of, with_states
+from sezoo.models.streaming import streaming
+
+
+def convolution(graph, source, name, inward, outward, *, kernel=3, dilation=1, pads=(0, 0)):
+    weight = graph.random(f"{name}.w", outward, inward, kernel, fan_in=kernel * inward)
+    inputs = [source, weight, graph.random(f"{name}.b", outward, fan_in=16)]
+    return graph.node("Conv", inputs, name, kernel_shape=[kernel], dilations=[dilation], pads=list(pads))
+
+
+def ints(graph, name, *values):
+    return graph.weight(name, np.array(values, np.int64))
+
+
+def recurrent_layer(graph, kind, source, name, inputs, hidden, **attributes):
+    graph.node("Transpose", [source], f"{name}.frames_first", perm=[2, 0, 1])
+    made = layer(graph, kind, f"{name}.frames_first", inputs, name, hidden=hidden, **attributes)
+    graph.node("Squeeze", [made, ints(graph, f"{name}.axis", 1)], f"{name}.states")
+    return graph.node("Transpose", [f"{name}.states"], f"{name}.channels_first", perm=[1, 2, 0])
+
+
+def causal(kind="GRU"):
+    """Causal convolutions as they are exported, by pads, by Pad, and by cutting off the end; and a recurrent layer."""
+    graph = Graph(3)
+    graph.node("Relu", [convolution(graph, "input", "by_pads", BINS, 12, pads=(2, 0))], "relu")
+    graph.node("Pad", ["relu", ints(graph, "pads", 0, 0, 4, 0, 0, 0)], "padded")
+    convolution(graph, "padded", "by_pad", 12, 12, dilation=2)
+    graph.node("Add", ["relu", "by_pad"], "sum")
+    convolution(graph, "sum", "longer", 12, 12, pads=(2, 2))
+    cut = [ints(graph, f"cut.{key}", value) for key, value in (("start", 0), ("end", -2), ("axis", 2))]
+    graph.node("Slice", ["longer", *cut], "cut")
+    made = recurrent_layer(graph, kind, "cut", "layer", 12, 10)
+    graph.node("Sigmoid", [graph.conv(made, "head", 10, BINS)], "mask")
+    return graph.model()
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_frame_by_frame_it_gives_what_it_gives_on_a_whole_clip(kind):
+    whole, (clip,) = causal(kind), magnitudes(70)
+    made = streaming(whole, "whole.onnx")
+    assert MaskModel(made).frames == 1
+    np.testing.assert_allclose(MaskModel(made).whole(clip), MaskModel(whole)(clip), rtol=1e-5, atol=1e-7)
+
+
+def test_the_states_are_carried_and_found_by_their_names():
+    made = streaming(causal("LSTM"), "whole.onnx")
+    states = states_of(made)
+    assert len(states) == 5  # three convolutions, h and c
+    bare = onnx.ModelProto()
+    bare.CopyFrom(made)
+    del bare.metadata_props[:]
+    assert likely_states(bare) == states
+
+
+def test_a_transposed_convolution_over_time():
+    graph = Graph(1)
+    weight = graph.random("up.w", BINS, BINS, 3, fan_in=BINS)
+    graph.node("ConvTranspose", ["input", weight, graph.random("up.b", BINS, fan_in=16)], "up", kernel_shape=[3])
+    cut = [ints(graph, f"cut.{key}", value) for key, value in (("start", 0), ("end", -2), ("axis", 2))]
+    graph.node("Sigmoid", [graph.node("Slice", ["up", *cut], "cut")], "mask")
+    whole, (clip,) = graph.model(), magnitudes(50)
+    made = streaming(whole, "whole.onnx")
+    np.testing.assert_allclose(MaskModel(made).whole(clip), MaskModel(whole)(clip), rtol=1e-5, atol=1e-7)
+
+
+def look_ahead():
+    graph = Graph(0)
+    graph.node("Sigmoid", [convolution(graph, "input", "wide", BINS, BINS, pads=(1, 1))], "mask")
+    return graph.model()
+
+
+def bidirectional():
+    graph = Graph(0)
+    graph.node("Transpose", ["input"], "frames_first", perm=[2, 0, 1])
+    weights = [graph.random(f"both.{part}", 2, *shape) for part, shape in (("w", (30, BINS)), ("r", (30, 10)))]
+    graph.node("GRU", ["frames_first", *weights], "both", hidden_size=10, direction="bidirectional")
+    graph.node("ReduceMean", ["both"], "mean", axes=[1], keepdims=0)
+    made = graph.node("Transpose", ["mean"], "channels_first", perm=[1, 2, 0])
+    graph.node("Sigmoid", [graph.conv(made, "head", 10, BINS)], "mask")
+    return graph.model()
+
+
+def mean_over_frames():
+    graph = Graph(0)
+    graph.node("ReduceMean", ["input"], "mean", axes=[2])
+    graph.node("Sigmoid", [graph.node("Sub", ["input", "mean"], "centred")], "mask")
+    return graph.model()
+
+
+def attention():
+    graph = Graph(0)
+    graph.node("Transpose", ["input"], "turned", perm=[0, 2, 1])
+    graph.node("Softmax", [graph.node("MatMul", ["turned", "input"], "scores")], "weights", axis=-1)
+    graph.node("Sigmoid", [graph.node("MatMul", ["input", "weights"], "attended")], "mask")
+    return graph.model()
+
+
+def not_from_zeros():
+    graph = Graph(0)
+    graph.node("Transpose", ["input"], "frames_first", perm=[2, 0, 1])
+    start = graph.weight("start", np.ones((1, 1, 12), np.float32))
+    layer(graph, "GRU", "frames_first", BINS, "layer", initial=[start])
+    graph.node("Squeeze", ["layer", ints(graph, "axis", 1)], "states")
+    made = graph.node("Transpose", ["states"], "channels_first", perm=[1, 2, 0])
+    graph.node("Sigmoid", [graph.conv(made, "head", 12, BINS)], "mask")
+    return graph.model(axes=(1, BINS, "seq_len"))
+
+
+@pytest.mark.parametrize(
+    ("made", "node", "remedy"),
+    [
+        (look_ahead, "Conv 'node_wide' looks 1 frame ahead", "causal convolution"),
+        (bidirectional, "GRU 'node_both' is bidirectional over frames", "one direction"),
+        (mean_over_frames, "ReduceMean 'node_mean' works over all frames", "running mean"),
+        (attention, "MatMul 'node_scores' sets every frame against every other", "look back only"),
+        (not_from_zeros, "GRU 'layer' begins with a state that is not zero", "begin with zeros"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line_with_node_and_remedy(made, node, remedy):
+    with pytest.raises(UserError) as error:
+        streaming(made(), "whole.onnx")
+    assert node in str(error.value) and remedy in str(error.value) and "\n" not in str(error.value)
+
+
+def test_one_that_has_states_already():
+    model = with_states(look_ahead(), {"input": "mask"})
+    with pytest.raises(UserError, match="states of its own already"):
+        streaming(model, "whole.onnx")
+
+
+def test_by_the_command(tmp_path, capsys):
+    path = tmp_path / "whole.onnx"
+    onnx.save(causal(), path)
+    main(["model", str(path), "--streaming"])
+    assert "one frame a call, with 4 states" in " ".join(capsys.readouterr().out.split())
+    assert MaskModel(tmp_path / "whole_streaming.onnx").stateful
+    with pytest.raises(SystemExit, match="2"):
+        main(["model", str(path), "--streaming"])
+    assert "already exists" in capsys.readouterr().err
