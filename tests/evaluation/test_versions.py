@@ -11,6 +11,7 @@ from sezoo.denoising.backend import with_target
 from sezoo.denoising.run_models import RunModel, models_of
 from sezoo.evaluation.versions import explaining_versions, versions_of
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.run.run import Artefacts, Run
 from sezoo.run.tracking import Trackers
@@ -212,7 +213,7 @@ def test_each_setting_of_the_board_is_turned_off_in_turn(run, tmp_path):
     gate = {"output_silence_threshold": -50}
     config = run(mask_graph(), evaluation={"play_like": ["whole", "board"]}, deployment=gate).config
     model = RunModel("float", "dynamic", "static", 40)
-    vars(model)["field"] = (14, 9)
+    vars(model).update(field=(14, 9), kind=MAGNITUDE_MASK)
     versions = versions_of([model], config)
     found = {version.name: (version.source, version.play) for version in explaining_versions(versions, [model])}
     assert found == {
@@ -226,7 +227,7 @@ def test_each_setting_of_the_board_is_turned_off_in_turn(run, tmp_path):
 def test_a_look_ahead_that_is_long_enough_costs_nothing(run):
     config = run(mask_graph(), evaluation={"play_like": "board"}).config
     model = RunModel("float", "dynamic")
-    vars(model)["field"] = (5, 5)
+    vars(model).update(field=(5, 5), kind=MAGNITUDE_MASK)
     found = explaining_versions(versions_of([model], config), [model])
     assert {version.name.partition(".")[2] for version in found} == {"input gain", "rounding"}  # nor is there a gate
 

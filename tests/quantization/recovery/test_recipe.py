@@ -178,7 +178,9 @@ def test_memory_is_bounded_and_the_rest_is_spread_evenly():
 class Unjudged:
     """A bench on which no model can be judged."""
 
-    settings = SimpleNamespace(accuracy_recovery=("auto",), weight_type="Int8", activation_type="Int8")
+    settings = SimpleNamespace(
+        accuracy_recovery=("auto",), weight_type="Int8", activation_type="Int8", activation_bits=8
+    )
 
     def written(self, plan):
         return plan
