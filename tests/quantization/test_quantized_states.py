@@ -253,7 +253,7 @@ def test_a_chain_scores_float_and_int8(name, length, carried, project, run):
     assert list(found["versions"]) == ["float", "int8", "int8_stream"]
     whole, stream = (found["versions"][name] for name in ("int8", "int8_stream"))
     assert stream["means"]["snr"]["mean"] == pytest.approx(whole["means"]["snr"]["mean"], abs=0.3)
-    assert (stream["play"]["like"], stream["play"]["frames"]) == ("stream", length)
+    assert stream["play"]["like"] == "stream"
 
 
 def test_a_chain_with_a_lookahead_is_refused_before_it_begins(project, run):
