@@ -294,7 +294,7 @@ def test_help_of_every_command(name, sezoo, monkeypatch):
 def test_the_overview_fits_and_begins_with_what_matters(sezoo):
     _, out, _ = sezoo("--help")
     assert max(map(len, out.splitlines())) < 80
-    assert list(COMMANDS)[:5] == ["quantize", "evaluate", "score", "benchmark", "deploy"]
+    assert list(COMMANDS)[:4] == ["quantize", "evaluate", "benchmark", "deploy"]
     places = [out.index(f"\n  {command.usage}  ") for command in COMMANDS.values()]
     assert places == sorted(places)
 
