@@ -149,7 +149,7 @@ def test_a_board_that_the_model_cannot_meet_is_passed_over(project, run):
     code, told = run()
     assert code == 0, told
     assert "quantization.target is not set: generic is taken instead" in told
-    assert re.search(r"in float: .*1 LSTM", told)
+    assert re.search(r"multiply-accumulates stay in float \(.*1 LSTM.*What helps: convolutions over time", told)
     assert quantized_nodes(models(project)["quantized_model_int8"])
 
 

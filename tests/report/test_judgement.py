@@ -7,7 +7,7 @@ import pytest
 
 from sezoo.report.judgement import judgement
 from sezoo.results.evaluation import Evaluation, LookAhead, SettingCost, SilenceGate, VersionScores
-from sezoo.results.quantization import LayerReport, Tried, Weakness
+from sezoo.results.quantization import Layer, LayerReport, Tried, Weakness
 from sezoo.results.run_record import RunRecord
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import ClipScores, Mean
@@ -121,6 +121,13 @@ def test_without_scores_the_output_decides(judged, closeness, word):
     assert judged(layers=LayerReport(closeness=closeness)).startswith(
         f"Int8 is {word} float: {closeness:.1f} dB SI-SNR"
     )
+
+
+def test_a_model_that_stays_mostly_in_float_is_told(judged):
+    layers = (Layer("node", "Einsum", "float", macs=100.0),)
+    report = LayerReport(closeness=60.0, layers=layers, macs_shares={"float": 0.62, "int8": 0.38})
+    assert judged(layers=report).endswith("62 % of the multiply-accumulates stay in float, which no chip gains from.")
+    assert "float, which" not in judged(layers=dataclasses.replace(report, macs_shares={"float": 0.38}))
 
 
 def test_nothing_measured_is_nothing_said(judged):

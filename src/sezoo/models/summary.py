@@ -224,12 +224,26 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
         case "Gemm":
             transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
             return prod(shape(node.output[0])) * shape(node.input[0])[0 if transposed else -1]
+        case "Einsum":  # a product for every value of the output and every value that is summed over
+            terms = attribute(node, "equation", b"").decode().replace(" ", "").partition("->")[0].split(",")
+            lengths: dict[str, int] = {}
+            for term, name in zip(terms, node.input, strict=True):
+                for axis, length in zip(_einsum_axes(term, len(shape(name))), shape(name), strict=True):
+                    lengths[axis] = max(length, lengths.get(axis, 1))
+            return prod(lengths.values()) * (len(terms) - 1)
         case "LSTM" | "GRU" | "RNN":
             steps, batch = shape(node.input[0])[:2]
             return steps * batch * (prod(shape(node.input[1])) + prod(shape(node.input[2])))
         case "Scan":
             return _scan_macs(node, shapes)
     return 0
+
+
+def _einsum_axes(term: str, rank: int) -> list[str]:
+    """The names of an input's axes; those that an ellipsis stands for are counted from the last."""
+    before, ellipsis, after = term.partition("...")
+    unnamed = range(rank - len(before) - len(after), 0, -1) if ellipsis else ()
+    return [*before, *(f"...{place}" for place in unnamed), *after]
 
 
 def _scan_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,10 +23,10 @@ from sezoo.quantization.calibration.clips import check_calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.graph.verification import VERIFIED_CALLS, verify
-from sezoo.quantization.plan import Plan
 from sezoo.quantization.planning import check_model, check_quantization_settings, planned
 from sezoo.quantization.recovery.recipe import Recovered
 from sezoo.quantization.target import TARGETS, target_of
+from sezoo.results.quantization import LayerReport
 from sezoo.run.run import Run
 
 __all__ = ["QuantizedModels", "check_quantization", "check_quantization_settings", "quantize"]
@@ -67,9 +66,9 @@ def quantize(run: Run) -> QuantizedModels:
     if decided.target.board_gain:
         with_input_gain(result.model)
 
-    _tell_what_stays_in_float(result.plan)
-    _tell_of_stm32n6(result.model, run.config)
     report = layer_report(result, bench, bench.fit, measured=run.config.general.report)
+    _tell_what_stays_in_float(report, path)
+    _tell_of_stm32n6(result.model, run.config)
     if run.config.quantization.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
     log_report(report)
@@ -98,17 +97,12 @@ def quantize(run: Run) -> QuantizedModels:
     return models
 
 
-def _tell_what_stays_in_float(plan: Plan) -> None:
-    """Name the operators that work in float, in the int8 model as in the float one."""
-    values = (*plan.model.graph.value_info, *plan.model.graph.output)
-    in_float = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-    kinds = Counter(
-        f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-        for node in plan.model.graph.node
-        if node.output[0] in in_float and (node.op_type not in plan.op_types or node.name in plan.in_float)
-    )
-    if kinds:
-        log.info("in float: %s", ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+def _tell_what_stays_in_float(report: LayerReport, path: Path) -> None:
+    """Say which operators work in float in the int8 model; warn where that is most of the work."""
+    if report.mostly_in_float:
+        log.warning("%s: %s", display_path(path), report.mostly_in_float)
+    elif report.in_float:
+        log.info("in float: %s", ", ".join(f"{count} {kind}" for kind, count in report.in_float.items()))
 
 
 def _tell_of_stm32n6(model: onnx.ModelProto, config: Config) -> None:

@@ -44,6 +44,8 @@ def judgement(facts: RunFacts) -> str:
         sentences += _of_scores(found, layers)
     elif layers is not None and layers.closeness is not None:
         sentences.append(_of_closeness(layers.closeness))
+    if layers is not None and layers.mostly_in_float:
+        sentences.append(f"{layers.mostly_in_float.partition(' (')[0]}, which no chip gains from.")
     return " ".join(sentences)
 
 

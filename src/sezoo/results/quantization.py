@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -150,6 +151,24 @@ class LayerLoss:
     closeness: float | None = None
 
 
+MOSTLY = 0.5
+"""Share of the multiply-accumulates in float from which on a model is an int8 one in name only."""
+
+MOST_KINDS = 5
+"""Types of operators that are named."""
+
+HELP = {
+    "Einsum": "write Einsum as MatMul, which is quantized",
+    "RNN": "GRU or LSTM in the place of RNN, which are quantized",
+    "LSTM": "convolutions over time in the place of LSTM, or a form of it that quantization.target: cortex-m takes",
+    "GRU": "convolutions over time in the place of GRU, or a form of it that quantization.target: cortex-m takes",
+}
+LEFT_OUT = (
+    "let {} be quantized (quantization.op_types_to_quantize, nodes_to_quantize, nodes_to_exclude; or a smaller "
+    "max_float_macs, if accuracy recovery left them in float)"
+)
+
+
 @dataclass(frozen=True)
 class LayerReport(ResultFile):
     """What int8 costs where, and what was done about it.
@@ -159,6 +178,7 @@ class LayerReport(ResultFile):
     tensors, layers : in the order of the graph.
     worst : what rounding hurts most.
     macs_shares : of all multiply-accumulates, by precision; empty where a shape is unknown.
+    in_float : operators that compute in float, by type.
     bytes : of the int8 model.
     plain, closeness : dB between the denoised waves and the float model's, of the plain int8 model and of this; null
         where they are equal.
@@ -176,6 +196,7 @@ class LayerReport(ResultFile):
     layers: tuple[Layer, ...] = ()
     worst: tuple[Weakness, ...] = ()
     macs_shares: Mapping[str, float] = field(default_factory=dict)
+    in_float: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
     plain: float | None = None
     closeness: float | None = None
@@ -192,3 +213,28 @@ class LayerReport(ResultFile):
         """Multiply-accumulates per frame; None where one is unknown."""
         macs = [layer.macs for layer in self.layers if layer.macs is not None]
         return sum(macs) if macs and len(macs) == len(self.layers) else None
+
+    @property
+    def mostly_in_float(self) -> str:
+        """What it means that most of the work is left in float, and what helps; "" where it is not."""
+        share = self.macs_shares.get("float", 0.0)
+        if share < MOSTLY:
+            return ""
+        layers = Counter(layer.op_type for layer in self.layers if layer.precision == "float" and layer.macs)
+        others = Counter(dict(self.in_float)) - layers
+        besides = f"; besides them {_counted(others)}" if others else ""
+        left_out = [kind for kind in layers if kind not in HELP]
+        helps = [HELP[kind] for kind in layers if kind in HELP]
+        if left_out:
+            helps.append(LEFT_OUT.format(", ".join(left_out)))
+        return (
+            f"{100 * share:.0f} % of the multiply-accumulates stay in float ({_counted(layers)}{besides}): "
+            "the C package runs no layers in float, and the NPU of the STM32N6 leaves them to its core, which is many "
+            f"times slower. What helps: {'; '.join(dict.fromkeys(helps))}."
+        )
+
+
+def _counted(kinds: Counter[str]) -> str:
+    """The most frequent kinds, with their numbers."""
+    more = f" and {len(kinds) - MOST_KINDS} more types" if len(kinds) > MOST_KINDS else ""
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(MOST_KINDS)) + more

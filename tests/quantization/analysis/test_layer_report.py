@@ -150,6 +150,31 @@ def test_what_stays_in_float_is_told():
     assert sum(report.macs_shares.values()) == pytest.approx(1)
     given = by_name(report.tensors)["input"]
     assert (given.dtype, given.low, given.sqnr, given.accumulated_sqnr) == ("float", None, None, None)
+    assert report.in_float["LSTM"] == 1
+    told = report.mostly_in_float
+    assert told.startswith("86 % of the multiply-accumulates stay in float (1 LSTM") and "C package" in told
+    assert "What helps: convolutions over time in the place of LSTM" in told
+
+
+def test_an_int8_model_is_not_mostly_in_float():
+    assert reported(*on_bench(one_convolution())).mostly_in_float == ""
+
+
+def test_an_operator_without_kernels_counts_as_work_in_float():
+    """Einsum is not quantized: its products are in float, and it is named with what to write in its place."""
+    graph = Graph()
+    graph.node(
+        "Einsum",
+        ["input", graph.random("turn", BINS, BINS, fan_in=BINS)],
+        "turned",
+        equation="b i ... , i j -> b j ...",
+    )
+    graph.node("Sin", ["turned"], "bent")
+    graph.depthwise("bent", "mask", BINS, 1)
+    report = reported(*on_bench(graph.model()))
+    assert report.macs_shares["float"] == pytest.approx(BINS / (BINS + 3))
+    assert "(1 Einsum; besides them 1 Sin)" in report.mostly_in_float
+    assert "write Einsum as MatMul" in report.mostly_in_float
 
 
 def test_a_product_of_two_activations_has_no_weights():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -19,7 +19,7 @@ from sezoo.quantization.plan import Plan
 from sezoo.quantization.recurrent.cells import Kind
 from sezoo.results.quantization import Layer
 
-__all__ = ["layers_of", "macs_shares"]
+__all__ = ["layers_of", "macs_shares", "operators_in_float"]
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 
@@ -33,7 +33,7 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
     magnitude : (1, bins, frames) float32; the int8 model is run on it once, so that it says what its weights are.
     """
     exact_nodes = {node.name: node for node in plan.exact.graph.node}
-    kinds = (*LINEAR, *RECURRENT, "Scan")
+    kinds = (*LINEAR, *RECURRENT, "Scan", "Einsum")
     nodes = [node for node in model.graph.node if node.op_type in kinds and node.name in exact_nodes]
     exact_weights, types = float_weights(plan.exact.graph), precisions(model.graph)
     weights = {node.name: _weights_of(node, exact_nodes[node.name], exact_weights) for node in nodes}
@@ -104,3 +104,14 @@ def macs_shares(layers: Sequence[Layer]) -> dict[str, float]:
     for layer in layers:
         shares[layer.precision] += layer.macs_share
     return dict(shares)
+
+
+def operators_in_float(plan: Plan) -> dict[str, int]:
+    """How many operators work in float in the int8 model as in the float one, by type."""
+    values = (*plan.model.graph.value_info, *plan.model.graph.output)
+    in_float = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    return Counter(
+        f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        for node in plan.model.graph.node
+        if node.output[0] in in_float and (node.op_type not in plan.op_types or node.name in plan.in_float)
+    )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from sezoo.quantization.analysis.advice import weaknesses
-from sezoo.quantization.analysis.layers import layers_of, macs_shares
+from sezoo.quantization.analysis.layers import layers_of, macs_shares, operators_in_float
 from sezoo.quantization.analysis.range_convergence import convergence
 from sezoo.quantization.analysis.sensitivity import log_sensitivity
 from sezoo.quantization.analysis.tensors import measured_tensors
@@ -48,6 +48,7 @@ def layer_report(
         layers,
         tuple(weaknesses(plan, bench, tensors, layers)) if measured else (),
         macs_shares(layers),
+        operators_in_float(plan),
         model.ByteSize(),
         recovered.plain,
         recovered.closeness,
