@@ -115,7 +115,7 @@ def test_the_module_is_a_command(tmp_path):
         (["confg", "--check"], "'confg' is neither a command nor an override; did you mean config?"),
         (
             ["xyz"],
-            "'xyz' is neither a command nor an override; the commands are quantize, evaluate, score, benchmark",
+            "'xyz' is neither a command nor an override; the commands are quantize, evaluate, benchmark, deploy",
         ),
         (["config"], "one of the arguments --check --print --upgrade --schema is required; see sezoo config --help"),
         (["config", "--check"], "argument --check: expected one argument"),

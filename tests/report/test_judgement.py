@@ -132,3 +132,13 @@ def test_a_model_that_stays_mostly_in_float_is_told(judged):
 
 def test_nothing_measured_is_nothing_said(judged):
     assert judged() == "" and judged(layers=LayerReport()) == ""
+
+
+def test_recordings_have_the_name_of_their_folder(judged):
+    found = evaluation({"float": 0.0})
+    version = dataclasses.replace(found.versions[0], name="recordings", label="rnnoise")
+    scores = [
+        dataclasses.replace(clip, scores={**clip.scores, "recordings": clip.scores["float"]}) for clip in found.scores
+    ]
+    told = judged(dataclasses.replace(found, versions=[version], scores=scores))
+    assert told.startswith("'rnnoise' does not improve on the noisy recordings, PESQ 0 (") and told.endswith(").")

@@ -7,7 +7,7 @@ import pytest
 from builders import write_yaml
 from sezoo.base.errors import UserError
 from sezoo.base.part_files import owner
-from sezoo.training.resumption import is_unfinished, newest_unfinished, settings_to_resume
+from sezoo.training.resumption import is_unfinished, newest_unfinished, settings_of_run, settings_to_resume
 
 SETTINGS = {
     "operation_mode": "training",
@@ -76,3 +76,11 @@ def test_a_training_at_work_is_left_alone(begun):
     (folder / ".hydra" / "running").write_text(f"{owner()}\n", encoding="utf-8")
     with pytest.raises(UserError, match="a training is running there"):
         settings_to_resume(folder, SETTINGS)
+
+
+def test_the_settings_of_a_run_are_read_again(begun):
+    folder = begun("a")
+    assert settings_of_run(folder) == SETTINGS
+    (folder / ".hydra" / "config.yaml").write_text("[1, 2]", encoding="utf-8")
+    with pytest.raises(UserError, match="is not the configuration of a run"):
+        settings_of_run(folder)

@@ -51,7 +51,8 @@ class Parser(argparse.ArgumentParser):
             message += _meant(found["word"], choices)
         if "arguments are required" in message and self.like_options:
             message += f"; is {self.like_options[0]} a file? Put -- before it"
-        raise UserError(f"{message}; see {self.prog} --help")
+        more = " See" if message.endswith("?") else "; see"
+        raise UserError(f"{message}{more} {self.prog} --help")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse; settings (SECTION.KEY=VALUE) and files may stand anywhere between the options.

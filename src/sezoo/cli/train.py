@@ -27,6 +27,8 @@ from sezoo.cli.section_options import add_setting
 
 __all__ = ["add_arguments", "run"]
 
+EPOCHS = 100
+
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
@@ -43,13 +45,13 @@ def add_arguments(parser: Parser) -> None:
         parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",
         help="torch weights to start from (default: random)",
     )  # fmt: skip
-    add_setting(parser, "--epochs", key="training.epochs", default=100, metavar="N")
+    add_setting(parser, "--epochs", key="training.epochs", default=EPOCHS, metavar="N")
     add_setting(parser, "--batch-size", key="training.batch_size", default=16, metavar="N")
     add_setting(parser, "--device", key="training.device", metavar="NAME")
     parser.add_argument(
         "--resume", action="store_true",
-        help="go on with the unfinished training of -o, or without it with the newest in experiment_outputs; -o with "
-        "the folder of one does so by itself",
+        help="go on with the unfinished training of -o, or without it with the newest in experiment_outputs, with its "
+        "recordings if none are named; -o with the folder of one does so by itself",
     )  # fmt: skip
     add_output(parser)
     add_save_config(parser)
@@ -63,21 +65,24 @@ def run(options: argparse.Namespace) -> None:
     from sezoo.api.results import TrainedModel
     from sezoo.api.settings import training_settings
 
-    settings = training_settings(
-        spectrum_of(options),
-        speech=options.speech,
-        noise=options.noise,
-        noisy=options.noisy,
-        clean=options.clean,
-        architecture=options.model,
-        weights=options.weights,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        device=options.device,
-        more=settings_of(options.overrides),
-    )
     if options.resume:
         options.output = _folder_to_resume(options.output)
+    if options.resume and not any((options.speech, options.noise, options.noisy, options.clean)):
+        settings = _settings_of_run(options)
+    else:
+        settings = training_settings(
+            spectrum_of(options),
+            speech=options.speech,
+            noise=options.noise,
+            noisy=options.noisy,
+            clean=options.clean,
+            architecture=options.model,
+            weights=options.weights,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            device=options.device,
+            more=settings_of(options.overrides),
+        )
     result = TrainedModel.read(run_of(options, settings))
     if options.json:
         print_json(result)
@@ -104,3 +109,13 @@ def _folder_to_resume(folder: Path | None) -> Path:
         where = DEFAULT_FOLDER if folder is None else display_path(folder)
         raise UserError(f"--resume: no unfinished training in {where}, one with a snapshot and without its models")
     return found
+
+
+def _settings_of_run(options: argparse.Namespace) -> dict:
+    """The settings of the training that goes on, with other epochs, device and overrides where they are given."""
+    from sezoo.api.sections import given, merged
+    from sezoo.training.resumption import settings_of_run
+
+    epochs = options.epochs if options.epochs != EPOCHS else None
+    changed = {"training": given(epochs=epochs, device=options.device)}
+    return merged(merged(settings_of_run(options.output), changed), settings_of(options.overrides))

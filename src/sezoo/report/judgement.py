@@ -27,6 +27,9 @@ CLOSE, NEAR = 40.0, 25.0
 """SI-SNR in dB of the int8 output to the float one: from `CLOSE` on the rounding error is a hundredth of the signal's
 amplitude, below `NEAR` more than a twentieth."""
 
+MODELS = ("float", "int8")
+"""How the names of models' versions begin; others are of recordings or functions."""
+
 AUDIBLE_SHARE = 0.01
 """Of the frames with speech, from which on a silence gate that mutes them is named as a cause."""
 
@@ -73,12 +76,10 @@ def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) 
         return None
     label = facts_of_metric(metric).label
     if _gain(change, metric) > 0 and not _holds_zero(change):
-        better = f"{_capital(version.label)} is better than the noisy recordings: {label} {_figure(change, metric)}."
+        better = f"{_subject(version)} is better than the noisy recordings: {label} {_figure(change, metric)}."
         return better if always else None
-    return (
-        f"{_capital(version.label)} does not improve on the noisy recordings, {label} {_figure(change, metric)}: check "
-        "that the network was trained with this preprocessing."
-    )
+    why = ": check that the network was trained with this preprocessing" if version.name.startswith(MODELS) else ""
+    return f"{_subject(version)} does not improve on the noisy recordings, {label} {_figure(change, metric)}{why}."
 
 
 def _of_difference(
@@ -173,6 +174,8 @@ def _model(version: VersionScores) -> str:
 
 def _subject(version: VersionScores) -> str:
     """What does it: the model, or the program on the device that runs it."""
+    if not version.name.startswith(MODELS):  # recordings or a function, with a name of their own
+        return f"'{version.label}'"
     program = re.search(r"\((.+?)(?:, patches)?\)$", version.label)
     if program is None or version.like == "whole":
         return _capital(version.label)

@@ -13,7 +13,14 @@ from sezoo.base.yaml_text import load_yaml
 from sezoo.config.sections import Config
 from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, is_begun_again, is_marked_as_running, is_of_a_sweep, was_killed
 
-__all__ = ["check_no_other_training", "is_unfinished", "newest_unfinished", "settings_to_resume", "snapshot_to_resume"]
+__all__ = [
+    "check_no_other_training",
+    "is_unfinished",
+    "newest_unfinished",
+    "settings_of_run",
+    "settings_to_resume",
+    "snapshot_to_resume",
+]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +43,20 @@ def newest_unfinished(parent: Path) -> Path | None:
     return max(found, key=lambda folder: (folder / SNAPSHOT).stat().st_mtime_ns, default=None)
 
 
+def settings_of_run(folder: Path) -> dict[str, Any]:
+    """The settings that a run in a folder was begun with.
+
+    Raises
+    ------
+    UserError : its file is no YAML of sections.
+    """
+    path = folder / HYDRA_FOLDER / CONFIG_NAME
+    found = load_yaml(read_text(path), str(path))
+    if not isinstance(found, dict) or not all(isinstance(section, dict | str) for section in found.values()):
+        raise UserError(f"{path}: it is not the configuration of a run; name another folder")
+    return found
+
+
 def settings_to_resume(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a command that goes on with the unfinished training in a folder.
 
@@ -48,10 +69,7 @@ def settings_to_resume(folder: Path, settings: Mapping[str, Any]) -> dict[str, A
     """
     if is_marked_as_running(folder) and not was_killed(folder):
         raise UserError(f"{display_path(folder)}: a training is running there; wait for its end, or stop it first")
-    path = folder / HYDRA_FOLDER / CONFIG_NAME
-    before = load_yaml(read_text(path), str(path))
-    before = before.get("dataset") if isinstance(before, Mapping) else None
-    was, now = before if isinstance(before, Mapping) else {}, settings.get("dataset", {})
+    was, now = settings_of_run(folder).get("dataset") or {}, settings.get("dataset", {})
     for key in [*now, *(key for key in was if key not in now)]:
         if not _is_same(was.get(key), now.get(key)):
             raise UserError(

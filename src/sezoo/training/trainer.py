@@ -394,7 +394,7 @@ class Trainer:
         with interrupt_deferred():
             self._save()
             log.warning(
-                "go on with training.snapshot_path=%s; after sezoo train with the same command and --resume",
+                "go on with training.snapshot_path=%s, or after a command with sezoo train --resume",
                 display_path(self.files.snapshot),
             )
 
