@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.user_code import forms
-from sezoo.base.yaml_text import load_yaml
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -51,6 +49,8 @@ class KeyValue:
             return [_in_any_case(name, self.names()) for name in names]
         if names := self.names():
             return _in_any_case(text.strip(), names)
+        from sezoo.base.yaml_text import load_yaml
+
         try:
             return load_yaml(text, text)
         except UserError:
@@ -117,6 +117,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 def _help(action: argparse.Action) -> str:
     """The description of the key, with its values where it names none of them, and its default in brackets."""
+    from sezoo.base.user_code import forms
     from sezoo.config.section import registered
 
     value = KeyValue(action.keys[0])
