@@ -132,7 +132,7 @@ def test_types_whose_rounding_is_heard_stay_in_float_and_are_told(caplog):
     assert not types & {*LAYERS, "Squeeze", "Transpose"}
     told = [record.getMessage().strip() for record in caplog.records]
     assert "Add (1 node) in float: 8 bits would round the small values away that a logarithm" in told[0]
-    assert any(message.startswith("Mul (1 node) in float: the waves come ") for message in told)
+    assert any(message.startswith("Mul (1 node) in float: the output comes ") for message in told)
 
 
 def test_what_the_user_has_chosen_is_not_chosen_again():

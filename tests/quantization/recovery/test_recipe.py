@@ -87,7 +87,7 @@ def test_steps_are_told_with_their_effect(caplog):
     plan, made, _ = bench(graphs.tcnn)
     with caplog.at_level(logging.INFO, "sezoo"):
         result = recovered(plan, made, TARGETS["generic"])
-    assert "plain int8 is " in caplog.text
+    assert "plain int8: " in caplog.text
     for step in result.steps:
         assert f"{step.name}: {step.after:.1f} dB" in caplog.text
         assert step.kept or "not kept" in caplog.text

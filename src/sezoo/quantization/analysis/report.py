@@ -76,7 +76,7 @@ def log_report(report: LayerReport) -> None:
         log.info("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)
     shares = ", ".join(f"{100 * share:.1f} % in {name}" for name, share in sorted(report.macs_shares.items()))
     log.info(
-        "multiply-accumulates: %s; %.2f MiB; closeness %s, plain int8 %s",
+        "multiply-accumulates: %s; %.2f MiB; fidelity to float %s (plain int8: %s)",
         shares or "unknown", report.bytes / 2**20, decibels(report.closeness), decibels(report.plain),
     )  # fmt: skip
     if report.convergence is not None:

@@ -146,7 +146,7 @@ def _with_types_in_float(plan: Plan, rounding: set[str], bench: Bench, closest: 
         best = max(judged, key=judged.__getitem__)
         if judged[best] == -np.inf or judged[best] < closest + LEAST_GAIN:
             break
-        _tell(plan, of_type.pop(best), f"the waves come {judged[best] - closest:.1f} dB closer")
+        _tell(plan, of_type.pop(best), f"the output comes {judged[best] - closest:.1f} dB closer to float")
         plan, closest = candidates[best], judged[best]
     return plan
 

@@ -90,7 +90,7 @@ def written(plan: Plan, bench: Bench) -> Recovered:
     """
     model = bench.written(plan)
     closeness = bench.judged(model)
-    log.info("int8 is %s from the float model, by the denoised clips", decibels(closeness))
+    log.info("int8: %s", _against_float(closeness))
     return Recovered(plan, model, closeness, closeness, ())
 
 
@@ -109,10 +109,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     auto = wanted == ("auto",)
     model = bench.written(plan)
     plain = closest = bench.judged(model, "plain int8")
-    if math.isfinite(plain):
-        log.info("plain int8 is %s from the float model, by the denoised clips", decibels(plain))
-    else:
-        log.info("plain int8 against the float model, by the denoised clips: %s", decibels(plain))
+    log.info("plain int8: %s", _against_float(plain))
     tried: list[Tried] = []
     for step in _steps(bench.settings, target) if _has_steps(bench.settings) else ():
         if auto and closest >= INAUDIBLE:
@@ -170,6 +167,12 @@ def check_steps(wanted: tuple[str, ...]) -> None:
     for word in ("auto", "none"):
         if word in wanted and len(wanted) > 1:
             raise UserError(f"{KEY}: found {', '.join(wanted)}; {word} stands alone")
+
+
+def _against_float(value: float) -> str:
+    if math.isfinite(value):
+        return f"{decibels(value)} SI-SNR against the float model's output (higher is closer)"
+    return decibels(value)
 
 
 def decibels(value: float) -> str:
