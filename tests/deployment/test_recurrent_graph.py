@@ -10,11 +10,13 @@ import stateful_graphs
 from mask_graphs import magnitudes
 from quantizers import quantization, ready
 from sezoo.base.errors import UserError
+from sezoo.config.sections import Config
 from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.integer_graph import Conv, Loop, unrolled
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
+from sezoo.deployment.engine_choice import engine_for
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.states import with_states
 from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
@@ -105,3 +107,16 @@ def test_what_cannot_be_run_is_named():
     copy.CopyFrom(backwards)
     copy.name, copy.ints[:] = "scan_input_directions", [1, 1]
     refused(in_float, "Scan node", "backwards over the frames")
+
+
+def test_a_recurrent_network_has_no_patches():
+    graph = integer_graph_of(graphs.static_int8(graphs.recurrent("GRU"), FRAMES), PATH)
+    deployment = {"backend": "portable-c", "engine": "patch"}
+    config = Config.model_validate({"operation_mode": "deployment", "deployment": deployment})
+    with pytest.raises(UserError) as caught:
+        engine_for(graph, PATH, config)
+    told = str(caught.value)
+    assert (
+        "deployment.engine: found patch" in told and "layer0" in told and "allowed: deployment.engine: stream" in told
+    )
+    assert "\n" not in told

@@ -6,6 +6,8 @@ import pytest
 import foreign_graphs
 from foreign_graphs import PLAIN, conv_net_of_opset, decomposed_lstm_with_states, gru_with_layer_norm
 from mask_graphs import BINS, magnitudes
+from sezoo.base.errors import UserError
+from sezoo.models.onnx_checks import check_declarations
 from sezoo.models.onnx_session import open_session
 
 STATES = ("h_in", "c_in")
@@ -99,6 +101,11 @@ def test_onnxruntime_does_not_know_the_custom_operator():
     onnx.checker.check_model(model)
     with pytest.raises(Exception, match=r"com\.example\.speech"):
         onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def test_a_custom_operator_is_named_with_what_to_do_about_it():
+    with pytest.raises(UserError, match=r"the node Whiten 'node_white' is a custom operator.*standard operators"):
+        check_declarations(foreign_graphs.custom_operator(), "custom.onnx")
 
 
 def test_the_nan_shows_in_the_mask():

@@ -220,6 +220,14 @@ def test_inputs_that_can_be_no_states_are_not_taken_for_them():
         declared_contract(model, PATH)
 
 
+def test_a_state_without_a_partner_is_named():
+    model = graphs.lstm_cell()
+    lone = next(place for place, value in enumerate(model.graph.output) if value.name == "c_new")
+    del model.graph.output[lone]
+    with pytest.raises(UserError, match=r"input 'c' \(1, 12\) has no output of its shape left for it: export the net"):
+        declared_contract(model, PATH)
+
+
 def test_a_state_that_grows_is_found_by_running_it():
     model = graphs.cached_convolution()
     for node in model.graph.node:
@@ -229,7 +237,9 @@ def test_a_state_that_grows_is_found_by_running_it():
     for value in (model.graph.input[1], model.graph.output[1]):
         value.type.tensor_type.shape.dim[0].dim_value = 1
         value.type.tensor_type.shape.dim[2].dim_param = "past"
-    with pytest.raises(UserError, match=r"the state 'cache' has shape \(1, 33, 1\), but \(1, 33, 25\) afterwards"):
+    with pytest.raises(
+        UserError, match=r"the state 'cache' has shape \(1, 33, 1\), but \(1, 33, 25\) afterwards; let.*Slice"
+    ):
         check_contract(with_states(model, graphs.CACHE_STATES), PATH)
 
 

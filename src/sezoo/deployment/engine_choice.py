@@ -30,8 +30,8 @@ def engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
     if graph.loops and engine_of(config) == PATCH:
         key, found = ("engine", "patch") if settings.engine else ("input_gain", "True")
         raise UserError(
-            f"deployment.{key}: found {found}; {path} is recurrent: its states go from frame to frame, and patches "
-            "begin anew; allowed: deployment.engine: stream, without an input gain"
+            f"deployment.{key}: found {found}; {path} is recurrent ('{graph.loops[0].name}'): its states go from frame "
+            "to frame, and patches begin anew; allowed: deployment.engine: stream, without an input gain"
         )
     if engine_of(config) == PATCH:
         if settings.engine is None and settings.input_gain:

@@ -20,7 +20,7 @@ from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_am
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import described
 from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, noise, parsed_kind
-from sezoo.models.states import check_states, likely_states, states_of, states_text
+from sezoo.models.states import check_states, likely_states, states_of, states_text, without_partner
 
 __all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "declared_contract", "warn_of_magnitudes"]
 
@@ -215,8 +215,19 @@ def _states_hint(model: onnx.ModelProto) -> str:
     named, likely = states_of(model), likely_states(model)
     if likely != named:
         named_so = f"quantization.states: {states_text(likely)}"
-        return f"; states, which are fed back from call to call, have to be named: {named_so}"
+        return f"; states, which are fed back from call to call, have to be named: {named_so}{_lone_hint(model)}"
     return "" if named else "; states, which are fed back from call to call, would be in pairs of one shape"
+
+
+def _lone_hint(model: onnx.ModelProto) -> str:
+    """What to add where an input has no output that could take its place in the next call."""
+    lone = without_partner(model)
+    if not lone:
+        return ""
+    return (
+        f"; input '{lone[0].name}' {_axes_text(axes_of(lone[0]) or [])} has no output of its shape left for it: export "
+        "the network with the new state as a further output"
+    )
 
 
 def _may_be_mask(axes: list[str | int], of_input: list[str | int]) -> bool:

@@ -57,6 +57,10 @@ MAX_ATTRIBUTE = 2**24
 LENGTHS = {"pads", "strides", "dilations", "kernel_shape", "output_padding", "output_shape", "hidden_size", "group"}
 
 
+DOMAINS = ("ai.onnx", "com.microsoft", "com.ms.", "org.pytorch.aten")
+"""What the domains of onnxruntime's operators begin with, but for the one without a name."""
+
+
 def check_declarations(model: onnx.ModelProto, path: Path) -> None:
     """Check what a file declares, before anything is allocated by it: names, versions, types, dims, attributes.
 
@@ -276,8 +280,14 @@ def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
     count = sum(len(body.node) for body in bodies)
     if count > MAX_NODES:
         raise UserError(f"{path} has {count:,} nodes; at most {MAX_NODES:,} are read")
+    own = {function.domain for function in model.functions}
     for body in bodies:
         for node in body.node:
+            if node.domain not in own and not node.domain.startswith(DOMAINS) and node.domain:
+                raise UserError(
+                    f"{path}: {described(node)} is a custom operator, of the domain '{node.domain}', which onnxruntime "
+                    "does not have; export the network with standard operators in its place"
+                )
             _check_node(node, path)
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "states_of",
     "states_text",
     "with_states",
+    "without_partner",
 ]
 
 STATES_KEY = "states"
@@ -180,8 +181,7 @@ def likely_states(model: onnx.ModelProto) -> dict[str, str]:
     outputs = [value for value in model.graph.output if value.name not in states.values()]
     if len(inputs) < 2:
         return states
-    spectra = [value for value in inputs if layout_of(axes_of(value)) is not None] or inputs
-    magnitudes = min(spectra, key=_likely_place)
+    magnitudes = _likely_spectrum(inputs)
     mask = max((value for value in outputs if _one_shape(magnitudes, value)), key=_says_mask, default=None)
     pairs = [
         (-_alike(source.name, target.name), place, source.name, target.name)
@@ -195,6 +195,18 @@ def likely_states(model: onnx.ModelProto) -> dict[str, str]:
             found[source] = target
     in_order = {value.name: found[value.name] for value in inputs if value.name in found}
     return {**states, **in_order}
+
+
+def without_partner(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Inputs, besides the one that is likely to be the spectrum, for which no output of their shape is left."""
+    likely = likely_states(model)
+    left = [value for value in graph_inputs(model) if value.name not in likely]
+    return [value for value in left if value is not _likely_spectrum(left)]
+
+
+def _likely_spectrum(inputs: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
+    spectra = [value for value in inputs if layout_of(axes_of(value)) is not None]
+    return min(spectra or inputs, key=_likely_place)
 
 
 def _likely_place(value: onnx.ValueInfoProto) -> tuple[bool, bool]:
@@ -267,7 +279,8 @@ class StateLoop:
         for name, target in self.states.items():
             if by_name[target].shape != self.values[name].shape:
                 raise ValueError(
-                    f"the state '{name}' has shape {self.values[name].shape}, but {by_name[target].shape} afterwards"
+                    f"the state '{name}' has shape {self.values[name].shape}, but {by_name[target].shape} afterwards; "
+                    f"let output '{target}' keep its length, by a Slice of its last frames for example"
                 )
             self.values[name] = by_name[target]
         return [by_name[name] for name in self.outputs]

@@ -26,6 +26,7 @@ from sezoo.models.onnx_graph import reads_of
 from sezoo.models.spectra import MAGNITUDE_MASK, with_kind
 from sezoo.models.states import frames_of, magnitude_input, states_of, with_states
 from sezoo.quantization.calibration.clips import calibration_clips
+from sezoo.quantization.calibration.excerpts import within
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.calibration.ranges import NotFiniteError, Ranges, calibrate, tensors_to_calibrate
 from sezoo.quantization.fidelity.bench import Bench
@@ -38,7 +39,7 @@ from sezoo.quantization.graph.integer_forms import (
 )
 from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
 from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
-from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length
+from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length, with_static_shape
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
@@ -52,6 +53,12 @@ from sezoo.run.run import ClipCount, Run
 __all__ = ["Planned", "check_model", "check_quantization_settings", "planned"]
 
 log = logging.getLogger(__name__)
+
+MOST_OPERATORS_RUN = 500_000
+"""One after the other, on all excerpts to fit on, and on all to judge by: half a minute in int8, as plans are tried."""
+
+DATA_DEPENDENT = {"Loop", "If", "NonZero", "Unique", "Compress", "NonMaxSuppression"}
+"""Operators that make tensors whose shapes may depend on values."""
 
 FEW = 8
 """Excerpts that steps judge their own choices by."""
@@ -96,6 +103,8 @@ def planned(run: Run, path: Path) -> Planned:
         settings = settings_of(prepared, path, config.quantization)
         config = config.model_copy(update={"quantization": settings})
     frames = _frames(prepared, path, config, target, multiple)
+    if any(node.op_type in DATA_DEPENDENT for node in prepared.graph.node):
+        with_static_shape(prepared, frames)  # what it cannot be is told before the work begins
     if target.name == STM32N6:
         _warn_of_sizes(config.preprocessing.n_fft, frames)
     patches = _patches(config, frames, stateful=bool(states_of(prepared)))
@@ -197,6 +206,9 @@ def _bench(
     """What plans are tried on: excerpts of the clips that have been read."""
     settings, stft = config.quantization, magnitudes.stft
     fit, held_out = magnitudes.excerpts.parted()
+    if states_of(prepared):  # it is run call by call, which takes as long as it has operators
+        most = MOST_OPERATORS_RUN // len(prepared.graph.node) * frames
+        fit, held_out = within(fit, most), within(held_out, most)
     masks, some = mask_function(prepared), fit[:: max(1, len(fit) // FEW)]
     return Bench(
         settings, calibration_options(settings), fit,

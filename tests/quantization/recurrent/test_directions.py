@@ -9,6 +9,7 @@ from recurrent_graphs import GATES, INITIAL
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.recurrent.expansion import expanded
+from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
 STEPS, BATCH, INPUTS, HIDDEN = 7, 3, 5, 4
 
@@ -54,3 +55,14 @@ def test_they_give_what_onnxruntimes_own_layer_gives(kind, direction, initial, e
 def test_a_layer_that_is_kept_stays_as_it_is():
     model, _, _ = layer("GRU", "bidirectional", initial=False)
     assert expanded(model, kept=["layer"]) is model
+
+
+def test_in_a_model_of_one_frame_layers_over_its_bins_keep_their_scans():
+    model, outputs, fed = layer("GRU", "bidirectional", initial=False)
+    written = expanded(model)
+    in_place = with_bodies_in_place(written)
+    assert [node.op_type for node in in_place.graph.node] == [node.op_type for node in written.graph.node]
+    for before, after in zip(
+        open_session(model).run(outputs, fed), open_session(in_place).run(outputs, fed), strict=True
+    ):
+        np.testing.assert_allclose(after, before, atol=1e-5)

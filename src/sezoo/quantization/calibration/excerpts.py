@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Excerpt", "Excerpts"]
+__all__ = ["Excerpt", "Excerpts", "within"]
 
 EXCERPT_FRAMES = 500
 """Of a longer piece the first so many frames are kept."""
 
 MOST_FRAMES = 30_000
 """In all: 300 s at a hop of 10 ms, 100 MB of spectra for the usual 257 bins."""
+
+SHORTEST = 100
+"""Frames that an excerpt is not cut below, for states to leave their zeros behind."""
 
 ONE_IN = 5
 """So many excerpts make one that is held out."""
@@ -30,6 +34,22 @@ class Excerpt:
 
     spectrum: np.ndarray
     magnitude: np.ndarray
+
+
+def within(excerpts: Sequence[Excerpt], most: int) -> list[Excerpt]:
+    """Excerpts of so many frames in all, or a little more: shorter ones, and fewer where they would be too short.
+
+    They are the first frames of excerpts spread evenly over those given; at least one is left.
+    """
+    frames = [excerpt.spectrum.shape[1] for excerpt in excerpts]
+    if sum(frames) <= most:
+        return list(excerpts)
+    count = min(len(excerpts), max(1, most // SHORTEST))
+    kept = [excerpts[place * len(excerpts) // count] for place in range(count)]
+    each = max(SHORTEST, most // count)
+    return [
+        Excerpt(excerpt.spectrum[:, :each], np.ascontiguousarray(excerpt.magnitude[:, :, :each])) for excerpt in kept
+    ]
 
 
 @dataclass

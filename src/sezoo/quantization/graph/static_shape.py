@@ -14,6 +14,7 @@ from sezoo.config.sections import Config
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.contract import Contract
 from sezoo.models.onnx_file import axes_of, graph_inputs
+from sezoo.models.onnx_graph import described, producers
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import batch_of_one, bins_of, frames_of, layout_in, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.preparation import folded, with_known_shapes
@@ -120,8 +121,11 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
         # shapes computed in the graph become constants, now that the input's is known
         static = with_known_shapes(folded(static))
     if remaining := dynamic_axes(static):
+        maker = producers(static.graph).get(remaining[0])
+        made_by = "" if maker is None else f", made by {described(maker)},"
         raise UserError(
-            f"the model cannot be made static: the shape of tensor '{remaining[0]}' depends on more than the input's"
+            f"the model cannot be made static: the shape of tensor '{remaining[0]}'{made_by} depends on more than the "
+            "input's; export the network without loops, branches and selections that depend on data"
         )
     return static
 

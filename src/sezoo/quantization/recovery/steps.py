@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ from functools import partial
 import numpy as np
 import onnx
 
+from sezoo.base.text import pluralize
 from sezoo.models.onnx_graph import copied, float_weights, set_weights, unused_name
-from sezoo.models.states import magnitude_input
+from sezoo.models.states import magnitude_input, states_of
 from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.calibration.ranges import ranges_of_activations, tensors_to_calibrate
 from sezoo.quantization.fidelity.bench import Bench
@@ -19,6 +21,7 @@ from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.linear_layers import LINEAR, LinearLayer, linear_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.scales import LARGEST
+from sezoo.quantization.graph.static_shape import static_length
 from sezoo.quantization.overrides import own_tensors
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.channel_ties import channel_ties
@@ -29,6 +32,9 @@ from sezoo.quantization.recovery.second_moments import Moments, second_moments
 from sezoo.quantization.recurrent.expansion import hidden_states
 
 __all__ = ["bias_correction", "equalization", "int16_input", "int16_states", "rounding", "split_input"]
+
+
+log = logging.getLogger(__name__)
 
 
 def int16_input(plan: Plan, bench: Bench) -> Plan:
@@ -60,6 +66,9 @@ def _input_is_the_users(plan: Plan, bench: Bench) -> bool:
 
 EXCERPTS_FOR_MEANS = 8
 """Means are known from few."""
+
+MOST_FOR_MEANS = 5_000_000
+"""Operators that are run one after the other to correct biases, five minutes."""
 
 # -- cross-layer equalization ---------------------------------------------------------------------------
 
@@ -155,6 +164,12 @@ def bias_correction(plan: Plan, bench: Bench) -> Plan:
     same error again.
     """
     layers, excerpts = _layers(plan, bench), bench.fit[:: max(1, len(bench.fit) // EXCERPTS_FOR_MEANS)]
+    if bench.settings.accuracy_recovery == ("auto",) and _runs_of_operators(plan, layers, excerpts) > MOST_FOR_MEANS:
+        log.info(
+            "  bias_correction: left out, as %s one after the other would take too long; name it in "
+            "quantization.accuracy_recovery to have it", pluralize(len(layers), "layer"),
+        )  # fmt: skip
+        return plan
     aims = _output_means(plan.exact, layers, excerpts)
     for layer, aim in bench.told("bias_correction", list(zip(layers, aims, strict=True))):
         current = next(each for each in linear_layers(plan.model) if each.node == layer.node)
@@ -163,6 +178,14 @@ def bias_correction(plan: Plan, bench: Bench) -> Plan:
         add_to_bias(model, current, aim - mean)
         plan = replace(plan, model=with_known_shapes(model))
     return plan
+
+
+def _runs_of_operators(plan: Plan, layers: Sequence[LinearLayer], excerpts: Sequence[Excerpt]) -> int:
+    """How many operators are run for means of all layers, frame by frame; 0 for whole clips, which are fast."""
+    if not states_of(plan.model):
+        return 0
+    calls = sum(excerpt.magnitude.shape[2] for excerpt in excerpts) // static_length(plan.model, 1)
+    return calls * len(layers) * len(plan.model.graph.node)
 
 
 def _output_means(

@@ -127,7 +127,7 @@ def not_expandable(node: onnx.NodeProto, weights: Collection[str]) -> str | None
     if (direction := attribute(node, "direction", b"forward")) != b"forward":
         return f"its direction is {direction.decode()}; forward is needed"
     if given[7]:
-        return "it has peepholes"
+        return "it has peepholes (its input P); it is needed without them"
     if given[4]:
         return "it has sequence_lens"
     if any(name not in weights for name in given[1:4] if name):

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import UnusedNames, attribute, copied, rename_reads, set_weights
+from sezoo.models.onnx_graph import UnusedNames, attribute, copied, layout, rename_reads, set_weights
 from sezoo.quantization.recurrent.cells import Kind
 
 __all__ = ["with_bodies_in_place"]
 
 
 def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model whose Scans go over one frame, with the bodies of recurrent layers in their place.
+    """A model of one frame, with the bodies of recurrent layers in the place of their Scans.
 
-    The argument is not changed.
+    Scans that go over something else, as the bins of a frame, stay. The argument is not changed.
     """
-    written = copied(model)
+    written, shapes = copied(model), layout(model)
     graph, names = written.graph, UnusedNames(written.graph)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         body = attribute(node, "body", None) if node.op_type == "Scan" else None
-        if body is None or Kind.of(body.name) is None:
+        if body is None or Kind.of(body.name) is None or _steps(node, shapes) not in (None, 1):
             nodes.append(node)
         else:
             nodes += _in_place(graph, names, node, body)
@@ -30,6 +32,14 @@ def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
     del graph.node[:]
     graph.node.extend(copies)
     return written
+
+
+def _steps(node: onnx.NodeProto, shapes: Mapping[str, list[int | str]]) -> int | None:
+    """How often the body of a Scan is run; None where it is not known before the number of frames is."""
+    sequences = attribute(node, "num_scan_inputs", 0)
+    axes = shapes.get(node.input[len(node.input) - sequences])
+    length = axes[attribute(node, "scan_input_axes", [0])[0]] if axes else None
+    return length if isinstance(length, int) else None
 
 
 def _in_place(
