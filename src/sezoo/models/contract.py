@@ -216,7 +216,9 @@ def _states_hint(model: onnx.ModelProto) -> str:
     if likely != named:
         named_so = f"quantization.states: {states_text(likely)}"
         return f"; states, which are fed back from call to call, have to be named: {named_so}{_lone_hint(model)}"
-    return "" if named else "; states, which are fed back from call to call, would be in pairs of one shape"
+    if named:
+        return _lone_hint(model)
+    return "; states, which are fed back from call to call, would be in pairs of one shape"
 
 
 def _lone_hint(model: onnx.ModelProto) -> str:
