@@ -126,7 +126,8 @@ def test_dynamic_bins_without_configuration(path):
         check_contract(graphs.tcnn(axes=("batch", None, "seq_len")), path)
 
 
-def test_a_batch_of_one_is_warned_of(path, caplog):
+def test_a_batch_of_one_is_told(path, caplog):
+    caplog.set_level("INFO")
     check_contract(graphs.tcnn(axes=(1, BINS, "seq_len")), path)
     assert "batch axis is fixed to 1" in caplog.text
 
