@@ -51,9 +51,9 @@ def run_settings(
     from sezoo.training.resumption import is_unfinished, settings_to_resume
 
     folder = None if folder is None else Path(folder)
-    is_resumed = folder is not None and settings.get("operation_mode") == "training" and is_unfinished(folder)
-    if is_resumed:
-        settings = settings_to_resume(folder, settings)
+    is_resumed = False
+    if folder is not None and settings.get("operation_mode") == "training" and is_unfinished(folder):
+        is_resumed, settings = True, settings_to_resume(folder, settings)
     config = build_config(settings)
     from sezoo.base.files import write_text
     from sezoo.base.processes import process_count

@@ -57,7 +57,7 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
     tree = named.tree
     tree.setdefault("model_specific", None)  # its default depends on model.model_type
     if _mode_problem(mode := tree.get("operation_mode")) is None:
-        for name in set(required_sections(mode)) - {"model", "dataset"}:  # all their keys have defaults
+        for name in set(required_sections(str(mode))) - {"model", "dataset"}:  # all their keys have defaults
             tree.setdefault(name, {})
 
     problems = [*named.problems, *(_unknown_key(section, _keys_of(section), key) for section, key in named.leftover)]
