@@ -71,7 +71,7 @@ def deadlines(folder):
         run = folder / model
         subprocess.run([*words, "-o", run], check=True, capture_output=True)
         for one in json.loads((run / "benchmark.json").read_text(encoding="utf-8"))["measurements"]:
-            shares = ", ".join(f"{100 * share:.2g} %" for share in one["core_shares"].values())
+            shares = ", ".join(f"{100 * share:.0f} %" for share in one["core_shares"].values())
             print(
                 f"| {model} | {one['latency_ms']:.0f} ms | {one['target']} | {one['instructions'] / 1e6:.2f} M, "
                 f"{one['worst_instructions'] / 1e6:.2f} M | {shares} | {one['lowest_clock_mhz']:.0f} MHz | "
