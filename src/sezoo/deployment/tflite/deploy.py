@@ -174,7 +174,8 @@ def _tell(found: Deployment, folder: Path) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tflite.operators.items(), key=lambda each: -each[1]))
     log.info("TensorFlow Lite model: %s", display_path(folder / MODEL))
     log.info("%s bytes; %s", f"{tflite.file_bytes:,}", kinds)
-    log.info("at least %.1f KiB of arena for activations, besides TFLite Micro's records", found.arena_bytes / 1024)
+    told = "%.1f KiB for activations by our plan; TFLite Micro's may differ a little, and its records come on top"
+    log.info(told, found.arena_bytes / 1024)
     if found.pesq:
         scores = (
             f"PESQ {found.pesq['tflite']:.3f} as TFLite Micro computes, {found.pesq['reference']:.3f} in the C package"
