@@ -300,8 +300,25 @@ class Rearrange:
     macs = 0
 
 
+class _OfGroups:
+    """An operator on `groups` of equal size within each row of its one input."""
+
+    input: Tensor
+    groups: int
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that it reads."""
+        return (self.input,)
+
+    @property
+    def size(self) -> int:
+        """Items of a group."""
+        return self.input.items // self.groups
+
+
 @dataclass(frozen=True, eq=False)
-class Normalize:
+class Normalize(_OfGroups):
     """Groups of items of a row without their mean and over their standard deviation, times a factor, plus an offset.
 
     A row has `groups` of equal size, one behind the other. With n items q of a group and their sums S of q and Q of
@@ -328,19 +345,9 @@ class Normalize:
     kind = "Normalize"
     macs = 0
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
-        return (self.input,)
-
-    @property
-    def size(self) -> int:
-        """Items of a group."""
-        return self.input.items // self.groups
-
 
 @dataclass(frozen=True, eq=False)
-class Softmax:
+class Softmax(_OfGroups):
     """Groups of items of a row, each with the sum 1.
 
     With the largest item q0 of a group, ``table[q0 - q]`` is multiplied by 1 / their sum, and by `inverse`, each step
@@ -362,16 +369,6 @@ class Softmax:
     high: int
     kind = "Softmax"
     macs = 0
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
-        return (self.input,)
-
-    @property
-    def size(self) -> int:
-        """Items of a group."""
-        return self.input.items // self.groups
 
 
 @dataclass(frozen=True, eq=False)
