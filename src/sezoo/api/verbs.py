@@ -372,7 +372,7 @@ def train(
     ----------
     speech, noise : folders to mix: clean speech and noise, searched with their subfolders.
     noisy, clean : or else folders of pairs, files of the same names.
-    architecture : "STFTTCNN" or "ConvLSTMDenoiser", the model zoo's, or "UTCN", one of our own for int8.
+    architecture : "STFTTCNN" or "ConvLSTMDenoiser", the model zoo's, or "UTCN" or "UGRU", our own for int8.
     weights : torch weights to start from.
     epochs : passes over the recordings.
     batch_size : clips per step.

@@ -35,7 +35,7 @@ def markdown() -> str:
     for name, cls in SECTIONS.items():
         blocks += _section(name, cls, level=2)
         if name == "model_specific":
-            for network in ("ConvLSTMDenoiser", "UTCN"):
+            for network in ("ConvLSTMDenoiser", "UTCN", "UGRU"):
                 blocks += _section(f"{name} with model_type {network}", NETWORKS[network], level=3)
     return "\n".join(blocks)
 

@@ -61,6 +61,7 @@ NETWORKS = Registry(
         "STFTTCNN": "sezoo.models.torch.networks.stft_tcnn:StftTcnn",
         "ConvLSTMDenoiser": "sezoo.models.torch.networks.conv_lstm:ConvLstmDenoiser",
         "UTCN": "sezoo.models.torch.networks.utcn:Utcn",
+        "UGRU": "sezoo.models.torch.networks.ugru:Ugru",
     },
 )
 

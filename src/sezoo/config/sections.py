@@ -19,6 +19,7 @@ from sezoo.config.sections_data import (
     NetworkShape,
     Preprocessing,
     Tracking,
+    UgruSpecific,
     UtcnSpecific,
 )
 from sezoo.config.sections_services import (
@@ -58,6 +59,7 @@ __all__ = [
     "Tools",
     "Tracking",
     "Training",
+    "UgruSpecific",
     "UtcnSpecific",
 ]
 
@@ -86,6 +88,7 @@ NETWORKS: dict[str, type[Section]] = {
     "STFTTCNN": ModelSpecific,
     "ConvLSTMDenoiser": ConvLstmSpecific,
     "UTCN": UtcnSpecific,
+    "UGRU": UgruSpecific,
     "Custom": CustomModelSpecific,
 }
 """The class of the section model_specific by the `model.model_type`."""
@@ -99,7 +102,7 @@ class Config(BaseModel):
     operation_mode: str = Field(description="What the run does.")
     general: General = Field(default_factory=General)
     model: Model | None = None
-    model_specific: ModelSpecific | ConvLstmSpecific | UtcnSpecific | CustomModelSpecific = Field(
+    model_specific: ModelSpecific | ConvLstmSpecific | UtcnSpecific | UgruSpecific | CustomModelSpecific = Field(
         default_factory=ModelSpecific
     )
     dataset: Dataset | None = None

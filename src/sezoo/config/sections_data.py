@@ -88,8 +88,8 @@ class Model(Section):
 
     model_type: NetworkName = Field(
         "STFTTCNN",
-        description="Architecture: STFTTCNN and ConvLSTMDenoiser are the model zoo's, UTCN one of our own for int8; "
-        "Custom is the class that model.custom names. A torch class of your own is built with the keys of "
+        description="Architecture: STFTTCNN and ConvLSTMDenoiser are the model zoo's, UTCN and UGRU are our own for "
+        "int8; Custom is the class that model.custom names. A torch class of your own is built with the keys of "
         "model_specific.",
     )
     custom: Text | None = Field(
@@ -166,11 +166,9 @@ class ModelSpecific(TcnShape):
     mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
 
 
-class UtcnSpecific(TcnShape):
-    """The shape of the U-TCN network."""
+class BinUNetShape(NetworkShape):
+    """What the networks with a U-Net over the bins have in common."""
 
-    tcn_latent_dim: UpTo65536 = Field(256, description="Channels of the residual layers.")
-    channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
     level_frames: AtLeast0 = Field(
         0,
         description="Divide the compressed magnitudes by their highest level in so many frames up to now, so that the "
@@ -182,6 +180,21 @@ class UtcnSpecific(TcnShape):
         "four copies of different gain that are cut off, by an int8 convolution, so that the NPU can run the network "
         "as a whole.",
     )
+
+
+class UtcnSpecific(BinUNetShape, TcnShape):
+    """The shape of the U-TCN network."""
+
+    tcn_latent_dim: UpTo65536 = Field(256, description="Channels of the residual layers.")
+    channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
+
+
+class UgruSpecific(BinUNetShape):
+    """The shape of the U-GRU network."""
+
+    gru_hidden_size: UpTo65536 = Field(64, description="Units of each GRU.")
+    num_gru_layers: UpTo1000 = Field(2, description="Residual layers of a GRU and a 1x1 convolution.")
+    channels: ThreeCounts = Field((8, 16, 24), description="Channels of the three convolutions over the bins.")
 
 
 class ConvLstmSpecific(NetworkShape):

@@ -4,8 +4,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sezoo.base.errors import UserError  # noqa: E402
+from sezoo.models.torch.networks.bin_unet import ClippedCopies  # noqa: E402
 from sezoo.models.torch.networks.running_level import LEAST, RunningLevel  # noqa: E402
-from sezoo.models.torch.networks.utcn import ClippedCopies, Utcn  # noqa: E402
+from sezoo.models.torch.networks.utcn import Utcn  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
 
 
@@ -55,7 +56,7 @@ def test_bins_stay_in_their_order():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"in_channels": 250}, r"model_specific.in_channels: found 250; allowed for the U-TCN: one more than a mult"),
+        ({"in_channels": 250}, r"model_specific.in_channels: found 250; allowed for this network: one more than a mu"),
         ({"kernel_size": 2}, "model_specific.kernel_size: found 2; allowed: an odd number"),
         (
             {"compression": "copies", "level_frames": 8},
