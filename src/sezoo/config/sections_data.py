@@ -132,7 +132,17 @@ class NetworkShape(Section):
     in_channels: UpTo65536 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
 
 
-class TcnShape(NetworkShape):
+class LevelledShape(NetworkShape):
+    """Networks that can have a running level in front of them."""
+
+    level_frames: AtLeast0 = Field(
+        0,
+        description="Divide the magnitudes, compressed where the network compresses them, by their highest level in so "
+        "many frames up to now, so that the mask does not depend on how loud a clip is; 0 does not.",
+    )
+
+
+class TcnShape(LevelledShape):
     """What the networks with residual temporal convolutions have in common."""
 
     n_blocks: UpTo1000 = Field(2, description="Number of blocks.")
@@ -166,14 +176,9 @@ class ModelSpecific(TcnShape):
     mask_activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="Activation that makes the mask.")
 
 
-class BinUNetShape(NetworkShape):
+class BinUNetShape(LevelledShape):
     """What the networks with a U-Net over the bins have in common."""
 
-    level_frames: AtLeast0 = Field(
-        0,
-        description="Divide the compressed magnitudes by their highest level in so many frames up to now, so that the "
-        "mask does not depend on how loud a clip is; 0 does not.",
-    )
     compression: Literal["power", "copies"] = Field(
         "power",
         description="How the magnitudes are compressed: to the power 0.3, in float before the first int8 tensor, or as "

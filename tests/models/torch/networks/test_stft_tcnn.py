@@ -93,6 +93,16 @@ def test_a_causal_network_is_the_two_sided_one_late():
     torch.testing.assert_close(inside[0][..., 4:], inside[1][..., 2:-2])
 
 
+@pytest.mark.parametrize("decibels", [-60, -30, 10])
+def test_with_a_running_level_the_mask_does_not_depend_on_how_loud_a_clip_is(decibels):
+    network = small(level_frames=8).eval()
+    magnitude = torch.rand(1, 9, 40) * torch.logspace(0, 1, 40)
+    with torch.inference_mode():
+        mask, other = network(magnitude), network(magnitude * 10 ** (decibels / 20))
+    assert mask.std() > 0.05
+    assert (mask - other).abs().mean() < 2e-3
+
+
 @pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
 @pytest.mark.parametrize("frames", [1, 2, 40])
 def test_odd_kernels_keep_the_length(kernel_size, frames):

@@ -9,7 +9,7 @@ from torch.nn import functional
 __all__ = ["RunningLevel"]
 
 LEAST = 1e-4
-"""Added to the level, for digital silence: a thousandth of what a voice at -65 dBFS has in magnitudes to the 0.3."""
+"""A thousandth of what a voice at -65 dBFS has in magnitudes to the 0.3."""
 
 
 class RunningLevel(nn.Module):
@@ -22,14 +22,16 @@ class RunningLevel(nn.Module):
     Parameters
     ----------
     frames : that the level is the highest of, the newest among them.
+    least : added to the level, for digital silence.
     """
 
-    def __init__(self, frames: int):
+    def __init__(self, frames: int, least: float = LEAST):
         super().__init__()
         self.frames = frames
+        self.least = least
 
     def forward(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Spectra (batch, bins, frames), none below 0, to the same shape: a frame's mean is at most 1."""
         mean = spectrum.mean(1, keepdim=True)
         level = functional.max_pool1d(functional.pad(mean, (self.frames - 1, 0)), self.frames, 1)
-        return spectrum / (level + LEAST)
+        return spectrum / (level + self.least)

@@ -6,9 +6,13 @@ import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
+from sezoo.models.torch.networks.running_level import RunningLevel
 from sezoo.models.torch.networks.time_padding import TimeConv1d, frames_ahead
 
 __all__ = ["WEIGHT_AXES", "DepthwiseSeparableConv", "ResidualLayer", "StftTcnn"]
+
+LEAST_LEVEL = 5e-6
+"""A thousandth of the mean magnitude of a voice at -65 dBFS."""
 
 LAYER_ACTIVATIONS = {"relu": nn.ReLU, "prelu": nn.PReLU}
 MASK_ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
@@ -70,6 +74,8 @@ class StftTcnn(nn.Module):
     kernel_size : taps of the depthwise convolution, an odd number.
     layer_activation : "relu" or "prelu" (one slope for all channels).
     mask_activation : "sigmoid" for masks in 0..1, "tanh" for -1..1.
+    level_frames : see `RunningLevel`; 0 leaves the magnitudes as loud as they are. Divided so, a voice is as loud as
+        one of -20 dBFS.
     lookahead : frames after its own that a mask depends on; see `frames_ahead`.
     causal : none.
 
@@ -89,6 +95,7 @@ class StftTcnn(nn.Module):
         kernel_size: int = 3,
         layer_activation: str = "relu",
         mask_activation: str = "sigmoid",
+        level_frames: int = 0,
         lookahead: int | None = None,
         causal: bool = False,
     ):
@@ -100,6 +107,7 @@ class StftTcnn(nn.Module):
             )
         dilations = [init_dilation**layer for _ in range(n_blocks) for layer in range(num_layers)]
         ahead = frames_ahead(lookahead, causal, [dilation * (kernel_size - 1) // 2 for dilation in dilations])
+        self.level = RunningLevel(level_frames, LEAST_LEVEL) if level_frames else nn.Identity()
         self.net = nn.Sequential(
             *(
                 ResidualLayer(
@@ -117,4 +125,4 @@ class StftTcnn(nn.Module):
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Magnitudes (batch, bins, frames) to a mask of the same shape."""
-        return self.mask(self.net(magnitude))
+        return self.mask(self.net(self.level(magnitude)))
