@@ -10,11 +10,11 @@ import pytest
 import soundfile
 
 from every_key import EVERY_KEY, EVERY_KEY_OF_VERSION_4
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.cli.hydra_run import compose_file
 from sezoo.cli.hydra_words import config_file
 from sezoo.config.upgrade import upgraded
 from sezoo.config.validation import missing_paths
-from sezoo.data.layouts import DEMO_RECORDINGS
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT.parent / "shared" / "data" / "valentini_48k_sample"

@@ -14,8 +14,8 @@ PACKAGE = Path(sezoo.__file__).parent
 FLOORS = (
     ("__main__",),
     ("cli", "__init__"),
-    ("api",),
-    ("services", "demo"),
+    ("api", "demo"),
+    ("services",),
     ("report", "benchmarking"),
     ("training", "quantization", "evaluation", "prediction"),
     ("deployment",),
@@ -24,6 +24,8 @@ FLOORS = (
     ("config", "zoo"),
     ("base",),
 )
+#: Pairs of rooms of which one imports from the other.
+MOST_ARROWS = 132
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
@@ -42,14 +44,27 @@ def test_imports_point_down():
     assert up == []
 
 
+def test_rooms_know_few_others():
+    arrows = {
+        (_room(path), _room_of(module))
+        for path in PACKAGE.rglob("*.py")
+        for module in _imported(path)
+        if _room_of(module) != _room(path)
+    }
+    assert len(arrows) <= MOST_ARROWS
+
+
 def _room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def _is_below(room: str, module: str) -> bool:
-    parts = module.split(".")
-    other = parts[1] if len(parts) > 1 else "__init__"
+    other = _room_of(module)
     return other == room or HEIGHT[other] < HEIGHT[room]
+
+
+def _room_of(module: str) -> str:
+    return [*module.split("."), "__init__"][1]
 
 
 def _imported(path: Path) -> Iterator[str]:

@@ -10,9 +10,9 @@ import soundfile
 
 import sezoo
 from sezoo.audio.stft import Stft
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.cli.hydra_run import compose_file
 from sezoo.config.validation import build_config
-from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising import denoise
 from sezoo.denoising.latency import latency_ms
 from sezoo.denoising.modes import Stream

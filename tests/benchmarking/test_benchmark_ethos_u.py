@@ -10,10 +10,10 @@ from int8_graphs import BINS, FORMS
 from sezoo.base.errors import UserError
 from sezoo.benchmarking import service
 from sezoo.benchmarking.table import print_benchmark
+from sezoo.config.npus import NPUS
 from sezoo.results.benchmark import Benchmark, LeftToCpu, Measurement
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
-from sezoo.targets.ethos_u import NPUS
 from tiny_models import NEW, SPECTRUM, configuration, write_tiny_model
 
 needs_vela = pytest.mark.skipif(importlib.util.find_spec("ethosu") is None, reason="ethos-u-vela is not installed")

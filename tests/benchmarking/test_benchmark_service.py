@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from sezoo.base.errors import UserError
+from sezoo.config.npus import NPUS
 from sezoo.config.section import choices
 from sezoo.config.sections import SECTIONS
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
-from sezoo.targets.ethos_u import NPUS
 from st_cloud import analysed
 from tiny_models import FRAMES, NEW, configuration, needs_arm_gcc, needs_qemu, write_tiny_model
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.base.version import __version__
 from sezoo.cli.main import main
 from sezoo.cli.section_options import KeyValue
 from sezoo.cli.shipped import demo_folder, is_demo, model_path
-from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.demo.copied import copy_recordings
 from sezoo.zoo import zoo_model
 

@@ -15,7 +15,7 @@ def test_the_demo_is_among_the_commands_of_the_readme():
 
 def test_a_folder_with_something_in_it_is_not_written_to(tmp_path):
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
-    with pytest.raises(UserError, match="choose another with -o"):
+    with pytest.raises(UserError, match=r"-o: .*not an empty folder"):
         run_demo(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

@@ -13,8 +13,8 @@ import mask_graphs as graphs
 from c_builds import HOST_GCC, compiled, ran
 from sezoo.audio.clip import write_clip
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.cli.main import main
-from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising.board import from_int16, to_int16
 from sezoo.deployment.c_package.deploy import program_for
 from sezoo.deployment.c_package.package import write_sources

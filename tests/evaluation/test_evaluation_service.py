@@ -13,11 +13,11 @@ import soundfile
 from builders import evaluation_config, mask_graph, noise, write_clips, write_model
 from sezoo.audio.clip import read_clip
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.validation import build_config
 from sezoo.data.dataset import test_pairs
-from sezoo.data.layouts import DEMO_RECORDINGS
-from sezoo.evaluation.service import check_evaluation, evaluate, waves_of
+from sezoo.evaluation.service import check_evaluation, evaluate
 from sezoo.metrics import METRICS
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.graph.static_shape import with_static_shape
@@ -235,14 +235,6 @@ def test_dnsmos_of_recordings_without_clean_ones(run, tmp_path, caplog):
     assert "the test set has no clean clips: DNSMOS alone can score it" in caplog.text
     assert list(results.metrics) == ["dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"]
     assert all(1 <= mean.value <= 5 for means in results.means.values() for mean in means.values())
-
-
-def test_the_waves_of_a_clip(run, tmp_path):
-    made = run()
-    pair = test_pairs(made.config.dataset)[0]
-    waves = waves_of(made, pair)
-    assert list(waves) == ["noisy", "float", "clean"]
-    np.testing.assert_array_equal(waves["noisy"], read_clip(pair.noisy, 16000))
 
 
 def test_a_torch_model_is_evaluated_as_its_onnx_file_is(run, tmp_path):

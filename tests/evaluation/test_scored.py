@@ -8,8 +8,9 @@ from builders import evaluation_config, write_clips, write_model
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
 from sezoo.evaluation import scored
-from sezoo.evaluation.scored_clips import CLIPS, is_unfinished
 from sezoo.evaluation.service import evaluate
+from sezoo.results.names import SCORED_CLIPS
+from sezoo.results.unfinished import is_unfinished_evaluation
 from sezoo.run.executors import Lost
 from sezoo.run.run import open_run
 
@@ -69,14 +70,14 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same(tmp_path, monkeypatch, 
         patch.setattr(scored, "score_clips", lost_after(4))
         with pytest.raises(Lost, match="4 of 6 clips are scored, and the same command"):
             evaluated(tmp_path / "ended")
-    assert is_unfinished(tmp_path / "ended")
-    with (tmp_path / "ended" / CLIPS).open("a", encoding="utf-8") as file:
+    assert is_unfinished_evaluation(tmp_path / "ended")
+    with (tmp_path / "ended" / SCORED_CLIPS).open("a", encoding="utf-8") as file:
         file.write('{"noisy": "torn')
     scored_now.clear()
     again = evaluated(tmp_path / "ended")
     assert sorted(scored_now) == ["4.wav", "5.wav"]
     assert again.clips == whole.clips and again.means == whole.means
-    assert not is_unfinished(tmp_path / "ended")
+    assert not is_unfinished_evaluation(tmp_path / "ended")
 
 
 def test_what_was_scored_otherwise_is_scored_again(tmp_path, monkeypatch, scored_now):
@@ -130,14 +131,14 @@ def test_a_part_of_another_test_set(tmp_path):
 def test_a_part_that_is_none(tmp_path, content, words):
     (tmp_path / "part").mkdir()
     if content is not None:
-        (tmp_path / "part" / CLIPS).write_text(content, encoding="utf-8")
+        (tmp_path / "part" / SCORED_CLIPS).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=words):
         evaluated(tmp_path / "joined", parts=[str(tmp_path / "part")])
 
 
 def test_a_part_of_a_newer_version(tmp_path):
     evaluated(tmp_path / "part", shard="1/2")
-    path = tmp_path / "part" / CLIPS
+    path = tmp_path / "part" / SCORED_CLIPS
     first, *rest = path.read_text(encoding="utf-8").splitlines()
     first = json.dumps({**json.loads(first), "format": 99, "sezoo": "9.0"})
     path.write_text("\n".join([first, *rest]), encoding="utf-8")

@@ -6,7 +6,7 @@ from builders import mask_graph, noise, write_model
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.data.layouts import DEMO_RECORDINGS
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.data.pairs import Pair
 from sezoo.denoising import Board, Patches, WholeClip, denoise
 from sezoo.evaluation.scoring import ClipScorer, Scoring

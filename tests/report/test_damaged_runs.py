@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from sezoo.base.array_file import read_npy, read_npz
 from sezoo.base.errors import UserError
-from sezoo.deployment.validation.array_file import read_npy, read_npz
 from sezoo.report.page import page_of
 from sezoo.report.players import read_masks, read_sounds
 from sezoo.results.run_results import read_run

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
+from sezoo.config.npus import NPUS
 from sezoo.targets import ethos_u
-from sezoo.targets.ethos_u import NPUS, Vela, compile_for_npu, find_vela
+from sezoo.targets.ethos_u import Vela, compile_for_npu, find_vela
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 

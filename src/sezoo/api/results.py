@@ -14,7 +14,7 @@ from sezoo.config.values import expand_known
 from sezoo.results import evaluation as evaluation_file
 from sezoo.results.benchmark import Benchmark
 from sezoo.results.deployment import Deployment
-from sezoo.results.names import C_PACKAGE, REPORT, TFLITE_FOLDER
+from sezoo.results.names import BEST_MODEL, C_PACKAGE, REPORT, TFLITE_FOLDER
 from sezoo.results.quantization import LayerReport
 from sezoo.results.run_results import read_config
 from sezoo.results.scores import Mean
@@ -297,7 +297,7 @@ class TrainedModel(Table):
         rows = found.rows if found else ()
         return cls(
             folder=folder,
-            best=models / "best_trained_model.onnx",
+            best=models / BEST_MODEL,
             last=models / "trained_model.onnx",
             history=tuple({name: value for name, value in row.items() if value is not None} for row in rows),
             report=_report(folder),

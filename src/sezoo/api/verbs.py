@@ -20,7 +20,7 @@ from sezoo.api.results import (
     QuantizedModel,
     TrainedModel,
 )
-from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, check_new_folder, is_begun, run_settings, was_finished
+from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, is_begun, run_settings, was_finished
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import (
     benchmarking_settings,
@@ -31,6 +31,7 @@ from sezoo.api.settings import (
     training_settings,
 )
 from sezoo.base.errors import UserError
+from sezoo.base.files import check_new_folder
 from sezoo.base.user_code import reference_of
 from sezoo.report.on_request import written_report
 from sezoo.results.names import EVALUATION, REPORT
@@ -244,7 +245,7 @@ def run_evaluations(
     parent = Path(folder) if folder is not None else _new_folder()
     runs = {parent / name: one for name, one in zip(names, settings, strict=True)}
     if (parent / REPORT).exists() or not is_begun(parent, runs, EVALUATION):
-        check_new_folder(parent)
+        check_new_folder(parent, "folder")
     parts = {
         run.name: Evaluation.read(run if was_finished(run, one, EVALUATION) else run_settings(one, run, tables=tables))
         for run, one in runs.items()

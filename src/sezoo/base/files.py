@@ -20,10 +20,12 @@ from sezoo.base.part_files import part_path, remove_leftovers
 __all__ = [
     "atomic_folder",
     "atomic_write",
+    "check_new_folder",
     "check_writable",
     "display_path",
     "file_text",
     "json_fault",
+    "json_lines",
     "json_text",
     "log_replaced",
     "read_json",
@@ -112,6 +114,21 @@ def unused_path(path: Path) -> Path:
     return free
 
 
+def check_new_folder(folder: Path, option: str) -> None:
+    """Check that nothing is written over what is there.
+
+    Parameters
+    ----------
+    option : that names the folder, for the message.
+
+    Raises
+    ------
+    UserError : the folder holds something already, or is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{option}: {display_path(folder)} already exists and is not an empty folder; choose another")
+
+
 def check_writable(folder: Path, key: str) -> None:
     """Make sure that a folder can be written to, or made, before the work whose results it is for; leaves nothing.
 
@@ -191,6 +208,19 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: {json_fault(error)}") from error
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines as far as it is whole: a process that was killed may have torn the last."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for text in file:
+                line = json.loads(text)
+                if not isinstance(line, dict):
+                    return
+                yield line
+    except (OSError, ValueError):
+        return
 
 
 def json_fault(error: ValueError | RecursionError) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.files import display_path, unused_path
+from sezoo.config.npus import NPUS
 from sezoo.config.sections import Config, Deployment
 from sezoo.denoising.backend import STREAM as STREAM_ENGINE
 from sezoo.denoising.backend import TFLITE, engine_of
@@ -22,7 +23,7 @@ from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, STREAM, LayerCost, LeftToCpu, Measurement
 from sezoo.run.run import Run
-from sezoo.targets.ethos_u import CLOCK_MHZ, MEMORY_MODE, NPUS, VelaEstimate, compile_for_npu, find_vela
+from sezoo.targets.ethos_u import CLOCK_MHZ, MEMORY_MODE, VelaEstimate, compile_for_npu, find_vela
 
 __all__ = ["measure_ethos_u"]
 

@@ -21,9 +21,9 @@ from sezoo.audio.clip import read_clip
 from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Benchmarking
-from sezoo.data.layouts import DEMO_RECORDINGS
 from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import RunModel, models_of

@@ -14,6 +14,7 @@ from sezoo.benchmarking.ethos_u import measure_ethos_u
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.host import HOST, measure_host
 from sezoo.benchmarking.table import print_benchmark
+from sezoo.config.npus import NPUS
 from sezoo.config.sections import Config
 from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.patch_lengths import patch_lengths
@@ -22,7 +23,7 @@ from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, Benchmark, LayerCost, Measurement
 from sezoo.run.run import Run
 from sezoo.targets.cores import CORES
-from sezoo.targets.ethos_u import NPUS, find_vela
+from sezoo.targets.ethos_u import find_vela
 
 __all__ = ["STEDGEAI", "benchmark", "check_benchmarking"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sezoo.base.shipped import DEMO_RECORDINGS, ZOO
 from sezoo.base.text import nearest
 
 __all__ = ["DEMO", "demo_folder", "is_demo", "model_path"]
 
 DEMO = "demo"
-RECORDINGS = Path(__file__).parents[1] / "demo" / "recordings"
 
 
 def model_path(word: str) -> Path:
@@ -22,9 +22,9 @@ def model_path(word: str) -> Path:
     path = Path(word)
     if not _is_bare(word) or path.exists():
         return path
-    from sezoo.zoo import FOLDER, names_of_models
+    from sezoo.zoo import names_of_models
 
-    shipped = {file.stem: file for name in names_of_models() for file in sorted((FOLDER / name).glob("*.onnx"))}
+    shipped = {file.stem: file for name in names_of_models() for file in sorted((ZOO / name).glob("*.onnx"))}
     if word in shipped:
         return shipped[word]
     near = nearest(word, shipped, cutoff=0.8)
@@ -46,12 +46,12 @@ class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_t
         """The folder."""
         if word != DEMO or Path(word).exists():
             return Path(word)
-        return RECORDINGS / self.name
+        return DEMO_RECORDINGS / self.name
 
 
 def is_demo(folder: Path | None) -> bool:
     """Whether it is one of the demo's own folders."""
-    return folder is not None and folder.parent == RECORDINGS
+    return folder is not None and folder.parent == DEMO_RECORDINGS
 
 
 def _is_bare(word: str) -> bool:

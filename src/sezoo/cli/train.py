@@ -102,10 +102,10 @@ def _folder_to_resume(folder: Path | None) -> Path:
     UserError : there is none.
     """
     from sezoo.api.running import DEFAULT_FOLDER
-    from sezoo.training.resumption import is_unfinished, newest_unfinished
+    from sezoo.results.unfinished import is_unfinished_training, newest_unfinished_training
 
-    found = newest_unfinished(DEFAULT_FOLDER) if folder is None else folder
-    if found is None or not is_unfinished(found):
+    found = newest_unfinished_training(DEFAULT_FOLDER) if folder is None else folder
+    if found is None or not is_unfinished_training(found):
         where = DEFAULT_FOLDER if folder is None else display_path(folder)
         raise UserError(f"--resume: no unfinished training in {where}, one with a snapshot and without its models")
     return found
@@ -114,7 +114,7 @@ def _folder_to_resume(folder: Path | None) -> Path:
 def _settings_of_run(options: argparse.Namespace) -> dict:
     """The settings of the training that goes on, with other epochs, device and overrides where they are given."""
     from sezoo.api.sections import given, merged
-    from sezoo.training.resumption import settings_of_run
+    from sezoo.results.unfinished import settings_of_run
 
     epochs = options.epochs if options.epochs != EPOCHS else None
     changed = {"training": given(epochs=epochs, device=options.device)}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.base.text import pluralize
 from sezoo.base.user_code import exception_line, failing_line
 from sezoo.config.registries import LAYOUTS
@@ -26,8 +27,6 @@ from sezoo.data.pairs import Pair
 from sezoo.data.shards import pairs_in_shards
 
 __all__ = ["Demo", "Folders", "Layout", "Mix", "Shards", "Valentini", "layout_of", "validation_folders"]
-
-DEMO_RECORDINGS = Path(__file__).parents[1] / "demo" / "recordings"
 
 
 class Layout(Protocol):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sezoo.base.errors import UserError
-from sezoo.base.files import atomic_folder
-from sezoo.data.layouts import DEMO_RECORDINGS
+from sezoo.base.files import atomic_folder, check_new_folder
+from sezoo.base.shipped import DEMO_RECORDINGS
 
 __all__ = ["copy_recordings"]
 
@@ -27,8 +26,7 @@ def copy_recordings(folder: Path) -> list[Path]:
     ------
     UserError : the folder holds something already, or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} already exists and is not an empty folder; choose another with --copy")
+    check_new_folder(folder, "--copy")
     sources = sorted(path for path in DEMO_RECORDINGS.iterdir() if path.is_dir())
     with atomic_folder(folder) as aside:
         for source in sources:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sezoo.audio.stft import stft_of
-from sezoo.base.errors import UserError
-from sezoo.base.files import display_path
+from sezoo.base.files import check_new_folder, display_path
+from sezoo.base.shipped import ZOO
 from sezoo.config.sections import Config
 from sezoo.config.validation import build_config
-from sezoo.data.dataset import test_pairs
-from sezoo.denoising.run_models import static_frames_of
-from sezoo.evaluation.service import evaluate, waves_of
-from sezoo.models.onnx_file import load_onnx
-from sezoo.quantization.service import QuantizedModels, quantize
-from sezoo.report.comparison import median_clip, save_comparison
-from sezoo.report.of_run import REPORT, write_run_report
+from sezoo.report.comparison import save_comparison
 from sezoo.report.score_table import print_scores
+from sezoo.results.evaluation import Evaluation
 from sezoo.results.listening import FOLDER
-from sezoo.results.run_record import recorded
-from sezoo.run.run import open_run
+from sezoo.results.names import REPORT
+from sezoo.results.quantization import LayerReport
+from sezoo.services import run_services
 
 __all__ = ["demo_config", "run_demo"]
 
-log = logging.getLogger(__name__)
-
 CONFIG = Path(__file__).with_name("demo.yaml")
-ZOO = Path(__file__).parents[1] / "zoo"
 
 
 def demo_config() -> Config:
@@ -53,34 +44,26 @@ def run_demo(folder: Path | None) -> None:
     UserError : the folder holds something already, or cannot be written.
     """
     folder = folder or Path("experiment_outputs") / time.strftime("demo_%Y_%m_%d_%H_%M_%S")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} already exists and is not an empty folder; choose another with -o")
+    check_new_folder(folder, "-o")
     config = demo_config()
-    with open_run(config, folder.absolute()) as run:
-        with recorded(run):
-            models = quantize(run)
-            results = evaluate(run)
-        shown_clip = median_clip(results.scores)
-        waves = waves_of(run, next(pair for pair in test_pairs(config.dataset) if pair.name == shown_clip.name))
-        rate = config.preprocessing.sample_rate
-        stft = stft_of(config.preprocessing)
-        save_comparison(folder / "comparison.png", results.scores, results.means, waves, stft, rate)
-        write_run_report(run)
-        print_scores(results, f"{results.clips} test clips of the demo set")
-        _print_files(config, models, folder)
+    run_services(config, folder.absolute(), tables=False)
+    results = Evaluation.required(folder)
+    picture = save_comparison(folder, results, config.preprocessing)
+    print_scores(results, f"{results.clips} test clips of the demo set")
+    _print_files(config, folder, picture)
 
 
-def _print_files(config: Config, models: QuantizedModels, folder: Path) -> None:
+def _print_files(config: Config, folder: Path, picture: Path) -> None:
     from sezoo.base.terminal import results
 
     console = results(None, soft_wrap=True)
     console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")
-    frames = static_frames_of(load_onnx(models.static))
+    models = LayerReport.required(folder)
     rows: Sequence[tuple[str, Path]] = (
         ("float", config.model.onnx_path),
-        ("int8, any length", models.dynamic),
-        (f"int8, {frames} frames, for the board", models.static),
-        ("picture", folder / "comparison.png"),
+        ("int8, any length", folder / models.dynamic),
+        ("int8, fixed length, for the board", folder / models.static),
+        ("picture", picture),
         ("report, with sound", folder / REPORT),
         ("to listen to", folder / FOLDER),
     )

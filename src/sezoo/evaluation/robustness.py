@@ -13,8 +13,8 @@ from sezoo.data.dataset import sample
 from sezoo.data.pairs import Pair
 from sezoo.evaluation.conditions import CLEAN, ChangedPair, conditions_for
 from sezoo.evaluation.scored import outcomes_of
-from sezoo.evaluation.scored_clips import CONDITIONS
 from sezoo.evaluation.scoring import Scoring
+from sezoo.results.names import SCORED_CONDITIONS
 from sezoo.results.robustness import ConditionScores, Robustness
 from sezoo.results.scores import NOISY, ClipScores
 from sezoo.run.run import Run
@@ -49,7 +49,7 @@ def robustness(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> Robustness:
     ]
     found: dict[str, list[ClipScores]] = {condition.name: [] for condition in conditions}
     left_out: dict[str, BadClipError] = {}
-    for index, clip in outcomes_of(run, scoring, tasks, CONDITIONS, "robustness").items():
+    for index, clip in outcomes_of(run, scoring, tasks, SCORED_CONDITIONS, "robustness").items():
         if isinstance(clip, ClipScores):
             found[tasks[index].condition].append(clip)
         else:

@@ -15,16 +15,16 @@ from typing import Any, TextIO
 
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
-from sezoo.base.files import reason_of
+from sezoo.base.files import json_lines, reason_of
 from sezoo.base.foreign_text import encodable, one_line
 from sezoo.base.version import __version__
 from sezoo.denoising.silence_gate import Muted
 from sezoo.evaluation.scoring import ScoredClip
+from sezoo.results.names import SCORED_CLIPS
 from sezoo.run.executors import Lost
 
-__all__ = ["CLIPS", "CONDITIONS", "ClipKey", "Outcome", "ScoredClips", "is_unfinished", "read_part", "scored_clips"]
+__all__ = ["ClipKey", "Outcome", "ScoredClips", "read_part", "scored_clips"]
 
-CLIPS, CONDITIONS = "scored_clips.jsonl", "scored_conditions.jsonl"
 FORMAT = 1
 
 Outcome = ScoredClip | BadClipError
@@ -82,7 +82,7 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
     scoring : what a score depends on besides the clip, in plain values; clips that were scored otherwise are not taken.
     """
     first = {"format": FORMAT, "sezoo": __version__, "scoring": scoring}
-    lines = list(_lines(path))
+    lines = list(json_lines(path))
     is_the_same = len(lines) > 1 and lines[0] == json.loads(json.dumps(first)) and not _is_finished(lines)
     known = _outcomes(lines[1:]) if is_the_same else {}
     try:
@@ -101,12 +101,6 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
 
 
-def is_unfinished(folder: Path) -> bool:
-    """Whether a run has scored clips in this folder, and was ended before it had scored all."""
-    found = [lines for name in (CLIPS, CONDITIONS) if len(lines := list(_lines(folder / name))) > 1]
-    return any(not _is_finished(lines) for lines in found)
-
-
 def _is_finished(lines: Sequence[Mapping[str, Any]]) -> bool:
     return bool(lines[-1].get("finished"))
 
@@ -122,8 +116,8 @@ def read_part(path: Path, scoring: Mapping[str, Any]) -> dict[ClipKey, Outcome]:
     ------
     UserError : it is no such file, one of a newer sezoo, or of clips that were scored otherwise.
     """
-    file = path / CLIPS if path.is_dir() else path
-    lines = list(_lines(file))
+    file = path / SCORED_CLIPS if path.is_dir() else path
+    lines = list(json_lines(file))
     if not lines or "scoring" not in lines[0]:
         raise UserError(f"evaluation.parts: no scored clips in {file}; name folders of evaluations")
     if lines[0].get("format") != FORMAT:
@@ -136,19 +130,6 @@ def read_part(path: Path, scoring: Mapping[str, Any]) -> dict[ClipKey, Outcome]:
             f"{one_line(json.dumps(own[key]))}"
         )
     return _outcomes(lines[1:])
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects in a file as far as it is whole: a run that was killed may have torn the last line."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            for text in file:
-                line = json.loads(text)
-                if not isinstance(line, dict):
-                    return
-                yield line
-    except (OSError, ValueError):
-        return
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:

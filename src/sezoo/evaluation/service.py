@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
@@ -35,17 +33,17 @@ from sezoo.evaluation.recordings import check_recordings, log_delays
 from sezoo.evaluation.results import results_of
 from sezoo.evaluation.robustness import robustness
 from sezoo.evaluation.scored import outcomes_of, part_of
-from sezoo.evaluation.scored_clips import CLIPS
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version, explaining_versions, function_version, recordings_version, versions_of
 from sezoo.metrics import NO_REFERENCE_METRICS, REFERENCE_METRICS, load_metrics
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.states import states_of
 from sezoo.results.evaluation import Evaluation
-from sezoo.results.scores import NOISY, ClipScores, Mean, mean_scores
+from sezoo.results.names import SCORED_CLIPS
+from sezoo.results.scores import ClipScores, Mean, mean_scores
 from sezoo.run.run import ClipCount, Run
 
-__all__ = ["check_evaluation", "evaluate", "metrics_to_score", "waves_of"]
+__all__ = ["check_evaluation", "evaluate", "metrics_to_score"]
 
 log = logging.getLogger(__name__)
 
@@ -167,20 +165,6 @@ def evaluate(run: Run) -> Evaluation:
     return results
 
 
-def waves_of(run: Run, pair: Pair) -> dict[str, np.ndarray]:
-    """A test clip as every version has it, to look at and to listen to.
-
-    Returns
-    -------
-    waves : (samples,) float32 by the version's name; "noisy", and "clean" where there is a clean clip.
-    """
-    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        _, versions = _what_is_scored(run, Path(scratch), [pair])
-        waves = ClipScorer(_scoring(run.config, versions, [pair])).waves(pair)
-    clean = {} if waves.clean is None else {"clean": waves.clean}
-    return {NOISY: waves.noisy, **waves.denoised, **clean}
-
-
 def _what_is_scored(run: Run, scratch: Path, pairs: Sequence[Pair]) -> tuple[list[RunModel], list[Version]]:
     """The run's models, and every way in which they are to be played; or recordings or a function in their place."""
     if (folder := run.config.model.denoised_path) is not None:
@@ -207,7 +191,7 @@ def _scoring(config: Config, versions: Sequence[Version], pairs: Sequence[Pair])
 
 def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[ClipScores], dict[str, str]]:
     """The clips' scores in the order of the pairs, and the clips that were left out with the reasons."""
-    outcomes = outcomes_of(run, scoring, pairs, CLIPS, "scoring")
+    outcomes = outcomes_of(run, scoring, pairs, SCORED_CLIPS, "scoring")
     found = {index: clip for index, clip in outcomes.items() if isinstance(clip, ClipScores)}
     left_out = {index: clip for index, clip in outcomes.items() if isinstance(clip, BadClipError)}
     tell_left_out([left_out[index] for index in sorted(left_out)], len(pairs))

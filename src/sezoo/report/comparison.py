@@ -7,63 +7,63 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.audio.stft import Stft
+from sezoo.audio.clip import read_clip
+from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.files import atomic_write
 from sezoo.base.foreign_text import plain_labels
+from sezoo.config.sections import Preprocessing
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.listening import FOLDER, ListeningIndex
 from sezoo.results.scores import ClipScores, Mean
 
-__all__ = ["median_clip", "save_comparison"]
+__all__ = ["save_comparison"]
+
+PICTURE = "comparison.png"
+SPECTROGRAMS = {"noisy": "noisy", "float": "denoised, float32", "int8": "denoised, int8", "clean": "clean"}
+"""The versions that are drawn, with their titles."""
 
 DYNAMIC_RANGE_DB = 70
 TITLE = {"fontsize": 10, "x": 0.01, "ha": "left"}
 COLOURS = {"noisy": "#9aa0a6", "float": "#1f6feb", "int8": "#d1622b"}
 
 
-def median_clip(clips: Sequence[ClipScores], metric: str = "pesq") -> ClipScores:
-    """The clip in the middle by what int8 changed: neither the best nor the worst case."""
-
-    def change(clip: ClipScores) -> float:
-        return clip.scores["int8"].get(metric, np.nan) - clip.scores["float"].get(metric, np.nan)
-
-    return sorted(clips, key=change)[len(clips) // 2]
-
-
 @plain_labels()
-def save_comparison(
-    path: Path,
-    clips: Sequence[ClipScores],
-    means: Mapping[str, Mapping[str, Mean]],
-    waveforms: Mapping[str, np.ndarray],
-    stft: Stft,
-    sample_rate: int,
-) -> None:
-    """Draw the picture and save it as PNG.
+def save_comparison(folder: Path, results: Evaluation, preprocessing: Preprocessing) -> Path:
+    """Draw the picture of a run that has scored "float" and "int8" models on noisy and clean clips.
 
-    Parameters
-    ----------
-    clips : scored in the versions "noisy", "float" and "int8".
-    means : as `mean_scores` gives them.
-    waveforms : of the median clip in these versions, and "clean": (samples,) float32
+    Returns
+    -------
+    path : of the PNG file in the run's folder.
+
+    Raises
+    ------
+    UserError : the run has kept no clips to listen to, or one that cannot be read.
     """
+    clips = ListeningIndex.required(folder / FOLDER).clips
+    shown = next((clip for clip in clips if clip.folder == "median"), clips[0])
+    files = {version.name: folder / FOLDER / shown.folder / version.file for version in shown.versions}
+    waveforms = {name: read_clip(files[name], preprocessing.sample_rate) for name in SPECTROGRAMS}
+    scores = next(clip for clip in results.scores if clip.name == shown.name)
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
     figure = Figure(figsize=(12, 6.4), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
-    _draw_spectrograms(top, median_clip(clips), waveforms, stft, sample_rate)
-    _draw_scores(bottom, clips, means)
+    _draw_spectrograms(top, scores, waveforms, stft_of(preprocessing), preprocessing.sample_rate)
+    _draw_scores(bottom, results.scores, results.means)
+    path = folder / PICTURE
     with atomic_write(path) as aside:
         figure.savefig(aside, format="png")
+    return path
 
 
 def _draw_spectrograms(
     figure, clip: ClipScores, waveforms: Mapping[str, np.ndarray], stft: Stft, sample_rate: int
 ) -> None:
-    titles = {"noisy": "noisy", "float": "denoised, float32", "int8": "denoised, int8", "clean": "clean"}
     figure.suptitle(f"{Path(clip.name).stem}: the median clip by PESQ lost in int8", **TITLE)
-    axes = figure.subplots(1, len(titles), sharex=True, sharey=True)
-    levels = {name: 20 * np.log10(np.abs(stft.analyse(waveforms[name])) + 1e-7) for name in titles}
+    axes = figure.subplots(1, len(SPECTROGRAMS), sharex=True, sharey=True)
+    levels = {name: 20 * np.log10(np.abs(stft.analyse(waveforms[name])) + 1e-7) for name in SPECTROGRAMS}
     loudest = levels["noisy"].max()
-    for ax, (name, title) in zip(axes, titles.items(), strict=True):
+    for ax, (name, title) in zip(axes, SPECTROGRAMS.items(), strict=True):
         seconds = len(waveforms[name]) / sample_rate
         image = ax.imshow(
             levels[name],

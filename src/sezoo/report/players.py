@@ -13,10 +13,10 @@ import numpy as np
 from sezoo.audio.file import BadClipError, open_recording
 from sezoo.audio.stft import Stft
 from sezoo.audio.stft_window import window_values
+from sezoo.base.array_file import read_npz
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.config.metric_facts import facts_of_metric
-from sezoo.deployment.validation.array_file import read_npz
 from sezoo.report.blocks import Player, PlayerImage, PlayerVersion
 from sezoo.report.images import mask_error_image, mask_image, spectrogram_image
 from sezoo.report.sound import flac_uri, seconds_that_fit

@@ -9,10 +9,10 @@ from pydantic import BeforeValidator, PlainSerializer, computed_field
 
 from sezoo.base.text import pluralize
 from sezoo.config.boards import BOARDS, BoardFacts
+from sezoo.config.npus import NPUS
 from sezoo.results.names import BENCHMARK
 from sezoo.results.result_file import ResultFile
 from sezoo.results.tables import Row, Table
-from sezoo.targets.ethos_u import NPUS
 
 __all__ = [
     "PATCH",

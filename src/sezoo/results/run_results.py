@@ -18,6 +18,7 @@ from sezoo.results.deployment import Deployment
 from sezoo.results.environment import read_environment
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.listening import FOLDER, ListenedClip, ListeningIndex
+from sezoo.results.names import BEST_MODEL
 from sezoo.results.quantization import LayerReport
 from sezoo.results.result_file import ResultFile
 from sezoo.results.robustness import Robustness
@@ -40,7 +41,7 @@ FILES: tuple[type[ResultFile], ...] = (
 )
 """All JSON files of results that have a schema."""
 
-FLOAT_MODELS = ("best_trained_model.onnx", "preprocessed_model.onnx")
+FLOAT_MODELS = (BEST_MODEL, "preprocessed_model.onnx")
 """What was trained, and the copy of the model that was quantized: their sizes, where no report says it."""
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.base.errors import UserError
+from sezoo.config.npus import Npu
 from sezoo.targets.programs import run_program
 
-__all__ = ["NPUS", "Npu", "NpuLayer", "Vela", "VelaEstimate", "compile_for_npu", "find_vela"]
+__all__ = ["NpuLayer", "Vela", "VelaEstimate", "compile_for_npu", "find_vela"]
 
 INSTALL = "pip install 'sezoo[ethos-u]'"
 OLDEST = (5, 0)
@@ -28,25 +29,6 @@ CLOCK_MHZ = 500
 """Of the systems below, as Arm describes them in vela's own configuration."""
 
 KIB = 1024
-
-
-@dataclass(frozen=True)
-class Npu:
-    """An NPU in a system of Arm's: memories and their speed, as vela.ini describes them."""
-
-    name: str
-    system: str
-
-
-NPUS: dict[str, Npu] = {
-    npu.name: npu
-    for npu in (
-        *(Npu(f"ethos-u55-{macs}", "Ethos_U55_High_End_Embedded") for macs in (32, 64, 128, 256)),
-        *(Npu(f"ethos-u65-{macs}", "Ethos_U65_Embedded") for macs in (256, 512)),
-        *(Npu(f"ethos-u85-{macs}", "Ethos_U85_SYS_Flash_High") for macs in (128, 256, 512, 1024, 2048)),
-    )
-}
-"""By name; the number is of multiplications a cycle."""
 
 
 @dataclass(frozen=True)

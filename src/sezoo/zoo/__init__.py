@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder
+from sezoo.base.shipped import ZOO
 from sezoo.base.text import nearest
 
 __all__ = ["ZooModel", "copy_model", "names_of_models", "zoo_model", "zoo_models"]
 
-FOLDER = Path(__file__).parent
 CARD = "README.md"
 ROW = re.compile(r"^\| ([^|]+?) \| (.+?) \|$", re.MULTILINE)
 
@@ -73,12 +73,12 @@ class ZooModel:
 
 def zoo_models() -> list[ZooModel]:
     """All of them, by name."""
-    return [_read(FOLDER / name) for name in names_of_models()]
+    return [_read(ZOO / name) for name in names_of_models()]
 
 
 def names_of_models() -> list[str]:
     """The names of all of them, sorted."""
-    return [path.parent.name for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+    return [path.parent.name for path in sorted(ZOO.glob(f"*/{CARD}"))]
 
 
 def zoo_model(name: str) -> ZooModel:
@@ -93,7 +93,7 @@ def zoo_model(name: str) -> ZooModel:
         near = nearest(name, names)
         there = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
         raise UserError(f"no model {name!r} comes with sezoo; {there} (sezoo zoo list)")
-    return _read(FOLDER / name)
+    return _read(ZOO / name)
 
 
 def copy_model(name: str, folder: Path) -> list[Path]:

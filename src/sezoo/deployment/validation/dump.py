@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sezoo.base.array_file import check_file, read_npy, read_npz
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest, pluralize
-from sezoo.deployment.validation.array_file import check_file, read_npy, read_npz
 from sezoo.deployment.validation.layers import Layer, Vectors
 
 __all__ = ["Dump", "Reading", "matched", "read_dump", "read_like"]

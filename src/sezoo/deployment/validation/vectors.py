@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from sezoo.base.array_file import read_npz
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
-from sezoo.deployment.validation.array_file import read_npz
 from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.models.input_quantizer import input_quantizer_of
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes

@@ -7,7 +7,12 @@ import pytest
 from builders import write_yaml
 from sezoo.base.errors import UserError
 from sezoo.base.part_files import owner
-from sezoo.training.resumption import is_unfinished, newest_unfinished, settings_of_run, settings_to_resume
+from sezoo.results.unfinished import (
+    is_unfinished_training,
+    newest_unfinished_training,
+    settings_of_run,
+    settings_to_resume,
+)
 
 SETTINGS = {
     "operation_mode": "training",
@@ -34,20 +39,20 @@ def begun(tmp_path, monkeypatch):
 
 
 def test_a_training_is_unfinished_until_it_has_models(begun, tmp_path):
-    assert not is_unfinished(tmp_path / "nothing")
+    assert not is_unfinished_training(tmp_path / "nothing")
     folder = begun("a")
-    assert is_unfinished(folder)
+    assert is_unfinished_training(folder)
     (folder / "saved_models").mkdir()
     (folder / "saved_models" / "best_trained_model.onnx").write_bytes(b"")
-    assert not is_unfinished(folder)
+    assert not is_unfinished_training(folder)
 
 
 def test_the_newest_of_the_unfinished(begun, tmp_path):
-    assert newest_unfinished(tmp_path / "runs") is None
+    assert newest_unfinished_training(tmp_path / "runs") is None
     begun("a", at=10)
     begun("b", at=30)
     (begun("c", at=40) / ".hydra" / "config.yaml").unlink()
-    assert newest_unfinished(tmp_path / "runs") == tmp_path / "runs" / "b"
+    assert newest_unfinished_training(tmp_path / "runs") == tmp_path / "runs" / "b"
 
 
 def test_the_same_data_go_on_with_other_epochs(begun, tmp_path):
