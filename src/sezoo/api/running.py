@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from sezoo.base.yaml_text import dump_yaml
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "check_new_folder", "is_begun", "run_settings", "was_finished", "yaml_of"]
+__all__ = ["DEFAULT_FOLDER", "NAMED_BY_TIME", "is_begun", "run_settings", "was_finished", "yaml_of"]
 
 DEFAULT_FOLDER = Path("experiment_outputs")
 NAMED_BY_TIME = "%Y_%m_%d_%H_%M_%S"
@@ -48,14 +47,14 @@ def run_settings(
     UserError : a setting, a model or a recording is not fit for it; the folder holds something already.
     """
     from sezoo.config.validation import build_config
-    from sezoo.training.resumption import is_unfinished, settings_to_resume
+    from sezoo.results.unfinished import is_unfinished_training, settings_to_resume
 
     folder = None if folder is None else Path(folder)
     is_resumed = False
-    if folder is not None and settings.get("operation_mode") == "training" and is_unfinished(folder):
+    if folder is not None and settings.get("operation_mode") == "training" and is_unfinished_training(folder):
         is_resumed, settings = True, settings_to_resume(folder, settings)
     config = build_config(settings)
-    from sezoo.base.files import write_text
+    from sezoo.base.files import check_new_folder, write_text
     from sezoo.base.processes import process_count
     from sezoo.run.folder import (
         CONFIG_NAME,
@@ -71,7 +70,7 @@ def run_settings(
         raise UserError("several processes (torchrun) need a YAML file: --save-config writes it, --config-name runs it")
     text = yaml_of(settings)
     if folder is not None and not is_resumed and not _goes_on_in(folder, text):
-        check_new_folder(folder)
+        check_new_folder(folder, "folder")
     named_by_time = folder is None
     path = (DEFAULT_FOLDER / time.strftime(NAMED_BY_TIME) if folder is None else folder).absolute()
     path = claim_run_folder(path, named_by_time=named_by_time)
@@ -79,7 +78,6 @@ def run_settings(
         with (
             marked_as_running(path),
             _log_files_filled(),
-            _script_not_run_again(),
         ):
             write_text(path / HYDRA_FOLDER / CONFIG_NAME, text)  # as a run from a YAML file has it
             run_services(config, path, tables=tables, function=function)
@@ -88,17 +86,6 @@ def run_settings(
             remove_without_results(path)
         raise
     return path
-
-
-def check_new_folder(folder: Path) -> None:
-    """Nothing is written over what is there.
-
-    Raises
-    ------
-    UserError : the folder holds something already.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"folder: {folder} already exists and is not an empty folder; choose another")
 
 
 def is_begun(parent: Path, runs: Mapping[Path, Settings], result: str) -> bool:
@@ -131,7 +118,7 @@ def was_finished(folder: Path, settings: Settings, result: str) -> bool:
 def _goes_on_in(folder: Path, text: str) -> bool:
     """Whether the folder holds nothing but a run with the same settings that was ended before it had all results."""
     from sezoo.base.files import file_text, read_text
-    from sezoo.evaluation.scored_clips import is_unfinished
+    from sezoo.results.unfinished import is_unfinished_evaluation
     from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
 
     if not folder.is_dir():
@@ -139,7 +126,7 @@ def _goes_on_in(folder: Path, text: str) -> bool:
     config = folder / HYDRA_FOLDER / CONFIG_NAME
     if not config.is_file():  # it had only just begun
         return all(path.name == HYDRA_FOLDER for path in folder.iterdir())
-    return (was_killed(folder) or is_unfinished(folder)) and read_text(config) == file_text(text)
+    return (was_killed(folder) or is_unfinished_evaluation(folder)) and read_text(config) == file_text(text)
 
 
 def yaml_of(settings: Settings, *, ascii_only: bool = False) -> str:
@@ -197,20 +184,3 @@ class _Forward(logging.Handler):
                 handler.handle(record)
         if self.propagate:
             root.handle(record)
-
-
-@contextmanager
-def _script_not_run_again() -> Iterator[None]:
-    """Worker processes need nothing of the script that called us, and do not run it again to get it.
-
-    Python would: a script without `if __name__ == "__main__":` would begin anew in each of them.
-    """
-    main = sys.modules["__main__"].__dict__
-    kept: dict[str, object] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
-    main.pop("__file__", None)
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        del main["__spec__"]
-        main.update(kept)

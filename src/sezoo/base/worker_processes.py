@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 
+from sezoo.base.quiet_start import quiet_context
+
 __all__ = ["follow_parent", "start_early", "worker_context"]
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -75,8 +77,8 @@ def _ensure_server(context: BaseContext) -> None:
 
 def _context(preload: Sequence[str]) -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
+        return quiet_context("spawn")
+    context = quiet_context("forkserver")
     context.set_forkserver_preload(list(preload))
     return context
 

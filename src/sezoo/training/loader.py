@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
+from sezoo.base.quiet_start import quiet_context
 from sezoo.base.worker_processes import follow_parent
 from sezoo.data.dataset import refused
 from sezoo.training.examples import ExampleSource
@@ -72,7 +73,7 @@ class Loader:
                 num_workers=self.workers,
                 collate_fn=partial(_batch, strategy=strategy),
                 worker_init_fn=partial(_begin, workers=self.workers) if self.workers else None,
-                multiprocessing_context=start_method,
+                multiprocessing_context=start_method and quiet_context(start_method),
                 persistent_workers=self.workers > 0,
                 generator=torch.Generator(),  # its own: the network's dropout draws from the common one
             )
