@@ -12,6 +12,7 @@ import pytest
 from sezoo.audio.stft_window import window_values
 from sezoo.base.errors import UserError
 from sezoo.deployment.stm32n6.deploy import check_stm32n6
+from sezoo.results.deployment import Application, Deployment
 from stm32n6_stand_ins import (
     CONF,
     DPU,
@@ -75,6 +76,17 @@ def test_from_the_model_to_the_board(tmp_path, project, model, version, builder,
     before = contents(project)
     deploy(configuration(project, tools, builder=builder, build_conf=build), model, run)
     folder, after = run / "deployment", contents(project)
+    made = Deployment.required(run)
+    assert (made.model, made.backend, made.engine, made.frames_per_call) == (model.name, "stm32n6", "patch", 4)
+    assert made.latency_samples == (2 + 4) * 20 + 50 - 20 + 7
+    assert made.application == Application(
+        board="STM32N6570-DK",
+        stedgeai=version,
+        folder="deployment",
+        program_bytes=1004,
+        weights_bytes=700,
+        flashed=True,
+    )
     assert [call[0] for call in calls(tools)] == [
         *("stedgeai", "stedgeai", {"cubeide": "stm32cubeide"}.get(builder, builder), "STM32_SigningTool_CLI"),
         *["STM32_Programmer_CLI"] * 3,
@@ -197,6 +209,8 @@ def test_dry_run_shows_the_commands_and_does_nothing(tmp_path, project, model, c
         "headers/ai_model_config.h",
         *(f"headers/user_mel_tables.{ending}" for ending in "ch"),
     }
+    made = Deployment.required(tmp_path / "run").application
+    assert (made.stedgeai, made.program_bytes, made.flashed) == (None, None, False)
     if sys.platform == "win32":
         return
     # They are the ones that are run without it.

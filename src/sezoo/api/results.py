@@ -223,7 +223,7 @@ class DeployedModel(Table):
     folder : of the run.
     c_package : folder of the C sources; None with the other backends. The project of stm32n6 is in `folder`.
     tflite : folder of the TensorFlow Lite model; None with the other backends.
-    facts : what `deployment.json` says: `arena_bytes`, `latency_samples`, `emulated` ... empty with stm32n6.
+    facts : what `deployment.json` says: `arena_bytes`, `latency_samples`, `emulated` ...
     report : a page for the browser, where there is one.
     """
 
@@ -247,9 +247,10 @@ class DeployedModel(Table):
 
     def lines(self) -> list[str]:
         """What was made, what memory it takes, and where it is."""
-        if not self.facts:
-            return ["Deployed model: ST's application", "", display_path(self.folder)]
         told = f"{self.facts['engine']}, {pluralize(self.facts['frames_per_call'], 'new frame')} a call"
+        if made := self.facts.get("application"):
+            where = f"on {made['board']}" if made["flashed"] else f"for {made['board']}, not written to it"
+            return [f"Deployed model: ST's application, {told}", where, display_path(self.folder / made["folder"])]
         memory = f"{self.facts['arena_bytes'] / 1024:.1f} KiB of working memory"
         if run := self.facts.get("emulated"):
             memory += f", {run['flash_bytes'] / 1024:.0f} KiB of flash on {run['core']}"

@@ -98,5 +98,7 @@ def _memory(facts: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     elif emulated := facts.get("emulated"):
         yield "flash", emulated["flash_bytes"], "program and weights"
         yield "RAM", emulated["ram_bytes"], "including the stack and I/O buffers"
-    elif facts:
+    elif made := facts.get("application"):
+        yield "flash", made["program_bytes"] + made["weights_bytes"], "the application and the model's weights"
+    else:
         yield "RAM", facts["arena_bytes"] + facts["state_bytes"], "without the stack"

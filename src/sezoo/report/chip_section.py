@@ -10,7 +10,7 @@ from sezoo.report.boards import BoardFit, board_fits
 from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
 from sezoo.report.words import bytes_text, count_text, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
-from sezoo.results.deployment import Deployment, Emulated, TfliteModel
+from sezoo.results.deployment import Application, Deployment, Emulated, TfliteModel
 from sezoo.results.run_record import LOOK_AHEAD, SILENCE_GATE
 from sezoo.results.run_results import RunFacts
 
@@ -200,6 +200,7 @@ def _deployment(found: Deployment) -> Iterator[Block]:
         "against onnxruntime": agreement,
         **(_emulated(found.emulated) if found.emulated else {}),
         **(_tflite(found.tflite) if found.tflite else {}),
+        **(_application(found.application) if found.application else {}),
         "test recording": found.recording,
         "its PESQ": pesq,
     }
@@ -214,6 +215,15 @@ def _tflite(file: TfliteModel) -> dict[str, object]:
         ".tflite file": bytes_text(file.file_bytes),
         "operators": ", ".join(f"{count} {kind}" for kind, count in kinds),
         "LiteRT's reference kernels": compared and f"equal in all {count_text(compared)} integers",
+    }
+
+
+def _application(made: Application) -> dict[str, object]:
+    return {
+        "board": made.board + (", written to its flash" if made.flashed else ", not written to it"),
+        "ST Edge AI": made.stedgeai,
+        "program": made.program_bytes and bytes_text(made.program_bytes),
+        "weights": made.weights_bytes and bytes_text(made.weights_bytes),
     }
 
 

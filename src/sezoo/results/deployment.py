@@ -1,4 +1,4 @@
-"""What a deployment made: `deployment.json`, the sizes of the C package, how exact it is, and its emulated run."""
+"""What a deployment made: `deployment.json`, of every backend: sizes, latency, how exact it is, and where it ran."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 from sezoo.results.names import DEPLOYMENT
 from sezoo.results.result_file import ResultFile
 
-__all__ = ["Deployment", "Emulated", "OnnxruntimeAgreement", "OperatorAgreement", "OperatorCost", "TfliteModel"]
+__all__ = [
+    "Application",
+    "Deployment",
+    "Emulated",
+    "OnnxruntimeAgreement",
+    "OperatorAgreement",
+    "OperatorCost",
+    "TfliteModel",
+]
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,34 @@ class TfliteModel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Application:
+    """ST's application with the model in it.
+
+    Attributes
+    ----------
+    board : that it is for.
+    stedgeai : version of ST Edge AI that compiled the model; null with deployment.dry_run, as are the sizes.
+    folder : in the run's, of generated files, logs, and the signed program.
+    program_bytes : of the signed program, and `weights_bytes` of the model's weights, both in the external flash.
+    flashed : whether both were written to the board.
+    """
+
+    board: str = ""
+    stedgeai: str | None = None
+    folder: str = ""
+    program_bytes: int | None = None
+    weights_bytes: int | None = None
+    flashed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deployment(ResultFile):
-    """What a deployment with the backend portable-c or tflite made.
+    """What a deployment made.
 
     Attributes
     ----------
     model : name of its file.
+    backend : portable-c, tflite or stm32n6.
     engine : stream or patch.
     frames_per_call : new ones.
     latency_samples, latency_ms : from the arrival of a sample to its output: look-ahead, window, and the call's block.
@@ -117,11 +147,13 @@ class Deployment(ResultFile):
         be scored.
     emulated : is not there where nothing was run.
     tflite : of the backend tflite alone, whose `arena_bytes` are those of the activations.
+    application : of the backend stm32n6 alone.
     """
 
     file_name: ClassVar[str] = DEPLOYMENT
 
     model: str = ""
+    backend: str = ""
     engine: str = ""
     frames_per_call: int | None = None
     latency_samples: int | None = None
@@ -135,8 +167,10 @@ class Deployment(ResultFile):
     pesq: Mapping[str, float] = field(default_factory=dict)
     emulated: Emulated | None = None
     tflite: TfliteModel | None = None
+    application: Application | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of the file, without an emulation and a .tflite file where there is none."""
+        """The content of the file, without the parts that this backend does not have."""
         content = super().to_dict()
-        return {key: value for key, value in content.items() if key not in ("emulated", "tflite") or value is not None}
+        parts = ("emulated", "tflite", "application")
+        return {key: value for key, value in content.items() if key not in parts or value is not None}

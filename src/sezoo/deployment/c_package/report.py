@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from sezoo.config.boards import BOARDS
+from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.emulated_run import EmulatedRun
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
@@ -141,6 +142,7 @@ def deployment_of(report: DeploymentReport) -> Deployment:
     program, run = report.program, report.emulated
     return Deployment(
         model=report.model,
+        backend=PORTABLE_C,
         engine="stream" if program.engine.is_stream else "patch",
         frames_per_call=program.engine.new,
         latency_samples=program.engine.latency(program.stft),

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import (
     atomic_folder,
@@ -19,6 +20,8 @@ from sezoo.base.files import (
     write_text,
 )
 from sezoo.config.sections import Config
+from sezoo.denoising.backend import PATCH, STM32N6, board_of
+from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.stm32n6.c_project import CProject, read_c_project
@@ -29,6 +32,7 @@ from sezoo.deployment.stm32n6.runtime import find_runtime
 from sezoo.deployment.stm32n6.steps import Places, Step, command_line, steps_of
 from sezoo.deployment.stm32n6.tools import Toolbox, find_tools, plain_tools
 from sezoo.models.onnx_file import load_configured, load_onnx
+from sezoo.results.deployment import Application, Deployment
 from sezoo.run.run import Run
 from sezoo.targets.programs import last_lines, run_program
 from sezoo.targets.stedgeai.local import checked_version
@@ -88,6 +92,18 @@ def deploy_stm32n6(run: Run, model_path: Path) -> None:
         deployment.show()
     else:
         deployment.do()
+    lengths = config.deployment
+    play = board_of(config, lengths.frames_per_patch, lengths.lookahead_frames, calibrated_with_gain=True)
+    latency = latency_samples(play.lookahead, play.frames, stft_of(config.preprocessing), patches=True)
+    Deployment(
+        model=model_path.name,
+        backend=STM32N6,
+        engine=PATCH,
+        frames_per_call=play.frames,
+        latency_samples=latency,
+        latency_ms=1000 * latency / config.preprocessing.sample_rate,
+        application=deployment.result(),
+    ).write(run.folder)
 
 
 def _own_folder(folder: Path) -> Path:
@@ -114,6 +130,7 @@ class _Deployment:
     ):
         self.config, self.model, self.project, self.tools, self.runtime = config, model, project, tools, runtime
         self.places = Places(folder, project.application)
+        self.version: str | None = None
 
     @property
     def steps(self) -> dict[str, Step]:
@@ -144,8 +161,8 @@ class _Deployment:
             log.info(
                 "tools.stedgeai.on_cloud: an STM32N6 is not deployed to from the cloud; %s is used", self.tools.stedgeai
             )
-        version = checked_version(self.run("version"), self.tools.stedgeai)
-        log.info("stedgeai %s", version)
+        self.version = checked_version(self.run("version"), self.tools.stedgeai)
+        log.info("stedgeai %s", self.version)
         self.write_headers()
         self.run("generate")
         self.take_weights()
@@ -163,6 +180,18 @@ class _Deployment:
         log.info(
             "%s is on the board, and in %s: set its switches to boot from the flash, and turn it off and on",
             *(self.model.name, display_path(self.places.folder)),
+        )
+
+    def result(self) -> Application:
+        """What was made, and whether it is on the board."""
+        is_done = self.version is not None
+        return Application(
+            board=self.config.deployment.hardware_setup.board,
+            stedgeai=self.version,
+            folder=self.places.folder.name,
+            program_bytes=self.places.signed.stat().st_size if is_done else None,
+            weights_bytes=self.places.weights.stat().st_size if is_done else None,
+            flashed=is_done,
         )
 
     def run(self, name: str) -> str:

@@ -12,6 +12,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STREAM, engine_of, stream_frames
+from sezoo.denoising.backend import TFLITE as TFLITE_BACKEND
 from sezoo.deployment.c_package.deploy import package_settings, reference_of
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
@@ -119,6 +120,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
     tell_what_the_gate_mutes(waves["tflite"], recording, stft, settings.silence_threshold)
     found = Deployment(
         model=path.name,
+        backend=TFLITE_BACKEND,
         engine="stream" if program.engine.is_stream else "patch",
         frames_per_call=program.engine.new,
         latency_samples=program.engine.latency(stft),
