@@ -11,9 +11,11 @@ import soundfile
 import sezoo
 from sezoo.audio.stft import Stft
 from sezoo.base.shipped import DEMO_RECORDINGS
+from sezoo.base.yaml_text import load_yaml
 from sezoo.cli.hydra_run import compose_file
 from sezoo.config.validation import build_config
 from sezoo.denoising import denoise
+from sezoo.denoising.backend import target_in
 from sezoo.denoising.latency import latency_ms
 from sezoo.denoising.modes import Stream
 from sezoo.deployment.stm32n6.checks import check_model
@@ -69,12 +71,20 @@ def test_the_float_model_is_as_its_card_says(name):
     assert f"{path.stat().st_size / 2**20:.2f} MiB" in said["float"]
 
 
+def written_target(name):
+    """As its YAML file has it."""
+    return load_yaml((ZOO / name / "quantization.yaml").read_text(encoding="utf-8"), name)["quantization"].get(
+        "target", "generic"
+    )
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", ["int8", "int8_static"])
 def test_the_int8_models_denoise_as_the_float_model(name, kind):
     path = ZOO / name / f"{name}_{kind}.onnx"
     model = onnx.load(path)
     assert quantized_nodes(model)
+    assert target_in(model) == written_target(name)
     axes = axes_of(model.graph.input[0])
     if kind == "int8":
         assert axes == ["batch", 257, "seq_len"]
