@@ -9,11 +9,16 @@ import soundfile
 import yaml
 
 from builders import noise, write_clips, write_model
+from sezoo.api.sections import Spectrum
+from sezoo.api.settings import training_settings
 from sezoo.base.errors import UserError
 from sezoo.cli.main import main
 from sezoo.cli.table import COMMANDS
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import SECTIONS
+from sezoo.config.validation import build_config
+from sezoo.base.shipped import DEMO_RECORDINGS
+from sezoo.zoo import training_recipe, zoo_model
 
 SETTINGS = ["mlflow.uri=null"]
 PLAIN = ["quantization.accuracy_recovery=none", *SETTINGS]
@@ -142,14 +147,30 @@ def test_training_settings(project, fails, monkeypatch):
     monkeypatch.setattr("sezoo.services.run_services", refuse)
     message = fails(*words, "training.optimizer=Adm", "training.num_dataloader_workers=0")
     assert message == "training.batch_size: too many for this test (--batch-size)"
+    recipe = training_recipe(mixed=True, sample_rate=16000)
     assert yaml.safe_load(Path("s.yaml").read_text(encoding="utf-8")) == {
         "operation_mode": "training",
         "model": {"model_type": "UTCN"},
         "model_specific": {"in_channels": 129},
-        "dataset": {"name": "mix", "speech_path": "clean", "noise_path": "noisy"},
+        "dataset": {"name": "mix", "speech_path": "clean", "noise_path": "noisy", **recipe["dataset"]},
         "preprocessing": {"n_fft": 256, "win_length": 256},
-        "training": {"epochs": 3, "optimizer": "Adm", "num_dataloader_workers": 0},
+        "training": {**recipe["training"], "epochs": 3, "optimizer": "Adm", "num_dataloader_workers": 0},
     }
+    shipped = yaml.safe_load(zoo_model("utcn_small").folder.joinpath("training.yaml").read_text(encoding="utf-8"))
+    assert recipe["training"].items() <= shipped["training"].items()
+    assert {"loss": "perceptual", "lr_schedule": "one_cycle"}.items() <= recipe["training"].items()
+    assert recipe["dataset"].items() <= shipped["dataset"].items()
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_the_recipe_is_for_any_rate_and_for_pairs(rate):
+    spectrum = Spectrum(rate)
+    noisy, clean = (DEMO_RECORDINGS / f"{kind}_trainset" for kind in ("noisy", "clean"))
+    pairs = training_settings(spectrum, noisy=noisy, clean=clean)
+    assert set(pairs["dataset"]) == {"name", "noisy_train_files_path", "clean_train_files_path", "file_extension"}
+    more = {"training": {"lr_scheduler": {"scheduler": "StepLR", "scheduler_arguments": {"step_size": 2}}}}
+    build_config(pairs)
+    assert "lr_schedule" not in training_settings(spectrum, speech=Path("s"), noise=Path("n"), more=more)["training"]
 
 
 def test_standard_output_has_the_file_alone(project, sezoo):

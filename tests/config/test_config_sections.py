@@ -128,7 +128,7 @@ DEFAULTS = {
         "teacher": None,
         "teacher_weight": 1.0,
         "batching_strategy": "pad",
-        "num_dataloader_workers": 4,
+        "num_dataloader_workers": None,
         "num_validation_workers": None,
         "batch_size": 16,
         "reference_metric": "pesq",

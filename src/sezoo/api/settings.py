@@ -21,6 +21,7 @@ from sezoo.api.sections import (
     section,
 )
 from sezoo.base.errors import UserError
+from sezoo.zoo import training_recipe
 
 __all__ = [
     "benchmarking_settings",
@@ -207,11 +208,11 @@ def training_settings(
     architecture: str = "STFTTCNN",
     weights: Path | None = None,
     epochs: int = 100,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     device: str | None = None,
     more: Settings | None = None,
 ) -> Settings:
-    """Train a network; see `sezoo.train`.
+    """Train a network by the recipe of the shipped models; see `sezoo.train`.
 
     Raises
     ------
@@ -231,11 +232,13 @@ def training_settings(
     settings["model"] |= given(state_dict_path=weights)
     if spectrum.n_fft not in (None, 512):
         settings["model_specific"] = {"in_channels": spectrum.n_fft // 2 + 1}
-    settings["dataset"] = dataset
+    recipe = training_recipe(mixed=dataset["name"] == "mix", sample_rate=spectrum.sample_rate)
+    if "lr_scheduler" in (more or {}).get("training", {}):  # takes the place of the schedule
+        del recipe["training"]["lr_schedule"]
+    settings["dataset"] = dataset | recipe["dataset"]
     settings["preprocessing"] = spectrum.settings()
-    settings["training"] = given(
-        epochs=epochs if epochs != 100 else None, batch_size=batch_size if batch_size != 16 else None, device=device
-    )
+    chosen = given(epochs=epochs if epochs != 100 else None, batch_size=batch_size, device=device)
+    settings["training"] = recipe["training"] | chosen
     return merged(settings, more)
 
 

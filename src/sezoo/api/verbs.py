@@ -358,7 +358,7 @@ def train(
     architecture: str = "STFTTCNN",
     weights: PathLike | None = None,
     epochs: int = 100,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     device: str | None = None,
     folder: PathLike | None = None,
     sample_rate: int = 16000,
@@ -367,7 +367,10 @@ def train(
     win_length: int = 400,
     settings: Settings | None = None,
 ) -> TrainedModel:
-    """Train a network; needs torch (`pip install 'sezoo[train]'`).
+    """Train a network by the recipe of the shipped models; needs torch (`pip install 'sezoo[train]'`).
+
+    The recipe is how the shipped U-TCN small was trained from random weights (`sezoo zoo get utcn_small`, its
+    training.yaml): loss, learning rate, averaging, and how speech and noise are mixed. `settings` change any of it.
 
     Parameters
     ----------
@@ -376,7 +379,7 @@ def train(
     architecture : "STFTTCNN" or "ConvLSTMDenoiser", the model zoo's, or "UTCN" or "UGRU", our own for int8.
     weights : torch weights to start from.
     epochs : passes over the recordings.
-    batch_size : clips per step.
+    batch_size : clips per step; None is the recipe's.
     device : of torch; None is a GPU if there is one.
     folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`; n_fft None is 512.
 

@@ -1,7 +1,8 @@
 """`sezoo train`.
 
 Train a network on mixtures of speech and noise (--speech, --noise) or on pairs
-of recordings (--clean, --noisy). Needs PyTorch: pip install 'sezoo[train]'
+of recordings (--clean, --noisy), by the recipe of the shipped models, which
+--save-config shows. Needs PyTorch: pip install 'sezoo[train]'
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def add_arguments(parser: Parser) -> None:
         help="torch weights to start from (default: random)",
     )  # fmt: skip
     add_setting(parser, "--epochs", key="training.epochs", default=EPOCHS, metavar="N")
-    add_setting(parser, "--batch-size", key="training.batch_size", default=16, metavar="N")
+    add_setting(
+        parser, "--batch-size", key="training.batch_size", metavar="N", help="clips per step (default: the recipe's)"
+    )
     add_setting(parser, "--device", key="training.device", metavar="NAME")
     parser.add_argument(
         "--resume", action="store_true",

@@ -121,7 +121,10 @@ class Training(Section):
     batching_strategy: Literal["pad", "trim"] = Field(
         "pad", description="pad clips to the longest of the batch (not counted in the loss) or trim to the shortest."
     )
-    num_dataloader_workers: AtLeast0 = Field(4, description="Processes that load clips.")
+    num_dataloader_workers: AtLeast0 | None = Field(
+        None,
+        description="Processes that load clips; empty = 4, or one less than the processors that the run may use.",
+    )
     num_validation_workers: AtLeast1 | None = Field(
         None, description="Processes that score validation clips; empty = one for each processor that the run may use."
     )

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest, pluralize
-from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems, required_sections
+from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems, required_sections, steps
 from sezoo.config.plain_data import keep_written, value_at
 from sezoo.config.section import Section, allowed, choices, hint, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS, Config, CustomModelSpecific, Keys
@@ -57,7 +57,8 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
     tree = named.tree
     tree.setdefault("model_specific", None)  # its default depends on model.model_type
     if _mode_problem(mode := tree.get("operation_mode")) is None:
-        for name in set(required_sections(str(mode))) - {"model", "dataset"}:  # all their keys have defaults
+        needs_keys = {"dataset"} if steps(str(mode)).startswith("t") else {"model", "dataset"}
+        for name in set(required_sections(str(mode))) - needs_keys:  # all their keys have defaults
             tree.setdefault(name, {})
 
     problems = [*named.problems, *(_unknown_key(section, _keys_of(section), key) for section, key in named.leftover)]

@@ -19,6 +19,7 @@ from sezoo.data.mixing.halves import halves_to_mix, mixed_examples
 from sezoo.data.mixing.mixed_examples import MixedExamples
 from sezoo.data.mixing.recordings import Memory, Recordings, usable
 from sezoo.data.pairs import Pair, common_length, normalized_alike
+from sezoo.training.variety import little_variety
 
 __all__ = ["ExampleSource", "PairExamples", "example_sources"]
 
@@ -98,6 +99,9 @@ def example_sources(config: Config) -> tuple[ExampleSource, ExampleSource]:
     """
     build = _mixed_sources if config.dataset.name == "mix" else _pair_sources
     training, validation = build(config, Memory(_cache_bytes(config.dataset)))
+    speech, noise = validation.recordings if config.dataset.name == "mix" else (validation.recordings[1], None)
+    if (few := little_variety(speech.paths, noise and noise.paths)) is not None:
+        log.warning("%s", few)
     if len(training) < config.training.batch_size:
         log.warning(
             "training.batch_size: found %d, but %s to train on: each batch is all of them",

@@ -31,7 +31,7 @@ AGREEMENT = 1e-4
 """Largest difference between torch's mask and onnxruntime's: batch norms are folded, and sums ordered otherwise."""
 
 
-def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int) -> None:
+def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int, warns: bool = False) -> None:
     """Write the network as float32 ONNX with dynamic batch and frames, after comparing it with torch on two shapes.
 
     Batch norms are folded into the convolutions before them.
@@ -39,13 +39,14 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int) -> Non
     Parameters
     ----------
     network : maps (batch, bins, frames) to a mask of that shape; it is left as it is.
+    warns : log the lines of its class that decide by the input, which the exported model cannot.
 
     Raises
     ------
     UserError : the network cannot be exported in that opset, or gives other masks in onnxruntime.
     """
     network = copy.deepcopy(network).cpu().float().eval()
-    model = _exported(network, bins, opset)
+    model, decisions = _exported(network, bins, opset)
     session = MaskModel(model, path)
     for batch, frames in CHECKED_SHAPES:
         magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
@@ -57,11 +58,18 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int) -> Non
                 f"the exported model's mask differs from torch's by {difference:.2g} for {frames} frames: the network "
                 "does something that depends on the length of the example it was traced with"
             )
+    if decisions and warns:
+        log.warning(
+            "%s: a decision that depends on the input; the exported model always takes the branch that is right for "
+            "random magnitudes of %d frames (its masks are torch's for %s frames too)",
+            "; ".join(decisions), FRAMES, " and ".join(str(frames) for _, frames in CHECKED_SHAPES),
+        )  # fmt: skip
     with atomic_write(path) as aside:
         onnx.save(model, aside)
 
 
-def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
+def _exported(network: nn.Module, bins: int, opset: int) -> tuple[onnx.ModelProto, list[str]]:
+    """The model, and the lines of the user's own code that decide by the input."""
     names = {0: AXIS_NAMES["batch"], 2: AXIS_NAMES["frames"]}
     file = io.BytesIO()
     try:
@@ -75,16 +83,21 @@ def _exported(network: nn.Module, bins: int, opset: int) -> onnx.ModelProto:
     except Exception as error:  # the exporter raises what it likes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"training.opset_version: the network cannot be exported in opset {opset}: {reason}") from error
-    layers = Path(torch.__file__).parent  # torch's own layers check shapes, which never change what they compute
-    for warning in said:
-        is_decision = issubclass(warning.category, torch.jit.TracerWarning) and "Python boolean" in str(warning.message)
-        if is_decision and not Path(warning.filename).is_relative_to(layers):
-            log.warning(
-                "%s, line %d: a decision that depends on the input; the exported model always does what was right for "
-                "random magnitudes of %d frames",
-                display_path(Path(warning.filename)), warning.lineno, FRAMES,
-            )  # fmt: skip
     model = with_merged_pads(with_constant_shapes(onnx.load_from_string(file.getvalue()), bins))
     # The exporter gives axes that it has not followed through the graph a name of its own.
     model.graph.output[0].type.CopyFrom(model.graph.input[0].type)
-    return model
+    return model, _decisions(said)
+
+
+def _decisions(said: list[warnings.WarningMessage]) -> list[str]:
+    """The lines that decide by the input, file by file; torch's own layers check shapes, which changes nothing."""
+    lines: dict[Path, list[int]] = {}
+    for warning in said:
+        file = Path(warning.filename)
+        is_decision = issubclass(warning.category, torch.jit.TracerWarning) and "Python boolean" in str(warning.message)
+        if is_decision and not file.is_relative_to(Path(torch.__file__).parent):
+            lines.setdefault(file, []).append(warning.lineno)
+    return [
+        f"{display_path(file)}, line {', '.join(str(line) for line in sorted(set(found)))}"
+        for file, found in lines.items()
+    ]

@@ -23,7 +23,7 @@ from sezoo.base.files import atomic_folder, check_writable, display_path
 from sezoo.base.processors import usable_processors
 from sezoo.base.text import only, pluralize
 from sezoo.config.plain_data import to_dict
-from sezoo.config.sections import Config
+from sezoo.config.sections import Config, Training
 from sezoo.denoising import denoise
 from sezoo.metrics import METRICS
 from sezoo.models.summary import summary_of
@@ -52,6 +52,7 @@ __all__ = ["train"]
 log = logging.getLogger(__name__)
 
 SOUNDS = 3
+MOST_LOADERS = 4
 LAST, BEST = "trained_model", "best_trained_model"
 START = "start.onnx"
 """The float model that quantization-aware training begins with."""
@@ -149,7 +150,7 @@ def _trainer(
         batch_size=training.batch_size,
         shuffle=config.dataset.shuffle,
         strategy=training.batching_strategy,
-        workers=training.num_dataloader_workers,
+        workers=_loader_processes(training),
         share=(together.rank, together.count),
     )
     log.info(
@@ -192,8 +193,16 @@ def _trainer(
     return trainer, export
 
 
-def _plain_export(config: Config) -> Export:
-    return partial(export_onnx, bins=stft_of(config.preprocessing).bins, opset=config.training.opset_version)
+def _loader_processes(training: Training) -> int:
+    """How many processes make examples: those configured, or as many as leave the network a processor."""
+    if training.num_dataloader_workers is not None:
+        return training.num_dataloader_workers
+    return min(MOST_LOADERS, usable_processors() - 1)
+
+
+def _plain_export(config: Config, *, warns: bool = False) -> Export:
+    bins, opset = stft_of(config.preprocessing).bins, config.training.opset_version
+    return partial(export_onnx, bins=bins, opset=opset, warns=warns)
 
 
 def _aware(
@@ -230,7 +239,7 @@ def _network(config: Config, bins: int, device: torch.device) -> nn.Module | Non
         model(magnitude)
     model.check_trains(magnitude)
     with tempfile.TemporaryDirectory() as folder:  # told now, not after the last epoch
-        _plain_export(config)(network, Path(folder, "model.onnx"))
+        _plain_export(config, warns=True)(network, Path(folder, "model.onnx"))
     return model.network
 
 

@@ -6,15 +6,24 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import atomic_folder
+from sezoo.base.files import atomic_folder, read_text
 from sezoo.base.shipped import ZOO
 from sezoo.base.text import nearest
+from sezoo.base.yaml_text import load_yaml
 
-__all__ = ["ZooModel", "copy_model", "names_of_models", "zoo_model", "zoo_models"]
+__all__ = ["ZooModel", "copy_model", "names_of_models", "training_recipe", "zoo_model", "zoo_models"]
 
 CARD = "README.md"
+RECIPE = ZOO / "utcn_small" / "training.yaml"
+"""The training that starts from random weights, on speech and noise."""
+NOT_OF_THE_RECIPE = {
+    *("name", "speech_path", "noise_path", "num_training_samples", "num_validation_samples", "clip_seconds"),
+    *("device", "epochs", "save_every", "reference_metric"),
+}
+"""Keys of that file that are about its recordings, or that are the defaults."""
 ROW = re.compile(r"^\| ([^|]+?) \| (.+?) \|$", re.MULTILINE)
 
 
@@ -118,6 +127,25 @@ def copy_model(name: str, folder: Path) -> list[Path]:
         for source in sources:
             shutil.copyfile(source, aside / source.name)
     return targets
+
+
+def training_recipe(*, mixed: bool, sample_rate: int) -> dict[str, dict[str, Any]]:
+    """The sections `dataset` and `training` with which the shipped U-TCN small was trained from random weights.
+
+    Parameters
+    ----------
+    mixed : whether clips are mixed of speech and noise; recorded pairs are taken as they are.
+    sample_rate : in Hz; the recipe's loss and metric are defined for 16 kHz, in their place are others.
+    """
+    sections = load_yaml(read_text(RECIPE), str(RECIPE))
+    dataset, training = (
+        {key: value for key, value in sections[name].items() if key not in NOT_OF_THE_RECIPE}
+        for name in ("dataset", "training")
+    )
+    if sample_rate != 16000:
+        training = {key: value for key, value in training.items() if key != "pesq_weight"}
+        training |= {"loss": "compressed_sisnr"} | ({} if sample_rate == 8000 else {"reference_metric": "si-snr"})
+    return {"dataset": dataset if mixed else {}, "training": training}
 
 
 def _read(folder: Path) -> ZooModel:

@@ -1,0 +1,41 @@
+"""How many voices and noises validation hears: with few of them the best epoch is the best for those alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sezoo.base.text import pluralize
+
+__all__ = ["FEWEST", "little_variety", "voices"]
+
+FEWEST = 5
+"""Voices, and noises, of a validation set that says something about others."""
+
+SPEAKER = re.compile(r"([A-Za-z]*\d+)[_-].*")
+"""Names of recordings that begin with the speaker's: p226_001 (VoiceBank), 84-121123-0000 (LibriSpeech)."""
+
+
+def voices(paths: Sequence[Path]) -> int:
+    """Voices of recordings, by the speakers that their names begin with; as many as recordings where they do not."""
+    found = [SPEAKER.fullmatch(path.stem) for path in paths]
+    return len({match[1] for match in found}) if found and all(found) else len(paths)
+
+
+def little_variety(speech: Sequence[Path], noise: Sequence[Path] | None = None) -> str | None:
+    """Why a validation set says little about other voices and noises; None if it has enough of both.
+
+    Parameters
+    ----------
+    speech : recordings of it.
+    noise : of noise that is mixed to it; None where pairs are recorded, and nobody knows.
+    """
+    counts = {"voice": voices(speech)} | ({} if noise is None else {"noise": len(noise)})
+    few = [pluralize(count, what) for what, count in counts.items() if count < FEWEST]
+    if not few:
+        return None
+    return (
+        f"the validation set has {' and '.join(few)}: {FEWEST} or more of each are needed to choose the best epoch for "
+        "others than these; more recordings help"
+    )
