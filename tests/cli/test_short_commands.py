@@ -12,12 +12,12 @@ from builders import noise, write_clips, write_model
 from sezoo.api.sections import Spectrum
 from sezoo.api.settings import training_settings
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.cli.main import main
 from sezoo.cli.table import COMMANDS
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import SECTIONS
 from sezoo.config.validation import build_config
-from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.zoo import training_recipe, zoo_model
 
 SETTINGS = ["mlflow.uri=null"]

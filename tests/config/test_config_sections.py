@@ -43,6 +43,7 @@ DEFAULTS = {
         "n_blocks": 2,
         "num_layers": 3,
         "in_channels": 257,
+        "level_frames": 0,
         "tcn_latent_dim": 512,
         "init_dilation": 2,
         "kernel_size": 3,
