@@ -245,6 +245,7 @@ DEFAULTS = {
         "builder": "cubeide",
         "build_conf": None,
         "symbol_prefix": "sezoo",
+        "package": "cmake",
     },
     "mlflow": {"uri": None},
     "tracking": {"clearml": False},

@@ -44,6 +44,25 @@ int main(void)
 """
 
 
+FLOATS = """\
+#include <stdio.h>
+#include "sezoo_denoiser.h"
+static sezoo_denoiser denoiser;
+static SEZOO_ARENA(arena);
+static float values[SEZOO_SAMPLES_PER_CALL];
+int main(void)
+{
+    FILE *file = fopen("values.f32", "rb");
+    sezoo_init(&denoiser, arena);
+    while (fread(values, sizeof values, 1, file) == 1) {
+        sezoo_process_float(&denoiser, values, values);
+        fwrite(values, sizeof values, 1, stdout);
+    }
+    return fclose(file);
+}
+"""
+
+
 def tiny_package(folder, new=3, lookahead=None):
     program = program_of(random_graph(3, 33, new + 2 * (lookahead or 0)), STFT, new, lookahead)
     return program, write_tiny_package(program, folder)
@@ -141,3 +160,24 @@ def test_weights_tables_and_arena_lie_where_macros_say(tmp_path):
     source = (package / "src" / "sezoo_model.c").read_text(encoding="utf-8")
     words = sum(int(count) for count in re.findall(r"_weights_words\[(\d+)\]", source))
     assert sizes[".my_weights"] >= 4 * words > 0
+
+
+@needs_gcc
+def test_floats_are_gated_as_samples_are_and_not_limited(tmp_path):
+    program = program_of(random_graph(3, 33, 3), STFT, 3)
+    package = write_tiny_package(program, tmp_path / "p", silence_threshold=-50)
+    (tmp_path / "floats.c").write_text(FLOATS, encoding="utf-8")
+    levels = np.repeat([0.3, 1e-4, 2.0], 1200)  # loud, below the gate, beyond full scale
+    wave = (np.random.default_rng(8).uniform(-1, 1, 3600) * levels).astype("<f4")
+    (package / "values.f32").write_bytes(wave.tobytes())
+    floats = build(package, tmp_path / "floats.c", *SANITIZED)
+    done = subprocess.run([floats], cwd=package, capture_output=True, check=True)
+    out = np.frombuffer(done.stdout, "<f4")
+    write_clip(package / "noisy.wav", np.clip(np.round(wave * 32768), -32768, 32767) / 32768, RATE)
+    assert ran(build(package, package / "examples" / "denoise_wav.c", *SANITIZED), folder=package)[0] == 0
+    samples = np.frombuffer((package / "denoised.wav").read_bytes()[44:], "<i2")
+    delay = int(re.search(r"SEZOO_DELAY (\d+)", (package / "include" / "sezoo_denoiser.h").read_text())[1])
+    late = out[delay:]
+    np.testing.assert_array_equal(np.clip(np.round(late * 32768), -32768, 32767), samples[: len(late)])
+    assert not late[1500:2100].any() and late[:1000].any()
+    assert np.any(late * 32768 % 1)  # not rounded

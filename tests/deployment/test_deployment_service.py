@@ -104,7 +104,7 @@ def test_from_the_float_model_to_a_denoised_recording(here):
     assert abs(facts["pesq"]["core"] - facts["pesq"]["reference"]) < 0.005 and facts["pesq"]["core"] > 1
 
     package = here / "run/c_package"
-    assert names(package) == {"CMakeLists.txt", "README.md", "examples", "include", "src", "test_vectors"}
+    assert names(package) == {"CMakeLists.txt", "LICENSE", "README.md", "examples", "include", "src", "test_vectors"}
     readme = (package / "README.md").read_text(encoding="utf-8")
     assert f"{facts['arena_bytes']:,} bytes" in readme and f"{core['flash_bytes']:,} bytes" in readme
     assert "`quantized_model_int8_static.onnx`" in readme and "DSP extension" in readme

@@ -17,6 +17,7 @@ from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.header import denoiser_header
 from sezoo.deployment.c_package.model_source import model_header, model_source
 from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.quantization.graph.static_shape import with_static_shape
 from tiny_models import FRAMES, LOOKAHEAD, NEW, SPECTRUM
@@ -38,7 +39,7 @@ def check(program, folder):
     assert source.isascii()
     (folder / "sezoo_model.c").write_text(source, encoding="utf-8", newline="\n")
     (folder / "sezoo_model.h").write_text(model_header(program), encoding="utf-8", newline="\n")
-    header = denoiser_header(program, 16000, input_gain=False, silence_threshold=None)
+    header = denoiser_header(program, PackageSettings(16000, False, None))
     (folder / "sezoo_denoiser.h").write_text(header, encoding="utf-8", newline="\n")
     for flags in ((), ("-trigraphs",)):
         compiled(*STRICT, *flags, f"-I{folder}", f"-I{SOURCES / 'src'}", "-fsyntax-only", folder / "sezoo_model.c")

@@ -181,6 +181,7 @@ def deployment_settings(
     frames: int | None = None,
     lookahead: int | None = None,
     emulate: bool = True,
+    package: str | None = None,
     dry_run: bool = False,
     more: Settings | None = None,
 ) -> Settings:
@@ -192,7 +193,7 @@ def deployment_settings(
     """
     deployment = deployment_section(model, None, backend)
     deployment |= given(engine=engine, frames_per_patch=frames, lookahead_frames=lookahead)
-    deployment |= given(emulate=None if emulate else False, dry_run=dry_run or None)
+    deployment |= given(emulate=None if emulate else False, package=package, dry_run=dry_run or None)
     deployment |= given(hardware_setup=board and {"board": board})
     settings: Settings = {"operation_mode": "deployment", "model": {"onnx_path": model}, "deployment": deployment}
     return finished(settings, spectrum, model, more)

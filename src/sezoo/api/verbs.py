@@ -310,6 +310,7 @@ def deploy(
     frames: int | None = None,
     lookahead: int | None = None,
     emulate: bool = True,
+    package: str | None = None,
     folder: PathLike | None = None,
     sample_rate: int = 16000,
     n_fft: int | None = None,
@@ -329,6 +330,8 @@ def deploy(
     frames : new ones of a call; None is 1 for a stream, for patches 30 or what the model's length says.
     lookahead : context of a patch on each side; None is what the model's length says. Not of a stream.
     emulate : of portable-c: build it and run it on an emulated core.
+    package : of portable-c: "arduino", "platformio", "zephyr", "cmsis-pack", "esp-idf" or "all", what it drops into
+        besides CMake.
     folder, sample_rate, n_fft, hop_length, win_length, settings : as for `sezoo.quantize`.
 
     Raises
@@ -344,6 +347,7 @@ def deploy(
         frames=frames,
         lookahead=lookahead,
         emulate=emulate,
+        package=package,
         more=settings,
     )
     return DeployedModel.read(run_settings(made, folder))

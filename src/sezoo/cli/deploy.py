@@ -46,6 +46,7 @@ def add_arguments(parser: Parser) -> None:
         parser, "--no-emulate", key="deployment.emulate", action="store_true",
         help="with portable-c: only write the sources, which needs no compiler and no emulator",
     )  # fmt: skip
+    add_setting(parser, "--package", key="deployment.package", metavar="KIND")
     add_setting(parser, "--dry-run", key="deployment.dry_run", action="store_true")
     parser.hints["static int8 model is needed"] = HINT
     add_output(parser)
@@ -69,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
         frames=options.frames,
         lookahead=options.lookahead,
         emulate=not options.no_emulate,
+        package=options.package,
         dry_run=options.dry_run,
         more=settings_of(options.overrides),
     )

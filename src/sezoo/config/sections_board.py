@@ -122,6 +122,11 @@ class Deployment(Section):
         description="Of portable-c: what functions, types, macros and files of the package begin with. Several models "
         "in one program need a prefix each.",
     )
+    package: Literal["cmake", "arduino", "platformio", "zephyr", "cmsis-pack", "esp-idf", "all"] = Field(
+        "cmake",
+        description="Of portable-c: what the package drops into besides CMake and STM32CubeIDE: an Arduino or "
+        "PlatformIO library, a Zephyr module, a CMSIS-Pack, a component of ESP-IDF, or all of them; the sources stay.",
+    )
     emulate: TrueFalse = Field(
         True, description="Of portable-c: build the package for the board's core and denoise a clip in an emulator."
     )

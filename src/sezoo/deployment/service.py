@@ -41,7 +41,7 @@ def check_deployment(config: Config) -> None:
     UserError : settings that do not fit together, or a tool that is missing.
     """
     check_input_gain(config)
-    _check_limit(config)
+    _check_backend(config)
     if backend_of(config) == STM32N6:
         check_stm32n6(config)
     elif backend_of(config) == TFLITE:
@@ -50,12 +50,19 @@ def check_deployment(config: Config) -> None:
         check_c_package(config)
 
 
-def _check_limit(config: Config) -> None:
-    limit, backend = config.deployment.attenuation_limit_db, backend_of(config)
-    if limit is not None and backend != PORTABLE_C:
+def _check_backend(config: Config) -> None:
+    settings, backend = config.deployment, backend_of(config)
+    limit = settings.attenuation_limit_db
+    if backend == PORTABLE_C:
+        return
+    if limit is not None:
         raise UserError(
             f"deployment.attenuation_limit_db: found {limit:g}; deployment.backend: {backend} has no such limit, the C "
             "package has (portable-c)"
+        )
+    if settings.package != "cmake":
+        raise UserError(
+            f"deployment.package: found {settings.package}; it is for deployment.backend: portable-c, not {backend}"
         )
 
 
@@ -71,7 +78,7 @@ def deploy(run: Run) -> None:
     model: Path = run.artefacts.int8_static or run.config.model.onnx_path
     run = _with_backend(run, model)
     check_input_gain(run.config)
-    _check_limit(run.config)
+    _check_backend(run.config)
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)
         _write_vectors(run, model)

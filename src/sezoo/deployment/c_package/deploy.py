@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from sezoo.config.sections import Config
 from sezoo.denoising.backend import has_input_gain
 from sezoo.denoising.modes import Board
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
+from sezoo.deployment.c_package.layers import LAYERS, write_pack
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.readme import readme
@@ -86,7 +88,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     given = config.model is not None and config.model.onnx_path == model_path
     model = load_configured(model_path) if given else load_onnx(model_path)
     program = _program_of(model, model_path, config)
-    settings = package_settings(config, model, program.engine)
+    settings = package_settings(config, model, model_path, program.engine)
     core = CORES[BOARDS[config.deployment.hardware_setup.board].core]
     recording = recording_of(config)
     emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
@@ -109,6 +111,8 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
         rename_symbols(aside, config.deployment.symbol_prefix)  # the same code, which was tried out above
     deployment_of(report).write(run.folder)
     log.info("C package: %s", display_path(package))
+    if pack := write_pack(package, run.folder):
+        log.info("CMSIS-Pack: %s", display_path(pack))
     for line in report.told():
         log.info("%s", line)
     for line in report.too_much_for(config.deployment.hardware_setup.board):
@@ -187,10 +191,10 @@ def program_for(model: onnx.ModelProto, path: Path, config: Config) -> tuple[Pro
     """
     check_transform(config)
     program = _program_of(model, path, config)
-    return program, package_settings(config, model, program.engine)
+    return program, package_settings(config, model, path, program.engine)
 
 
-def package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> PackageSettings:
+def package_settings(config: Config, model: onnx.ModelProto, path: Path, engine: Engine) -> PackageSettings:
     """What the configuration asks of a package; a stream has no gain, which is of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
     gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
@@ -199,6 +203,8 @@ def package_settings(config: Config, model: onnx.ModelProto, engine: Engine) -> 
         gain and not engine.is_stream,
         settings.output_silence_threshold,
         settings.attenuation_limit_db,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        LAYERS if settings.package == "all" else tuple(name for name in LAYERS if name == settings.package),
     )
 
 

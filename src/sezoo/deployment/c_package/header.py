@@ -5,29 +5,20 @@ from __future__ import annotations
 import math
 
 from sezoo.audio.board_input import LOUD_PEAK
+from sezoo.base.version import __version__
 from sezoo.denoising.board import FULL_SCALE_DB
 from sezoo.denoising.masking import dry_share
 from sezoo.deployment.c_package.arrays import c_float
 from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.settings import PackageSettings
 
 __all__ = ["denoiser_header"]
 
 
-def denoiser_header(
-    program: Program,
-    sample_rate: int,
-    *,
-    input_gain: bool,
-    silence_threshold: float | None,
-    attenuation_limit: float | None = None,
-) -> str:
-    """The text of `sezoo_denoiser.h`.
-
-    Parameters
-    ----------
-    silence_threshold : in dBFS, below which a call's output is silent; None where there is no gate.
-    attenuation_limit : in dB, what is taken away at most; None for no limit.
-    """
+def denoiser_header(program: Program, settings: PackageSettings) -> str:
+    """The text of `sezoo_denoiser.h`."""
+    sample_rate, attenuation_limit = settings.sample_rate, settings.attenuation_limit
+    silence_threshold = settings.silence_threshold
     engine, stft = program.engine, program.stft
     samples = engine.new * stft.hop_length
     power = 0 if silence_threshold is None else samples * 10 ** ((silence_threshold + FULL_SCALE_DB) / 10)
@@ -42,12 +33,14 @@ def denoiser_header(
         "WINDOW": stft.win_length,
         "HISTORY": max(16, program.history_bytes),  # C has no arrays of nothing
         "STARTED": max(1, engine.lookahead),  # compilers warn of unsigned numbers less than 0
-        "GAIN": int(input_gain),
+        "GAIN": int(settings.input_gain),
         "PEAK": LOUD_PEAK,
         "LIMIT": "all may be taken away" if attenuation_limit is None else f"{attenuation_limit:g} dB at most",
         "DRY": c_float(0 if attenuation_limit is None else dry_share(attenuation_limit)),
         "GATE": int(silence_threshold is not None),
         "POWER": math.ceil(power),
+        "VERSION": __version__,
+        "HASH": settings.model_hash,
         "ENGINE": "every frame is computed once" if engine.is_stream else "every call computes a whole patch",
     }
     text = _HEADER
@@ -79,7 +72,9 @@ _HEADER = """\
        -DSEZOO_ARENA_SECTION='".dtcm"'              memory that is declared by SEZOO_ARENA(name), as below
 
    Nothing is allocated, and nothing but memcpy, memmove and memset is needed of a library; of one for mathematics
-   sqrtf, where the core has no floating-point unit of Arm's. */
+   sqrtf, where the core has no floating-point unit of Arm's.
+
+   SPDX-License-Identifier: Apache-2.0, see LICENSE. The weights are as free as the model that they are of. */
 #ifndef SEZOO_DENOISER_H
 #define SEZOO_DENOISER_H
 
@@ -88,6 +83,9 @@ _HEADER = """\
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define SEZOO_PACKAGE_VERSION "@VERSION@" /* of sezoo */
+#define SEZOO_MODEL_HASH "@HASH@" /* SHA-256 */
 
 #define SEZOO_SAMPLE_RATE @RATE@
 #define SEZOO_HOP @HOP@ /* samples from frame to frame */
@@ -145,6 +143,10 @@ void sezoo_init(sezoo_denoiser *denoiser, void *arena);
 
 /* SEZOO_SAMPLES_PER_CALL samples in, as many out; `in` and `out` may be the same. */
 void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out);
+
+/* The same for samples of float32, full scale being 1. The input is rounded to 16 bits, as recordings are that networks
+   are trained on; the output is neither rounded nor limited. Calls of both kinds may take turns. */
+void sezoo_process_float(sezoo_denoiser *denoiser, const float *in, float *out);
 
 /* Begin again with silence, as after sezoo_init; the arena, the attenuation limit and the bypass stay. */
 void sezoo_reset(sezoo_denoiser *denoiser);

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 
 from sezoo.deployment.c_package.header import denoiser_header
+from sezoo.deployment.c_package.layers import add_layers, summary_of
 from sezoo.deployment.c_package.model_source import model_header, model_source
 from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks, write_vectors
 
 __all__ = ["PackageSettings", "write_package", "write_sources"]
-
-
-@dataclass(frozen=True)
-class PackageSettings:
-    """What a package has besides its network.
-
-    Attributes
-    ----------
-    input_gain : magnitudes of loud calls are scaled to the peak, as ST's application does.
-    silence_threshold : in dBFS, below which a call's output is silent; None where there is no gate.
-    attenuation_limit : in dB, what is taken away at most when a denoiser is new; None for no limit.
-    """
-
-    sample_rate: int
-    input_gain: bool
-    silence_threshold: float | None
-    attenuation_limit: float | None = None
 
 
 def write_package(program: Program, settings: PackageSettings, calls: Sequence[np.ndarray], folder: Path) -> int:
@@ -60,17 +44,11 @@ def write_sources(program: Program, settings: PackageSettings, folder: Path) -> 
     with as_file(files("sezoo.deployment.c_package") / "sources") as sources:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
     (folder / "include").mkdir()
-    header = denoiser_header(
-        program,
-        settings.sample_rate,
-        input_gain=settings.input_gain,
-        silence_threshold=settings.silence_threshold,
-        attenuation_limit=settings.attenuation_limit,
-    )
     generated = {
-        folder / "include" / "sezoo_denoiser.h": header,
+        folder / "include" / "sezoo_denoiser.h": denoiser_header(program, settings),
         folder / "src" / "sezoo_model.h": model_header(program),
         folder / "src" / "sezoo_model.c": model_source(program),
     }
     for path, text in generated.items():
         path.write_text(text, encoding="utf-8", newline="\n")
+    add_layers(folder, settings.layers, settings.model_hash, summary_of(program, settings))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sezoo.base.foreign_text import escaped
+from sezoo.base.version import __version__
 from sezoo.deployment.c_package.report import DeploymentReport
 
 __all__ = ["readme"]
@@ -23,13 +24,15 @@ def readme(report: DeploymentReport) -> str:
     )
     rate = report.settings.sample_rate
     rows = [
-        ("samples in and out", f"16-bit, {rate} Hz, {engine.new * stft.hop_length} a call"),
+        ("samples in and out", f"16-bit or float32, {rate} Hz, {engine.new * stft.hop_length} a call"),
         ("latency", f"{report.latency_ms:.0f} ms ({engine.latency(stft)} samples), a call's block among them"),
         ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
         ("state", f"{program.state_bytes:,} bytes"),
         ("weights and biases", f"{graph.parameters:,}"),
         ("multiplications", f"{graph.macs_per_frame * engine.computed:,} a call"),
         *_measured(report),
+        ("model's SHA-256", f"`{report.settings.model_hash}` (`SEZOO_MODEL_HASH`)"),
+        ("written by", f"sezoo {__version__}"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     settings = report.settings
@@ -52,6 +55,7 @@ def readme(report: DeploymentReport) -> str:
         gate=gate,
         limit=limit,
         exact=_exact(report),
+        layers=_layers(report),
     )
 
 
@@ -85,6 +89,31 @@ def _exact(report: DeploymentReport) -> str:
         )
     return "\n".join(lines)
 
+
+def _layers(report: DeploymentReport) -> str:
+    """How the package gets into projects of each build system that it has files for."""
+    names = ("stm32cubeide", *report.settings.layers)
+    return f"## In your project\n\n{''.join(f'{_LAYERS[name]}{chr(10)}' for name in names)}\n"
+
+
+_LAYERS = {
+    "stm32cubeide": """\
+- **STM32CubeIDE, or any project with a list of files**: copy `include` and `src`; add both to the include paths, and
+  `src` to the source folders; set -O3 for `src`. With CMake: `add_subdirectory`, and link `sezoo`.""",
+    "arduino": """\
+- **Arduino**: put this folder into `libraries` of your sketchbook, under the name `sezoo_denoiser`. The example
+  `TimePerCall` says whether your board keeps up. Arduino compiles with -Os: the samples are the same, but later.""",
+    "platformio": """\
+- **PlatformIO**: put this folder into `lib` of your project, under the name `sezoo_denoiser`.""",
+    "zephyr": """\
+- **Zephyr**: `-DEXTRA_ZEPHYR_MODULES=` this folder (or an entry of your `west.yml`), and `CONFIG_SEZOO_DENOISER=y`.""",
+    "cmsis-pack": """\
+- **CMSIS-Pack** (Keil MDK, CMSIS-Toolbox, STM32CubeIDE): import the `.pack` beside this folder, `cpackget add FILE`,
+  and select the component `Audio: Denoiser`.""",
+    "esp-idf": """\
+- **ESP-IDF**: put this folder into `components` of your project, under the name `sezoo_denoiser`.""",
+}
+"""By layer."""
 
 _README = """\
 # A denoiser for speech in C
@@ -128,11 +157,12 @@ into the fastest memory that it fits into.
 
 The magnitudes that the network sees are {gain}; {gate}; {limit}.
 
-For products, the header has an attenuation limit in dB, a bypass with the same latency, both without clicks, a reset, a
-figure of speech activity for each call, and macros that put weights, tables and the arena into sections of your linker
-script. What your program does not call is not linked.
+`sezoo_process_float` takes and gives float32, full scale being 1. For products, the header has an attenuation limit in
+dB, a bypass with the same latency, both without clicks, a reset, a figure of speech activity for each call, and macros
+that put weights, tables and the arena into sections of your linker script. What your program does not call is not
+linked.
 
-## Try it
+{layers}## Try it
 
 On a computer, with CMake:
 
@@ -154,4 +184,6 @@ QEMU emulates, and stands for yours.
 | `src/sezoo_fft.c` | the Fourier transform, of four frames at a time |
 | `src/sezoo_conv.c`, `_matmul.c`, `_dense.c`, `_elementwise.c`, `_stream.c` | the integer operators |
 | `src/sezoo_model.c` | the weights, and the steps of this network |
+
+The sources are under the Apache License 2.0, `LICENSE`; the weights are as free as the model that they are of.
 """

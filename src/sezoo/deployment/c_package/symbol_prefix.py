@@ -11,7 +11,8 @@ DEFAULT = "sezoo"
 
 NAMED = re.compile(r"(sezoo|SEZOO)_")
 CMAKE_TARGET = re.compile(r"\bsezoo\b(?=[ )])")
-TEXTS = {".c", ".h", ".txt", ".md", ".ld"}
+TEXTS = {".c", ".h", ".txt", ".md", ".ld", ".ino", ".properties", ".json", ".yml", ".pdsc"}
+NAMES = {"Kconfig"}
 
 
 def rename_symbols(folder: Path, prefix: str) -> None:
@@ -28,7 +29,8 @@ def rename_symbols(folder: Path, prefix: str) -> None:
     def renamed(found: re.Match[str]) -> str:
         return f"{prefix.upper() if found[1].isupper() else prefix}_"
 
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in TEXTS):
+    texts = (path for path in folder.rglob("*") if path.suffix in TEXTS or path.name in NAMES)
+    for path in sorted(path for path in texts if path.is_file()):
         text = NAMED.sub(renamed, path.read_text(encoding="utf-8"))
         if path.name == "CMakeLists.txt":
             text = CMAKE_TARGET.sub(prefix, text)

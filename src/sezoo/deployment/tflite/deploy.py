@@ -99,7 +99,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
     check_operators(original, path)
     declared_contract(model, path, n_fft=stft.n_fft)
     program = Program(prepared(original), engine_for(original, path, config), stft)
-    settings = package_settings(config, model, program.engine)
+    settings = package_settings(config, model, path, program.engine)
     low = lowered(program.graph, path, program.engine.new if program.engine.is_stream else None)
     recording = recording_of(config)
     vectors = vectors_of(program, vector_calls(program, recording.noisy))

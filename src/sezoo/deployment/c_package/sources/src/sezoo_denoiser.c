@@ -148,8 +148,14 @@ static int16_t to_sample(float value)
     return (int16_t)sezoo_round(scaled);
 }
 
-/* A frame is added to the output's ring, and the samples that nothing more is added to come out. */
-static void add_frame(sezoo_denoiser *denoiser, const float *z, int32_t lane, int16_t *out)
+/* Where a call's output goes: to one of both. */
+typedef struct {
+    int16_t *samples;
+    float *values; /* full scale is 1 */
+} output;
+
+/* A frame is added to the output's ring, and the samples that nothing more is added to come out, from `first` on. */
+static void add_frame(sezoo_denoiser *denoiser, const float *z, int32_t lane, output out, int32_t first)
 {
     float *wave = denoiser->wave, *weight = denoiser->weight;
     for (int32_t i = SEZOO_LATE; i < SEZOO_WINDOW; ++i) {
@@ -159,7 +165,12 @@ static void add_frame(sezoo_denoiser *denoiser, const float *z, int32_t lane, in
         weight[i] += window * window;
     }
     for (int32_t i = 0; i < SEZOO_HOP; ++i) {
-        out[i] = to_sample(weight[i] > 1.1754944e-38f ? wave[i] / weight[i] : wave[i]);
+        const float value = weight[i] > 1.1754944e-38f ? wave[i] / weight[i] : wave[i];
+        if (out.values) {
+            out.values[first + i] = value;
+        } else {
+            out.samples[first + i] = to_sample(value);
+        }
     }
     memmove(wave, wave + SEZOO_HOP, (SEZOO_WINDOW - SEZOO_HOP) * sizeof *wave);
     memmove(weight, weight + SEZOO_HOP, (SEZOO_WINDOW - SEZOO_HOP) * sizeof *weight);
@@ -167,31 +178,39 @@ static void add_frame(sezoo_denoiser *denoiser, const float *z, int32_t lane, in
     memset(weight + SEZOO_WINDOW - SEZOO_HOP, 0, SEZOO_HOP * sizeof *weight);
 }
 
-/* A call whose output is quieter than the threshold is silent. */
-static void gate(int16_t *out)
+/* A call whose output, in 16 bits, is quieter than the threshold is silent. */
+static void gate(output out)
 {
 #if SEZOO_GATE
     uint64_t power = 0;
     for (int32_t i = 0; i < SEZOO_SAMPLES_PER_CALL; ++i) {
-        power += (uint64_t)((int32_t)out[i] * out[i]);
+        const int32_t sample = out.values ? to_sample(out.values[i]) : out.samples[i];
+        power += (uint64_t)(sample * sample);
     }
-    if (power < SEZOO_GATE_POWER) {
-        memset(out, 0, SEZOO_SAMPLES_PER_CALL * sizeof *out);
+    if (power < SEZOO_GATE_POWER && out.values) {
+        memset(out.values, 0, SEZOO_SAMPLES_PER_CALL * sizeof *out.values);
+    } else if (power < SEZOO_GATE_POWER) {
+        memset(out.samples, 0, SEZOO_SAMPLES_PER_CALL * sizeof *out.samples);
     }
 #else
     (void)out;
 #endif
 }
 
-void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out)
+/* Place for the samples of a new call, behind those that are held. */
+static int16_t *new_samples(sezoo_denoiser *denoiser)
+{
+    const int32_t older = SEZOO_SAMPLES_HELD - SEZOO_SAMPLES_PER_CALL;
+    int16_t *samples = denoiser->samples;
+    memmove(samples, samples + SEZOO_SAMPLES_PER_CALL, (uint32_t)older * sizeof *samples);
+    return samples + older;
+}
+
+/* A call, whose samples are there already. */
+static void process(sezoo_denoiser *denoiser, output out)
 {
     int8_t *arena = denoiser->arena;
     float *magnitudes = (float *)(void *)(arena + SEZOO_MAGNITUDES);
-    int16_t *samples = denoiser->samples;
-
-    memmove(samples, samples + SEZOO_SAMPLES_PER_CALL,
-            (SEZOO_SAMPLES_HELD - SEZOO_SAMPLES_PER_CALL) * sizeof *samples);
-    memcpy(samples + SEZOO_SAMPLES_HELD - SEZOO_SAMPLES_PER_CALL, in, SEZOO_SAMPLES_PER_CALL * sizeof *samples);
 
     const float gain = input_gain(denoiser);
     for (int32_t t = 0; t < SEZOO_COMPUTED; t += SEZOO_LANES) {
@@ -216,9 +235,26 @@ void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out)
         apply_masks(denoiser, t, count, z, (float *)(void *)(arena + SEZOO_MASK));
         sezoo_fft_inverse(&sezoo_model_fft, z);
         for (int32_t lane = 0; lane < count; ++lane) {
-            add_frame(denoiser, z, lane, out + (t + lane) * SEZOO_HOP);
+            add_frame(denoiser, z, lane, out, (t + lane) * SEZOO_HOP);
         }
     }
     gate(out);
     SEZOO_TRACE(-2);
+}
+
+void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out)
+{
+    const output to = {out, 0};
+    memcpy(new_samples(denoiser), in, SEZOO_SAMPLES_PER_CALL * sizeof *in);
+    process(denoiser, to);
+}
+
+void sezoo_process_float(sezoo_denoiser *denoiser, const float *in, float *out)
+{
+    const output to = {0, out};
+    int16_t *samples = new_samples(denoiser);
+    for (int32_t i = 0; i < SEZOO_SAMPLES_PER_CALL; ++i) {
+        samples[i] = to_sample(in[i]);
+    }
+    process(denoiser, to);
 }
