@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -15,6 +16,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.worker_processes import THREAD_COUNTS, start_early
 from sezoo.data.pairs import Pair
 from sezoo.denoising import Board, WholeClip
+from sezoo.denoising.function import FunctionSource
 from sezoo.evaluation.preloaded import modules_to_score
 from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.versions import Version
@@ -150,3 +152,11 @@ def test_workers_end_when_the_main_process_is_killed(tmp_path):
             time.sleep(0.1)
         os.killpg(main.pid, 9)
         pytest.fail("processes of the run are left")
+
+
+def test_an_executor_that_a_function_of_a_script_cannot_use_is_named(scoring, pairs, caplog):
+    source = FunctionSource("script.py:denoised", lambda wave: wave)
+    version = Version("function", "denoised", "function", "denoised", source, WholeClip((0, 0)), "function")
+    found = score_clips(replace(scoring, versions=(version,)), pairs[:1], None, "dask:tcp://10.0.0.1:8786")
+    assert next(found)[0] == 0
+    assert "general.executor: dask:tcp://10.0.0.1:8786 is not used; denoised is in no module" in caplog.text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
-from sezoo.run.executors import LOCAL, Lost, Work, results_of
+from sezoo.run.executors import LOCAL, Lost, Work, _check_answers, results_of
 
 ITEMS = list(range(40))
 
@@ -129,6 +129,14 @@ def test_an_executor_that_cannot_be_had(executor, words, monkeypatch):
     with pytest.raises(UserError, match=r"general\.executor") as caught:
         list(results_of(SQUARES, ITEMS, executor=executor))
     assert words in str(caught.value)
+
+
+def test_a_ray_cluster_that_is_not_there_is_noticed_without_ray():
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        with pytest.raises(ConnectionRefusedError):
+            _check_answers(address)
+    for address in ("", "auto"):
+        _check_answers(address)
 
 
 def test_few_tasks_wait_at_a_time(monkeypatch):

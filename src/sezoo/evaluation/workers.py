@@ -37,7 +37,7 @@ def score_clips(
     ------
     UserError : a model cannot be loaded or run, a worker was killed.
     """
-    if _stays_here(scoring):
+    if _stays_here(scoring, executor):
         workers, executor = 1, LOCAL
     longest_first = sorted(range(len(pairs)), key=lambda index: -_size(pairs[index]))
     found = results_of(
@@ -55,11 +55,15 @@ def score_clips(
         found.close()
 
 
-def _stays_here(scoring: Scoring) -> bool:
+def _stays_here(scoring: Scoring, executor: str) -> bool:
     """Whether there is a function that cannot be sent to other processes."""
     for version in scoring.versions:
         if isinstance(version.source, FunctionSource) and not version.source.can_be_sent:
-            log.info("%s is in no module that other processes could import: one process scores", version.label)
+            message = f"{version.label} is in no module that other processes could import: one process scores"
+            if executor == LOCAL:
+                log.info("%s", message)
+            else:
+                log.warning("general.executor: %s is not used; %s", executor, message)
             return True
     return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pickle
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -250,14 +251,27 @@ def _ray(address: str) -> Iterator[tuple[Executor, int]]:
     is_ours = not ray.is_initialized()
     try:
         if is_ours:
+            _check_answers(address)
             ray.init(address or None, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{KEY}: no Ray cluster answers at {one_line(address)}") from error
     try:
         yield _RayExecutor(ray), max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
         if is_ours:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Check that somebody listens at HOST:PORT; Ray itself would try for many minutes.
+
+    Raises
+    ------
+    OSError : nobody does.
+    """
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
 
 
 @contextmanager
