@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import sys
@@ -8,6 +9,8 @@ import pytest
 
 # A process of tests for each core: torch and BLAS with a thread for each core in all of them wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# So with the workers of a service, which cost more to start than a few short clips: tests of them say how many.
+os.environ.setdefault("PYTHON_CPU_COUNT", "1")
 
 
 def pytest_configure(config):
@@ -30,6 +33,11 @@ def pytest_collection_modifyitems(items):
         for number in range(processes)
         for item in (*documents[number::processes], *others[bounds[number] : bounds[number + 1]])
     ]
+
+
+def pytest_collection_finish():
+    """What all tests have imported is no garbage, and need not be looked through for it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,8 +18,8 @@ def machine(tmp_path, monkeypatch):
             path.write_text(content, encoding="utf-8")
         monkeypatch.setattr(processors, "OWN_CGROUP", tmp_path / "own")
         monkeypatch.setattr(processors, "CGROUPS", tmp_path / "cgroups")
-        for name in ("cpu_count", "process_cpu_count"):
-            monkeypatch.setattr(os, name, lambda: 64, raising=False)
+        monkeypatch.delenv("PYTHON_CPU_COUNT", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: 64)
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
 
     return make
@@ -58,17 +58,22 @@ def test_so_do_affinity_and_the_systems_own_count(machine, monkeypatch):
     machine("0::/\n", {"cpu.max": "1600000 100000\n"})
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7}, raising=False)
     assert usable_processors() == 3
-    for name in ("cpu_count", "process_cpu_count"):
-        monkeypatch.setattr(os, name, lambda: 1, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert usable_processors() == 1
+
+
+@pytest.mark.parametrize(("told", "expected"), [("4", 4), ("0", 64), ("many", 64), ("", 64)])
+def test_a_user_may_say_how_many(told, expected, machine, monkeypatch):
+    machine("0::/\n", {})
+    monkeypatch.setenv("PYTHON_CPU_COUNT", told)
+    assert usable_processors() == expected
 
 
 def test_where_nothing_is_known(machine, monkeypatch, tmp_path):
     machine("", {})
     monkeypatch.setattr(processors, "OWN_CGROUP", tmp_path / "there is none")
     monkeypatch.delattr(os, "sched_getaffinity")
-    for name in ("cpu_count", "process_cpu_count"):
-        monkeypatch.setattr(os, name, lambda: None, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert usable_processors() == 1
 
 

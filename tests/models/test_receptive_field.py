@@ -45,6 +45,35 @@ def test_the_reach_is_a_bound():
     assert longest_reach(tcnn()) >= 2
 
 
+def test_strides_and_kernels_over_bins_make_the_bound_no_longer():
+    """A U-Net that halves the bins twice, whose kernels over frames are 3 and 5."""
+    convs = [
+        *(("a", "x4", [3, 1], [2, 1], [1, 0, 1, 0], 1), ("b", "a", [5, 3], [2, 1], [2, 1, 2, 1], 1)),
+        ("c", "b", [1, 5], [1, 1], [0, 4, 0, 4], 2),
+    ]
+    helper = onnx.helper
+    nodes = [helper.make_node("Unsqueeze", ["x", "one"], ["x4"])]
+    weights = [onnx.numpy_helper.from_array(np.array([1]), "one")]
+    for name, value, kernel, strides, pads, dilation in convs:
+        weights.append(onnx.numpy_helper.from_array(np.ones((1, 1, *kernel), np.float32), f"w{name}"))
+        nodes.append(
+            helper.make_node(
+                "Conv", [value, f"w{name}"], [name], kernel_shape=kernel, strides=strides, pads=pads,
+                dilations=[1, dilation],
+            )
+        )  # fmt: skip
+    weights.append(onnx.numpy_helper.from_array(np.ones((1, 9, 3), np.float32), "spread"))
+    nodes.append(helper.make_node("Squeeze", ["c", "one"], ["flat"]))
+    nodes.append(helper.make_node("MatMul", ["spread", "flat"], ["mask"]))
+    ends = [helper.make_tensor_value_info(name, 1, ["batch", 9, "frames"]) for name in ("x", "mask")]
+    graph = helper.make_graph(nodes, "unet", ends[:1], ends[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert receptive_field(MaskModel(model), 9, 40) == (5, 5)
+    assert 5 <= longest_reach(model) == 2 + 8
+    model.graph.node[0].op_type = "NoSuchOperator"  # nothing is known of the axes behind it
+    assert longest_reach(model) == (2 + 4 + 8) * 4
+
+
 def test_recurrent_models_have_no_bound(tmp_path):
     assert receptive_field_of(lstm(), tmp_path / "lstm.onnx") is None
 

@@ -19,11 +19,12 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 def usable_processors() -> int:
     """Processors that this process may use; 1 at least.
 
-    The smallest of three counts: those of the system (from Python 3.13 on as `os.process_cpu_count`, which
-    ``PYTHON_CPU_COUNT`` sets), those that the process is pinned to, and the CPU quota of its control group, which
+    The smallest of three counts: those of the system (or what ``PYTHON_CPU_COUNT`` says in their place, as it does for
+    Python itself from 3.13 on), those that the process is pinned to, and the CPU quota of its control group, which
     is how a container is given two processors of 64; a part of one counts as one.
     """
-    counts = [getattr(os, "process_cpu_count", os.cpu_count)() or 1]
+    told = os.environ.get("PYTHON_CPU_COUNT", "")
+    counts = [int(told) if told.isdecimal() and int(told) else os.cpu_count() or 1]
     if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
         counts.append(len(os.sched_getaffinity(0)))
     if (quota := _quota()) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sezoo.base.files import atomic_write
+from sezoo.base.figure_files import write_png
 from sezoo.base.foreign_text import plain_labels, printable, shortened
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
@@ -56,8 +56,7 @@ def save_benchmark_figure(path: Path, benchmark: Benchmark) -> None:
             _draw_memory(next(panels), benchmark, sized)
     if shown:
         _draw_layers(parts[-1, 0].subplots(), layers[0], layers[1][0], shown)
-    with atomic_write(path) as aside:
-        figure.savefig(aside, format="png")
+    write_png(figure, path)
 
 
 def _draw_speed(ax, measurements: Sequence[Measurement]) -> None:

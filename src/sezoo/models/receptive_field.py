@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ from sezoo.base.errors import UserError
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.spectra import MAGNITUDES, noise
-from sezoo.models.states import bins_of, frames_of, states_of
+from sezoo.models.states import bins_of, fix_lengths, frames_of, magnitude_input, states_of
 
 __all__ = ["RECURRENT", "longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
 
 LONGEST_FIELD = 4096
 """Frames on either side up to which a receptive field is searched."""
+
+SHORT = 1024
+"""Frames of a clip, a multiple of what networks need, that shows with another of twice as many which axes grow."""
 
 RECURRENT = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
 
@@ -109,20 +113,62 @@ def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] 
 def longest_reach(model: onnx.ModelProto) -> int:
     """A bound of the receptive field on either side from the kernels in the graph, in frames.
 
-    The spans of all kernels added up, as if all were in one chain, times all strides.
+    The spans of all kernels over frames added up, as if all were in one chain. Where the shapes in the graph do not
+    say which axis of a kernel is that of frames, the longest spans are, times all strides.
     """
     weights = {weight.name: weight.dims for weight in model.graph.initializer}
-    span, stride = 0, 1
+    kernels = []  # of each: what it goes over, the span and the stride on each of its axes
     for node in model.graph.node:
         attributes = {attribute.name: list(attribute.ints) for attribute in node.attribute}
         kernel = attributes.get("kernel_shape")
         if kernel is None and node.op_type in ("Conv", "ConvTranspose"):
             kernel = list(weights.get(node.input[1], (0, 0, 1)))[2:]
         if kernel:
-            dilations = attributes.get("dilations") or [1] * len(kernel)
-            span += max((size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True))
-            stride *= max(attributes.get("strides") or [1])
-    return span * stride
+            ones = [1] * len(kernel)
+            dilations, strides = (attributes.get(name) or ones for name in ("dilations", "strides"))
+            spans = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
+            kernels.append((node.input[0], spans, strides))
+    steps = _frames_a_step(model) if any(len(spans) > 1 or max(strides) > 1 for _, spans, strides in kernels) else {}
+    if steps and all(steps.get(value) for value, _, _ in kernels):
+        return sum(
+            max(spans[axis - 2] * step + step - 1 if axis >= 2 else max(spans) for axis, step in steps[value].items())
+            for value, spans, _ in kernels
+        )
+    return sum(max(spans) for _, spans, _ in kernels) * prod(max(strides) for _, _, strides in kernels)
+
+
+def _frames_a_step(model: onnx.ModelProto) -> dict[str, dict[int, int]]:
+    """The axes of each value that grow with the frames, and how many frames are from one element to the next there.
+
+    Empty where that cannot be inferred.
+    """
+    try:
+        short, long = (_shapes(model, frames) for frames in (SHORT, 2 * SHORT))
+    except onnx.shape_inference.InferenceError:
+        return {}
+    return {
+        name: {
+            axis: max(1, SHORT // (after - before))
+            for axis, (before, after) in enumerate(zip(shape, long[name], strict=True))
+            if after > before
+        }
+        for name, shape in short.items()
+        if len(shape) == len(long.get(name, ())) and all((*shape, *long[name]))
+    }
+
+
+def _shapes(model: onnx.ModelProto, frames: int) -> dict[str, list[int]]:
+    """The shape of each value of a graph for a clip of so many frames; 0 for what is not known."""
+    of_clip = onnx.ModelProto()
+    of_clip.CopyFrom(model)
+    del of_clip.graph.value_info[:]
+    given = magnitude_input(of_clip)
+    fix_lengths(of_clip, given, 1, frames)
+    inferred = onnx.shape_inference.infer_shapes(of_clip, data_prop=True).graph
+    return {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (given, *inferred.value_info)
+    }
 
 
 def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sezoo.audio.clip import read_clip
 from sezoo.audio.stft import Stft, stft_of
-from sezoo.base.files import atomic_write
+from sezoo.base.figure_files import write_png
 from sezoo.base.foreign_text import plain_labels
 from sezoo.config.sections import Preprocessing
 from sezoo.results.evaluation import Evaluation
@@ -51,8 +51,7 @@ def save_comparison(folder: Path, results: Evaluation, preprocessing: Preprocess
     _draw_spectrograms(top, scores, waveforms, stft_of(preprocessing), preprocessing.sample_rate)
     _draw_scores(bottom, results.scores, results.means)
     path = folder / PICTURE
-    with atomic_write(path) as aside:
-        figure.savefig(aside, format="png")
+    write_png(figure, path)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from sezoo.base.figure_files import svg_of
 from sezoo.base.foreign_text import one_line, plain_labels
 from sezoo.report.blocks import Picture
 
@@ -87,9 +87,7 @@ def drawing(name: str, title: str, caption: str = "", *, width: int = 330, heigh
         axes.patch.set_visible(False)
         made = Drawing(axes, title)
         yield made
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = _for_the_page(text.getvalue(), made.alt, width, height)
+        svg = _for_the_page(svg_of(figure), made.alt, width, height)
     made.picture = Picture(svg, title, caption, wide=width > 400)
 
 

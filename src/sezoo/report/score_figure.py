@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sezoo.base.files import atomic_write
+from sezoo.base.figure_files import write_png
 from sezoo.base.foreign_text import plain_labels
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
@@ -41,8 +41,7 @@ def save_score_figure(path: Path, results: Evaluation) -> None:
     for ax, metric in zip(panels, metrics, strict=True):
         _draw_means(ax, results, metric, names, labels, colours)
     _draw_gains(bottom.subplots(), results, metrics[0], names, labels, colours)
-    with atomic_write(path) as aside:
-        figure.savefig(aside, format="png")
+    write_png(figure, path)
 
 
 def _draw_means(ax, results: Evaluation, metric: str, names, labels, colours) -> None:

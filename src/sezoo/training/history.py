@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from sezoo.base.files import atomic_write
+from sezoo.base.figure_files import write_png
 from sezoo.results.training import LABELS, Row, write_epochs
 
 __all__ = [
@@ -95,5 +95,4 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
         ax.set_visible(False)
     line = "" if best_epoch is None else "; the upright line is the best one, of which the model is made"
     figure.supxlabel(f"epoch{line}", fontsize=9)
-    with atomic_write(path) as aside:
-        figure.savefig(aside, format="png")
+    write_png(figure, path)

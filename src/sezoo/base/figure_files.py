@@ -1,0 +1,31 @@
+"""Figures of matplotlib as PNG and SVG, each drawn once: `Figure.savefig` draws one with a constrained layout twice."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sezoo.base.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["svg_of", "write_png"]
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with atomic_write(path) as aside:
+        FigureCanvasAgg(figure).print_png(aside)
+
+
+def svg_of(figure: Figure) -> str:
+    """A figure as SVG, without a date or a program's name."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    text = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return text.getvalue()
