@@ -214,7 +214,7 @@ def saturated(q):
         (lambda q, real: np.stack([q[0], moved(q[1], 9)]), "the first patch is the same, later ones are not", 1),
         (lambda q, real: np.zeros_like(q), "all values of the dump are the same: the tensor was not written", 1),
         (lambda q, real: np.full_like(real, np.nan), f"{PATCHES * BINS * FRAMES} values are no numbers", 1),
-        (lambda q, real: saturated(q), "saturated: the dump stands at the end of the range", 1),
+        (lambda q, real: saturated(q), "saturated: the dump is at the end of the range", 1),
         (lambda q, real: in_rows(q), "only 2 of 33 channels differ (4, 9)", 1),
         (
             lambda q, real: a_trace(q),

@@ -92,5 +92,5 @@ def test_what_is_damaged_is_said(plan, text):
 
 def test_a_graph_that_was_changed_since(plan):
     model = with_plan(plan.model, replace(plan, grids={"gone": Grid(np.float32(1), np.int32(0))}), quantization())
-    with pytest.raises(UserError, match="its graph has been changed since: the tensor 'gone' is gone"):
+    with pytest.raises(UserError, match="its graph has been changed since: the tensor 'gone' is missing"):
         trained_plan(model, PATH)

@@ -90,7 +90,7 @@ def test_dask_workers_that_die_are_said_to_be_gone(cluster):
     with (
         dask.config.set(settings),
         LocalCluster(1, threads_per_worker=1, dashboard_address=":0", preload=[__file__]) as own,
-        pytest.raises(Lost, match=r"general\.executor: dask:.*are gone"),
+        pytest.raises(Lost, match=r"general\.executor: dask:.*were lost"),
     ):
         list(results_of(Work(prepare_deadly, None), ITEMS, executor=f"dask:{own.scheduler_address}"))
 

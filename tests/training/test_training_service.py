@@ -203,7 +203,7 @@ def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been
         snapshot = f"training.snapshot_path=stopped_{end.name}/training_logs/training_snapshot.pth"
         code, err = run(f"hydra.run.dir=resumed_{end.name}", snapshot, *LONG)
         assert code == 0, err
-        assert "goes on after epoch" in err
+        assert "resuming after epoch" in err
         assert history(project / f"resumed_{end.name}") == history(project / "whole")
 
 
@@ -244,7 +244,7 @@ def test_resume_auto_takes_the_newest_run_beside_it(project, run):
     assert "a new training" in run("hydra.run.dir=runs/a", "training.resume=auto", "training.epochs=1")[1]
     code, err = run("hydra.run.dir=runs/b", "training.resume=auto")
     assert code == 0, err
-    assert "goes on after epoch 1 of 3" in err
+    assert "resuming after epoch 1 of 3" in err
     assert len(history(project / "runs" / "b").splitlines()) == 4
 
 

@@ -39,7 +39,7 @@ def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like:
         return Path(clips)
     entries = list(clips)
     if not entries:
-        raise UserError(f"{what}: no clips; a folder, a list of files, or a list of waves is needed")
+        raise UserError(f"{what}: no clips; a folder, a list of files, or a list of waveforms is needed")
     names = None if like is None else sorted(path.stem for path in like.iterdir())
     if names is not None and len(names) != len(entries):
         raise UserError(f"{what}: {len(entries)} clips, but {len(names)} noisy ones; a clean clip for each is needed")

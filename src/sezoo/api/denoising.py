@@ -92,7 +92,7 @@ def denoise(
             more=settings,
         )
     if output is not None:
-        raise UserError("output: a denoised wave is returned; leave it out, or give a file to denoise")
+        raise UserError("output: the denoised waveform is returned; leave it out, or give a file to denoise")
     import numpy as np
 
     return Denoiser(model, play_like=play_like, settings=settings)(np.asarray(audio), sample_rate)

@@ -94,7 +94,7 @@ def _named(name: str, length: int, key: str) -> np.ndarray:
         near = nearest(name, [*COSINE_WINDOWS, *windows.__all__])
         hint = f" (did you mean {near}?)" if near else ""
         raise UserError(
-            f"{key}: {name!r} is no window that scipy.signal.get_window knows by name alone{hint}; allowed: hann, "
+            f"{key}: {name!r} is no window that scipy.signal.get_window knows by its name{hint}; allowed: hann, "
             f"hamming and such, sqrt_hann and such, a file of numbers ({', '.join(FILE_ENDINGS)}), or a list of numbers"
         ) from error
 

@@ -105,7 +105,7 @@ def _plain(file: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
             raise
         raise _refused(f"array '{name}' of {path}") from error
     if not isinstance(array, np.ndarray):  # another file in the archive
-        raise UserError(f"{path}: '{name}' in it is no array; an .npz file holds arrays alone")
+        raise UserError(f"{path}: '{name}' in it is not an array; an .npz file holds only arrays")
     return array
 
 

@@ -74,7 +74,7 @@ def measure_host(run: Run) -> list[Measurement]:
         models = [model for model in models_of(run, Path(scratch)) if _is_onnx(model)]
         if not models:
             raise UserError(
-                "benchmarking.targets: host times ONNX models; this run has torch weights alone: set model.onnx_path, "
+                "benchmarking.targets: host times ONNX models; this run has only torch weights: set model.onnx_path, "
                 "or train or export the model first"
             )
         static = next((model.static_frames for model in models if model.static_frames is not None), None)

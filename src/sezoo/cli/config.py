@@ -97,7 +97,7 @@ def _upgrade(options: argparse.Namespace) -> None:
     from sezoo.config.upgrade import upgraded
 
     if options.overrides:
-        raise UserError(f"{options.overrides[0]}: --upgrade changes names alone, and takes no SECTION.KEY=VALUE")
+        raise UserError(f"{options.overrides[0]}: --upgrade only changes names, and takes no SECTION.KEY=VALUE")
     path = path_of(options.upgrade)
     read_checked(path)
     with path.open(encoding="utf-8", newline="") as file:  # the ends of its lines stay as they are

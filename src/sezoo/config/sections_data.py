@@ -155,7 +155,7 @@ class TcnShape(LevelledShape):
         description="Frames ahead that the network sees, the rest of its reach lies behind; each is a hop of latency. "
         "Empty is as far ahead as back.",
     )
-    causal: TrueFalse = Field(False, description="Look at frames of the past alone: a lookahead of 0.")
+    causal: TrueFalse = Field(False, description="Use only past frames: a lookahead of 0.")
 
     @model_validator(mode="after")
     def _reach_is_possible(self) -> Self:
@@ -332,7 +332,7 @@ class Dataset(Section):
         description="mix: reflections until so long after the direct sound belong to the target, later ones do not.",
     )
     microphone_share: Share = Field(
-        0.0, description="mix: share of the training clips that are heard through a random microphone's response."
+        0.0, description="mix: share of the training clips that get a random microphone response."
     )
     clipping_share: Share = Field(0.0, description="mix: share of the training clips that are clipped.")
     clipping_range: DecibelRange = Field(
@@ -369,7 +369,7 @@ class Preprocessing(Section):
     )
     peak_normalize: TrueFalse = Field(
         False,
-        description="Scale every clip to a peak of 1 before the spectrum; not on the board, which hears a stream.",
+        description="Scale every clip to a peak of 1 before the spectrum; not on the board, which processes a stream.",
     )
     sample_rate: SampleRate = Field(16000, description="Sample rate in Hz; recordings are resampled to it.")
     n_fft: UpTo65536 = Field(512, description="Length of the Fourier transform, in samples.")

@@ -98,7 +98,7 @@ def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
                 f"'{metric.install or metric.needs}'"
             )
     if not has_clean:
-        log.info("the test set has no clean clips: DNSMOS alone can score it")
+        log.info("the test set has no clean clips: only DNSMOS can score it")
     return tuple(dict.fromkeys(asked))
 
 

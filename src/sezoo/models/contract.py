@@ -203,7 +203,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
         )
     if others:
         names = short_list(value.name for value in others)
-        log.info("%s: output '%s' is the mask; left aside: %s", path, target.name, names)
+        log.info("%s: output '%s' is the mask; not used: %s", path, target.name, names)
     kind = (told or "") if layout.is_complex else MAGNITUDE_MASK
     return Contract(source.name, target.name, model_bins, batch, frames, states, kind=kind)
 

@@ -49,7 +49,7 @@ def recordings_in(paths: Sequence[Path], key: str) -> list[Path]:
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in AUDIO_EXTENSIONS)
             inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
             if inside and (others := sum(1 for _ in path.iterdir()) - len(inside)):
-                log.info("%s: %s in it are no recordings and are left alone", path, pluralize(others, "file or folder"))
+                log.info("%s: %s in it are not recordings and are skipped", path, pluralize(others, "file or folder"))
             if not inside:
                 known = ", ".join(sorted(AUDIO_EXTENSIONS))
                 folders = folders_in(path)

@@ -193,7 +193,7 @@ def _static(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 _INSTEAD = {
-    "If": "export the model with one of its branches alone",
+    "If": "export the model with only one of its branches",
     **dict.fromkeys(RECURRENT, "use convolutions over time, as utcn and stft_tcnn do, or another target"),
 }
 """What to do about an operator without an int8 form."""

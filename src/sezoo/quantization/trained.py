@@ -84,7 +84,7 @@ def trained_plan(model: onnx.ModelProto, path: Path) -> Plan:
     if missing := plan.grids.keys() - there:
         raise UserError(
             f"{path} was trained with its integers, but its graph has been changed since: the tensor "
-            f"'{min(missing)}' is gone; quantize the file as training has written it"
+            f"'{min(missing)}' is missing; quantize the file as training has written it"
         )
     return plan
 

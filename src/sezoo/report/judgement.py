@@ -92,7 +92,7 @@ def _of_difference(
         return f"{subject} could not be compared with {against}: no clip has both scores."
     figure = f"{label} {_figure(change, metric)}"
     if change.clips < 2:
-        return f"{subject} against {against}: {figure}; one clip cannot tell more."
+        return f"{subject} against {against}: {figure}; a single clip gives no more."
     if _is_worse(change, metric) and not facts_of_metric(metric).higher_is_better:
         return f"{subject} is worse than {against}: {figure}{cause}."
     if _is_worse(change, metric):

@@ -22,7 +22,7 @@ NOISY_VALIDATION = "noisy_validation.json"
 
 LABELS = {
     "train_loss": "loss",
-    "wave_mse": "MSE of the waves",
+    "wave_mse": "MSE of the waveforms",
     "stoi": "STOI",
     "pesq": "PESQ",
     "snr": "SNR, dB",

@@ -109,7 +109,7 @@ def results_of(
             yield from _as_ready(lambda item: pool.submit(_do, digest, packed, item), items, width)
         except (BrokenExecutor, CancelledError, *_lost_errors(executor)) as error:
             reason = one_line(str(error)) or type(error).__name__
-            raise Lost(f"{KEY}: {executor}: workers or their scheduler are gone ({reason})") from error
+            raise Lost(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
 
 def _as_ready(

@@ -53,7 +53,7 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
             beside = folder if is_of_a_sweep(folder) else folder.parent
             log.info("training.resume: no snapshot in %s: a new training", display_path(beside))
         else:
-            log.info("goes on from %s", display_path(path))
+            log.info("resuming from %s", display_path(path))
     return path
 
 

@@ -160,7 +160,7 @@ class Trainer:
             raise UserError(f"training.snapshot_path: it does not fit this configuration: {reason}") from error
         self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
         self.history = self._history(snapshot.history)
-        log.info("goes on after epoch %d of %d", self.epoch, self.training.epochs)
+        log.info("resuming after epoch %d of %d", self.epoch, self.training.epochs)
         if other := changed(snapshot.data, self.data):
             told = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
             if self.training.resume == "own":

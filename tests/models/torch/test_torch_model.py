@@ -492,7 +492,7 @@ def test_files_that_hold_objects(content, name, zipped, path, monkeypatch):
     message = error_of(load_weights, network_of(), path)
     assert re.fullmatch(
         rf"{re.escape(str(path))} holds more than tensors \({name}\), which is not read because it can run code; "
-        r"save the weights alone: torch\.save\(network\.state_dict\(\), path\)",
+        r"save only the weights: torch\.save\(network\.state_dict\(\), path\)",
         message,
     )
     assert not (path.parent / "ran").exists()

@@ -96,7 +96,7 @@ class DeploymentReport:
         if self.pesq and self.wave_snr is not None:
             wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"{self.wave_snr:.0f} dB from each other"
             core, numpy = self.pesq["core"], self.pesq["reference"]
-            yield f"{self.recording.told}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waves {wave}"
+            yield f"{self.recording.told}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {wave}"
 
     def too_much_for(self, board: str) -> Iterator[str]:
         """What of a board is too little for it: memory, or time by the estimate of an instruction a cycle."""

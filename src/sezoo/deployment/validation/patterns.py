@@ -177,7 +177,7 @@ def _of_sizes(
         return
     cut = ~_inside(layer, reading.steps) & _inside(layer, reference) & differs
     if cut.sum() > 0.8 * differs.sum():
-        yield "saturated: the dump stands at the end of the range where the PC's values do not"
+        yield "saturated: the dump is at the end of the range where the PC's values are not"
     channels = differs.any(axis=(0, *range(2, differs.ndim))) if differs.ndim > 2 else np.zeros(1, bool)
     if 0 < channels.sum() <= 0.25 * len(channels) and differs[:, channels].mean() > DENSE:
         names = ", ".join(map(str, np.flatnonzero(channels)[:8])) + (" ..." if channels.sum() > 8 else "")

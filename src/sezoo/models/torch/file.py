@@ -50,7 +50,7 @@ def read_torch_file(path: Path) -> object:
         if kind:
             raise UserError(
                 f"{path} holds more than tensors ({kind[1] or kind[2]}), which is not read because it can run code; "
-                "save the weights alone: torch.save(network.state_dict(), path)"
+                "save only the weights: torch.save(network.state_dict(), path)"
             ) from error
         raise UserError(f"{path} is not a file of torch.save (or is damaged): it cannot be read") from error
 
@@ -74,7 +74,7 @@ def _check_size(path: Path) -> None:
     if contents > MAX_CONTENTS:
         raise UserError(
             f"{path}: its list of contents has {contents / 2**20:.1f} MiB, at most {MAX_CONTENTS / 2**20:g} MiB are "
-            "read; save the weights alone: torch.save(network.state_dict(), path)"
+            "read; save only the weights: torch.save(network.state_dict(), path)"
         )
 
 

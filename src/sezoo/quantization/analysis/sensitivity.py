@@ -77,7 +77,7 @@ def log_sensitivity(losses: Sequence[LayerLoss]) -> None:
     """Tell the costliest layers."""
     if not losses:
         return
-    log.info("closeness with one layer quantized at a time, the costliest first:")
+    log.info("SI-SNR to the float output with one layer quantized at a time, the costliest first:")
     for loss in losses[:WORST]:
         if loss.name != loss.op_type:
             what = f"{loss.op_type} {loss.name}"

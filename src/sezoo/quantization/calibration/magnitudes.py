@@ -105,7 +105,7 @@ class CalibrationMagnitudes:
         log.info("calibrated on %s, %.0f s of audio", pluralize(self.clips_read, "clip"), self.seconds_read)
         if self.clips_clipped == self.clips_read:
             log.warning(
-                "all calibration clips are clipped: more than %.1f %% of their samples stand at full scale; ranges "
-                "found on them are too wide for clean recordings",
+                "all calibration clips are clipped: more than %.1f %% of their samples are at full scale; ranges "
+                "found on them are too wide for unclipped recordings",
                 100 * CLIPPED,
             )

@@ -62,7 +62,7 @@ STEPS = (
     Step("int16_states", int16_states, "hidden states of recurrent layers in 16 bits", least_gain=0.5),
     Step("input_floor", input_floor, "quiet bins that an 8-bit input rounds to nothing get their mean"),
     Step("equalization", equalization, "quiet channels scaled up"),
-    Step("ranges", ranges, "ranges by the error of the denoised waves"),
+    Step("ranges", ranges, "ranges tuned on the denoised output"),
     Step("rounding", rounding, "weights refitted and rounded with compensation"),
     Step("bias_correction", bias_correction, "mean outputs corrected, layer by layer"),
     Step("fallback", fallback, "what hurts most in 16 bits or in float"),
