@@ -448,7 +448,7 @@ def test_interrupted_while_it_calibrates(project, uri):
     write_clips(project / "noisy", "a.wav b.wav c.wav d.wav", seconds=600)  # longer than the test waits
     before = contents(project)
     process = subprocess.Popen(
-        command(f"mlflow.uri={uri}"), stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        command(f"mlflow.uri={uri}", "--verbose"), stderr=subprocess.PIPE, text=True, encoding="utf-8",
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )  # fmt: skip
     told = ""

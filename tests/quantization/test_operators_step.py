@@ -125,7 +125,7 @@ def layers_in_int8(model):
 
 def test_types_whose_rounding_is_heard_stay_in_float_and_are_told(caplog):
     plan, bench = benched(graphs.gru_with_layer_norm())
-    with caplog.at_level(logging.INFO, logger="sezoo"):
+    with caplog.at_level(logging.DEBUG, logger="sezoo"):
         found = operators(plan, bench)
     types = {node.op_type for node in plan.model.graph.node if node.name in found.in_float}
     assert "Mul" in types

@@ -39,6 +39,7 @@ def test_steps_and_report_are_written_and_told(project, run):
     code, told = run()
     assert code == 0, told
     assert "plain int8: " in told
+    assert len([line for line in told.splitlines() if " INFO " in line]) <= 8
     assert "quantizing for any runtime that reads QDQ models (quantization.target: generic)" in told
     found = report(project)
     assert found["closeness"] >= found["plain"]
@@ -47,7 +48,7 @@ def test_steps_and_report_are_written_and_told(project, run):
 
 
 def test_an_input_that_stm32n6_cannot_feed_is_told(project, run):
-    words = ("quantization.accuracy_recovery=split_input",)
+    words = ("quantization.accuracy_recovery=split_input", "--verbose")
     code, told = run("hydra.run.dir=of_no_board", *words)
     assert code == 0, told
     (line,) = [line for line in told.splitlines() if "not for the STM32N6" in line]

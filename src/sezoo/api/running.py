@@ -147,17 +147,17 @@ def _plain(value: object) -> object:
 
 @contextmanager
 def _log_files_filled() -> Iterator[None]:
-    """Whatever level somebody has set for sezoo's log, or nobody has, the run's log file has all of it from INFO on.
+    """Whatever level somebody has set for sezoo's log, or nobody has, the run's log file has all of it.
 
     What goes to the handlers of the program that called us is what its own levels let through, as before.
     """
     logger = logging.getLogger("sezoo")
     level, handlers, propagate = logger.level, list(logger.handlers), logger.propagate
-    if logging.NOTSET < level <= logging.INFO:
+    if level == logging.DEBUG:
         yield
         return
     forward = _Forward(level, handlers, propagate)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
     logger.handlers[:] = [forward]
     try:

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["RESULT_WIDTH", "OneLine", "configure_logging", "console", "encode_anything", "results", "styled", "write"]
+__all__ = [
+    "RESULT_WIDTH",
+    "OneLine",
+    "configure_logging",
+    "console",
+    "encode_anything",
+    "is_verbose",
+    "results",
+    "styled",
+    "write",
+]
 
 RESULT_WIDTH = 140
 """Columns of results where standard output is no terminal."""
@@ -80,10 +90,10 @@ def _console(**how: object) -> Console:
 def configure_logging(level: int = logging.INFO) -> None:
     """Show the package's log on standard error: coloured on a terminal, plain lines elsewhere.
 
-    The level is that of the terminal alone: a run's log file has everything from INFO on in any case.
+    The level is that of the terminal alone: a run's log file has everything in any case.
     """
     logger = logging.getLogger("sezoo")
-    logger.setLevel(min(level, logging.INFO))
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
     for handler in _shown_by():
         logger.removeHandler(handler)
@@ -92,6 +102,11 @@ def configure_logging(level: int = logging.INFO) -> None:
     handler.setLevel(level)
     handler.addFilter(OneLine())
     logger.addHandler(handler)
+
+
+def is_verbose() -> bool:
+    """Whether details are shown to a person (--verbose, --debug)."""
+    return any(logging.NOTSET < handler.level <= logging.DEBUG for handler in _shown_by())
 
 
 def _shown_by() -> list[logging.Handler]:
@@ -110,11 +125,15 @@ class OneLine(logging.Filter):
 
 
 def _terminal_handler(level: int) -> logging.Handler:
+    from rich.highlighter import NullHighlighter
     from rich.logging import RichHandler
 
     # Where there are bars the log has to go through the same console, which then moves them out of its way.
     target = console() if level <= logging.INFO else _console(stderr=True)
-    return RichHandler(console=target, show_path=False, omit_repeated_times=False, log_time_format="%H:%M:%S")
+    return RichHandler(
+        console=target, show_path=False, omit_repeated_times=False, log_time_format="%H:%M:%S",
+        highlighter=NullHighlighter(), keywords=[],
+    )  # fmt: skip
 
 
 def _plain_handler() -> logging.Handler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["nearest", "only", "pluralize"]
+__all__ = ["nearest", "only", "pluralize", "shortened"]
 
 
 def pluralize(count: int, noun: str) -> str:
@@ -15,6 +15,14 @@ def pluralize(count: int, noun: str) -> str:
 def only(count: int, noun: str) -> str:
     """`there is only 1 clip`, `there are only 2 clips`."""
     return f"there {'is' if count == 1 else 'are'} only {pluralize(count, noun)}"
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name of at most so many characters: cut in the middle, as names of tensors begin and end with what matters."""
+    if len(name) <= longest:
+        return name
+    head = (longest - 3) // 3
+    return f"{name[:head]}...{name[len(name) - (longest - 3 - head) :]}"
 
 
 def nearest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:

@@ -185,7 +185,9 @@ def _magnitudes(run: Run, target: Target, board: Board, contract: Contract) -> C
 def _calibrated(path: Path, ready: _Prepared, frames: int, magnitudes: CalibrationMagnitudes, config: Config) -> Plan:
     """The plan of the plain int8 model."""
     options, model = calibration_options(config.quantization), ready.model
-    log.info("calibrating %s on %s by %s", display_path(path), pluralize(len(magnitudes.clips), "clip"), options.method)
+    log.debug(
+        "calibrating %s on %s by %s", display_path(path), pluralize(len(magnitudes.clips), "clip"), options.method
+    )
     try:
         ranges = calibrate(model, magnitudes, ready.op_types, options, call_frames=frames, in_float=ready.in_float)
     except NotFiniteError as error:

@@ -26,7 +26,6 @@ from sezoo.quantization.graph.verification import VERIFIED_CALLS, verify
 from sezoo.quantization.planning import check_model, check_quantization_settings, planned
 from sezoo.quantization.recovery.recipe import Recovered
 from sezoo.quantization.target import TARGETS, target_of
-from sezoo.results.quantization import LayerReport
 from sezoo.run.run import Run
 
 __all__ = ["QuantizedModels", "check_quantization", "check_quantization_settings", "quantize"]
@@ -67,7 +66,8 @@ def quantize(run: Run) -> QuantizedModels:
         with_input_gain(result.model)
 
     report = layer_report(result, bench, bench.fit, measured=run.config.general.report)
-    _tell_what_stays_in_float(report, path)
+    if report.mostly_in_float:
+        log.warning("%s: %s", display_path(path), report.mostly_in_float)
     _tell_of_stm32n6(result.model, run.config)
     if run.config.quantization.sensitivity:
         report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
@@ -97,19 +97,11 @@ def quantize(run: Run) -> QuantizedModels:
     return models
 
 
-def _tell_what_stays_in_float(report: LayerReport, path: Path) -> None:
-    """Say which operators work in float in the int8 model; warn where that is most of the work."""
-    if report.mostly_in_float:
-        log.warning("%s: %s", display_path(path), report.mostly_in_float)
-    elif report.in_float:
-        log.info("in float: %s", ", ".join(f"{count} {kind}" for kind, count in report.in_float.items()))
-
-
 def _tell_of_stm32n6(model: onnx.ModelProto, config: Config) -> None:
     """Say, where the file names neither a target nor a board, that ST's application could not run this model."""
     named = config.quantization.target is not None or target_of(config).name != "generic"
     if not named and (broken := TARGETS["stm32n6"].broken_by(model)) is not None:
-        log.info("not for the STM32N6, which needs quantization.target: stm32n6: %s", broken)
+        log.debug("not for the STM32N6, which needs quantization.target: stm32n6: %s", broken)
 
 
 def check_quantization(config: Config, *, model_is_made: bool) -> None:
@@ -144,8 +136,10 @@ def _report(
     run: Run, source: Path, models: QuantizedModels, frames: int, result: Recovered, magnitudes: CalibrationMagnitudes
 ) -> None:
     float_bytes, int8_bytes = bytes_of(source), models.dynamic.stat().st_size
-    log.info("%s: %.2f MiB, in float %.2f MiB", display_path(models.dynamic), int8_bytes / 2**20, float_bytes / 2**20)
-    log.info("%s: the same, fixed to %s", display_path(models.static), pluralize(frames, "frame"))
+    log.info(
+        "%s: %.2f MiB of %.2f MiB; %s: the same, fixed to %s", display_path(models.dynamic), int8_bytes / 2**20,
+        float_bytes / 2**20, models.static.name, pluralize(frames, "frame"),
+    )  # fmt: skip
     run.tracker.metrics(
         {
             "calibration_clips": magnitudes.clips_read,

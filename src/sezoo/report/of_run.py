@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from sezoo.base.files import display_path
+from sezoo.base.terminal import is_verbose
 from sezoo.results.environment import write_environment
 from sezoo.results.names import REPORT
 from sezoo.run.run import Run
@@ -33,7 +34,7 @@ def write_run_report(run: Run) -> Path | None:
         judged = judgement(read_run(run.folder))
     except Exception as error:
         reason = str(error) or type(error).__name__
-        log.warning("no report: %s", reason, exc_info=log.isEnabledFor(logging.DEBUG))
+        log.warning("no report: %s", reason, exc_info=is_verbose())
         return None
     log.info("report: %s", display_path(path))
     if judged:

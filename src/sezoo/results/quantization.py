@@ -127,10 +127,10 @@ class Convergence:
     @property
     def sentence(self) -> str:
         """The same in words."""
-        verdict = "these are enough" if self.enough else "more clips, or clips of more kinds, would help"
+        verdict = "is large enough" if self.enough else "is small: more clips, or clips of more kinds, would help"
         return (
-            f"ranges from half of {self.excerpts} excerpts differ by {100 * self.median:.1f} % in the median, "
-            f"{100 * self.largest:.1f} % for '{self.tensor}' at most: {verdict}"
+            f"the calibration set {verdict}; ranges from half of its {self.excerpts} excerpts differ by "
+            f"{100 * self.median:.1f} % (median), {100 * self.largest:.1f} % (worst: '{self.tensor}')"
         )
 
 

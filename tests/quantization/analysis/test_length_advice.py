@@ -171,7 +171,7 @@ def test_silence_gives_no_advice(caplog):
     silent = [Excerpt(np.zeros((BINS, 60), np.complex64), np.zeros((1, BINS, 60), np.float32))]
     for excerpts in (silent, []):
         assert advise(int8, prepared, excerpts, STFT, 30, 0) is None
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         log_advice(None)
     assert not caplog.records
 
@@ -227,6 +227,6 @@ def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
     ],
 )
 def test_the_advice_in_one_line(advice, level, words, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         log_advice(advice)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [(level, words)]

@@ -76,7 +76,7 @@ def test_none_is_what_onnxruntime_writes():
 
 def test_listed_steps_are_taken_without_asking(caplog):
     plan, made, _ = bench(graphs.tcnn, accuracy_recovery=["rounding", "equalization"])
-    with caplog.at_level(logging.INFO, "sezoo"):
+    with caplog.at_level(logging.DEBUG, "sezoo"):
         result = recovered(plan, made, TARGETS["generic"])
     assert [step.name for step in result.steps] == ["equalization", "rounding"]  # in the recipe's order
     assert all(step.kept for step in result.steps)
@@ -85,7 +85,7 @@ def test_listed_steps_are_taken_without_asking(caplog):
 
 def test_steps_are_told_with_their_effect(caplog):
     plan, made, _ = bench(graphs.tcnn)
-    with caplog.at_level(logging.INFO, "sezoo"):
+    with caplog.at_level(logging.DEBUG, "sezoo"):
         result = recovered(plan, made, TARGETS["generic"])
     assert "plain int8: " in caplog.text
     for step in result.steps:

@@ -141,7 +141,7 @@ def log_advice(advice: LengthAdvice | None) -> None:
     new = pluralize(advice.frames, "new frame")
     if advice.is_enough:
         less = f"; {advice.needed} would do: {advice.needed_closeness:.1f} with {length} ({new})"
-        log.info(
+        log.debug(
             "%s is enough: cut into patches, the denoised clips are %s from the float model's, %s uncut%s",
             key, patches, whole, less if advice.needed < advice.lookahead else "",
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from sezoo.base.text import shortened
 from sezoo.quantization.analysis.advice import weaknesses
 from sezoo.quantization.analysis.layers import layers_of, macs_shares, operators_in_float
 from sezoo.quantization.analysis.range_convergence import convergence
@@ -61,31 +62,29 @@ def layer_report(
 
 
 def log_report(report: LayerReport) -> None:
-    """Tell the worst tensors, the totals, and whether more clips are needed."""
+    """Tell the totals and whether more clips are needed, and with --verbose the worst tensors."""
     by_name = {tensor.name: tensor for tensor in report.tensors}
     rows = [HEADINGS] if report.worst else []
     for weakness in report.worst:
         is_weights = weakness.what == "weights"
         saturated = "" if is_weights else f"{100 * by_name[weakness.name].saturated:.2g} %"
         what = "weights of " if is_weights else ""
-        name = what + _shortened(weakness.name, LONGEST - len(what))
+        name = what + shortened(weakness.name, LONGEST - len(what))
         rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", saturated))
     for line in _aligned(rows) if rows else ():
-        log.info("  %s", line)
+        log.debug("  %s", line)
     if report.worst:
-        log.info("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)
+        log.debug("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)
     shares = ", ".join(f"{100 * share:.1f} % in {name}" for name, share in sorted(report.macs_shares.items()))
+    in_float = ", ".join(f"{count} {kind}" for kind, count in report.in_float.items())
     log.info(
-        "multiply-accumulates: %s; %.2f MiB; fidelity to float %s (plain int8: %s)",
-        shares or "unknown", report.bytes / 2**20, decibels(report.closeness), decibels(report.plain),
+        "multiply-accumulates: %s; fidelity to float %s (plain int8: %s)%s",
+        shares or "unknown", decibels(report.closeness), decibels(report.plain),
+        f"; in float: {in_float}" if in_float and not report.mostly_in_float else "",
     )  # fmt: skip
-    if report.convergence is not None:
-        log.info("%s", report.convergence.sentence)
+    if (found := report.convergence) is not None:
+        log.log(logging.DEBUG if found.enough else logging.INFO, "%s", found.sentence)
     log_sensitivity(report.sensitivity)
-
-
-def _shortened(name: str, longest: int) -> str:
-    return name if len(name) <= longest else "..." + name[3 - longest :]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

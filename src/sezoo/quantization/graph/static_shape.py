@@ -91,7 +91,7 @@ def choose_static_length(model: onnx.ModelProto, path: Path, config: Config, mul
     needed = needed_lookahead(None if stateful else receptive_field_of(model, path))
     new, lookahead = patch_lengths(config, None, needed=needed, stateful=stateful)
     new += -(new + 2 * lookahead) % multiple
-    log.info(
+    log.debug(
         "static model of %s: %d new ones and 2 x %d of look-ahead%s", pluralize(new + 2 * lookahead, "frame"), new,
         lookahead, ", as the network's receptive field needs" if lookahead == needed else "",
     )  # fmt: skip

@@ -161,7 +161,7 @@ def _judged(candidate: Plan, bench: Bench) -> float:
 def _tell(plan: Plan, names: Collection[str], why: str) -> None:
     if names:
         types = dict.fromkeys(node.op_type for node in plan.model.graph.node if node.name in names)
-        log.info("  %s (%s) in float: %s", ", ".join(types), pluralize(len(names), "node"), why)
+        log.debug("  %s (%s) in float: %s", ", ".join(types), pluralize(len(names), "node"), why)
 
 
 def _bytes(model: onnx.ModelProto) -> bytes:

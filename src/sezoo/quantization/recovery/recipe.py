@@ -118,19 +118,21 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
             continue  # rounding has seen to the means, in one pass
         candidate = step.run(plan, bench)
         if candidate is plan:
-            log.log(logging.DEBUG if auto else logging.INFO, "  %s: nothing to do", step.name)
+            log.debug("  %s: nothing to do", step.name)
             continue
         as_int8 = bench.written(candidate)
         found = bench.judged(as_int8, step.name)
-        kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
-        tried.append(Tried(step.name, step.does, closest, found, kept))
+        is_kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
+        tried.append(Tried(step.name, step.does, closest, found, is_kept))
         fits = bench.fits_target(as_int8)
         why = f"less than {step.least_gain:g} dB closer" if fits else f"not fit for {target.name}"
-        why_not = "" if kept else f", not kept: {why}"
-        log.info("  %s: %s%s (%s)", step.name, decibels(found), why_not, step.does)
-        if kept:
+        why_not = "" if is_kept else f", not kept: {why}"
+        log.debug("  %s: %s%s (%s)", step.name, decibels(found), why_not, step.does)
+        if is_kept:
             plan, model, closest = candidate, as_int8, found
-    if auto and closest < INAUDIBLE and not any(step.kept for step in tried):
+    if kept := ", ".join(step.name for step in tried if step.kept):
+        log.info("accuracy recovery: %s, by %s", decibels(closest), kept)
+    elif auto and closest < INAUDIBLE:
         log.info("no step brings the int8 model closer to the float model: the plain one is written")
     return Recovered(plan, model, plain, closest, tuple(tried))
 
