@@ -9,6 +9,7 @@ from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.integer_forms import ACTIVATIONS_ALONE, nodes_before_layers, with_integer_forms
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.graph.static_shape import with_static_shape
+from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import with_int16_input
@@ -247,8 +248,11 @@ OPERATORS = {
 """The builders by what they show."""
 
 
-def plan_of(model, *, wide=True):
-    """What the int8 model for a Cortex-M is written from, and the settings; `wide` has the input in 16 bits."""
+def plan_of(model, *, wide=True, bits=8):
+    """What the int8 model for a Cortex-M is written from, and the settings.
+
+    `wide` has the input in 16 bits, and `bits` is 16 for all activations that kernels have in 16.
+    """
     settings = quantization()
     prepared, op_types = ready(model, settings)
     prepared = with_integer_forms(expanded(prepared))
@@ -257,12 +261,13 @@ def plan_of(model, *, wide=True):
     options = calibration_options(settings)
     ranges = calibrate(prepared, [[clip] for clip in clips()], op_types, options, in_float=in_float, call_frames=1)
     plan = Plan.first(prepared, ranges, op_types, in_float, ACTIVATIONS_ALONE)
-    return (with_int16_input(plan) if wide else plan), settings
+    plan = with_int16_input(plan) if wide else plan
+    return (plan if bits == 8 else plan.with_int16_activations(plan.ranges.keys() - int8_only(prepared))), settings
 
 
-def static_int8(model, frames, *, wide=True):
+def static_int8(model, frames, *, wide=True, bits=8):
     """The int8 model of so many frames."""
-    return with_static_shape(quantized(*plan_of(model, wide=wide)), frames)
+    return with_static_shape(quantized(*plan_of(model, wide=wide, bits=bits)), frames)
 
 
 def cached_convolutions():

@@ -137,10 +137,13 @@ def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
     assert done == (0, "all masks are equal\n")
 
 
-@pytest.mark.parametrize("name", ["caches", "transposed in groups", "norm of bins, affine"])
-def test_networks_that_were_quantized(objects, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [("caches", 8), ("caches", 16), ("transposed in groups", 16), ("norm of bins, affine", 8), ("max pooling", 16)],
+)
+def test_networks_that_were_quantized(objects, tmp_path, name, bits):
     model = cached_convolutions() if name == "caches" else OPERATORS[name]()
-    graph = integer_graph_of(static_int8(model, 1 if name == "caches" else 3), PATH)
+    graph = integer_graph_of(static_int8(model, 1 if name == "caches" else 3, bits=bits), PATH)
     package = write_tiny_package(program_of(graph, Stft(22, 8, 22), 3), tmp_path / "package")
     done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")
     assert done == (0, "all masks are equal\n")
@@ -148,9 +151,16 @@ def test_networks_that_were_quantized(objects, tmp_path, name):
 
 @needs_qemu
 @needs_arm_gcc
-@pytest.mark.parametrize("name", ["cortex-m55", "cortex-m4"])
-def test_on_emulated_cores(tmp_path, name):
-    program = program_of(grouped_graph(2, 17, 3), Stft(32, 10, 30), 3)
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("cortex-m55", "groups"), ("cortex-m4", "groups"), ("cortex-m55", "transposed over frames")],
+)
+def test_on_emulated_cores(tmp_path, name, network):
+    if network == "groups":
+        program = program_of(grouped_graph(2, 17, 3), Stft(32, 10, 30), 3)
+    else:
+        graph = integer_graph_of(static_int8(OPERATORS[network](), 3, bits=16), PATH)
+        program = program_of(graph, Stft(22, 8, 22), 3)
     package, elf = write_tiny_package(program, tmp_path / "package"), tmp_path / "check.elf"
     build_program(find_compiler(None), CORES[name], package, "check_vectors", elf, tmp_path / "build.log")
     folder, log = package / "test_vectors", tmp_path / "run.log"

@@ -1,18 +1,29 @@
 """Activations of 16 bits with weights of 8, as one key."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import mask_graphs as graphs
+from int8_graphs import BINS, clips
+from operator_graphs import OPERATORS, plan_of
 from quantizers import mask_error, quantization, ready
+from recovery_bench import excerpts_of
+from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
 from sezoo.config.validation import build_config
 from sezoo.models.onnx_graph import initializers
 from sezoo.quantization.calibration.ranges import calibrate
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.closeness import Closeness, mask_function
 from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
+from sezoo.quantization.recovery.activation_bits import int16_activations
+from sezoo.quantization.recovery.recipe import _steps
 from sezoo.quantization.target import TARGETS, check_settings
 
 
@@ -21,19 +32,21 @@ def test_all_activations_are_int16_and_all_weights_int8():
     prepared, op_types = ready(graphs.tcnn(), settings)
     ranges = calibrate(prepared, [[clip] for clip in clips], op_types, calibration_options(settings))
     plan = Plan.first(prepared, ranges, op_types)
-    narrow, wide = quantized(plan, settings), quantized(plan.with_int16_activations(), settings)
+    narrow, wide = quantized(plan, settings), quantized(plan.with_int16_activations(plan.ranges), settings)
     constants = initializers(wide.graph)
     zeros = [constants[node.input[2]] for node in wide.graph.node if node.op_type == "QuantizeLinear"]
     assert zeros and all(zero.dtype == np.int16 for zero in zeros)
     assert any(values.dtype == np.int8 and values.ndim > 1 for values in constants.values())
     assert mask_error(prepared, wide, clips) < mask_error(prepared, narrow, clips) / 3
-    for name, (low, high) in plan.with_int16_activations().ranges.items():
+    for name, (low, high) in plan.with_int16_activations(plan.ranges).ranges.items():
         assert (low, high) == tuple(2 * end for end in plan.ranges[name])
 
 
 def test_a_target_without_kernels_refuses_them():
     with pytest.raises(UserError, match=r"quantization\.activation_bits: activations in Int16, which .*: stm32n6 does"):
         check_settings(Quantization(activation_bits=16), TARGETS["stm32n6"])
+    with pytest.raises(UserError, match=r"quantization\.activation_bits: activations in Int16, which .*: stm32n6 does"):
+        check_settings(Quantization(activation_bits="auto"), TARGETS["stm32n6"])
     for name in ("generic", "cortex-m"):
         check_settings(Quantization(activation_bits="16"), TARGETS[name])
 
@@ -42,9 +55,47 @@ def test_wrong_values_are_named():
     for changes, words in (
         ({"activation_bits": 12}, "quantization.activation_bits: found 12"),
         (
+            {"activation_bits": "auto", "accuracy_recovery": "none"},
+            "activation_bits: found auto, which is a step of accuracy recovery, beside accuracy_recovery: none",
+        ),
+        (
             {"activation_bits": 16, "activation_type": "UInt8"},
             "found 16, but activation_type is UInt8",
         ),
     ):
         with pytest.raises(UserError, match=words):
             build_config({"operation_mode": "quantization", "model": {"onnx_path": "m.onnx"}, "quantization": changes})
+
+
+@pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling"])
+def test_auto_widens_what_pays_and_what_the_target_can_run(name):
+    plan, settings = plan_of(OPERATORS[name]())
+    excerpts = excerpts_of(clips())
+    stft, masks, target = (
+        Stft(2 * (BINS - 1), BINS // 2, 2 * (BINS - 1)),
+        mask_function(plan.model),
+        TARGETS["cortex-m"],
+    )
+    judges = [Closeness(masks, excerpts[:1], stft), Closeness(masks, excerpts[1:], stft)]
+    bench = Bench(
+        settings, calibration_options(settings), excerpts[1:], *judges, 8,
+        target.activation_types, target.is_kept_by, target.can_read,
+    )  # fmt: skip
+    auto = int16_activations(plan, bench)
+    gain = bench.judged(bench.written(auto)) - bench.judged(bench.written(plan))
+    if name == "max pooling":  # close enough with 8 bits, but for little
+        assert gain >= 0
+    else:
+        assert gain > 3 and "mask" not in auto.int16
+    names = plan.ranges.keys() - int8_only(plan.model)
+    assert auto.int16 <= plan.with_int16_activations(names).int16
+    assert int16_activations(plan, replace(bench, activation_types=("Int8",))) is plan
+
+
+def test_auto_is_a_step_that_the_recipe_has_only_then():
+    def names(**settings):
+        return [step.name for step in _steps(Quantization(**settings), TARGETS["cortex-m"])]
+
+    assert "int16_activations" not in names()
+    assert "int16_activations" in names(activation_bits="auto")
+    assert names(activation_bits="auto", accuracy_recovery=("rounding",)) == ["int16_activations", "rounding"]

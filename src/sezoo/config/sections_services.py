@@ -254,10 +254,11 @@ class Quantization(Section):
         "as weight_type.",
     )
     activation_type: IntegerType = Field("Int8", description="Integers of the activations.")
-    activation_bits: Annotated[Literal[8, 16], BeforeValidator(number)] | None = Field(
+    activation_bits: Annotated[Literal[8, 16], BeforeValidator(number)] | Literal["auto"] | None = Field(
         None,
         description="16: all activations that are rounded in 16 bits, symmetric, with weights as weight_type says, and "
-        "twice the calibrated range. Empty = as activation_type.",
+        "twice the calibrated range. auto: those of which 8 bits cost accuracy, by measurement. Empty = as "
+        "activation_type.",
     )
     weight_overrides: TensorOverrides = Field((), description="Weights whose integers are others, by their names.")
     activation_overrides: TensorOverrides = Field(
@@ -294,6 +295,11 @@ class Quantization(Section):
             raise ValueError(
                 f"activation_bits: found {self.activation_bits}, but activation_type is {self.activation_type}; leave "
                 "one of them out"
+            )
+        if self.activation_bits == "auto" and self.accuracy_recovery == ("none",):
+            raise ValueError(
+                "activation_bits: found auto, which is a step of accuracy recovery, beside accuracy_recovery: none; "
+                "allowed with none: 8 or 16"
             )
         if self.weight_bits is None:
             return self

@@ -457,8 +457,8 @@ TargetNames = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1), _number, Allowed("a share from 0 to 1")]
 Step = Literal[
-    "operators", "int16_input", "split_input", "int16_states", "input_floor", "equalization", "ranges", "rounding",
-    "bias_correction", "fallback",
+    "operators", "int16_input", "split_input", "int16_states", "int16_activations", "input_floor", "equalization",
+    "ranges", "rounding", "bias_correction", "fallback",
 ]  # fmt: skip
 STEPS: tuple[str, ...] = get_args(Step)
 StepName = Literal["auto", "none", Step]

@@ -61,7 +61,7 @@ def integer_types(settings: Quantization) -> Iterator[tuple[str, str, bool, str]
     key, what, of_weights, type : of the configuration, in words, whether it is for weights, such as Int16
     """
     weights_key = "weight_type" if settings.weight_bits is None else "weight_bits"
-    if settings.activation_bits == 16:
+    if settings.activation_bits in (16, "auto"):
         yield "quantization.activation_bits", "activations", False, "Int16"
     for of_weights, key, chosen, overrides_key, pairs in (
         (True, weights_key, settings.weight_type, WEIGHTS, settings.weight_overrides),

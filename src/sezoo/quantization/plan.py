@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -60,9 +60,9 @@ class Plan:
     activations_alone: frozenset[str] = frozenset()
     grids: Mapping[str, Grid] = field(default_factory=dict)
 
-    def with_int16_activations(self) -> Plan:
-        """All activations in 16 bits, and in twice the range, which costs one bit of the eight that are won."""
-        names = self.ranges.keys() - self.int16 - self.fixed_ranges
+    def with_int16_activations(self, names: Collection[str]) -> Plan:
+        """These activations in 16 bits, and in twice the range, which costs one bit of the eight that are won."""
+        names = (self.ranges.keys() & names) - self.int16 - self.fixed_ranges
         wider = {name: tuple(2 * end for end in self.ranges[name]) for name in names}
         return replace(self, ranges={**self.ranges, **wider}, int16=self.int16 | names)
 

@@ -40,6 +40,7 @@ from sezoo.quantization.graph.integer_forms import (
 from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
 from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
 from sezoo.quantization.graph.static_shape import check_axis_name, choose_static_length, with_static_shape
+from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
@@ -266,7 +267,7 @@ class _Prepared:
     op_types : types of its operators that are quantized; of those in `activations_alone` nothing but activations.
     in_float : names of the nodes that are not.
     contract : what it maps to what.
-    int16_activations : whether all activations are rounded to 16 bits.
+    int16 : names of the tensors that are rounded to 16 bits if they are rounded.
     """
 
     model: onnx.ModelProto
@@ -274,12 +275,12 @@ class _Prepared:
     in_float: frozenset[str]
     activations_alone: frozenset[str]
     contract: Contract
-    int16_activations: bool
+    int16: frozenset[str]
 
     def plan(self, ranges: Ranges) -> Plan:
         """The plain int8 model's."""
         plan = Plan.first(self.model, ranges, self.op_types, self.in_float, self.activations_alone)
-        return plan.with_int16_activations() if self.int16_activations else plan
+        return plan.with_int16_activations(self.int16)
 
 
 def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
@@ -312,7 +313,11 @@ def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
             prepared = with_scales_of_channels(prepared, in_float)
         in_float = nodes_in_float(prepared, settings, path) | nodes_before_layers(prepared, alone)
     check_overrides(prepared, settings)
-    ready = _Prepared(prepared, op_types, in_float, alone, contract, settings.activation_bits == 16)
+    int16: frozenset[str] = frozenset()
+    if settings.activation_bits == 16:
+        narrow = int8_only(prepared) if target_of(config).reader is not None else frozenset()
+        int16 = frozenset(tensors_to_calibrate(prepared, set(op_types))) - narrow
+    ready = _Prepared(prepared, op_types, in_float, alone, contract, int16)
     return ready, _target(path, ready, config)
 
 

@@ -17,25 +17,28 @@ FRAMES = 20
 HANDFUL = 3
 """Integers of a small tensor that may differ by a step, where one in ten thousand would be none."""
 
-LEAST = {"mean over bins": 30, "norm of bins, affine": 30, "norm of channels": 28, "norm of a frame": 25}
+LEAST = {"norm of a frame": 30}
 """dB of closeness where 8 bits behind an operator leave less than 33: random weights make outputs of every size."""
 
 
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("name", OPERATORS)
-def test_integers_are_those_of_onnxruntime(name):
+def test_integers_are_those_of_onnxruntime(name, bits):
     model = OPERATORS[name]()
-    plan, settings = plan_of(model)
+    plan, settings = plan_of(model, bits=bits)
     magnitude = clips(1, 60, 3)[0]
     wanted = MaskModel(model).whole(magnitude)
     np.testing.assert_allclose(MaskModel(plan.model).whole(magnitude), wanted, atol=1e-5)
     int8 = quantized(plan, settings)
     error = MaskModel(int8).whole(magnitude) - wanted
-    assert 10 * np.log10((wanted**2).sum() / (error**2).sum()) > LEAST.get(name, 33)
+    assert 10 * np.log10((wanted**2).sum() / (error**2).sum()) > (LEAST.get(name, 33) if bits == 8 else 37)
     static = with_static_shape(int8, FRAMES)
     found = agreement(integer_graph_of(static, PATH), static, patches(frames=FRAMES))
     assert found.mean_mask_difference < 1e-3
     for each in found.operators:
-        assert each.values > 0 and each.largest <= 1 and each.differing <= max(HANDFUL, 1e-4 * each.values), each
+        assert each.values > 0 and each.largest <= 1, each
+        if bits == 8:  # steps of 16 bits are finer than what float32 and lines between points leave
+            assert each.differing <= max(HANDFUL, 1e-4 * each.values), each
 
 
 @pytest.mark.parametrize("wide", [False, True])

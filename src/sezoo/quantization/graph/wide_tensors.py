@@ -1,13 +1,16 @@
-"""Activations that need more than 8 bits wherever a model has them."""
+"""Activations that need more than 8 bits wherever a model has them, and those for which kernels have 8 bits only."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterable
 
 import onnx
 
 from sezoo.models.onnx_graph import producers
+from sezoo.models.states import states_of
 from sezoo.quantization.graph.linear_layers import behind_layers
 
-__all__ = ["inputs_of_norms"]
+__all__ = ["MOVERS", "inputs_of_norms", "int8_only", "with_sources_of_moves"]
 
 NORMS = ("LayerNormalization", "InstanceNormalization")
 
@@ -20,12 +23,28 @@ def inputs_of_norms(model: onnx.ModelProto) -> frozenset[str]:
 
     A normalization makes quiet frames as loud as others, and with them the steps that they were rounded in.
     """
-    made_by, behind = producers(model.graph), behind_layers(model.graph)
-    found = set()
-    for node in model.graph.node:
-        name = node.input[0] if node.op_type in NORMS else ""
-        while name in behind:
-            found.add(name)
-            maker = made_by[name]
-            name = maker.input[0] if maker.op_type in MOVERS else ""
-    return frozenset(found)
+    behind = behind_layers(model.graph)
+    inputs = [node.input[0] for node in model.graph.node if node.op_type in NORMS]
+    return frozenset(name for name in with_sources_of_moves(model, inputs) if name in behind)
+
+
+def int8_only(model: onnx.ModelProto) -> frozenset[str]:
+    """Names of the tensors that the integer kernels have in 8 bits: masks, and what a softmax reads.
+
+    A mask is looked up in a table, and a softmax's powers are. Logits may have 16 bits, their sigmoid has 8.
+    """
+    states = {name for pair in states_of(model).items() for name in pair}
+    masks = [value.name for value in model.graph.output if value.name not in states]
+    scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
+    return frozenset(with_sources_of_moves(model, [*masks, *scores]))
+
+
+def with_sources_of_moves(model: onnx.ModelProto, names: Iterable[str], through: Collection[str] = MOVERS) -> set[str]:
+    """The tensors, and those whose integers they have: what operators of these types make them of."""
+    made_by, found, waiting = producers(model.graph), set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        if name in made_by and made_by[name].op_type in through:
+            waiting.append(made_by[name].input[0])
+    return found

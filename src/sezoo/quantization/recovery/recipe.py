@@ -14,6 +14,7 @@ from sezoo.config.sections import Quantization
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.graph.scales import LARGEST
 from sezoo.quantization.plan import Plan
+from sezoo.quantization.recovery.activation_bits import int16_activations
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
 from sezoo.quantization.recovery.range_choice import input_floor, ranges
@@ -60,6 +61,7 @@ STEPS = (
     Step("int16_input", int16_input, "the input in 16 bits", least_gain=0.5),
     Step("split_input", split_input, "the input with what its rounding leaves beside it", least_gain=0.5),
     Step("int16_states", int16_states, "hidden states of recurrent layers in 16 bits", least_gain=0.5),
+    Step("int16_activations", int16_activations, "16 bits for the activations where they pay", least_gain=0.5),
     Step("input_floor", input_floor, "quiet bins that an 8-bit input rounds to nothing get their mean"),
     Step("equalization", equalization, "quiet channels scaled up"),
     Step("ranges", ranges, "ranges tuned on the denoised output"),
@@ -152,11 +154,14 @@ def _steps(settings: Quantization, target: Target) -> list[Step]:
     wanted = settings.accuracy_recovery
     if wanted == ("none",):
         return []
+    widening = "int16_activations"
+    is_wanted = settings.activation_bits == "auto"
     if wanted != ("auto",):
-        return [step for step in STEPS if step.name in wanted]
-    finer = "int16_input" if settings.activation_bits == 16 else target.input_step  # no need of two tensors of 8 bits
+        return [step for step in STEPS if step.name in wanted or (is_wanted and step.name == widening)]
+    has_int16 = settings.activation_bits in (16, "auto")
+    finer = "int16_input" if has_int16 else target.input_step  # two tensors of 8 bits are not needed then
     others = {"int16_input", "split_input"} - {finer} | ({"fallback"} if target.all_int8 else set())
-    return [step for step in STEPS if step.name not in others]
+    return [step for step in STEPS if step.name not in others and (is_wanted or step.name != widening)]
 
 
 def check_steps(wanted: tuple[str, ...]) -> None:

@@ -1,0 +1,74 @@
+"""16 bits for the activations where they pay: the step behind `quantization.activation_bits: auto`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from sezoo.base.foreign_text import short_list
+from sezoo.base.text import pluralize
+from sezoo.models.states import states_of
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.graph.wide_tensors import MOVERS, with_sources_of_moves
+from sezoo.quantization.overrides import own_tensors
+from sezoo.quantization.plan import Plan
+
+__all__ = ["int16_activations"]
+
+log = logging.getLogger(__name__)
+
+LEAST_GAIN = 0.5
+"""dB by which one tensor has to bring the output closer, those before it having been widened."""
+
+SHOWN = 6
+"""Names that the log lists."""
+
+
+def int16_activations(plan: Plan, bench: Bench) -> Plan:
+    """16 bits for the activations of which 8 bits hurt most, as many as bring something.
+
+    Each is widened alone, on excerpts that steps may learn from. Errors of different tensors add up in power, nearly:
+    the share of the error that goes with a tensor says what is left when several are widened. The largest come first,
+    until one brings less than `LEAST_GAIN`; what the target cannot run is passed over.
+    """
+    if "Int16" not in bench.activation_types or plan.int8_input:
+        return plan
+    error = _error(plan, bench)
+    gains = {
+        names: error - _error(plan.with_int16_activations(names), bench)
+        for names in bench.told("int16_activations", list(_candidates(plan, bench)))
+    }
+    widened: list[str] = []
+    for names, gain in sorted(gains.items(), key=lambda item: -item[1]):
+        if gain < error * (1 - 10 ** (-LEAST_GAIN / 10)):
+            break
+        wider = plan.with_int16_activations(names)
+        if bench.is_readable(bench.written(wider)):
+            plan, error = wider, max(error - gain, 0.0)
+            widened += names
+    if widened:
+        log.info("  %s in 16 bits: %s", pluralize(len(widened), "activation"), short_list(widened, SHOWN))
+    return plan
+
+
+def _error(plan: Plan, bench: Bench) -> float:
+    """Power of what differs from the float model's output, as a share of that."""
+    return 10 ** (-bench.judged_while_fitting(bench.written(plan)) / 10)
+
+
+def _candidates(plan: Plan, bench: Bench) -> Iterator[tuple[str, ...]]:
+    """Activations of 8 bits, together with those that have the same integers."""
+    model = plan.model
+    own, seen = own_tensors(bench.settings), set(plan.int16 | plan.fixed_ranges)
+    pairs = {name: pair for pair in states_of(model).items() for name in pair}
+    for node in reversed(model.graph.node):
+        if node.op_type not in plan.op_types or node.name in plan.in_float:
+            continue
+        for name in (*node.output, *node.input):
+            if name not in plan.ranges or name in seen:
+                continue
+            same = with_sources_of_moves(model, pairs.get(name, (name,)), {*MOVERS, "Relu", "Clip"})
+            same = {each for one in same for each in pairs.get(one, (one,))} & plan.ranges.keys()
+            seen |= same
+            if not own & same:
+                yield tuple(sorted(same))
