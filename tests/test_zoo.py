@@ -17,7 +17,8 @@ from sezoo.config.validation import build_config
 from sezoo.denoising import denoise
 from sezoo.denoising.backend import target_in
 from sezoo.denoising.latency import latency_ms
-from sezoo.denoising.modes import Stream
+from sezoo.denoising.masking import MaskStream
+from sezoo.denoising.modes import Stream, WholeClip
 from sezoo.deployment.stm32n6.checks import check_model
 from sezoo.metrics import si_snr
 from sezoo.models.contract import check_contract
@@ -76,6 +77,26 @@ def written_target(name):
     return load_yaml((ZOO / name / "quantization.yaml").read_text(encoding="utf-8"), name)["quantization"].get(
         "target", "generic"
     )
+
+
+@pytest.mark.parametrize("kind", ["", "_int8"])
+@pytest.mark.parametrize("name", ["utcn", "utcn_small", "utcn_live_small"])
+def test_masks_do_not_depend_on_how_loud_a_clip_is(name, kind):
+    """From 60 dB less to 10 dB more, of whole clips and of frames that come in pieces."""
+    model = MaskModel(ZOO / name / f"{name}{kind}.onnx")
+    before, after = summary_of(ZOO / name / f"{name}.onnx").field
+    magnitude = Stft().magnitude(Stft().analyse(next(noisy_clips(1))[:16000]))
+
+    def masks(gain):
+        yield model(gain * magnitude[np.newaxis])[0]
+        stream = MaskStream(model, WholeClip((before, after)), len(magnitude))
+        pieces = [(np.ones(piece.shape, np.complex64), gain * piece) for piece in np.array_split(magnitude, 3, axis=1)]
+        yield np.concatenate([*(stream.push(*piece) for piece in pieces), stream.finish()], axis=1).real
+
+    as_it_is = list(masks(np.float32(1)))
+    for decibels in (-60, 10):
+        for mask, other in zip(as_it_is, masks(np.float32(10 ** (decibels / 20))), strict=True):
+            assert np.abs(mask - other).mean() < 0.02
 
 
 @pytest.mark.parametrize("name", MODELS)

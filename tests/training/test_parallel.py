@@ -72,12 +72,16 @@ def pythons():
 def sezoo(folder, pythons):
     """Trains in two processes, with the results in a folder of that name; the worst exit code, and what they wrote.
 
+    `second` are words for the second process alone.
+
     As torchrun starts them, which a document and a test below do; its own process and the imports take most of the
     time of such a training.
     """
 
-    def train(name, *words):
+    def train(name, *words, second=()):
         words = ["-m", "sezoo", f"hydra.run.dir={name}", *words]
+        if second and not pythons:
+            pytest.skip("torchrun starts all processes with the same words")
         if not pythons:
             done = subprocess.run(
                 [*TORCHRUN, *words[2:]], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
@@ -87,8 +91,8 @@ def sezoo(folder, pythons):
         ranks = [{**ENVIRONMENT, **meeting, "RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": "2"} for rank in "01"]
         with ThreadPoolExecutor() as threads:
             ran = [
-                threads.submit(python.run, words, folder, environment, 300)
-                for python, environment in zip(pythons, ranks, strict=True)
+                threads.submit(python.run, [*words, *more], folder, environment, 300)
+                for python, environment, more in zip(pythons, ranks, ((), second), strict=True)
             ]
         done = [each.result() for each in ran]
         return max(each.returncode for each in done), "".join(each.stderr for each in done)
@@ -134,6 +138,18 @@ def test_what_is_wrong_is_said_once(sezoo):
         said.count("training.batch_size: found 3; 2 processes share each batch, so it has to be a multiple of 2") == 1
     )
     assert "rank0" not in said  # no traceback of ours
+
+
+def test_processes_that_see_as_many_other_recordings(folder, sezoo):
+    for kind in ("noisy", "clean"):
+        write_clips(folder / f"other_{kind}", " ".join(f"{index}x.wav" for index in range(12)), seconds=0.1)
+    paths = [f"dataset.{kind}_train_files_path=other_{kind}" for kind in ("noisy", "clean")]
+    code, said = sezoo("apart", second=paths)
+    assert code == 2
+    assert said.count("error: the recordings: process 1 of 2 has 24 files, names ") == 1
+    assert "process 0 has 24 files, names " in said
+    assert "Traceback" not in said
+    assert not (folder / "apart" / "saved_models").exists()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")

@@ -47,6 +47,12 @@ class Selection:
         """What decides, for messages, and the column that has it."""
         return self.reference if self.is_plain else SCORE
 
+    def key(self, metric: str) -> str:
+        """The key of the configuration that looks at a metric, for messages."""
+        if metric in self.guards:
+            return f"training.guards.{metric}"
+        return f"training.select_by.{metric}" if metric in self.weights else "training.reference_metric"
+
     def missing(self, row: Row) -> str | None:
         """A metric that is looked at and could not be measured."""
         return next((metric for metric in self.metrics if row.get(metric) is None), None)

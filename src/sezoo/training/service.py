@@ -120,10 +120,11 @@ def _trainer(
         )
     selection = Selection.of(training)
     for metric in selection.metrics:
-        if metric in METRICS and not METRICS[metric].is_installed:
+        known = METRICS.get(metric)
+        if known is not None and not known.is_installed:
             raise UserError(
-                f"training.{'guards' if training.guards else 'select_by'}: {METRICS[metric].facts.label} needs a "
-                f"package: pip install '{METRICS[metric].install or METRICS[metric].needs}'"
+                f"{selection.key(metric)}: {known.facts.label} needs a package: pip install "
+                f"'{known.install or known.needs}'"
             )
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)

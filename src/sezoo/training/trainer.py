@@ -314,9 +314,8 @@ class Trainer:
     def _note_best(self, epoch: int) -> None:
         row, selection = self.history.rows[-1], self.selection
         if (metric := selection.missing(row)) is not None:
-            key = "guards" if metric in selection.guards else "select_by" if selection.weights else "reference_metric"
             raise UserError(
-                f"training.{key}: {metric} could not be measured on a single validation clip; choose "
+                f"{selection.key(metric)}: {metric} could not be measured on a single validation clip; choose "
                 "train_loss or wave_mse, or longer validation clips"
             )
         held = self.best.get("held") or {}

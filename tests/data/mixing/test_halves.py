@@ -102,10 +102,19 @@ def test_recorded_impulse_responses(folders):
     assert not np.array_equal(*still)  # what validates is mixed as ever
 
 
-def test_silent_impulse_responses(folders):
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, r"dataset\.impulse_responses_path: .*hall\.wav: it is silent"),
+        ({"skip_bad_files": True}, r"dataset\.impulse_responses_path: none of the 2 clips can be used"),
+    ],
+)
+def test_impulse_responses_that_are_silent_or_no_sound(settings, words, folders):
     (folders / "rooms").mkdir()
     soundfile.write(folders / "rooms" / "hall.wav", np.zeros(400), RATE)
-    config = config_of(mix(folders, reverberation_share=0.5, impulse_responses_path=str(folders / "rooms")))
+    (folders / "rooms" / "room.wav").write_text("no sound", encoding="utf-8")
+    settings |= {"reverberation_share": 0.5, "impulse_responses_path": str(folders / "rooms")}
+    config = config_of(mix(folders, **settings))
     training, _ = halves_to_mix(config)
-    with pytest.raises(UserError, match=r"hall\.wav: it is silent"):
+    with pytest.raises(UserError, match=words):
         mixed_examples(config, training, count=1, seed=1, to_train=True)

@@ -111,6 +111,14 @@ def test_weights_with_a_zero_point():
     refused(model, "Conv node", "int8 with a zero point", "symmetric")
 
 
+def test_weights_of_4_bits_are_told_before_anything_that_they_bring_about():
+    model = static_int8(small())
+    weights = next(weight for weight in model.graph.initializer if weight.name == "c0.weight_quantized")
+    values = numpy_helper.to_array(weights).ravel() // 16
+    weights.CopyFrom(helper.make_tensor(weights.name, onnx.TensorProto.INT4, weights.dims, values))
+    refused(model, f"the weights '{weights.name}' have 4 bits", "quantization.weight_bits: 8")
+
+
 def test_frames_as_channels():
     graph = Graph()
     turned = graph.transposed("input", "turned", 0, 2, 1)

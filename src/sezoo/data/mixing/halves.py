@@ -129,7 +129,10 @@ def _responses(config: Config) -> Recordings:
     """The user's own impulse responses, all looked into: there are few, and a silent one makes no speech."""
     paths = recordings_under(config.dataset.impulse_responses_path, RESPONSES)
     responses = Recordings(paths, config.preprocessing.sample_rate, Memory(RESPONSES_BYTES))
-    return responses.subset(usable(responses.check(thorough=True), config.dataset.skip_bad_files))
+    try:
+        return responses.subset(usable(responses.check(thorough=True), config.dataset.skip_bad_files))
+    except UserError as error:
+        raise UserError(f"{RESPONSES}: {error}") from error
 
 
 def _clip_samples(config: Config) -> int:

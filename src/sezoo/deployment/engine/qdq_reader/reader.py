@@ -94,18 +94,25 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
         )
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(f"{path} takes {contract.batch} patches at a time; a static model with a batch of 1 is needed")
-    _check_scales(model, path)
+    _check_constants(model, path)
     try:
         return _graph_of(model, contract)
     except UnsupportedError as error:
         raise UserError(f"{path}: {error}. The C package can run: {SUPPORTED}") from error
 
 
-def _check_scales(model: onnx.ModelProto, path: Path) -> None:
-    """Refuse a model with a scale that nobody can compute with."""
+def _check_constants(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a model with weights of 4 bits, or with a scale that nobody can compute with."""
     constants = initializers(model.graph)
     for node in model.graph.node:
-        scale = constants.get(node.input[1]) if node.op_type in ("QuantizeLinear", "DequantizeLinear") else None
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            continue
+        values, scale = (constants.get(name) for name in node.input[:2])
+        if values is not None and values.dtype.name in ("int4", "uint4"):
+            raise UserError(
+                f"{path}: the weights '{node.input[0]}' have 4 bits, which only the STM32N6 has kernels for; "
+                "quantize with quantization.weight_bits: 8"
+            )
         if scale is not None and not np.all((scale > 0) & (scale <= LARGEST_SCALE)):
             raise UserError(
                 f"{path}: the scale '{node.input[1]}' has the value {_worst(scale):g}; allowed: above 0, up to "
