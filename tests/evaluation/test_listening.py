@@ -54,7 +54,10 @@ def test_the_worst_on_the_board_is_one_more_where_it_is_another():
     assert last.why == "worst of 5 by PESQ from float to int8 board"
     assert last.change == pytest.approx(-1.0)
     clips[1].scores["int8_board"]["pesq"] = 0.0  # of the clip that is the worst without the board too
-    assert [choice.place for choice in chosen_clips(clips, VERSIONS, ["pesq"])] == ["best", "median", "worst"]
+    found = chosen_clips(clips, VERSIONS, ["pesq"])
+    assert [choice.place for choice in found] == ["best", "median", "worst"]
+    assert found[-1].why == "worst of 5 by PESQ from float to int8 board, and worst of 5 by PESQ from float to int8"
+    assert found[-1].change == pytest.approx(-0.5)
 
 
 def test_one_model_is_compared_with_the_noisy_clip():

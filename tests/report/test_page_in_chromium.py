@@ -75,7 +75,7 @@ def chosen(page):
 
 def test_keys_switch_between_versions_and_keep_the_position(opened):
     page = opened()
-    assert chosen(page) == "3 int8"
+    assert chosen(page) == "4 int8 on the board"
     page.keyboard.press("ArrowRight")
     page.keyboard.press(" ")
     until(page, lambda state: (state["seconds"] or 0) > 1.1)
@@ -113,7 +113,7 @@ def test_keys_go_to_the_player_used_last_and_only_one_plays(opened):
     page.locator(".player").nth(1).locator("button.play").click()
     page.keyboard.press("1")
     assert page.locator(".player").nth(1).locator("button[aria-pressed=true]").inner_text() == "1 noisy"
-    assert chosen(page) == "3 int8"
+    assert chosen(page) == "4 int8 on the board"
     assert page.evaluate("[...document.querySelectorAll('audio')].filter((sound) => !sound.paused).length") == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +112,9 @@ def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metri
         how = "worst" if place == "board" else place
         why = f"{how} of {len(ranked)} by {facts_of_metric(metric).label} from {from_label} to {version.label}"
         compared = (against, version.name) if has_other else (version.name,)
-        found.setdefault(clip.name, Choice(place, clip, why, metric, sign * change, compared))
+        choice = found.setdefault(clip.name, Choice(place, clip, why, metric, sign * change, compared))
+        if choice.why != why and place in ("worst", "board"):  # the worst of both is told of both
+            found[clip.name] = replace(choice, why=f"{why}, and {choice.why}")
     return list(found.values())
 
 

@@ -42,6 +42,9 @@ ORDER = ("noisy", "float", "int8", "int8_stream", "int8_board", "int8_patches")
 
 MOST_VERSIONS = 9
 
+LARGEST_CHANGE = "the largest change: "
+"""In front of what the first of several players is about."""
+
 LONGEST = 3600
 """Seconds of a sound."""
 
@@ -120,13 +123,14 @@ def read_sounds(paths: Iterable[tuple[Path, str, str, str]]) -> list[Sound]:
 
 
 def listened_players(facts: RunFacts, room: float) -> list[Player]:
-    """A player for each clip that the evaluation has kept; files that are gone are left out.
+    """A player for each clip that the evaluation has kept, the one that changed most first; lost files are left out.
 
     Parameters
     ----------
     room : bytes for their sounds.
     """
-    clips = {clip.folder: (clip, _sounds(facts.folder / FOLDER / clip.folder, clip)) for clip in facts.listened}
+    ordered = sorted(facts.listened, key=lambda clip: -abs(clip.change or 0.0))
+    clips = {clip.folder: (clip, _sounds(facts.folder / FOLDER / clip.folder, clip)) for clip in ordered}
     clips = {key: (clip, sounds) for key, (clip, sounds) in clips.items() if sounds}
     longest = seconds_that_fit(
         {key: (clip.seconds, sum(sound.bytes for sound in sounds)) for key, (clip, sounds) in clips.items()},
@@ -135,9 +139,15 @@ def listened_players(facts: RunFacts, room: float) -> list[Player]:
     stft = stft_of_run(facts)
     return [
         sound_player(
-            f"clip-{key}", clip.name, _about(clip, longest), sounds, stft, longest, _images(facts, clip, longest)
+            f"clip-{key}",
+            clip.name,
+            f"{LARGEST_CHANGE if leads else ''}{_about(clip, longest)}",
+            sounds,
+            stft,
+            longest,
+            _images(facts, clip, longest),
         )
-        for key, (clip, sounds) in clips.items()
+        for (key, (clip, sounds)), leads in zip(clips.items(), [len(clips) > 1, *[False] * len(clips)], strict=False)
     ]
 
 
@@ -163,9 +173,10 @@ def sound_player(
 
 
 def _first_heard(sounds: Sequence[Sound]) -> int:
-    """The int8 model's, or else the last that is not the clean clip."""
+    """What a device gives of the int8 model, or what that gives of whole clips, or the last but the clean clip."""
     names = [sound.name for sound in sounds]
-    return names.index("int8") if "int8" in names else max(0, len(names) - 1 - (names[-1] == "clean"))
+    wanted = next((name for name in ("int8_stream", "int8_board", "int8") if name in names), None)
+    return max(0, len(names) - 1 - (names[-1] == "clean")) if wanted is None else names.index(wanted)
 
 
 def clip_masks(facts: RunFacts, clip: ListenedClip, *, level: int = logging.WARNING) -> dict[str, np.ndarray]:

@@ -59,12 +59,15 @@ def _curves(found: TrainingHistory) -> Iterator[Picture]:
             continue
         title = LABELS.get(name, name)
         noisy = found.noisy.get(name)
-        caption = "" if noisy is None else f"noisy: {noisy:.4g}"
+        line = " (dashed line)" if name == "pesq" else ""
+        caption = "" if noisy is None else f"noisy: {noisy:.4g}{line}"
         with drawing(f"curve-{name}", title, caption, width=244, height=165) as made:
             ax = made.axes
             marker = "o" if len(found.epochs) <= MARKED else None
             shown = [math.nan if value is None else value for value in values]
             ax.plot(found.epochs, shown, color=COLOURS["float"], linewidth=1.4, marker=marker, markersize=3)
+            if name == "pesq" and noisy is not None:  # what it has to beat
+                ax.axhline(noisy, color=COLOURS["noisy"], linewidth=1, linestyle="--")
             if found.best_epoch is not None:
                 ax.axvline(found.best_epoch, color=COLOURS["int8"], linewidth=1)
             ax.set_xlabel("epoch")
