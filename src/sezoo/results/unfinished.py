@@ -77,7 +77,7 @@ def settings_to_resume(folder: Path, settings: Mapping[str, Any]) -> dict[str, A
     return {**settings, "training": {**settings.get("training", {}), "resume": "own"}}
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def _is_same(one: object, other: object) -> bool:
     """Whether two values of a setting are the same, or two paths of the same place."""
     if isinstance(one, str | Path) and isinstance(other, str | Path):
         return str(one) == str(other) or Path(one).resolve() == Path(other).resolve()
