@@ -54,3 +54,12 @@ def test_what_could_not_be_measured():
     assert selection.missing(row(dnsmos_sig=3.0)) is None
     assert selection.missing(row()) == "dnsmos_sig"
     assert selection.missing(row(dnsmos_sig=3.0, stoi=None)) == "stoi"
+
+
+def test_messages_name_the_key_that_looks_at_a_metric():
+    selection = Selection("pesq", {"csig": 1.0, "stoi": 10.0}, {"dnsmos_sig": -0.05, "stoi": -0.01})
+    keys = {metric: selection.key(metric) for metric in ("csig", "dnsmos_sig", "stoi", "pesq")}
+    assert keys == {
+        "csig": "training.select_by.csig", "dnsmos_sig": "training.guards.dnsmos_sig", "stoi": "training.guards.stoi",
+        "pesq": "training.reference_metric",
+    }  # fmt: skip
