@@ -248,10 +248,11 @@ OPERATORS = {
 """The builders by what they show."""
 
 
-def plan_of(model, *, wide=True, bits=8):
+def plan_of(model, *, wide=True, bits=8, given=None):
     """What the int8 model for a Cortex-M is written from, and the settings.
 
-    `wide` has the input in 16 bits, and `bits` is 16 for all activations that kernels have in 16.
+    `wide` has the input in 16 bits, and `bits` is 16 for all activations that kernels have in 16. It is calibrated on
+    what is `given`.
     """
     settings = quantization()
     prepared, op_types = ready(model, settings)
@@ -259,7 +260,9 @@ def plan_of(model, *, wide=True, bits=8):
     op_types = sorted({*op_types, *ACTIVATIONS_ALONE, "Scan"})
     in_float = nodes_before_layers(prepared, ACTIVATIONS_ALONE)
     options = calibration_options(settings)
-    ranges = calibrate(prepared, [[clip] for clip in clips()], op_types, options, in_float=in_float, call_frames=1)
+    ranges = calibrate(
+        prepared, [[clip] for clip in given or clips()], op_types, options, in_float=in_float, call_frames=1
+    )
     plan = Plan.first(prepared, ranges, op_types, in_float, ACTIVATIONS_ALONE)
     plan = with_int16_input(plan) if wide else plan
     return (plan if bits == 8 else plan.with_int16_activations(plan.ranges.keys() - int8_only(prepared))), settings

@@ -211,10 +211,13 @@ def program_of(graph, stft, new, lookahead=None):
 
 
 def magnitudes(program, calls, seed=0):
-    """Of some calls: (bins, computed) float32 each, with zeros among them."""
+    """Of some calls: (bins, computed) float32 each, with zeros among them; complex64 where such go in."""
     random = np.random.default_rng(seed)
     shape = (program.stft.bins, program.engine.computed)
-    return [(random.gamma(0.5, 1.0, shape) * (random.random(shape) < 0.9)).astype(F) for _ in range(calls)]
+    made = [(random.gamma(0.5, 1.0, shape) * (random.random(shape) < 0.9)).astype(F) for _ in range(calls)]
+    if not program.graph.is_complex:
+        return made
+    return [(each * np.exp(2j * np.pi * random.random(shape))).astype(np.complex64) for each in made]
 
 
 def calls_that_check(program):

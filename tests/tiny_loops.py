@@ -11,6 +11,7 @@ from sezoo.deployment.engine.integer_graph import (
     Rearrange,
     Softmax,
     State,
+    Sweep,
     Tensor,
 )
 from tiny_graphs import STEPS, Builder
@@ -29,12 +30,12 @@ class LoopBuilder(Builder):
             name, items, F(self.random.uniform(1, 3) / end), int(self.random.integers(-end // 8, end // 8)), bits
         )
 
-    def product(self, source, outputs, bits, *, taps=1):
+    def product(self, source, outputs, bits, *, taps=1, name=None):
         """Of a whole row, or of a few of them, as a convolution."""
         weights = self.random.integers(-128, 128, (1, outputs, taps, 1, source.items)).astype(np.int8)
         largest = STEPS[source.bits] * 74 * np.sqrt(weights[0, 0].size)
         multiplier = self.random.uniform(0.2, 1, outputs) * LIMITS[bits] / 2 / largest
-        output = self.wide(f"product {len(self.operators)}", outputs, bits)
+        output = self.wide(name or f"product {len(self.operators)}", outputs, bits)
         before = int(self.random.integers(0, taps))
         return Conv(
             output.name, source, output, weights, self.random.integers(-2000, 2000, outputs), multiplier.astype(F),
@@ -69,6 +70,8 @@ class LoopBuilder(Builder):
         index = np.arange(first, first + items)
         if self.random.random() < 0.3:
             index = self.random.permutation(source.items)[:items]
+        if self.random.random() < 0.3:
+            index = np.where(self.random.random(items) < 0.2, -1, index)
         output = Tensor(name, items, source.scale, source.zero_point, source.bits)
         return Rearrange(name, (source,), output, index)
 
@@ -120,6 +123,28 @@ class LoopBuilder(Builder):
         self.put(loop, 1)
         return made
 
+    def sweep(self, source, bits):
+        """A state that goes from step to step of a frame, of so many bits."""
+        steps, items, size = (int(self.random.integers(2, high)) for high in (6, 20, 20))
+        for each in (items, size):
+            self.put(self.product(source, steps * each, bits), 1)
+        number, given = len(self.operators), tuple(self.tensors[-2:])
+        parts = tuple(
+            Tensor(f"step {number}/{place}", row.items // steps, row.scale, row.zero_point, bits)
+            for place, row in enumerate(given)
+        )
+        before = self.wide(f"before {number}", items, bits)
+        inner = [self.product(each, items, 16, name=f"{each.name}/product") for each in (parts[1], before)]
+        both = self.expression([inner[0].output, inner[1].output, parts[0]], 16, f"of step {number}")
+        inner += [both, self.curve(both.output, bits, f"made {number}")]
+        part = inner[-1].output
+        inner.append(self.expression([part, before], bits, f"after {number}"))
+        first = self.random.integers(-90, 90, items).astype(before.dtype)
+        output = Tensor(f"sweep {number}", steps * items, part.scale, part.zero_point, bits)
+        state = State(before, inner[-1].output, first)
+        self.put(Sweep(output.name, given, parts, output, part, tuple(inner), (state,)), 1)
+        return output
+
 
 def recurrent_graph(seed, bins, frames, *, layers=2, bits=8):
     """A convolution that may look ahead, recurrent layers, and rows of 16 bits beside them."""
@@ -128,6 +153,7 @@ def recurrent_graph(seed, bins, frames, *, layers=2, bits=8):
     source = builder.tensors[-1]
     for _ in range(layers):
         source = builder.loop(source, bits)
+    source = builder.sweep(source, bits)
     wide = builder.product(source, int(builder.random.integers(2, 20)), 16, taps=int(builder.random.integers(1, 3)))
     builder.put(wide, 1)
     builder.put(builder.part(wide.output, int(builder.random.integers(1, wide.output.items + 1)), "some"), 1)

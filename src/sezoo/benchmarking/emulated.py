@@ -11,7 +11,7 @@ from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.deploy import package_for, tools_of
 from sezoo.deployment.c_package.emulated_run import run_emulated
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.engine.integer_graph import Loop
+from sezoo.deployment.engine.integer_graph import Loop, Sweep
 from sezoo.deployment.recording import recording_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, STREAM, LayerCost, Measurement
@@ -85,9 +85,16 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
 
 
 def _layers(program: Program, steps: tuple[int, ...], calls: int) -> list[LayerCost]:
-    """What each step costs; the multiplications of a loop are those of the operators in it."""
+    """What each step costs; the multiplications of a loop are those of the operators in it.
+
+    A sweep is counted as a whole, and the operators in it are not.
+    """
     frames = program.engine.computed
-    macs = [0 if isinstance(operator, Loop) else operator.macs * frames for operator in program.steps]
+    in_sweeps = {id(each) for sweep in program.steps if isinstance(sweep, Sweep) for each in sweep.operators}
+    macs = [
+        0 if isinstance(operator, Loop) or id(operator) in in_sweeps else operator.macs * frames
+        for operator in program.steps
+    ]
     return [
         LayerCost(operator.name, operator.kind, its or None, instructions=round(count / calls))
         for operator, its, count in zip(program.steps, macs, steps, strict=True)

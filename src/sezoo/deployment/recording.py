@@ -84,9 +84,10 @@ def tell_what_the_gate_mutes(denoised: np.ndarray, recording: Recording, stft: S
         log.warning("%s", gate_warning(threshold, muted, recording.told), extra={"about": SILENCE_GATE})
 
 
-def patches_of(recording: Recording, stft: Stft, frames: int) -> list[np.ndarray]:
-    """Two patches of magnitudes, from the beginning and from the middle: (bins, frames) float32 each."""
-    magnitudes = stft.magnitude(stft.analyse(recording.noisy))
-    starts = (0, magnitudes.shape[1] // 2)
-    patches = (np.take(magnitudes, np.arange(start, start + frames), axis=1, mode="wrap") for start in starts)
+def patches_of(recording: Recording, stft: Stft, frames: int, *, of_spectra: bool = False) -> list[np.ndarray]:
+    """Two patches of magnitudes, or of spectra, from the beginning and from the middle: (bins, frames) each."""
+    spectrum = stft.analyse(recording.noisy)
+    given = spectrum if of_spectra else stft.magnitude(spectrum)
+    starts = (0, given.shape[1] // 2)
+    patches = (np.take(given, np.arange(start, start + frames), axis=1, mode="wrap") for start in starts)
     return [np.ascontiguousarray(patch) for patch in patches]

@@ -315,7 +315,7 @@ CORTEX_M = Target(
     "int16_input",
     ("Int8",),
     ("Int8", "Int16"),
-    (_takes_magnitudes, _macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
+    (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
     reader=integer_graph_of,
 )
 
@@ -325,7 +325,7 @@ TENSORFLOW_LITE = Target(
     "split_input",
     ("Int8",),
     ("Int8",),
-    CORTEX_M.rules,
+    (_takes_magnitudes, *CORTEX_M.rules),
     reader=tflite_graph_of,
 )
 

@@ -34,6 +34,7 @@ from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_configured, load_onnx
+from sezoo.models.states import layout_in
 from sezoo.results.names import C_PACKAGE, DEPLOYMENT
 from sezoo.run.run import Run
 from sezoo.targets.c_compiler import find_compiler
@@ -134,9 +135,9 @@ SEQUENCE = 30
 
 
 def _patches(program: Program, recording: Recording) -> list[np.ndarray]:
-    """Magnitudes to compare operators on."""
+    """Magnitudes, or spectra, to compare operators on."""
     frames = program.graph.frames if program.graph.frame_loop is None else SEQUENCE
-    return patches_of(recording, program.stft, frames)
+    return patches_of(recording, program.stft, frames, of_spectra=program.graph.is_complex)
 
 
 def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
@@ -197,6 +198,11 @@ def program_for(model: onnx.ModelProto, path: Path, config: Config) -> tuple[Pro
 def package_settings(config: Config, model: onnx.ModelProto, path: Path, engine: Engine) -> PackageSettings:
     """What the configuration asks of a package; a stream has no gain, which is of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
+    if settings.input_gain and layout_in(model).is_complex:
+        raise UserError(
+            "deployment.input_gain: found True; it scales magnitudes, and the model takes complex spectra; allowed: "
+            "False, or nothing"
+        )
     gain = has_input_gain(model) if settings.input_gain is None else settings.input_gain
     return PackageSettings(
         rate,

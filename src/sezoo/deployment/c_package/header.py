@@ -161,8 +161,9 @@ void sezoo_set_attenuation_limit(sezoo_denoiser *denoiser, float decibels);
 void sezoo_set_bypass(sezoo_denoiser *denoiser, int32_t is_on);
 
 /* How much of the band of speech (300 to 3400 Hz) the network has let through in the last call: near 0 for noise, near
-   1 for clean speech. It is the mean of the masks, before the attenuation limit; of digital silence it says nothing. It
-   is read from the arena: call it after sezoo_process, before the arena is used for something else. */
+   1 for clean speech. It is the mean of the masks, before the attenuation limit, of complex ones that of their
+   magnitudes; of digital silence it says nothing. It is read from the arena: call it after sezoo_process, before the
+   arena is used for something else. */
 float sezoo_speech_activity(const sezoo_denoiser *denoiser);
 
 #ifdef __cplusplus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,11 +30,17 @@ from sezoo.deployment.engine.integer_graph import (
     Operator,
     Rearrange,
     Softmax,
+    State,
+    Sweep,
     Tensor,
     padded,
 )
+from sezoo.models.spectra import COMPLEX_SPECTRUM
 
 __all__ = ["model_header", "model_source"]
+
+SHORTEST_RUN, MOST_RUNS = 8, 64
+"""Items, on average, and runs of neighbours that are copied one by one; else every item is looked up."""
 
 GENTLE = 520
 """Steps from point to point below which a curve can be computed in 16 bits; see sezoo_run_curve_s16."""
@@ -44,7 +51,8 @@ def model_source(program: Program) -> str:
     graph = program.graph
     parts = [_HEAD]
     parts += _transform_tables(program)
-    parts.append(c_array("mask_table", graph.mask_table, comment="the mask for integers from -128 to 127"))
+    if graph.mask_table is not None:
+        parts.append(c_array("mask_table", graph.mask_table, comment="the mask for integers from the lowest on"))
     if not _is_identity(graph.mask_index):
         parts.append(c_array("mask_index", graph.mask_index.astype(np.uint16), comment="the item of each bin"))
     curves: dict[bytes, str] = {}
@@ -98,7 +106,7 @@ def _definition(program: Program, index: int, operator: Operator, curves: dict[b
     """
     name = f"op_{index:02d}"
     if isinstance(operator, Conv):
-        return _depthwise(name, operator) if program.is_depthwise(operator) else _conv(program, name, operator)
+        return _depthwise(name, operator) if operator.is_depthwise else _conv(program, name, operator)
     if isinstance(operator, Elementwise):
         return _elementwise(name, operator)
     if isinstance(operator, Expression):
@@ -109,8 +117,16 @@ def _definition(program: Program, index: int, operator: Operator, curves: dict[b
         return _curve(name, operator, curves)
     if isinstance(operator, Normalize | Softmax):
         return _over_groups(name, operator)
-    if isinstance(operator, Rearrange) and run_of(operator) is None:
-        return c_array(f"{name}_index", operator.index.astype(np.uint16), comment=f"another order: {operator.name}")
+    if isinstance(operator, Rearrange) and runs_of(operator) is None:
+        behind = sum(tensor.items for tensor in operator.inputs)  # a zero
+        index = np.where(operator.index < 0, behind, operator.index)
+        return c_array(f"{name}_index", index.astype(np.uint16), comment=f"another order: {operator.name}")
+    if isinstance(operator, Sweep):
+        return "".join(
+            c_array(f"{name}_first_{number}", state.first)
+            for number, state in enumerate(operator.states)
+            if _begins(state)
+        )
     return ""
 
 
@@ -125,8 +141,13 @@ def _first_states(program: Program) -> Iterator[str]:
     """What states are before the first frame, where that is not zero."""
     for loop in program.graph.loops:
         for number, state in enumerate(loop.states):
-            if (state.first != state.before.zero_point).any():
+            if _begins(state):
                 yield c_array(f"first_{number}_{program.state_offsets[state.before.name]}", state.first)
+
+
+def _begins(state: State) -> bool:
+    """Whether a state is something else than zero at first."""
+    return bool((state.first != state.before.zero_point).any())
 
 
 def _rounding(output: Tensor, low: int, high: int) -> str:
@@ -149,7 +170,7 @@ def _conv(program: Program, name: str, conv: Conv) -> str:
     fields = [
         f".matrix = {{{name}_weights, {name}_bias, {name}_multiplier, {depth_of(conv)}, {outputs}}}",
         *_shared_fields(conv),
-        f".input_bytes = {conv.input.bits // 8}, .output_bytes = {conv.output.bits // 8}, .dense = {int(is_dense)}",
+        f".dense = {int(is_dense)}",
         f".groups = {groups}, .channels_in = {conv.weights.shape[4]}",
     ]
     return (
@@ -180,7 +201,9 @@ def _depthwise(name: str, conv: Conv) -> str:
 def _shared_fields(conv: Conv) -> list[str]:
     return [
         f".rounding = {_rounding(conv.output, conv.low, conv.high)}",
-        f".input_row = {padded(conv.input.items)}, .output_row = {padded(conv.output.items)}",
+        f".input_row = {conv.positions_in * conv.channels_in if conv.rows > 1 else padded(conv.input.items)}",
+        f".output_row = {padded(conv.output.items)}",
+        f".input_bytes = {conv.input.bits // 8}, .output_bytes = {conv.output.bits // 8}",
         f".positions_in = {conv.positions_in}, .positions_out = {conv.positions}",
         f".taps = {conv.taps}, .dilation_time = {conv.dilation_time}",
         f".kernel = {conv.weights.shape[3]}, .stride = {conv.stride}, .dilation = {conv.dilation}, .pad = {conv.pad}",
@@ -230,13 +253,13 @@ def _struct(kind: str, name: str, fields: list[str]) -> str:
 
 def _run_function(program: Program) -> str:
     """All operators in order, on buffers in the arena."""
-    graph, place = program.graph, {id(operator): index for index, operator in enumerate(program.steps)}
+    graph, place = program.graph, program.place
     lines = ["(void)history;", "(void)frames_before;"]  # a patch has neither
     for tensor in graph.entries:
         lines += _arrived(program, tensor)
     for operator in graph.operators:
         if isinstance(operator, Loop):
-            lines += _loop(program, operator, place)
+            lines += _loop(program, operator)
         else:
             lines += _step(program, place[id(operator)], operator)
         lines += _arrived(program, operator.output)
@@ -249,18 +272,24 @@ def _run_function(program: Program) -> str:
     ]
     for loop in graph.loops:
         for number, state in enumerate(loop.states):
-            offset, tensor = program.state_offsets[state.before.name], state.before
-            kept.append(f"sezoo_fill(history + {offset}, {tensor.row_bytes}, {tensor.zero_point}, {tensor.bits // 8});")
-            if (state.first != tensor.zero_point).any():
-                size = tensor.items * tensor.bits // 8
-                kept.append(f"memcpy(history + {offset}, first_{number}_{offset}, {size});")
+            offset = program.state_offsets[state.before.name]
+            kept += _begun(state, f"history + {offset}", f"first_{number}_{offset}")
     kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.kept_floats.values()]
     return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
         "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
     )
 
 
-def _loop(program: Program, loop: Loop, place: dict[int, int]) -> list[str]:
+def _begun(state: State, place: str, first: str) -> list[str]:
+    """A state as it begins, at an address."""
+    tensor = state.before
+    lines = [f"sezoo_fill({place}, {tensor.row_bytes}, {tensor.zero_point}, {tensor.bits // 8});"]
+    if _begins(state):
+        lines.append(f"memcpy({place}, {first}, {tensor.items * tensor.bits // 8});")
+    return lines
+
+
+def _loop(program: Program, loop: Loop) -> list[str]:
     """Operators that are run frame by frame; frames before the first one of all are left out."""
     frames, lag = program.engine.computed, program.lag(loop.output)
     start = f"frames_before < {lag} ? {lag} - (int32_t)frames_before : 0" if lag else "0"
@@ -276,7 +305,7 @@ def _loop(program: Program, loop: Loop, place: dict[int, int]) -> list[str]:
 
     lines = [f"for (int32_t t = {start}; t < {frames}; ++t) {{"]
     for operator in loop.operators:
-        index = place[id(operator)]
+        index = program.place[id(operator)]
         inputs = [address(tensor) for tensor in operator.inputs]
         lines += [f"    {line}" for line in _run(program, index, operator, inputs, address(operator.output), 1)]
         lines.append(f"    SEZOO_TRACE({index});")
@@ -320,9 +349,16 @@ def _run_conv(
     source : the address of its input, the rows that are there, and the one that it begins to read at.
     """
     scratch = f"arena + {program.memory.offsets[f'scratch {index}']}"
-    kind = "depthwise" if program.is_depthwise(conv) else "conv"
+    name = f"sezoo_run_{'depthwise' if conv.is_depthwise else 'conv'}(&op_{index:02d}"
     where, there, first = source
-    return [f"sezoo_run_{kind}(&op_{index:02d}, {where}, {there}, {first}, {out}, {frames}, {scratch});"]
+    if conv.rows == 1:
+        return [f"{name}, {where}, {there}, {first}, {out}, {frames}, {scratch});"]
+    where, out = f"{where} + r * {conv.input.row_bytes}", f"{out} + r * {conv.output.row_bytes}"
+    return [
+        f"for (int32_t r = 0; r < {frames}; ++r) {{",
+        f"    {name}, {where}, {conv.rows}, 0, {out}, 1, {scratch});",
+        "}",
+    ]
 
 
 def _run(program: Program, index: int, operator: Operator, inputs: list[str], out: str, frames: int) -> list[str]:
@@ -342,6 +378,8 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         return [f"sezoo_run_lookup({name}_table, {inputs[0]}, {out}, {row}, {frames});"]
     if isinstance(operator, Normalize | Softmax):
         return [f"sezoo_run_{operator.kind.lower()}(&{name}, {inputs[0]}, {out}, {frames});"]
+    if isinstance(operator, Sweep):
+        return _sweep(program, name, operator, inputs, out, frames)
     if isinstance(operator, Curve):
         gentle = int(np.abs(np.diff(operator.table.astype(np.int32))).max() < GENTLE)
         source = f"(const int16_t *)(const void *)({inputs[0]})"
@@ -349,27 +387,66 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
     return _rearrange(name, operator, inputs, out, frames)
 
 
+def _sweep(program: Program, name: str, sweep: Sweep, inputs: list[str], out: str, frames: int) -> list[str]:
+    """Operators that are run step by step in each frame, on one row each."""
+
+    def moved(to: str, source: str, part: Tensor) -> str:
+        return f"memcpy({to}, {source}, {part.items * part.bits // 8});"
+
+    def stepped(row: str, whole: Tensor, part: Tensor) -> str:
+        return f"{row} + r * {whole.row_bytes} + step * {part.items * part.bits // 8}"
+
+    steps = [
+        moved(_address(program, part), stepped(row, whole, part), part)
+        for row, whole, part in zip(inputs, sweep.inputs, sweep.parts, strict=True)
+    ]
+    for operator in sweep.operators:
+        rows = [_address(program, tensor) for tensor in operator.inputs]
+        steps += _run(program, program.place[id(operator)], operator, rows, _address(program, operator.output), 1)
+    steps.append(moved(stepped(out, sweep.output, sweep.part), _address(program, sweep.part), sweep.part))
+    steps += [
+        f"memcpy({_address(program, state.before)}, {_address(program, state.after)}, {state.before.row_bytes});"
+        for state in sweep.states
+    ]
+    begun = [
+        line
+        for number, state in enumerate(sweep.states)
+        for line in _begun(state, _address(program, state.before), f"{name}_first_{number}")
+    ]
+    return [
+        f"for (int32_t r = 0; r < {frames}; ++r) {{",
+        *(f"    {line}" for line in begun),
+        f"    for (int32_t step = 0; step < {sweep.steps}; ++step) {{",
+        *(f"        {line}" for line in steps),
+        "    }",
+        "}",
+    ]
+
+
 def _rearrange(name: str, operator: Rearrange, inputs: list[str], out: str, frames: int) -> list[str]:
     bytes_, row = operator.output.bits // 8, padded(operator.output.items)
-    if (found := run_of(operator)) is not None:
-        operand, first = found
-        size, source = operator.output.items * bytes_, operator.inputs[operand].row_bytes
-        copies = f"memcpy({{}}, {inputs[operand]} + {first * bytes_}{{}}, {size});"
-        if frames == 1:
-            return [copies.format(out, "")]
-        return [
-            f"for (int32_t r = 0; r < {frames}; ++r) {{",
-            f"    {copies.format(f'{out} + r * {row * bytes_}', f' + r * {source}')}",
-            "}",
+    if (runs := runs_of(operator)) is not None:
+        steps = (f" + r * {row * bytes_}", " + r * {}") if frames > 1 else ("", "")
+        copies = [
+            f"memcpy({out} + {to * bytes_}{steps[0]}, {inputs[operand]} + {first * bytes_}"
+            f"{steps[1].format(operator.inputs[operand].row_bytes)}, {count * bytes_});"
+            for operand, first, to, count in runs
         ]
-    items = ", ".join(str(tensor.items) for tensor in operator.inputs)
-    rows = ", ".join(str(padded(tensor.items)) for tensor in operator.inputs)
+        return copies if frames == 1 else [f"for (int32_t r = 0; r < {frames}; ++r) {{", *_indented(copies), "}"]
+    items = [tensor.items for tensor in operator.inputs]
+    rows = [padded(tensor.items) for tensor in operator.inputs]
     kind, wide = ("int16_t", "_s16") if bytes_ == 2 else ("int8_t", "")
     if wide:
         inputs = [f"(const int16_t *)(const void *)({each})" for each in inputs]
         out = f"(int16_t *)(void *)({out})"
+    zero = []
+    if (operator.index < 0).any():
+        zero = [f"    static const {kind} zero[] = {{{operator.output.zero_point}}};"]
+        inputs, items, rows = [*inputs, "zero"], [*items, 1], [*rows, 0]
+    items, rows = (", ".join(str(each) for each in numbers) for numbers in (items, rows))
     return [
         "{",
+        *zero,
         f"    const {kind} *const inputs[] = {{{', '.join(inputs)}}};",
         f"    static const int32_t items[] = {{{items}}}, rows[] = {{{rows}}};",
         f"    sezoo_run_rearrange{wide}({name}_index, {len(operator.index)}, inputs, items, rows, {len(inputs)}, "
@@ -403,24 +480,36 @@ def _mask_function(program: Program) -> str:
     row = padded(graph.result.items)
     first = program.kept(graph.result) + program.engine.first_mask
     item = "k" if _is_identity(graph.mask_index) else "mask_index[k]"
+    result, place = graph.result, _address(program, graph.result, first)
+    lines, value = [], f"mask_table[row[{item}] + 128]"
+    place = f"(const int16_t *)(const void *)({place})" if result.bits == 16 else place
+    if graph.mask_table is None:
+        value = f"(float)(row[{item}] - {result.zero_point}) * {c_float(result.scale)}"
+    elif result.bits == 16:
+        lines = [f"const int32_t x = row[{item}] + 32768;", "const float *const point = mask_table + x / 64;"]
+        value = f"point[0] + (point[1] - point[0]) * ((float)(x % 64) * {c_float(1 / 64)})"
+    steps = "".join(f"        {line}\n" for line in (*lines, f"mask[k] = {value};"))
     return (
         "void sezoo_model_mask(const int8_t *arena, int32_t frame, float *mask)\n{\n"
-        f"    const int8_t *row = {_address(program, graph.result, first)} + frame * {row};\n"
-        f"    for (int32_t k = 0; k < {graph.bins}; ++k) {{\n"
-        f"        mask[k] = mask_table[row[{item}] + 128];\n    }}\n}}\n"
+        f"    const int{result.bits}_t *row = {place} + frame * {row};\n"
+        f"    for (int32_t k = 0; k < {graph.values}; ++k) {{\n{steps}    }}\n}}\n"
     )
 
 
-def run_of(operator: Rearrange) -> tuple[int, int] | None:
-    """The operand and its first item, where all of a rearrangement are items of one operand in their order."""
-    first, offset = int(operator.index[0]), 0
-    if not np.array_equal(operator.index, np.arange(first, first + len(operator.index))):
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def runs_of(operator: Rearrange) -> list[tuple[int, int, int, int]] | None:
+    """Neighbours that stay so: operand, first item, where to, and how many; None where they are too many or too few."""
+    index, ends = operator.index, np.cumsum([tensor.items for tensor in operator.inputs])
+    operands = np.searchsorted(ends, index, side="right")
+    edges = [0, *(np.flatnonzero((np.diff(index) != 1) | (np.diff(operands) != 0)) + 1).tolist(), len(index)]
+    alone = len(edges) == 2
+    if (index < 0).any() or not (alone or (len(index) >= SHORTEST_RUN * (len(edges) - 1) and len(edges) <= MOST_RUNS)):
         return None
-    for operand, tensor in enumerate(operator.inputs):
-        if offset <= first and first + len(operator.index) <= offset + tensor.items:
-            return operand, first - offset
-        offset += tensor.items
-    return None
+    starts = ends - [tensor.items for tensor in operator.inputs]
+    return [(int(operands[to]), int(index[to] - starts[operands[to]]), to, end - to) for to, end in pairwise(edges)]
 
 
 def _is_identity(index: np.ndarray) -> bool:
@@ -435,19 +524,25 @@ def model_header(program: Program) -> str:
     engine, stft, memory = program.engine, program.stft, program.memory
     constants = {
         "BINS": stft.bins,
+        "VALUES": program.graph.values,
+        "IS_COMPLEX": int(program.graph.is_complex),
+        "GIVES_SPECTRUM": int(program.graph.kind == COMPLEX_SPECTRUM),
         "N_FFT": stft.n_fft,
         "WINDOW": "SEZOO_WINDOW_LENGTH",
         "COMPUTED": engine.computed,
         "FIRST_COMPUTED": engine.first_computed,
         "FIRST_KEPT": engine.first_kept,
         "LATE": engine.late(stft),
-        "MAGNITUDE_ROW": magnitude_row(program.graph.bins),
+        "MAGNITUDE_ROW": magnitude_row(program.graph.values),
         "ANALYSIS": memory.offsets["analysis"],
         "MAGNITUDES": memory.offsets["magnitudes"],
         "SYNTHESIS": memory.offsets["synthesis"],
         "MASK": memory.offsets["mask"],
     }
     words = {
+        "VALUES": "floats of a frame that go in, and as many that come out",
+        "IS_COMPLEX": "both are all real parts, then all imaginary ones; else magnitudes and a mask",
+        "GIVES_SPECTRUM": "what comes out is the denoised spectrum itself",
         "COMPUTED": "frames that the network computes in a call",
         "FIRST_COMPUTED": "of the frames that the samples make",
         "FIRST_KEPT": "the first of them that comes out",
@@ -474,11 +569,11 @@ _MODEL_HEADER = """\
 extern const sezoo_fft sezoo_model_fft;
 extern const float *const sezoo_model_window;
 
-/* The magnitudes of a frame become the integers that the network begins with; `frame` counts from 0 in each call. */
+/* SEZOO_VALUES of a frame become the integers that the network begins with; `frame` counts from 0 in each call. */
 void sezoo_model_enter(int8_t *arena, int8_t *history, const float *magnitude, int32_t frame);
 /* The network itself. `frames_before` have gone through it in earlier calls. */
 void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before);
-/* The mask of a frame that comes out, counted from 0 in each call: SEZOO_BINS values. */
+/* The mask of a frame that comes out, counted from 0 in each call: SEZOO_VALUES. */
 void sezoo_model_mask(const int8_t *arena, int32_t frame, float *mask);
 /* What is kept from call to call, as it is before the first one. */
 void sezoo_model_begin(int8_t *history);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from sezoo.audio.stft import Stft
 from sezoo.denoising.latency import delay_samples, latency_samples
@@ -13,7 +14,9 @@ from sezoo.deployment.engine.integer_graph import (
     Elementwise,
     IntegerGraph,
     Lookup,
+    Loop,
     Operator,
+    Sweep,
     Tensor,
     padded,
     unrolled,
@@ -86,14 +89,19 @@ class Engine:
         return latency_samples(self.lookahead, self.new, stft, patches=not self.is_stream)
 
 
-def magnitude_row(bins: int) -> int:
-    """Floats from one frame's magnitudes to the next one's."""
-    return -(-bins // LANES) * LANES
+def magnitude_row(values: int) -> int:
+    """Floats from one frame's magnitudes, or real and imaginary parts, to the next one's."""
+    return -(-values // LANES) * LANES
 
 
 def depth_of(conv: Conv) -> int:
     """Weights of an output of a convolution, padded."""
     return padded(conv.weights[0, 0].size)
+
+
+def _begun(sweep: Sweep) -> list[Tensor]:
+    """What is there before the first operator of a step."""
+    return [*sweep.parts, *(state.before for state in sweep.states)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,25 +122,35 @@ class Program:
         return tuple(unrolled(self.graph.operators))
 
     @cached_property
+    def place(self) -> dict[int, int]:
+        """Where an operator is among the steps, by its id."""
+        return {id(operator): index for index, operator in enumerate(self.steps)}
+
+    @cached_property
     def in_loops(self) -> frozenset[str]:
-        """Names of the tensors that are made inside loops, a row at a time."""
-        inside = {operator.output.name for loop in self.graph.loops for operator in loop.operators}
-        return frozenset(inside - {loop.output.name for loop in self.graph.loops})
+        """Names of the tensors that are made inside loops and sweeps, a row at a time."""
+        outside = {tensor.name for tensor in self.graph.tensors}
+        return frozenset({tensor.name for tensor in self._made} - outside)
+
+    @cached_property
+    def _made(self) -> tuple[Tensor, ...]:
+        """All tensors that are made in a call."""
+        begun = chain.from_iterable(_begun(sweep) for sweep in self.steps if isinstance(sweep, Sweep))
+        return (*self.graph.entries, *(each.output for each in self.steps), *begun)
 
     def rows(self, operator: Operator) -> int:
         """Rows that an operator makes at a time."""
-        inside = any(each is operator for loop in self.graph.loops for each in loop.operators)
-        return 1 if inside else self.engine.computed
+        return 1 if any(each is operator for each in self._in_loops) else self.engine.computed
+
+    @cached_property
+    def _in_loops(self) -> tuple[Operator, ...]:
+        """The operators in loops and sweeps."""
+        return tuple(operator for loop in self.steps if isinstance(loop, Loop | Sweep) for operator in loop.operators)
 
     def is_dense(self, conv: Conv) -> bool:
         """Whether a convolution is computed row by row, four outputs at a time."""
         alone = conv.is_pointwise and conv.positions == 1 and self.rows(conv) <= FEW_ROWS
         return conv.output.bits > 8 or alone
-
-    @staticmethod
-    def is_depthwise(conv: Conv) -> bool:
-        """Whether the kernel for channels that are by themselves can compute it: it is for 8 bits."""
-        return conv.is_depthwise and conv.input.bits == conv.output.bits == 8
 
     @cached_property
     def stream(self) -> StreamPlan | None:
@@ -206,8 +224,8 @@ class Program:
         """What a convolution needs besides its rows; see SEZOO_SCRATCH in sezoo_kernels.h."""
         if not isinstance(operator, Conv):
             return 0
-        if self.is_depthwise(operator):
-            return padded(operator.channels_in) + 16
+        if operator.is_depthwise:
+            return padded(operator.channels_in) * operator.input.bits // 8 + 16
         depth = depth_of(operator)
         columns = 0 if operator.is_pointwise and operator.positions == 1 else 4 * depth * operator.input.bits // 8 + 16
         return (2 * depth if self.is_dense(operator) else 4 * depth * 2) + 16 + columns
@@ -220,7 +238,7 @@ class Program:
         made, needed = self._lives(last)
         shared = self._in_place(needed)
         places: dict[str, Buffer] = {}
-        tensors = {tensor.name: tensor for tensor in (*graph.entries, *(each.output for each in self.steps))}
+        tensors = {tensor.name: tensor for tensor in self._made}
         for tensor in tensors.values():
             if tensor.name in held:
                 continue
@@ -232,11 +250,11 @@ class Program:
             *places.values(),
             *(Buffer(f"scratch {i}", self.scratch_bytes(each), i + 1, i + 1) for i, each in enumerate(self.steps)),
             Buffer("analysis", spectra, 0, 0),
-            Buffer("magnitudes", LANES * magnitude_row(graph.bins) * FLOAT, 0, 0),
+            Buffer("magnitudes", LANES * magnitude_row(graph.values) * FLOAT, 0, 0),
             *(Buffer(f"row {name}", size * FLOAT, 0, 0) for name, size in self.float_rows.items()),
             *(Buffer(f"window {name}", 0 if self.stream else size, 0, 0) for name, size in self.window_bytes.items()),
             Buffer("synthesis", spectra, last, last),
-            Buffer("mask", graph.bins * FLOAT, last, last),
+            Buffer("mask", graph.values * FLOAT, last, last),
         ]
         plan = planned(buffer for buffer in buffers if buffer.size)
         offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}
@@ -245,7 +263,7 @@ class Program:
     def _lives(self, last: int) -> tuple[dict[str, int], dict[str, int]]:
         """The steps from which on, and up to which, each tensor is needed.
 
-        What goes into a loop and what comes out of it is there from its first step to its last one.
+        What goes into a loop or a sweep and what comes out of it is there from its first step to its last one.
         """
         made = {tensor.name: 0 for tensor in self.graph.entries}
         place = {id(operator): index + 1 for index, operator in enumerate(self.steps)}
@@ -255,10 +273,14 @@ class Program:
         for operator in self.steps:
             for tensor in operator.inputs:
                 needed[tensor.name] = place[id(operator)]
-        for loop in self.graph.loops:
-            first, end = place[id(loop.operators[0])], place[id(loop)]
+        for loop in (operator for operator in self.steps if isinstance(operator, Loop | Sweep)):
+            first, end = place[id(next(unrolled(loop.operators)))], place[id(loop)]
             made[loop.output.name] = first
-            for tensor in (loop.output, *loop.inputs, *(state.after for state in loop.states)):
+            held = [*loop.inputs, *(state.after for state in loop.states)]
+            if isinstance(loop, Sweep):
+                made |= dict.fromkeys((tensor.name for tensor in _begun(loop)), first)
+                held += [loop.part, *_begun(loop)]
+            for tensor in (loop.output, *held):
                 needed[tensor.name] = max(needed.get(tensor.name, 0), end)
         needed[self.graph.result.name] = last
         return made, needed

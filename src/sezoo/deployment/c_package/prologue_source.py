@@ -10,6 +10,7 @@ import numpy as np
 from sezoo.deployment.c_package.arrays import c_array, c_comment, c_float
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
+from sezoo.deployment.engine.prologue import GIVEN
 
 __all__ = ["prologue_source"]
 
@@ -47,7 +48,7 @@ def prologue_source(program: Program) -> str:
 
 def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, int]) -> Iterator[str]:
     def row(name: str) -> str:
-        return "magnitude" if name == "magnitude" else f"row_{numbers[name]}"
+        return "magnitude" if name in GIVEN else f"row_{numbers[name]}"
 
     made = f"row_{number}"
     yield c_comment(step.output)
@@ -163,7 +164,7 @@ def _is_one_item(step: FloatStep) -> bool:
 
 
 def _size(program: Program, name: str) -> int:
-    return program.graph.bins if name == "magnitude" else program.float_rows[name]
+    return program.graph.values if name in GIVEN else program.float_rows[name]
 
 
 def _blocks(step: FloatStep) -> list[tuple[int, int, int]] | None:

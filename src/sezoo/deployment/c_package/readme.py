@@ -52,6 +52,7 @@ def readme(report: DeploymentReport) -> str:
         how=how,
         table=table,
         gain=gain,
+        seen="real and imaginary parts" if report.program.graph.is_complex else "magnitudes",
         gate=gate,
         limit=limit,
         exact=_exact(report),
@@ -155,7 +156,7 @@ kernels are used follows from them: Helium with `-mcpu=cortex-m55`, the DSP exte
 `m33`, plain C elsewhere, 32-bit and 64-bit Arm Linux and computers among them (or with `-DSEZOO_PLAIN_C`). Put `arena`
 into the fastest memory that it fits into.
 
-The magnitudes that the network sees are {gain}; {gate}; {limit}.
+The {seen} that the network sees are {gain}; {gate}; {limit}.
 
 `sezoo_process_float` takes and gives float32, full scale being 1. For products, the header has an attenuation limit in
 dB, a bypass with the same latency, both without clicks, a reset, a figure of speech activity for each call, and macros

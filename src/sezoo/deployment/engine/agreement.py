@@ -15,7 +15,7 @@ from onnx import helper
 
 from sezoo.deployment.engine.integer_graph import IntegerGraph, Operator, Site
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_graph, run_loop, run_operator
-from sezoo.deployment.engine.prologue import run_prologue
+from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.models.onnx_graph import copied
 from sezoo.models.onnx_session import open_session
 from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of
@@ -48,7 +48,7 @@ class Agreement:
 
 
 def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.ndarray]) -> Agreement:
-    """Compare with onnxruntime on patches of magnitudes, each (bins, frames) float32.
+    """Compare with onnxruntime on patches of magnitudes, each (bins, frames) float32 or complex64.
 
     Of a model of one frame with states a patch has any number of frames, which are run one after the other, with
     onnxruntime's states.
@@ -67,7 +67,7 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
         run, own = StateLoop(session, source, states, names), _own_masks(graph)
         for call in in_calls([patch[np.newaxis]], graph.frames):
             found = dict(zip(names, run(call), strict=True))
-            distances.append(np.abs(found[mask][0] - own(call[0])).mean())
+            distances.append(np.abs(run.layout.taken(found[mask])[0] - own(call[0])).mean())
             _compare(operators, _theirs(rows, found, graph.frames), counts)
     return Agreement(
         tuple(OperatorAgreement(name, *count) for name, count in counts.items()), float(np.mean(distances))
@@ -82,7 +82,7 @@ def _own_masks(graph: IntegerGraph) -> Callable[[np.ndarray], np.ndarray]:
     states = first_states(loop)
 
     def run(magnitude: np.ndarray) -> np.ndarray:
-        entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude.T))
+        entries = run_prologue(graph.prologue, rows_of(magnitude))
         return mask_of(graph, run_loop(loop, [entries[tensor.name] for tensor in loop.inputs], states))
 
     return run

@@ -16,6 +16,8 @@ from functools import cached_property
 
 import numpy as np
 
+from sezoo.models.spectra import MAGNITUDE_MASK
+
 __all__ = [
     "Conv",
     "Curve",
@@ -31,6 +33,7 @@ __all__ = [
     "Site",
     "Softmax",
     "State",
+    "Sweep",
     "Tensor",
     "unrolled",
 ]
@@ -95,6 +98,8 @@ class Conv:
     stride, dilation, pad : over positions; `pad` positions stand before the first one.
     dilation_time, before : over frames; `before` frames stand before the first one in a patch. What lies beyond
         an edge is zero, which is the input's zero point.
+    rows : of a frame, one behind the other in its input: what was kept of earlier frames, and this one. Where there
+        are several, taps in time go over those, and every frame stands alone.
     low, high : what the output is clamped to: its type's limits, or those of a ReLU or a Clip.
     """
 
@@ -113,6 +118,7 @@ class Conv:
     pad: int = 0
     dilation_time: int = 1
     before: int = 0
+    rows: int = 1
     kind = "Conv"
 
     @property
@@ -143,7 +149,7 @@ class Conv:
     @property
     def span(self) -> int:
         """Frames before and after a frame that its output depends on, together."""
-        return (self.taps - 1) * self.dilation_time
+        return 0 if self.rows > 1 else (self.taps - 1) * self.dilation_time
 
     @property
     def after(self) -> int:
@@ -290,7 +296,12 @@ class Lookup:
 
 @dataclass(frozen=True, eq=False)
 class Rearrange:
-    """Items in another order, from one row or several: (items,) of the inputs' rows one behind the other."""
+    """Items in another order, from one row or several.
+
+    Attributes
+    ----------
+    index : (items,) of the inputs' rows one behind the other; -1 is a zero.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -378,7 +389,8 @@ class FloatStep:
     Attributes
     ----------
     kind : one of `sezoo.deployment.engine.prologue.KINDS`.
-    inputs : names of rows of floats (of integers for `dequantize`). "magnitude" is the frame's magnitudes.
+    inputs : names of rows of floats (of integers for `dequantize`). "magnitude" is the frame's magnitudes, "spectrum"
+        its real parts, and behind those its imaginary ones.
     output : name of the row that it makes; of the tensor for `quantize`.
     items : of the row.
     constant : (items,) or (1,) float32, where the second operand is one.
@@ -436,13 +448,45 @@ class Loop:
         return sum(operator.macs for operator in self.operators)
 
 
-Operator = Conv | Elementwise | Expression | Curve | Lookup | Normalize | Softmax | Rearrange | Loop
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Operators that are run step by step within a frame, from bin to bin say; every frame begins with `first` states.
+
+    Attributes
+    ----------
+    inputs : rows of a frame, with the items of the first step, then those of the next.
+    parts : the rows of a step, one of each input.
+    output : a row of a frame, as those of the inputs.
+    part : of a step; made by one of the operators, or one of the states before a step.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    parts: tuple[Tensor, ...]
+    output: Tensor
+    part: Tensor
+    operators: tuple[Operator, ...]
+    states: tuple[State, ...]
+    kind = "Sweep"
+
+    @property
+    def steps(self) -> int:
+        """Of a frame."""
+        return self.output.items // self.part.items
+
+    @property
+    def macs(self) -> int:
+        """Multiplications a frame."""
+        return self.steps * sum(operator.macs for operator in self.operators)
+
+
+Operator = Conv | Elementwise | Expression | Curve | Lookup | Normalize | Softmax | Rearrange | Loop | Sweep
 
 
 def unrolled(operators: Iterable[Operator]) -> Iterator[Operator]:
-    """Operators in the order in which they are run, those of a loop before the loop itself."""
+    """Operators in the order in which they are run, those of a loop or a sweep before itself."""
     for operator in operators:
-        if isinstance(operator, Loop):
+        if isinstance(operator, Loop | Sweep):
             yield from unrolled(operator.operators)
         yield operator
 
@@ -467,17 +511,19 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class IntegerGraph:
-    """What a patch of magnitudes goes through on its way to the mask.
+    """What a patch of magnitudes goes through on its way to the mask, or one of spectra to what its kind says.
 
     Attributes
     ----------
     bins, frames : of a patch.
+    kind : `sezoo.models.spectra.KINDS`: what goes in and what comes out.
     prologue : what is done in float, frame by frame, the last steps of which make `entries`.
     entries : the tensors of integers that the operators begin with.
     operators : in the order in which they are run.
     result : the tensor that the mask is looked up from.
-    mask_table : (256,) float32, the mask for integers from -128 to 127.
-    mask_index : (bins,) the item of `result` for each bin.
+    mask_table : (256,) float32, the mask for integers from -128 to 127; of 16 bits (1025,), between whose points are
+        straight lines as in a `Curve`; None where integers stand for it as they are.
+    mask_index : (values,) the item of `result` for each bin, or for each real part and then each imaginary one.
     sites : the tensors of integers of the ONNX graph that are in these rows as they are.
     """
 
@@ -487,9 +533,20 @@ class IntegerGraph:
     entries: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     result: Tensor
-    mask_table: np.ndarray
+    mask_table: np.ndarray | None
     mask_index: np.ndarray
     sites: tuple[Site, ...] = ()
+    kind: str = MAGNITUDE_MASK
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether real and imaginary parts go in and come out."""
+        return self.kind != MAGNITUDE_MASK
+
+    @property
+    def values(self) -> int:
+        """Numbers of a frame that go in, and as many that come out."""
+        return 2 * self.bins if self.is_complex else self.bins
 
     @property
     def macs_per_frame(self) -> int:

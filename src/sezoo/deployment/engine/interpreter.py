@@ -26,10 +26,11 @@ from sezoo.deployment.engine.integer_graph import (
     Normalize,
     Operator,
     Softmax,
+    Sweep,
     Tensor,
     Tree,
 )
-from sezoo.deployment.engine.prologue import run_prologue
+from sezoo.deployment.engine.prologue import rows_of, run_prologue
 
 __all__ = ["first_states", "mask_of", "run_graph", "run_loop", "run_operator", "run_tensors"]
 
@@ -40,23 +41,36 @@ Extend = Callable[[Conv, np.ndarray], np.ndarray]
 
 
 def run_graph(graph: IntegerGraph, magnitude: np.ndarray, arithmetic: Arithmetic = ONNXRUNTIME) -> np.ndarray:
-    """The mask of a patch.
+    """The mask of a patch, or what else the graph's kind says.
 
     Parameters
     ----------
-    magnitude : (bins, frames) float32
+    magnitude : (bins, frames) float32, or complex64
 
     Returns
     -------
-    mask : (bins, frames) float32
+    mask : (bins, frames) of the same type.
     """
-    entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude.T))
+    entries = run_prologue(graph.prologue, rows_of(magnitude))
     return mask_of(graph, run_tensors(graph, entries, arithmetic)[graph.result.name])
 
 
 def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
-    """(frames, items) int8 of the last tensor to the mask (bins, frames) float32."""
-    return graph.mask_table[result[:, graph.mask_index].astype(np.int64) + 128].T
+    """(frames, items) integers of the last tensor to the mask (bins, frames) float32, or complex64."""
+    integers = result[:, graph.mask_index].astype(np.int32)
+    if graph.mask_table is None:
+        values = (integers - graph.result.zero_point).astype(F).T * graph.result.scale
+    elif graph.result.bits == 16:
+        place, rest = np.divmod(integers.T + 32768, 64)
+        first, next_one = graph.mask_table[place], graph.mask_table[place + 1]
+        values = first + (next_one - first) * (rest.astype(F) * F(1 / 64))
+    else:
+        values = graph.mask_table[integers + 128].T
+    if not graph.is_complex:
+        return values
+    mask = np.empty((graph.bins, len(result)), np.complex64)
+    mask.real, mask.imag = np.split(values, 2)
+    return mask
 
 
 def run_tensors(
@@ -99,7 +113,10 @@ def run_operator(
         return _softmax(operator, inputs[0])
     if isinstance(operator, Loop):
         return run_loop(operator, inputs, first_states(operator))
-    return np.concatenate(inputs, axis=1)[:, operator.index]
+    if isinstance(operator, Sweep):
+        return _sweep(operator, inputs)
+    zeros = np.full((len(inputs[0]), 1), operator.output.zero_point, operator.output.dtype)
+    return np.concatenate([*inputs, zeros], axis=1)[:, operator.index]
 
 
 def first_states(loop: Loop) -> dict[str, np.ndarray]:
@@ -124,6 +141,21 @@ def run_loop(loop: Loop, inputs: list[np.ndarray], states: dict[str, np.ndarray]
     return made
 
 
+def _sweep(sweep: Sweep, inputs: list[np.ndarray]) -> np.ndarray:
+    """All frames together, step by step."""
+    frames = len(inputs[0])
+    values = {state.before.name: np.tile(state.first, (frames, 1)) for state in sweep.states}
+    steps = [rows.reshape(frames, sweep.steps, -1) for rows in inputs]
+    made = np.empty((frames, sweep.steps, sweep.part.items), sweep.output.dtype)
+    for step in range(sweep.steps):
+        values |= {part.name: rows[:, step] for part, rows in zip(sweep.parts, steps, strict=True)}
+        for operator in sweep.operators:
+            values[operator.output.name] = run_operator(operator, [values[each.name] for each in operator.inputs])
+        made[:, step] = values[sweep.part.name]
+        values |= {state.before.name: values[state.after.name] for state in sweep.states}
+    return made.reshape(frames, -1)
+
+
 def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
     edges = ((conv.before, conv.after), (0, 0))
     return np.pad(rows, edges, constant_values=conv.input.zero_point)
@@ -132,10 +164,10 @@ def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
 def _accumulators(conv: Conv, rows: np.ndarray) -> np.ndarray:
     """(frames + span, items) to the sums of products: (frames, positions, outputs) int64."""
     frames = len(rows) - conv.span
-    grid = rows.reshape(len(rows), conv.positions_in, conv.channels_in).astype(np.float64)
+    grid = rows.reshape(len(rows), conv.rows, conv.positions_in, conv.channels_in).astype(np.float64)
     reach = (conv.weights.shape[3] - 1) * conv.dilation
     behind = max(0, (conv.positions - 1) * conv.stride + reach + 1 - conv.pad - conv.positions_in)
-    grid = np.pad(grid, ((0, 0), (conv.pad, behind), (0, 0)), constant_values=conv.input.zero_point)
+    grid = np.pad(grid, ((0, 0), (0, 0), (conv.pad, behind), (0, 0)), constant_values=conv.input.zero_point)
     # float64 holds these sums exactly, and its matrix products are fast.
     total = np.zeros((frames, conv.positions, conv.channels_out))
     size = conv.weights.shape[4]
@@ -143,10 +175,11 @@ def _accumulators(conv: Conv, rows: np.ndarray) -> np.ndarray:
         inward = slice(group * size, (group + 1) * size)
         outward = slice(group * len(weights), (group + 1) * len(weights))
         for tap in range(conv.taps):
-            now = grid[tap * conv.dilation_time : tap * conv.dilation_time + frames]
+            first = tap * conv.dilation_time
+            now = grid[:, first] if conv.rows > 1 else grid[first : first + frames, 0]
             for place in range(conv.weights.shape[3]):
-                first = place * conv.dilation
-                taken = slice(first, first + (conv.positions - 1) * conv.stride + 1, conv.stride)
+                begin = place * conv.dilation
+                taken = slice(begin, begin + (conv.positions - 1) * conv.stride + 1, conv.stride)
                 total[:, :, outward] += now[:, taken, inward] @ weights[:, tap, place].T
     return total.astype(np.int64) + conv.folded_bias
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
 
-__all__ = ["BINARY", "KINDS", "UNARY", "exp2_of", "log2_of", "quantized_magnitudes", "run_prologue"]
+__all__ = ["BINARY", "GIVEN", "KINDS", "UNARY", "exp2_of", "log2_of", "quantized_magnitudes", "rows_of", "run_prologue"]
 
 F = np.float32
 
@@ -94,10 +94,20 @@ KINDS = (*UNARY, *BINARY, "mean", "peak", "gather", "quantize", "dequantize")
 """What a step can be; the second operand of `pow` is a constant. `peak` alone looks at more than one frame."""
 
 
+GIVEN = ("magnitude", "spectrum")
+"""Names of the row that a frame begins with."""
+
+
 def quantized_magnitudes(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     """ONNX's QuantizeLinear: divided by the scale, rounded half to even, saturated."""
     steps = np.rint(values / tensor.scale) + F(tensor.zero_point)
     return np.clip(steps, tensor.low, tensor.high).astype(np.int8 if tensor.bits == 8 else np.int16)
+
+
+def rows_of(spectrum: np.ndarray) -> np.ndarray:
+    """(bins, frames) to (frames, bins) float32, or complex64 to (frames, 2 bins), all real parts first."""
+    parts = [spectrum.real, spectrum.imag] if np.iscomplexobj(spectrum) else [spectrum]
+    return np.ascontiguousarray(np.concatenate(parts).T, F)
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
@@ -123,14 +133,14 @@ def run_prologue(
 
     Parameters
     ----------
-    magnitude : (frames, bins) float32
+    magnitude : (frames, bins) float32, or real and imaginary parts as `rows_of` puts them.
     kept : what a stream keeps of the frames of earlier calls, empty at its beginning; None for a patch.
 
     Returns
     -------
     entries : (frames, items) int8 or int16, by the tensors' names
     """
-    rows: dict[str, np.ndarray] = {"magnitude": magnitude}
+    rows: dict[str, np.ndarray] = dict.fromkeys(GIVEN, magnitude)
     integers: dict[str, np.ndarray] = {}
     for step in steps:
         if step.kind == "quantize":

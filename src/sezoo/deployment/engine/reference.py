@@ -17,6 +17,7 @@ from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.models.input_quantizer import InputQuantizer
+from sezoo.models.spectra import COMPLEX_SPECTRUM
 
 __all__ = ["IntegerMasks", "denoised_in_patches", "denoised_in_stream"]
 
@@ -33,12 +34,17 @@ class IntegerMasks:
     stateful: bool = False
 
     @property
+    def kind(self) -> str:
+        """What goes in and what comes out."""
+        return self.graph.kind
+
+    @property
     def frames(self) -> int:
         """Of a call."""
         return self.graph.frames
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
-        """(1, bins, frames) float32 to a mask of that shape."""
+        """(1, bins, frames) float32 or complex64 to what the graph's kind says, of that shape."""
         return run_graph(self.graph, magnitude[0], self.arithmetic)[np.newaxis]
 
 
@@ -67,26 +73,28 @@ class _StreamMasks:
     arithmetic: Arithmetic
     attenuation_limit: float | None
     spectra: list[np.ndarray] = field(default_factory=list)
-    magnitudes: list[np.ndarray] = field(default_factory=list)
+    given: list[np.ndarray] = field(default_factory=list)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
         """Keep the frames."""
         self.spectra.append(spectrum)
-        self.magnitudes.append(magnitude)
+        self.given.append(spectrum if self.graph.is_complex else magnitude)
         return spectrum[:, :0]
 
     def finish(self) -> np.ndarray:
         """Those that have a mask, times it: the network lags behind the last of them."""
         lag = stream_plan(self.graph).lag[self.graph.result.name]
-        magnitude, spectrum = (np.concatenate(each, axis=1) for each in (self.magnitudes, self.spectra))
+        given, spectrum = (np.concatenate(each, axis=1) for each in (self.given, self.spectra))
         count = spectrum.shape[1]
-        whole_calls = np.pad(magnitude, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
+        whole_calls = np.pad(given, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
         masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE, self.arithmetic)), axis=1)
         masks = masks[:, lag:count]
-        if self.attenuation_limit is not None:
-            dry = dry_share(self.attenuation_limit)
-            masks = dry + (np.float32(1) - dry) * masks
-        return spectrum[:, : masks.shape[1]] * masks
+        spectrum = spectrum[:, : masks.shape[1]]
+        made = masks if self.graph.kind == COMPLEX_SPECTRUM else spectrum * masks
+        if self.attenuation_limit is None:
+            return made
+        dry = dry_share(self.attenuation_limit)
+        return dry * spectrum + (np.float32(1) - dry) * made
 
 
 def denoised_in_stream(

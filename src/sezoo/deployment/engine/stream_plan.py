@@ -15,7 +15,7 @@ import numpy as np
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Loop, Operator, Tensor
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
-from sezoo.deployment.engine.prologue import run_prologue
+from sezoo.deployment.engine.prologue import rows_of, run_prologue
 
 __all__ = ["StreamPlan", "frames_behind_a_mask", "stream_integers", "stream_masks", "stream_plan"]
 
@@ -83,7 +83,7 @@ def stream_masks(
 
     Parameters
     ----------
-    magnitude : (bins, n) float32, n a multiple of `frames`
+    magnitude : (bins, n) float32, or complex64; n a multiple of `frames`
     frames : of a call.
 
     Yields
@@ -129,7 +129,7 @@ def stream_integers(
         history[tensor.name] = rows[tensor.name][frames:]
 
     for done in range(0, magnitude.shape[1], frames):
-        entries = run_prologue(graph.prologue, np.ascontiguousarray(magnitude[:, done : done + frames].T), kept_floats)
+        entries = run_prologue(graph.prologue, rows_of(magnitude[:, done : done + frames]), kept_floats)
         for tensor in graph.entries:
             arrived(tensor, entries[tensor.name], done)
         for operator in graph.operators:

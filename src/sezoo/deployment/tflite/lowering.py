@@ -28,6 +28,7 @@ from sezoo.deployment.engine.integer_graph import (
     Loop,
     Operator,
     Rearrange,
+    Sweep,
     Tensor,
 )
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
@@ -117,8 +118,13 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
     ------
     UserError : it has not; which tensor or operator, and what to do.
     """
+    if graph.is_complex:
+        raise UserError(
+            f"{path} takes complex spectra, and a .tflite file is given magnitudes; deploy the model with "
+            "deployment.backend: portable-c"
+        )
     for operator in graph.operators:
-        if isinstance(operator, Loop):
+        if isinstance(operator, Loop | Sweep):
             raise UserError(
                 f"{path}: recurrent layer '{operator.name}' has no operator in TensorFlow Lite that computes it as "
                 "it was quantized; deploy the model with deployment.backend: portable-c"
@@ -128,6 +134,12 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
                 f"{path}: operator '{operator.name}' ({operator.kind}) computes in float32 or in 16 bits, for which "
                 "TensorFlow Lite has no int8 operator; quantize every sum and product of it, or deploy the model with "
                 "deployment.backend: portable-c"
+            )
+        unfolds = isinstance(operator, Rearrange) and (operator.index < 0).any()
+        if unfolds or (isinstance(operator, Conv) and operator.rows > 1):
+            raise UserError(
+                f"{path}: '{operator.name}' unfolds a padded frame, or goes over several rows of one, for which "
+                "TensorFlow Lite has no operator; deploy the model with deployment.backend: portable-c"
             )
     for tensor in graph.tensors:
         if tensor.bits != 8:

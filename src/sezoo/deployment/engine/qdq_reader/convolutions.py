@@ -34,10 +34,12 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     outputs, dimensions = weights.shape[0], weights.ndim - 2
     if layout.axis == 1 and layout.frames == 1:  # one channel of one frame: the batch is the frames as well
         layout = replace(layout, axis=0)
+    one_tap = weights[0, 0].size == 1
+    if one_tap and layout.axis not in (0, 1) and layout.row.shape[0] > 1:  # so may be bins
+        return _of_batches(node, value, layout, weights, scale, row_of)
     if layout.axis == 0:  # frames may be what the graph has as a batch
-        one_tap = weights[0, 0].size == 1
         return (_of_batches if one_tap else _within_frames)(node, value, layout, weights, scale, row_of)
-    in_time_at = layout.axis - 2
+    in_time_at = -1 if layout.axis is None else layout.axis - 2
     if not 0 <= in_time_at < dimensions or layout.row.ndim != dimensions + 1 or layout.row.shape[0] != 1:
         raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
     if dimensions > 2:
@@ -49,7 +51,7 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     if strides[in_time_at] != 1:
         raise UnsupportedError(f"{node} leaves out frames: its stride in time is {strides[in_time_at]}")
     row = layout.row[0].reshape(layout.row.shape[1], -1)  # (channels, positions)
-    row, edge = _without_edges(row, node)
+    row, edge = _without_edges(row)
 
     over = [axis for axis in range(dimensions) if axis != in_time_at]
     stride, dilation, taps, pad, pad_behind = 1, 1, 1, 0, 0
@@ -103,7 +105,7 @@ def _placed(
     """
     groups, _, _, taps, _ = weights.shape
     alone = len(value.sources) == 1 and groups == 1 and positions == 1 and taps == 1
-    if not alone or len(np.unique(order)) < len(order):
+    if not alone or (order < 0).any() or len(np.unique(order)) < len(order):
         return row_of(order), weights
     tensor = value.sources[0].tensor
     spread = np.zeros((*weights.shape[:4], tensor.items), np.int8)
@@ -169,7 +171,7 @@ def _of_batches(
     scale: np.ndarray,
     row_of: Callable[[np.ndarray], Tensor],
 ) -> Pending:
-    """A 1x1 convolution whose batches are frames."""
+    """A 1x1 convolution whose batches are frames, or bins."""
     kernel, ones = weights.shape[2:], [1] * (weights.ndim - 2)
     pads = _pads(node, value.items.shape[2:], kernel, ones, ones)
     if node.attribute("group", 1) != 1 or node.attribute("strides", ones) != ones or any(pads[0] + pads[1]):
@@ -188,7 +190,7 @@ def _within_frames(
 ) -> Pending:
     """A convolution whose batches are frames, such as one over a frame and those that were kept of earlier ones.
 
-    Where it has two axes, one of them is taken for channels: that at which it stands in one place alone.
+    Where it has two axes, that at which it stands in one place alone is taken for channels, or for rows.
     """
     outputs, dimensions = weights.shape[0], weights.ndim - 2
     if dimensions > 2 or layout.before or layout.after:
@@ -207,7 +209,7 @@ def _within_frames(
     over = [axis for axis in range(dimensions) if counts[axis] != 1]
     if len(over) > 1:
         raise UnsupportedError(f"{node} is over two axes of a frame; it can be run over one, and over time")
-    kept = over[0] if over else dimensions - 1
+    kept, rows = (over[0] if over else dimensions - 1), 1
     if dimensions == 2:
         folded = 1 - kept
         places = np.arange(kernel[folded]) * dilations[folded] - before[folded]
@@ -215,11 +217,17 @@ def _within_frames(
         row = np.take(row, places[inside], 2 + folded)
         weights = np.take(weights, np.flatnonzero(inside), 3 + folded)
         row, weights = np.moveaxis(row, 2 + folded, 2), np.moveaxis(weights, 3 + folded, 3)
-        row = row.reshape(groups, -1, row.shape[-1])
-        weights = weights.reshape(groups, outputs // groups, -1, weights.shape[-1])
-    row, edge = _without_edges(row.reshape(-1, row.shape[-1]), node)
-    ordered = np.ascontiguousarray(weights.transpose(0, 1, 3, 2))[:, :, np.newaxis]
-    tensor, ordered = _placed(value, row.T.ravel(), ordered, row.shape[1], row_of)
+        if groups > 1 and layout.frames == 1:  # channels by themselves stay so
+            rows = row.shape[2]
+        else:
+            row = row.reshape(groups, -1, 1, row.shape[-1])
+            weights = weights.reshape(groups, outputs // groups, -1, 1, weights.shape[-1])
+    else:
+        row, weights = row[:, :, np.newaxis], weights[:, :, :, np.newaxis]
+    row, edge = _without_edges(row.reshape(-1, row.shape[-1]))
+    order = np.moveaxis(row.reshape(-1, rows, row.shape[-1]), 0, -1).ravel()
+    ordered = np.ascontiguousarray(weights.transpose(0, 1, 3, 4, 2))
+    tensor, ordered = _placed(value, order, ordered, row.shape[1], row_of)
     multiplier = (tensor.scale * scale).astype(F)
     conv = _conv(
         node,
@@ -232,6 +240,7 @@ def _within_frames(
         stride=strides[kept],
         dilation=dilations[kept],
         pad=before[kept] + edge[0],
+        rows=rows,
     )
     made = np.arange(counts[kept] * outputs).reshape(counts[kept], outputs).T
     made = made.reshape(outputs, *(counts[axis] if axis == kept else 1 for axis in range(dimensions)))
@@ -258,7 +267,7 @@ def _product(
         raise UnsupportedError(f"{node} adds up frames: they are on the axis {summed} of its input {value.items.shape}")
     if layout.before or layout.after or (layout.row < 0).any():
         raise UnsupportedError(f"{node} reads zeros that a Pad put there")
-    at = summed - (layout.axis < summed)  # in a row, which has no axis of frames
+    at = layout.place(summed)
     row = np.moveaxis(layout.row, at, -1)
     others, outputs = row.shape[:-1], len(weights)
     positions = int(np.prod(others))
@@ -349,10 +358,13 @@ def _pads(
     return before, behind
 
 
-def _without_edges(row: np.ndarray, node: Node) -> tuple[np.ndarray, tuple[int, int]]:
-    """(channels, positions) without the positions of zeros that a Pad put there, and how many those are."""
+def _without_edges(row: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """(channels, positions) without the positions of zeros that a Pad put there, and how many those are.
+
+    Zeros that are at some channels of a position alone, as where a padded frame has been unfolded, stay in the row.
+    """
     real = (row >= 0).all(axis=0)
     kept = np.flatnonzero(real)
     if not len(kept) or (row[:, ~real] >= 0).any() or not real[kept[0] : kept[-1] + 1].all():
-        raise UnsupportedError(f"{node} reads zeros that a Pad put among its channels")
+        return row, (0, 0)
     return row[:, kept[0] : kept[-1] + 1], (int(kept[0]), int(row.shape[1] - kept[-1] - 1))

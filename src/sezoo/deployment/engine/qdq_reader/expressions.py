@@ -12,7 +12,7 @@ from sezoo.deployment.engine.integer_graph import Tensor, Tree
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, Unrounded, laid_out
 
-__all__ = ["OPERATORS", "pending_expression"]
+__all__ = ["is_expression", "pending_expression"]
 
 F = np.float32
 
@@ -21,6 +21,12 @@ OPERATORS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "max", "Min": "min
 
 OF_ONE = {"Relu", "Clip", "LeakyRelu", "PRelu", "Neg", "Abs"}
 """Those that are made of the others."""
+
+
+def is_expression(node: Node) -> bool:
+    """Whether there is an expression for an operator on one tensor; a square is, other powers are functions."""
+    exponent = node.constant(1) if node.op_type == "Pow" else None
+    return node.op_type in {*OPERATORS, *OF_ONE} or bool(exponent is not None and exponent.size == 1 and exponent == 2)
 
 
 def pending_expression(
@@ -89,7 +95,7 @@ def _constant(constant: np.ndarray, full: tuple[int, ...], layout: Layout, node:
     values = np.asarray(constant, F)
     if values.size == 1:
         return values.reshape(1)
-    by_frame = np.moveaxis(np.broadcast_to(values, full), layout.axis, 0)
+    by_frame = layout.by_frame(np.broadcast_to(values, full))
     if not (by_frame == by_frame[:1]).all():
         raise UnsupportedError(f"{node} has a constant that changes from frame to frame")
     return replace(layout, row=by_frame[0]).natural.astype(F)
@@ -105,6 +111,8 @@ def _joined(node: Node, trees: Sequence[Tree]) -> Tree:
         return ("max", first, zero)
     if kind == "Neg":
         return ("mul", first, -np.ones(1, F))
+    if kind == "Pow":
+        return ("mul", first, first)
     if kind == "Abs":
         return ("max", first, ("mul", first, -np.ones(1, F)))
     if kind == "LeakyRelu":

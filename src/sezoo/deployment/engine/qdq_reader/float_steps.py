@@ -142,7 +142,7 @@ class FloatSteps:
         """
         layout = laid_out(value, self.frames, node)
         dimensions = value.items.ndim - 2
-        at = layout.axis - 2
+        at = -1 if layout.axis is None else layout.axis - 2
         kernel = node.attribute("kernel_shape", [])
         pads = node.attribute("pads", [0] * 2 * dimensions)
         ones = [1] * dimensions
@@ -243,9 +243,10 @@ class FloatSteps:
         if values.size == 1 or layout is None:
             return values.reshape(1)
         shape = list(layout.row.shape)
-        shape.insert(layout.axis, self.frames)
+        if layout.axis is not None:
+            shape.insert(layout.axis, self.frames)
         try:
-            spread = np.moveaxis(np.broadcast_to(values, shape), layout.axis, 0)
+            spread = layout.by_frame(np.broadcast_to(values, shape))
         except ValueError as error:
             raise UnsupportedError(
                 f"{node} has a constant of shape {values.shape} for values of {tuple(shape)}"

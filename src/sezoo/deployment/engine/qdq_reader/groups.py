@@ -51,7 +51,7 @@ def pending_over_groups(node: Node, value: Real, layout: Layout, row_of: Callabl
         )
     if layout.before or layout.after or (layout.row < 0).any():
         raise UnsupportedError(f"{node} reads zeros that a Pad put there")
-    over = [axis - (axis > layout.axis) for axis in axes if axis != layout.axis]  # in a row, without frames
+    over = [layout.place(axis) for axis in axes if axis != layout.axis]
     behind = range(-len(over), 0)
     shape = [layout.row.shape[axis] for axis in over]
     size = int(np.prod(shape))
@@ -90,7 +90,7 @@ def _axes(node: Node, dimensions: int) -> list[int]:
     return [axis] if node.op_type == "Softmax" else list(range(axis, dimensions))
 
 
-def _affine(node: Node, shape: tuple[int, ...], frames_at: int) -> list[np.ndarray]:
+def _affine(node: Node, shape: tuple[int, ...], frames_at: int | None) -> list[np.ndarray]:
     """Factors and offsets in the shape of a row."""
     parts = []
     for position, default in ((1, 1.0), (2, 0.0)):
@@ -102,7 +102,7 @@ def _affine(node: Node, shape: tuple[int, ...], frames_at: int) -> list[np.ndarr
         if node.op_type == "InstanceNormalization" and given.ndim:
             given = given.reshape(-1, *[1] * (len(shape) - 2))
         spread = np.broadcast_to(given, shape)
-        parts.append(np.take(spread, 0, axis=frames_at))
+        parts.append(spread if frames_at is None else np.take(spread, 0, axis=frames_at))
     return parts
 
 

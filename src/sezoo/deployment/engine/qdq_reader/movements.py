@@ -11,18 +11,23 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Floats, Pending, Real
+from sezoo.deployment.engine.qdq_reader.values import Floats, Mixed, Pending, Real, of_sources_in
 
 __all__ = ["MOVEMENTS", "folded", "moved"]
 
 MOVEMENTS = {
     *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Concat", "Pad"),
-    *("Identity", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Resize"),
+    *("Identity", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Resize", "ScatterND", "ScatterElements"),
 }
 
+JOINING = {"Concat": (), "ScatterND": (1,), "ScatterElements": (1,)}
+"""Those that put several tensors together, and their other inputs."""
 
-def moved(node: Node, values: Sequence[Real | Floats | Pending], opset: int) -> list[Real | Floats | Pending]:
-    """What a movement makes of values of one kind: a value for each output.
+
+def moved(
+    node: Node, values: Sequence[Real | Floats | Mixed | Pending], opset: int
+) -> list[Real | Floats | Mixed | Pending]:
+    """What a movement makes of values of one kind, or of integers and states: a value for each output.
 
     Raises
     ------
@@ -37,7 +42,8 @@ def moved(node: Node, values: Sequence[Real | Floats | Pending], opset: int) -> 
     if len(values) == 1:
         (value,) = values
         parts = [_padded(node, value.items)] if node.op_type == "Pad" else _run(node, [value.items], opset)
-        return [replace(value, items=part) for part in parts]
+        made = [replace(value, items=part) for part in parts]
+        return [of_sources_in(each) for each in made] if isinstance(value, Mixed) else made
     sources = tuple(source for value in values for source in value.sources)
     total = sum(source.size for source in sources)
     renumbered, offset = [], 0
@@ -46,7 +52,8 @@ def moved(node: Node, values: Sequence[Real | Floats | Pending], opset: int) -> 
         renumbered.append(np.where(value.items < 0, -1, frame * total + offset + item))
         offset += value.total
     (items,) = _run(node, renumbered, opset)
-    return [type(values[0])(sources, items)]
+    kinds = {type(value) for value in values}
+    return [kinds.pop()(sources, items) if len(kinds) == 1 else of_sources_in(Mixed(sources, items))]
 
 
 def folded(node: Node, opset: int) -> list[np.ndarray]:
@@ -58,7 +65,9 @@ def _run(node: Node, arrays: list[np.ndarray], opset: int) -> list[np.ndarray]:
     """The node on the numbers of items."""
     names = list(dict.fromkeys(name for name in node.inputs if name and node.constants.real(name) is None))
     feeds = dict(zip(names, arrays, strict=True))
-    if node.op_type == "Concat":
+    if node.op_type in JOINING and not any(node.inputs[place] in feeds for place in JOINING[node.op_type]):
+        if node.attribute("reduction", b"none") != b"none":
+            raise UnsupportedError(f"{node} adds to what is there; without a reduction it can be run")
         feeds |= _zeros(node)
     elif names != node.inputs[:1]:
         raise UnsupportedError(f"{node} has an operand that depends on the magnitudes")
@@ -67,8 +76,9 @@ def _run(node: Node, arrays: list[np.ndarray], opset: int) -> list[np.ndarray]:
 
 
 def _zeros(node: Node) -> dict[str, np.ndarray]:
-    """Constants among what a Concat puts together, as items that are zeros."""
-    constants = {name: node.constants.real(name) for name in node.inputs}
+    """Constants among what is put together, as items that are zeros."""
+    joined = [name for place, name in enumerate(node.inputs) if place not in JOINING[node.op_type]]
+    constants = {name: node.constants.real(name) for name in joined}
     found = {name: constant for name, constant in constants.items() if constant is not None}
     if any(constant.any() for constant in found.values()):
         raise UnsupportedError(f"{node} puts constants beside what comes from the magnitudes; zeros can be run")

@@ -29,17 +29,19 @@ from sezoo.deployment.engine.integer_graph import (
     Tensor,
 )
 from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv, pending_product, with_constant_added
-from sezoo.deployment.engine.qdq_reader.expressions import OF_ONE, OPERATORS, pending_expression
+from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS, OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
-from sezoo.deployment.engine.qdq_reader.loops import Held, begin_state, held_states, read_scan, rounded_states
+from sezoo.deployment.engine.qdq_reader.loops import Held, begin_state, held_states, rounded_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_table
+from sezoo.deployment.engine.qdq_reader.scans import read_scan
+from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_points, mask_table
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
     Floats,
     Layout,
+    Mixed,
     Pending,
     Real,
     Source,
@@ -48,10 +50,13 @@ from sezoo.deployment.engine.qdq_reader.values import (
     in_time,
     laid_out,
 )
-from sezoo.models.contract import Contract, check_magnitudes, declared_contract
+from sezoo.models.contract import Contract, declared_contract
+from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.onnx_graph import initializers
-from sezoo.models.states import states_of
+from sezoo.models.spectra import MAGNITUDE_MASK
+from sezoo.models.spectra import Layout as Spectrum
+from sezoo.models.states import layout_in, states_of
 
 __all__ = ["integer_graph_of"]
 
@@ -62,8 +67,8 @@ ZERO = Tensor("zero", 1, F(1), 0)
 SUPPORTED = (
     "Conv over time or over frequencies and time, grouped and depthwise among them; MatMul and Gemm with constant "
     "weights; Add, Sub, Mul, Max and Min of integer tensors; LayerNormalization, InstanceNormalization, Softmax and "
-    "MaxPool over bins and channels; LSTM and GRU as sezoo quantizes them, and states of a model of one frame; "
-    "functions of one int8 tensor "
+    "MaxPool over bins and channels; LSTM and GRU as sezoo quantizes them, over frames or over the bins of each, and "
+    "states of a model of one frame; functions of one tensor "
     f"({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in float before the first int8 tensor, "
     f"{', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool over the frames up to now"
 )
@@ -87,7 +92,6 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     if not quantized_nodes(model):
         raise UserError(f"{path} is a float model; the static int8 model is needed, which quantization makes of it")
     contract = declared_contract(model, path)
-    check_magnitudes(contract, "the C package", path)
     if not isinstance(contract.frames, int):
         raise UserError(
             f"{path} takes any number of frames; the static int8 model is needed, which quantization writes beside it"
@@ -95,6 +99,8 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     if isinstance(contract.batch, int) and contract.batch != 1:
         raise UserError(f"{path} takes {contract.batch} patches at a time; a static model with a batch of 1 is needed")
     _check_constants(model, path)
+    if not contract.kind:
+        contract = replace(contract, kind=MaskModel(model, path).kind)
     try:
         return _graph_of(model, contract)
     except UnsupportedError as error:
@@ -129,8 +135,9 @@ def _worst(scale: np.ndarray) -> float:
 def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
     reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
-    magnitude = in_time(np.arange(contract.bins)[np.newaxis], contract.bins, contract.frames, 2)
-    reader.values[contract.input] = Floats((FloatRow("magnitude", contract.bins),), magnitude)
+    spectrum = layout_in(model)
+    row, order = _begun(contract, spectrum)
+    reader.values[contract.input] = Floats((row,), in_time(order, row.size, contract.frames, spectrum.frames))
     states = states_of(model)
     if states and contract.frames != 1:
         raise UnsupportedError(
@@ -141,7 +148,7 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     for name, shape in shapes.items():
         begin_state(reader, name, shape)
     reader.read_nodes(model.graph.node, [value.name for value in model.graph.output])
-    result, index, table = reader.mask(contract.output)
+    result, index, table = reader.mask(contract.output, spectrum)
     operators = tuple(reader.operators)
     if states:
         held = held_states(reader, states, {name: np.zeros(shape) for name, shape in shapes.items()})
@@ -158,7 +165,17 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
         mask_table=table,
         mask_index=index,
         sites=tuple(reader.sites),
+        kind=contract.kind,
     )
+
+
+def _begun(contract: Contract, spectrum: Spectrum) -> tuple[FloatRow, np.ndarray]:
+    """The row that a frame begins with, and where its numbers stand in the model's input without the frames."""
+    bins = np.arange(contract.bins)[np.newaxis]
+    if contract.kind == MAGNITUDE_MASK:
+        return FloatRow("magnitude", contract.bins), bins
+    parts = np.stack([bins, bins + contract.bins], 1)  # (1, 2, bins)
+    return FloatRow("spectrum", 2 * contract.bins), parts if spectrum.parts == 1 else np.moveaxis(parts, 1, 2)
 
 
 class Reader:
@@ -184,11 +201,11 @@ class Reader:
         self.values: dict[str, Value] = {}
         self.read_names: set[str] = set()
 
-    def inside(self, body: onnx.GraphProto) -> Reader:
-        """A reader for a graph in a node of this one, which sees the constants here."""
+    def inside(self, body: onnx.GraphProto, frames: int) -> Reader:
+        """A reader for a graph in a node of this one, which sees the constants here and so many frames."""
         constants = Constants(dict(self.constants.plain), dict(self.constants.quantized))
         constants.plain |= initializers(body)
-        return Reader(constants, 1, self.opset)
+        return Reader(constants, frames, self.opset)
 
     def read_nodes(self, nodes: Sequence[onnx.NodeProto], outputs: Sequence[str] = ()) -> None:
         """All nodes, in order."""
@@ -196,24 +213,27 @@ class Reader:
         for proto in nodes:
             self._read(Node(proto, self.constants))
 
-    def mask(self, output: str) -> tuple[Tensor, np.ndarray, np.ndarray]:
-        """The tensor that the mask is looked up from, the item of each bin, and the table."""
+    def mask(self, output: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray, np.ndarray | None]:
+        """The tensor that the mask is looked up from, the item of each number, and the table if there is one."""
         value = self.values.get(output)
         if not isinstance(value, Real):
             raise UnsupportedError(f"the mask '{output}' is neither an int8 tensor nor a function of one")
-        result, index = self._mask(value, output)
+        result, index = self._mask(value, output, spectrum)
         if result.bits != 8:
-            raise UnsupportedError(f"the mask '{output}' is made of {result.bits} bits; 8 can be run")
+            functions = value.sources[0].functions
+            return result, index, mask_points(functions, result, self.opset) if functions else None
         return result, index, mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset)
 
-    def _mask(self, value: Real, name: str) -> tuple[Tensor, np.ndarray]:
-        """One tensor with all items of the mask, and which of them is which bin."""
+    def _mask(self, value: Real, name: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray]:
+        """One tensor with all items of the mask, and which of them is which bin, or real and then imaginary part."""
         layout = self._without_zeros(value, f"the mask '{name}'")
+        order = layout.row[0] if spectrum.parts == 1 else layout.row[0].T
+        order = order.ravel()
         if len(value.sources) == 1:
-            return value.sources[0].tensor, layout.natural
+            return value.sources[0].tensor, order
         if not value.is_rounded:
             raise UnsupportedError(f"the mask '{name}' is put together of functions of int8 tensors, and not rounded")
-        row = self.row(value, layout.natural, f"{name}/row")
+        row = self.row(value, order, f"{name}/row")
         return row, np.arange(row.items)
 
     def _read(self, node: Node) -> None:
@@ -278,9 +298,11 @@ class Reader:
         node : that wants it so, for messages.
         """
         if isinstance(value, Floats):
-            if any(source.name in self.states for source in value.sources):
+            if self._is_of_states(value):
                 return rounded_states(self, value, tensor, node)
             return self.steps.quantized(value, tensor, node)
+        if isinstance(value, Mixed):
+            return rounded_states(self, value, tensor, node)
         if isinstance(value, Pending):
             self.operators.append(value.finished(tensor))
             return Real((Source(self.operators[-1].output),), value.items)
@@ -288,10 +310,10 @@ class Reader:
         as_it_is = all(_is_in_steps_of(source, tensor) for source in value.sources)
         if max(widths) > 8 and not as_it_is and self.steps.made(value):  # no table is for so many integers
             return self.steps.quantized(self.steps.as_floats(value, node), tensor, node)
-        sources = (self._requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
+        sources = (self.requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
         return Real(tuple(sources), value.items)
 
-    def _requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
+    def requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
         """A source with its functions applied, in the steps of another quantizer."""
         old = source.tensor
         if _is_in_steps_of(source, wanted):
@@ -315,7 +337,8 @@ class Reader:
     def _move(self, node: Node) -> None:
         names = dict.fromkeys(name for name in node.inputs if name and self.constants.real(name) is None)
         values = [self.value(node, name) for name in names]
-        if any(isinstance(value, Floats) for value in values):
+        states = any(isinstance(value, Floats) and self._is_of_states(value) for value in values)
+        if any(isinstance(value, Floats) for value in values) and not (states and self.frames == 1):
             values = [self.steps.as_floats(value, node) for value in values]
         for name, value in zip(node.proto.output, moved(node, values, self.opset), strict=True):
             self.values[name] = value
@@ -353,6 +376,8 @@ class Reader:
         values = [operand for operand in operands if isinstance(operand, Value)]
         if any(operand is None for operand in operands) or not values:
             raise UnsupportedError(f"{node} has no form that can be run")
+        if any(isinstance(value, Mixed) for value in values):
+            raise UnsupportedError(f"{node} works in float on states and integers: nothing has rounded its input")
         in_float = any(isinstance(value, Floats) for value in values)
         several = any(isinstance(operand, np.ndarray) and operand.size != 1 for operand in operands)
         if several and all(isinstance(value, Real) for value in values):
@@ -374,7 +399,7 @@ class Reader:
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
         of_16_bits = isinstance(first, Real) and any(source.tensor.bits > 8 for source in first.sources)
         in_order = isinstance(first, Pending) or several or (of_16_bits and first.is_rounded)
-        if len(values) > 1 or (in_order and node.op_type in {*OPERATORS, *OF_ONE}):
+        if len(values) > 1 or (in_order and is_expression(node)):
             return pending_expression(node, operands, self.frames, self.row)
         if node.op_type not in FUNCTIONS:
             raise UnsupportedError(f"{node} has no integer form")
@@ -385,6 +410,9 @@ class Reader:
         if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:
             raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
         return values[0].with_function(node)
+
+    def _is_of_states(self, value: Floats) -> bool:
+        return any(source.name in self.states for source in value.sources)
 
     def _is_of_the_beginning(self, value: Value) -> bool:
         return isinstance(value, Floats) or (isinstance(value, Real) and self.steps.made(value))

@@ -12,7 +12,7 @@ from sezoo.deployment.engine.integer_graph import Tensor
 from sezoo.deployment.engine.qdq_reader.nodes import Node
 from sezoo.models.onnx_session import open_session
 
-__all__ = ["FUNCTIONS", "curve_table", "integer_table", "mask_table"]
+__all__ = ["FUNCTIONS", "curve_table", "integer_table", "mask_points", "mask_table"]
 
 FUNCTIONS = {
     *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"),
@@ -37,10 +37,19 @@ def mask_table(functions: Sequence[Node], source: Tensor, opset: int) -> np.ndar
     return _run(functions, source, None, opset)
 
 
+def mask_points(functions: Sequence[Node], source: Tensor, opset: int) -> np.ndarray:
+    """What 16-bit integers of `source` stand for with functions applied, from -32768 to 32768: (1025,) float32."""
+    return _run(functions, None, None, opset, _points(source))
+
+
+def _points(source: Tensor) -> np.ndarray:
+    """What the integers at the points of a curve stand for."""
+    return ((np.arange(POINTS) * 64 - 32768 - source.zero_point) * np.float64(source.scale)).astype(np.float32)
+
+
 def curve_table(functions: Sequence[Node], source: Tensor, output: Tensor, opset: int) -> np.ndarray:
     """The points of a `Curve`: (1025,) int16, in steps of `output`, or 256th parts of those where it has 8 bits."""
-    x = ((np.arange(POINTS) * 64 - 32768 - source.zero_point) * np.float64(source.scale)).astype(np.float32)
-    real = _run(functions, None, None, opset, x)
+    real = _run(functions, None, None, opset, _points(source))
     fine = 256 if output.bits == 8 else 1
     steps = np.rint(real.astype(np.float64) / output.scale * fine) + output.zero_point * fine
     return np.clip(steps, -32768, 32767).astype(np.int16)

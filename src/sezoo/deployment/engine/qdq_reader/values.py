@@ -15,7 +15,7 @@ from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Expression,
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
 
-__all__ = ["Floats", "Layout", "Pending", "Real", "Source", "Unrounded", "Value", "laid_out"]
+__all__ = ["Floats", "Layout", "Mixed", "Pending", "Real", "Source", "Unrounded", "Value", "laid_out", "of_sources_in"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,35 @@ class Floats:
     def total(self) -> int:
         """Items in the rows of all sources."""
         return sum(source.size for source in self.sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Real numbers of one frame, some of which come from integers and some from states that nothing has rounded yet."""
+
+    sources: tuple[Source | FloatRow, ...]
+    items: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """Items in the rows of all sources."""
+        return sum(source.size for source in self.sources)
+
+
+def of_sources_in(value: Real | Floats | Mixed) -> Real | Floats | Mixed:
+    """A value of one frame without the sources that none of its items comes from, of the kind that the others make."""
+    kept, items, offset, start = [], value.items.copy(), 0, 0
+    for source in value.sources:
+        inside = (value.items >= offset) & (value.items < offset + source.size)
+        if inside.any():
+            items[inside] = value.items[inside] - offset + start
+            kept.append(source)
+            start += source.size
+        offset += source.size
+    if not kept:
+        return value
+    kinds = {isinstance(source, Source) for source in kept}
+    return (Mixed if len(kinds) > 1 else Real if True in kinds else Floats)(tuple(kept), items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +213,7 @@ class Pending:
         return int(np.clip(steps, output.low, output.high))
 
 
-Value = Real | Floats | Pending
+Value = Real | Floats | Mixed | Pending
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +222,13 @@ class Layout:
 
     Attributes
     ----------
-    axis : of time.
+    axis : of time; None where one frame has none.
     before : frames of zeros before the first one, from a Pad.
     row : the items of a frame, in ONNX's shape without the axis of time; -1 is a zero.
     frames, after : frames of the clip, and of zeros behind them.
     """
 
-    axis: int
+    axis: int | None
     before: int
     after: int
     row: np.ndarray
@@ -209,22 +238,36 @@ class Layout:
     @cached_property
     def natural(self) -> np.ndarray:
         """The row in the order in which operators keep it: all channels of a position, then the next position."""
-        if self.row.ndim == 3 and self.row.shape[0] == 1:  # (1, channels, positions)
+        if self.row.ndim != 3:
+            return self.row.ravel()
+        if self.row.shape[0] == 1:  # (1, channels, positions)
             return self.row[0].T.ravel()
-        return self.row.ravel()
+        return np.moveaxis(self.row, 0, -1).ravel()  # (channels, earlier frames, positions), of a cache say
+
+    def by_frame(self, values: np.ndarray) -> np.ndarray:
+        """Numbers in the tensor's shape with the frames first."""
+        return values[np.newaxis] if self.axis is None else np.moveaxis(values, self.axis, 0)
+
+    def place(self, axis: int) -> int:
+        """Where an axis of the tensor is in the row."""
+        return axis - (self.axis is not None and axis > self.axis)
 
     def items_at(self, positions: np.ndarray) -> np.ndarray:
         """ONNX's shape again, of a new row that has the entry `natural[i]` at item `positions[i]`."""
         total = len(positions)
-        if self.row.ndim == 3 and self.row.shape[0] == 1:
+        if self.row.ndim != 3:
+            row = positions.reshape(self.row.shape)
+        elif self.row.shape[0] == 1:
             row = positions.reshape(self.row.shape[2], self.row.shape[1]).T[np.newaxis]
         else:
-            row = positions.reshape(self.row.shape)
+            row = np.moveaxis(positions.reshape(*self.row.shape[1:], self.row.shape[0]), -1, 0)
         return in_time(row, total, self.frames, self.axis)
 
 
-def in_time(row: np.ndarray, total: int, frames: int, axis: int) -> np.ndarray:
+def in_time(row: np.ndarray, total: int, frames: int, axis: int | None) -> np.ndarray:
     """The items of all frames from those of a row, with time at an axis."""
+    if axis is None:
+        return row
     frame = np.arange(frames).reshape(-1, *[1] * row.ndim) * total
     return np.moveaxis(np.where(row < 0, -1, frame + row), 0, axis)
 
@@ -246,4 +289,6 @@ def laid_out(value: Value, frames: int, who: object) -> Layout:
             continue
         if kept[0].max() < total and np.array_equal(kept, in_time(kept[0], total, frames, 0)):
             return Layout(axis, before, len(rows) - before - frames, kept[0], frames, total)
+    if frames == 1 and items.max(initial=0) < total:
+        return Layout(None, 0, 0, items, 1, total)
     raise UnsupportedError(f"{who} mixes frames or changes their number: shape {items.shape} of {frames} frames")

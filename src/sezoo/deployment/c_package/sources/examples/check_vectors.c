@@ -7,7 +7,7 @@
 
 static int8_t arena[SEZOO_ARENA_BYTES] __attribute__((aligned(16)));
 static int32_t history[SEZOO_HISTORY_BYTES / 4];
-static float magnitude[SEZOO_BINS], mask[SEZOO_BINS], wanted[SEZOO_BINS], first[SEZOO_BINS];
+static float magnitude[SEZOO_VALUES], mask[SEZOO_VALUES], wanted[SEZOO_VALUES], first[SEZOO_VALUES];
 
 #ifdef SEZOO_MEASURE
 void sezoo_trace(int32_t step) { (void)step; }

@@ -112,7 +112,7 @@ static const int8_t *tap_row(const sezoo_depthwise *conv, const int8_t *x, int32
     if (frame < 0 || frame >= frames_in || position < 0 || position >= conv->positions_in) {
         return zeros;
     }
-    return x + frame * conv->input_row + position * conv->channels;
+    return x + (frame * conv->input_row + position * conv->channels) * conv->input_bytes;
 }
 
 #if SEZOO_MVE
@@ -152,64 +152,114 @@ static inline void three_taps(const sezoo_depthwise *conv, const int8_t *x, int3
 }
 #endif
 
-void sezoo_run_depthwise(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t first_frame,
-                         int8_t *out, int32_t frames_out, int8_t *scratch)
+#if SEZOO_MVE
+/* Sixteen channels of a position, of which `count` are there: weights are padded, and so is what lies behind rows. */
+static inline void sixteen(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t frame,
+                           int32_t first, const int8_t *zeros, int32_t c, int32_t count, int8_t *out)
 {
     const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
-    memset(scratch, conv->input_zero_point, (size_t)padded);
+    const int32x4_t low = vdupq_n_s32(conv->rounding.lowest), high = vdupq_n_s32(conv->rounding.highest);
+    int32x4_t sums[4];
+    for (int32_t i = 0; i < 4; ++i) {
+        sums[i] = vldrwq_s32(conv->bias + c + 4 * i);
+    }
+    const int8_t *w = conv->weights + c;
+    for (int32_t tap = 0; tap < conv->taps; ++tap) {
+        for (int32_t j = 0; j < conv->kernel; ++j, w += padded) {
+            const int8_t *from = tap_row(conv, x, frames_in, frame + tap * conv->dilation_time,
+                                         first + j * conv->dilation, zeros) +
+                                 c * conv->input_bytes;
+            if (conv->input_bytes == 1) {
+                for (int32_t i = 0; i < 4; ++i) {
+                    sums[i] = vaddq_s32(sums[i], vmulq_s32(vldrbq_s32(from + 4 * i), vldrbq_s32(w + 4 * i)));
+                }
+            } else {
+                const int16_t *wide = (const int16_t *)(const void *)from;
+                for (int32_t i = 0; i < 4; ++i) {
+                    sums[i] = vaddq_s32(sums[i], vmulq_s32(vldrhq_s32(wide + 4 * i), vldrbq_s32(w + 4 * i)));
+                }
+            }
+        }
+    }
+    for (int32_t i = 0; 4 * i < count; ++i) {
+        const mve_pred16_t some = vctp32q((uint32_t)(count - 4 * i));
+        const float32x4_t steps = vmulq_f32(vcvtq_f32_s32(sums[i]), vldrwq_f32(conv->multiplier + c + 4 * i));
+        const int32x4_t rounded = sezoo_rounded_lanes(steps, low, high, conv->rounding.zero_point);
+        if (conv->output_bytes == 1) {
+            vstrbq_p_s32(out + c + 4 * i, rounded, some);
+        } else {
+            vstrhq_p_s32((int16_t *)(void *)out + c + 4 * i, rounded, some);
+        }
+    }
+}
+#else
+static inline void sixteen(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t frame,
+                           int32_t first, const int8_t *zeros, int32_t c, int32_t count, int8_t *out)
+{
+    const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+    int32_t sums[SEZOO_ROW];
+    memcpy(sums, conv->bias + c, (size_t)count * sizeof sums[0]);
+    const int8_t *w = conv->weights + c;
+    for (int32_t tap = 0; tap < conv->taps; ++tap) {
+        for (int32_t j = 0; j < conv->kernel; ++j, w += padded) {
+            const int8_t *from = tap_row(conv, x, frames_in, frame + tap * conv->dilation_time,
+                                         first + j * conv->dilation, zeros) +
+                                 c * conv->input_bytes;
+            if (conv->input_bytes == 1) {
+                for (int32_t i = 0; i < count; ++i) {
+                    sums[i] += from[i] * w[i];
+                }
+            } else {
+                const int16_t *wide = (const int16_t *)(const void *)from;
+                for (int32_t i = 0; i < count; ++i) {
+                    sums[i] += wide[i] * w[i];
+                }
+            }
+        }
+    }
+    for (int32_t i = 0; i < count; ++i) {
+        const int32_t rounded = sezoo_rounded_wide((float)sums[i] * conv->multiplier[c + i], &conv->rounding);
+        if (conv->output_bytes == 1) {
+            out[c + i] = (int8_t)rounded;
+        } else {
+            ((int16_t *)(void *)out)[c + i] = (int16_t)rounded;
+        }
+    }
+}
+#endif
+
+void sezoo_run_depthwise(const sezoo_depthwise *conv, const void *input, int32_t frames_in, int32_t first_frame,
+                         void *output, int32_t frames_out, void *scratch)
+{
+    const int8_t *x = input;
+    int8_t *out = output, *zeros = scratch;
+    const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+    for (int32_t i = 0; i < padded; ++i) {
+        if (conv->input_bytes == 1) {
+            zeros[i] = (int8_t)conv->input_zero_point;
+        } else {
+            ((int16_t *)(void *)zeros)[i] = (int16_t)conv->input_zero_point;
+        }
+    }
 #if SEZOO_MVE
-    if (conv->taps == 3 && conv->kernel == 1 && conv->positions_out == 1 && conv->pad == 0) {
+    const int32_t of_bytes = conv->input_bytes == 1 && conv->output_bytes == 1;
+    if (of_bytes && conv->taps == 3 && conv->kernel == 1 && conv->positions_out == 1 && conv->pad == 0) {
         const int32_t begin = sezoo_limited(-first_frame, 0, frames_out);
         const int32_t end = sezoo_limited(frames_in - first_frame - 2 * conv->dilation_time, begin, frames_out);
-        three_taps(conv, x, frames_in, first_frame, out, 0, begin, scratch, 1);
-        three_taps(conv, x, frames_in, first_frame, out, begin, end, scratch, 0);
-        three_taps(conv, x, frames_in, first_frame, out, end, frames_out, scratch, 1);
+        three_taps(conv, x, frames_in, first_frame, out, 0, begin, zeros, 1);
+        three_taps(conv, x, frames_in, first_frame, out, begin, end, zeros, 0);
+        three_taps(conv, x, frames_in, first_frame, out, end, frames_out, zeros, 1);
         return;
     }
-    const int32x4_t low = vdupq_n_s32(conv->rounding.lowest), high = vdupq_n_s32(conv->rounding.highest);
 #endif
     for (int32_t t = 0; t < frames_out; ++t) {
         for (int32_t f = 0; f < conv->positions_out; ++f) {
-            int8_t *place = out + t * conv->output_row + f * conv->channels;
+            int8_t *place = out + (t * conv->output_row + f * conv->channels) * conv->output_bytes;
             const int32_t first = f * conv->stride - conv->pad;
-#if SEZOO_MVE
-            for (int32_t c = 0; c < conv->channels; c += 4) {
-                const mve_pred16_t some = vctp32q((uint32_t)(conv->channels - c));
-                int32x4_t sum = vldrwq_z_s32(conv->bias + c, some);
-                const int8_t *w = conv->weights + c;
-                for (int32_t tap = 0; tap < conv->taps; ++tap) {
-                    for (int32_t j = 0; j < conv->kernel; ++j, w += padded) {
-                        const int8_t *from =
-                            tap_row(conv, x, frames_in, first_frame + t + tap * conv->dilation_time,
-                                    first + j * conv->dilation, scratch);
-                        sum = vaddq_s32(sum, vmulq_s32(vldrbq_z_s32(from + c, some), vldrbq_s32(w)));
-                    }
-                }
-                const float32x4_t steps = vmulq_f32(vcvtq_f32_s32(sum), vldrwq_z_f32(conv->multiplier + c, some));
-                vstrbq_p_s32(place + c, sezoo_rounded_lanes(steps, low, high, conv->rounding.zero_point), some);
-            }
-#else
             for (int32_t c = 0; c < conv->channels; c += SEZOO_ROW) {
                 const int32_t count = sezoo_limited(conv->channels - c, 1, SEZOO_ROW);
-                int32_t sums[SEZOO_ROW];
-                memcpy(sums, conv->bias + c, (size_t)count * sizeof sums[0]);
-                const int8_t *w = conv->weights + c;
-                for (int32_t tap = 0; tap < conv->taps; ++tap) {
-                    for (int32_t j = 0; j < conv->kernel; ++j, w += padded) {
-                        const int8_t *from =
-                            tap_row(conv, x, frames_in, first_frame + t + tap * conv->dilation_time,
-                                    first + j * conv->dilation, scratch) +
-                            c;
-                        for (int32_t i = 0; i < count; ++i) {
-                            sums[i] += from[i] * w[i];
-                        }
-                    }
-                }
-                for (int32_t i = 0; i < count; ++i) {
-                    place[c + i] = sezoo_rounded((float)sums[i] * conv->multiplier[c + i], &conv->rounding);
-                }
+                sixteen(conv, x, frames_in, first_frame + t, first, zeros, c, count, place);
             }
-#endif
         }
     }
 }

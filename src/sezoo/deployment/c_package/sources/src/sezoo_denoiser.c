@@ -1,4 +1,5 @@
 /* A call: samples become spectra, their magnitudes go through the network, and its mask makes samples of the spectra.
+   A complex network has real and imaginary parts instead, and gives a complex mask or the denoised spectra.
    The spectra of the frames that come out are computed a second time, which costs less than to keep them. */
 #include "sezoo_denoiser.h"
 
@@ -48,18 +49,6 @@ void sezoo_set_attenuation_limit(sezoo_denoiser *denoiser, float decibels)
 
 void sezoo_set_bypass(sezoo_denoiser *denoiser, int32_t is_on) { denoiser->is_bypassed = is_on; }
 
-float sezoo_speech_activity(const sezoo_denoiser *denoiser)
-{
-    float *mask = (float *)(void *)(denoiser->arena + SEZOO_MASK), sum = 0.0f;
-    for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; ++t) {
-        sezoo_model_mask(denoiser->arena, t, mask);
-        for (int32_t k = SPEECH_LOW; k <= SPEECH_HIGH; ++k) {
-            sum += mask[k];
-        }
-    }
-    return sum / (float)(SEZOO_FRAMES_PER_CALL * (SPEECH_HIGH - SPEECH_LOW + 1));
-}
-
 /* Up to four frames, windowed, as spectra. */
 static void analyse(const sezoo_denoiser *denoiser, int32_t first, int32_t count, float *z)
 {
@@ -88,6 +77,24 @@ static void analyse(const sezoo_denoiser *denoiser, int32_t first, int32_t count
     sezoo_fft_forward(&sezoo_model_fft, z);
 }
 
+#if SEZOO_IS_COMPLEX
+/* Real and imaginary part of a bin in a spectrum of four frames; those of the first and the last are one number. */
+static float *real_part(float *z, int32_t k) { return k == HALF ? z + SEZOO_LANES : z + k * STEP; }
+static float *imaginary_part(float *z, int32_t k) { return k == 0 || k == HALF ? NULL : z + k * STEP + SEZOO_LANES; }
+
+/* The real parts of four spectra and then their imaginary ones, a row for each. */
+static void measure(float *z, float gain, float *parts)
+{
+    (void)gain; /* is of magnitudes alone */
+    for (int32_t k = 0; k <= HALF; ++k) {
+        const float *re = real_part(z, k), *im = imaginary_part(z, k);
+        for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
+            parts[lane * SEZOO_MAGNITUDE_ROW + k] = re[lane];
+            parts[lane * SEZOO_MAGNITUDE_ROW + SEZOO_BINS + k] = im != NULL ? im[lane] : 0.0f;
+        }
+    }
+}
+#else
 /* The magnitudes of four spectra, a row for each. */
 static void measure(const float *z, float gain, float *magnitudes)
 {
@@ -105,6 +112,8 @@ static void measure(const float *z, float gain, float *magnitudes)
         }
     }
 }
+
+#endif
 
 /* ST's application shows the network a loud patch as if its peak were full scale. */
 static float input_gain(const sezoo_denoiser *denoiser)
@@ -128,6 +137,20 @@ static void apply_masks(const sezoo_denoiser *denoiser, int32_t first, int32_t c
     const float dry = denoiser->is_bypassed ? 1.0f : denoiser->dry, wet = 1.0f - dry;
     for (int32_t lane = 0; lane < count; ++lane) {
         sezoo_model_mask(denoiser->arena, first + lane, mask);
+#if SEZOO_IS_COMPLEX
+        for (int32_t k = 0; k <= HALF; ++k) {
+            float *re = real_part(z + lane, k), *im = imaginary_part(z + lane, k), none = 0.0f;
+            im = im != NULL ? im : &none;
+#if SEZOO_GIVES_SPECTRUM
+            *re = dry * *re + wet * mask[k];
+            *im = dry * *im + wet * mask[SEZOO_BINS + k];
+#else
+            const float real = dry + wet * mask[k], imaginary = wet * mask[SEZOO_BINS + k], x = *re;
+            *re = x * real - *im * imaginary;
+            *im = x * imaginary + *im * real;
+#endif
+        }
+#else
         if (dry > 0.0f) {
             for (int32_t k = 0; k <= HALF; ++k) {
                 mask[k] = dry + wet * mask[k];
@@ -139,7 +162,43 @@ static void apply_masks(const sezoo_denoiser *denoiser, int32_t first, int32_t c
             z[k * STEP + lane] *= mask[k];
             z[k * STEP + SEZOO_LANES + lane] *= mask[k];
         }
+#endif
     }
+}
+
+/* What the network lets through of a bin: the mask, its magnitude, or that of the output over that of the input. */
+static float share(const float *mask, float *z, int32_t k)
+{
+#if SEZOO_IS_COMPLEX
+    const float made = mask[k] * mask[k] + mask[SEZOO_BINS + k] * mask[SEZOO_BINS + k];
+#if SEZOO_GIVES_SPECTRUM
+    const float *im = imaginary_part(z, k), re = *real_part(z, k);
+    const float given = re * re + (im != NULL ? *im * *im : 0.0f);
+    return given > made ? sezoo_sqrt(made / given) : made > 0.0f ? 1.0f : 0.0f;
+#else
+    (void)z;
+    return sezoo_sqrt(made);
+#endif
+#else
+    (void)z;
+    return mask[k];
+#endif
+}
+
+float sezoo_speech_activity(const sezoo_denoiser *denoiser)
+{
+    float *mask = (float *)(void *)(denoiser->arena + SEZOO_MASK), sum = 0.0f;
+    float *z = (float *)(void *)(denoiser->arena + SEZOO_SYNTHESIS);
+    for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; ++t) {
+        sezoo_model_mask(denoiser->arena, t, mask);
+#if SEZOO_GIVES_SPECTRUM
+        analyse(denoiser, SEZOO_FIRST_KEPT + t, 1, z);
+#endif
+        for (int32_t k = SPEECH_LOW; k <= SPEECH_HIGH; ++k) {
+            sum += share(mask, z, k);
+        }
+    }
+    return sum / (float)(SEZOO_FRAMES_PER_CALL * (SPEECH_HIGH - SPEECH_LOW + 1));
 }
 
 static int16_t to_sample(float value)

@@ -53,6 +53,7 @@ typedef struct {
     const float *multiplier;
     sezoo_rounding rounding;
     int32_t input_row, output_row;
+    int32_t input_bytes, output_bytes; /* of an integer */
     int32_t channels;
     int32_t positions_in, positions_out;
     int32_t taps, dilation_time;
@@ -98,8 +99,8 @@ typedef struct {
 /* Frames `first_frame`.. of `x` are read for the first output frame; `frames_in` are there. */
 void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *out,
                     int32_t frames_out, void *scratch);
-void sezoo_run_depthwise(const sezoo_depthwise *conv, const int8_t *x, int32_t frames_in, int32_t first_frame,
-                         int8_t *out, int32_t frames_out, int8_t *scratch);
+void sezoo_run_depthwise(const sezoo_depthwise *conv, const void *x, int32_t frames_in, int32_t first_frame, void *out,
+                         int32_t frames_out, void *scratch);
 
 /* out[r][o] = rounded(sum over k of x[r][k] * weights[o][k] + bias[o]). `scratch` holds SEZOO_SCRATCH(depth). */
 void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
