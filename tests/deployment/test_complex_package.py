@@ -1,6 +1,9 @@
 """Networks of complex spectra: from float to integers, to C, and to sound."""
 
+import json
+
 import numpy as np
+import onnx
 import pytest
 
 from c_builds import HOST_GCC, built, fixed_objects, ran
@@ -20,11 +23,12 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.spectra import COMPLEX_MASK, COMPLEX_SPECTRUM, PARTS_FIRST, PARTS_LAST
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.target import TARGETS
+from sezoo.services import run_services
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
 from tiny_graphs import RATE, program_of, write_tiny_package
-from tiny_models import needs_arm_gcc, needs_qemu
+from tiny_models import configuration, needs_arm_gcc, needs_qemu
 
 STFT = Stft(2 * (BINS - 1), BINS - 1, 2 * (BINS - 1), "sqrt_hann")
 KINDS = {"mask": (PARTS_LAST, COMPLEX_MASK), "spectrum": (PARTS_FIRST, COMPLEX_SPECTRUM)}
@@ -138,3 +142,18 @@ def test_only_the_c_package_takes_it(networks, models):
     assert "takes complex spectra" in TARGETS["stm32n6"].broken_by(model)
     with pytest.raises(UserError, match=r"takes complex spectra, and a \.tflite file is given magnitudes"):
         check_operators(integer_graph_of(models["mask"], PATH), PATH)
+
+
+def test_the_service_deploys_it(models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    onnx.save(models["spectrum"], tmp_path / "static.onnx")
+    transform = {"n_fft": STFT.n_fft, "hop_length": STFT.hop_length, "win_length": STFT.win_length}
+    how = {"sections": {"preprocessing": {**transform, "window": "sqrt_hann"}}, "emulate": False}
+    settings = {"model": "static.onnx", "frames_per_patch": 1, "lookahead_frames": None, **how}
+    run_services(configuration("deployment", **settings), tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "deployment.json").read_text(encoding="utf-8"))
+    assert facts["engine"] == "stream" and facts["onnxruntime"]["mean_mask_difference"] < 1e-3
+    readme = (tmp_path / "run" / "c_package" / "README.md").read_text(encoding="utf-8")
+    assert "The real and imaginary parts that the network sees are as they are" in readme
+    with pytest.raises(UserError, match=r"deployment\.input_gain: found True"):
+        run_services(configuration("deployment", **settings, input_gain=True), tmp_path / "other")
