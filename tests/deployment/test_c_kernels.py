@@ -68,7 +68,7 @@ class Conv(ctypes.Structure):
 
 
 DEPTHWISE_NUMBERS = (
-    *("input_row", "output_row", "channels", "positions_in", "positions_out"),
+    *("input_row", "output_row", "input_bytes", "output_bytes", "channels", "positions_in", "positions_out"),
     *("taps", "dilation_time", "kernel", "stride", "dilation", "pad", "input_zero_point"),
 )
 
@@ -271,14 +271,19 @@ conv_shapes = st.fixed_dictionaries(
 
 
 @settings(max_examples=250, deadline=None, derandomize=True)
-@given(shape=conv_shapes, bits=st.sampled_from([8, 8, 16]), kind=st.sampled_from(["pairs", "depthwise", "s8", "s16"]))
+@given(
+    shape=conv_shapes,
+    bits=st.sampled_from([8, 8, 16]),
+    kind=st.sampled_from(["pairs", "depthwise", "depthwise s16", "s8", "s16"]),
+)
 def test_convolutions(library, shape, bits, kind):
-    depthwise, dense, output_bits = kind == "depthwise", kind in ("s8", "s16"), 16 if kind == "s16" else 8
+    depthwise, dense = kind.startswith("depthwise"), kind in ("s8", "s16")
+    output_bits = 16 if kind.endswith("s16") else 8
     random = np.random.default_rng(shape["seed"])
     frames, positions_in = shape["frames"], shape["positions_in"]
     groups, outputs, size = shape["groups"], shape["outputs"], shape["size"]
     if depthwise:
-        groups, outputs, size, bits = size + 1, 1, 1, 8
+        groups, outputs, size = size + 1, 1, 1
     taps, kernel, stride, dilation, pad = (shape[name] for name in ("taps", "kernel", "stride", "dilation", "pad"))
     positions = (positions_in + 2 * pad - (kernel - 1) * dilation - 1) // stride + 1
     if positions < 1:
@@ -303,11 +308,13 @@ def test_convolutions(library, shape, bits, kind):
     source = rows(x.reshape(frames, -1), dtype)
     made = rows(np.zeros((frames, items)), np.int8 if output_bits == 8 else np.int16)
     depth = padded(taps * kernel * size)
-    scratch = np.full(8 * depth + 16 + 8 * depth + 16 + padded(groups) + 16, 77, np.int8)
+    scratch = np.full(8 * depth + 16 + 8 * depth + 16 + 2 * padded(groups) + 16, 77, np.int8)
     folded = bias - zero_point * weights.sum(axis=(2, 3, 4), dtype=np.int64).ravel()
     numbers = {
         "input_row": padded(positions_in * groups * size),
         "output_row": padded(items),
+        "input_bytes": bits // 8,
+        "output_bytes": output_bits // 8,
         "positions_in": positions_in,
         "positions_out": positions,
         "taps": taps,
@@ -330,8 +337,7 @@ def test_convolutions(library, shape, bits, kind):
         run = library.sezoo_run_depthwise
     else:
         matrix = Matrix(*map(at, constants), depth, outputs)
-        numbers |= {"input_bytes": bits // 8, "output_bytes": output_bits // 8, "dense": int(dense)}
-        conv = Conv(matrix, rounding, groups=groups, channels_in=size, **numbers)
+        conv = Conv(matrix, rounding, groups=groups, channels_in=size, dense=int(dense), **numbers)
         run = library.sezoo_run_conv
     run(ctypes.byref(conv), at(source), frames, first, at(made), frames, at(scratch))
     np.testing.assert_array_equal(unpadded(made, frames, items), expected)

@@ -125,7 +125,7 @@ def check_magnitudes(contract: Contract, who: str, path: Path) -> None:
     if contract.kind != MAGNITUDE_MASK:
         raise UserError(
             f"{path}: input '{contract.input}' takes complex spectra, and {who} gives magnitudes alone: train a "
-            "network of magnitudes for it, or run this one on a PC (sezoo evaluate, sezoo denoise)"
+            "network of magnitudes for it, or deploy this one with deployment.backend: portable-c"
         )
 
 
