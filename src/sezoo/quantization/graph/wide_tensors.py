@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import onnx
 
 from sezoo.models.onnx_graph import producers
-from sezoo.models.states import states_of
+from sezoo.models.states import layout_in, states_of
 from sezoo.quantization.graph.linear_layers import behind_layers
 
 __all__ = ["MOVERS", "inputs_of_norms", "int8_only", "with_sources_of_moves"]
@@ -29,12 +29,14 @@ def inputs_of_norms(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def int8_only(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the tensors that the integer kernels have in 8 bits: masks, and what a softmax reads.
+    """Names of the tensors that are kept in 8 bits: masks of magnitudes, and what a softmax reads.
 
-    A mask is looked up in a table, and a softmax's powers are. Logits may have 16 bits, their sigmoid has 8.
+    A mask is looked up in a table, and a softmax's powers are. Logits may have 16 bits, their sigmoid has 8. Complex
+    masks, and spectra above all, need 16.
     """
     states = {name for pair in states_of(model).items() for name in pair}
     masks = [value.name for value in model.graph.output if value.name not in states]
+    masks = [] if layout_in(model).is_complex else masks
     scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
     return frozenset(with_sources_of_moves(model, [*masks, *scores]))
 
