@@ -141,13 +141,13 @@ def _version_of(path: Path, question: Sequence[str]) -> str | None:
 def _folders() -> list[Finding]:
     from platformdirs import user_cache_path
 
-    from sezoo.zoo import FOLDER
+    from sezoo.base.shipped import ZOO
 
     cache = user_cache_path("sezoo", appauthor=False)
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) if cache.is_dir() else 0
     purpose = "scores of noisy recordings from run to run, and the login at ST; made when needed"
     return [
         Finding("Python", True, None, Path(sys.prefix), "the environment"),
-        Finding("model zoo", True, None, FOLDER, "the shipped models"),
+        Finding("model zoo", True, None, ZOO, "the shipped models"),
         Finding("cache", cache.is_dir(), f"{size / 2**20:.1f} MiB" if cache.is_dir() else None, cache, purpose),
     ]
