@@ -3,10 +3,16 @@ import onnx
 import pytest
 
 from builders import mask_graph, time_convolution
-from mask_graphs import lstm, magnitudes, tcnn
+from mask_graphs import BINS, lstm, magnitudes, tcnn
 from quantizers import ours, quantization, ready
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.receptive_field import longest_reach, receptive_field, receptive_field_of, without_quantizers
+from sezoo.models.receptive_field import (
+    longest_reach,
+    receptive_field,
+    receptive_field_of,
+    recurrent_lookahead,
+    without_quantizers,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +82,23 @@ def test_strides_and_kernels_over_bins_make_the_bound_no_longer():
 
 def test_recurrent_models_have_no_bound(tmp_path):
     assert receptive_field_of(lstm(), tmp_path / "lstm.onnx") is None
+
+
+@pytest.mark.parametrize("direction, taps, lookahead", [("forward", 1, 0), ("forward", 5, 2), ("reverse", 1, None)])
+def test_recurrent_models_look_as_far_ahead_as_their_convolutions(tmp_path, direction, taps, lookahead):
+    model = lstm()
+    layer = next(node for node in model.graph.node if node.op_type == "LSTM")
+    layer.attribute.append(onnx.helper.make_attribute("direction", direction))
+    weight = np.full((BINS, 1, taps), 0.5, np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "taps"))
+    model.graph.node[0].input[0] = "filtered"
+    pads = [taps // 2] * 2
+    model.graph.node.insert(0, onnx.helper.make_node("Conv", ["input", "taps"], ["filtered"], group=BINS, pads=pads))
+    assert recurrent_lookahead(model, tmp_path / "lstm.onnx") == lookahead
+
+
+def test_a_model_without_recurrent_layers_has_a_field_instead(tmp_path):
+    assert recurrent_lookahead(tcnn(), tmp_path / "tcnn.onnx") is None
 
 
 def int8_of(model, clips):

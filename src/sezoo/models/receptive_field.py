@@ -14,7 +14,14 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.spectra import MAGNITUDES, noise
 from sezoo.models.states import bins_of, fix_lengths, frames_of, magnitude_input, states_of
 
-__all__ = ["RECURRENT", "longest_reach", "receptive_field", "receptive_field_of", "without_quantizers"]
+__all__ = [
+    "RECURRENT",
+    "longest_reach",
+    "receptive_field",
+    "receptive_field_of",
+    "recurrent_lookahead",
+    "without_quantizers",
+]
 
 LONGEST_FIELD = 4096
 """Frames on either side up to which a receptive field is searched."""
@@ -36,15 +43,49 @@ def receptive_field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | 
     -------
     (before, after) frames; None where there is no bound (recurrent models and those with states), or none was found.
     """
-    if states_of(model) or any(node.op_type in RECURRENT for node in model.graph.node):
+    if states_of(model) or _is_recurrent(model):
         return None  # without bound, though what is long past vanishes in rounding
-    exact = without_quantizers(model)
-    if isinstance(frames_of(model), int):  # as long as it likes, if the graph allows that
-        exact = with_dynamic_axes(exact, axes=("frames",)) or exact
     try:
-        return receptive_field(MaskModel(exact, path), bins_of(model), longest_reach(model))
+        return receptive_field(_tried(model, path), bins_of(model), longest_reach(model))
     except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
         return None
+
+
+def recurrent_lookahead(model: onnx.ModelProto, path: Path) -> int | None:
+    """How many frames after its own a mask of a model with recurrent layers or states depends on.
+
+    Parameters
+    ----------
+    path : for messages.
+
+    Returns
+    -------
+    lookahead : in frames; None where there is no bound, as with a layer that goes backwards in time, and for models
+        with neither, whose field has one.
+    """
+    if states_of(model):
+        return 0
+    if not _is_recurrent(model):
+        return None
+    try:
+        tried = _tried(model, path)
+        middle = min(longest_reach(model) + 1, LONGEST_FIELD, (tried.frames or LONGEST_FIELD) - 1)
+        changed = _changed_masks(tried, bins_of(model), middle, tried.frames or middle + 1)
+    except UserError:  # as above
+        return None
+    return None if changed[0] or not changed.any() else int(middle - min(middle, np.flatnonzero(changed)[0]))
+
+
+def _is_recurrent(model: onnx.ModelProto) -> bool:
+    return any(node.op_type in RECURRENT for node in model.graph.node)
+
+
+def _tried(model: onnx.ModelProto, path: Path) -> MaskModel:
+    """The model without rounding, and with frames as many as one likes, if the graph allows that."""
+    exact = without_quantizers(model)
+    if isinstance(frames_of(model), int):
+        exact = with_dynamic_axes(exact, axes=("frames",)) or exact
+    return MaskModel(exact, path)
 
 
 def without_quantizers(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -172,6 +213,17 @@ def _shapes(model: onnx.ModelProto, frames: int) -> dict[str, list[int]]:
 
 
 def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tuple[int, int] | None:
+    changed = _changed_masks(model, bins, middle, frames)
+    if not changed.any() or changed[0] or changed[-1]:
+        return None
+    first, last = np.flatnonzero(changed)[[0, -1]]
+    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead. Its
+    # own mask counts though it does not change: that may be saturated, or of earlier frames alone.
+    return max(0, int(last - middle)), max(0, int(middle - first))
+
+
+def _changed_masks(model: MaskModel, bins: int, middle: int, frames: int) -> np.ndarray:
+    """Of so many frames, those whose mask another random spectrum in frame `middle` changes."""
     layout = getattr(model, "layout", MAGNITUDES)  # torch networks have magnitudes
     changed = np.zeros(frames, bool)
     for seed, level in enumerate((0.1, 1.0, 10.0)):  # where one saturates or cuts off, another does not
@@ -179,9 +231,4 @@ def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tupl
         other = one.copy()
         other[:, :, middle] = np.float32(level) * noise(2 * seed + 1, (1, bins, 1), layout)[:, :, 0]
         changed |= (model(one) != model(other)).any(axis=(0, 1))
-    if not changed.any() or changed[0] or changed[-1]:
-        return None
-    first, last = np.flatnonzero(changed)[[0, -1]]
-    # A frame changes the masks after it as far as they look back, and those before it as far as they look ahead. Its
-    # own mask counts though it does not change: that may be saturated, or of earlier frames alone.
-    return max(0, int(last - middle)), max(0, int(middle - first))
+    return changed

@@ -15,7 +15,7 @@ from sezoo.models.contract import declared_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import attribute
-from sezoo.models.receptive_field import receptive_field_of
+from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
 from sezoo.models.spectra import layout_of
 from sezoo.models.states import (
     batch_of_one,
@@ -94,7 +94,7 @@ def summary_of(path: Path) -> ModelSummary:
         quantized=quantized_nodes(model) > 0,
         macs_per_frame=_macs_per_frame(model) if fits else None,
         field=field,
-        lookahead=field[1] if field else (0 if states else None),
+        lookahead=field[1] if field else recurrent_lookahead(model, path),
         states=states,
         states_are_guessed=states != named,
         problem=_problem(model, path),
@@ -298,8 +298,10 @@ def _rows(path: Path, summary: ModelSummary):
     yield "MAC per frame", f"{macs:,.0f}" if macs is not None else "unknown: a shape cannot be inferred"
     if summary.states:
         yield "receptive field", "without bound: stateful"
+    elif summary.lookahead is None:
+        yield "receptive field", "not found: longer than the input, or not a mask model"
     elif summary.field is None:
-        yield "receptive field", "not found: recurrent, longer than the input, or not a mask model"
+        yield "receptive field", f"all frames before (recurrent), {summary.lookahead} after"
     else:
         before, after = summary.field
         yield "receptive field", f"{before} frames before, {after} after: {before + 1 + after} in all"
