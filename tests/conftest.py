@@ -2,10 +2,13 @@ import gc
 import os
 import signal
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from warm_sezoo import Pythons
 
 # A process of tests for each core: torch and BLAS with a thread for each core in all of them wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -53,6 +56,13 @@ def cache(tmp_path_factory):
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def pythons():
+    """Runs commands in processes of their own, which have imported sezoo already."""
+    with closing(Pythons()) as pythons:
+        yield pythons
 
 
 WITHOUT_REPORT = {"evaluation", "training", "quantization", "deployment", "prediction", "benchmarking"}

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from demo_checks import check_demo
 from light_checkout import RECORDINGS, make_checkout
 from sezoo.cli.hydra_run import compose_file
 from sezoo.cli.table import COMMANDS
-from warm_sezoo import FORKS, IMPORTED, WarmPython
+from warm_sezoo import FORKS, IMPORTED
 
 ROOT = Path(__file__).parents[1]
 SEZOO = Path(sys.executable).with_name("sezoo.exe" if os.name == "nt" else "sezoo")
@@ -64,18 +64,6 @@ def sources(tmp_path_factory):
     return made
 
 
-@pytest.fixture(scope="module")
-def warm():
-    """Gives a Python that has imported already, from the sources in a folder; each is started once."""
-    with ExitStack() as stack:
-
-        @functools.cache
-        def started(folder, imported):
-            return stack.enter_context(closing(WarmPython(folder / "src", imported)))
-
-        yield started
-
-
 def valentini_layout(folder, recordings):
     """The demo's training clips as WAV in Valentini's folders."""
     for kind in ("noisy", "clean"):
@@ -92,7 +80,7 @@ class Shell:
     The first of sezoo's is run by a new interpreter, the others by one that has imported already.
     """
 
-    def __init__(self, folder, sources, variables, warm=None):
+    def __init__(self, folder, sources, variables, warm):
         self.folder = folder
         self.environment = {**os.environ, "PYTHONPATH": str(sources / "src"), **variables}
         self.warm = warm
@@ -118,10 +106,10 @@ class Shell:
 
     def python(self, *command, by=(sys.executable,)):
         """Run a script of Python's, in a new process by these words before it; what it wrote to standard output."""
-        if self.is_first or self.warm is None:
+        if self.is_first or not FORKS:
             self.is_first = False
             return self.call(*by, *command).stdout
-        done = self.warm.run(command, self.folder, self.environment, LIMIT)
+        done = self.warm(command, self.folder, self.environment, limit=LIMIT)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -196,7 +184,7 @@ class Shell:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_document_from_top_to_bottom(document, tmp_path, sources, warm):
+def test_document_from_top_to_bottom(document, tmp_path, sources, pythons):
     if document in TRAINED_IN:
         pytest.importorskip("torch")
     if document in COMPILED:
@@ -209,7 +197,7 @@ def test_document_from_top_to_bottom(document, tmp_path, sources, warm):
     valentini_set = valentini_layout(tmp_path / "valentini_set", installed / RECORDINGS)
     variables = {"VALENTINI": str(valentini_set)}
     imported = (*IMPORTED, "torch") if document in TRAINED_IN else IMPORTED
-    shell = Shell(tmp_path, installed, variables, warm(installed, imported) if FORKS else None)
+    shell = Shell(tmp_path, installed, variables, partial(pythons.run, sources=installed / "src", imported=imported))
     kinds = set()
     for kind, text, name in blocks(document):
         kinds.add(kind)

@@ -1,8 +1,6 @@
 """The example of each operation mode runs as it is where its paths are."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ ZOO = SOURCES / "sezoo" / "zoo" / "stft_tcnn_medium"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_example(path, tmp_path):
+def test_an_example(path, tmp_path, pythons):
     little = []
     if path.stem == "training_config":
         pytest.importorskip("torch")
@@ -28,10 +26,8 @@ def test_an_example(path, tmp_path):
     for folder in ("recordings", "noisy", "clean"):
         write_clips(tmp_path / folder, "a.wav b.wav c.wav d.wav")
     (tmp_path / path.name).write_bytes(path.read_bytes())
-    done = subprocess.run(
-        [sys.executable, "-m", "sezoo", "--config-name", path.stem, "hydra.run.dir=out", *little],
-        cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+    words = ["-m", "sezoo", "--config-name", path.stem, "hydra.run.dir=out", "++general.report=False", *little]
+    done = pythons.run(words, tmp_path)
     assert done.returncode == 0, done.stderr
     made = {file.name for file in (tmp_path / "out").rglob("*")}
     assert made & {

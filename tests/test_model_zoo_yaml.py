@@ -1,14 +1,13 @@
 """The model zoo's YAML, its command and its file names, with only the paths changed."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
 import soundfile
 
+from builders import write_model
 from every_key import EVERY_KEY, EVERY_KEY_OF_VERSION_4
 from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.cli.hydra_run import compose_file
@@ -18,19 +17,18 @@ from sezoo.config.validation import missing_paths
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT.parent / "shared" / "data" / "valentini_48k_sample"
-MODEL = ROOT / "src" / "sezoo" / "zoo" / "stft_tcnn_medium" / "stft_tcnn_medium.onnx"
 
 
 @pytest.fixture(scope="module")
 def root_folder(tmp_path_factory):
-    """Recordings in Valentini's layout: the real ones where they are there, else the demo's."""
+    """Recordings in Valentini's layout: the real ones where they are there, else some of the demo's."""
     if SAMPLE.is_dir():
         return SAMPLE
     folder = tmp_path_factory.mktemp("valentini")
     for kind in ("noisy", "clean"):
         for half, name in (("train", f"{kind}_trainset_28spk_wav"), ("test", f"{kind}_testset_wav")):
             (folder / name).mkdir()
-            for path in sorted((DEMO_RECORDINGS / f"{kind}_{half}set").glob("*.flac"))[:10]:
+            for path in sorted((DEMO_RECORDINGS / f"{kind}_{half}set").glob("*.flac"))[:4]:
                 soundfile.write(folder / name / f"{path.stem}.wav", *soundfile.read(path, dtype="int16"))
     return folder
 
@@ -42,31 +40,34 @@ FORMS = {
 """The file with every key of version 3 and of version 4, by the folder that the command is run from."""
 
 
-def run_published(root_folder, tmp_path, general, *overrides, folder="src"):
-    """Run the file with every published key by the published command: the run's folder, and what was logged."""
-    text, outputs = FORMS[folder]
-    for published, here in {
-        "general:": general,
-        "model.onnx": MODEL.as_posix(),
-        "/path": root_folder.as_posix(),
-        "n_speakers: 56": "n_speakers: 28",
-        outputs: f"{tmp_path.as_posix()}/experiment_outputs",
-    }.items():
-        assert published in text
-        text = text.replace(published, here)
-    (tmp_path / "user_config.yaml").write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "stm32ai_main.py", "--config-path", str(tmp_path), "--config-name", "user_config", *overrides],
-        cwd=ROOT / folder, capture_output=True, text=True, encoding="utf-8", check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (run,) = (path for path in (tmp_path / "experiment_outputs").iterdir() if path.name != "mlruns")
-    return run, done.stderr
+@pytest.fixture
+def run_published(root_folder, tmp_path, pythons):
+    """Runs the file with every published key by the published command: the run's folder, and what was logged."""
+
+    def run(general, *overrides, folder="src"):
+        text, outputs = FORMS[folder]
+        for published, here in {
+            "general:": general,
+            "model.onnx": write_model(tmp_path / "model.onnx").as_posix(),
+            "/path": root_folder.as_posix(),
+            "n_speakers: 56": "n_speakers: 28",
+            outputs: f"{tmp_path.as_posix()}/experiment_outputs",
+        }.items():
+            assert published in text
+            text = text.replace(published, here)
+        (tmp_path / "user_config.yaml").write_text(text, encoding="utf-8")
+        words = ["stm32ai_main.py", "--config-path", tmp_path, "--config-name", "user_config", *overrides]
+        done = pythons.run(words, ROOT / folder)
+        assert done.returncode == 0, done.stderr
+        (path,) = (path for path in (tmp_path / "experiment_outputs").iterdir() if path.name != "mlruns")
+        return path, done.stderr
+
+    return run
 
 
 @pytest.mark.parametrize(("folder", "general"), [("src", "general:general:"), ("speech_enhancement", "general:")])
-def test_every_published_key_runs(folder, general, root_folder, tmp_path):
-    run, told = run_published(root_folder, tmp_path, general, folder=folder)
+def test_every_published_key_runs(folder, general, run_published):
+    run, told = run_published(general, folder=folder)
     assert ("'general:general'" in told) == (general == "general:general:")
     assert {path.name for path in run.iterdir()} >= {".hydra", "stm32ai_main.log", "saved_models"}
     models = {path.name: onnx.load(path) for path in (run / "saved_models").iterdir()}
@@ -77,8 +78,8 @@ def test_every_published_key_runs(folder, general, root_folder, tmp_path):
     assert [dim.dim_param or dim.dim_value for dim in shape.dim] == ["batch", 257, "seq_len"]
 
 
-def test_the_published_chain_scores_float_and_int8(root_folder, tmp_path):
-    run, _ = run_published(root_folder, tmp_path, "general:", "operation_mode=chain_eqe", "dataset.num_test_samples=2")
+def test_the_published_chain_scores_float_and_int8(run_published):
+    run, _ = run_published("general:", "operation_mode=chain_eqe", "dataset.num_test_samples=2")
     for folder in ("eval_logs", "eval_logs_quantized", "eval_logs_quantized_patches", "eval_logs_quantized_board"):
         means = json.loads((run / folder / "metrics_dict.json").read_text(encoding="utf-8"))
         assert set(means) >= {"pesq", "stoi", "snr", "sisnr", "mse"}
@@ -87,12 +88,10 @@ def test_the_published_chain_scores_float_and_int8(root_folder, tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["src", "speech_enhancement"])
-def test_the_file_that_the_folder_holds_runs_as_it_is(folder, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "stm32ai_main.py", f"hydra.run.dir={tmp_path.as_posix()}/run", "mlflow.uri=",
-         "quantization.num_quantization_samples=4", "++quantization.accuracy_recovery=none"],
-        cwd=ROOT / folder, capture_output=True, text=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+def test_the_file_that_the_folder_holds_runs_as_it_is(folder, tmp_path, pythons):
+    words = ["stm32ai_main.py", f"hydra.run.dir={tmp_path.as_posix()}/run", "mlflow.uri=", "++general.report=False"]
+    words += ["quantization.num_quantization_samples=4", "++quantization.accuracy_recovery=none"]
+    done = pythons.run(words, ROOT / folder)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "saved_models" / "quantized_model_int8_static.onnx").is_file()
 

@@ -25,6 +25,37 @@ IMPORTED = (
 OpenBLAS, which numpy and scipy bring, ends its threads before a fork and starts them anew behind it.
 """
 LATE = "late"
+SOURCES = Path(__file__).parents[1] / "src"
+
+
+class Pythons:
+    """Runs commands by Pythons that have imported already, each started with the first command for it.
+
+    Where commands cannot be forks, each has a new interpreter.
+    """
+
+    def __init__(self) -> None:
+        self._started: dict[tuple[Path, tuple[str, ...]], WarmPython] = {}
+
+    def run(
+        self, words, folder: Path, environment: dict[str, str] | None = None, *, sources: Path = SOURCES,
+        imported: tuple[str, ...] | None = None, limit: float = 600,
+    ) -> subprocess.CompletedProcess:  # fmt: skip
+        """Run words in a folder as `WarmPython.run` does; in the environment of the tests, if no other is given."""
+        environment, key = {**(environment or os.environ)}, (sources, imported or IMPORTED)
+        if FORKS:
+            if key not in self._started:
+                self._started[key] = WarmPython(*key)
+            return self._started[key].run(words, folder, environment, limit)
+        return subprocess.run(
+            [sys.executable, *map(str, words)], cwd=folder, env={**environment, "PYTHONPATH": str(sources)},
+            capture_output=True, text=True, encoding="utf-8", check=False, timeout=limit,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End them."""
+        for python in self._started.values():
+            python.close()
 
 
 class WarmPython:
