@@ -12,8 +12,14 @@ setup: .venv/dev-installed
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+# What there is no wheel of for every Python and system: without it, its tests skip.
+OPTIONAL := litert ethos-u mcu
+
 .venv/dev-installed: .venv/core-installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	for extra in $(OPTIONAL); do \
+		$(BIN)/python -m pip install --quiet --prefer-binary --editable ".[$$extra]" || echo "no $$extra: its tests skip"; \
+	done
 	touch $@
 
 demo: .venv/core-installed
