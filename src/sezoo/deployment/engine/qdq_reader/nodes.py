@@ -41,7 +41,7 @@ class QuantizedConstant:
     @cached_property
     def real(self) -> np.ndarray:
         """What it stands for, in float32."""
-        return (self.centred * self._spread(self.scale)).astype(np.float32)
+        return np.asarray(self.centred * self._spread(self.scale), np.float32)  # of one number numpy makes a scalar
 
     @cached_property
     def centred(self) -> np.ndarray:

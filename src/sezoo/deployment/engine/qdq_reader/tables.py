@@ -49,7 +49,7 @@ def _points(source: Tensor) -> np.ndarray:
 
 def curve_table(functions: Sequence[Node], source: Tensor, output: Tensor, opset: int) -> np.ndarray:
     """The points of a `Curve`: (1025,) int16, in steps of `output`, or 256th parts of those where it has 8 bits."""
-    real = _run(functions, None, None, opset, _points(source))
+    real = np.nan_to_num(_run(functions, None, None, opset, _points(source)))  # of roots of what is below 0
     fine = 256 if output.bits == 8 else 1
     steps = np.rint(real.astype(np.float64) / output.scale * fine) + output.zero_point * fine
     return np.clip(steps, -32768, 32767).astype(np.int16)
