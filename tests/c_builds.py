@@ -11,6 +11,9 @@ SOURCES = Path(str(files("sezoo.deployment.c_package"))) / "sources"
 FIXED = ("conv", "dense", "matmul", "elementwise", "groups", "fft", "stream")
 """The sources that are the same in every package."""
 
+OF_A_PACKAGE = ("model", "denoiser", "spectra")
+"""Those that depend on the sizes of a network."""
+
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contract=off")
 SANITIZED = (*STRICT, "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 """Optimised as well, GCC takes a quarter of a minute for the Fourier transform."""
@@ -36,7 +39,7 @@ def fixed_objects(folder):
 
 def built(package, program, objects):
     """An example program of a package, linked with the objects that all packages share: its path."""
-    sources = [package / "src" / f"sezoo_{name}.c" for name in ("model", "denoiser")]
+    sources = [package / "src" / f"sezoo_{name}.c" for name in OF_A_PACKAGE]
     sources += [package / "examples" / f"{program}.c", package / "examples" / "host" / "files_stdio.c"]
     folders = [f"-I{package / name}" for name in ("include", "src", "examples")]
     compiled(*SANITIZED, *folders, *sources, *objects, "-lm", "-o", package / program)

@@ -157,6 +157,20 @@ def test_fourier_transforms_of_four_signals(library, n_fft):
     np.testing.assert_allclose(back, signals, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("n_fft", [32, 64, 128, 512, 1024])
+def test_the_transform_of_one_signal_is_that_of_four_bit_by_bit(library, n_fft):
+    signal = np.random.default_rng(n_fft).standard_normal(n_fft).astype(F)
+    fft, reverse, _cosine = transform_of(n_fft)
+    four, one, work = np.zeros((n_fft // 2, 2, LANES), F), signal.copy(), np.zeros(n_fft, F)
+    four[reverse, 0], four[reverse, 1] = signal[::2, np.newaxis], signal[1::2, np.newaxis]
+    library.sezoo_fft_forward(ctypes.byref(fft), at(four))
+    library.sezoo_fft_forward_one(ctypes.byref(fft), at(one), at(work))
+    np.testing.assert_array_equal(one.reshape(2, -1), four[:, :, 3].T)
+    library.sezoo_fft_inverse(ctypes.byref(fft), at(four))
+    library.sezoo_fft_inverse_one(ctypes.byref(fft), at(one), at(work))
+    np.testing.assert_array_equal(work.reshape(-1, 2), four[:, :, 3])
+
+
 @pytest.mark.parametrize("n_fft", [16, 64, 512])
 def test_the_inverse_of_a_single_bin_is_a_cosine(library, n_fft):
     fft, _reverse, _cosine = transform_of(n_fft)

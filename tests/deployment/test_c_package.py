@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from c_builds import HOST_GCC, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
+from c_builds import HOST_GCC, OF_A_PACKAGE, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
 from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.clip import write_clip
 from sezoo.audio.stft import Stft
@@ -339,7 +339,7 @@ def test_other_chunks_of_a_wav_file_are_skipped(package, objects, tmp_path):
 def test_optimised_and_measured_it_compiles_without_a_warning(package):
     folder, _ = package
     folders = [f"-I{folder / name}" for name in ("include", "src", "examples")]
-    for name in ("model", "denoiser"):
+    for name in OF_A_PACKAGE:
         source = folder / "src" / f"sezoo_{name}.c"
         compiled(*STRICT, "-O2", "-DSEZOO_MEASURE", *folders, "-c", source, "-o", folder / "object.o")
 
@@ -356,7 +356,7 @@ def test_programs_in_cpp_can_include_the_header(package, objects, tmp_path):
     )
     (tmp_path / "main.cpp").write_text(text, encoding="utf-8")
     parts = []
-    for name in ("model", "denoiser"):
+    for name in OF_A_PACKAGE:
         parts.append(tmp_path / f"{name}.o")
         folders = [f"-I{folder / each}" for each in ("include", "src")]
         compiled("-std=c99", *folders, "-c", folder / "src" / f"sezoo_{name}.c", "-o", parts[-1])

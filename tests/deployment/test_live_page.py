@@ -56,8 +56,13 @@ int main(void)
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
-@needs_zig
-def test_the_command_writes_a_page_of_its_own(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def no_zig(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ziglang" else real(name))
+
+
+def test_a_shipped_model_needs_no_zig_for_its_page(tmp_path, monkeypatch, capsys, no_zig):
     monkeypatch.chdir(tmp_path)
     words = ["live", "utcn_small_int8_static", "-o", "page.html"]
     main(words)
@@ -71,12 +76,17 @@ def test_the_command_writes_a_page_of_its_own(tmp_path, monkeypatch, capsys):
     main([*words, "--overwrite"])
 
 
-def test_without_zig_the_extra_is_named(tmp_path, monkeypatch):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ziglang" else real(name))
+@needs_zig
+def test_any_other_model_is_compiled(tmp_path):
+    path = write_tiny_model(tmp_path / "model.onnx")
+    write_live_page(configuration(model=str(path), engine="stream"), tmp_path / "page.html")
+    assert "/*@" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_without_zig_the_extra_is_named(tmp_path, no_zig):
     write_tiny_model(tmp_path / "model.onnx")
     config = configuration(model=str(tmp_path / "model.onnx"), engine="stream")
-    with pytest.raises(UserError, match=r"pip install 'sezoo\[mcu\]'"):
+    with pytest.raises(UserError, match=r"compiler for WebAssembly .*pip install 'sezoo\[mcu\]'"):
         write_live_page(config, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 

@@ -37,7 +37,7 @@ from sezoo.deployment.engine.integer_graph import (
 )
 from sezoo.models.spectra import COMPLEX_SPECTRUM
 
-__all__ = ["model_header", "model_source"]
+__all__ = ["model_header", "model_source", "packed_weights"]
 
 SHORTEST_RUN, MOST_RUNS = 8, 64
 """Items, on average, and runs of neighbours that are copied one by one; else every item is looked up."""
@@ -106,7 +106,7 @@ def _definition(program: Program, index: int, operator: Operator, curves: dict[b
     """
     name = f"op_{index:02d}"
     if isinstance(operator, Conv):
-        return _depthwise(name, operator) if operator.is_depthwise else _conv(program, name, operator)
+        return _depthwise(program, name, operator) if operator.is_depthwise else _conv(program, name, operator)
     if isinstance(operator, Elementwise):
         return _elementwise(name, operator)
     if isinstance(operator, Expression):
@@ -154,11 +154,22 @@ def _rounding(output: Tensor, low: int, high: int) -> str:
     return f"{{{output.zero_point}, {low - output.zero_point}, {high - output.zero_point}}}"
 
 
+def _together(program: Program, conv: Conv) -> int:
+    """Outputs that are computed at a time."""
+    return 4 if program.is_dense(conv) else 2
+
+
+def packed_weights(program: Program, conv: Conv) -> np.ndarray:
+    """The weights of a convolution in the order in which its kernel reads them: int8 of any shape."""
+    if conv.is_depthwise:
+        return depthwise_weights(conv.weights)
+    groups, outputs = conv.weights.shape[:2]
+    return matrix_weights(conv.weights.reshape(groups, outputs, -1), _together(program, conv))
+
+
 def _conv(program: Program, name: str, conv: Conv) -> str:
     groups, outputs = conv.weights.shape[:2]
-    is_dense = program.is_dense(conv)
-    together = 4 if is_dense else 2
-    weights = matrix_weights(conv.weights.reshape(groups, outputs, -1), together)
+    is_dense, together = program.is_dense(conv), _together(program, conv)
     bias = padded_outputs(conv.folded_bias.reshape(groups, outputs), together).astype(np.int32)
     multiplier = padded_outputs(conv.multiplier.reshape(groups, outputs), together).astype(np.float32)
     biases = c_array(f"{name}_bias", bias)
@@ -175,14 +186,14 @@ def _conv(program: Program, name: str, conv: Conv) -> str:
     ]
     return (
         f"{c_comment(conv.name)} /* {conv.macs:,} MAC a frame */\n"
-        + c_array(f"{name}_weights", weights)
+        + c_array(f"{name}_weights", packed_weights(program, conv))
         + biases
         + c_array(f"{name}_multiplier", multiplier)
         + _struct("sezoo_conv", name, fields)
     )
 
 
-def _depthwise(name: str, conv: Conv) -> str:
+def _depthwise(program: Program, name: str, conv: Conv) -> str:
     fields = [
         f".weights = {name}_weights, .bias = {name}_bias, .multiplier = {name}_multiplier",
         *_shared_fields(conv),
@@ -191,7 +202,7 @@ def _depthwise(name: str, conv: Conv) -> str:
     behind = (0, padded(conv.channels_in) - conv.channels_in)
     return (
         f"{c_comment(conv.name)} /* depthwise, {conv.macs:,} MAC a frame */\n"
-        + c_array(f"{name}_weights", depthwise_weights(conv.weights))
+        + c_array(f"{name}_weights", packed_weights(program, conv))
         + c_array(f"{name}_bias", np.pad(conv.folded_bias, behind).astype(np.int32))
         + c_array(f"{name}_multiplier", np.pad(conv.multiplier, behind).astype(np.float32))
         + _struct("sezoo_depthwise", name, fields)
@@ -536,8 +547,9 @@ def model_header(program: Program) -> str:
         "MAGNITUDE_ROW": magnitude_row(program.graph.values),
         "ANALYSIS": memory.offsets["analysis"],
         "MAGNITUDES": memory.offsets["magnitudes"],
-        "SYNTHESIS": memory.offsets["synthesis"],
+        "SYNTHESIS": memory.offsets["analysis" if program.spectrum_stays else "synthesis"],
         "MASK": memory.offsets["mask"],
+        "SPECTRUM_STAYS": int(program.spectrum_stays),
     }
     words = {
         "VALUES": "floats of a frame that go in, and as many that come out",
@@ -549,6 +561,7 @@ def model_header(program: Program) -> str:
         "LATE": "samples that the ring of the output is behind",
         "MAGNITUDE_ROW": "floats from one frame's magnitudes to the next",
         "ANALYSIS": "places in the arena, in bytes",
+        "SPECTRUM_STAYS": "the frame that the network computes comes out in the same call",
     }
     defines = "".join(
         f"#define SEZOO_{name} {value}{f' /* {words[name]} */' if name in words else ''}\n"

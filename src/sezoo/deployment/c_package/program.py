@@ -27,7 +27,10 @@ from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 __all__ = ["LANES", "Engine", "Program", "depth_of", "magnitude_row"]
 
 LANES = 4
-"""Frames that a Fourier transform is made of at a time."""
+"""Frames that a Fourier transform is made of at a time, where a call computes more than one."""
+
+SHORTEST_OF_ONE = 32
+"""Samples from which on the transform of one frame is there; see sezoo_fft_forward_one."""
 
 FLOAT = 4
 """Bytes."""
@@ -230,6 +233,16 @@ class Program:
         columns = 0 if operator.is_pointwise and operator.positions == 1 else 4 * depth * operator.input.bits // 8 + 16
         return (2 * depth if self.is_dense(operator) else 4 * depth * 2) + 16 + columns
 
+    @property
+    def is_one_frame(self) -> bool:
+        """Whether a call has one frame to transform, which is SEZOO_ONE_FRAME in sezoo_spectra.h."""
+        return self.engine.computed == 1 and self.stft.n_fft >= SHORTEST_OF_ONE and not self.graph.is_complex
+
+    @property
+    def spectrum_stays(self) -> bool:
+        """Whether the frame that the network computes comes out in the same call, and its spectrum is kept for that."""
+        return self.is_one_frame and self.engine.first_computed == self.engine.first_kept
+
     @cached_property
     def memory(self) -> MemoryPlan:
         """The places of tensors, scratch memory, spectra and magnitudes."""
@@ -245,16 +258,20 @@ class Program:
             first = shared.get(tensor.name, tensor.name)
             rows = 1 if tensor.name in self.in_loops else self.kept(tensor) + self.engine.computed
             places[first] = Buffer(f"tensor {first}", rows * tensor.row_bytes, made[first], needed[tensor.name])
-        spectra = self.stft.n_fft * LANES * FLOAT
+        row = magnitude_row(graph.values)
+        # The transform of one frame works where its magnitudes are next, and where its mask was.
+        spectra, magnitudes, mask = (
+            (self.stft.n_fft,) * 3 if self.is_one_frame else (self.stft.n_fft * LANES, LANES * row, graph.values)
+        )
         buffers = [
             *places.values(),
             *(Buffer(f"scratch {i}", self.scratch_bytes(each), i + 1, i + 1) for i, each in enumerate(self.steps)),
-            Buffer("analysis", spectra, 0, 0),
-            Buffer("magnitudes", LANES * magnitude_row(graph.values) * FLOAT, 0, 0),
+            Buffer("analysis", spectra * FLOAT, 0, last if self.spectrum_stays else 0),
+            Buffer("magnitudes", max(magnitudes, row) * FLOAT, 0, 0),
             *(Buffer(f"row {name}", size * FLOAT, 0, 0) for name, size in self.float_rows.items()),
             *(Buffer(f"window {name}", 0 if self.stream else size, 0, 0) for name, size in self.window_bytes.items()),
-            Buffer("synthesis", spectra, last, last),
-            Buffer("mask", graph.values * FLOAT, last, last),
+            Buffer("synthesis", 0 if self.spectrum_stays else spectra * FLOAT, last, last),
+            Buffer("mask", max(mask, graph.values) * FLOAT, last, last),
         ]
         plan = planned(buffer for buffer in buffers if buffer.size)
         offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}

@@ -182,7 +182,7 @@ QEMU emulates, and stands for yours.
 | file | |
 |---|---|
 | `src/sezoo_denoiser.c` | a call: samples, spectra, masks, samples |
-| `src/sezoo_fft.c` | the Fourier transform, of four frames at a time |
+| `src/sezoo_spectra.c`, `sezoo_fft.c` | windows and Fourier transforms, of four frames at a time or of one |
 | `src/sezoo_conv.c`, `_matmul.c`, `_dense.c`, `_elementwise.c`, `_stream.c` | the integer operators |
 | `src/sezoo_model.c` | the weights, and the steps of this network |
 

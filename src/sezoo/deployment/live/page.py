@@ -16,8 +16,9 @@ from sezoo.base.version import __version__
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STREAM, engine_of
 from sezoo.deployment.c_package.deploy import program_for
-from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.settings import PackageSettings
+from sezoo.deployment.live.compiled import compiled_module
 from sezoo.deployment.live.webassembly import check_zig, webassembly_of
 from sezoo.models.onnx_file import load_configured
 
@@ -55,11 +56,13 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
             f"{model_path}: sezoo live needs the stream engine; leave deployment.engine: patch and "
             "deployment.input_gain: True out"
         )
-    check_zig()
     program, settings = program_for(load_configured(model_path), model_path, config)
     _check_size(program, settings, model_path)
-    log.info("compiling %s to WebAssembly", display_path(model_path))
-    module = webassembly_of(program, settings)
+    module = compiled_module(program, settings, model_path)
+    if module is None:
+        check_zig()
+        log.info("compiling %s to WebAssembly", display_path(model_path))
+        module = webassembly_of(program, settings)
     write_text(path, page_of(program, settings, module, model_path.stem))
     return path
 

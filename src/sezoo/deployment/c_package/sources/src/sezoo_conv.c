@@ -3,22 +3,79 @@
 
 #include <string.h>
 
-/* A piece of a frame's row as a column of a matrix product, with zeros where there is nothing. */
+/* Few bytes: memcpy of a small C library goes byte by byte. Helium copies whole vectors; columns are written from the
+   first byte to the last one, and both buffers have room behind. */
+static inline void copy(int8_t *to, const int8_t *from, int32_t count)
+{
+#if SEZOO_MVE
+    for (; count > 0; count -= 16, to += 16, from += 16) {
+        vstrbq_s8(to, vldrbq_s8(from));
+    }
+#elif SEZOO_DSP
+    for (; count >= 8; count -= 8, to += 8, from += 8) {
+        const uint32_t first = ((const sezoo_unaligned *)(const void *)from)[0].value;
+        const uint32_t second = ((const sezoo_unaligned *)(const void *)from)[1].value;
+        ((sezoo_unaligned *)(void *)to)[0].value = first;
+        ((sezoo_unaligned *)(void *)to)[1].value = second;
+    }
+    while (--count >= 0) {
+        *to++ = *from++;
+    }
+#else
+    memcpy(to, from, (size_t)count);
+#endif
+}
+
+static void fill(const sezoo_conv *conv, int8_t *to, int32_t items)
+{
+    if (conv->input_bytes == 1) {
+        memset(to, conv->input_zero_point, (size_t)items);
+        return;
+    }
+    for (int32_t i = 0; i < items; ++i) {
+        ((int16_t *)(void *)to)[i] = (int16_t)conv->input_zero_point;
+    }
+}
+
+/* A piece of a frame's row as a part of a column, with zeros where there is nothing. */
 static void copy_piece(const sezoo_conv *conv, const int8_t *frame, int32_t first, int8_t *column)
 {
-    const int32_t bytes = conv->input_bytes;
-    const int32_t channels = conv->groups * conv->channels_in;
-    for (int32_t j = 0; j < conv->kernel; ++j) {
+    const int32_t size = conv->channels_in, bytes = size * conv->input_bytes;
+    for (int32_t j = 0; j < conv->kernel; ++j, column += bytes) {
         const int32_t position = first + j * conv->dilation;
-        int8_t *to = column + j * conv->channels_in * bytes;
         if (frame != NULL && position >= 0 && position < conv->positions_in) {
-            memcpy(to, frame + position * channels * bytes, (size_t)(conv->channels_in * bytes));
-        } else if (bytes == 1) {
-            memset(to, conv->input_zero_point, (size_t)conv->channels_in);
+            copy(column, frame + position * conv->groups * bytes, bytes);
         } else {
-            for (int32_t c = 0; c < conv->channels_in; ++c) {
-                ((int16_t *)(void *)to)[c] = (int16_t)conv->input_zero_point;
+            fill(conv, column, size);
+        }
+    }
+}
+
+/* The columns of `count` positions from `f` on, for a group whose first channel is at `input`: what the kernel is put
+   on, one tap in time behind the other. */
+static void gather(const sezoo_conv *conv, const int8_t *input, int32_t frames_in, int32_t at, int32_t f, int32_t count,
+                   int8_t *columns)
+{
+    const int32_t taps = conv->taps, later = conv->dilation_time, depth = conv->matrix.depth * conv->input_bytes;
+    const int32_t row = conv->input_row * conv->input_bytes, cell = conv->channels_in * conv->input_bytes;
+    const int32_t piece = conv->kernel * cell, stride = conv->stride;
+    int32_t from = f * stride - conv->pad;
+    const int32_t all_frames =
+        at >= 0 && at + (taps - 1) * later < frames_in && conv->groups == 1 && conv->dilation == 1;
+    const int32_t last = conv->positions_in - conv->kernel;
+    for (int32_t i = 0; i < count; ++i, columns += depth, from += stride) {
+        if (all_frames && from >= 0 && from <= last) { /* it lies there as it is wanted */
+            const int8_t *place = input + at * row + from * cell;
+            int8_t *column = columns;
+            for (int32_t tap = taps; tap > 0; --tap, place += later * row, column += piece) {
+                copy(column, place, piece);
             }
+            continue;
+        }
+        for (int32_t tap = 0; tap < taps; ++tap) {
+            const int32_t frame = at + tap * later;
+            copy_piece(conv, frame >= 0 && frame < frames_in ? input + frame * row : NULL, from,
+                       columns + tap * piece);
         }
     }
 }
@@ -62,7 +119,10 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
     if (conv->taps == 1 && conv->groups == 1 && conv->dilation == 1) {
         inside = (conv->pad + conv->stride - 1) / conv->stride;
         inside_end = (conv->positions_in - conv->kernel + conv->pad) / conv->stride + 1;
+        /* Products are of four positions at a time: those that are gathered are four too, or up to three more. */
+        inside = sezoo_limited((inside + 3) / 4 * 4, 0, conv->positions_out);
         inside_end = sezoo_limited(inside_end, inside, conv->positions_out);
+        inside_end -= (inside_end - inside) % 4;
     }
     int8_t *gathered = (int8_t *)scratch + (conv->dense ? SEZOO_DENSE_SCRATCH(depth) : SEZOO_SCRATCH(depth));
     for (int32_t t = 0; t < frames_out; ++t) {
@@ -79,7 +139,6 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
             matrix.weights += group * padded * depth;
             matrix.bias += group * padded;
             matrix.multiplier += group * padded;
-            const int32_t piece = conv->kernel * conv->channels_in * bytes;
             for (int32_t f = 0; f < conv->positions_out;) {
                 if (f >= inside && f < inside_end) {
                     f = inside_end;
@@ -87,16 +146,7 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
                 }
                 const int32_t limit = f < inside && inside_end > inside ? inside : conv->positions_out;
                 const int32_t count = sezoo_limited(limit - f, 1, 4);
-                for (int32_t i = 0; i < count; ++i) {
-                    int8_t *column = gathered + i * depth * bytes;
-                    for (int32_t tap = 0; tap < conv->taps; ++tap) {
-                        const int32_t frame = at + tap * conv->dilation_time;
-                        const int8_t *there = frame >= 0 && frame < frames_in
-                                                  ? input + frame * row + group * conv->channels_in * bytes
-                                                  : NULL;
-                        copy_piece(conv, there, (f + i) * conv->stride - conv->pad, column + tap * piece);
-                    }
-                }
+                gather(conv, input + group * conv->channels_in * bytes, frames_in, at, f, count, gathered);
                 product(conv, &matrix, gathered, depth, count, frame_out + (f * channels_out + group * outputs) * wide,
                         channels_out, scratch);
                 f += count;
@@ -148,6 +198,61 @@ static inline void three_taps(const sezoo_depthwise *conv, const int8_t *x, int3
             x1 += row;
             x2 += row;
         }
+    }
+}
+#endif
+
+#if SEZOO_DSP
+#define MOST_PLACES 16
+
+/* The sums of four channels stay in registers while the taps go by, whose activations are at `places`. */
+static inline void sum_of_four(const int8_t *const *places, int32_t count, int32_t c, const int8_t *w, int32_t padded,
+                               const int32_t *bias, int32_t *sums)
+{
+    int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
+    for (int32_t i = 0; i < count; ++i, w += padded) {
+        const int8x4_t x = (int8x4_t)((const sezoo_unaligned *)(const void *)(places[i] + c))->value;
+        const int8x4_t weights = (int8x4_t)((const sezoo_unaligned *)(const void *)w)->value;
+        const int32_t x_even = (int32_t)__sxtb16(x), x_odd = (int32_t)__sxtb16(x >> 8);
+        const int32_t w_even = (int32_t)__sxtb16(weights), w_odd = (int32_t)__sxtb16(weights >> 8);
+        a0 = __smlabb(x_even, w_even, a0);
+        a1 = __smlabb(x_odd, w_odd, a1);
+        a2 = __smlatt(x_even, w_even, a2);
+        a3 = __smlatt(x_odd, w_odd, a3);
+    }
+    sums[0] = a0;
+    sums[1] = a1;
+    sums[2] = a2;
+    sums[3] = a3;
+}
+
+static __attribute__((noinline)) void store_rounded(const int32_t *sums, const float *scale,
+                                                    const sezoo_rounding *rounding, int8_t *out, int32_t count)
+{
+    const sezoo_rounding local = *rounding; /* int8 that are stored could be anything */
+    const int32_t is_whole = sezoo_is_whole_s8(rounding);
+    for (int32_t i = 0; i < count; ++i) {
+        out[i] = sezoo_rounded_s8((float)sums[i] * scale[i], &local, is_whole);
+    }
+}
+
+static __attribute__((noinline)) void all_channels(const sezoo_depthwise *conv, const int8_t *const *places,
+                                                   int32_t count, int8_t *out)
+{
+    const int32_t channels = conv->channels, padded = (channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+    for (int32_t first = 0; first < channels; first += SEZOO_ROW) {
+        int32_t sums[SEZOO_ROW];
+        for (int32_t i = 0; i < SEZOO_ROW; i += 4) {
+            const int32_t c = first + i;
+            const int8_t *w = conv->weights + c;
+            if (count == 3) { /* which nearly all have */
+                sum_of_four(places, 3, c, w, padded, conv->bias + c, sums + i);
+            } else {
+                sum_of_four(places, count, c, w, padded, conv->bias + c, sums + i);
+            }
+        }
+        store_rounded(sums, conv->multiplier + first, &conv->rounding, out + first,
+                      sezoo_limited(channels - first, 1, SEZOO_ROW));
     }
 }
 #endif
@@ -256,6 +361,20 @@ void sezoo_run_depthwise(const sezoo_depthwise *conv, const void *input, int32_t
         for (int32_t f = 0; f < conv->positions_out; ++f) {
             int8_t *place = out + (t * conv->output_row + f * conv->channels) * conv->output_bytes;
             const int32_t first = f * conv->stride - conv->pad;
+#if SEZOO_DSP
+            if (conv->input_bytes == 1 && conv->output_bytes == 1 && conv->taps * conv->kernel <= MOST_PLACES) {
+                const int8_t *places[MOST_PLACES];
+                int32_t count = 0;
+                for (int32_t tap = 0; tap < conv->taps; ++tap) {
+                    for (int32_t j = 0; j < conv->kernel; ++j) {
+                        places[count++] = tap_row(conv, x, frames_in, first_frame + t + tap * conv->dilation_time,
+                                                  first + j * conv->dilation, zeros);
+                    }
+                }
+                all_channels(conv, places, count, place);
+                continue;
+            }
+#endif
             for (int32_t c = 0; c < conv->channels; c += SEZOO_ROW) {
                 const int32_t count = sezoo_limited(conv->channels - c, 1, SEZOO_ROW);
                 sixteen(conv, x, frames_in, first_frame + t, first, zeros, c, count, place);

@@ -1,15 +1,14 @@
 /* A call: samples become spectra, their magnitudes go through the network, and its mask makes samples of the spectra.
    A complex network has real and imaginary parts instead, and gives a complex mask or the denoised spectra.
-   The spectra of the frames that come out are computed a second time, which costs less than to keep them. */
+   The spectra of frames that come out later are computed a second time, which costs less than to keep them. */
 #include "sezoo_denoiser.h"
 
 #include <string.h>
 
-#include "sezoo_lanes.h"
 #include "sezoo_math.h"
 #include "sezoo_model.h"
+#include "sezoo_spectra.h"
 
-#define STEP (2 * SEZOO_LANES) /* floats from one complex value of four frames to the next */
 #define HALF (SEZOO_N_FFT / 2)
 #define MARGIN ((SEZOO_N_FFT - SEZOO_WINDOW) / 2) /* zeros before and behind the window */
 #define FULL_SCALE 32768.0f
@@ -19,9 +18,6 @@
 #define SEZOO_BIN_HERTZ ((float)SEZOO_SAMPLE_RATE / SEZOO_N_FFT)
 #define SPEECH_LOW BIN(300.0f)
 #define SPEECH_HIGH BIN(3400.0f)
-
-/* Where a sample of a frame is among those of a transform: the even ones are the real parts. */
-#define PLACE(t, n) ((t)*STEP + ((n)&1) * SEZOO_LANES)
 
 void sezoo_init(sezoo_denoiser *denoiser, void *arena)
 {
@@ -49,72 +45,6 @@ void sezoo_set_attenuation_limit(sezoo_denoiser *denoiser, float decibels)
 
 void sezoo_set_bypass(sezoo_denoiser *denoiser, int32_t is_on) { denoiser->is_bypassed = is_on; }
 
-/* Up to four frames, windowed, as spectra. */
-static void analyse(const sezoo_denoiser *denoiser, int32_t first, int32_t count, float *z)
-{
-    const int16_t *samples = denoiser->samples + first * SEZOO_HOP;
-    int32_t from[SEZOO_LANES];
-    for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
-        from[lane] = (lane < count ? lane : count - 1) * SEZOO_HOP;
-    }
-    memset(z, 0, HALF * STEP * sizeof *z);
-#if SEZOO_MVE
-    const uint32x4_t offsets = vreinterpretq_u32_s32(vldrwq_s32(from));
-#endif
-    for (int32_t i = 0; i < SEZOO_WINDOW; ++i) {
-        const int32_t n = MARGIN + i;
-        const float weight = sezoo_model_window[i] * (1.0f / FULL_SCALE);
-        float *to = z + PLACE(sezoo_model_fft.reverse[n / 2], n);
-#if SEZOO_MVE
-        const int32x4_t four = vldrhq_gather_shifted_offset_s32(samples + i, offsets);
-        vstrwq_f32(to, vmulq_n_f32(vcvtq_f32_s32(four), weight));
-#else
-        for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
-            to[lane] = (float)samples[from[lane] + i] * weight;
-        }
-#endif
-    }
-    sezoo_fft_forward(&sezoo_model_fft, z);
-}
-
-#if SEZOO_IS_COMPLEX
-/* Real and imaginary part of a bin in a spectrum of four frames; those of the first and the last are one number. */
-static float *real_part(float *z, int32_t k) { return k == HALF ? z + SEZOO_LANES : z + k * STEP; }
-static float *imaginary_part(float *z, int32_t k) { return k == 0 || k == HALF ? NULL : z + k * STEP + SEZOO_LANES; }
-
-/* The real parts of four spectra and then their imaginary ones, a row for each. */
-static void measure(float *z, float gain, float *parts)
-{
-    (void)gain; /* is of magnitudes alone */
-    for (int32_t k = 0; k <= HALF; ++k) {
-        const float *re = real_part(z, k), *im = imaginary_part(z, k);
-        for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
-            parts[lane * SEZOO_MAGNITUDE_ROW + k] = re[lane];
-            parts[lane * SEZOO_MAGNITUDE_ROW + SEZOO_BINS + k] = im != NULL ? im[lane] : 0.0f;
-        }
-    }
-}
-#else
-/* The magnitudes of four spectra, a row for each. */
-static void measure(const float *z, float gain, float *magnitudes)
-{
-    float powers[SEZOO_LANES];
-    for (int32_t k = 0; k <= HALF; ++k) {
-        const sezoo_lanes re = sezoo_load(k == HALF ? z + SEZOO_LANES : z + k * STEP);
-        if (k == 0 || k == HALF) {
-            sezoo_store(powers, sezoo_mul(re, re));
-        } else {
-            const sezoo_lanes im = sezoo_load(z + k * STEP + SEZOO_LANES);
-            sezoo_store(powers, sezoo_add(sezoo_mul(re, re), sezoo_mul(im, im)));
-        }
-        for (int32_t lane = 0; lane < SEZOO_LANES; ++lane) {
-            magnitudes[lane * SEZOO_MAGNITUDE_ROW + k] = sezoo_sqrt(powers[lane]) * gain;
-        }
-    }
-}
-
-#endif
-
 /* ST's application shows the network a loud patch as if its peak were full scale. */
 static float input_gain(const sezoo_denoiser *denoiser)
 {
@@ -131,7 +61,7 @@ static float input_gain(const sezoo_denoiser *denoiser)
 #endif
 }
 
-/* The masks of four frames times their spectra, a share of which stays whatever the masks are. */
+/* The masks of some frames times their spectra, a share of which stays whatever the masks are. */
 static void apply_masks(const sezoo_denoiser *denoiser, int32_t first, int32_t count, float *z, float *mask)
 {
     const float dry = denoiser->is_bypassed ? 1.0f : denoiser->dry, wet = 1.0f - dry;
@@ -139,7 +69,7 @@ static void apply_masks(const sezoo_denoiser *denoiser, int32_t first, int32_t c
         sezoo_model_mask(denoiser->arena, first + lane, mask);
 #if SEZOO_IS_COMPLEX
         for (int32_t k = 0; k <= HALF; ++k) {
-            float *re = real_part(z + lane, k), *im = imaginary_part(z + lane, k), none = 0.0f;
+            float *re = sezoo_real_part(z + lane, k), *im = sezoo_imaginary_part(z + lane, k), none = 0.0f;
             im = im != NULL ? im : &none;
 #if SEZOO_GIVES_SPECTRUM
             *re = dry * *re + wet * mask[k];
@@ -156,12 +86,7 @@ static void apply_masks(const sezoo_denoiser *denoiser, int32_t first, int32_t c
                 mask[k] = dry + wet * mask[k];
             }
         }
-        z[lane] *= mask[0];
-        z[SEZOO_LANES + lane] *= mask[HALF];
-        for (int32_t k = 1; k < HALF; ++k) {
-            z[k * STEP + lane] *= mask[k];
-            z[k * STEP + SEZOO_LANES + lane] *= mask[k];
-        }
+        sezoo_apply_mask(z, lane, mask);
 #endif
     }
 }
@@ -172,7 +97,7 @@ static float share(const float *mask, float *z, int32_t k)
 #if SEZOO_IS_COMPLEX
     const float made = mask[k] * mask[k] + mask[SEZOO_BINS + k] * mask[SEZOO_BINS + k];
 #if SEZOO_GIVES_SPECTRUM
-    const float *im = imaginary_part(z, k), re = *real_part(z, k);
+    const float *im = sezoo_imaginary_part(z, k), re = *sezoo_real_part(z, k);
     const float given = re * re + (im != NULL ? *im * *im : 0.0f);
     return given > made ? sezoo_sqrt(made / given) : made > 0.0f ? 1.0f : 0.0f;
 #else
@@ -192,7 +117,7 @@ float sezoo_speech_activity(const sezoo_denoiser *denoiser)
     for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; ++t) {
         sezoo_model_mask(denoiser->arena, t, mask);
 #if SEZOO_GIVES_SPECTRUM
-        analyse(denoiser, SEZOO_FIRST_KEPT + t, 1, z);
+        sezoo_analyse(denoiser->samples + (SEZOO_FIRST_KEPT + t) * SEZOO_HOP, 1, z, NULL);
 #endif
         for (int32_t k = SPEECH_LOW; k <= SPEECH_HIGH; ++k) {
             sum += share(mask, z, k);
@@ -214,13 +139,13 @@ typedef struct {
 } output;
 
 /* A frame is added to the output's ring, and the samples that nothing more is added to come out, from `first` on. */
-static void add_frame(sezoo_denoiser *denoiser, const float *z, int32_t lane, output out, int32_t first)
+static void add_frame(sezoo_denoiser *denoiser, const float *signals, int32_t frame, output out, int32_t first)
 {
     float *wave = denoiser->wave, *weight = denoiser->weight;
     for (int32_t i = SEZOO_LATE; i < SEZOO_WINDOW; ++i) {
         const int32_t n = MARGIN + i - SEZOO_LATE;
         const float window = sezoo_model_window[i - SEZOO_LATE];
-        wave[i] += z[PLACE(n / 2, n) + lane] * (1.0f / HALF) * window;
+        wave[i] += sezoo_signal(signals, frame, n) * (1.0f / HALF) * window;
         weight[i] += window * window;
     }
     for (int32_t i = 0; i < SEZOO_HOP; ++i) {
@@ -265,6 +190,8 @@ static int16_t *new_samples(sezoo_denoiser *denoiser)
     return samples + older;
 }
 
+static int32_t at_a_time(int32_t left) { return left < SEZOO_FRAMES_AT_A_TIME ? left : SEZOO_FRAMES_AT_A_TIME; }
+
 /* A call, whose samples are there already. */
 static void process(sezoo_denoiser *denoiser, output out)
 {
@@ -272,13 +199,13 @@ static void process(sezoo_denoiser *denoiser, output out)
     float *magnitudes = (float *)(void *)(arena + SEZOO_MAGNITUDES);
 
     const float gain = input_gain(denoiser);
-    for (int32_t t = 0; t < SEZOO_COMPUTED; t += SEZOO_LANES) {
-        const int32_t count = SEZOO_COMPUTED - t < SEZOO_LANES ? SEZOO_COMPUTED - t : SEZOO_LANES;
+    for (int32_t t = 0; t < SEZOO_COMPUTED; t += SEZOO_FRAMES_AT_A_TIME) {
+        const int32_t count = at_a_time(SEZOO_COMPUTED - t);
         float *z = (float *)(void *)(arena + SEZOO_ANALYSIS);
-        analyse(denoiser, SEZOO_FIRST_COMPUTED + t, count, z);
-        measure(z, gain, magnitudes);
-        for (int32_t lane = 0; lane < count; ++lane) {
-            sezoo_model_enter(arena, (int8_t *)denoiser->history, magnitudes + lane * SEZOO_MAGNITUDE_ROW, t + lane);
+        sezoo_analyse(denoiser->samples + (SEZOO_FIRST_COMPUTED + t) * SEZOO_HOP, count, z, magnitudes);
+        sezoo_measure(z, gain, magnitudes);
+        for (int32_t i = 0; i < count; ++i) {
+            sezoo_model_enter(arena, (int8_t *)denoiser->history, magnitudes + i * SEZOO_MAGNITUDE_ROW, t + i);
         }
     }
     SEZOO_TRACE(-1);
@@ -286,15 +213,16 @@ static void process(sezoo_denoiser *denoiser, output out)
     if (denoiser->frames < SEZOO_ALL_STARTED) {
         denoiser->frames += SEZOO_FRAMES_PER_CALL;
     }
-    for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; t += SEZOO_LANES) {
-        const int32_t left = SEZOO_FRAMES_PER_CALL - t;
-        const int32_t count = left < SEZOO_LANES ? left : SEZOO_LANES;
-        float *z = (float *)(void *)(arena + SEZOO_SYNTHESIS);
-        analyse(denoiser, SEZOO_FIRST_KEPT + t, count, z);
-        apply_masks(denoiser, t, count, z, (float *)(void *)(arena + SEZOO_MASK));
-        sezoo_fft_inverse(&sezoo_model_fft, z);
-        for (int32_t lane = 0; lane < count; ++lane) {
-            add_frame(denoiser, z, lane, out, (t + lane) * SEZOO_HOP);
+    for (int32_t t = 0; t < SEZOO_FRAMES_PER_CALL; t += SEZOO_FRAMES_AT_A_TIME) {
+        const int32_t count = at_a_time(SEZOO_FRAMES_PER_CALL - t);
+        float *z = (float *)(void *)(arena + SEZOO_SYNTHESIS), *mask = (float *)(void *)(arena + SEZOO_MASK);
+#if !SEZOO_SPECTRUM_STAYS
+        sezoo_analyse(denoiser->samples + (SEZOO_FIRST_KEPT + t) * SEZOO_HOP, count, z, mask);
+#endif
+        apply_masks(denoiser, t, count, z, mask);
+        const float *signals = sezoo_synthesise(z, mask);
+        for (int32_t i = 0; i < count; ++i) {
+            add_frame(denoiser, signals, i, out, (t + i) * SEZOO_HOP);
         }
     }
     gate(out);

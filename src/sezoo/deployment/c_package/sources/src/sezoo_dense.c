@@ -114,14 +114,11 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
 #elif SEZOO_DSP
 
 typedef uint32_t __attribute__((may_alias)) word;
-typedef struct __attribute__((packed, may_alias)) {
-    uint32_t value;
-} unaligned_word;
 
 /* Activations as pairs of int16 in the order in which SXTB16 takes weights apart: 0 and 2, 1 and 3. */
 static void spread(const void *x, int32_t bytes, int32_t depth, word *to)
 {
-    const unaligned_word *from = x;
+    const sezoo_unaligned *from = x;
     for (int32_t k = 0; k < depth; k += 4, to += 2) {
         const uint32_t first = (from++)->value;
         if (bytes == 1) {
@@ -153,6 +150,8 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
     const word *end = (const word *)scratch + depth / 2;
     const int32_t whole = output_bytes == 2 && rounding->zero_point == 0 && rounding->lowest == -32768 &&
                           rounding->highest == 32767; /* all of an int16, to which one instruction limits */
+    const sezoo_rounding local = *rounding; /* int8 that are stored could be anything */
+    const int32_t whole_s8 = sezoo_is_whole_s8(rounding);
     const int32_t outputs = matrix->outputs, *bias = matrix->bias;
     const float *multiplier = matrix->multiplier;
     const int8_t *weights = matrix->weights;
@@ -181,6 +180,14 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
             continue;
         }
 #endif
+        if (output_bytes == 1 && count == 4) {
+            int8_t *to = (int8_t *)out + o;
+            to[0] = sezoo_rounded_s8((float)a0 * multiplier[0], &local, whole_s8);
+            to[1] = sezoo_rounded_s8((float)a1 * multiplier[1], &local, whole_s8);
+            to[2] = sezoo_rounded_s8((float)a2 * multiplier[2], &local, whole_s8);
+            to[3] = sezoo_rounded_s8((float)a3 * multiplier[3], &local, whole_s8);
+            continue;
+        }
         for (int32_t i = 0; i < count; ++i) {
             const int32_t rounded = sezoo_rounded_wide((float)sums[i] * multiplier[i], rounding);
             if (output_bytes == 1) {

@@ -3,6 +3,8 @@
 
 #if SEZOO_MVE
 /* Rows have room for whole vectors. */
+#define ITEMS_S8 vldrbq_s32
+#define ITEMS_S16 vldrhq_s32
 #define ELEMENTWISE(name, type, LANES, both, COMBINED)                                                                 \
     void name(const sezoo_elementwise *op, const type *a, const int8_t *b, int8_t *out, int32_t frames)                \
     {                                                                                                                  \
@@ -14,6 +16,35 @@
             const float32x4_t y = vmulq_n_f32(vcvtq_f32_s32(vaddq_n_s32(vldrbq_s32(b + i), zero_b)), scale_b);         \
             const float32x4_t steps = vmulq_n_f32(COMBINED(x, y), inverse);                                            \
             vstrbq_s32(out + i, sezoo_rounded_lanes(steps, low, high, zero_point));                                    \
+        }                                                                                                              \
+    }
+#elif SEZOO_ROUNDS
+/* Byte `place` of a word, with its sign, plus an integer: one instruction. */
+#define PLUS_BYTE(sum, integer, four, turn) __asm("sxtab %0, %1, %2" turn : "=r"(sum) : "r"(integer), "r"(four))
+#define ITEMS_S8(x, a, i, place, turn) PLUS_BYTE(x, zero_a, four_a, turn)
+#define ITEMS_S16(x, a, i, place, turn) x = zero_a + a[i + (place)]
+#define ITEM(PLUS, both, place, turn)                                                                                  \
+    {                                                                                                                  \
+        int32_t x, y;                                                                                                  \
+        PLUS(x, a, i, place, turn);                                                                                    \
+        PLUS_BYTE(y, zero_b, four_b, turn);                                                                            \
+        const float steps = ((float)x * scale_a both (float)y * scale_b) * inverse;                                    \
+        out[i + (place)] = sezoo_rounded_s8(steps, &rounding, is_whole);                                               \
+    }
+#define ELEMENTWISE(name, type, PLUS, both, COMBINED)                                                                  \
+    void name(const sezoo_elementwise *op, const type *a, const int8_t *b, int8_t *out, int32_t frames)                \
+    {                                                                                                                  \
+        const sezoo_rounding rounding = op->rounding;                                                                  \
+        const int32_t zero_a = -op->zero_point_a, zero_b = -op->zero_point_b, is_whole = sezoo_is_whole_s8(&rounding); \
+        const float scale_a = op->scale_a, scale_b = op->scale_b, inverse = op->inverse;                               \
+        for (int32_t i = 0; i < op->row * frames; i += 4) {                                                            \
+            const uint32_t four_a = ((const sezoo_unaligned *)(const void *)(a + i))->value;                           \
+            const uint32_t four_b = ((const sezoo_unaligned *)(const void *)(b + i))->value;                           \
+            (void)four_a;                                                                                              \
+            ITEM(PLUS, both, 0, "")                                                                                    \
+            ITEM(PLUS, both, 1, ", ror #8")                                                                            \
+            ITEM(PLUS, both, 2, ", ror #16")                                                                           \
+            ITEM(PLUS, both, 3, ", ror #24")                                                                           \
         }                                                                                                              \
     }
 #else
@@ -28,9 +59,9 @@
     }
 #endif
 
-ELEMENTWISE(sezoo_run_add, int8_t, vldrbq_s32, +, vaddq_f32)
-ELEMENTWISE(sezoo_run_add_s16, int16_t, vldrhq_s32, +, vaddq_f32)
-ELEMENTWISE(sezoo_run_mul, int8_t, vldrbq_s32, *, vmulq_f32)
+ELEMENTWISE(sezoo_run_add, int8_t, ITEMS_S8, +, vaddq_f32)
+ELEMENTWISE(sezoo_run_add_s16, int16_t, ITEMS_S16, +, vaddq_f32)
+ELEMENTWISE(sezoo_run_mul, int8_t, ITEMS_S8, *, vmulq_f32)
 
 void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int32_t row, int32_t frames)
 {

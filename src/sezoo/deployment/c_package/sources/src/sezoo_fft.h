@@ -1,4 +1,4 @@
-/* Fourier transforms of four real signals at a time. */
+/* Fourier transforms of four real signals at a time, or of one. */
 #ifndef SEZOO_FFT_H
 #define SEZOO_FFT_H
 
@@ -19,5 +19,11 @@ void sezoo_fft_forward(const sezoo_fft *fft, float *z);
 
 /* The other way round, but with the samples 2 t and 2 t + 1 at t; they come out n_fft / 2 times as large. */
 void sezoo_fft_inverse(const sezoo_fft *fft, float *z);
+
+/* The same of one signal, in about a third of the time, from n_fft = 32 on: `z` and `work` are n_fft floats each. The
+   signal is taken from `z`, and its spectrum is left there: first all real parts, then all imaginary ones, with the bin
+   n_fft / 2 as the first of these. The inverse leaves the samples in `work`, n_fft / 2 times as large. */
+void sezoo_fft_forward_one(const sezoo_fft *fft, float *z, float *work);
+void sezoo_fft_inverse_one(const sezoo_fft *fft, float *z, float *work);
 
 #endif

@@ -59,6 +59,29 @@ void sezoo_fft_inverse(const sezoo_fft *fft, float *z)
     }
 }
 
+void sezoo_fft_forward_one(const sezoo_fft *fft, float *z, float *work)
+{
+    (void)fft;
+    arm_rfft_fast_f32((arm_rfft_fast_instance_f32 *)instance(), z, work, 0);
+    for (int32_t k = 0; k < SEZOO_N_FFT / 2; ++k) {
+        z[k] = work[2 * k];
+        z[SEZOO_N_FFT / 2 + k] = work[2 * k + 1];
+    }
+}
+
+void sezoo_fft_inverse_one(const sezoo_fft *fft, float *z, float *work)
+{
+    (void)fft;
+    for (int32_t k = 0; k < SEZOO_N_FFT / 2; ++k) {
+        spectrum[2 * k] = z[k];
+        spectrum[2 * k + 1] = z[SEZOO_N_FFT / 2 + k];
+    }
+    arm_rfft_fast_f32((arm_rfft_fast_instance_f32 *)instance(), spectrum, work, 1);
+    for (int32_t n = 0; n < SEZOO_N_FFT; ++n) {
+        work[n] *= (float)(SEZOO_N_FFT / 2);
+    }
+}
+
 #else
 typedef int sezoo_fft_cmsis_is_empty; /* C wants something in a file */
 #endif

@@ -139,6 +139,12 @@ static inline int32_t sezoo_limited(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+#if SEZOO_DSP
+typedef struct __attribute__((packed, may_alias)) {
+    uint32_t value;
+} sezoo_unaligned; /* a word: activations of convolutions over frequencies begin anywhere */
+#endif
+
 /* Rounded half to even without a library: adding 1.5 * 2^23 leaves the integer in the lowest bits of a float. A core with
    a floating-point unit of Arm's has an instruction for it, which saturates. */
 #if SEZOO_DSP && defined(__ARM_FP) && (__ARM_FP & 4) && !defined(__SOFTFP__)
@@ -175,6 +181,28 @@ static inline int32_t sezoo_rounded_wide(float steps, const sezoo_rounding *roun
 static inline int8_t sezoo_rounded(float steps, const sezoo_rounding *rounding)
 {
     return (int8_t)sezoo_rounded_wide(steps, rounding);
+}
+
+/* Whether a rounding has all of an int8, to which one instruction limits. */
+static inline int32_t sezoo_is_whole_s8(const sezoo_rounding *rounding)
+{
+    return rounding->lowest == INT8_MIN - rounding->zero_point && rounding->highest == INT8_MAX - rounding->zero_point;
+}
+
+static inline int8_t sezoo_rounded_s8(float steps, const sezoo_rounding *rounding, int32_t is_whole)
+{
+#if SEZOO_ROUNDS
+    if (is_whole) {
+        int32_t rounded;
+        __asm("qadd %0, %1, %2\n"
+              "ssat %0, #8, %0"
+              : "=r"(rounded)
+              : "r"(sezoo_nearest(steps)), "r"(rounding->zero_point));
+        return (int8_t)rounded;
+    }
+#endif
+    (void)is_whole;
+    return sezoo_rounded(steps, rounding);
 }
 
 #if SEZOO_MVE

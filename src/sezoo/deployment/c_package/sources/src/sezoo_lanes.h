@@ -1,4 +1,5 @@
-/* Four floats at a time, one of each of four frames, so that a transform needs no shuffling of its values. */
+/* Four floats at a time: one of each of four frames, or of each quarter of one, so that a transform needs little
+   shuffling of its values. */
 #ifndef SEZOO_LANES_H
 #define SEZOO_LANES_H
 
@@ -17,6 +18,20 @@ static inline sezoo_lanes sezoo_mul(sezoo_lanes a, sezoo_lanes b) { return vmulq
 static inline sezoo_lanes sezoo_scale(sezoo_lanes a, float b) { return vmulq_n_f32(a, b); }
 /* a * b + c */
 static inline sezoo_lanes sezoo_scale_add(sezoo_lanes a, float b, sezoo_lanes c) { return vfmaq_n_f32(c, a, b); }
+static inline sezoo_lanes sezoo_mul_add(sezoo_lanes a, sezoo_lanes b, sezoo_lanes c) { return vfmaq_f32(c, a, b); }
+/* Every `step`-th float, and four of them the other way round, which end at `last`. */
+static inline sezoo_lanes sezoo_load_every(const float *from, uint32_t step)
+{
+    return vldrwq_gather_shifted_offset_f32(from, vmulq_n_u32(vidupq_n_u32(0, 1), step));
+}
+static inline sezoo_lanes sezoo_load_reversed(const float *last)
+{
+    return vldrwq_gather_shifted_offset_f32(last - 3, vddupq_n_u32(3, 1));
+}
+static inline void sezoo_store_reversed(float *last, sezoo_lanes a)
+{
+    vstrwq_scatter_shifted_offset_f32(last - 3, vddupq_n_u32(3, 1), a);
+}
 
 #else
 
@@ -43,6 +58,18 @@ static inline sezoo_lanes sezoo_scale(sezoo_lanes a, float b) { SEZOO_EACH(a.lan
 static inline sezoo_lanes sezoo_scale_add(sezoo_lanes a, float b, sezoo_lanes c)
 {
     SEZOO_EACH(a.lane[i] * b + c.lane[i]);
+}
+static inline sezoo_lanes sezoo_mul_add(sezoo_lanes a, sezoo_lanes b, sezoo_lanes c)
+{
+    SEZOO_EACH(a.lane[i] * b.lane[i] + c.lane[i]);
+}
+static inline sezoo_lanes sezoo_load_every(const float *from, uint32_t step) { SEZOO_EACH(from[(uint32_t)i * step]); }
+static inline sezoo_lanes sezoo_load_reversed(const float *last) { SEZOO_EACH(last[-i]); }
+static inline void sezoo_store_reversed(float *last, sezoo_lanes a)
+{
+    for (int i = 0; i < SEZOO_LANES; ++i) {
+        last[-i] = a.lane[i];
+    }
 }
 
 #endif

@@ -131,19 +131,21 @@ MATMUL(sezoo_matmul_s16, int16_t, dot_2x4_s16)
 /* SXTB16 makes two int16 of the bytes 0 and 2 of a word, or 1 and 3. The activations of four rows are brought into that
    order once, so that only the weights have to be taken apart at each product: 15 instructions for 16 of them. */
 typedef uint32_t __attribute__((may_alias)) word;
-typedef struct __attribute__((packed, may_alias)) {
-    uint32_t value;
-} unaligned_word; /* activations of convolutions over frequencies begin anywhere */
 
 static void spread_s8(const int8_t *x, int32_t stride, int32_t rows, int32_t depth, word *spread)
 {
     for (int32_t r = 0; r < 4; ++r) {
-        const unaligned_word *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
+        const sezoo_unaligned *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
         word *to = spread + 2 * r;
-        for (int32_t k = 0; k < depth; k += 4, to += 8) {
-            const uint32_t four = (from++)->value;
-            to[0] = (uint32_t)__sxtb16((int8x4_t)four);
-            to[1] = (uint32_t)__sxtb16((int8x4_t)(four >> 8));
+        for (int32_t k = 0; k < depth; k += SEZOO_ROW, from += 4, to += 32) {
+#define WORD(place)                                                                                                    \
+    to[8 * (place)] = (uint32_t)__sxtb16((int8x4_t)from[place].value);                                                 \
+    to[8 * (place) + 1] = (uint32_t)__sxtb16((int8x4_t)(from[place].value >> 8))
+            WORD(0);
+            WORD(1);
+            WORD(2);
+            WORD(3);
+#undef WORD
         }
     }
 }
@@ -151,7 +153,7 @@ static void spread_s8(const int8_t *x, int32_t stride, int32_t rows, int32_t dep
 static void spread_s16(const int16_t *x, int32_t stride, int32_t rows, int32_t depth, word *spread)
 {
     for (int32_t r = 0; r < 4; ++r) {
-        const unaligned_word *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
+        const sezoo_unaligned *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
         word *to = spread + 2 * r;
         for (int32_t k = 0; k < depth; k += 4, to += 8, from += 2) {
             const uint32_t first = from[0].value, second = from[1].value;
@@ -177,6 +179,8 @@ static void products(const sezoo_matrix *matrix, const sezoo_rounding *rounding,
 {
     const int32_t depth = matrix->depth;
     const word *end = spread + 2 * depth;
+    const sezoo_rounding local = *rounding; /* int8 that are stored could be anything */
+    const int32_t is_whole = sezoo_is_whole_s8(rounding);
     for (int32_t o = 0; o < matrix->outputs; ++o) {
         const int8_t *weights = matrix->weights + (o / 2) * 2 * depth + (o & 1) * SEZOO_ROW;
         const word *x = spread;
@@ -193,10 +197,12 @@ static void products(const sezoo_matrix *matrix, const sezoo_rounding *rounding,
             : "cc", "memory");
         const float scale = matrix->multiplier[o];
         int8_t *place = out + o;
-        place[0] = sezoo_rounded((float)a0 * scale, rounding);
-        if (rows > 1) place[out_stride] = sezoo_rounded((float)a1 * scale, rounding);
-        if (rows > 2) place[2 * out_stride] = sezoo_rounded((float)a2 * scale, rounding);
-        if (rows > 3) place[3 * out_stride] = sezoo_rounded((float)a3 * scale, rounding);
+#define STORE(r, sum) place[(r) * out_stride] = sezoo_rounded_s8((float)(sum) * scale, &local, is_whole)
+        STORE(0, a0);
+        if (rows > 1) STORE(1, a1);
+        if (rows > 2) STORE(2, a2);
+        if (rows > 3) STORE(3, a3);
+#undef STORE
     }
 }
 
