@@ -13,6 +13,7 @@ import pytest
 from sezoo.base.errors import UserError
 from sezoo.results import run_results
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
+from sezoo.results.board_test import BoardTest
 from sezoo.results.deployment import (
     Deployment,
     Emulated,
@@ -105,6 +106,7 @@ FILES = [
         clips={"calibration": ClipCount(3, 1.5, 1)},
         warnings=[RunWarning("short", LOOK_AHEAD)],
     ),
+    BoardTest(port="COM3", calls=2, first_different_call=1, milliseconds_per_call=1.5, pesq={"board": 2.5}),
 ]  # fmt: skip
 NAMES = [type(file).__name__ for file in FILES]
 

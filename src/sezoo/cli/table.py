@@ -35,7 +35,7 @@ class Command:
     @property
     def module(self):
         """The module of that name, imported now."""
-        return import_module(f"sezoo.cli.{self.name}")
+        return import_module(f"sezoo.cli.{self.name.replace('-', '_')}")
 
     def parser(self, called: str = "sezoo") -> Parser:
         """Its parser.
@@ -70,6 +70,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("live", "MODEL", "write a page that runs the C code live in a browser"),
         Command("report", "RUN ...", "write the HTML report of runs"),
         Command("model", "FILE [--fix-axes]", "inspect an ONNX model"),
+        Command("export", "MODEL [--fp16]", "write a model for another runtime"),
+        Command("board-test", "PACKAGE --port PORT", "compare a board with an emulated core"),
         Command("compare", "VECTORS OUTPUT", "find where a board's output diverges"),
         Command("zoo", "list | show | get NAME", "list and copy the shipped models"),
         Command("config", "--check|--print|--upgrade FILE", "check, show or upgrade a YAML file"),

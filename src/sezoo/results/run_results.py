@@ -14,6 +14,7 @@ from sezoo.base.inner_path import inner_path
 from sezoo.base.yaml_text import load_yaml
 from sezoo.config.values import expand_known
 from sezoo.results.benchmark import WHOLE_CLIP, Benchmark
+from sezoo.results.board_test import BoardTest
 from sezoo.results.deployment import Deployment
 from sezoo.results.environment import read_environment
 from sezoo.results.evaluation import Evaluation
@@ -30,6 +31,7 @@ __all__ = ["FILES", "ProgramSize", "RunFacts", "read_config", "read_run", "refus
 
 
 FILES: tuple[type[ResultFile], ...] = (
+    BoardTest,
     RunRecord,
     Evaluation,
     LayerReport,

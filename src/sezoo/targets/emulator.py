@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.base.errors import UserError
+from sezoo.base.files import display_path
 from sezoo.targets.cores import Core
 from sezoo.targets.programs import Program, find_program, run_program
+from sezoo.targets.serial_line import TcpLine
 
-__all__ = ["Figures", "emulate", "find_emulator", "read_figures"]
+__all__ = ["Figures", "emulate", "emulated_board", "find_emulator", "read_figures"]
+
+START_SECONDS = 60
 
 QEMU = Program(
     "qemu-system-arm",
@@ -60,11 +68,47 @@ def emulate(qemu: Path, core: Core, elf: Path, folder: Path, log_file: Path, *, 
     ------
     UserError : it ends with an error, or not in time.
     """
-    command = [
-        *(qemu.absolute(), "-M", core.machine, "-nographic", "-monitor", "none", "-serial", "none"),
+    command = [*_command(qemu, core, elf), "-serial", "none"]
+    return run_program(command, log_file, timeout=timeout, folder=folder)
+
+
+@contextmanager
+def emulated_board(qemu: Path, core: Core, elf: Path, log_file: Path) -> Iterator[TcpLine]:
+    """Run a program that talks over its board's serial line, until the block ends.
+
+    Raises
+    ------
+    UserError : QEMU does not start.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as server, log_file.open("wb") as log:
+        server.settimeout(START_SECONDS)
+        command = [*_command(qemu, core, elf), "-serial", f"tcp:127.0.0.1:{server.getsockname()[1]}"]
+        process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            try:
+                line = TcpLine(server.accept()[0], f"the emulated {core.name}")
+            except TimeoutError as error:
+                raise UserError(
+                    f"{qemu} did not start within {START_SECONDS} s; its output is in {display_path(log_file)}"
+                ) from error
+            try:
+                yield line
+            finally:
+                line.close()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _command(qemu: Path, core: Core, elf: Path) -> list[str | Path]:
+    """QEMU's, without a serial line."""
+    return [
+        *(qemu.absolute(), "-M", core.machine, "-nographic", "-monitor", "none"),
         *("-semihosting-config", "enable=on,target=native", "-icount", "shift=0,sleep=off", "-kernel", elf.absolute()),
     ]
-    return run_program(command, log_file, timeout=timeout, folder=folder)
 
 
 def read_figures(path: Path) -> Figures:

@@ -33,7 +33,7 @@ from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_n
 from sezoo.models.onnx_session import open_session
 from sezoo.models.states import frames_of, layout_in, magnitude_input, mask_output, states_of
 
-__all__ = ["VectorFiles", "read_vectors", "write_vectors"]
+__all__ = ["VectorFiles", "as_arrays", "read_vectors", "write_vectors"]
 
 FLOATS, INTEGERS, LAYERS = "_vectors.npz", "_vectors_int8.npz", "_vectors_layers.npz"
 """How the files' names end, after the model's."""
@@ -87,7 +87,7 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
             floats[f"m_{kind}_{number}"] = vectors.layer(name).real
             integers[f"m_{kind}_{number}"] = vectors.layer(name).values
     files = VectorFiles(*(folder / f"{model_path.stem}{ending}" for ending in (FLOATS, INTEGERS, LAYERS)))
-    contents = {files.floats: floats, files.integers: integers, files.layers: _as_arrays(vectors)}
+    contents = {files.floats: floats, files.integers: integers, files.layers: as_arrays(vectors)}
     for path, arrays in contents.items():
         with atomic_write(path) as aside:
             np.savez_compressed(aside, **arrays)
@@ -183,8 +183,8 @@ def _quantized(model: onnx.ModelProto) -> Iterator[_Quantized]:
 # -- the file of the layers ------------------------------------------------------------------------------
 
 
-def _as_arrays(vectors: Vectors) -> dict[str, np.ndarray]:
-    """Plain arrays only, so that nothing has to be pickled."""
+def as_arrays(vectors: Vectors) -> dict[str, np.ndarray]:
+    """The file of the layers, as `read_vectors` reads it: plain arrays only, so that nothing has to be pickled."""
     layers = vectors.layers
     return {
         "model": np.array(vectors.model),

@@ -1,0 +1,274 @@
+"""The test: a recording through a board and through an emulated core, call by call."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.audio.clip import BadClipError, read_clip, write_clip
+from sezoo.base.errors import UserError
+from sezoo.base.files import atomic_folder
+from sezoo.base.terminal import console
+from sezoo.config.sections import Dataset
+from sezoo.data.dataset import test_pairs
+from sezoo.deployment.board_test.link import Answer, Firmware, Link
+from sezoo.deployment.validation.layers import Layer, Vectors
+from sezoo.deployment.validation.vectors import as_arrays
+from sezoo.metrics.checks import MetricError
+from sezoo.metrics.measures.pesq import pesq
+from sezoo.results.board_test import BoardTest
+from sezoo.targets.c_compiler import build_program, find_compiler
+from sezoo.targets.cores import CORES
+from sezoo.targets.emulator import emulated_board, find_emulator
+from sezoo.targets.serial_line import Line, open_line
+
+__all__ = ["BAUD", "EMULATED", "REFERENCE", "board_tested"]
+
+log = logging.getLogger(__name__)
+
+EMULATED = "emulated:"
+REFERENCE = "cortex-m55"
+BAUD = 115200
+BITS_OF_A_BYTE = 10
+SECONDS_OF_A_CALL = 5.0
+SECONDS_OF_AN_EMULATED_CALL = 60.0
+FULL_SCALE = 32768
+
+
+@dataclass(frozen=True)
+class Package:
+    """What the header of a C package says."""
+
+    folder: Path
+    model_hash: str
+    sample_rate: int
+    samples_per_call: int
+    delay: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Package:
+        """The package in a folder.
+
+        Raises
+        ------
+        UserError : there is none, or one of an earlier version, without a board test.
+        """
+        header = next(folder.glob("include/*_denoiser.h"), None)
+        if header is None:
+            raise UserError(f"{folder} is no C package: there is no include/..._denoiser.h; sezoo deploy writes one")
+        text = header.read_text(encoding="utf-8", errors="replace")
+
+        def value(name: str) -> str:
+            found = re.search(rf'^#define \w+?_{name} "?(\w+)', text, re.MULTILINE)
+            if found is None or not (folder / "examples" / "board_test.c").is_file():
+                raise UserError(f"{folder}: an earlier version wrote it, without a board test; deploy the model again")
+            return found[1]
+
+        samples = int(value("HOP")) * int(value("FRAMES_PER_CALL"))
+        return cls(folder, value("MODEL_HASH"), int(value("SAMPLE_RATE")), samples, int(value("DELAY")))
+
+
+def board_tested(
+    package: Path,
+    port: str,
+    folder: Path,
+    *,
+    baud: int = BAUD,
+    noisy: Path | None = None,
+    clean: Path | None = None,
+    calls: int | None = None,
+    with_masks: bool = True,
+) -> BoardTest:
+    """Denoise a recording on a board, and compare it with an emulated core, bit by bit.
+
+    Parameters
+    ----------
+    port : COM3, /dev/ttyACM0, tcp:HOST:PORT, or emulated:CORE for a core of QEMU in place of a board.
+    folder : for `board_test.json`, recordings, and the masks for `sezoo compare`.
+    noisy, clean : recordings; None is one that comes with sezoo.
+    calls : at most so many; None is the whole recording.
+
+    Raises
+    ------
+    UserError : no package; the port cannot be opened or nothing useful answers there; another model; a reset.
+    """
+    facts = Package.read(package)
+    wave, speech = _recording(facts, noisy, clean)
+    count = -(-(len(wave) + facts.delay) // facts.samples_per_call)
+    count = min(count, calls or count)
+    samples = np.zeros(count * facts.samples_per_call, np.int16)
+    whole = np.round(wave * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)[: len(samples)]
+    samples[: len(whole)] = whole
+    blocks = samples.reshape(count, -1)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        with _opened(port, baud, facts, Path(scratch)) as line:
+            seconds = SECONDS_OF_AN_EMULATED_CALL if port.startswith(EMULATED) else _seconds(facts, baud)
+            link = Link(line, port, seconds)
+            firmware = link.firmware()
+            _check(firmware, facts, port)
+            log.info("%s: %s, model %s", port, firmware.kernels, firmware.model_hash[:12])
+            board = _played(link, firmware, blocks, with_masks, "on the board")
+        with _emulated(REFERENCE, facts, Path(scratch)) as line:
+            emulated = Link(line, f"the emulated {REFERENCE}", SECONDS_OF_AN_EMULATED_CALL)
+            reference = _played(emulated, emulated.firmware(), blocks, with_masks, "the reference")
+    found = _compared(board, reference, firmware, facts, port, link.repeated)
+    scores, waves = _scores(blocks, board, reference, speech, facts)
+    found = BoardTest(**{**vars(found), "pesq": scores})
+    with atomic_folder(folder) as aside:
+        found.write(aside)
+        for name, values in waves.items():
+            write_clip(aside / f"{name}.wav", values, facts.sample_rate)
+        if with_masks:
+            np.savez_compressed(aside / "vectors.npz", **as_arrays(_vectors(reference, aside)))
+            np.savez_compressed(aside / "board.npz", mask=_masks(board))
+    return found
+
+
+def _recording(facts: Package, noisy: Path | None, clean: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+    if noisy is None:
+        if clean is not None:
+            raise UserError("--clean: needs --noisy, the recording that it is the speech of")
+        pair = min(test_pairs(Dataset(name="demo")), key=lambda each: each.name)
+        noisy, clean = pair.noisy, pair.clean
+    try:
+        return read_clip(noisy, facts.sample_rate), None if clean is None else read_clip(clean, facts.sample_rate)
+    except BadClipError as error:
+        raise UserError(str(error)) from error
+
+
+def _seconds(facts: Package, baud: int) -> float:
+    """To wait for a call: the line's time for samples and masks, and the board's."""
+    most = 4 * facts.samples_per_call * 4
+    return SECONDS_OF_A_CALL + most * BITS_OF_A_BYTE / baud
+
+
+@contextmanager
+def _opened(port: str, baud: int, facts: Package, scratch: Path) -> Iterator[Line]:
+    if port.startswith(EMULATED):
+        with _emulated(port.removeprefix(EMULATED), facts, scratch) as line:
+            yield line
+        return
+    if baud < 1:
+        raise UserError(f"--baud: found {baud}; allowed: 1 or more")
+    with closing(open_line(port, baud)) as line:
+        yield line
+
+
+@contextmanager
+def _emulated(name: str, facts: Package, scratch: Path) -> Iterator[Line]:
+    if name not in CORES:
+        raise UserError(f"--port: found {EMULATED}{name}; allowed: {', '.join(EMULATED + core for core in CORES)}")
+    core, elf = CORES[name], scratch / f"{name}.elf"
+    qemu = find_emulator(None)
+    if not elf.is_file():
+        build_program(find_compiler(None), core, facts.folder, "board_test", elf, scratch / f"build_{name}.log")
+    with emulated_board(qemu, core, elf, scratch / f"{name}.log") as line:
+        yield line
+
+
+def _check(firmware: Firmware, facts: Package, port: str) -> None:
+    if firmware.model_hash != facts.model_hash:
+        raise UserError(
+            f"{port}: the board runs another model: SHA-256 {firmware.model_hash[:12]}..., {facts.folder} has "
+            f"{facts.model_hash[:12]}...; build its examples/board_test.c, and put that onto the board"
+        )
+    there = (firmware.sample_rate, firmware.samples_per_call)
+    if there != (facts.sample_rate, facts.samples_per_call):
+        raise UserError(
+            f"{port}: the board runs the same model in another package: {there[1]} samples a call at {there[0]} Hz, "
+            f"{facts.folder} has {facts.samples_per_call} at {facts.sample_rate} Hz"
+        )
+
+
+def _played(link: Link, firmware: Firmware, blocks: np.ndarray, with_masks: bool, what: str) -> list[Answer]:
+    from rich.progress import track
+
+    link.begin()
+    calls = track(range(len(blocks)), what, console=console(), transient=True)
+    return [link.call(number, blocks[number], with_masks, firmware) for number in calls]
+
+
+def _masks(answers: Sequence[Answer]) -> np.ndarray:
+    """(calls, bins, frames) float32"""
+    return np.stack([answer.masks.T for answer in answers])
+
+
+def _vectors(reference: Sequence[Answer], folder: Path) -> Vectors:
+    """The reference's masks as vectors of `sezoo compare`."""
+    mask = Layer("mask", "the network", (), _masks(reference), None, 0)
+    return Vectors(folder, "C package", (mask,), (), ("mask",), "mask", mask.values.shape[-1])
+
+
+def _compared(
+    board: Sequence[Answer], reference: Sequence[Answer], firmware: Firmware, facts: Package, port: str, repeated: int
+) -> BoardTest:
+    difference = [
+        np.abs(ours.samples.astype(np.int32) - theirs.samples) for ours, theirs in zip(board, reference, strict=True)
+    ]
+    # Bytes, as two masks that are no numbers would else never be equal.
+    masks = [
+        [ours.tobytes() != theirs.tobytes() for ours, theirs in zip(one.masks, other.masks, strict=True)]
+        for one, other in zip(board, reference, strict=True)
+    ]
+    differing = [call for call in range(len(board)) if difference[call].any() or any(masks[call])]
+    ticks = [answer.ticks for answer in board]
+    to_ms = 1000 / firmware.ticks_per_second if firmware.ticks_per_second else None
+    return BoardTest(
+        port=port,
+        reference=REFERENCE,
+        model_hash=firmware.model_hash,
+        version=firmware.version,
+        kernels=firmware.kernels,
+        calls=len(board),
+        samples_per_call=facts.samples_per_call,
+        sample_rate=facts.sample_rate,
+        is_equal=not differing,
+        samples_differing=int(sum(np.count_nonzero(each) for each in difference)),
+        masks_compared=sum(map(len, masks)),
+        masks_differing=sum(map(sum, masks)),
+        largest_difference=int(max(each.max() for each in difference)),
+        first_different_call=differing[0] if differing else None,
+        ticks_are=firmware.ticks_are,
+        ticks_per_call=sum(ticks) / len(ticks),
+        ticks_of_the_longest_call=max(ticks),
+        milliseconds_per_call=to_ms and to_ms * sum(ticks) / len(ticks),
+        milliseconds_of_the_longest_call=to_ms and to_ms * max(ticks),
+        milliseconds_of_sound_per_call=1000 * facts.samples_per_call / facts.sample_rate,
+        stack_bytes=max(answer.stack for answer in board),
+        arena_bytes=firmware.arena_bytes,
+        state_bytes=firmware.state_bytes,
+        packets_sent_again=repeated,
+    )
+
+
+def _scores(
+    blocks: np.ndarray,
+    board: Sequence[Answer],
+    reference: Sequence[Answer],
+    clean: np.ndarray | None,
+    facts: Package,
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """PESQ where it can be scored, and the waves: float32, the delay taken out of what was denoised."""
+    late = {name: np.concatenate([each.samples for each in answers])[facts.delay :] for name, answers in
+            (("board", board), ("reference", reference))}  # fmt: skip
+    waves = {name: (wave / FULL_SCALE).astype(np.float32) for name, wave in (("noisy", blocks.ravel()), *late.items())}
+    length = len(waves["board"])
+    waves["noisy"] = waves["noisy"][:length] if length else waves["noisy"]
+    waves = {name: wave for name, wave in waves.items() if wave.any()}
+    if clean is None:
+        return {}, waves
+    try:
+        least = min(length, len(clean))
+        return {
+            name: pesq(clean[:least], wave[:least], facts.sample_rate) for name, wave in waves.items() if least
+        }, waves
+    except MetricError:
+        return {}, waves
