@@ -22,9 +22,7 @@ from int8_graphs import (
     with_function_of_zeros,
 )
 from mask_graphs import magnitudes
-from qdq_rewrites import (
-    with_zeros_joined,
-)
+from qdq_rewrites import with_int4_weights, with_zeros_joined
 from quantizers import ours, quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
@@ -112,11 +110,11 @@ def test_weights_with_a_zero_point():
 
 
 def test_weights_of_4_bits_are_told_before_anything_that_they_bring_about():
-    model = static_int8(small())
-    weights = next(weight for weight in model.graph.initializer if weight.name == "c0.weight_quantized")
-    values = numpy_helper.to_array(weights).ravel() // 16
-    weights.CopyFrom(helper.make_tensor(weights.name, onnx.TensorProto.INT4, weights.dims, values))
-    refused(model, f"the weights '{weights.name}' have 4 bits", "quantization.weight_bits: 8")
+    refused(
+        with_int4_weights(static_int8(small())),
+        "the weights 'c0.weight_quantized' have 4 bits",
+        "quantization.weight_bits: 8",
+    )
 
 
 def test_frames_as_channels():
