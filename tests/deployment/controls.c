@@ -32,6 +32,42 @@ static int differ(void) { return memcmp(plain, found, sizeof plain) != 0; }
 /* The input, as late as the output. */
 static int32_t late(int32_t i) { return i < SEZOO_DELAY ? 0 : in[i - SEZOO_DELAY]; }
 
+static int32_t largest_step(const int16_t *samples)
+{
+    int32_t largest = 0;
+    for (int32_t i = SEZOO_LATENCY; i < TOTAL; ++i) {
+        largest = difference(samples[i], samples[i - 1]) > largest ? difference(samples[i], samples[i - 1]) : largest;
+    }
+    return largest;
+}
+
+/* Every third call the bypass is switched within a sine. A switch from one sample to the next would be heard: then the
+   output has larger steps than the sine has, or than the denoised one. Gives 0 if all is well. */
+static int clicks(void)
+{
+    int32_t jumps = 0;
+    float sine = 0.0f, cosine = 12000.0f; /* turned by an eighth of a radian a sample, in steps that keep its size */
+    for (int32_t i = 0; i < TOTAL; ++i) {
+        in[i] = (int16_t)sine;
+        sine += 0.125f * cosine;
+        cosine -= 0.125f * sine;
+    }
+    sezoo_init(&first, arena);
+    run(&first, plain);
+    const int32_t of_input = largest_step(in), of_plain = largest_step(plain);
+    const int32_t most = (of_plain > of_input ? of_plain : of_input) * 51 / 50;
+    sezoo_reset(&first);
+    for (int32_t call = 0; call < CALLS; ++call) {
+        const int32_t on = call / 3 % 2, i = call * N;
+        sezoo_set_bypass(&first, on);
+        sezoo_process(&first, in + i, found + i);
+        if (call % 3 == 0 && i > SEZOO_LATENCY) {
+            jumps += difference(on ? late(i) : plain[i], on ? plain[i - 1] : late(i - 1)) > most;
+        }
+    }
+    return largest_step(found) > most ? 13 : jumps == 0 ? 14 : 0;
+}
+
 int main(void)
 {
     uint32_t random = 1;
@@ -151,6 +187,10 @@ int main(void)
     }
     if (differ()) {
         return 12;
+    }
+    const int heard = clicks();
+    if (heard != 0) {
+        return heard;
     }
     print("all is as it should be\n");
     return 0;

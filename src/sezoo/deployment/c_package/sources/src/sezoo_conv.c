@@ -333,30 +333,39 @@ static inline void sixteen(const sezoo_depthwise *conv, const int8_t *x, int32_t
 }
 #endif
 
+/* A row of activations that are zero. */
+static void fill_zeros(const sezoo_depthwise *conv, int8_t *zeros)
+{
+    const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+    if (conv->input_bytes == 1) {
+        memset(zeros, conv->input_zero_point, (size_t)padded);
+        return;
+    }
+    for (int32_t i = 0; i < padded; ++i) {
+        ((int16_t *)(void *)zeros)[i] = (int16_t)conv->input_zero_point;
+    }
+}
+
 void sezoo_run_depthwise(const sezoo_depthwise *conv, const void *input, int32_t frames_in, int32_t first_frame,
                          void *output, int32_t frames_out, void *scratch)
 {
     const int8_t *x = input;
     int8_t *out = output, *zeros = scratch;
-    const int32_t padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
-    for (int32_t i = 0; i < padded; ++i) {
-        if (conv->input_bytes == 1) {
-            zeros[i] = (int8_t)conv->input_zero_point;
-        } else {
-            ((int16_t *)(void *)zeros)[i] = (int16_t)conv->input_zero_point;
-        }
-    }
 #if SEZOO_MVE
     const int32_t of_bytes = conv->input_bytes == 1 && conv->output_bytes == 1;
     if (of_bytes && conv->taps == 3 && conv->kernel == 1 && conv->positions_out == 1 && conv->pad == 0) {
         const int32_t begin = sezoo_limited(-first_frame, 0, frames_out);
         const int32_t end = sezoo_limited(frames_in - first_frame - 2 * conv->dilation_time, begin, frames_out);
+        if (end - begin < frames_out) { /* never in a stream, whose frames have all their past */
+            fill_zeros(conv, zeros);
+        }
         three_taps(conv, x, frames_in, first_frame, out, 0, begin, zeros, 1);
         three_taps(conv, x, frames_in, first_frame, out, begin, end, zeros, 0);
         three_taps(conv, x, frames_in, first_frame, out, end, frames_out, zeros, 1);
         return;
     }
 #endif
+    fill_zeros(conv, zeros);
     for (int32_t t = 0; t < frames_out; ++t) {
         for (int32_t f = 0; f < conv->positions_out; ++f) {
             int8_t *place = out + (t * conv->output_row + f * conv->channels) * conv->output_bytes;
