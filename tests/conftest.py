@@ -1,4 +1,5 @@
 import gc
+import logging
 import os
 import signal
 import sys
@@ -63,6 +64,16 @@ def pythons():
     """Runs commands in processes of their own, which have imported sezoo already."""
     with closing(Pythons()) as pythons:
         yield pythons
+
+
+@pytest.fixture(autouse=True)
+def log_as_before():
+    """Commands that run in this process leave their level and handlers of the log to no other test."""
+    logger = logging.getLogger("sezoo")
+    level, handlers, propagate = logger.level, list(logger.handlers), logger.propagate
+    yield
+    logger.setLevel(level)
+    logger.handlers[:], logger.propagate = handlers, propagate
 
 
 WITHOUT_REPORT = {"evaluation", "training", "quantization", "deployment", "prediction", "benchmarking"}

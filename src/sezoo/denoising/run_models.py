@@ -31,7 +31,7 @@ from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.contract import check_power, declared_contract
 from sezoo.models.mask_model import kind_of
 from sezoo.models.onnx_file import load_configured, load_onnx, quantized_nodes
-from sezoo.models.receptive_field import receptive_field, receptive_field_of
+from sezoo.models.receptive_field import LONGEST_FIELD, longest_reach, receptive_field, receptive_field_of
 from sezoo.models.source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.models.spectra import MAGNITUDE_MASK, with_kind
 from sezoo.models.states import frames_of, states_of, with_states
@@ -72,6 +72,18 @@ class RunModel:
         if isinstance(source, TorchSource):
             return receptive_field(open_model(source), source.n_fft // 2 + 1, TORCH_REACH)
         return receptive_field_of(with_states(load_onnx(source.path), source.states), source.path)
+
+    @cached_property
+    def context(self) -> tuple[int, int] | None:
+        """Frames before and after a piece of a long clip with which it has the whole clip's masks, exactly.
+
+        Those of `field`, and what a running level looks back on; None where there is no bound.
+        """
+        source = self.dynamic or self.static
+        if self.field is None or isinstance(source, TorchSource):
+            return self.field
+        before, after = self.field
+        return max(before, min(longest_reach(load_onnx(source.path)), LONGEST_FIELD)), after
 
     @cached_property
     def kind(self) -> str:
@@ -144,11 +156,11 @@ class RunModel:
         if (problem := self.play_problem(kind, config)) is not None:
             raise UserError(problem)
         if kind == WHOLE:
-            return WholeClip(self.field)
+            return WholeClip(self.context)
         if kind == STREAM:
             if wanted_backend(config, self.target) not in (None, STM32N6):
                 check_input_gain(config, self.target)
-            return stream_of(config, self.field, self.target)
+            return stream_of(config, self.context, self.target)
         if kind == TFLM:
             config = with_backend(config, TFLITE)
         check_input_gain(config, self.target)

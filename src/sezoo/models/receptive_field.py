@@ -15,6 +15,7 @@ from sezoo.models.spectra import MAGNITUDES, noise
 from sezoo.models.states import bins_of, fix_lengths, frames_of, magnitude_input, states_of
 
 __all__ = [
+    "LONGEST_FIELD",
     "RECURRENT",
     "longest_reach",
     "receptive_field",
@@ -28,6 +29,11 @@ LONGEST_FIELD = 4096
 
 SHORT = 1024
 """Frames of a clip, a multiple of what networks need, that shows with another of twice as many which axes grow."""
+
+QUIET = np.float32(0.25)
+"""Of the frame that is changed, against the others."""
+
+SATURATING = {"Sigmoid", "Tanh", "HardSigmoid", "Clip"}
 
 RECURRENT = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
 
@@ -80,9 +86,24 @@ def _is_recurrent(model: onnx.ModelProto) -> bool:
     return any(node.op_type in RECURRENT for node in model.graph.node)
 
 
+def _without_saturation(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose functions that end at limits pass their values on.
+
+    A sigmoid that is at 1 in every bin shows no influence; an int8 model's often is, once its ReLUs are gone with the
+    quantizers.
+    """
+    passing = onnx.ModelProto()
+    passing.CopyFrom(model)
+    for node in passing.graph.node:
+        if node.op_type in SATURATING:
+            replacement = onnx.helper.make_node("Identity", node.input[:1], node.output, name=node.name)
+            node.CopyFrom(replacement)
+    return passing
+
+
 def _tried(model: onnx.ModelProto, path: Path) -> MaskModel:
-    """The model without rounding, and with frames as many as one likes, if the graph allows that."""
-    exact = without_quantizers(model)
+    """The model without what hides influences, and with frames as many as one likes, if the graph allows that."""
+    exact = _without_saturation(without_quantizers(model))
     if isinstance(frames_of(model), int):
         exact = with_dynamic_axes(exact, axes=("frames",)) or exact
     return MaskModel(exact, path)
@@ -135,7 +156,8 @@ def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] 
 
     One frame of a random input is changed; the frames of the mask that change are those whose field it is
     in. That holds for any architecture, however the graph is written. An int8 model can round small
-    influences away: ask the float one.
+    influences away: ask the float one. A running level of the clip does not count, as a mask depends on it
+    little, and on all frames of a second: patches have that of their own frames.
 
     Parameters
     ----------
@@ -223,12 +245,16 @@ def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tupl
 
 
 def _changed_masks(model: MaskModel, bins: int, middle: int, frames: int) -> np.ndarray:
-    """Of so many frames, those whose mask another random spectrum in frame `middle` changes."""
+    """Of so many frames, those whose mask another random spectrum in frame `middle` changes.
+
+    That frame is quieter than the others, so that it is never the loudest of the frames that a running level is of.
+    """
     layout = getattr(model, "layout", MAGNITUDES)  # torch networks have magnitudes
     changed = np.zeros(frames, bool)
     for seed, level in enumerate((0.1, 1.0, 10.0)):  # where one saturates or cuts off, another does not
         one = np.float32(level) * noise(2 * seed, (1, bins, frames), layout)
+        one[:, :, middle] *= QUIET
         other = one.copy()
-        other[:, :, middle] = np.float32(level) * noise(2 * seed + 1, (1, bins, 1), layout)[:, :, 0]
+        other[:, :, middle] = np.float32(level) * QUIET * noise(2 * seed + 1, (1, bins, 1), layout)[:, :, 0]
         changed |= (model(one) != model(other)).any(axis=(0, 1))
     return changed
