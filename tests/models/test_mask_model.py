@@ -227,7 +227,7 @@ def test_of_two_outputs_the_mask_is_taken(path, caplog):
     caplog.set_level("INFO")
     model, clip = with_activity(), graphs.magnitudes(30)[0]
     assert check_contract(model, path).output == "mask"
-    assert "output 'mask' is the mask; left aside: activity" in caplog.text
+    assert "output 'mask' is the mask; not used: activity" in caplog.text
     assert np.array_equal(MaskModel(model, path)(clip), MaskModel(graphs.tcnn(), path)(clip))
 
 
