@@ -1,7 +1,7 @@
 """An integer graph as TensorFlow Lite gets it: it ends with the integers that the mask is looked up from.
 
 Orders of channels are made part of the convolutions before them, and what lies behind the last sums is left to the
-mask's table and index, which a program has.
+mask's table and index, which a program has. Scales are those with which additions agree (`additions`).
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Lookup, Operator, Rearrange
+from sezoo.deployment.tflite.additions import with_agreeing_additions
 
 __all__ = ["prepared"]
 
 
 def prepared(graph: IntegerGraph) -> IntegerGraph:
     """A graph with the same masks, with fewer operators."""
-    return _cut(_folded(graph))
+    return with_agreeing_additions(_cut(_folded(graph)))
 
 
 def _folded(graph: IntegerGraph) -> IntegerGraph:

@@ -97,8 +97,8 @@ Made by sezoo from `{model}`. A call computes {call}.
 {adds}
 
 `output.i8` has the integers of TFLite Micro's reference kernels, which round twice. CMSIS-NN's are the same unless it
-was built with `CMSIS_NN_USE_SINGLE_ROUNDING` (not tried); LiteRT's default kernels (XNNPACK) round once, and differ by
-some steps.
+was built with `CMSIS_NN_USE_SINGLE_ROUNDING` (not tried); LiteRT's default kernels (XNNPACK) round once, and
+compute the integers of onnxruntime, nearly always.
 
 ## Ethos-U
 

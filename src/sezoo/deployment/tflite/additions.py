@@ -1,0 +1,118 @@
+"""Scales with which LiteRT's default kernels round sums as onnxruntime does.
+
+XNNPACK multiplies the operands of an addition by integers of 21 bits, onnxruntime by float32. Of the 65,536 pairs of
+int8 some lie so near to a half that the two round them apart: a handful an addition, but one integer that differs in
+the first layers changes many behind it. Which pairs these are is known, and depends on the last bits of the tensors'
+scales, which nothing else does: a convolution's weights take up what its input's or output's scale is changed by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
+from sezoo.deployment.engine.integer_graph import Conv, Elementwise, IntegerGraph, Operator, Tensor
+
+__all__ = ["pairs_rounded_apart", "with_agreeing_additions"]
+
+F = np.float32
+
+BITS = 20
+"""Of XNNPACK's larger multiplier, behind its leading one."""
+
+STEP, MOST_STEPS = 2.0**-21, 8
+"""By which scales are changed, relative to what they are, and how often at most: by 4 millionths."""
+
+NEAR = 2.0**-9
+"""Sums of pairs that are farther from a half are rounded alike with all of these scales."""
+
+HALVED = 16
+"""Steps from zero over which an integer becomes half as common; of all pairs the rare ones had better differ."""
+
+
+def with_agreeing_additions(graph: IntegerGraph) -> IntegerGraph:
+    """A graph of the same integers, whose tensors' scales are changed by some millionths."""
+    fixed = {tensor.name for tensor in (*graph.entries, graph.result)}
+    for operator in graph.operators:
+        if not isinstance(operator, Conv | Elementwise) or operator.kind == "mul":
+            fixed |= {tensor.name for tensor in (*operator.inputs, operator.output)}
+    changed: dict[str, Tensor] = {}
+    for operator in graph.operators:
+        if isinstance(operator, Elementwise) and operator.kind == "add":
+            changed |= _agreeing(_with_tensors(operator, changed), fixed)
+            fixed |= {tensor.name for tensor in (*operator.inputs, operator.output)}
+    sites = tuple(replace(site, tensor=changed.get(site.tensor.name, site.tensor)) for site in graph.sites)
+    return replace(graph, operators=tuple(_with_tensors(each, changed) for each in graph.operators), sites=sites)
+
+
+def pairs_rounded_apart(addition: Elementwise) -> int:
+    """How many of the 65,536 pairs of integers XNNPACK adds up to another one than onnxruntime."""
+    pairs = _NearPairs(addition)
+    return int(np.count_nonzero(pairs.by_xnnpack(addition) != pairs.wanted))
+
+
+class _NearPairs:
+    """The pairs of an addition whose sums are near to a half, and what onnxruntime rounds them to."""
+
+    def __init__(self, addition: Elementwise):
+        every = np.arange(-128, 128)
+        a, b = (each.ravel().astype(np.int8) for each in np.meshgrid(every, every))
+        x, y = (each.astype(np.int64) - tensor.zero_point for each, tensor in zip((a, b), addition.inputs, strict=True))
+        scales = np.asarray(addition.scales, np.float64) * float(addition.inverse)
+        steps = x * scales[0] + y * scales[1]
+        is_near = np.abs(steps - np.floor(steps) - 0.5) < NEAR
+        self.x, self.y = x[is_near], y[is_near]
+        self.wanted = ONNXRUNTIME.elementwise(addition, a[is_near], b[is_near])
+        self.commonness = 2.0 ** (-(np.abs(self.x) + np.abs(self.y)) / HALVED)
+
+    def by_xnnpack(self, addition: Elementwise) -> np.ndarray:
+        """As `xnn_init_qs8_add_minmax_scalar_params` and its kernels: halves upwards, after integers' products."""
+        output = F(addition.output.scale)
+        ratios = [F(tensor.scale) / output for tensor in addition.inputs]
+        shift = BITS + 1 - int(np.frexp(max(ratios))[1])
+        first, second = (
+            int(np.sign(signed) * np.rint(np.ldexp(float(ratio), shift)))
+            for signed, ratio in zip(addition.scales, ratios, strict=True)
+        )
+        steps = (self.x * first + self.y * second + (1 << (shift - 1))) >> shift
+        return np.clip(steps + addition.output.zero_point, addition.low, addition.high)
+
+    def cost(self, addition: Elementwise) -> float:
+        """Of the pairs that are rounded apart."""
+        return float(self.commonness[self.by_xnnpack(addition) != self.wanted].sum())
+
+
+def _agreeing(addition: Elementwise, fixed: set[str]) -> dict[str, Tensor]:
+    """The tensors of an addition, of those whose scales are free, with which it costs least."""
+    free = [tensor for tensor in (addition.output, addition.b, addition.a) if tensor.name not in fixed][:2]
+    pairs = _NearPairs(addition)
+    best, least = {}, pairs.cost(addition)
+    for tensors in _changes(free):
+        if not least:
+            break
+        cost = pairs.cost(_with_tensors(addition, tensors))
+        if cost < least:
+            best, least = tensors, cost
+    return best
+
+
+def _changes(free: list[Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Changed tensors, those first that are changed least."""
+    counts = np.array(list(np.ndindex((2 * MOST_STEPS + 1,) * len(free)))) - MOST_STEPS
+    for steps in counts[np.argsort(np.abs(counts).sum(axis=1), kind="stable")]:
+        yield {
+            tensor.name: replace(tensor, scale=F(float(tensor.scale) * (1 + STEP * int(count))))
+            for tensor, count in zip(free, steps, strict=True)
+        }
+
+
+def _with_tensors(operator: Operator, changed: Mapping[str, Tensor]) -> Operator:
+    """An operator with tensors of other scales; what it computes by onnxruntime's rounding stays."""
+    if not isinstance(operator, Conv | Elementwise):
+        return operator
+    names = ("input", "output") if isinstance(operator, Conv) else ("a", "b", "output")
+    there = {name: getattr(operator, name) for name in names}
+    return replace(operator, **{name: changed.get(tensor.name, tensor) for name, tensor in there.items()})
