@@ -44,8 +44,8 @@ def means(value):
     }
 
 
-def write_evaluation(folder, *, int8=1.9, clips=5):
-    values = {"float": 2.0, "int8": int8, "int8_board": 1.7}
+def write_evaluation(folder, *, int8=1.9, board=1.7, clips=5):
+    values = {"float": 2.0, "int8": int8, "int8_board": board}
     plays = {"int8_board": {"like": "board", "frames": 30, "lookahead": 5}}
     versions = {}
     for name, label in VERSIONS.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.foreign_text import encodable
@@ -13,7 +15,9 @@ from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.latency import latency_ms
 from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.evaluation.versions import Version
+from sezoo.models.onnx_file import load_onnx
 from sezoo.models.source import ModelSource, OnnxSource
+from sezoo.models.summary import macs_per_frame
 from sezoo.results.evaluation import Evaluation, LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
@@ -43,6 +47,7 @@ def results_of(
     left_out : clips that could not be used, and why.
     """
     stft, rate = stft_of(preprocessing), preprocessing.sample_rate
+    costs = cache(_costs)  # the same model is scored in several ways
     return Evaluation(
         clips=len(clips),
         seconds=sum(clip.seconds for clip in clips),
@@ -50,7 +55,14 @@ def results_of(
         metric_facts={metric: facts_of_metric(metric) for metric in metrics},
         noisy=means[NOISY],
         versions=[
-            _version(version, metrics, clips, means[version.name], latency_ms(version.play, stft, rate))
+            _version(
+                version,
+                metrics,
+                clips,
+                means[version.name],
+                latency_ms(version.play, stft, rate),
+                costs(version.source.path if isinstance(version.source, OnnxSource) else None, rate / stft.hop_length),
+            )
             for version in versions
         ],
         look_ahead=look_ahead,
@@ -73,6 +85,7 @@ def _version(
     clips: Sequence[ClipScores],
     means: Mapping[str, Mean],
     latency: float | None,
+    costs: tuple[int | None, float | None],
 ) -> VersionScores:
     improvement = {metric: change(clips, version.name, NOISY, metric) for metric in metrics}
     return VersionScores(
@@ -84,7 +97,18 @@ def _version(
         means=means,
         improvement={metric: mean for metric, mean in improvement.items() if mean is not None},
         latency_ms=latency,
+        model_bytes=costs[0],
+        macs_a_second=costs[1],
     )
+
+
+def _costs(path: Path | None, frames_a_second: float) -> tuple[int | None, float | None]:
+    """Bytes of a model with its weights, and its multiply-accumulates for a second of audio."""
+    if path is None:
+        return None, None
+    model = load_onnx(path)
+    macs = macs_per_frame(model)
+    return model.ByteSize(), None if macs is None else macs * frames_a_second
 
 
 def _model(source: ModelSource | FunctionSource | RecordingsSource) -> str:

@@ -28,7 +28,7 @@ from sezoo.models.states import (
     with_states,
 )
 
-__all__ = ["ModelSummary", "describe", "macs_by_node", "multiply_accumulates", "summary_of"]
+__all__ = ["ModelSummary", "describe", "macs_by_node", "macs_per_frame", "multiply_accumulates", "summary_of"]
 
 
 FRAMES, MOST_VALUES = 64, 10_000_000
@@ -92,7 +92,7 @@ def summary_of(path: Path) -> ModelSummary:
         operators=dict(Counter(node.op_type for node in model.graph.node).most_common()),
         parameters=_parameters(model),
         quantized=quantized_nodes(model) > 0,
-        macs_per_frame=_macs_per_frame(model) if fits else None,
+        macs_per_frame=macs_per_frame(model) if fits else None,
         field=field,
         lookahead=field[1] if field else recurrent_lookahead(model, path),
         states=states,
@@ -156,8 +156,11 @@ def _scales_of(node: onnx.NodeProto) -> list[str]:
 # -- multiply-accumulate operations --------------------------------------------------------------------
 
 
-def _macs_per_frame(model: onnx.ModelProto) -> float | None:
-    """From two lengths, so that what does not grow with the frames does not count."""
+def macs_per_frame(model: onnx.ModelProto) -> float | None:
+    """MAC that a frame costs; None where a shape cannot be inferred.
+
+    From two lengths, so that what does not grow with the frames does not count.
+    """
     frames = frames_of(model)
     if isinstance(frames, int):
         macs = multiply_accumulates(model, frames)

@@ -26,11 +26,13 @@ from sezoo.results.run_results import RunFacts
 
 __all__ = [
     "HOW_TO_LISTEN",
+    "MOST_VERSIONS",
     "Sound",
     "clip_masks",
     "listened_players",
     "read_masks",
     "read_sounds",
+    "score_text",
     "sound_player",
     "stft_of_run",
 ]
@@ -210,13 +212,13 @@ def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
     first = [name for name in ORDER if name in versions]
     names = [*first, *(name for name in versions if name not in (*first, *last)), *last][:MOST_VERSIONS]
     return read_sounds(
-        (folder / version.file, name, version.label, _scores(version.scores))
+        (folder / version.file, name, version.label, score_text(version.scores))
         for name, version in ((name, versions[name]) for name in names)
         if (folder / version.file).is_file()
     )
 
 
-def _scores(scores: Mapping[str, float]) -> str:
+def score_text(scores: Mapping[str, float]) -> str:
     """The first three in words: `PESQ 2.025, STOI 0.9232`."""
     told = []
     for name, value in list(scores.items())[:3]:

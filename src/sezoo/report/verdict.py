@@ -99,12 +99,7 @@ def _size(facts: RunFacts) -> str:
 
 
 def _latency(facts: RunFacts) -> str:
-    """Of the deployment, or else of what an evaluation or a benchmark has done as a device does it."""
-    known = [facts.deployment.latency_ms] if facts.deployment else []
-    known += [version.latency_ms for version in facts.evaluation.on_devices()] if facts.evaluation else []
-    known += [one.latency_ms for one in facts.benchmark.measurements] if facts.benchmark else []
-    found = next((milliseconds for milliseconds in known if milliseconds), None)
-    return "" if found is None else f"{found:.0f} ms of latency"
+    return "" if facts.latency_ms is None else f"{facts.latency_ms:.0f} ms of latency"
 
 
 def _work(facts: RunFacts) -> str:

@@ -63,6 +63,8 @@ class VersionScores:
     folder : of its clips' scores, in the run's folder.
     latency_ms : from the arrival of a sample at a device that plays it so to its output; None of whole clips.
     means, improvement : by metric, of the scores and of what they gain over the noisy clips.
+    model_bytes : of the model's ONNX file; None of other models.
+    macs_a_second : multiply-accumulates of the model for a second of audio; None where a shape is unknown.
     """
 
     name: Annotated[str, Field(exclude=True)]
@@ -73,6 +75,8 @@ class VersionScores:
     means: Means
     improvement: Means
     latency_ms: float | None = None
+    model_bytes: int | None = None
+    macs_a_second: float | None = None
 
     @property
     def like(self) -> str:

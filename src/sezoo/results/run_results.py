@@ -117,6 +117,14 @@ class RunFacts:
         return None
 
     @property
+    def latency_ms(self) -> float | None:
+        """Of the deployment, or else of what an evaluation or a benchmark has done as a device does it."""
+        known = [self.deployment.latency_ms] if self.deployment else []
+        known += [version.latency_ms for version in self.evaluation.on_devices()] if self.evaluation else []
+        known += [one.latency_ms for one in self.benchmark.measurements] if self.benchmark else []
+        return next((milliseconds for milliseconds in known if milliseconds), None)
+
+    @property
     def sizes(self) -> list[ProgramSize]:
         """Of the program with the model in it, by core, the deployed one before benchmarks."""
         found: dict[str, ProgramSize] = {}

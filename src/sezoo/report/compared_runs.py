@@ -1,0 +1,100 @@
+"""Runs beside each other: what they are called, and the version of each that is compared with the others'."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sezoo.report.boards import INT8
+from sezoo.results.evaluation import VersionScores
+from sezoo.results.run_results import RunFacts
+
+__all__ = ["ComparedRun", "compared_runs", "configuration_differences"]
+
+PATHS = ("general.logs_dir", "general.saved_models_dir", "mlflow.uri")
+"""Keys that say nothing of what was done."""
+
+NUMBERED = re.compile(r"[\d_.\-T]+")
+"""Names of folders that are only a number or a time: those of sweeps, and of runs that were given no folder."""
+
+MOST_IN_A_NAME = 3
+"""Differences that a run is called by."""
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A run with the name that it has among the others."""
+
+    name: str
+    facts: RunFacts
+
+    @property
+    def version(self) -> VersionScores | None:
+        """What is compared: the version that is nearest to what a device does, or else the last; None if unscored."""
+        found = self.facts.evaluation
+        return (found.as_deployed() or found.versions[-1]) if found else None
+
+    @property
+    def model_bytes(self) -> int | None:
+        """Of the int8 model that the run made, or else of the one that it scored."""
+        made = self.facts.models.get(INT8)
+        return made if made is not None else self.version and self.version.model_bytes
+
+    @property
+    def macs_a_second(self) -> float | None:
+        """Multiply-accumulates of its network for a second of audio."""
+        return self.facts.macs_a_second or (self.version and self.version.macs_a_second)
+
+
+def compared_runs(runs: Sequence[RunFacts]) -> list[ComparedRun]:
+    """The runs with names: those of their folders, or what differs between them where folders are only numbered."""
+    return [ComparedRun(name, run) for name, run in zip(_names(runs), runs, strict=True)]
+
+
+def configuration_differences(runs: Sequence[RunFacts]) -> dict[str, list[str | None]]:
+    """The keys whose values differ, each with its value in every run; None where a run does not have the key."""
+    flat = [dict(_flat(run.config)) for run in runs]
+    keys = [key for key in dict.fromkeys(key for each in flat for key in each) if key not in PATHS]
+    found = {key: [each.get(key) for each in flat] for key in keys}
+    return {key: values for key, values in found.items() if len(set(values)) > 1}
+
+
+def _names(runs: Sequence[RunFacts]) -> list[str]:
+    if all(NUMBERED.fullmatch(run.name) for run in runs) and (named := _names_by_difference(runs)):
+        return named
+    short = [run.name for run in runs]
+    return [
+        name if short.count(name) == 1 else f"{run.folder.resolve().parent.name}/{name}"
+        for name, run in zip(short, runs, strict=True)
+    ]
+
+
+def _names_by_difference(runs: Sequence[RunFacts]) -> list[str]:
+    """`calibration_method=MinMax`, or nothing where the runs differ in too much, or two of them in nothing."""
+    differences = configuration_differences(runs)
+    if not 0 < len(differences) <= MOST_IN_A_NAME:
+        return []
+    last = [key.rpartition(".")[2] for key in differences]
+    keys = [short if last.count(short) == 1 else key for short, key in zip(last, differences, strict=True)]
+    names = [
+        ", ".join(f"{key}={_short(value)}" for key, value in zip(keys, values, strict=True))
+        for values in zip(*differences.values(), strict=True)
+    ]
+    return names if len(set(names)) == len(names) else []
+
+
+def _short(value: str | None) -> str:
+    """The value; of a path its last part."""
+    return "not set" if value is None else Path(value).name or value
+
+
+def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Keys with points between sections, and their values in words."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", "(empty)" if value is None else str(value)
