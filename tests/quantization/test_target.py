@@ -1,16 +1,21 @@
 """What a model is for: rules of the targets, on written models and from the command."""
 
+from dataclasses import replace
+
 import numpy as np
+import onnx
 import pytest
 
 import foreign_graphs
 import mask_graphs as graphs
 from builders import quantization_config
+from int8_graphs import prologue
 from quantizers import ours, quantization, ready
 from recovery_bench import bench_of
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.quantization.planning import _warn_of_sizes
+from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.planning import _prepared, _warn_of_sizes
 from sezoo.quantization.recovery.recipe import recovered
 from sezoo.quantization.recovery.steps import int16_input, split_input
 from sezoo.quantization.target import TARGETS, check_settings, check_target, named_target, target_of
@@ -182,6 +187,19 @@ def test_cortex_m_takes_what_its_reader_takes():
     pooled = int8_model(foreign_graphs.gru_with_layer_norm)
     assert not target.can_read(pooled) and TARGETS["generic"].can_read(pooled)
     assert "not fit for quantization.target: cortex-m: " in broken(pooled, "cortex-m")
+
+
+def test_a_level_in_front_stays_in_float_for_cortex_m_without_any_recovery(tmp_path):
+    model = prologue("padded level")
+    onnx.save(model, tmp_path / "model.onnx")
+    content = quantization_config(quantization={"target": "cortex-m", "accuracy_recovery": "none"})
+    content["preprocessing"] |= {"n_fft": 22, "win_length": 22, "hop_length": 11}
+    config = build_config(content)
+    ready, target = _prepared(tmp_path / "model.onnx", config)
+    assert {"Pow", "MaxPool", "Div"} <= {node.op_type for node in ready.model.graph.node if node.name in ready.in_float}
+    plan = ready.plan(dict.fromkeys((value.name for value in ready.model.graph.value_info), (-1, 1)))
+    plan = replace(plan, ranges=plan.ranges | {"input": (0, 1), "mask": (0, 1)})
+    assert target.name == "cortex-m" and target.unreadable(quantized(plan, config.quantization)) is None
 
 
 def test_sizes_that_sts_application_does_not_take_are_warned_of(caplog):

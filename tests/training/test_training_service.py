@@ -7,18 +7,21 @@ import subprocess
 import sys
 import tarfile
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
 
 from builders import evaluation_config, write_clips, write_yaml
+from sezoo.cli.main import main
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 
 torch = pytest.importorskip("torch")
 from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.training import trainer  # noqa: E402
+from sezoo.training.service import _recordings_in_detail  # noqa: E402
 
 torch.set_num_threads(1)  # the tests share the cores; another number of threads would sum in another order
 
@@ -315,6 +318,27 @@ def test_a_dry_run_checks_all_and_stops(project, run):
     code, err = run(*words, "training.dryrun=true", "dataset.noisy_train_files_path=nowhere")
     assert code == 2
     assert "dataset.noisy_train_files_path: there is no folder nowhere" in err
+
+
+def test_a_dry_run_of_the_command_names_no_models(project, capsys):
+    words = ["train", "--clean", "clean", "--noisy", "noisy", "-o", "dry", "training.dryrun=true"]
+    main([*words, "training.num_dataloader_workers=0", "model_specific.n_blocks=1"])
+    assert capsys.readouterr().out == "results: dry\nnothing was trained: training.dryrun is true\n"
+
+
+def test_recordings_of_other_folders_or_sizes_are_others(tmp_path):
+    def detail(root, *files):
+        for name, size in files:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(bytes(size))
+        recordings = SimpleNamespace(paths=[root / name for name, _ in files])
+        return _recordings_in_detail([SimpleNamespace(recordings=(recordings,))])
+
+    one = detail(tmp_path / "one", ("a/1.wav", 3), ("b/2.wav", 4))
+    assert one.startswith("2 files, names ")
+    assert detail(tmp_path / "other place", ("a/1.wav", 3), ("b/2.wav", 4)) == one
+    assert detail(tmp_path / "sizes", ("a/1.wav", 3), ("b/2.wav", 5)) != one
+    assert detail(tmp_path / "folders", ("a/1.wav", 3), ("a/2.wav", 4)) != one
 
 
 def test_a_scheduler_of_torch_and_folders_of_validation_clips(project, run):

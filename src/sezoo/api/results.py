@@ -276,14 +276,14 @@ class TrainedModel(Table):
     Attributes
     ----------
     folder : of the run.
-    best, last : float ONNX models of the best and of the last epoch.
+    best, last : float ONNX models of the best and of the last epoch; None after `training.dryrun`.
     history : numbers by name for each epoch: `epoch`, `train_loss`, and the scores of the validation clips.
     report : a page for the browser, where there is one.
     """
 
     folder: Path
-    best: Path
-    last: Path
+    best: Path | None
+    last: Path | None
     history: tuple[Mapping[str, float], ...]
     report: Path | None
 
@@ -298,8 +298,8 @@ class TrainedModel(Table):
         rows = found.rows if found else ()
         return cls(
             folder=folder,
-            best=models / BEST_MODEL,
-            last=models / "trained_model.onnx",
+            best=_there(models / BEST_MODEL),
+            last=_there(models / "trained_model.onnx"),
             history=tuple({name: value for name, value in row.items() if value is not None} for row in rows),
             report=_report(folder),
         )
@@ -308,7 +308,8 @@ class TrainedModel(Table):
         """How long it was trained, the last epoch's numbers, and where the models are."""
         last = self.history[-1] if self.history else {}
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "epoch")
-        return [f"Trained model: {pluralize(len(self.history), 'epoch')}", numbers, display_path(self.best.parent)]
+        where = self.folder if self.best is None else self.best.parent
+        return [f"Trained model: {pluralize(len(self.history), 'epoch')}", numbers, display_path(where)]
 
     def records(self) -> Sequence[Row]:
         """A row an epoch."""
@@ -329,6 +330,9 @@ def plain(result: object) -> Any:
     return result
 
 
+def _there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
 def _report(folder: Path) -> Path | None:
-    page = folder / REPORT
-    return page if page.is_file() else None
+    return _there(folder / REPORT)

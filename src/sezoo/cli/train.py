@@ -90,6 +90,9 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(result)
         return
+    if result.best is None:
+        print_results(result.folder, [(result.report, PAGE)], ["nothing was trained: training.dryrun is true"])
+        return
     print_results(
         result.folder,
         [(result.best, "float, of the best epoch"), (result.last, "float, of the last epoch"), (result.report, PAGE)],

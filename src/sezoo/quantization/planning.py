@@ -317,8 +317,7 @@ def _prepared(path: Path, config: Config) -> tuple[_Prepared, Target]:
     if settings.activation_bits == 16:
         narrow = int8_only(prepared) if target_of(config).reader is not None else frozenset()
         int16 = frozenset(tensors_to_calibrate(prepared, set(op_types))) - narrow
-    ready = _Prepared(prepared, op_types, in_float, alone, contract, int16)
-    return ready, _target(path, ready, config)
+    return _for_target(path, _Prepared(prepared, op_types, in_float, alone, contract, int16), config)
 
 
 def _with_layers_written_out(
@@ -340,8 +339,11 @@ def _with_layers_written_out(
     return prepared, op_types
 
 
-def _target(path: Path, prepared: _Prepared, config: Config) -> Target:
-    """The target, if the model can be made to fit it; a board that nobody asked to quantize for can be passed over.
+def _for_target(path: Path, prepared: _Prepared, config: Config) -> tuple[_Prepared, Target]:
+    """The model and the target, if the one can be made to fit the other.
+
+    What comes before the first layers is left in float where the target's reader takes the model in no other way. A
+    board that nobody asked to quantize for can be passed over.
 
     Raises
     ------
@@ -349,18 +351,19 @@ def _target(path: Path, prepared: _Prepared, config: Config) -> Target:
     """
     target, model = target_of(config), prepared.model
     if not target.rules or is_trained(model):  # the plan that comes with it is checked
-        return target
+        return prepared, target
     any_range = (np.float32(-1), np.float32(1))
     names = {magnitude_input(model).name, *tensors_to_calibrate(model, set(prepared.op_types))}
     plan = replace(prepared.plan(dict.fromkeys(names, any_range)), int8_input=target.int8_input)
+    fitting = prepared
     if not target.can_read(quantized(plan, config.quantization)):
-        # Steps of the recovery for a finer input leave in float what comes before the first layers.
         plan = replace(plan, in_float=with_int16_input(plan).in_float)
+        fitting = replace(prepared, in_float=plan.in_float)
     try:
         check_target(quantized(plan, config.quantization), target, path)
     except UserError as error:
         if config.quantization.target is not None:
             raise
         log.warning("%s; quantization.target is not set: generic is taken instead", error)
-        return TARGETS["generic"]
-    return target
+        return prepared, TARGETS["generic"]
+    return fitting, target

@@ -194,7 +194,10 @@ def _static(model: onnx.ModelProto) -> onnx.ModelProto:
 
 _INSTEAD = {
     "If": "export the model with only one of its branches",
-    **dict.fromkeys(RECURRENT, "use convolutions over time, as utcn and stft_tcnn do, or another target"),
+    **dict.fromkeys(
+        RECURRENT,
+        "use a plain forward GRU or LSTM, which quantization.target: cortex-m has in int8, or convolutions over time",
+    ),
 }
 """What to do about an operator without an int8 form."""
 
@@ -244,8 +247,13 @@ def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
         if node.op_type == "Scan" and Kind.of(attribute(node, "body", None).name) is not None:
             continue
         if node.op_type in LAYERS:
-            why = not_expandable(node, constants) or "it was left in float"
-            yield f"{_named(node)} has no int8 form: {why}; {_INSTEAD[node.op_type]}"
+            if (why := not_expandable(node, constants)) is not None:
+                yield f"{_named(node)} has no int8 form: {why}; {_INSTEAD[node.op_type]}"
+            else:
+                yield (
+                    f"{_named(node)} was left in float; quantization.target: cortex-m has it in int8, unless "
+                    "quantization.op_types_to_quantize or nodes_to_exclude leave it out; or use convolutions over time"
+                )
         elif node.op_type in _INSTEAD:
             yield f"{_named(node)} has no int8 form; {_INSTEAD[node.op_type]}"
         elif node.op_type in LINEAR:

@@ -160,8 +160,8 @@ MOST_KINDS = 5
 HELP = {
     "Einsum": "write Einsum as MatMul, which is quantized",
     "RNN": "GRU or LSTM in the place of RNN, which are quantized",
-    "LSTM": "convolutions over time in the place of LSTM, or a form of it that quantization.target: cortex-m takes",
-    "GRU": "convolutions over time in the place of GRU, or a form of it that quantization.target: cortex-m takes",
+    "LSTM": "a plain forward LSTM, which quantization.target: cortex-m has in int8, or convolutions over time",
+    "GRU": "a plain forward GRU, which quantization.target: cortex-m has in int8, or convolutions over time",
 }
 LEFT_OUT = (
     "let {} be quantized (quantization.op_types_to_quantize, nodes_to_quantize, nodes_to_exclude; or a smaller "

@@ -140,7 +140,7 @@ def _trainer(
         network = with_shared_batch_norms(network)
     optimizer = build_optimizer(training.optimizer, training.optimizer_arguments, network.parameters())
     sources = example_sources(config)
-    together.check_alike("the recordings", _recordings_in_words(sources))
+    together.check_alike("the recordings", _recordings_in_detail(sources))
     if len(sources[0]) < together.count:
         raise UserError(
             f"{only(len(sources[0]), 'clip')} to train on, fewer than the {together.count} processes that share a batch"
@@ -341,6 +341,22 @@ def _recordings_in_words(sources: Sequence[ExampleSource]) -> str:
     paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
     digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
     return f"{pluralize(len(paths), 'file')}, names {digest[:8]}"
+
+
+def _recordings_in_detail(sources: Sequence[ExampleSource]) -> str:
+    """The same, with a digest of the folders that they are in below that of all, and of their sizes in bytes.
+
+    What is above the folders may have another name on each machine.
+    """
+    facts: list[tuple[tuple[str, ...], int]] = []
+    for source in sources:
+        for recordings in source.recordings:
+            parents = [path.parent.parts for path in recordings.paths]
+            alike = [len(set(names)) == 1 for names in zip(*parents, strict=False)]
+            above = alike.index(False) if False in alike else len(alike)
+            facts += [(path.parts[above:], path.stat().st_size) for path in recordings.paths]
+    digest = hashlib.sha256(repr(facts).encode(errors="backslashreplace")).hexdigest()
+    return f"{_recordings_in_words(sources)}, folders and sizes {digest[:8]}"
 
 
 def _after_epoch(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, row: Mapping[str, Any]) -> None:
