@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import recurrent_graphs
 from int8_graphs import FORMS, PATH
+from mask_graphs import BINS
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.denoising import Stream, WholeClip, denoise, denoise_together, open_stream, peak_seen
@@ -13,7 +15,8 @@ from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.receptive_field import receptive_field_of
+from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
+from sezoo.quantization.graph.static_shape import with_static_shape
 from tiny_models import LOOKAHEAD, int8_model, static_model
 
 STEP = 1 / 32768
@@ -56,6 +59,35 @@ def test_masks_of_the_whole_clip_are_those_that_the_engine_computes_frame_by_fra
     np.testing.assert_array_equal(found, expected)
     assert (threshold is not None) == (not found[:15].any())
     assert np.abs(found - clip).max() > 100 * STEP
+
+
+def test_a_recurrent_model_is_played_as_the_engine_runs_it():
+    """The engine's curves are up to two steps of 16 bits from onnxruntime's functions, and that adds up over frames."""
+    model = recurrent_graphs.dynamic_int8(recurrent_graphs.recurrent("GRU"))
+    stft, clip = Stft(2 * (BINS - 1), 32, 64), wave(3000)
+    graph = integer_graph_of(with_static_shape(model, 20), PATH)
+    found = denoise(clip, MaskModel(model, PATH), stft, Stream((None, recurrent_lookahead(model, PATH))))
+    assert np.abs(found - clip).max() > 100 * STEP
+    assert np.abs(found - denoised_in_stream(graph, clip, stft, 1)).mean() < 2 * STEP
+
+
+def test_without_bound_before_a_long_clip_is_run_in_pieces(monkeypatch):
+    """No piece waits for more frames ahead than the model looks at."""
+
+    class Before:
+        """A mask of how many frames came before, at most three, and of the one after."""
+
+        batch = frames = input_quantizer = None
+
+        def __call__(self, magnitude):
+            many = np.cumsum(np.pad(magnitude, [(0, 0), (0, 0), (3, 1)]), axis=2)
+            return (many[:, :, 4:] - np.pad(many, [(0, 0), (0, 0), (1, 0)])[:, :, :-5]) / 50
+
+    clip = wave(611)
+    expected = denoise(clip, Before(), STFT, Stream((3, 1)))
+    for name, frames in (("FRAMES", 11), ("CONTEXT", 3)):
+        monkeypatch.setattr(f"sezoo.denoising.masking.UNBOUNDED_{name}", frames)
+    np.testing.assert_allclose(denoise(clip, Before(), STFT, Stream((None, 1))), expected, atol=1.01 * STEP)
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 50])

@@ -1,8 +1,9 @@
 import onnx
 import pytest
 
+import recurrent_graphs as graphs
 from builders import evaluation_config, mask_graph, time_convolution
-from mask_graphs import magnitudes, tcnn
+from mask_graphs import BINS, magnitudes, tcnn
 from quantizers import ours, quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
@@ -122,11 +123,17 @@ def test_without_lengths_patches_have_the_look_ahead_that_the_network_needs(run,
     assert [play for _, play in described(asked, tmp_path).values()] == [Patches(30, 8), Stream((8, 0))]
 
 
+def test_a_recurrent_model_is_a_stream_of_all_that_was(run, tmp_path):
+    shape = {"n_fft": 2 * (BINS - 1), "win_length": 64, "hop_length": 32}
+    asked = run(graphs.recurrent("GRU"), preprocessing=shape, evaluation={"play_like": ["whole", "stream"]})
+    assert [play for _, play in described(asked, tmp_path).values()] == [WholeClip(), Stream((None, 0))]
+
+
 def test_a_model_that_no_stream_can_run(run, tmp_path, monkeypatch):
     monkeypatch.setattr("sezoo.denoising.run_models.receptive_field_of", lambda *_: None)
     found = described(run(with_static_shape(mask_graph(), 40), deployment={"backend": "portable-c"}), tmp_path)
     assert list(found) == ["float_patches", "float_board", "float"]
-    with pytest.raises(UserError, match="play_like: a stream needs a bounded receptive field, or states"):
+    with pytest.raises(UserError, match="play_like: a stream needs a bound of how far a model looks ahead"):
         described(run(evaluation={"play_like": "stream"}), tmp_path)
 
 

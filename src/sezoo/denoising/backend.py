@@ -134,12 +134,12 @@ def stream_frames(config: Config) -> int:
     return (config.deployment and config.deployment.frames_per_patch) or STREAM_FRAMES
 
 
-def stream_of(config: Config, context: tuple[int, int] | None, target: str | None = None) -> Stream:
+def stream_of(config: Config, context: tuple[int | None, int] | None, target: str | None = None) -> Stream:
     """The stream engine as the configuration has it.
 
     Parameters
     ----------
-    context : the model's receptive field, (before, after) frames.
+    context : what `Stream` has.
     """
     settings = config.deployment or Deployment()
     program = PROGRAMS[TFLITE if wanted_backend(config, target) == TFLITE else PORTABLE_C]

@@ -101,10 +101,10 @@ class MaskStream:
             self.step, self.before, self.after = self.length or WHOLE_CLIP_FRAMES, 0, 0
         elif in_patches:
             self.step, self.before, self.after = mode.frames, mode.lookahead, mode.lookahead
-        elif mode.context is None:
-            self.step, self.before, self.after = UNBOUNDED_FRAMES, UNBOUNDED_CONTEXT, UNBOUNDED_CONTEXT
         else:
-            self.step, (self.before, self.after) = WHOLE_CLIP_FRAMES, mode.context
+            context = mode.context or (None, None)
+            self.step = UNBOUNDED_FRAMES if None in context else WHOLE_CLIP_FRAMES
+            self.before, self.after = (UNBOUNDED_CONTEXT if frames is None else frames for frames in context)
         self.held = self.before if in_patches else 0  # frames of context before the first pending one
         self.to_mirror = self.before if in_patches and mode.mirrored else 0  # of them still zeros
         self.kind = kind_of(model)

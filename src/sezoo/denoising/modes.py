@@ -14,12 +14,13 @@ class WholeClip:
     Attributes
     ----------
     context : the model's receptive field, (before, after) frames, which lets long clips be run in pieces without
-        a difference. None where it has no bound: pieces of a minute then see ten seconds on either side.
+        a difference. None where it has no bound: pieces of a minute then see ten seconds on either side; None for
+        `before` alone, of a recurrent model: ten seconds before.
     attenuation_limit : in dB, what is taken away at most, by leaving a share of the input in the output; None is no
         limit. The same of all modes.
     """
 
-    context: tuple[int, int] | None = None
+    context: tuple[int | None, int] | None = None
     attenuation_limit: float | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
@@ -87,13 +88,14 @@ class Stream:
 
     Attributes
     ----------
-    context : the model's receptive field, (before, after) frames; None of models with states, which need none.
+    context : the model's receptive field, (before, after) frames, with None for `before` where the model is recurrent;
+        None of models with states, which need none.
     frames : new ones of a call, for the gate alone: nothing else depends on them.
     silence_threshold : calls whose output is below this level in dBFS are zeroed; None does not.
     program : that runs it, for people.
     """
 
-    context: tuple[int, int] | None = None
+    context: tuple[int | None, int] | None = None
     frames: int = 1
     silence_threshold: float | None = None
     attenuation_limit: float | None = field(default=None, kw_only=True)

@@ -31,7 +31,14 @@ from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.contract import check_power, declared_contract
 from sezoo.models.mask_model import kind_of
 from sezoo.models.onnx_file import load_configured, load_onnx, quantized_nodes
-from sezoo.models.receptive_field import LONGEST_FIELD, longest_reach, receptive_field, receptive_field_of
+from sezoo.models.receptive_field import (
+    LONGEST_FIELD,
+    longest_reach,
+    lookahead_without_bound,
+    receptive_field,
+    receptive_field_of,
+    recurrent_lookahead,
+)
 from sezoo.models.source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.models.spectra import MAGNITUDE_MASK, with_kind
 from sezoo.models.states import frames_of, states_of, with_states
@@ -86,6 +93,21 @@ class RunModel:
         return max(before, min(longest_reach(load_onnx(source.path)), LONGEST_FIELD)), after
 
     @cached_property
+    def stream_context(self) -> tuple[int | None, int] | None:
+        """The same of a stream, with None for the frames before where a recurrent layer remembers all of them.
+
+        None where what it looks ahead has no bound, and of one with states, which needs no context.
+        """
+        if self.field is not None or self.stateful:
+            return self.context
+        source = self.dynamic or self.static
+        if isinstance(source, TorchSource):
+            lookahead = lookahead_without_bound(open_model(source), source.n_fft // 2 + 1, TORCH_REACH)
+        else:
+            lookahead = recurrent_lookahead(load_onnx(source.path), source.path)
+        return None if lookahead is None else (None, lookahead)
+
+    @cached_property
     def kind(self) -> str:
         """What it makes of what, see `sezoo.models.spectra`."""
         return kind_of(open_model(self.dynamic or self.static))
@@ -131,8 +153,8 @@ class RunModel:
             return f"play_like: {what} dynamic frames; this model has {self.static_frames}"
         if kind == TFLM and (self.name != "int8" or self.static is None):
             return "play_like: tflm is for a static int8 model, as sezoo quantize makes it; this model is none"
-        if kind == STREAM and self.field is None and not self.stateful:
-            return "play_like: a stream needs a bounded receptive field, or states; this model has neither"
+        if kind == STREAM and self.stream_context is None and not self.stateful:
+            return "play_like: a stream needs a bound of how far a model looks ahead; this one has none"
         if kind in (BOARD, TFLM) and self.kind != MAGNITUDE_MASK:
             return "play_like: a board's patches are of magnitudes; this model takes complex spectra: whole, or stream"
         problem_of = {BOARD: board_problem, TFLM: board_problem, STREAM: transform_problem}.get(kind)
@@ -160,7 +182,7 @@ class RunModel:
         if kind == STREAM:
             if wanted_backend(config, self.target) not in (None, STM32N6):
                 check_input_gain(config, self.target)
-            return stream_of(config, self.context, self.target)
+            return stream_of(config, self.stream_context, self.target)
         if kind == TFLM:
             config = with_backend(config, TFLITE)
         check_input_gain(config, self.target)

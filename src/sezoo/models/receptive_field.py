@@ -18,6 +18,7 @@ __all__ = [
     "LONGEST_FIELD",
     "RECURRENT",
     "longest_reach",
+    "lookahead_without_bound",
     "receptive_field",
     "receptive_field_of",
     "recurrent_lookahead",
@@ -74,11 +75,24 @@ def recurrent_lookahead(model: onnx.ModelProto, path: Path) -> int | None:
     if not _is_recurrent(model):
         return None
     try:
-        tried = _tried(model, path)
-        middle = min(longest_reach(model) + 1, LONGEST_FIELD, (tried.frames or LONGEST_FIELD) - 1)
-        changed = _changed_masks(tried, bins_of(model), middle, tried.frames or middle + 1)
+        return lookahead_without_bound(_tried(model, path), bins_of(model), longest_reach(model))
     except UserError:  # as above
         return None
+
+
+def lookahead_without_bound(model: MaskModel, bins: int, reach: int) -> int | None:
+    """How many frames after its own a mask depends on, whatever it depends on before; found by trying.
+
+    Parameters
+    ----------
+    reach : frames ahead beyond which only a layer without bound can look.
+
+    Returns
+    -------
+    lookahead : in frames; None where it has no bound.
+    """
+    middle = min(reach + 1, LONGEST_FIELD, (model.frames or LONGEST_FIELD) - 1)
+    changed = _changed_masks(model, bins, middle, model.frames or middle + 1)
     return None if changed[0] or not changed.any() else int(middle - min(middle, np.flatnonzero(changed)[0]))
 
 
