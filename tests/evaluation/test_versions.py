@@ -162,7 +162,7 @@ def test_an_int8_model_is_called_so(run, tmp_path):
     int8 = ours(prepared, magnitudes(60), op_types, settings)
     found = described(run(int8, preprocessing={"n_fft": 64, "win_length": 64, "hop_length": 16}), tmp_path)
     assert list(found) == ["int8"]
-    assert found["int8"][1].context == (3, 3)
+    assert found["int8"][1].context == (6, 3)  # before: the bound that the kernels give
 
 
 def test_after_a_quantization_float_and_int8_are_compared(run, tmp_path):
@@ -220,7 +220,7 @@ def test_each_setting_of_the_board_is_turned_off_in_turn(run, tmp_path):
     gate = {"output_silence_threshold": -50}
     config = run(mask_graph(), evaluation={"play_like": ["whole", "board"]}, deployment=gate).config
     model = RunModel("float", "dynamic", "static", 40)
-    vars(model).update(field=(14, 9), kind=MAGNITUDE_MASK)
+    vars(model).update(field=(14, 9), context=(14, 9), kind=MAGNITUDE_MASK)
     versions = versions_of([model], config)
     found = {version.name: (version.source, version.play) for version in explaining_versions(versions, [model])}
     assert found == {
