@@ -25,6 +25,7 @@ OPTIONAL = {
     "torch": ("training (sezoo train) and torch weights", "pip install 'sezoo[train]'"),
     "speechmos": ("DNSMOS, scores without clean speech", "pip install 'sezoo[dnsmos]'"),
     "ziglang": ("a C compiler where there is no arm-none-eabi-gcc", "pip install 'sezoo[mcu]'"),
+    "sounddevice": ("microphone and headphones (sezoo live --audio)", "pip install 'sezoo[live]'"),
     "mlflow": ("looking at tracked runs, tracking on a server", "pip install 'sezoo[mlflow]'"),
     "clearml": ("tracking in ClearML (tracking.clearml)", "pip install clearml; clearml-init"),
 }

@@ -67,7 +67,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("demo", "", "run the built-in example"),
         Command("denoise", "FILE -m MODEL -o OUT", "denoise recordings as a PC or a board"),
         Command("train", "--speech DIR --noise DIR", "train a network"),
-        Command("live", "MODEL", "write a page that runs the C code live in a browser"),
+        Command("live", "MODEL", "hear the C code live, in a browser"),
         Command("report", "RUN ...", "write the HTML report of runs"),
         Command("model", "FILE [--fix-axes]", "inspect an ONNX model"),
         Command("export", "MODEL [--fp16]", "write a model for another runtime"),

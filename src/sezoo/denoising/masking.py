@@ -86,13 +86,15 @@ class MaskStream:
     ----------
     mode : `WholeClip` or `Patches`.
     bins : of the spectrum.
+    immediate : each push gives all frames whose masks are known, as live sound needs it; otherwise a whole clip is run
+        in long pieces.
 
     Raises
     ------
     UserError : as for `at_start`.
     """
 
-    def __init__(self, model: MaskFunction, mode: WholeClip | Patches, bins: int):
+    def __init__(self, model: MaskFunction, mode: WholeClip | Patches, bins: int, *, immediate: bool = False):
         self.run, self.mode = at_start(model, mode), mode
         in_patches, has_states = isinstance(mode, Patches), is_stateful(model)
         self.length = mode.length if in_patches else model.frames if has_states else None  # of a call, if it has one
@@ -105,6 +107,7 @@ class MaskStream:
             context = mode.context or (None, None)
             self.step = UNBOUNDED_FRAMES if None in context else WHOLE_CLIP_FRAMES
             self.before, self.after = (UNBOUNDED_CONTEXT if frames is None else frames for frames in context)
+        self.immediate = immediate and self.length is None
         self.held = self.before if in_patches else 0  # frames of context before the first pending one
         self.to_mirror = self.before if in_patches and mode.mirrored else 0  # of them still zeros
         self.kind = kind_of(model)
@@ -127,7 +130,10 @@ class MaskStream:
         """
         self.spectrum = np.concatenate([self.spectrum, spectrum], axis=1)
         self.seen = np.concatenate([self.seen, magnitude if self.of_magnitudes else spectrum], axis=1)
-        ready = max(0, self.spectrum.shape[1] - self.after) // self.step
+        known = max(0, self.spectrum.shape[1] - self.after)
+        if self.immediate:
+            self.step = max(1, known)
+        ready = known // self.step
         return self._masked(ready * self.step, ready)
 
     def finish(self) -> np.ndarray:

@@ -1,0 +1,140 @@
+"""A model between the microphone and the loudspeaker of this computer: ONNX, played as the C stream plays it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.audio.stft import stft_of
+from sezoo.config.sections import Config
+from sezoo.denoising.call_stream import CallStream
+from sezoo.denoising.latency import latency_ms
+from sezoo.denoising.modes import Stream
+from sezoo.denoising.run_models import STREAM, models_of
+from sezoo.models.contract import warn_of_magnitudes
+from sezoo.models.source import open_model
+from sezoo.run.run import Run
+from sezoo.run.tracking import Trackers
+
+__all__ = ["LiveModel", "Reading", "live_model"]
+
+TRIALS = 5
+"""Calls before the sound begins: the first ones of onnxruntime take longer."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a person sees, since the last one.
+
+    Attributes
+    ----------
+    noisy, denoised : level in dBFS, of a mean square; a full-scale sine has -3. None is digital silence.
+    load : time to compute over time that the sound lasts; `longest` of the longest call so far.
+    """
+
+    noisy: float | None
+    denoised: float | None
+    load: float
+    longest: float
+    calls: int
+
+
+@dataclass
+class _Sums:
+    noisy: float = 0.0
+    denoised: float = 0.0
+    seconds: float = 0.0
+    calls: int = 0
+
+
+@dataclass
+class LiveModel:
+    """Denoises calls, and measures them.
+
+    Attributes
+    ----------
+    latency_ms : of the algorithm; what the devices' buffers add is not in it.
+    """
+
+    stream: CallStream
+    rate: int
+    latency_ms: float
+    calls: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    _recent: _Sums = field(default_factory=_Sums)
+
+    @property
+    def samples(self) -> int:
+        """Of a call."""
+        return self.stream.samples
+
+    @property
+    def call_seconds(self) -> float:
+        """How long the sound of a call lasts."""
+        return self.samples / self.rate
+
+    @property
+    def load(self) -> float:
+        """Of all calls."""
+        return self.seconds / (self.calls * self.call_seconds) if self.calls else 0.0
+
+    def process(self, samples: np.ndarray) -> np.ndarray:
+        """Denoise the samples of a call, (samples,) int16; in another thread than `read`."""
+        began = time.perf_counter()
+        denoised = self.stream.process(samples)
+        took = time.perf_counter() - began
+        recent = self._recent
+        recent.noisy += _power(samples)
+        recent.denoised += _power(denoised)
+        recent.seconds += took
+        recent.calls += 1
+        self.calls += 1
+        self.seconds += took
+        self.longest = max(self.longest, took)
+        return denoised
+
+    def read(self) -> Reading:
+        """What there was since the last reading."""
+        recent, self._recent = self._recent, _Sums()
+        calls = max(recent.calls, 1)
+        return Reading(
+            _decibels(recent.noisy / calls),
+            _decibels(recent.denoised / calls),
+            recent.seconds / (calls * self.call_seconds),
+            self.longest / self.call_seconds,
+            self.calls,
+        )
+
+
+def live_model(config: Config) -> LiveModel:
+    """The configured model, loaded and tried.
+
+    Raises
+    ------
+    UserError : it is no model, or cannot be run as a stream.
+    """
+    stft, rate = stft_of(config.preprocessing), config.preprocessing.sample_rate
+    with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
+        chosen = models_of(Run(config, Path(), Trackers()), Path(scratch))[-1]
+        mode = chosen.play(STREAM, config)
+        assert isinstance(mode, Stream)
+        model = open_model(chosen.source_for(STREAM))
+    warn_of_magnitudes(model, stft.bins)
+    trial = CallStream(model, stft, mode)
+    for _ in range(TRIALS):
+        trial.process(np.zeros(trial.samples, np.int16))
+    latency = latency_ms(Stream(mode.context, trial.frames), stft, rate)
+    return LiveModel(CallStream(model, stft, mode), rate, latency)
+
+
+def _power(samples: np.ndarray) -> float:
+    return float(np.mean(np.square(samples.astype(np.float32) / np.float32(32768))))
+
+
+def _decibels(power: float) -> float | None:
+    return 10 * float(np.log10(power)) if power > 0 else None
