@@ -37,7 +37,8 @@ def test_patches(here):
     facts, side = deployed(here / "run")
     folder = here / "run/tflite"
     assert {path.name for path in folder.iterdir()} == {
-        "README.md", "denoiser.tflite", "denoiser.json", "denoiser_tflite.c", "denoiser_tflite.h", "test_vectors",
+        "c_package", "test_vectors", "README.md",
+        "denoiser.tflite", "denoiser.json", "denoiser_tflite.c", "denoiser_tflite.h",
     }  # fmt: skip
     assert (facts["engine"], facts["frames_per_call"]) == ("patch", NEW)
     assert side["frames"] == {"of_a_call": FRAMES, "new": NEW, "first_kept": LOOKAHEAD, "lookahead": LOOKAHEAD}

@@ -17,6 +17,7 @@ from sezoo.deployment.c_package.arrays import (
     padded_outputs,
 )
 from sezoo.deployment.c_package.expression_source import expression_source
+from sezoo.deployment.c_package.network_source import network_call
 from sezoo.deployment.c_package.program import LANES, Program, depth_of, magnitude_row
 from sezoo.deployment.c_package.prologue_source import prologue_source
 from sezoo.deployment.engine.integer_graph import (
@@ -28,6 +29,7 @@ from sezoo.deployment.engine.integer_graph import (
     Loop,
     Normalize,
     Operator,
+    Outside,
     Rearrange,
     Softmax,
     State,
@@ -50,6 +52,8 @@ def model_source(program: Program) -> str:
     """The text of `sezoo_model.c`."""
     graph = program.graph
     parts = [_HEAD]
+    if any(isinstance(operator, Outside) for operator in graph.operators):
+        parts.append('#include "sezoo_network.h"\n')
     parts += _transform_tables(program)
     if graph.mask_table is not None:
         parts.append(c_array("mask_table", graph.mask_table, comment="the mask for integers from the lowest on"))
@@ -395,6 +399,8 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         gentle = int(np.abs(np.diff(operator.table.astype(np.int32))).max() < GENTLE)
         source = f"(const int16_t *)(const void *)({inputs[0]})"
         return [f"sezoo_run_curve{wide or '_s8'}({name}_curve, {gentle}, {source}, {typed}, {row * frames});"]
+    if isinstance(operator, Outside):
+        return network_call(program.graph, operator, inputs, out, frames)
     return _rearrange(name, operator, inputs, out, frames)
 
 

@@ -11,7 +11,7 @@ DEFAULT = "sezoo"
 
 NAMED = re.compile(r"(sezoo|SEZOO)_")
 CMAKE_TARGET = re.compile(r"\bsezoo\b(?=[ )])")
-TEXTS = {".c", ".h", ".txt", ".md", ".ld", ".ino", ".properties", ".json", ".yml", ".pdsc"}
+TEXTS = {".c", ".cc", ".h", ".txt", ".md", ".ld", ".ino", ".properties", ".json", ".yml", ".pdsc"}
 NAMES = {"Kconfig"}
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "Loop",
     "Normalize",
     "Operator",
+    "Outside",
     "Rearrange",
     "Site",
     "Softmax",
@@ -480,7 +481,18 @@ class Sweep:
         return self.steps * sum(operator.macs for operator in self.operators)
 
 
-Operator = Conv | Elementwise | Expression | Curve | Lookup | Normalize | Softmax | Rearrange | Loop | Sweep
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """A network that another program computes: integers of all frames in, integers of all frames out."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    kind = "Outside"
+    macs = 0
+
+
+Operator = Conv | Elementwise | Expression | Curve | Lookup | Normalize | Softmax | Rearrange | Loop | Sweep | Outside
 
 
 def unrolled(operators: Iterable[Operator]) -> Iterator[Operator]:

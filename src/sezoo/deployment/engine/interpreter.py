@@ -25,6 +25,7 @@ from sezoo.deployment.engine.integer_graph import (
     Loop,
     Normalize,
     Operator,
+    Outside,
     Softmax,
     Sweep,
     Tensor,
@@ -115,6 +116,8 @@ def run_operator(
         return run_loop(operator, inputs, first_states(operator))
     if isinstance(operator, Sweep):
         return _sweep(operator, inputs)
+    if isinstance(operator, Outside):
+        raise TypeError(f"{operator.name} is computed by another program")
     zeros = np.full((len(inputs[0]), 1), operator.output.zero_point, operator.output.dtype)
     return np.concatenate([*inputs, zeros], axis=1)[:, operator.index]
 

@@ -16,6 +16,7 @@ from sezoo.denoising.backend import TFLITE as TFLITE_BACKEND
 from sezoo.deployment.c_package.deploy import package_settings, reference_of
 from sezoo.deployment.c_package.package import PackageSettings
 from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.symbol_prefix import rename_symbols
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.checks import check_transform
 from sezoo.deployment.engine.agreement import agreement
@@ -25,6 +26,7 @@ from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.deployment.tflite.array_source import array_header, array_source
+from sezoo.deployment.tflite.c_package import write_package_around
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.lowering import Lowered, check_operators, lowered
 from sezoo.deployment.tflite.memory import activation_bytes
@@ -39,7 +41,7 @@ from sezoo.metrics.measures.snr import snr
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_configured, load_onnx
 from sezoo.results.deployment import Deployment, OnnxruntimeAgreement, TfliteModel
-from sezoo.results.names import TFLITE_FOLDER
+from sezoo.results.names import C_PACKAGE, TFLITE_FOLDER
 from sezoo.run.run import Run
 
 __all__ = ["ARRAY", "MODEL", "SIDE_FILE", "check_tflite", "deploy_tflite", "write_tflite"]
@@ -102,7 +104,8 @@ def deploy_tflite(run: Run, path: Path) -> None:
     settings = package_settings(config, model, path, program.engine)
     low = lowered(program.graph, path, program.engine.new if program.engine.is_stream else None)
     recording = recording_of(config)
-    vectors = vectors_of(program, vector_calls(program, recording.noisy))
+    calls = vector_calls(program, recording.noisy)
+    vectors = vectors_of(program, calls)
 
     with atomic_folder(unused_path(run.folder / TFLITE_FOLDER)) as folder:
         data = write_tflite(low, path.name, folder)
@@ -111,6 +114,9 @@ def deploy_tflite(run: Run, path: Path) -> None:
         (folder / "test_vectors").mkdir()
         vectors.write(folder / "test_vectors")
         write_text(folder / "README.md", readme(program, low, len(data), path.name))
+        if not program.engine.is_stream:
+            write_package_around(program, low, settings, calls, vectors, folder / C_PACKAGE)
+            rename_symbols(folder / C_PACKAGE, config.deployment.symbol_prefix)
         proven = _proven(data, low, vectors)
     agreed = agreement(original, model, patches_of(recording, stft, original.frames))
     waves = {

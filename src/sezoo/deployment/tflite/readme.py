@@ -8,7 +8,7 @@ from sezoo.base.foreign_text import escaped
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.tflite.lowering import Lowered
 
-__all__ = ["readme"]
+__all__ = ["readme", "resolver_calls"]
 
 RESOLVER = {
     "ADD": "AddAdd",
@@ -38,8 +38,9 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
     """
     engine = program.engine
     kinds = Counter(operator.kind.name for operator in low.file.operators)
-    adds = "\n".join(f"    resolver.{RESOLVER[kind]}();" for kind in sorted(kinds))
+    adds = "\n".join(f"    {call}" for call in resolver_calls(low))
     states = _STATES if low.states else ""
+    package = "" if low.states else _PACKAGE
     call = (
         f"{engine.new} new frame, every frame is computed once"
         if engine.is_stream
@@ -53,7 +54,13 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
         count=len(kinds),
         adds=adds,
         states=states,
+        package=package,
     )
+
+
+def resolver_calls(low: Lowered) -> list[str]:
+    """What registers the file's operators in TFLite Micro, a line of C++ for each kind."""
+    return [f"resolver.{RESOLVER[kind]}();" for kind in sorted({each.kind.name for each in low.file.operators})]
 
 
 _STATES = """
@@ -64,6 +71,8 @@ Every input behind those of the network is handed on from call to call: zero poi
 is of frame `call - lag - (n - 1 - r)`: as long as that is negative, it is set to the zero point before the next call.
 The first `lookahead` outputs are of frames before the sound, and have no meaning.
 """
+
+_PACKAGE = "| `c_package/` | steps 1, 2, 4 and 5 below in C; step 3 is a function of yours |\n"
 
 _README = """\
 # The network as a TensorFlow Lite model
@@ -76,7 +85,7 @@ Made by sezoo from `{model}`. A call computes {call}.
 | `denoiser_tflite.c`, `.h` | the same as an array, aligned to 16 bytes |
 | `denoiser.json` | what a program does around it: spectrum, prologue, scales, mask table, frames, latency |
 | `test_vectors/` | `input_*.i8` and `output.i8`: calls one behind the other, and what comes out of TFLite Micro |
-
+{package}
 ## A call
 
 1. Magnitudes of the frames, by the transform that `spectrum` describes.

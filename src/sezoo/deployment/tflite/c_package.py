@@ -1,0 +1,127 @@
+"""The C package of a .tflite file: all but the network, which is one function of the user's.
+
+Spectra, prologue, mask and overlap-add are those of `sezoo.deployment.c_package`. What stands for the network on a
+computer gives the integers of the test vectors, so that a build can be checked without TensorFlow Lite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from sezoo.base.files import write_text
+from sezoo.deployment.c_package.network_source import network_header
+from sezoo.deployment.c_package.package import PackageSettings, write_sources
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
+from sezoo.deployment.engine.integer_graph import Outside
+from sezoo.deployment.engine.tflite_arithmetic import TFLITE
+from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.memory import activation_bytes
+from sezoo.deployment.tflite.readme import resolver_calls
+from sezoo.deployment.tflite.vectors import Vectors
+
+__all__ = ["program_around", "write_package_around"]
+
+OF_NETWORKS = ("conv", "dense", "elementwise", "groups", "matmul")
+"""Kernels, which the package has no use for."""
+
+
+def program_around(program: Program) -> Program:
+    """The same program of patches, whose network another program computes."""
+    graph = program.graph
+    network = Outside("the network", graph.entries, graph.result)
+    return Program(replace(graph, operators=(network,), sites=()), program.engine, program.stft)
+
+
+def write_package_around(
+    program: Program,
+    low: Lowered,
+    settings: PackageSettings,
+    calls: Sequence[np.ndarray],
+    vectors: Vectors,
+    folder: Path,
+) -> None:
+    """Write the package into a new folder.
+
+    Parameters
+    ----------
+    program : of patches, with the network in it.
+    low : the network as the .tflite file has it.
+    calls : magnitudes, (bins, frames that a call computes) float32 each.
+    vectors : the integers of these calls.
+    """
+    around = program_around(program)
+    folder.mkdir()
+    write_sources(around, settings, folder)
+    for name in OF_NETWORKS:
+        (folder / "src" / f"sezoo_{name}.c").unlink()
+    network = around.steps[0]
+    assert isinstance(network, Outside)
+    write_text(folder / "include" / "sezoo_network.h", network_header(network, around.engine.computed))
+    own = files("sezoo.deployment.tflite")
+    stand_in = folder / "examples" / "host" / "network_of_vectors.c"
+    write_text(stand_in, (own / stand_in.name).read_text(encoding="utf-8"))
+    values = {
+        "ARENA": str(activation_bytes(low.file) * 3 // 2),
+        "COUNT": str(len(resolver_calls(low))),
+        "ADDS": "\n".join(f"    {call}" for call in resolver_calls(low)),
+    }
+    text = (own / "network_tflm.cc").read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    write_text(folder / "examples" / "network_tflm.cc", text)
+    write_text(folder / "README.md", _README)
+    there = folder / "test_vectors"
+    there.mkdir()
+    vectors.write(there)
+    write_vectors(calls, vector_masks(program, calls, TFLITE), there)
+
+
+_README = """\
+# A denoiser for speech in C, around a network of TensorFlow Lite
+
+Samples, spectra, mask and overlap-add are here, the network is a function of yours, `include/sezoo_network.h`:
+
+```c
+int32_t sezoo_network(const int8_t *const in[], int8_t *out);
+```
+
+`in` has the inputs of `denoiser.tflite`, `out` takes its output. `examples/network_tflm.cc` is this function by TFLite
+Micro, with the resolver that the network needs; compile it and `denoiser_tflite.c` with your TFLM. With an Ethos-U it
+is the same code, a resolver with `AddEthosU()`, and the array of `denoiser_vela.tflite`.
+
+```c
+#include "sezoo_denoiser.h"
+
+static sezoo_denoiser denoiser;
+static SEZOO_ARENA(arena);
+
+void begin(void) { sezoo_init(&denoiser, arena); }
+
+void samples_arrived(const int16_t in[SEZOO_SAMPLES_PER_CALL], int16_t out[SEZOO_SAMPLES_PER_CALL])
+{
+    sezoo_process(&denoiser, in, out);
+}
+```
+
+Compile all of `src/` with `-O3`, and add `include` and `src` to the include paths.
+
+## Try it
+
+```
+cmake -B build
+cmake --build build
+ctest --test-dir build
+```
+
+`check_vectors` compares masks with those of the reference in `test_vectors/`, bit by bit. On a computer
+`examples/host/network_of_vectors.c` stands for the network: it compares the integers that it is given, and gives what
+TFLite Micro makes of them. On your board, build `examples/check_vectors.c` with your own `sezoo_network`.
+
+The sources are under the Apache License 2.0, `LICENSE`; the weights are as free as the model that they are of.
+"""
