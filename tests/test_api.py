@@ -75,6 +75,7 @@ def test_what_is_public():
     assert sezoo.__all__ == [
         *(
             "Benchmark",
+            "BoardTest",
             "Denoiser",
             "DeployedModel",
             "Evaluation",
@@ -83,7 +84,7 @@ def test_what_is_public():
             "UserError",
             "__version__",
         ),
-        *("benchmark", "denoise", "deploy", "evaluate", "metric", "quantize", "score", "train"),
+        *("benchmark", "board_test", "denoise", "deploy", "evaluate", "export", "metric", "quantize", "score", "train"),
     ]
     for name in sezoo.__all__:
         assert getattr(sezoo, name).__doc__
@@ -98,7 +99,10 @@ def test_no_module_has_the_name_of_a_function():
     assert not modules & set(sezoo.__all__)
 
 
-@pytest.mark.parametrize("name", ["quantize", "evaluate", "score", "benchmark", "deploy", "train", "denoise"])
+@pytest.mark.parametrize(
+    "name",
+    ["quantize", "evaluate", "score", "benchmark", "deploy", "train", "denoise", "export", "board_test"],
+)
 def test_functions_are_typed_and_told(name):
     function = getattr(sezoo, name)
     assert "Raises" in function.__doc__

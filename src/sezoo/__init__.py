@@ -1,7 +1,7 @@
 """sezoo: takes a speech-enhancement network from recordings to a microcontroller.
 
-The five verbs and `denoise` are functions of this module; the command line uses the same ones. They are imported when
-they are first asked for, so that `import sezoo` costs nothing.
+The five verbs, `denoise`, `score`, `export` and `board_test` are functions of this module; the command line uses the
+same ones. They are imported when they are first asked for, so that `import sezoo` costs nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ TYPE_CHECKING = False  # for type checkers it is True; typing itself takes longe
 if TYPE_CHECKING:
     from typing import Any
 
+    from sezoo.api.board_testing import BoardTest, board_test
     from sezoo.api.denoiser import Denoiser
     from sezoo.api.denoising import denoise
+    from sezoo.api.exporting import export
     from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
     from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, score, train
     from sezoo.base.errors import UserError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Benchmark",
+    "BoardTest",
     "Denoiser",
     "DeployedModel",
     "Evaluation",
@@ -29,9 +32,11 @@ __all__ = [
     "UserError",
     "__version__",
     "benchmark",
+    "board_test",
     "denoise",
     "deploy",
     "evaluate",
+    "export",
     "metric",
     "quantize",
     "score",
@@ -39,8 +44,10 @@ __all__ = [
 ]
 
 _FROM = {
+    "sezoo.api.board_testing": ("BoardTest", "board_test"),
     "sezoo.api.denoiser": ("Denoiser",),
     "sezoo.api.denoising": ("denoise",),
+    "sezoo.api.exporting": ("export",),
     "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
     "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "score", "train"),
     "sezoo.base.errors": ("UserError",),

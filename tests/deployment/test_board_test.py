@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sezoo
 from c_builds import STRICT, compiled, needs_gcc
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
@@ -257,6 +258,23 @@ def test_bad_words(tmp_path, package, capsys):
     with pytest.raises(UserError, match="an earlier version wrote it"):
         run.board_tested(package, "COM77", tmp_path / "out")
     (tmp_path / "aside.c").rename(package / "examples" / "board_test.c")
+
+
+def test_the_log_of_a_build_that_fails_stays(tmp_path, package, monkeypatch):
+    """It names what is wrong with the package's sources, and the message names it."""
+
+    def failing(compiler, core, folder, program, elf, log_file):
+        log_file.write_text("error: no such thing", encoding="utf-8")
+        raise UserError(f"gcc failed; {log_file}")
+
+    monkeypatch.setattr(run, "build_program", failing)
+    monkeypatch.setattr(run, "find_compiler", lambda path: None)
+    monkeypatch.setattr(run, "find_emulator", lambda path: None)
+    with pytest.raises(UserError, match=r"out_build_cortex-m7\.log"):
+        sezoo.board_test(package, "emulated:cortex-m7", folder=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out_build_cortex-m7.log"]
+    with pytest.raises(UserError, match="calls: found 0; allowed: 1 or more"):
+        sezoo.board_test(package, "COM77", calls=0, folder=tmp_path / "out")
 
 
 # -- the whole command ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 import mask_graphs as graphs
+import sezoo
 from sezoo.base.errors import UserError
 from sezoo.cli.main import main
 from sezoo.models.mask_model import MaskModel
@@ -47,6 +48,15 @@ def test_a_fixed_length(here, name):
     assert "12 frames a call" in said and said.endswith(("equal to the original", "for noise"))
     assert axes_of(magnitude_input(load_onnx(here / "fixed.onnx"))) == [1, 33, 12]
     np.testing.assert_allclose(mask(here / "fixed.onnx", 12), mask(here / f"{name}.onnx", 12), atol=0.02)
+
+
+def test_in_python_the_file_has_the_commands_name(here):
+    made = sezoo.export("model.onnx", frames=12)
+    assert made.name == "model_12_frames.onnx" and axes_of(magnitude_input(load_onnx(made))) == [1, 33, 12]
+    with pytest.raises(UserError, match=r"model_12_frames\.onnx already exists"):
+        sezoo.export("model.onnx", frames=12)
+    with pytest.raises(UserError, match="frames: found 0; allowed: 1 or more"):
+        sezoo.export("model.onnx", frames=0)
 
 
 def test_what_cannot_be(here):

@@ -33,12 +33,11 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write it."""
-    from sezoo.quantization.exported import export
+    from sezoo.quantization.exported import default_name, export
 
     frames = options.frames
     if frames is not None and frames < 1:
         raise UserError(f"--frames: found {frames}; allowed: 1 or more")
-    words = ("streaming" * options.streaming, f"{frames}_frames" * (frames is not None), "fp16" * options.fp16)
-    form = "_".join(filter(None, words)) or "dynamic"
-    target = options.output or Path(f"{options.model.stem}_{form}.onnx")
-    write(export(options.model, target, fp16=options.fp16, frames=frames, stream=options.streaming))
+    form = {"fp16": options.fp16, "frames": frames, "stream": options.streaming}
+    target = options.output or Path(default_name(options.model, **form))
+    write(export(options.model, target, **form))

@@ -21,9 +21,15 @@ from sezoo.models.streaming import streaming
 from sezoo.quantization.analysis.sqnr import energy, sqnr
 from sezoo.quantization.graph.static_shape import with_static_shape
 
-__all__ = ["export"]
+__all__ = ["default_name", "export"]
 
 TRIED_FRAMES = 60
+
+
+def default_name(path: Path, *, fp16: bool = False, frames: int | None = None, stream: bool = False) -> str:
+    """Of the file of a form: MODEL_fp16.onnx, MODEL_30_frames.onnx, MODEL_dynamic.onnx ..."""
+    words = ("streaming" * stream, f"{frames}_frames" * (frames is not None), "fp16" * fp16)
+    return f"{path.stem}_{'_'.join(filter(None, words)) or 'dynamic'}.onnx"
 
 
 def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None = None, stream: bool = False) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from sezoo.audio.clip import BadClipError, read_clip, write_clip
 from sezoo.base.errors import UserError
-from sezoo.base.files import atomic_folder
+from sezoo.base.files import atomic_folder, unused_path
 from sezoo.base.terminal import console
 from sezoo.config.sections import Dataset
 from sezoo.data.dataset import test_pairs
@@ -109,14 +109,14 @@ def board_tested(
     blocks = samples.reshape(count, -1)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        with _opened(port, baud, facts, Path(scratch)) as line:
+        with _opened(port, baud, facts, Path(scratch), folder) as line:
             seconds = SECONDS_OF_AN_EMULATED_CALL if port.startswith(EMULATED) else _seconds(facts, baud)
             link = Link(line, port, seconds)
             firmware = link.firmware()
             _check(firmware, facts, port)
             log.info("%s: %s, model %s", port, firmware.kernels, firmware.model_hash[:12])
             board = _played(link, firmware, blocks, with_masks, "on the board")
-        with _emulated(REFERENCE, facts, Path(scratch)) as line:
+        with _emulated(REFERENCE, facts, Path(scratch), folder) as line:
             emulated = Link(line, f"the emulated {REFERENCE}", SECONDS_OF_AN_EMULATED_CALL)
             reference = _played(emulated, emulated.firmware(), blocks, with_masks, "the reference")
     found = _compared(board, reference, firmware, facts, port, link.repeated)
@@ -151,9 +151,9 @@ def _seconds(facts: Package, baud: int) -> float:
 
 
 @contextmanager
-def _opened(port: str, baud: int, facts: Package, scratch: Path) -> Iterator[Line]:
+def _opened(port: str, baud: int, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
     if port.startswith(EMULATED):
-        with _emulated(port.removeprefix(EMULATED), facts, scratch) as line:
+        with _emulated(port.removeprefix(EMULATED), facts, scratch, folder) as line:
             yield line
         return
     if baud < 1:
@@ -163,13 +163,17 @@ def _opened(port: str, baud: int, facts: Package, scratch: Path) -> Iterator[Lin
 
 
 @contextmanager
-def _emulated(name: str, facts: Package, scratch: Path) -> Iterator[Line]:
+def _emulated(name: str, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
+    """A core that runs the package's board test; the log of a build that fails stays beside the folder of results."""
     if name not in CORES:
         raise UserError(f"--port: found {EMULATED}{name}; allowed: {', '.join(EMULATED + core for core in CORES)}")
     core, elf = CORES[name], scratch / f"{name}.elf"
     qemu = find_emulator(None)
     if not elf.is_file():
-        build_program(find_compiler(None), core, facts.folder, "board_test", elf, scratch / f"build_{name}.log")
+        said = unused_path(folder.with_name(f"{folder.name}_build_{name}.log"))
+        said.parent.mkdir(parents=True, exist_ok=True)
+        build_program(find_compiler(None), core, facts.folder, "board_test", elf, said)
+        said.unlink()
     with emulated_board(qemu, core, elf, scratch / f"{name}.log") as line:
         yield line
 
