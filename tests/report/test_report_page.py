@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from sezoo.base.errors import UserError
 from sezoo.report.page import page_of, report_of
@@ -57,6 +58,31 @@ def test_a_run_without_results_tells_how_it_was_made(bare_run):
 def test_sections_are_there_for_what_a_run_has(bare_run, writers, name, found):
     writers[name](bare_run)
     assert sections(page_of(bare_run)) == found
+
+
+def test_a_static_model_can_be_heard_with_ones_own_recording(bare_run):
+    folder = bare_run / "saved_models"
+    folder.mkdir()
+    (folder / "quantized_model_int8_static.onnx").write_bytes(b"")
+    config = bare_run / "resolved_config.yaml"
+    page = page_of(bare_run)
+    assert sections(page) == ["live", "making"]
+    command = "sezoo live run/saved_models/quantized_model_int8_static.onnx -o run/live.html"
+    assert f"{command}<" in page and 'href="live.html"' not in page
+    original = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for section, settings, told in (
+        ("preprocessing", {"hop_length": 128, "window": "sqrt_hann"}, " --hop 128 preprocessing.window=sqrt_hann"),
+        ("quantization", {"target": "stm32n6"}, None),
+        ("preprocessing", {"power": 2}, None),
+    ):
+        changed = {**original, section: {**original.get(section, {}), **settings}}
+        config.write_text(yaml.safe_dump(changed), encoding="utf-8")
+        assert ("live" in sections(page_of(bare_run))) == (told is not None)
+        assert told is None or f"{command}{told}" in page_of(bare_run)
+    config.write_text(yaml.safe_dump(original), encoding="utf-8")
+    (bare_run / "live.html").write_text("", encoding="utf-8")
+    page = page_of(bare_run)
+    assert 'href="live.html"' in page and command not in page
 
 
 def test_no_text_of_a_run_becomes_part_of_the_page(full_page):

@@ -10,6 +10,7 @@ from sezoo.report.blocks import Section, Text
 from sezoo.report.chip_section import chip_section
 from sezoo.report.error_section import error_section
 from sezoo.report.judgement import judgement
+from sezoo.report.live_section import live_section
 from sezoo.report.making_section import making_section
 from sezoo.report.metrics_section import metrics_section
 from sezoo.report.players import HOW_TO_LISTEN, listened_players
@@ -77,6 +78,7 @@ def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
     of_training = room * TRAINING_SHARE if facts.listened and facts.training and facts.training.sounds else 0.0
     sections = [
         _listening(facts, room - of_training),
+        live_section(facts),
         training_section(facts, of_training or room),
         error_section(facts),
         metrics_section(facts),

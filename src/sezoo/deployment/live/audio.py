@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from sezoo.run.run import Run
 from sezoo.run.tracking import Trackers
 
 __all__ = ["LiveModel", "Reading", "live_model"]
+
+log = logging.getLogger(__name__)
 
 TRIALS = 5
 """Calls before the sound begins: the first ones of onnxruntime take longer."""
@@ -125,6 +128,11 @@ def live_model(config: Config) -> LiveModel:
         assert isinstance(mode, Stream)
         model = open_model(chosen.source_for(STREAM))
     warn_of_magnitudes(model, stft.bins)
+    if not chosen.stateful and mode.context and mode.context[0] is None:
+        log.warning(
+            "the network is recurrent, and its file has no states: each call runs ten seconds of its past; --frames 10 "
+            "makes fewer calls, and sezoo export --streaming writes a float model with states"
+        )
     trial = CallStream(model, stft, mode)
     for _ in range(TRIALS):
         trial.process(np.zeros(trial.samples, np.int16))
