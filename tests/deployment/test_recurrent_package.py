@@ -1,16 +1,26 @@
 """C packages of recurrent networks: equal to the reference in Python, here and on emulated cores."""
 
-import numpy as np
-import pytest
+from pathlib import Path
 
+import numpy as np
+import onnx
+import pytest
+from hypothesis import Phase, assume, example, given, settings
+from hypothesis import strategies as st
+
+import recurrent_graphs as graphs
 from c_builds import HOST_GCC, built, fixed_objects, ran
+from mask_graphs import BINS
 from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
+from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_stream
+from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
-from tiny_graphs import RATE, program_of, write_tiny_package
+from tiny_graphs import RATE, calls_that_check, magnitudes, program_of, write_tiny_package
 from tiny_loops import recurrent_graph
 from tiny_models import needs_arm_gcc, needs_qemu
 
@@ -22,14 +32,55 @@ def objects(tmp_path_factory):
     return fixed_objects(tmp_path_factory.mktemp("objects"))
 
 
-@pytest.mark.parametrize(("seed", "new", "bits"), [(0, 1, 8), (3, 1, 16), (4, 3, 8), (5, 7, 16)])
-def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new, bits):
-    program = program_of(recurrent_graph(seed, 17, new, bits=bits), Stft(32, 10, 30), new)
+EQUAL = (0, "all masks are equal\n")
+
+
+@given(
+    seed=st.integers(0, 10000), new=st.integers(1, 9), bits=st.sampled_from([8, 16]), layers=st.integers(1, 3)
+)  # fmt: skip
+@example(seed=3, new=1, bits=16, layers=2)
+@settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+def test_masks_are_those_of_the_reference(objects, tmp_path_factory, seed, new, bits, layers):
+    program = program_of(recurrent_graph(seed, 17, new, bits=bits, layers=layers), Stft(32, 10, 30), new)
+    calls = magnitudes(program, calls_that_check(program))
+    assume(masks_that_check(program, vector_masks(program, calls)))  # some random networks saturate
+    package = write_tiny_package(program, tmp_path_factory.mktemp("drawn") / "package")
+    assert ran(built(package, "check_vectors", objects), folder=package / "test_vectors") == EQUAL
+
+
+@pytest.mark.parametrize("new", [1, 4])
+def test_states_that_go_in_and_out_are_handed_on_within_a_call(objects, tmp_path, new):
+    """A model of one frame with states of its own, called with several: the masks of one frame a call."""
+    graph = integer_graph_of(graphs.static_int8(graphs.with_own_states("LSTM"), 1, wide=True), Path("states.onnx"))
+    stft = Stft(2 * (BINS - 1), 32, 64)
+    program = program_of(graph, stft, new)
+    package = write_tiny_package(program, tmp_path / "package", calls=8)
+    vectors = package / "test_vectors"
+    assert ran(built(package, "check_vectors", objects), folder=vectors) == EQUAL
+    magnitude = np.fromfile(vectors / "magnitudes.f32", "<f4").reshape(-1, stft.bins).T
+    one_by_one = np.concatenate(list(stream_masks(graph, magnitude, 1)), axis=1)
+    np.testing.assert_array_equal(np.fromfile(vectors / "masks.f32", "<f4").reshape(-1, stft.bins).T, one_by_one)
+
+
+def test_the_recurrent_network_of_the_model_zoo(objects, tmp_path):
+    torch = pytest.importorskip("torch")
+    from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser
+    from sezoo.training.export import export_onnx
+
+    torch.manual_seed(0)
+    network = ConvLstmDenoiser(in_channels=BINS, lstm_hidden_size=6)
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(3):  # so that its batch norms have seen something
+        magnitude = torch.rand(2, BINS, 12).square()
+        optimizer.zero_grad()
+        (network(magnitude) - magnitude).square().mean().backward()
+        optimizer.step()
+    export_onnx(network.eval(), tmp_path / "float.onnx", bins=BINS, opset=17)
+    static = graphs.static_int8(onnx.load(tmp_path / "float.onnx"), 12)
+    program = program_of(integer_graph_of(static, tmp_path / "float.onnx"), Stft(2 * (BINS - 1), 32, 64), 2)
+    assert len(program.graph.loops) == 2
     package = write_tiny_package(program, tmp_path / "package")
-    assert ran(built(package, "check_vectors", objects), folder=package / "test_vectors") == (
-        0,
-        "all masks are equal\n",
-    )
+    assert ran(built(package, "check_vectors", objects), folder=package / "test_vectors") == EQUAL
 
 
 def test_a_denoiser_begins_anew_each_time(objects, tmp_path):
