@@ -10,7 +10,7 @@ from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.base.version import __version__
 from sezoo.cli.main import main
 from sezoo.cli.section_options import KeyValue
-from sezoo.cli.shipped import demo_folder, is_demo, model_path
+from sezoo.cli.shipped import demo_folder, is_demo, model_path, static_model_path
 from sezoo.demo.copied import copy_recordings
 from sezoo.zoo import zoo_model
 
@@ -27,6 +27,14 @@ def empty_folder(tmp_path, monkeypatch):
 )
 def test_a_shipped_model_by_its_name(word, attribute):
     assert model_path(word).samefile(getattr(zoo_model("utcn_small"), attribute))
+
+
+def test_a_shipped_model_for_a_device_is_the_static_int8_one():
+    static = zoo_model("utcn_small").int8_static
+    assert static_model_path("utcn_small").samefile(static)
+    assert static_model_path("utcn_small_int8_static").samefile(static)
+    assert static_model_path("utcn_small.onnx") == Path("utcn_small.onnx")
+    assert static_model_path("utcn_small_int8").samefile(zoo_model("utcn_small").int8)
 
 
 @pytest.mark.parametrize("word", ["model.onnx", "folder/utcn_small", "./utcn_small", "..", "weights.pth"])

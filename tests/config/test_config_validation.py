@@ -7,6 +7,7 @@ from sezoo.base.errors import UserError
 from sezoo.config.modes import OPERATION_MODES
 from sezoo.config.plain_data import to_dict, to_yaml
 from sezoo.config.validation import build_config
+from sezoo.config.value_types import SELECTABLE
 
 QUANTIZATION = """
 operation_mode: quantization
@@ -69,6 +70,12 @@ def test_a_minimal_file_has_all_defaults():
             "or a fraction between 0 and 1",
         ),
         ("dataset: {n_speakers: 30}", "dataset.n_speakers: found 30; allowed: 28, 56"),
+        ("quantization: {activation_bits: 12}", "quantization.activation_bits: found 12; allowed: 8, 16, auto"),
+        (
+            "training: {select_by: pesq}",
+            "training.select_by: found 'pesq'; allowed: a mapping of metrics to numbers; metrics are "
+            + ", ".join(SELECTABLE),
+        ),
         ("dataset: {shuffle: maybe}", "dataset.shuffle: found 'maybe'; allowed: True, False"),
         (
             "general: {gpu_memory_limit: 1}",

@@ -245,7 +245,8 @@ def test_a_serial_port_and_one_that_is_busy_or_not_there():
 
 def test_bad_words(tmp_path, package, capsys):
     for words, said in (
-        ([str(tmp_path)], "is no C package"),
+        ([str(tmp_path / "nothing")], "; sezoo deploy writes one"),
+        ([str(package.parent)], f"is no C package: there is no include/..._denoiser.h; did you mean {package}?"),
         ([str(package), "--calls", "0"], "--calls: found 0"),
         ([str(package), "--baud", "0"], "--baud: found 0"),
         ([str(package), "--clean", "c.wav"], "--clean: needs --noisy"),

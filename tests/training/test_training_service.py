@@ -443,7 +443,7 @@ def test_trained_with_its_integers_from_onnx_alone(project, run):
         (
             ("+model.onnx_path=m.onnx", "+quantization.weight_bits=4", "+quantization.target=cortex-m"),
             "quantization.weight_bits: weights in Int4, which quantization.target: cortex-m does not have for weights; "
-            "allowed: Int8, or another target",
+            "allowed: 8, or another target",
         ),
         (("+model.onnx_path=m.onnx", "+quantization.weight_bits=3"), "weight_bits: found 3; allowed: 8, 4"),
     ],

@@ -25,7 +25,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
-from sezoo.cli.shipped import model_path
+from sezoo.cli.shipped import static_model_path
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
 
@@ -35,7 +35,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
     add_setting(
-        parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
+        parser, "model", key="model.onnx_path", type=static_model_path, metavar="MODEL",
         help="static int8 ONNX, as sezoo quantize makes it",
     )  # fmt: skip
     add_board(parser, BY_TARGET)

@@ -1,7 +1,8 @@
 """Models and recordings that come with sezoo, named by a word where a path could stand.
 
 `utcn_small` is the float model of that name, `utcn_small_int8`, `utcn_small_int8_static` and `utcn_small_stm32n6` its
-int8 ones, and `demo` the recordings of the demo. What is on the disk under that name comes first.
+int8 ones (where only a static int8 one can be used, `utcn_small` is that), and `demo` the recordings of the demo. What
+is on the disk under that name comes first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from sezoo.base.shipped import DEMO_RECORDINGS, ZOO
 from sezoo.base.text import nearest
 
-__all__ = ["DEMO", "demo_folder", "is_demo", "model_path"]
+__all__ = ["DEMO", "demo_folder", "is_demo", "model_path", "static_model_path"]
 
 DEMO = "demo"
 
@@ -34,6 +35,14 @@ def model_path(word: str) -> Path:
         else "; sezoo zoo list shows those that come with sezoo"
     )
     raise argparse.ArgumentTypeError(f"there is no model {word}{hint}")
+
+
+def static_model_path(word: str) -> Path:
+    """As `model_path`; the name of a shipped model alone is its static int8 one, which is what runs on a device."""
+    from sezoo.zoo import names_of_models
+
+    is_name = _is_bare(word) and not Path(word).exists() and word in names_of_models()
+    return model_path(f"{word}_int8_static" if is_name else word)
 
 
 class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_testset")

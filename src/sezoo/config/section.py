@@ -99,8 +99,10 @@ def choices(field: FieldInfo) -> tuple[Any, ...]:
     """The values of a key that has a set of them, or nothing; users may add theirs where it is `registered`."""
     if found := registered(field):
         return found.names
+    if get_origin(field.annotation) is dict:  # whose names are a set, but not its values
+        return ()
     parts = [part for part in _parts(field.annotation) if get_origin(part) is Literal]
-    return get_args(parts[0]) if parts else ()
+    return tuple(value for part in parts for value in get_args(part))
 
 
 def registered(field: FieldInfo) -> Registered | None:

@@ -161,9 +161,10 @@ def check_settings(settings: Quantization, target: Target) -> None:
     for key, what, of_weights, chosen in integer_types(settings):
         types = target.weight_types if of_weights else target.activation_types
         if chosen not in types:
+            named = [kind.removeprefix("Int") for kind in types] if key.endswith("_bits") else types
             raise UserError(
                 f"{key}: {what} in {chosen}, which quantization.target: {target.name} does not have for "
-                f"{'weights' if of_weights else 'activations'}; allowed: {', '.join(types)}, or another target"
+                f"{'weights' if of_weights else 'activations'}; allowed: {', '.join(named)}, or another target"
             )
     if target.all_int8 and settings.max_float_macs:
         raise UserError(
@@ -307,8 +308,8 @@ STM32N6_NPU = Target(
     ("Int8",),
     (
         _takes_magnitudes,
+        _macs_are_int8,  # before the operators' names: it has a remedy, and knows which of them matters
         _known_operators,
-        _macs_are_int8,
         _one_int8_input,
         _activations_of_8_bits,
         _weights_are_symmetric,

@@ -251,7 +251,9 @@ def _tell_size(network: nn.Module, config: Config, export: Export) -> None:
         export(network, path)
         summary = summary_of(path)
     macs = f"{summary.macs_per_frame:,.0f} multiply-accumulates" if summary.macs_per_frame else "MAC unknown"
-    reach = "of no bound" if summary.field is None else f"{summary.field[0]} frames before, {summary.field[1]} after"
+    reach = "of no bound" if summary.lookahead is None else f"all frames before (recurrent), {summary.lookahead} after"
+    if summary.field is not None:
+        reach = f"{summary.field[0]} frames before, {summary.field[1]} after"
     log.info(
         "%s: %s parameters, %s a frame, receptive field %s, %.2f MiB as ONNX",
         config.model.custom or config.model.model_type, f"{sum(each.numel() for each in network.parameters()):,}", macs,

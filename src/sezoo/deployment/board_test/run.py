@@ -62,7 +62,9 @@ class Package:
         """
         header = next(folder.glob("include/*_denoiser.h"), None)
         if header is None:
-            raise UserError(f"{folder} is no C package: there is no include/..._denoiser.h; sezoo deploy writes one")
+            inner = next((path.parent.parent for path in folder.glob("*/include/*_denoiser.h")), None)
+            remedy = "sezoo deploy writes one" if inner is None else f"did you mean {inner}?"
+            raise UserError(f"{folder} is no C package: there is no include/..._denoiser.h; {remedy}")
         text = header.read_text(encoding="utf-8", errors="replace")
 
         def value(name: str) -> str:
