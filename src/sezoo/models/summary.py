@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
+from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.contract import declared_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
@@ -159,8 +160,13 @@ def _scales_of(node: onnx.NodeProto) -> list[str]:
 def macs_per_frame(model: onnx.ModelProto) -> float | None:
     """MAC that a frame costs; None where a shape cannot be inferred.
 
-    From two lengths, so that what does not grow with the frames does not count.
+    From two lengths, so that what does not grow with the frames does not count. Shapes that the graph computes from
+    the input's are made constants for it.
     """
+    try:
+        model = with_constant_shapes(model)
+    except Exception:  # it does not run, which `_problem` tells of; onnxruntime's exceptions have no base class
+        return None
     frames = frames_of(model)
     if isinstance(frames, int):
         macs = multiply_accumulates(model, frames)

@@ -16,8 +16,8 @@ from torch import nn
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write, display_path
 from sezoo.models.axes import AXIS_NAMES
+from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.mask_model import MaskModel
-from sezoo.training.constant_shapes import with_constant_shapes
 from sezoo.training.merged_pads import with_merged_pads
 
 __all__ = ["export_onnx"]
@@ -83,7 +83,7 @@ def _exported(network: nn.Module, bins: int, opset: int) -> tuple[onnx.ModelProt
     except Exception as error:  # the exporter raises what it likes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"training.opset_version: the network cannot be exported in opset {opset}: {reason}") from error
-    model = with_merged_pads(with_constant_shapes(onnx.load_from_string(file.getvalue()), bins))
+    model = with_merged_pads(with_constant_shapes(onnx.load_from_string(file.getvalue())))
     # The exporter gives axes that it has not followed through the graph a name of its own.
     model.graph.output[0].type.CopyFrom(model.graph.input[0].type)
     return model, _decisions(said)

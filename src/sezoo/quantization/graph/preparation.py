@@ -13,6 +13,7 @@ from onnx import helper, version_converter
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
+from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.contract import Contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import graph_inputs
@@ -49,9 +50,9 @@ def prepare(
     """Make a float model ready for quantization, computing the same masks.
 
     Converts the opset upward to `MIN_OPSET`, or to the one that is asked for, makes a batch axis fixed at 1
-    dynamic where the graph allows it (not with states, which belong to one clip), folds constants and batch
-    normalization (onnxruntime's basic level, which keeps to standard operators), gives every node a name of its
-    own and infers every tensor's shape.
+    dynamic where the graph allows it (not with states, which belong to one clip), gives Reshapes constant shapes
+    where the graph computes them from the input's, folds constants and batch normalization (onnxruntime's basic
+    level, which keeps to standard operators), gives every node a name of its own and infers every tensor's shape.
 
     Parameters
     ----------
@@ -69,6 +70,7 @@ def prepare(
     prepared = _at_opset(_with_constant_weights(prepared), path, target_opset)
     if contract.batch == 1 and not contract.states:
         prepared = _with_dynamic_batch(prepared, path)
+    prepared = with_constant_shapes(prepared, contract.multiple)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
         tolerance = HALF_MASK if halves else SAME_MASK
         _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET, tolerance)

@@ -6,12 +6,18 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from sezoo.models.onnx_file import axes_of, graph_inputs
+from sezoo.models.onnx_graph import UnusedNames
 from sezoo.models.onnx_session import open_session
+from sezoo.models.spectra import layout_of
+from sezoo.models.states import magnitude_input, states_of
 
 __all__ = ["with_constant_shapes"]
 
-BATCHES, FRAMES = (1, 2), (24, 37)
-"""Of the two examples that show what a shape depends on."""
+EXAMPLES = ((1, 24), (2, 37))
+"""Batches and frames of the two examples that show what a shape depends on."""
+
+BATCHES = tuple(batch for batch, _ in EXAMPLES)
 
 KINDS = {"Reshape": "shape", "Pad": "pads"}
 """Operators whose second input becomes a constant, and what it is called then."""
@@ -20,23 +26,35 @@ COPIED, INFERRED = 0, -1
 """ONNX's values in the shape of a Reshape, for an axis that is the input's and for one that the others leave."""
 
 
-def with_constant_shapes(model: onnx.ModelProto, bins: int) -> onnx.ModelProto:
+def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.ModelProto:
     """The model with constant shapes in all Reshapes that change nothing but known axes, and constant pads.
 
-    Tracing leaves a Shape, Gather, Concat chain before each Reshape, which compilers for microcontrollers refuse and
-    quantizers stumble over. The shapes are looked at for two batches and lengths: an axis in front that is the batch
-    is copied, one other that follows the frames is inferred, and all others are what they always are. A shape that is
-    anything else stays as it is.
+    Exporters leave a chain of Shape, Gather or Slice, and Concat before each Reshape, which compilers for
+    microcontrollers refuse and quantizers stumble over. The shapes are looked at for two batches and lengths: an axis
+    in front that is the batch is copied, one other that follows the frames is inferred, where more than one follows
+    them those are copied that lie where they did, and all others are what they always are. A shape that is anything
+    else stays as it is, and so does a model with states, of several inputs, or with a fixed batch or length.
+
+    Parameters
+    ----------
+    multiple : of which the number of frames has to be one.
     """
+    axes = axes_of(magnitude_input(model)) if len(graph_inputs(model)) == 1 and not states_of(model) else None
+    layout = layout_of(axes)
+    if layout is None or [isinstance(axes[at], int) for at in (0, layout.bins, layout.frames)] != [False, True, False]:
+        return model
     made_by = {name: node for node in model.graph.node for name in node.output}
     known = {weight.name for weight in model.graph.initializer}
     known |= {name for name, node in made_by.items() if node.op_type == "Constant"}
     computed = [node for node in model.graph.node if node.op_type in KINDS and node.input[1] not in known]
     if not computed:
         return model
-    first, second = _values(model, sorted({name for node in computed for name in node.input if name}), bins)
+    looked_at = sorted({name for node in computed for name in node.input if name})
+    shapes = [layout.axes(batch, axes[layout.bins], frames * multiple) for batch, frames in EXAMPLES]
+    first, second = (_values(model, looked_at, shape) for shape in shapes)
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
+    names = UnusedNames(changed.graph)
     for node in changed.graph.node:
         if node.op_type not in KINDS or node.input[1] not in first:
             continue
@@ -44,10 +62,9 @@ def with_constant_shapes(model: onnx.ModelProto, bins: int) -> onnx.ModelProto:
         if node.op_type == "Pad":
             constant = first[wanted] if np.array_equal(first[wanted], second[wanted]) else None
         else:
-            batches = tuple(len(values[data]) if values[data].ndim else 0 for values in (first, second))
-            constant = _constant(first[wanted], second[wanted], batches == BATCHES)
+            constant = _constant(first[wanted], second[wanted], first[data].shape, second[data].shape)
         if constant is not None:
-            name = f"{node.output[0]}_{KINDS[node.op_type]}"
+            name = names.new(f"{node.output[0]}_{KINDS[node.op_type]}")
             changed.graph.initializer.append(numpy_helper.from_array(constant, name))
             node.input[1] = name
     del changed.graph.value_info[:]
@@ -55,8 +72,8 @@ def with_constant_shapes(model: onnx.ModelProto, bins: int) -> onnx.ModelProto:
     return changed
 
 
-def _values(model: onnx.ModelProto, names: list[str], bins: int) -> list[dict[str, np.ndarray]]:
-    """Those tensors' values for the two examples."""
+def _values(model: onnx.ModelProto, names: list[str], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Those tensors' values for an example of that shape."""
     telling = onnx.ModelProto()
     telling.CopyFrom(model)
     told = {value.name for value in [*model.graph.input, *model.graph.output]}
@@ -64,27 +81,31 @@ def _values(model: onnx.ModelProto, names: list[str], bins: int) -> list[dict[st
     session = open_session(telling)
     source = session.get_inputs()[0].name
     wanted = [name for name in names if name != source]
-    values = []
-    for batch, frames in zip(BATCHES, FRAMES, strict=True):
-        example = np.ones((batch, bins, frames), np.float32)
-        values.append({source: example, **dict(zip(wanted, session.run(wanted, {source: example}), strict=True))})
-    return values
+    example = np.ones(shape, np.float32)
+    return {source: example, **dict(zip(wanted, session.run(wanted, {source: example}), strict=True))}
 
 
-def _constant(first: np.ndarray, second: np.ndarray, batch_in_front: bool) -> np.ndarray | None:
+def _constant(
+    first: np.ndarray, second: np.ndarray, first_axes: tuple[int, ...], second_axes: tuple[int, ...]
+) -> np.ndarray | None:
     """What the shape is whatever the batch and the frames; None where that cannot be said in a Reshape.
 
     Parameters
     ----------
-    batch_in_front : of what is reshaped: then it can be copied.
+    first_axes, second_axes : of what is reshaped, in both examples.
     """
     if first.shape != second.shape:
         return None
     shape, differ = first.copy(), first != second
-    if batch_in_front and first.size and (first[0], second[0]) == BATCHES:
-        shape[0], differ[0] = COPIED, False
+    in_place = [
+        at for at in np.flatnonzero(differ)
+        if at < len(first_axes) and (first[at], second[at]) == (first_axes[at], second_axes[at])
+    ]  # fmt: skip
+    is_batch = 0 in in_place and (first[0], second[0]) == BATCHES
+    copied = in_place if differ.sum() > 1 + is_batch else [0] if is_batch else []
+    shape[copied], differ[copied] = COPIED, False
     if differ.sum() > 1 or INFERRED in shape[~differ]:
-        return None if differ.any() else shape
+        return None if differ.any() or copied else shape
     shape[differ] = INFERRED
     return shape
 

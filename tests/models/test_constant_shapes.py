@@ -6,8 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sezoo.models.constant_shapes import with_constant_shapes  # noqa: E402
+from sezoo.models.contract import check_contract  # noqa: E402
 from sezoo.models.mask_model import MaskModel  # noqa: E402
-from sezoo.training.constant_shapes import with_constant_shapes  # noqa: E402
+from sezoo.models.summary import summary_of  # noqa: E402
+from sezoo.quantization.graph.preparation import prepare  # noqa: E402
 
 BINS = 12
 
@@ -36,6 +39,11 @@ def by_channels(x):
     return torch.relu(x.reshape(batch, bins, frames))
 
 
+def frames_in_front(x):
+    batch, bins, frames = x.shape
+    return torch.relu(x.permute(2, 0, 1)[:, :, None].reshape(frames, batch, bins)).permute(1, 2, 0)
+
+
 def one_long_vector(x):
     return torch.relu(x.reshape(-1)).reshape(x.shape)
 
@@ -55,6 +63,7 @@ def highest_of_four_frames(x):
     ("forward", "left"),
     [
         (by_channels, ["Reshape", "Transpose", "Reshape", "Relu"]),
+        (frames_in_front, ["Transpose", "Constant", "Unsqueeze", "Reshape", "Relu", "Transpose"]),
         (one_long_vector, None),
         (frames_in_two_axes, None),
         (torch.relu, ["Relu"]),
@@ -63,7 +72,7 @@ def highest_of_four_frames(x):
 )
 def test_shapes_become_constants_where_they_can(forward, left):
     model = exported(forward)
-    changed = with_constant_shapes(model, BINS)
+    changed = with_constant_shapes(model)
     if left is not None:
         assert operators(changed) == left
     onnx.checker.check_model(changed)
@@ -76,5 +85,24 @@ def test_shapes_become_constants_where_they_can(forward, left):
 def test_the_model_given_is_left_as_it_is():
     model = exported(by_channels)
     before = model.SerializeToString()
-    assert len(operators(with_constant_shapes(model, BINS))) < len(operators(model))
+    assert len(operators(with_constant_shapes(model))) < len(operators(model))
     assert model.SerializeToString() == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_multiply_accumulates_are_counted_behind_a_computed_shape(tmp_path):
+    weights = torch.rand(BINS, BINS)
+    model = exported(lambda x: (frames_in_front(x).transpose(1, 2) @ weights).transpose(1, 2))
+    onnx.save(model, tmp_path / "model.onnx")
+    assert summary_of(tmp_path / "model.onnx").macs_per_frame == BINS * BINS
+    assert "Shape" in operators(model)
+    assert "Shape" not in operators(prepare(model, tmp_path / "model.onnx", check_contract(model, tmp_path)))
+
+
+def test_a_fixed_length_is_left_alone():
+    model = onnx.parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 17]> fixed (float[batch, 12, 20] x) => (float[batch, 12, 20] y) {
+            s = Shape (x)  y = Reshape (x, s)
+        }
+    """)
+    assert with_constant_shapes(model) is model
