@@ -11,7 +11,9 @@ from sezoo.base.version import __version__
 from sezoo.cli.main import main
 from sezoo.cli.section_options import KeyValue
 from sezoo.cli.shipped import demo_folder, is_demo, model_path, static_model_path
+from sezoo.config.validation import build_config
 from sezoo.demo.copied import copy_recordings
+from sezoo.models.onnx_file import load_configured
 from sezoo.zoo import zoo_model
 
 
@@ -54,6 +56,18 @@ def test_a_name_that_is_nearly_one():
         model_path("utcn_smal")
     with pytest.raises(argparse.ArgumentTypeError, match="no model nothing_like_it; sezoo zoo list"):
         model_path("nothing_like_it")
+
+
+def test_a_yaml_file_names_a_shipped_model(empty_folder):
+    def path_of(word):
+        return build_config({"operation_mode": "benchmarking", "model": {"onnx_path": word}}).model.onnx_path
+
+    assert path_of("utcn_small_int8").samefile(zoo_model("utcn_small").int8)
+    assert path_of("./utcn_small") == Path("utcn_small")
+    with pytest.raises(UserError, match=r"no file utcn_smal .*; did you mean utcn_small, which comes with sezoo"):
+        load_configured(path_of("utcn_smal"))
+    (empty_folder / "utcn_small").write_bytes(b"mine")
+    assert path_of("utcn_small") == Path("utcn_small")
 
 
 def test_the_demos_recordings():

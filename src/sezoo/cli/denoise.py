@@ -14,9 +14,11 @@ from sezoo.cli.output import print_json, save_config
 from sezoo.cli.overrides import is_path, settings_of
 from sezoo.cli.parser import Parser, add_json, add_program, add_save_config, add_spectrum, spectrum_of
 from sezoo.cli.section_options import add_setting
-from sezoo.cli.shipped import model_path
+from sezoo.cli.shipped import demo_folder, model_path
 
 __all__ = ["add_arguments", "run"]
+
+RECORDINGS = demo_folder("noisy_testset")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
         "inputs",
         nargs="+",
         metavar="FILE_OR_FOLDER",
-        help="recordings or folders of them; also settings: SECTION.KEY=VALUE",
+        help="recordings or folders of them; demo: those that come with sezoo; also settings: SECTION.KEY=VALUE",
     )
     add_setting(
         parser, "-m", "--model", key=("model.onnx_path", "model.state_dict_path"), type=model_path,
@@ -50,7 +52,7 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Denoise what the words name."""
     overrides = [word for word in options.inputs if "=" in word and not is_path(word)]
-    paths = [Path(word) for word in options.inputs if word not in overrides]
+    paths = [RECORDINGS(word) for word in options.inputs if word not in overrides]
     more = settings_of(overrides, otherwise="there is no such file, and ")
     if options.save_config is not None:
         _save(options, paths, more)

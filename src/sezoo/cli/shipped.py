@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sezoo.base.shipped import DEMO_RECORDINGS, ZOO
+from sezoo.base.shipped import DEMO_RECORDINGS, is_bare, shipped_model, shipped_models
 from sezoo.base.text import nearest
 
 __all__ = ["DEMO", "demo_folder", "is_demo", "model_path", "static_model_path"]
@@ -20,15 +20,11 @@ DEMO = "demo"
 
 def model_path(word: str) -> Path:
     """The path that a word stands for, which is its own where no shipped model has that name."""
-    path = Path(word)
-    if not _is_bare(word) or path.exists():
-        return path
-    from sezoo.zoo import names_of_models
-
-    shipped = {file.stem: file for name in names_of_models() for file in sorted((ZOO / name).glob("*.onnx"))}
-    if word in shipped:
-        return shipped[word]
-    near = nearest(word, shipped, cutoff=0.8)
+    if not is_bare(word) or Path(word).exists():
+        return Path(word)
+    if (shipped := shipped_model(word)) is not None:
+        return shipped
+    near = nearest(word, shipped_models(), cutoff=0.8)
     hint = (
         f"; did you mean {near}, which comes with sezoo?"
         if near
@@ -41,7 +37,7 @@ def static_model_path(word: str) -> Path:
     """As `model_path`; the name of a shipped model alone is its static int8 one, which is what runs on a device."""
     from sezoo.zoo import names_of_models
 
-    is_name = _is_bare(word) and not Path(word).exists() and word in names_of_models()
+    is_name = is_bare(word) and not Path(word).exists() and word in names_of_models()
     return model_path(f"{word}_int8_static" if is_name else word)
 
 
@@ -61,9 +57,3 @@ class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_t
 def is_demo(folder: Path | None) -> bool:
     """Whether it is one of the demo's own folders."""
     return folder is not None and folder.parent == DEMO_RECORDINGS
-
-
-def _is_bare(word: str) -> bool:
-    """Whether it is a name alone, without a folder or an ending."""
-    path = Path(word)
-    return path.name == word and not path.suffix

@@ -31,7 +31,8 @@ def read_checked(path: Path) -> dict[str, Any]:
             raise UserError(f"{other}: Hydra reads .yaml files only; rename it to {path.name}")
         others = sorted(other.name for other in folder.glob("*.yaml"))
         more = " ..." if len(others) > 5 else ""
-        found = f"it holds {', '.join(others[:5])}{more}" if others else "it holds no .yaml file"
+        none = "it holds no .yaml file (sezoo --help lists the commands that need none)"
+        found = f"it holds {', '.join(others[:5])}{more}" if others else none
         raise UserError(f"there is no {path.name} in {folder}; {found}; see --config-path and --config-name")
     raw = load_yaml(read_text(path), str(path))
     if raw is None:

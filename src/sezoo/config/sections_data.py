@@ -100,7 +100,8 @@ class Model(Section):
     onnx_path: ModelPath | None = Field(
         None,
         description="ONNX model to quantize, evaluate, benchmark or deploy; wins over state_dict_path in evaluation. "
-        "An https:// address is downloaded once, into the user's cache.",
+        "An https:// address is downloaded once, into the user's cache. A name such as utcn_small is that of a model "
+        "that comes with sezoo (sezoo zoo list).",
     )
     function: Text | None = Field(
         None,

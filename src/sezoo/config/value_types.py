@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from sezoo.base.inner_path import is_inner
 from sezoo.base.registry import Registry
+from sezoo.base.shipped import shipped_model
 from sezoo.base.user_code import forms
 from sezoo.config.registries import LAYOUTS, LOSSES, METRICS, NETWORKS, TARGETS
 from sezoo.config.values import literal, number
@@ -237,7 +238,10 @@ OTHER_MODELS = {".tflite", ".h5", ".keras", ".pb"}
 
 
 def _model_path(value: Any) -> Path | str:
-    """The path of a model, or its address, which stays text: as a path it would lose a slash."""
+    """The path of a model, that of a shipped one by its name, or an address.
+
+    An address stays text: as a path it would lose a slash.
+    """
     if isinstance(value, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", value.strip())):
         if scheme[1].lower() != "https":
             raise Because("nothing else is downloaded")
@@ -247,7 +251,7 @@ def _model_path(value: Any) -> Path | str:
         raise ValueError
     if path.suffix.lower() in OTHER_MODELS:
         raise Because("models of Keras and TensorFlow need TensorFlow, which is not used here")
-    return path
+    return (shipped_model(value.strip()) if isinstance(value, str) else None) or path
 
 
 def _integer_type(value: Any) -> Any:

@@ -29,6 +29,7 @@ from sezoo.deployment.checks import check_transform
 from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.qdq_reader.nodes import UnsupportedError
 from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
@@ -148,7 +149,12 @@ def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
     UserError : the model does not fit.
     """
     stft = stft_of(config.preprocessing)
-    graph = integer_graph_of(model, path)
+    try:
+        graph = integer_graph_of(model, path)
+    except UserError as error:
+        if not isinstance(error.__cause__, UnsupportedError):
+            raise
+        raise UserError(f"{error}; quantize with --target cortex-m, which gives what it can run") from error
     declared_contract(model, path, n_fft=stft.n_fft)
     return Program(graph, engine_for(graph, path, config), stft)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sezoo.base.text import pluralize
 from sezoo.config.boards import BOARDS
 from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.emulated_run import EmulatedRun
@@ -90,8 +91,8 @@ class DeploymentReport:
         figures = run.figures
         yield (
             f"{run.core.name} ({run.core.kernels}): {self.masks} masks equal numpy's bit by bit; "
-            f"{figures.instructions / figures.calls / 1e6:.2f} million instructions a call of {program.engine.new} "
-            f"frames, {run.size.flash / 1024:.0f} KiB of flash"
+            f"{figures.instructions / figures.calls / 1e6:.2f} million instructions a call of "
+            f"{pluralize(program.engine.new, 'frame')}, {run.size.flash / 1024:.0f} KiB of flash"
         )
         if self.pesq and self.wave_snr is not None:
             wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"{self.wave_snr:.0f} dB from each other"
