@@ -40,11 +40,13 @@ def refused(config, folder):
     return str(caught.value)
 
 
-def test_a_network_with_a_gru_is_quantized_and_deployed(here):
+def test_a_network_with_a_gru_is_quantized_and_deployed(here, caplog):
+    caplog.set_level("INFO", logger="sezoo")
     onnx.save(graphs.recurrent("GRU", linear_before_reset=1), here / "float.onnx")
     run_services(config_of(), here / "run")
     facts = json.loads((here / "run" / "deployment.json").read_text(encoding="utf-8"))
     assert facts["engine"] == "stream" and facts["frames_per_call"] == 2
+    assert "patch computes patches" not in caplog.text and "patches would begin its states anew" in caplog.text
     assert facts["onnxruntime"]["mean_mask_difference"] < 1e-3
     assert "sezoo_dense" in (here / "run" / "c_package" / "src" / "sezoo_dense.c").read_text(encoding="utf-8")
     report = json.loads((here / "run" / "quantization_report.json").read_text(encoding="utf-8"))

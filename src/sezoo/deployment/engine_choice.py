@@ -40,7 +40,8 @@ def engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
         return Engine(False, settings.frames_per_patch, settings.lookahead_frames)
     lag = stream_plan(graph).lag[graph.result.name]
     if settings.engine is None:
-        log.info("engine: stream, which computes every frame once (deployment.engine: patch computes patches)")
+        other = "patches would begin its states anew" if graph.loops else "deployment.engine: patch computes patches"
+        log.info("engine: stream, which computes every frame once (%s)", other)
     if settings.lookahead_frames not in (None, lag):
         log.info(
             "deployment.lookahead_frames: found %d; it is for patches, a stream looks ahead as far as the network "
