@@ -42,7 +42,7 @@ EMULATED = ("docs/deployment.md", "docs/commands.md")
 COMPILED = ("docs/live.md",)
 LIMIT = 900
 """Seconds after which a command hangs: most take a few, on a busy machine a minute."""
-NO_RUN = ("config", "model", "--help", "denoise", "zoo", "doctor", "completion", "report", "live")
+NO_RUN = ("config", "model", "--help", "denoise", "zoo", "doctor", "completion", "report", "live", "export")
 
 
 def blocks(document):
