@@ -188,7 +188,7 @@ def test_the_number_of_bins_says_the_fourier_transform(project):
         (lambda: sezoo.train(speech="clean", noise="noisy", noisy="noisy", clean="clean"), "give speech and noise"),
         (lambda: sezoo.denoise("noisy/a.wav", "model.onnx"), "output: not given"),
         (lambda: sezoo.denoise(np.zeros(9, np.int16), "model.onnx"), "waveform: found int16"),
-        (lambda: sezoo.denoise(np.zeros(900), "model.onnx", "x.wav"), "output: a denoised wave is returned"),
+        (lambda: sezoo.denoise(np.zeros(900), "model.onnx", "x.wav"), "output: the denoised waveform is returned"),
         (lambda: sezoo.denoise([], "model.onnx", "x"), "no recordings"),
     ],
 )  # fmt: skip

@@ -138,7 +138,8 @@ def test_a_report_that_fails_does_not_fail_the_run(bare_run, caplog, monkeypatch
         raise ZeroDivisionError("a bug in a figure")
 
     monkeypatch.setattr("sezoo.report.page.report_of", broken)
-    run = Run(bare_run)
+    run, shown = Run(bare_run), logging.NullHandler(level)
+    logging.getLogger("sezoo").addHandler(shown)  # as --debug adds one
     with caplog.at_level(level, "sezoo"):
         assert write_run_report(run) is None
     assert "no report: a bug in a figure" in caplog.text

@@ -194,13 +194,13 @@ def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
         ),
         (
             LengthAdvice((14, 14), 30, 12, 37.9, 38.2, 12, 37.9, 14),
-            "INFO",
+            "DEBUG",
             "lookahead_frames: 12 is enough: cut into patches, the denoised clips are 37.9 dB from the float model's, "
             "38.2 uncut",
         ),
         (
             LengthAdvice((14, 14), 30, 14, 38.2, 38.2, 12, 37.9, 14),
-            "INFO",
+            "DEBUG",
             "lookahead_frames: 14 is enough: cut into patches, the denoised clips are 38.2 dB from the float model's, "
             "38.2 uncut; 12 would do: 37.9 with quantization.static_sequence_length: 54 (30 new frames)",
         ),
