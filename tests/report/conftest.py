@@ -141,9 +141,10 @@ def write_targets(folder):
 def write_training(folder):
     logs = folder / "training_logs"
     logs.mkdir(parents=True)
-    rows = ["epoch,train_loss,pesq,learning_rate", "1,0.5,,0.001", "2,0.3,1.6,0.001", "3,0.2,1.5,0.001", ""]
+    rows = ["epoch,train_loss,val_loss,pesq,learning_rate", "1,0.5,0.6,,0.001", "2,0.3,0.4,1.6,0.001"]
+    rows += ["3,0.2,0.5,1.5,0.001", ""]
     (logs / "training_logs.csv").write_text("\n".join(rows), encoding="utf-8")
-    summary = {"epochs": 3, "metric": "pesq", "best_epoch": 2, "best_value": 1.6}
+    summary = {"epochs": 3, "metric": "pesq", "best_epoch": 2, "best_value": 1.6, "seconds_an_epoch": 12.5}
     write_json(logs / "training.json", summary)
     for epoch in (1, 3):
         for name in ("noisy", "denoised", "clean"):

@@ -173,5 +173,5 @@ def test_a_silence_gate_is_on_the_page_with_what_it_mutes(full_run):
     facts = read_run(full_run)
     told = "deployment.output_silence_threshold: -50: the silence gate mutes 8.6 % of the frames with speech (12 clips)"
     evaluation = dataclasses.replace(facts.evaluation, silence_gate=[SilenceGate(told=told)])
-    blocks = chip_section(dataclasses.replace(facts, evaluation=evaluation)).blocks
+    blocks = chip_section(dataclasses.replace(facts, evaluation=evaluation), 1e6).blocks
     assert any(f"{told}." in getattr(block, "notes", ()) for block in blocks)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table
 from sezoo.report.boards import BoardFit, board_fits
+from sezoo.report.deployed_sound import deployed_sounds
 from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
 from sezoo.report.words import bytes_text, count_text, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
@@ -19,13 +20,19 @@ __all__ = ["chip_section"]
 MOST_KERNELS = 12
 
 
-def chip_section(facts: RunFacts) -> Section | None:
-    """What is known of the model on a microcontroller; None where nothing is."""
+def chip_section(facts: RunFacts, room: float) -> Section | None:
+    """What is known of the model on a microcontroller; None where nothing is.
+
+    Parameters
+    ----------
+    room : bytes for the sounds of a deployment.
+    """
     blocks = [*_look_ahead(facts), *_silence_gate(facts), *_boards(facts)]
     if facts.benchmark:
         blocks += _measurements(facts.benchmark)
     if facts.deployment:
         blocks += _deployment(facts.deployment)
+        blocks += deployed_sounds(facts, room)
     blocks += _kernels(facts)
     return Section("chip", "On the chip", blocks) if blocks else None
 

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 
 from sezoo.base.text import pluralize
 from sezoo.report.blocks import Block, Cell, Code, Heading, Notes, Section, Table
+from sezoo.report.words import listed
 from sezoo.results.environment import CALL
 from sezoo.results.run_record import RunRecord
 from sezoo.results.run_results import RunFacts
 from sezoo.run.folder import RESOLVED_NAME
 
-__all__ = ["data_text", "making_section"]
+__all__ = ["data_text", "duration_text", "making_section"]
 
 MOST_NAMES = 20
+
+RECORDED = {"training_speech": "speech", "training_noise": "noise", "training_pairs": "pairs"}
+"""What a training's examples are made of, by its name in the run's record."""
 
 
 def making_section(facts: RunFacts) -> Section:
@@ -43,7 +47,7 @@ def _facts(facts: RunFacts) -> Iterator[Block]:
     versions = versions or ({"sezoo": record.version} if record.version else {})
     when = "" if record.start is None else f"{record.start:%Y-%m-%d %H:%M}"
     if record.seconds is not None:
-        when += f", took {_duration(record.seconds)}"
+        when += f", took {duration_text(record.seconds)}"
     rows = {
         "mode": facts.mode,
         "run": when,
@@ -65,11 +69,15 @@ def data_text(record: RunRecord, what: str) -> str:
     if count is None:
         return ""
     if what == "training" and (held_out := record.clips.get("validation")):
-        return f"{count.clips} to train on, {held_out.clips} to validate on"
+        told = f"{count.clips} to train on, {held_out.clips} to validate on"
+        recorded = listed([f"{duration_text(found.seconds)} of {kind}" for key, kind in RECORDED.items()
+                           if (found := record.clips.get(key)) and found.seconds])  # fmt: skip
+        return told + (f", from {recorded}" if recorded else "")
     return pluralize(count.clips, "clip") + ("" if count.seconds is None else f", {count.seconds:.0f} s")
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """`42 s`, `12 min`, `9.4 h`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -8,6 +8,7 @@ from pathlib import Path
 from sezoo.base.files import write_text
 from sezoo.report.blocks import Section, Text
 from sezoo.report.chip_section import chip_section
+from sezoo.report.deployed_sound import has_deployed_sounds
 from sezoo.report.error_section import error_section
 from sezoo.report.judgement import judgement
 from sezoo.report.live_section import live_section
@@ -29,9 +30,6 @@ LARGEST = 4_900_000
 
 FEWEST_BYTES = 200_000
 """Of sounds, below which they are not what makes a page large."""
-
-TRAINING_SHARE = 1 / 3
-"""Of the room for sounds, where the evaluation's clips take the rest."""
 
 
 def report_of(folder: Path) -> Path:
@@ -74,16 +72,17 @@ def _page(facts: RunFacts) -> str:
 
 
 def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
-    """The sections that the run has data for, with at most this many bytes of sound."""
-    of_training = room * TRAINING_SHARE if facts.listened and facts.training and facts.training.sounds else 0.0
+    """The sections that the run has data for, with at most this many bytes of sound, shared evenly."""
+    with_sounds = [bool(facts.listened), bool(facts.training and facts.training.sounds), has_deployed_sounds(facts)]
+    share = room / max(1, sum(with_sounds))
     sections = [
-        _listening(facts, room - of_training),
+        _listening(facts, share),
         live_section(facts),
-        training_section(facts, of_training or room),
+        training_section(facts, share),
         error_section(facts),
         metrics_section(facts),
         robustness_section(facts),
-        chip_section(facts),
+        chip_section(facts, share),
         making_section(facts),
     ]
     return [section for section in sections if section is not None]

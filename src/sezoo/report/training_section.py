@@ -49,23 +49,39 @@ def _of_what(facts: RunFacts) -> str:
     words = ", ".join(f"{name} {settings[key]}" for key, name in told.items() if key in settings)
     told = data_text(facts.record, "training")
     data = f"; {told}" if told else ""
-    return f"{words[:1].upper()}{words[1:]}{data}." if words else ""
+    seconds = facts.training and facts.training.summary and facts.training.summary.seconds_an_epoch
+    time = f"; {seconds:.3g} s an epoch" if seconds else ""
+    return f"{words[:1].upper()}{words[1:]}{data}{time}." if words else ""
 
 
 def _curves(found: TrainingHistory) -> Iterator[Picture]:
     for name, values in found.columns.items():
         known = [(value, epoch) for value, epoch in zip(values, found.epochs, strict=True) if value is not None]
-        if not known:
+        if not known or (name == "val_loss" and "train_loss" in found.columns):  # drawn with that of the training
             continue
         title = LABELS.get(name, name)
         noisy = found.noisy.get(name)
         line = " (dashed line)" if name == "pesq" else ""
         caption = "" if noisy is None else f"noisy: {noisy:.4g}{line}"
+        validated = found.columns.get("val_loss", []) if name == "train_loss" else []
+        if any(value is not None for value in validated):
+            caption = "dashed line: validation"
         with drawing(f"curve-{name}", title, caption, width=244, height=165) as made:
             ax = made.axes
             marker = "o" if len(found.epochs) <= MARKED else None
             shown = [math.nan if value is None else value for value in values]
             ax.plot(found.epochs, shown, color=COLOURS["float"], linewidth=1.4, marker=marker, markersize=3)
+            if caption and validated:
+                shown = [math.nan if value is None else value for value in validated]
+                ax.plot(
+                    found.epochs,
+                    shown,
+                    color=COLOURS["stream"],
+                    linewidth=1.4,
+                    linestyle="--",
+                    marker=marker,
+                    markersize=3,
+                )
             if name == "pesq" and noisy is not None:  # what it has to beat
                 ax.axhline(noisy, color=COLOURS["noisy"], linewidth=1, linestyle="--")
             if found.best_epoch is not None:

@@ -22,6 +22,7 @@ NOISY_VALIDATION = "noisy_validation.json"
 
 LABELS = {
     "train_loss": "loss",
+    "val_loss": "validation loss",
     "wave_mse": "MSE of the waveforms",
     "stoi": "STOI",
     "pesq": "PESQ",
@@ -47,6 +48,7 @@ class TrainingSummary(ResultFile):
     epochs : that are finished.
     metric : column of the table of epochs that decides which one is the best.
     best_epoch, best_value : null as long as no epoch could be scored.
+    seconds_an_epoch : median, validation included, of the epochs since the training was last started or resumed.
     """
 
     file_name: ClassVar[str] = "training.json"
@@ -55,6 +57,7 @@ class TrainingSummary(ResultFile):
     metric: str
     best_epoch: int | None = None
     best_value: float | None = None
+    seconds_an_epoch: float | None = None
 
 
 def write_epochs(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:

@@ -19,9 +19,10 @@ from sezoo.data.mixing.halves import halves_to_mix, mixed_examples
 from sezoo.data.mixing.mixed_examples import MixedExamples
 from sezoo.data.mixing.recordings import Memory, Recordings, usable
 from sezoo.data.pairs import Pair, common_length, normalized_alike
+from sezoo.run.run import ClipCount
 from sezoo.training.variety import little_variety
 
-__all__ = ["ExampleSource", "PairExamples", "example_sources"]
+__all__ = ["ExampleSource", "PairExamples", "example_sources", "recorded_clips"]
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,15 @@ class PairExamples:
             raise refused(bad) from bad
         noisy, clean = noisy[:samples], clean[:samples]
         return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
+
+
+def recorded_clips(source: ExampleSource) -> dict[str, ClipCount]:
+    """How many recordings, and how many seconds of them, the training examples are made of."""
+    kinds = ("training_speech", "training_noise") if isinstance(source, MixedExamples) else ("training_pairs",)
+    return {
+        kind: ClipCount(len(recordings), sum(recordings.lengths) / recordings.sample_rate)
+        for kind, recordings in zip(kinds, source.recordings, strict=False)
+    }
 
 
 # -- from the configuration ---------------------------------------------------------------------------

@@ -30,8 +30,8 @@ SPEECH_FIGURES = ("speech_cut", "level_4_6_khz", "level_6_8_khz")
 SCORE = "score"
 """Of an epoch, where several metrics decide; empty where the epoch was refused."""
 
-COLUMNS = ("epoch", "train_loss", *METRIC_OF, *SPEECH_FIGURES, "learning_rate")
-LOWER_IS_BETTER = {"train_loss", "wave_mse", "speech_cut"}
+COLUMNS = ("epoch", "train_loss", "val_loss", *METRIC_OF, *SPEECH_FIGURES, "learning_rate")
+LOWER_IS_BETTER = {"train_loss", "val_loss", "wave_mse", "speech_cut"}
 
 A_LINE = 5
 """Curves beside each other."""
@@ -74,13 +74,19 @@ def save_curves(path: Path, history: History, best_epoch: int | None, noisy: Row
     """
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
 
-    columns = history.columns[1:]
+    columns = [column for column in history.columns[1:] if column != "val_loss"]
     lines = -(-len(columns) // A_LINE)
     figure = Figure(figsize=(12, 3 * lines), dpi=110, layout="constrained")
     epochs = [row["epoch"] for row in history.rows]
     for ax, column in zip(figure.subplots(lines, A_LINE).flat, columns, strict=False):
         values = [float("nan") if row.get(column) is None else row[column] for row in history.rows]
         ax.plot(epochs, values, color="#1f6feb", marker="o" if len(epochs) < 20 else None, markersize=4)
+        if column == "train_loss":
+            validated = [row.get("val_loss") for row in history.rows]
+            if any(value is not None for value in validated):
+                shown = [float("nan") if value is None else value for value in validated]
+                ax.plot(epochs, shown, color="#d1622b", linestyle="--", label="validation")
+                ax.legend(frameon=False, fontsize=8)
         if best_epoch is not None:
             ax.axvline(best_epoch, color="#d1622b", linewidth=1)
         if noisy.get(column) is not None:

@@ -29,7 +29,7 @@ from sezoo.metrics import METRICS
 from sezoo.models.summary import summary_of
 from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights, torch_device
 from sezoo.run.run import ClipCount, Run
-from sezoo.training.examples import ExampleSource, example_sources
+from sezoo.training.examples import ExampleSource, example_sources, recorded_clips
 from sezoo.training.export import export_onnx
 from sezoo.training.loader import Loader
 from sezoo.training.losses import Loss, build_loss
@@ -45,6 +45,7 @@ from sezoo.training.teacher import taught
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate, validate_noisy
+from sezoo.training.validation_loss import validation_loss
 from sezoo.training.validation_scores import Scorers
 
 __all__ = ["train"]
@@ -159,7 +160,9 @@ def _trainer(
         len(sources[0]), len(batches), len(sources[1]), device,
     )  # fmt: skip
     run.clips.update(training=ClipCount(len(sources[0])), validation=ClipCount(len(sources[1])))
+    run.clips.update(recorded_clips(sources[0]))
     torch_stft = TorchStft(stft).to(device)
+    loss = _loss(config, torch_stft)
     steps = training.epochs * len(batches)
     scheduler = build_scheduler(training.lr_scheduler, optimizer, total_steps=steps, metric=training.reference_metric)
     trainer = Trainer(
@@ -173,8 +176,9 @@ def _trainer(
             device=str(device),
             metrics=selection.metrics,
             scorers=scorers,
+            loss=partial(validation_loss, source=sources[1], loss=loss, torch_stft=torch_stft, device=device),
         ),
-        loss=_loss(config, torch_stft),
+        loss=loss,
         optimizer=optimizer,
         schedule=scheduler or build_schedule(training.lr_schedule, optimizer, steps),
         schedule_each=stepped_each(scheduler) if scheduler is not None else "step",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any, Protocol
 
 import torch
@@ -117,6 +118,7 @@ class Trainer:
     best: dict[str, Any] = field(default_factory=lambda: {"epoch": 0, "value": None, "network": None})
     epoch: int = 0
     finished: Snapshot | None = None
+    durations: list[float] = field(default_factory=list)
     drawn: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -204,6 +206,7 @@ class Trainer:
             log.info("the noisy validation clips: %s", told)
 
     def _one_epoch(self, epoch: int) -> None:
+        start = time.monotonic()
         train_loss = self._train(epoch)
         measured = self.parallel.from_first(lambda: self.validate(self.result))
         with interrupt_deferred():  # all of it is of the same epoch
@@ -213,6 +216,7 @@ class Trainer:
             self._note_best(epoch)
             self._step_schedule()
             self.finished = self._snapshot()
+        self.durations.append(time.monotonic() - start)
         if not self.parallel.is_first:
             return
         self.history.save(self.files.history)
@@ -227,8 +231,9 @@ class Trainer:
     def _summary(self) -> TrainingSummary:
         best = self.best if self.best["epoch"] else {"epoch": None, "value": None}
         return TrainingSummary(
-            epochs=self.epoch, metric=self.selection.name, best_epoch=best["epoch"], best_value=best["value"]
-        )
+            epochs=self.epoch, metric=self.selection.name, best_epoch=best["epoch"], best_value=best["value"],
+            seconds_an_epoch=round(median(self.durations), 3) if self.durations else None,
+        )  # fmt: skip
 
     def _step_schedule(self) -> None:
         """Step a schedule that goes by epochs, at the end of one."""

@@ -30,6 +30,7 @@ def validate(
     device: str,
     metrics: Sequence[str] = (),
     scorers: Scorers | None = None,
+    loss: Callable[[nn.Module], float | None] | None = None,
 ) -> Means:
     """Denoise the validation examples and score them against the clean ones.
 
@@ -37,9 +38,11 @@ def validate(
     ----------
     metrics : to score besides those of every history, by the names of `sezoo.metrics`.
     scorers : that score what has been denoised; None scores it here.
+    loss : of a network on the validation examples, the column `val_loss`.
     """
     model = TorchMaskModel(network, Path("the network"), device)
-    return _means(lambda noisy: denoise(noisy, model, stft), source, sample_rate, metrics, scorers)
+    means = _means(lambda noisy: denoise(noisy, model, stft), source, sample_rate, metrics, scorers)
+    return means if loss is None else {"val_loss": loss(network), **means}
 
 
 def validate_noisy(
