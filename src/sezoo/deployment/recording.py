@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 MOST_SECONDS = 10
 """An emulator takes some seconds for one of audio."""
 
+MOST_FRAMES = 1000
+"""A recurrent network in numpy takes milliseconds for one: ten seconds at a hop of 10 ms, less at a shorter one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -45,7 +48,7 @@ class Recording:
 
 
 def recording_of(config: Config) -> Recording:
-    """The first test clip of the configured data set, or of the recordings that come with sezoo; at most 10 s of it.
+    """The first test clip of the configured data set, or of the recordings that come with sezoo; at most 10 s and 1000 frames.
 
     Raises
     ------
@@ -53,12 +56,12 @@ def recording_of(config: Config) -> Recording:
     """
     dataset = config.dataset if _has_test_clips(config.dataset) else Dataset(name="demo")
     pair = min(test_pairs(dataset), key=lambda each: each.name)
-    rate = config.preprocessing.sample_rate
+    rate, stft = config.preprocessing.sample_rate, stft_of(config.preprocessing)
     try:
-        noisy, clean = read_pair(pair, rate, stft_of(config.preprocessing))
+        noisy, clean = read_pair(pair, rate, stft)
     except BadClipError as error:
         raise refused(error) from error
-    most = MOST_SECONDS * rate
+    most = min(MOST_SECONDS * rate, MOST_FRAMES * stft.hop_length)
     origin = "of the recordings that come with sezoo" if dataset.name == "demo" else f"of dataset {dataset.name}"
     return Recording(noisy[:most], None if clean is None else clean[:most], pair.name, origin)
 
