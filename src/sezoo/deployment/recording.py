@@ -48,7 +48,9 @@ class Recording:
 
 
 def recording_of(config: Config) -> Recording:
-    """The first test clip of the configured data set, or of the recordings that come with sezoo; at most 10 s and 1000 frames.
+    """The first test clip of the configured data set, or of the recordings that come with sezoo.
+
+    Of it come at most 10 s, and 1000 frames.
 
     Raises
     ------
