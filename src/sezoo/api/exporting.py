@@ -41,7 +41,6 @@ def export(
     path = Path(model)
     if frames is not None and frames < 1:
         raise UserError(f"frames: found {frames}; allowed: 1 or more")
-    form = {"fp16": fp16, "frames": frames, "stream": streaming}
-    target = Path(default_name(path, **form) if output is None else output)
-    export_file(path, target, **form)
-    return target
+    target = output if output is not None else default_name(path, fp16=fp16, frames=frames, stream=streaming)
+    export_file(path, Path(target), fp16=fp16, frames=frames, stream=streaming)
+    return Path(target)
