@@ -20,7 +20,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
-from sezoo.cli.shipped import model_path
+from sezoo.cli.shipped import static_model_path
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
 
@@ -30,7 +30,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
     add_setting(
-        parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
+        parser, "model", key="model.onnx_path", type=static_model_path, metavar="MODEL",
         help="ONNX model; all targets but host need a static int8 one, as sezoo quantize makes it",
     )  # fmt: skip
     add_setting(parser, "--on", key="benchmarking.targets", several=True, default=["host"], metavar="TARGETS")

@@ -19,7 +19,7 @@ from sezoo.cli.output import print_json
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import Parser, add_json, add_overrides, add_spectrum, spectrum_of
 from sezoo.cli.section_options import add_setting
-from sezoo.cli.shipped import model_path
+from sezoo.cli.shipped import static_model_path
 
 if TYPE_CHECKING:
     from sezoo.config.sections import Config
@@ -46,7 +46,7 @@ def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
     add = parser.add_argument
     add_setting(
-        parser, "model", key="model.onnx_path", type=model_path, metavar="MODEL",
+        parser, "model", key="model.onnx_path", type=static_model_path, metavar="MODEL",
         help="static int8 ONNX, as sezoo quantize makes it; with --audio any ONNX model, float ones too",
     )  # fmt: skip
     add("-o", "--output", type=Path, metavar="FILE", help=f"the page (default: {PAGE})")
