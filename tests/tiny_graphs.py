@@ -4,8 +4,11 @@ import numpy as np
 
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, FloatStep, IntegerGraph, Lookup, Rearrange, Tensor
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Rearrange
 from sezoo.deployment.engine.stream_plan import frames_behind_a_mask, stream_plan
+from sezoo.deployment.engine.tensor import Tensor
 
 F = np.float32
 RATE = 16000

@@ -2,18 +2,10 @@
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import (
-    Conv,
-    Curve,
-    Expression,
-    Loop,
-    Normalize,
-    Rearrange,
-    Softmax,
-    State,
-    Sweep,
-    Tensor,
-)
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.expression import Expression
+from sezoo.deployment.engine.operators import Curve, Loop, Normalize, Rearrange, Softmax, State, Sweep
+from sezoo.deployment.engine.tensor import Tensor
 from tiny_graphs import STEPS, Builder
 
 F = np.float32

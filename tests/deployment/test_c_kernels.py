@@ -11,9 +11,10 @@ from hypothesis.extra.numpy import arrays
 
 from c_builds import FIXED, SOURCES, STRICT, compiled, needs_gcc
 from sezoo.deployment.c_package.arrays import depthwise_weights, matrix_weights, padded_outputs
-from sezoo.deployment.engine.integer_graph import Curve, Tensor, padded
 from sezoo.deployment.engine.interpreter import run_operator
+from sezoo.deployment.engine.operators import Curve
 from sezoo.deployment.engine.prologue import BINARY, UNARY, quantized_magnitudes
+from sezoo.deployment.engine.tensor import Tensor, padded
 
 pytestmark = needs_gcc
 

@@ -14,7 +14,7 @@ from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.engine.agreement import agreement
-from sezoo.deployment.engine.integer_graph import Sweep
+from sezoo.deployment.engine.operators import Sweep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks

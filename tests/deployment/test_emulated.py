@@ -18,7 +18,7 @@ from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.vectors import MASKS
-from sezoo.deployment.engine.integer_graph import Conv
+from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan

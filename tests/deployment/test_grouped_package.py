@@ -12,9 +12,10 @@ from c_builds import HOST_GCC, SOURCES, built, compiled, fixed_objects, needs_gc
 from int8_graphs import PATH
 from operator_graphs import OPERATORS, cached_convolutions, static_int8
 from sezoo.audio.stft import Stft
-from sezoo.deployment.engine.integer_graph import Normalize, Softmax, Tensor, padded
 from sezoo.deployment.engine.interpreter import run_operator
+from sezoo.deployment.engine.operators import Normalize, Softmax
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.tensor import Tensor, padded
 from sezoo.targets.c_compiler import build_program, find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import emulate, find_emulator

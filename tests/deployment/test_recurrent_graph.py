@@ -14,8 +14,9 @@ from quantizers import quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
 from sezoo.deployment.engine.agreement import agreement
-from sezoo.deployment.engine.integer_graph import Conv, Loop, unrolled
+from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.interpreter import run_graph
+from sezoo.deployment.engine.operators import Loop, unrolled
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.deployment.engine_choice import engine_for

@@ -15,7 +15,8 @@ from mask_graphs import magnitudes, tcnn
 from quantizers import ours, quantization, ready
 from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.header import denoiser_header
-from sezoo.deployment.c_package.model_source import model_header, model_source
+from sezoo.deployment.c_package.model_header import model_header
+from sezoo.deployment.c_package.model_source import model_source
 from sezoo.deployment.c_package.program import Engine, Program
 from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.engine.qdq_reader import integer_graph_of

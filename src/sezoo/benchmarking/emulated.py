@@ -11,7 +11,7 @@ from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.deploy import package_for, tools_of
 from sezoo.deployment.c_package.emulated_run import run_emulated
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.engine.integer_graph import Loop, Sweep
+from sezoo.deployment.engine.operators import Loop, Sweep
 from sezoo.deployment.recording import recording_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, STREAM, LayerCost, Measurement

@@ -15,7 +15,8 @@ from sezoo.config.sections import Config, Deployment
 from sezoo.denoising.backend import STREAM as STREAM_ENGINE
 from sezoo.denoising.backend import TFLITE, engine_of
 from sezoo.deployment.c_package.program import Engine
-from sezoo.deployment.engine.integer_graph import IntegerGraph, Lookup, Rearrange
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Lookup, Rearrange
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.tflite.deploy import MODEL, write_tflite
 from sezoo.deployment.tflite.lowering import Lowered, lowered, tflite_graph_of

@@ -5,7 +5,8 @@ import pytest
 
 from int8_graphs import FORMS, FRAMES, PATH, patches
 from sezoo.deployment.engine.agreement import Agreement, agreement
-from sezoo.deployment.engine.integer_graph import Conv, Lookup
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.operators import Lookup
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.results.deployment import OperatorAgreement
 

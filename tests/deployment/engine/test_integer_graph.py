@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, IntegerGraph, Lookup, Rearrange, Tensor, padded
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import mask_of, run_operator, run_tensors
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Rearrange
+from sezoo.deployment.engine.tensor import Tensor, padded
 
 F = np.float32
 

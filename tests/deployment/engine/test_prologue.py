@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
+from sezoo.deployment.engine.integer_graph import FloatStep
 from sezoo.deployment.engine.prologue import (
     BINARY,
     KINDS,
@@ -15,6 +15,7 @@ from sezoo.deployment.engine.prologue import (
     quantized_magnitudes,
     run_prologue,
 )
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_session import open_session
 
 F = np.float32

@@ -21,8 +21,9 @@ from int8_graphs import (
 )
 from qdq_rewrites import rounded, spliced, with_activations, with_float_biases, with_pads_apart, with_weight_zero_points
 from sezoo.deployment.engine.agreement import agreement
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise
+from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.interpreter import run_graph
+from sezoo.deployment.engine.operators import Elementwise
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.models.onnx_graph import set_weights
 from sezoo.models.onnx_session import open_session

@@ -1,7 +1,8 @@
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Elementwise, Tensor
+from sezoo.deployment.engine.operators import Elementwise
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
+from sezoo.deployment.engine.tensor import Tensor
 
 F = np.float32
 

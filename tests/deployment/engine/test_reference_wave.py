@@ -7,11 +7,12 @@ from int8_graphs import BINS, FORMS, PATH
 from sezoo.audio.stft import Stft
 from sezoo.denoising.board import BoardStream
 from sezoo.denoising.modes import Board
-from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph, Tensor
+from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.mask_model import MaskModel
 
 F = np.float32

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from int8_graphs import BINS, FORMS, FRAMES, PATH, chain, dynamic_int8, residual, skip_connection
 from mask_graphs import magnitudes
-from sezoo.deployment.engine.integer_graph import Conv
+from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan

@@ -7,9 +7,12 @@ import pytest
 
 from int8_graphs import FORMS, PATH, patches
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, IntegerGraph, Tensor
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import run_graph
+from sezoo.deployment.engine.operators import Elementwise
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import weight_scales
 from sezoo.deployment.tflite import operators as tf
 from sezoo.deployment.tflite.additions import pairs_rounded_apart, with_agreeing_additions

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from int8_graphs import FORMS, PATH
-from sezoo.deployment.engine.integer_graph import Conv, Lookup, Tensor
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.operators import Lookup
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import (
     TFLITE,
     by_quantized_multiplier,

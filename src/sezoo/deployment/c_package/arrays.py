@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sezoo.base.foreign_text import escaped
-from sezoo.deployment.engine.integer_graph import ROW, padded
+from sezoo.deployment.engine.tensor import ROW, padded
 
 __all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_outputs"]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from sezoo.deployment.c_package.arrays import c_array, c_comment, c_float
-from sezoo.deployment.engine.integer_graph import Expression, Tensor, Tree, padded
+from sezoo.deployment.engine.expression import Expression, Tree
+from sezoo.deployment.engine.tensor import Tensor, padded
 
 __all__ = ["expression_source"]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import IntegerGraph, Outside, Tensor
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Outside
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["network_call", "network_header"]
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from sezoo.deployment.c_package.header import denoiser_header
 from sezoo.deployment.c_package.layers import add_layers, summary_of
-from sezoo.deployment.c_package.model_source import model_header, model_source
+from sezoo.deployment.c_package.model_header import model_header
+from sezoo.deployment.c_package.model_source import model_source
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks, write_vectors

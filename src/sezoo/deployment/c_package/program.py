@@ -8,21 +8,12 @@ from itertools import chain
 
 from sezoo.audio.stft import Stft
 from sezoo.denoising.latency import delay_samples, latency_samples
-from sezoo.deployment.engine.integer_graph import (
-    ROW,
-    Conv,
-    Elementwise,
-    IntegerGraph,
-    Lookup,
-    Loop,
-    Operator,
-    Sweep,
-    Tensor,
-    padded,
-    unrolled,
-)
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Sweep, unrolled
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
+from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 
 __all__ = ["LANES", "Engine", "Program", "depth_of", "magnitude_row"]
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from sezoo.deployment.c_package.arrays import c_array, c_comment, c_float
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
+from sezoo.deployment.engine.integer_graph import FloatStep
 from sezoo.deployment.engine.prologue import GIVEN
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["prologue_source"]
 

@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.deployment.engine.integer_graph import IntegerGraph, Operator, Site
+from sezoo.deployment.engine.integer_graph import IntegerGraph, Site
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_graph, run_loop, run_operator
+from sezoo.deployment.engine.operators import Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.models.onnx_graph import copied
 from sezoo.models.onnx_session import open_session

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Lookup, Tensor
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.operators import Elementwise, Lookup
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["ONNXRUNTIME", "Arithmetic", "rounded"]
 

@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic, rounded
-from sezoo.deployment.engine.integer_graph import (
-    Conv,
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.expression import Expression, Tree
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import (
     Curve,
     Elementwise,
-    Expression,
-    IntegerGraph,
     Lookup,
     Loop,
     Normalize,
@@ -28,10 +28,9 @@ from sezoo.deployment.engine.integer_graph import (
     Outside,
     Softmax,
     Sweep,
-    Tensor,
-    Tree,
 )
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["first_states", "mask_of", "run_graph", "run_loop", "run_operator", "run_tensors"]
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
+from sezoo.deployment.engine.integer_graph import FloatStep
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["BINARY", "GIVEN", "KINDS", "UNARY", "exp2_of", "log2_of", "quantized_magnitudes", "rows_of", "run_prologue"]
 

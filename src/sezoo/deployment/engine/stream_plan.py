@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
-from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Loop, Operator, Tensor
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
+from sezoo.deployment.engine.operators import Loop, Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["StreamPlan", "frames_behind_a_mask", "stream_integers", "stream_masks", "stream_plan"]
 

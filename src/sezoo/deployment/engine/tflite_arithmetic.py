@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from sezoo.deployment.engine.arithmetic import Arithmetic
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Lookup
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.operators import Elementwise, Lookup
 
 __all__ = ["TFLITE", "by_quantized_multiplier", "requantized_table", "weight_scales"]
 

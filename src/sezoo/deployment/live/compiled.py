@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from sezoo.deployment.c_package.model_source import packed_weights
+from sezoo.deployment.c_package.constants_source import packed_weights
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
-from sezoo.deployment.engine.integer_graph import Conv
+from sezoo.deployment.engine.conv import Conv
 
 __all__ = ["SUFFIX", "compiled_module", "digest_of", "module_without_weights", "name_of_module"]
 

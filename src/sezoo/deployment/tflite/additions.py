@@ -14,7 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, IntegerGraph, Operator, Tensor
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Elementwise, Operator
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["pairs_rounded_apart", "with_agreeing_additions"]
 

@@ -18,7 +18,7 @@ from sezoo.deployment.c_package.network_source import network_header
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
-from sezoo.deployment.engine.integer_graph import Outside
+from sezoo.deployment.engine.operators import Outside
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite.lowering import Lowered
 from sezoo.deployment.tflite.memory import activation_bytes

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv
+from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.tflite.axis import Axis
 
 __all__ = ["Kernel", "kernel_of"]

@@ -19,20 +19,13 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
-from sezoo.deployment.engine.integer_graph import (
-    Conv,
-    Elementwise,
-    Expression,
-    IntegerGraph,
-    Lookup,
-    Loop,
-    Operator,
-    Rearrange,
-    Sweep,
-    Tensor,
-)
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.expression import Expression
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Rearrange, Sweep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import requantized_table, weight_scales
 from sezoo.deployment.tflite import operators as tf
 from sezoo.deployment.tflite.axis import Axis

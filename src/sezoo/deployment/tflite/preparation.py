@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, IntegerGraph, Lookup, Operator, Rearrange
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Lookup, Operator, Rearrange
 from sezoo.deployment.tflite.additions import with_agreeing_additions
 
 __all__ = ["prepared"]

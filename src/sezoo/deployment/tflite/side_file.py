@@ -13,7 +13,8 @@ import numpy as np
 from sezoo.audio.stft import Stft
 from sezoo.audio.stft_window import window_values
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph, Tensor
+from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.tflite.lowering import Lowered
 
 __all__ = ["side_file"]

@@ -1,5 +1,5 @@
 """Reading a static QDQ model into the integer operators of `sezoo.deployment.engine.integer_graph`."""
 
-from sezoo.deployment.engine.qdq_reader.reader import integer_graph_of
+from sezoo.deployment.engine.qdq_reader.static_model import integer_graph_of
 
 __all__ = ["integer_graph_of"]

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Tensor
+from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["pending_conv", "pending_product", "with_constant_added"]
 

@@ -8,9 +8,10 @@ from functools import reduce
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Tensor, Tree
+from sezoo.deployment.engine.expression import Tree
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, Unrounded, laid_out
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["is_expression", "pending_expression"]
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import FloatStep, Tensor
+from sezoo.deployment.engine.integer_graph import FloatStep
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import FloatRow, Floats, Layout, Real, Source, laid_out
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["FLOAT_OPERATORS", "OVER_ITEMS_OR_FRAMES", "FloatSteps"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import State, Tensor
+from sezoo.deployment.engine.operators import State
 from sezoo.deployment.engine.qdq_reader.nodes import UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
@@ -21,6 +21,7 @@ from sezoo.deployment.engine.qdq_reader.values import (
     laid_out,
     of_sources_in,
 )
+from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader

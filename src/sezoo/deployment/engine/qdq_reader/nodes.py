@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx.helper
 
-from sezoo.deployment.engine.integer_graph import Tensor
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_graph import attribute
 
 __all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Elementwise, Tensor
+from sezoo.deployment.engine.operators import Elementwise
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["reciprocal_for"]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from sezoo.deployment.engine.integer_graph import Loop, State, Sweep, Tensor
+from sezoo.deployment.engine.operators import Loop, State, Sweep
 from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Layout, Real, Source, in_time, laid_out
+from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader

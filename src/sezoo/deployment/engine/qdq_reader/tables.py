@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from sezoo.deployment.engine.integer_graph import Tensor
 from sezoo.deployment.engine.qdq_reader.nodes import Node
+from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_session import open_session
 
 __all__ = ["FUNCTIONS", "curve_table", "integer_table", "mask_points", "mask_table"]

@@ -11,9 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import Conv, Elementwise, Expression, Normalize, Softmax, Tensor, Tree
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.expression import Expression, Tree
+from sezoo.deployment.engine.operators import Elementwise, Normalize, Softmax
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
+from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["Floats", "Layout", "Mixed", "Pending", "Real", "Source", "Unrounded", "Value", "laid_out", "of_sources_in"]
 

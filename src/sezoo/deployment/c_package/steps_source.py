@@ -1,0 +1,224 @@
+"""The steps of a call in `sezoo_model.c`: each operator's kernel, on buffers in the arena."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sezoo.deployment.c_package.constants_source import begins_nonzero
+from sezoo.deployment.c_package.network_source import network_call
+from sezoo.deployment.c_package.program import Program
+from sezoo.deployment.c_package.rearrangement_source import rearrange
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.expression import Expression
+from sezoo.deployment.engine.operators import (
+    Curve,
+    Elementwise,
+    Lookup,
+    Loop,
+    Normalize,
+    Operator,
+    Outside,
+    Softmax,
+    State,
+    Sweep,
+)
+from sezoo.deployment.engine.tensor import Tensor, padded
+
+__all__ = ["address_of", "run_function"]
+
+GENTLE = 520
+"""Steps from point to point below which a curve can be computed in 16 bits; see sezoo_run_curve_s16."""
+
+
+def run_function(program: Program) -> str:
+    """All operators in order, on buffers in the arena."""
+    graph, place = program.graph, program.place
+    lines = ["(void)history;", "(void)frames_before;"]  # a patch has neither
+    for tensor in graph.entries:
+        lines += _arrived(program, tensor)
+    for operator in graph.operators:
+        if isinstance(operator, Loop):
+            lines += _loop(program, operator)
+        else:
+            lines += _step(program, place[id(operator)], operator)
+        lines += _arrived(program, operator.output)
+        lines.append(f"SEZOO_TRACE({place[id(operator)]});")
+    kept = [
+        f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {program.kept(tensor) * tensor.row_bytes}, "
+        f"{tensor.zero_point}, {tensor.bits // 8});"
+        for tensor in graph.tensors
+        if program.kept(tensor)
+    ]
+    for loop in graph.loops:
+        for number, state in enumerate(loop.states):
+            offset = program.state_offsets[state.before.name]
+            kept += _begun(state, f"history + {offset}", f"first_{number}_{offset}")
+    kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.kept_floats.values()]
+    return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
+        "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
+    )
+
+
+def _begun(state: State, place: str, first: str) -> list[str]:
+    """A state as it begins, at an address."""
+    tensor = state.before
+    lines = [f"sezoo_fill({place}, {tensor.row_bytes}, {tensor.zero_point}, {tensor.bits // 8});"]
+    if begins_nonzero(state):
+        lines.append(f"memcpy({place}, {first}, {tensor.items * tensor.bits // 8});")
+    return lines
+
+
+def _loop(program: Program, loop: Loop) -> list[str]:
+    """Operators that are run frame by frame; frames before the first one of all are left out."""
+    frames, lag = program.engine.computed, program.lag(loop.output)
+    start = f"frames_before < {lag} ? {lag} - (int32_t)frames_before : 0" if lag else "0"
+    rows = {tensor.name: program.first_row(loop, operand) for operand, tensor in enumerate(loop.inputs)}
+    rows[loop.output.name] = program.kept(loop.output)
+
+    def address(tensor: Tensor) -> str:
+        if tensor.name in program.state_offsets:
+            return f"history + {program.state_offsets[tensor.name]}"
+        if tensor.name in rows:
+            return f"{address_of(program, tensor, rows[tensor.name])} + t * {tensor.row_bytes}"
+        return address_of(program, tensor)
+
+    lines = [f"for (int32_t t = {start}; t < {frames}; ++t) {{"]
+    for operator in loop.operators:
+        index = program.place[id(operator)]
+        inputs = [address(tensor) for tensor in operator.inputs]
+        lines += [f"    {line}" for line in _run(program, index, operator, inputs, address(operator.output), 1)]
+        lines.append(f"    SEZOO_TRACE({index});")
+    for state in loop.states:
+        size = state.before.row_bytes
+        lines.append(f"    memcpy({address(state.before)}, {address(state.after)}, {size});")
+    return [*lines, "}"]
+
+
+def _function(head: str, lines: list[str]) -> str:
+    return f"{head}\n{{\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def address_of(program: Program, tensor: Tensor, row: int = 0) -> str:
+    """The address of a row, counted from the first one in the buffer."""
+    offset = program.memory.offsets[f"tensor {tensor.name}"] + row * tensor.row_bytes
+    return f"arena + {offset}"
+
+
+def _step(program: Program, index: int, operator: Operator) -> list[str]:
+    frames = program.engine.computed
+    out = address_of(program, operator.output, program.kept(operator.output))
+    if isinstance(operator, Conv):
+        source = operator.input
+        there, first = program.kept(source) + frames, program.first_row(operator, 0)
+        return _run_conv(program, index, operator, (address_of(program, source), there, first), out, frames)
+    inputs = [
+        address_of(program, tensor, program.first_row(operator, operand))
+        for operand, tensor in enumerate(operator.inputs)
+    ]
+    return _run(program, index, operator, inputs, out, frames)
+
+
+def _run_conv(
+    program: Program, index: int, conv: Conv, source: tuple[str, int, int], out: str, frames: int
+) -> list[str]:
+    """A convolution.
+
+    Parameters
+    ----------
+    source : the address of its input, the rows that are there, and the one that it begins to read at.
+    """
+    scratch = f"arena + {program.memory.offsets[f'scratch {index}']}"
+    name = f"sezoo_run_{'depthwise' if conv.is_depthwise else 'conv'}(&op_{index:02d}"
+    where, there, first = source
+    if conv.rows == 1:
+        return [f"{name}, {where}, {there}, {first}, {out}, {frames}, {scratch});"]
+    where, out = f"{where} + r * {conv.input.row_bytes}", f"{out} + r * {conv.output.row_bytes}"
+    return [
+        f"for (int32_t r = 0; r < {frames}; ++r) {{",
+        f"    {name}, {where}, {conv.rows}, 0, {out}, 1, {scratch});",
+        "}",
+    ]
+
+
+def _run(program: Program, index: int, operator: Operator, inputs: list[str], out: str, frames: int) -> list[str]:
+    """An operator on rows at these addresses."""
+    name, row = f"op_{index:02d}", padded(operator.output.items)
+    wide = "_s16" if operator.output.bits == 16 else ""
+    typed = f"(int16_t *)(void *)({out})" if wide else out
+    if isinstance(operator, Conv):
+        return _run_conv(program, index, operator, (inputs[0], frames, 0), out, frames)
+    if isinstance(operator, Elementwise):
+        of_16_bits = "_s16" if operator.a.bits == 16 else ""
+        first = f"(const int16_t *)(const void *)({inputs[0]})" if of_16_bits else inputs[0]
+        return [f"sezoo_run_{operator.kind}{of_16_bits}(&{name}, {first}, {inputs[1]}, {out}, {frames});"]
+    if isinstance(operator, Expression):
+        return [f"{name}({', '.join([*inputs, out])}, {frames});"]
+    if isinstance(operator, Lookup):
+        return [f"sezoo_run_lookup({name}_table, {inputs[0]}, {out}, {row}, {frames});"]
+    if isinstance(operator, Normalize | Softmax):
+        return [f"sezoo_run_{operator.kind.lower()}(&{name}, {inputs[0]}, {out}, {frames});"]
+    if isinstance(operator, Sweep):
+        return _sweep(program, name, operator, inputs, out, frames)
+    if isinstance(operator, Curve):
+        gentle = int(np.abs(np.diff(operator.table.astype(np.int32))).max() < GENTLE)
+        source = f"(const int16_t *)(const void *)({inputs[0]})"
+        return [f"sezoo_run_curve{wide or '_s8'}({name}_curve, {gentle}, {source}, {typed}, {row * frames});"]
+    if isinstance(operator, Outside):
+        return network_call(program.graph, operator, inputs, out, frames)
+    return rearrange(name, operator, inputs, out, frames)
+
+
+def _sweep(program: Program, name: str, sweep: Sweep, inputs: list[str], out: str, frames: int) -> list[str]:
+    """Operators that are run step by step in each frame, on one row each."""
+
+    def moved(to: str, source: str, part: Tensor) -> str:
+        return f"memcpy({to}, {source}, {part.items * part.bits // 8});"
+
+    def stepped(row: str, whole: Tensor, part: Tensor) -> str:
+        return f"{row} + r * {whole.row_bytes} + step * {part.items * part.bits // 8}"
+
+    steps = [
+        moved(address_of(program, part), stepped(row, whole, part), part)
+        for row, whole, part in zip(inputs, sweep.inputs, sweep.parts, strict=True)
+    ]
+    for operator in sweep.operators:
+        rows = [address_of(program, tensor) for tensor in operator.inputs]
+        steps += _run(program, program.place[id(operator)], operator, rows, address_of(program, operator.output), 1)
+    steps.append(moved(stepped(out, sweep.output, sweep.part), address_of(program, sweep.part), sweep.part))
+    steps += [
+        f"memcpy({address_of(program, state.before)}, {address_of(program, state.after)}, {state.before.row_bytes});"
+        for state in sweep.states
+    ]
+    begun = [
+        line
+        for number, state in enumerate(sweep.states)
+        for line in _begun(state, address_of(program, state.before), f"{name}_first_{number}")
+    ]
+    return [
+        f"for (int32_t r = 0; r < {frames}; ++r) {{",
+        *(f"    {line}" for line in begun),
+        f"    for (int32_t step = 0; step < {sweep.steps}; ++step) {{",
+        *(f"        {line}" for line in steps),
+        "    }",
+        "}",
+    ]
+
+
+def _arrived(program: Program, tensor: Tensor) -> list[str]:
+    """A stream's new rows: those of frames before the clip are made zero, and what is kept goes before them."""
+    if not program.stream:
+        return []
+    kept, lag, frames = program.kept(tensor), program.lag(tensor), program.engine.computed
+    lines = []
+    if lag:
+        lines.append(
+            f"sezoo_clear({address_of(program, tensor, kept)}, {lag}, {frames}, {tensor.row_bytes}, "
+            f"{tensor.zero_point}, {tensor.bits // 8}, frames_before);"
+        )
+    if kept:
+        offset = program.history_offsets[tensor.name]
+        lines.append(
+            f"sezoo_keep({address_of(program, tensor)}, history + {offset}, {kept * tensor.row_bytes}, "
+            f"{frames * tensor.row_bytes});"
+        )
+    return lines

@@ -1,0 +1,147 @@
+"""A static int8 model as an integer graph: what is refused, what its nodes become, and the mask at the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.base.text import pluralize
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Loop
+from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS
+from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
+from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS
+from sezoo.deployment.engine.qdq_reader.nodes import Constants, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.reader import Reader
+from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS
+from sezoo.deployment.engine.qdq_reader.values import (
+    FloatRow,
+    Floats,
+    in_time,
+)
+from sezoo.models.contract import Contract, declared_contract
+from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_file import axes_of, quantized_nodes
+from sezoo.models.onnx_graph import initializers
+from sezoo.models.spectra import MAGNITUDE_MASK
+from sezoo.models.spectra import Layout as Spectrum
+from sezoo.models.states import layout_in, states_of
+
+__all__ = ["integer_graph_of"]
+
+SUPPORTED = (
+    "Conv over time or over frequencies and time, grouped and depthwise among them; MatMul and Gemm with constant "
+    "weights; Add, Sub, Mul, Max and Min of integer tensors; LayerNormalization, InstanceNormalization, Softmax and "
+    "MaxPool over bins and channels; LSTM and GRU as sezoo quantizes them, over frames or over the bins of each, and "
+    "states of a model of one frame; functions of one tensor "
+    f"({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in float before the first int8 tensor, "
+    f"{', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool over the frames up to now"
+)
+
+
+LARGEST_SCALE = 1e10
+"""Beyond which products of two scales do not fit float32."""
+
+
+def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
+    """The integer operators of a static int8 model.
+
+    Parameters
+    ----------
+    path : for messages.
+
+    Raises
+    ------
+    UserError : the model is float or dynamic, or has states, or an operator that there is no integer form of.
+    """
+    if not quantized_nodes(model):
+        raise UserError(f"{path} is a float model; the static int8 model is needed, which quantization makes of it")
+    contract = declared_contract(model, path)
+    if not isinstance(contract.frames, int):
+        raise UserError(
+            f"{path} takes any number of frames; the static int8 model is needed, which quantization writes beside it"
+        )
+    if isinstance(contract.batch, int) and contract.batch != 1:
+        raise UserError(f"{path} takes {contract.batch} patches at a time; a static model with a batch of 1 is needed")
+    _check_constants(model, path)
+    if not contract.kind:
+        contract = replace(contract, kind=MaskModel(model, path).kind)
+    try:
+        return _graph_of(model, contract)
+    except UnsupportedError as error:
+        raise UserError(f"{path}: {error}. The C package can run: {SUPPORTED}") from error
+
+
+def _check_constants(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a model with weights of 4 bits, or with a scale that nobody can compute with."""
+    constants = initializers(model.graph)
+    for node in model.graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            continue
+        values, scale = (constants.get(name) for name in node.input[:2])
+        if values is not None and values.dtype.name in ("int4", "uint4"):
+            raise UserError(
+                f"{path}: the weights '{node.input[0]}' have 4 bits, which only the STM32N6 has kernels for; "
+                "quantize with quantization.weight_bits: 8"
+            )
+        if scale is not None and not np.all((scale > 0) & (scale <= LARGEST_SCALE)):
+            raise UserError(
+                f"{path}: the scale '{node.input[1]}' has the value {_worst(scale):g}; allowed: above 0, up to "
+                f"{LARGEST_SCALE:g}"
+            )
+
+
+def _worst(scale: np.ndarray) -> float:
+    """The first value of a scale that is not allowed."""
+    values = scale.ravel()
+    return float(values[np.argmin((values > 0) & (values <= LARGEST_SCALE))])
+
+
+def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
+    opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
+    reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
+    spectrum = layout_in(model)
+    row, order = _begun(contract, spectrum)
+    reader.values[contract.input] = Floats((row,), in_time(order, row.size, contract.frames, spectrum.frames))
+    states = states_of(model)
+    if states and contract.frames != 1:
+        raise UnsupportedError(
+            f"it has {pluralize(len(states), 'state')} and takes {contract.frames} frames; a model with states can be "
+            "run where it takes one frame a call: quantize with quantization.static_sequence_length: 1"
+        )
+    shapes = {value.name: tuple(axes_of(value)) for value in model.graph.input if value.name in states}
+    for name, shape in shapes.items():
+        begin_state(reader, name, shape)
+    reader.read_nodes(model.graph.node, [value.name for value in model.graph.output])
+    result, index, table = reader.mask(contract.output, spectrum)
+    operators = tuple(reader.operators)
+    if states:
+        held = held_states(reader, states, {name: np.zeros(shape) for name, shape in shapes.items()})
+        entries = tuple(reader.steps.tensors)
+        operators = (Loop("frame", entries, result, tuple(reader.operators), tuple(held)),)
+    used = {tensor.name for operator in operators for tensor in operator.inputs} | {result.name}
+    return IntegerGraph(
+        bins=contract.bins,
+        frames=contract.frames,
+        prologue=tuple(reader.steps.steps),
+        entries=tuple(tensor for tensor in reader.steps.tensors if tensor.name in used),
+        operators=operators,
+        result=result,
+        mask_table=table,
+        mask_index=index,
+        sites=tuple(reader.sites),
+        kind=contract.kind,
+    )
+
+
+def _begun(contract: Contract, spectrum: Spectrum) -> tuple[FloatRow, np.ndarray]:
+    """The row that a frame begins with, and where its numbers stand in the model's input without the frames."""
+    bins = np.arange(contract.bins)[np.newaxis]
+    if contract.kind == MAGNITUDE_MASK:
+        return FloatRow("magnitude", contract.bins), bins
+    parts = np.stack([bins, bins + contract.bins], 1)  # (1, 2, bins)
+    return FloatRow("spectrum", 2 * contract.bins), parts if spectrum.parts == 1 else np.moveaxis(parts, 1, 2)
