@@ -124,6 +124,9 @@ async function listen() {
     return;
   }
   tell("Waiting for the microphone …");
+  // Both at once: either takes up to a second.
+  const opening = openContext(state.contextRate).catch(() => null);
+  const discard = async () => { const opened = await opening; if (opened) await opened.context.close(); };
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({
@@ -133,16 +136,18 @@ async function listen() {
     const why = error.name === "NotAllowedError" ? "The microphone was refused"
       : error.name === "NotFoundError" ? "No microphone was found" : "The microphone cannot be used";
     tell(`${why}. Allow it in the browser, or open a recording, or drop one here.`, true);
+    await discard();
     return;
   }
-  if (generation !== state.generation) { stream.getTracks().forEach((track) => track.stop()); return; }
-  let opened, source;
+  const late = async (context) => { stream.getTracks().forEach((track) => track.stop()); if (context) await context.close(); };
+  let opened = await opening, source;
+  if (generation !== state.generation) { await late(opened && opened.context); return; }
   try {
-    opened = await openContext(state.contextRate);
     source = opened.context.createMediaStreamSource(stream);
   } catch {  // a browser that does not resample a microphone: it is done in the worklet
-    if (opened) await opened.context.close();
+    await discard();
     opened = await openContext(undefined);
+    if (generation !== state.generation) { await late(opened.context); return; }
     source = opened.context.createMediaStreamSource(stream);
   }
   Object.assign(state, { stream, source: "microphone", result: null, name: "microphone", kept: new Queue(KEPT_SECONDS * MODEL.rate, Int16Array) });
