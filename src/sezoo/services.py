@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sezoo.base.errors import UserError
 from sezoo.base.processes import is_helper
+from sezoo.base.progress import working
 from sezoo.base.registry import taken_names
 from sezoo.config.modes import steps
 from sezoo.config.registries import REGISTRIES
@@ -38,6 +40,7 @@ class Service:
 
 
 def _training(run: Run) -> None:
+    _check_folders(run.config)  # said before torch is imported, which takes many seconds on a busy machine
     import sezoo.models.torch.mask_model  # noqa: F401 - says what to install where there is no torch
     from sezoo.training.service import train
 
@@ -47,6 +50,20 @@ def _training(run: Run) -> None:
     from sezoo.quantization.aware import int8_start
 
     train(run, partial(int8_start, run))
+
+
+def _check_folders(config: Config) -> None:
+    """Refuse folders of recordings to train on that are not there.
+
+    Raises
+    ------
+    UserError : there is none of that name.
+    """
+    kinds = ("speech", "noise") if config.dataset.name == "mix" else ("noisy_train_files", "clean_train_files")
+    for key in (f"{kind}_path" for kind in kinds):
+        folder = getattr(config.dataset, key)
+        if folder is not None and not Path(folder).exists():
+            raise UserError(f"dataset.{key}: there is no folder {folder}")
 
 
 def _check_training(config: Config, model_is_made: bool) -> None:
@@ -144,6 +161,16 @@ SERVICES: dict[str, Service] = {
 }
 """The services, by the letters of `sezoo.config.modes.LETTERS`."""
 
+DOING = {
+    "t": "training",
+    "q": "quantizing",
+    "e": "scoring",
+    "b": "benchmarking",
+    "d": "deploying",
+    "p": "denoising",
+}
+"""What a person reads while a service is at work, by the same letters."""
+
 
 def plan(mode: str) -> str:
     """The letters of the services that a mode goes through, in order.
@@ -180,7 +207,8 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
         if config.general.report and not is_helper() and not _is_dry(config, letters):
             from sezoo.report.of_run import write_run_report
 
-            write_run_report(run)
+            with working("writing the report"):
+                write_run_report(run)
 
 
 def _do(run: Run, letters: str, told: str | None) -> None:
@@ -196,7 +224,8 @@ def _do(run: Run, letters: str, told: str | None) -> None:
     for index, letter in enumerate(letters[1:], 1):
         SERVICES[letter].check(config, bool(set(letters[:index]) & set("tq")))
     for letter in letters[:1] if _is_dry(config, letters) else letters:
-        SERVICES[letter].do(run)
+        with working(DOING[letter]):
+            SERVICES[letter].do(run)
 
 
 def _is_dry(config: Config, letters: str) -> bool:

@@ -119,17 +119,6 @@ def test_a_table_shows_names_as_they_are(monkeypatch, name):
         assert shown.count(line.strip()) >= 3
 
 
-def test_a_progress_bar_takes_no_markup(monkeypatch):
-    from rich.console import Console
-
-    from sezoo.run import run
-
-    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-    monkeypatch.setattr(run, "console", lambda: screen)
-    assert list(run._bar([1, 2], 2, "denoising [/red]\x1b[2J")) == [1, 2]
-    assert "denoising [/red]\\x1b[2J" in screen.file.getvalue()
-
-
 # -- the encoding of the terminal ------------------------------------------------------------------------------
 
 

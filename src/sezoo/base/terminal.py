@@ -50,6 +50,7 @@ def results(width: int | None = RESULT_WIDTH, **how: object) -> Console:
     width : columns where standard output is no terminal.
     how : other arguments of rich's `Console`.
     """
+    _make_room()
     return _console(file=sys.stdout, width=None if sys.stdout.isatty() else width, **how)
 
 
@@ -63,7 +64,15 @@ def styled(*parts: str | tuple[str, str]) -> Text:
 
 def write(text: str) -> None:
     """Lines for a person on standard output, as they are: printable, without markup, each with its newline."""
+    _make_room()
     sys.stdout.write(printable(text, lines=True) + "\n")
+
+
+def _make_room() -> None:
+    """Take what moves at the bottom of the terminal away, as results are about to be written there."""
+    progress = sys.modules.get("sezoo.base.progress")  # not imported: nothing moves
+    if progress is not None and sys.stdout.isatty():
+        progress.rest()
 
 
 def encode_anything() -> None:

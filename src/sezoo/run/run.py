@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of, write_text
-from sezoo.base.foreign_text import one_line
-from sezoo.base.terminal import OneLine, console
+from sezoo.base.progress import counted, working
+from sezoo.base.terminal import OneLine
 from sezoo.base.version import __version__
 from sezoo.config.plain_data import to_yaml
 from sezoo.config.sections import Config
@@ -38,9 +37,6 @@ log = logging.getLogger(__name__)
 
 BEYOND_THE_PROGRAM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 """Errors of the operating system that a user can fix: a full disk, a limit, a missing permission."""
-
-SECONDS_A_LINE = 5
-"""Between lines of progress where there is no terminal to draw a bar on."""
 
 Item = TypeVar("Item")
 
@@ -89,31 +85,7 @@ class Run:
 
     def progress(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         """Pass `items` on, telling how far it is: a bar with the remaining time, or a few plain lines."""
-        return _bar(items, total, what) if sys.stderr.isatty() else _lines(items, total, what)
-
-
-def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        SpinnerColumn("line"),  # of ASCII; it moves while a step of many seconds is at work
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console(), transient=True) as progress:
-        yield from progress.track(items, total=total, description=one_line(what))
-
-
-def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    started = told = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if now - told >= SECONDS_A_LINE and done < total:
-            told = now
-            log.info("%s: %d of %d, %.0f s to go", what, done, total, (now - started) / done * (total - done))
+        return counted(items, total, what)
 
 
 @contextmanager
@@ -135,7 +107,7 @@ def open_run(config: Config, folder: Path, **given: Any) -> Iterator[Run]:
                 log.warning("%s: replacing a run that was terminated before its end", folder)
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
-            with names_of_file(config), start_tracking(config, folder) as tracker:
+            with names_of_file(config), start_tracking(config, folder) as tracker, working(config.operation_mode):
                 yield Run(config, folder, tracker, **given)
     except (UserError, KeyboardInterrupt):
         if not shared:

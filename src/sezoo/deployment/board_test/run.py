@@ -15,7 +15,7 @@ import numpy as np
 from sezoo.audio.clip import BadClipError, read_clip, write_clip
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, unused_path
-from sezoo.base.terminal import console
+from sezoo.base.progress import counted
 from sezoo.config.sections import Dataset
 from sezoo.data.dataset import test_pairs
 from sezoo.deployment.board_test.link import Answer, Firmware, Link
@@ -195,10 +195,8 @@ def _check(firmware: Firmware, facts: Package, port: str) -> None:
 
 
 def _played(link: Link, firmware: Firmware, blocks: np.ndarray, with_masks: bool, what: str) -> list[Answer]:
-    from rich.progress import track
-
     link.begin()
-    calls = track(range(len(blocks)), what, console=console(), transient=True)
+    calls = counted(range(len(blocks)), len(blocks), what)
     return [link.call(number, blocks[number], with_masks, firmware) for number in calls]
 
 

@@ -134,6 +134,9 @@ def credentials() -> tuple[str, str]:
         return name, password
     if not can_log_in():
         raise UserError(NO_ACCOUNT)
+    from sezoo.base.progress import rest
+
+    rest()
     try:
         if not name:
             from sezoo.base.terminal import console
