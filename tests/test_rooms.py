@@ -12,7 +12,7 @@ PACKAGE = Path(sezoo.__file__).parent
 
 #: From top to bottom; rooms of one line know nothing of each other.
 FLOORS = (
-    ("__main__",),
+    ("__main__", "stm32ai_main"),
     ("cli", "__init__"),
     ("api", "demo"),
     ("services",),

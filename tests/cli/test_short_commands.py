@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,29 @@ def test_quiet_and_verbose(project, sezoo):
     assert (code, "Traceback" in err) == (2, True)
 
 
+def test_several_models_are_one_table_with_their_names(project, sezoo):
+    write_model(project / "other.onnx", seed=1)
+    for number, path in enumerate(sorted(Path("noisy").iterdir())):
+        soundfile.write(path, 0.5 * soundfile.read(path)[0] + 0.5 * noise(0.4, seed=10 + number), 16000)
+    words = ["model.onnx", "other.onnx", "--noisy", "noisy", "--clean", "clean", "--metrics", "snr", *SETTINGS]
+    words += ["evaluation.num_workers=1"]
+    code, out, err = sezoo("evaluate", *words, "-o", "out", "--play-like", "whole")
+    assert code == 0, err
+    assert out.count("means with 95 % intervals") == 1
+    rows = [line.rsplit(maxsplit=1)[0].strip() for line in out.splitlines() if "float" in line or "noisy  " in line]
+    assert rows == [
+        *("noisy", "model: float", "other: float"),
+        *("model: float - noisy", "other: float - noisy", "other: float - model: float"),
+    ]
+    snr = {
+        name: json.loads(Path("out", name, "evaluation.json").read_text(encoding="utf-8"))["versions"]["float"]["means"]
+        for name in ("model", "other")
+    }
+    difference = snr["other"]["snr"]["mean"] - snr["model"]["snr"]["mean"]
+    (line,) = [line for line in out.splitlines() if "other: float - model" in line]
+    assert float(line.split()[-1]) == pytest.approx(difference, abs=0.006)
+
+
 # -- errors -------------------------------------------------------------------------------------------
 
 
@@ -277,6 +301,7 @@ def test_quiet_and_verbose(project, sezoo):
         ("quantize model.onnx --data noisy quantization.per_chanel=1", "did you mean quantization.per_channel?"),
         ("quantize model.onnx --data noisy hydra.run.dir=x", "here -o names the folder of the results"),
         ("quantize model.onnx --data noisy x", "x: SECTION.KEY=VALUE is needed for a setting"),
+        ("quantize model.onnx other.onnx --data noisy", "other.onnx: another model; this command takes one, so run it"),
         ("quantize nothing.onnx --data noisy", "there is no model nothing.onnx"),
         ("evaluate a.b=c --noisy noisy", "no model: name an ONNX file, or several"),
         ("evaluate model.onnx --noisy noisy --clean clean --metrics pesk", "(did you mean pesq?)"),
@@ -295,6 +320,18 @@ def test_quiet_and_verbose(project, sezoo):
 )  # fmt: skip
 def test_errors_name_what_mends_them(words, message, project, fails):
     assert message in fails(*words.split())
+    assert not list(Path().glob("experiment_outputs/2*"))
+
+
+@pytest.mark.parametrize(("kinds", "key"), [("speech noise", "speech"), ("clean noisy", "noisy_train_files")])
+def test_a_missing_folder_is_told_before_torch_is_loaded(kinds, key, project, fails, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails
+    for module in [name for name in sys.modules if name.startswith("sezoo.models.torch")]:
+        monkeypatch.delitem(sys.modules, module)
+    there, missing = kinds.split()
+    words = ["train", f"--{there}", "clean", f"--{missing}", "clean", *SETTINGS]
+    settings = [f"dataset.{key}_path=nowhere"]
+    assert f"dataset.{key}_path: there is no folder nowhere" in fails(*words, *settings)
     assert not list(Path().glob("experiment_outputs/2*"))
 
 

@@ -50,6 +50,8 @@ def test_show(capsys):
     out = sezoo(capsys, "zoo", "show", "utcn_small")
     assert "108,108" in out
     assert "**" not in out  # Markdown that is set, not printed
+    assert "─" not in out.partition("utcn_small.onnx")[0]  # the first table has no head, so no line below it
+    assert "─" in out
     assert json.loads(sezoo(capsys, "zoo", "show", "utcn_small", "--json"))["card"].startswith("# U-TCN small")
 
 

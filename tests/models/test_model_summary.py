@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,15 @@ def test_the_shipped_model_is_what_its_architecture_says():
     assert summary.parameters == 6 * (residual + 512 + 512)  # the two biases that hold the folded batch norms
     assert summary.field == (14, 14)
     assert not summary.quantized
+
+
+def test_constants_are_no_operators(tmp_path):
+    model = mask_graph()
+    before = Counter(node.op_type for node in model.graph.node)
+    value = onnx.numpy_helper.from_array(np.ones(3, np.float32))
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["unused"], value=value))
+    onnx.save(model, tmp_path / "m.onnx")
+    assert summary_of(tmp_path / "m.onnx").operators == before
 
 
 def test_a_model_of_unusual_shape_is_told_of_as_far_as_it_goes(tmp_path):

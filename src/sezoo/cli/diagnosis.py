@@ -27,7 +27,7 @@ OPTIONAL = {
     "ziglang": ("a C compiler where there is no arm-none-eabi-gcc", "pip install 'sezoo[mcu]'"),
     "sounddevice": ("microphone and headphones (sezoo live --audio)", "pip install 'sezoo[live]'"),
     "mlflow": ("looking at tracked runs, tracking on a server", "pip install 'sezoo[mlflow]'"),
-    "clearml": ("tracking in ClearML (tracking.clearml)", "pip install clearml; clearml-init"),
+    "clearml": ("tracking in ClearML (tracking.clearml)", "pip install 'sezoo[clearml]', then clearml-init"),
 }
 """Packages, what each is for, and how to get it."""
 

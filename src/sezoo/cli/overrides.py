@@ -13,6 +13,7 @@ from sezoo.base.yaml_text import load_yaml
 __all__ = ["is_override", "is_path", "settings_of"]
 
 OVERRIDE = re.compile(r"(?P<key>\w+(\.\w+)+)=(?P<value>.*)", re.DOTALL)
+MODELS = {".onnx", ".pt", ".pth", ".tflite"}
 
 
 def is_override(word: str) -> bool:
@@ -42,6 +43,8 @@ def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for word in words:
         found = OVERRIDE.fullmatch(word)
+        if not found and Path(word).suffix.lower() in MODELS:
+            raise UserError(f"{word}: another model; this command takes one, so run it once for each")
         if not found:
             raise UserError(f"{word}: {otherwise}SECTION.KEY=VALUE is needed for a setting")
         *sections, name = found["key"].split(".")

@@ -112,8 +112,19 @@ def _print_table(models: list[ZooModel]) -> None:
 
 
 def _print_card(model: ZooModel) -> None:
-    from rich.markdown import Markdown
+    from rich.markdown import Markdown, TableElement
 
     from sezoo.base.terminal import results
 
-    results().print(Markdown(model.card))
+    class CardTable(TableElement):
+        """A table without its head where that is empty, as the first one of a card has it."""
+
+        def __rich_console__(self, console, options):
+            for table in super().__rich_console__(console, options):
+                table.show_header = any(str(column.header).strip() for column in table.columns)
+                yield table
+
+    class Card(Markdown):
+        elements = {**Markdown.elements, "table_open": CardTable}  # noqa: RUF012 - rich's own
+
+    results().print(Card(model.card))

@@ -49,6 +49,7 @@ class ModelSummary:
     inputs, outputs : name and axes of each.
     parameters : number of weights, in float or int8.
     macs_per_frame : multiply-accumulate operations; None where a shape is unknown.
+    operators : how many of each; constants are none.
     field : frames that the mask of a frame depends on, (before, after); None without bound or not found.
     lookahead : frames after a frame that its mask depends on; None where that is not known.
     states : state outputs by the state inputs that take them in the next call.
@@ -90,7 +91,7 @@ def summary_of(path: Path) -> ModelSummary:
         opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
         inputs={value.name: axes_of(value) for value in inputs},
         outputs={value.name: axes_of(value) for value in model.graph.output},
-        operators=dict(Counter(node.op_type for node in model.graph.node).most_common()),
+        operators=dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant").most_common()),
         parameters=_parameters(model),
         quantized=quantized_nodes(model) > 0,
         macs_per_frame=macs_per_frame(model) if fits else None,

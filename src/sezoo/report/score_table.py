@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import results as results_console
@@ -10,13 +11,13 @@ from sezoo.base.terminal import styled
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
-from sezoo.results.scores import NOISY, Mean
+from sezoo.results.scores import NOISY, ClipScores, Mean
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["print_scores"]
+__all__ = ["print_scores", "print_scores_of_models"]
 
 
 METRIC_WIDTH = 10
@@ -41,6 +42,42 @@ def print_scores(results: Evaluation, title: str = "") -> None:
     console.print("cost of the board's settings: change of the scores without each", style="italic")
     for start in range(0, len(results.metrics), at_once):
         console.print(settings_table(results, results.metrics[start : start + at_once]))
+
+
+def print_scores_of_models(models: Mapping[str, Evaluation]) -> None:
+    """Print the scores of several models on the same clips as one table, each row with its model's name.
+
+    Parameters
+    ----------
+    models : evaluations by the names of their models; the others are compared with the first.
+    """
+    first = next(iter(models.values()))
+    versions = [
+        replace(version, name=f"{model}: {version.name}", label=f"{model}: {version.label}")
+        for model, evaluation in models.items()
+        for version in evaluation.versions
+    ]
+    costs = [
+        replace(cost, model=f"{model}: {cost.model}")
+        for model, evaluation in models.items()
+        for cost in evaluation.cost_of_board_settings
+    ]
+    print_scores(replace(first, versions=versions, scores=_joined_scores(models), cost_of_board_settings=costs))
+
+
+def _joined_scores(models: Mapping[str, Evaluation]) -> list[ClipScores]:
+    """The scores of each clip by version, those of the models under their names; of clips that every model has."""
+    by_clip = [{clip.name: clip for clip in evaluation.scores} for evaluation in models.values()]
+    found = []
+    for clip in next(iter(models.values())).scores:
+        if not all(clip.name in clips for clips in by_clip):
+            continue
+        scores = {NOISY: clip.scores.get(NOISY, {})}
+        for model, clips in zip(models, by_clip, strict=True):
+            own = clips[clip.name].scores
+            scores |= {f"{model}: {version}": values for version, values in own.items() if version != NOISY}
+        found.append(replace(clip, scores=scores))
+    return found
 
 
 def _length(seconds: float) -> str:
