@@ -12,12 +12,16 @@ TYPE_CHECKING = False  # for type checkers it is True; typing itself takes longe
 if TYPE_CHECKING:
     from typing import Any
 
+    from sezoo.api.benchmarking import benchmark
     from sezoo.api.board_testing import BoardTest, board_test
     from sezoo.api.denoiser import Denoiser
     from sezoo.api.denoising import denoise
+    from sezoo.api.deploying import deploy
+    from sezoo.api.evaluating import evaluate, score
     from sezoo.api.exporting import export
+    from sezoo.api.quantizing import quantize
     from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
-    from sezoo.api.verbs import benchmark, deploy, evaluate, quantize, score, train
+    from sezoo.api.training import train
     from sezoo.base.errors import UserError
     from sezoo.metrics import metric
 
@@ -44,12 +48,16 @@ __all__ = [
 ]
 
 _FROM = {
+    "sezoo.api.benchmarking": ("benchmark",),
     "sezoo.api.board_testing": ("BoardTest", "board_test"),
     "sezoo.api.denoiser": ("Denoiser",),
     "sezoo.api.denoising": ("denoise",),
+    "sezoo.api.deploying": ("deploy",),
+    "sezoo.api.evaluating": ("evaluate", "score"),
     "sezoo.api.exporting": ("export",),
+    "sezoo.api.quantizing": ("quantize",),
     "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
-    "sezoo.api.verbs": ("benchmark", "deploy", "evaluate", "quantize", "score", "train"),
+    "sezoo.api.training": ("train",),
     "sezoo.base.errors": ("UserError",),
     "sezoo.metrics": ("metric",),
 }

@@ -5,9 +5,9 @@ import yaml
 
 from sezoo.base.errors import UserError
 from sezoo.config.modes import OPERATION_MODES
+from sezoo.config.name_types import SELECTABLE
 from sezoo.config.plain_data import to_dict, to_yaml
 from sezoo.config.validation import build_config
-from sezoo.config.value_types import SELECTABLE
 
 QUANTIZATION = """
 operation_mode: quantization

@@ -14,7 +14,7 @@ from sezoo.base.files import reason_of
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Clips", "extension_of", "folder_of"]
+__all__ = ["Clips", "extension_of", "folder_of", "folders_of_pairs"]
 
 Clips: TypeAlias = str | Path | Sequence["str | Path | np.ndarray"]
 """A folder, files, or waves (samples,) at the model's sample rate."""
@@ -101,3 +101,12 @@ def extension_of(folder: Path, what: str) -> str:
     suffixes = [path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")]
     counts = Counter(suffix for suffix in suffixes if suffix in AUDIO_EXTENSIONS)
     return max(counts, key=lambda suffix: (counts[suffix], suffix == DEFAULT_EXTENSION), default=DEFAULT_EXTENSION)
+
+
+def folders_of_pairs(noisy: Clips, clean: Clips | None, scratch: Path, sample_rate: int) -> tuple[Path, Path | None]:
+    """The folders of noisy and clean clips; those of lists belong to each other in order."""
+    one = folder_of(noisy, scratch, "noisy", sample_rate=sample_rate)
+    if clean is None:
+        return one, None
+    is_made = one.is_relative_to(scratch)
+    return one, folder_of(clean, scratch, "clean", sample_rate=sample_rate, like=one if is_made else None)

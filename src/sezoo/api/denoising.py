@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from sezoo.api.denoiser import Denoiser
-from sezoo.api.names import InferenceMode
+from sezoo.api.names import InferenceMode, PathLike
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import prediction_settings
 from sezoo.base.errors import UserError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sezoo.config.sections import Config
 
 __all__ = ["denoise", "denoise_files"]
-
-PathLike = str | Path
 
 
 @overload

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, TypeAlias
 
-__all__ = ["Backend", "BenchmarkTarget", "Engine", "EvaluationMode", "InferenceMode", "MetricName", "TargetName"]
+__all__ = [
+    "Backend",
+    "BenchmarkTarget",
+    "Engine",
+    "EvaluationMode",
+    "InferenceMode",
+    "MetricName",
+    "PathLike",
+    "TargetName",
+]
 
 InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
 """How a model is run: on whole clips, in patches, as on the board, or as the C package's stream engine does."""
@@ -36,3 +46,6 @@ MetricName: TypeAlias = (
     | str
 )  # fmt: skip
 """A metric: one of ours, that of a package, or `path/to/file.py:name`."""
+
+PathLike: TypeAlias = str | Path
+"""A file or a folder."""

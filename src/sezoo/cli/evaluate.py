@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
         for model in models
     ]
     save_config(options, all_settings[0])
-    from sezoo.api.verbs import run_evaluations
+    from sezoo.api.evaluating import run_evaluations
 
     result = run_evaluations(models, all_settings, options.output, tables=not options.json)
     if options.json:

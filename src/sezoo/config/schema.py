@@ -16,10 +16,11 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import PlainValidatorFunctionSchema
 
+from sezoo.config.allowed import Also
 from sezoo.config.modes import LETTERS, OPERATION_MODES
 from sezoo.config.section import Section, allowed, parts_of, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS
-from sezoo.config.value_types import Also, lower_case
+from sezoo.config.value_types import lower_case
 from sezoo.config.version_4 import RENAMED
 
 __all__ = ["configuration_schema"]

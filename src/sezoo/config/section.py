@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
-from sezoo.config.value_types import Allowed, Hint, IntegerType, Positive, Registered, Whole, text
+from sezoo.config.allowed import Allowed, Hint, Registered
+from sezoo.config.name_types import IntegerType
+from sezoo.config.number_types import Positive, Whole
+from sezoo.config.value_types import text
 from sezoo.config.values import literal
 
 __all__ = [

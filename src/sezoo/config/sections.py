@@ -1,6 +1,6 @@
 """The whole configuration: its sections. What every operation mode needs of them is in `modes`.
 
-The sections themselves are in `sections_data`, `sections_services` and `sections_board`; everything is importable here.
+The sections themselves are in the files `sections_*` beside this one; everything is importable here.
 """
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -8,29 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from sezoo.base.errors import UserError
 from sezoo.config.section import Section
 from sezoo.config.sections_board import Benchmarking, Deployment, HardwareSetup, STEdgeAI, Tools
-from sezoo.config.sections_data import (
+from sezoo.config.sections_data import Dataset, General, MLflow, Preprocessing, Tracking
+from sezoo.config.sections_model import (
     ConvLstmSpecific,
     CustomModelSpecific,
-    Dataset,
-    General,
-    MLflow,
     Model,
     ModelSpecific,
     NetworkShape,
-    Preprocessing,
-    Tracking,
     UgruSpecific,
     UtcnSpecific,
 )
-from sezoo.config.sections_services import (
-    Evaluation,
-    ExtraOptions,
-    Prediction,
-    Quantization,
-    Regularization,
-    Scheduler,
-    Training,
-)
+from sezoo.config.sections_services import Evaluation, ExtraOptions, Prediction, Quantization
+from sezoo.config.sections_training import Regularization, Scheduler, Training
 from sezoo.config.version_4 import respelled
 
 __all__ = [

@@ -5,21 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from sezoo.config.boards import BOARDS
+from sezoo.config.name_types import TargetNames
+from sezoo.config.number_types import AtLeast0, AtLeast1, Frames, Lookahead, NotNegative, Number, Positive
+from sezoo.config.path_types import PathText
 from sezoo.config.section import Section
-from sezoo.config.value_types import (
-    AtLeast0,
-    AtLeast1,
-    Frames,
-    Lookahead,
-    NotNegative,
-    Number,
-    PathText,
-    Positive,
-    SymbolPrefix,
-    TargetNames,
-    Text,
-    TrueFalse,
-)
+from sezoo.config.value_types import SymbolPrefix, Text, TrueFalse
 
 __all__ = ["BUILD_NAMES", "Benchmarking", "Board", "Deployment", "HardwareSetup", "STEdgeAI", "Tools"]
 

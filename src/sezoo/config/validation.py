@@ -10,13 +10,11 @@ from pydantic_core import ErrorDetails
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import nearest, pluralize
+from sezoo.config.allowed import Because
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems, required_sections, steps
 from sezoo.config.plain_data import keep_written, value_at
 from sezoo.config.section import Section, allowed, choices, hint, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS, Config, CustomModelSpecific, Keys
-from sezoo.config.value_types import (
-    Because,
-)
 from sezoo.config.values import expand, texts_from_environment
 from sezoo.config.version_4 import RENAMED, Translated, respelled, translated
 

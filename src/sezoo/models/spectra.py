@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import onnx
 
-from sezoo.config.value_types import ModelKind
+from sezoo.config.name_types import ModelKind
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sezoo.base.errors import UserError  # noqa: E402
-from sezoo.config.sections_data import CustomModelSpecific, Model, ModelSpecific, UtcnSpecific  # noqa: E402
+from sezoo.config.sections_model import CustomModelSpecific, Model, ModelSpecific, UtcnSpecific  # noqa: E402
 from sezoo.models.mask_model import MaskModel  # noqa: E402
 from sezoo.models.receptive_field import receptive_field  # noqa: E402
 from sezoo.models.torch import mask_model as torch_model  # noqa: E402

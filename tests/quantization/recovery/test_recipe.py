@@ -101,7 +101,7 @@ def test_auto_and_none_stand_alone():
 
 
 def test_the_names_are_those_of_the_configuration():
-    from sezoo.config.value_types import STEPS as NAMES
+    from sezoo.config.name_types import STEPS as NAMES
 
     assert tuple(step.name for step in STEPS) == NAMES
 

@@ -17,7 +17,7 @@ from sezoo.base.text import pluralize
 from sezoo.base.user_code import exception_line, forms, load_object
 from sezoo.config.registries import NETWORKS
 from sezoo.config.section import Section
-from sezoo.config.sections_data import Model, NetworkShape
+from sezoo.config.sections_model import Model, NetworkShape
 from sezoo.models.mask_model import checked_mask
 
 try:

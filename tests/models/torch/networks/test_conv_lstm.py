@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sezoo.base.errors import UserError  # noqa: E402
-from sezoo.config.sections_data import ConvLstmSpecific, Model  # noqa: E402
+from sezoo.config.sections_model import ConvLstmSpecific, Model  # noqa: E402
 from sezoo.models.mask_model import MaskModel  # noqa: E402
 from sezoo.models.torch.mask_model import build_network, torch_mask_model  # noqa: E402
 from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser  # noqa: E402

@@ -6,7 +6,7 @@ or an addition wants another order of a row does a `Rearrange` come out of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +17,14 @@ from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.integer_graph import Site
 from sezoo.deployment.engine.operators import Curve, Lookup, Operator, Rearrange
-from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv, pending_product, with_constant_added
+from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
 from sezoo.deployment.engine.qdq_reader.loops import Held, rounded_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, folded, moved
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.products import pending_product
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_points, mask_table
 from sezoo.deployment.engine.qdq_reader.values import (
@@ -37,6 +38,7 @@ from sezoo.deployment.engine.qdq_reader.values import (
     Value,
     laid_out,
 )
+from sezoo.deployment.engine.qdq_reader.weights import with_constant_added
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_graph import initializers
 from sezoo.models.spectra import Layout as Spectrum
@@ -127,11 +129,11 @@ class Reader:
         elif kind in MOVEMENTS:
             self._move(node)
         elif kind == "Conv":
-            self.values[output] = self._conv(node)
+            self.values[output] = self._layer(node, pending_conv)
         elif kind in ("MatMul", "Gemm"):
             self.values[output] = self._product(node)
         elif kind in OVER_GROUPS:
-            self.values[output] = self._over_groups(node)
+            self.values[output] = self._layer(node, pending_over_groups)
         elif kind == "Scan":
             self.values |= read_scan(self, node)
         else:
@@ -214,33 +216,21 @@ class Reader:
         for name, value in zip(node.proto.output, moved(node, values, self.opset), strict=True):
             self.values[name] = value
 
-    def _conv(self, node: Node) -> Pending:
-        value = self.value(node, node.inputs[0])
+    def _layer(self, node: Node, pending: Callable[..., Pending], operand: int = 0, **how: bool) -> Pending:
+        """A layer on integers, as `pending` reads it of its input and of that one's order."""
+        value = self.value(node, node.inputs[operand])
         if not isinstance(value, Real) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
         layout = laid_out(value, self.frames, node)
-        return pending_conv(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"))
-
-    def _over_groups(self, node: Node) -> Pending:
-        """A normalization or a softmax over items of a frame."""
-        value = self.value(node, node.inputs[0])
-        if not isinstance(value, Real) or not value.is_rounded:
-            raise UnsupportedError(f"{node} works in float: its input is not quantized")
-        layout = laid_out(value, self.frames, node)
-        return pending_over_groups(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"))
+        return pending(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
 
     def _product(self, node: Node) -> Pending:
         """A MatMul or a Gemm with constant weights on one side."""
         from_left = self.constants.real(node.inputs[0]) is not None
-        value = self.value(node, node.inputs[1 if from_left else 0])
+        self.value(node, node.inputs[1 if from_left else 0])
         if self.constants.real(node.inputs[0 if from_left else 1]) is None:
             raise UnsupportedError(f"{node} multiplies two tensors; a product with constant weights can be run")
-        if not isinstance(value, Real) or not value.is_rounded:
-            raise UnsupportedError(f"{node} works in float: its input is not quantized")
-        layout = laid_out(value, self.frames, node)
-        return pending_product(
-            node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), from_left=from_left
-        )
+        return self._layer(node, pending_product, 1 if from_left else 0, from_left=from_left)
 
     def _function(self, node: Node) -> Value:
         operands = [self.values.get(name, node.constant(position)) for position, name in enumerate(node.inputs) if name]

@@ -1,0 +1,95 @@
+"""A matrix product with constant weights, or a 1x1 convolution over batches, as an integer convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
+from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, placed, weights_of
+from sezoo.deployment.engine.tensor import Tensor
+
+__all__ = ["of_batches", "pending_product"]
+
+
+def pending_product(
+    node: Node, value: Real, layout: Layout, row_of: Callable[[np.ndarray], Tensor], *, from_left: bool = False
+) -> Pending:
+    """A matrix product with constant weights as a convolution that sees one position of one frame.
+
+    Parameters
+    ----------
+    value, layout, row_of : as `pending_conv` has them.
+    from_left : whether the weights stand on the left: W x with x (..., inputs, positions), else x W with
+        x (..., positions, inputs).
+
+    Raises
+    ------
+    UnsupportedError : the sums run over frames; weights that are no matrix, or not symmetric int8; a scaled Gemm.
+    """
+    is_gemm = node.op_type == "Gemm"
+    if is_gemm and (
+        node.attribute("transA", 0) or node.attribute("alpha", 1.0) != 1 or node.attribute("beta", 1.0) != 1
+    ):
+        raise UnsupportedError(f"{node} is transposed or scaled; x W + b can be run")
+    outputs_first = from_left or bool(is_gemm and node.attribute("transB", 0))
+    weights, scale = weights_of(node, 0 if from_left else 1, 0 if outputs_first else 1)
+    if weights.ndim != 2:
+        raise UnsupportedError(f"{node} has weights of shape {weights.shape}; a matrix can be run")
+    weights = weights if outputs_first else weights.T
+    dimensions = value.items.ndim
+    summed = dimensions - 2 if from_left else dimensions - 1
+    bias = node.inputs[2] if is_gemm and len(node.inputs) > 2 else ""
+    return _product(node, value, layout, (weights, scale, bias), summed, row_of)
+
+
+def of_batches(
+    node: Node,
+    value: Real,
+    layout: Layout,
+    weights: np.ndarray,
+    scale: np.ndarray,
+    row_of: Callable[[np.ndarray], Tensor],
+) -> Pending:
+    """A 1x1 convolution whose batches are frames, or bins."""
+    kernel, ones = weights.shape[2:], [1] * (weights.ndim - 2)
+    pads = pads_of(node, value.items.shape[2:], kernel, ones, ones)
+    if node.attribute("group", 1) != 1 or node.attribute("strides", ones) != ones or any(pads[0] + pads[1]):
+        raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
+    bias = node.inputs[2] if len(node.inputs) > 2 else ""
+    return _product(node, value, layout, (weights.reshape(weights.shape[:2]), scale, bias), 1, row_of)
+
+
+def _product(
+    node: Node,
+    value: Real,
+    layout: Layout,
+    constants: tuple[np.ndarray, np.ndarray, str],
+    summed: int,
+    row_of: Callable[[np.ndarray], Tensor],
+) -> Pending:
+    """Sums over an axis.
+
+    Parameters
+    ----------
+    constants : weights (outputs, inputs), their scales, and the name of the bias.
+    """
+    weights, scale, bias_name = constants
+    dimensions = value.items.ndim
+    if layout.axis == summed or dimensions < 2:
+        raise UnsupportedError(f"{node} adds up frames: they are on the axis {summed} of its input {value.items.shape}")
+    if layout.before or layout.after or (layout.row < 0).any():
+        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
+    at = layout.place(summed)
+    row = np.moveaxis(layout.row, at, -1)
+    others, outputs = row.shape[:-1], len(weights)
+    positions = int(np.prod(others))
+    ordered = weights.reshape(1, outputs, 1, 1, -1)
+    tensor, ordered = placed(value, row.ravel(), ordered, positions, row_of)
+    multiplier = (tensor.scale * scale).astype(F)
+    bias = bias_of(node, multiplier, outputs) if bias_name else np.zeros(outputs, np.int64)
+    conv = integer_conv(node, tensor, ordered, bias, multiplier, positions_in=positions, positions=positions)
+    made = np.moveaxis(np.arange(positions * outputs).reshape(*others, outputs), -1, at)
+    return Pending(conv, in_time(made, conv.output.items, layout.frames, layout.axis))
