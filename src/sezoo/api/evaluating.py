@@ -152,7 +152,12 @@ def score(
 def run_evaluations(
     models: Sequence[Path], settings: Sequence[Settings], folder: PathLike | None, *, tables: bool = False
 ) -> Evaluation:
-    """One evaluation after the other, each of several in a folder of its own, and a page that compares them."""
+    """One evaluation after the other, each of several in a folder of its own, and a page that compares them.
+
+    Parameters
+    ----------
+    tables : print the scores, those of several models as one table.
+    """
     if len(models) == 1:
         return Evaluation.read(run_settings(settings[0], folder, tables=tables))
     names = [path.stem for path in models]
@@ -163,9 +168,14 @@ def run_evaluations(
     if (parent / REPORT).exists() or not is_begun(parent, runs, EVALUATION):
         check_new_folder(parent, "folder")
     parts = {
-        run.name: Evaluation.read(run if was_finished(run, one, EVALUATION) else run_settings(one, run, tables=tables))
+        run.name: Evaluation.read(run if was_finished(run, one, EVALUATION) else run_settings(one, run))
         for run, one in runs.items()
     }
+    if tables:
+        from sezoo.report.score_table import print_scores_of_models
+        from sezoo.results.evaluation import Evaluation as EvaluationFile
+
+        print_scores_of_models({name: EvaluationFile.required(part.folder) for name, part in parts.items()})
     page = None
     if all(part.report is not None for part in parts.values()):
         page = written_report([part.folder for part in parts.values()], parent.absolute() / REPORT, overwrite=True)
