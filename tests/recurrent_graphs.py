@@ -9,6 +9,7 @@ from mask_graphs import BINS, Graph, magnitudes
 from quantizers import quantization, ready
 from sezoo.models.states import with_states
 from sezoo.quantization.calibration.ranges import calibrate
+from sezoo.quantization.graph.integer_forms import nodes_before_layers
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.options import calibration_options
@@ -18,6 +19,7 @@ from sezoo.quantization.recurrent.expansion import expanded, hidden_states
 
 HIDDEN = 12
 GATES = {"LSTM": 4, "GRU": 3}
+OF_A_LEVEL = {"ReduceMean", "Pad", "Concat", "Slice", "MaxPool", "Add", "Div"}
 INITIAL = {"LSTM": ("h", "c"), "GRU": ("h",)}
 
 
@@ -49,6 +51,23 @@ def recurrent(*kinds, bins=BINS, hidden=HIDDEN, seed=0, opset=17, **attributes):
     return graph.model(axes=("batch", bins, "seq_len"), opset=opset)
 
 
+def behind_a_level(kind="GRU", *, window=5, bins=BINS, seed=0):
+    """The magnitudes divided by the largest mean of a frame in a window of frames, then a layer and a convolution."""
+    graph = Graph(seed)
+    axes = graph.weight("bins", np.array([1], np.int64))
+    mean = graph.node("ReduceMean", ["input"], "mean", axes=[1], keepdims=1)
+    pads = graph.weight("pads", np.array([0, 0, window - 1, 0, 0, 0], np.int64))
+    peak = graph.node("MaxPool", [graph.node("Pad", [mean, pads], "padded")], "peak", kernel_shape=[window])
+    level = graph.node("Add", [peak, graph.weight("least", np.array(1e-3, np.float32))], "level")
+    made = graph.node(
+        "Transpose", [graph.node("Div", ["input", level], "without level")], "frames_first", perm=[2, 0, 1]
+    )
+    made = graph.node("Squeeze", [layer(graph, kind, made, bins, "layer"), axes], "states")
+    made = graph.node("Transpose", [made], "channels_first", perm=[1, 2, 0])
+    graph.node("Sigmoid", [graph.conv(made, "head", HIDDEN, bins)], "mask")
+    return graph.model(axes=("batch", bins, "seq_len"))
+
+
 def with_own_states(kind, *, bins=BINS, frames=1, seed=0):
     """One layer whose states are inputs and outputs of the model, which carries their names."""
     graph = Graph(seed)
@@ -74,14 +93,15 @@ def with_own_states(kind, *, bins=BINS, frames=1, seed=0):
 
 
 def plan_of(model, clips=None, **settings):
-    """What the plain int8 model is written from, and the settings."""
+    """What the plain int8 model is written from, and the settings; what comes before the layers stays in float."""
     settings = quantization(**settings)
     prepared, op_types = ready(model, settings)
     prepared = expanded(prepared)
     op_types = [*op_types, "Scan"]
     clips = clips or magnitudes(60, 60, 60)
-    ranges = calibrate(prepared, [[clip] for clip in clips], op_types, calibration_options(settings), call_frames=1)
-    return Plan.first(prepared, ranges, op_types), settings
+    in_float, options = nodes_before_layers(prepared, OF_A_LEVEL), calibration_options(settings)
+    ranges = calibrate(prepared, [[clip] for clip in clips], op_types, options, in_float=in_float, call_frames=1)
+    return Plan.first(prepared, ranges, op_types, in_float), settings
 
 
 def with_int16(plan):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,8 @@ from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.states import with_states
+from sezoo.models.states import states_of, with_states
+from sezoo.models.streaming import streaming
 from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.graph.static_shape import with_static_shape
@@ -69,6 +71,47 @@ def test_a_model_of_one_frame_is_one_loop(kind):
     (patch,) = patches(1, 60)
     masks = np.concatenate(list(stream_masks(graph, patch, 5)), axis=1)
     assert np.abs(masks - MaskModel(model).whole(patch[np.newaxis])[0]).mean() < 1e-3
+
+
+def test_past_frames_in_float_are_no_states_of_the_network():
+    """The one-frame form of a level in front of the network: its window is part of the steps in float, as it was."""
+    model = graphs.behind_a_level()
+    whole = integer_graph_of(graphs.static_int8(model, FRAMES), PATH)
+    one_frame = graphs.static_int8(streaming(model, PATH), 1)
+    assert list(states_of(one_frame)) == ["node_peak.past", "layer.h"]
+    graph = integer_graph_of(one_frame, PATH)
+    assert len(graph.frame_loop.states) == 1
+    assert [step.window for step in graph.prologue if step.kind == "peak"] == [5]
+    found = agreement(graph, one_frame, patches(frames=30))
+    assert found.largest <= 3 and found.mean_mask_difference < 1e-3
+    (patch,) = patches(1, 60)
+    masks = {calls: np.concatenate(list(stream_masks(graph, patch, calls)), axis=1) for calls in (1, 4)}
+    np.testing.assert_array_equal(masks[1], masks[4])
+    assert np.abs(masks[1] - MaskModel(one_frame).whole(patch[np.newaxis])[0]).mean() < 1e-3
+    np.testing.assert_array_equal(masks[1], np.concatenate(list(stream_masks(whole, patch, 4)), axis=1))
+
+
+def test_other_past_frames_in_float_are_named():
+    """A state that is read by something else than the MaxPool, or of which the oldest frame is not dropped."""
+
+    def model_with(change):
+        model = graphs.static_int8(streaming(graphs.behind_a_level(), PATH), 1)
+        change(model.graph)
+        return model
+
+    def keep_the_oldest(graph):
+        (cut,) = (node for node in graph.node if node.output[0] == "node_peak.past_out")
+        start = next(each for each in graph.initializer if each.name == cut.input[1])
+        start.CopyFrom(onnx.numpy_helper.from_array(np.array([0], np.int64), start.name))
+        end = next(each for each in graph.initializer if each.name == cut.input[2])
+        end.CopyFrom(onnx.numpy_helper.from_array(np.array([4], np.int64), end.name))
+
+    def pool_two_frames(graph):
+        (pool,) = (node for node in graph.node if node.op_type == "MaxPool")
+        pool.attribute.extend([onnx.helper.make_attribute("dilations", [2])])
+
+    refused(model_with(keep_the_oldest), "MaxPool node")
+    refused(model_with(pool_two_frames), "MaxPool node")
 
 
 def test_a_cell_that_was_written_out_by_hand():

@@ -17,6 +17,8 @@ from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks
+from sezoo.models.states import states_of
+from sezoo.models.streaming import streaming
 from sezoo.targets.c_compiler import find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import find_emulator
@@ -48,10 +50,15 @@ def test_masks_are_those_of_the_reference(objects, tmp_path_factory, seed, new, 
     assert ran(built(package, "check_vectors", objects), folder=package / "test_vectors") == EQUAL
 
 
-@pytest.mark.parametrize("new", [1, 4])
-def test_states_that_go_in_and_out_are_handed_on_within_a_call(objects, tmp_path, new):
+@pytest.mark.parametrize(
+    ("new", "model"),
+    [(1, graphs.with_own_states("LSTM")), (4, graphs.with_own_states("LSTM")), (3, graphs.behind_a_level())],
+    ids=["one frame", "four frames", "a level in front"],
+)
+def test_states_that_go_in_and_out_are_handed_on_within_a_call(objects, tmp_path, new, model):
     """A model of one frame with states of its own, called with several: the masks of one frame a call."""
-    graph = integer_graph_of(graphs.static_int8(graphs.with_own_states("LSTM"), 1, wide=True), Path("states.onnx"))
+    model = model if states_of(model) else streaming(model, Path("float.onnx"))
+    graph = integer_graph_of(graphs.static_int8(model, 1, wide=bool(new % 3)), Path("states.onnx"))
     stft = Stft(2 * (BINS - 1), 32, 64)
     program = program_of(graph, stft, new)
     package = write_tiny_package(program, tmp_path / "package", calls=8)

@@ -77,13 +77,13 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
 
 def _own_masks(graph: IntegerGraph) -> Callable[[np.ndarray], np.ndarray]:
     """What gives the masks of call after call of a clip, each (bins, frames) float32."""
-    loop = graph.frame_loop
+    loop, kept = graph.frame_loop, {}
     if loop is None:
-        return lambda magnitude: run_graph(graph, magnitude)
+        return lambda magnitude: run_graph(graph, magnitude, kept=kept)
     states = first_states(loop)
 
     def run(magnitude: np.ndarray) -> np.ndarray:
-        entries = run_prologue(graph.prologue, rows_of(magnitude))
+        entries = run_prologue(graph.prologue, rows_of(magnitude), kept)
         return mask_of(graph, run_loop(loop, [entries[tensor.name] for tensor in loop.inputs], states))
 
     return run

@@ -10,7 +10,7 @@ all pairs of integers as onnxruntime's division by the output's scale does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 
 import numpy as np
 
@@ -40,18 +40,24 @@ Extend = Callable[[Conv, np.ndarray], np.ndarray]
 """Gives a convolution's input the frames before and after it that it needs."""
 
 
-def run_graph(graph: IntegerGraph, magnitude: np.ndarray, arithmetic: Arithmetic = ONNXRUNTIME) -> np.ndarray:
+def run_graph(
+    graph: IntegerGraph,
+    magnitude: np.ndarray,
+    arithmetic: Arithmetic = ONNXRUNTIME,
+    kept: MutableMapping[str, np.ndarray] | None = None,
+) -> np.ndarray:
     """The mask of a patch, or what else the graph's kind says.
 
     Parameters
     ----------
     magnitude : (bins, frames) float32, or complex64
+    kept : see `run_prologue`.
 
     Returns
     -------
     mask : (bins, frames) of the same type.
     """
-    entries = run_prologue(graph.prologue, rows_of(magnitude))
+    entries = run_prologue(graph.prologue, rows_of(magnitude), kept)
     return mask_of(graph, run_tensors(graph, entries, arithmetic)[graph.result.name])
 
 

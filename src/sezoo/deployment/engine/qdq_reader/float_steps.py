@@ -160,10 +160,17 @@ class FloatSteps:
         if kernel[at] == 1:
             return value
         inside = replace(value, items=np.take(value.items, layout.before + np.arange(self.frames), layout.axis))
-        row = self._row(inside, layout.natural, f"{node.output}/row")
+        return self._peak_of(inside, replace(layout, before=0, after=0), kernel[at], node)
+
+    def peak_of_a_frame(self, value: Floats, window: int, node: Node) -> Floats:
+        """The same for a model of one frame, where the frames before it are a state that begins with zeros."""
+        return self._peak_of(value, self._layout(value, node), window, node)
+
+    def _peak_of(self, value: Floats, layout: Layout, window: int, node: Node) -> Floats:
+        row = self._row(value, layout.natural, f"{node.output}/row")
         name = f"{node.output}/float"
-        self.steps.append(FloatStep("peak", (row.name,), name, row.size, window=kernel[at]))
-        return Floats((FloatRow(name, row.size),), replace(layout, before=0, after=0).items_at(np.arange(row.size)))
+        self.steps.append(FloatStep("peak", (row.name,), name, row.size, window=window))
+        return Floats((FloatRow(name, row.size),), layout.items_at(np.arange(row.size)))
 
     def _is_never_negative(self, value: Floats) -> bool:
         """Whether the zeros before a clip are no larger than any of the values, by the steps that made them."""

@@ -6,7 +6,7 @@ or an addition wants another order of a row does a `Rearrange` come out of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -60,6 +60,7 @@ class Reader:
     held : integers that quantizers have made of states.
     beside_states : those of floats that a quantizer has rounded together with states.
     read_names : all that the nodes read, or that is an output.
+    windows : frames of which MaxPools of a model of one frame take the largest, by their outputs.
     """
 
     def __init__(self, constants: Constants, frames: int, opset: int):
@@ -73,6 +74,7 @@ class Reader:
         self.rounded: dict[Tensor, Real] = {}
         self.values: dict[str, Value] = {}
         self.read_names: set[str] = set()
+        self.windows: Mapping[str, int] = {}
 
     def inside(self, body: onnx.GraphProto, frames: int) -> Reader:
         """A reader for a graph in a node of this one, which sees the constants here and so many frames."""
@@ -245,6 +247,8 @@ class Reader:
             in_float |= all(self.steps.made(value) for value in values)
         if node.op_type in OVER_ITEMS_OR_FRAMES and self._is_of_the_beginning(values[0]):
             value = self.steps.as_floats(values[0], node)
+            if node.output in self.windows:
+                return self.steps.peak_of_a_frame(value, self.windows[node.output], node)
             return self.steps.mean(value, node) if node.op_type == "ReduceMean" else self.steps.peak(value, node)
         if node.op_type == "MaxPool" and isinstance(values[0], Real):
             return pending_expression(node, windows(node, values[0]), self.frames, self.row)

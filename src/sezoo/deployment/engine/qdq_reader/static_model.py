@@ -16,6 +16,7 @@ from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS
 from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.past_frames import without_past_frames
 from sezoo.deployment.engine.qdq_reader.reader import Reader
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS
 from sezoo.deployment.engine.qdq_reader.values import (
@@ -29,7 +30,7 @@ from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.onnx_graph import initializers
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.models.spectra import Layout as Spectrum
-from sezoo.models.states import layout_in, states_of
+from sezoo.models.states import layout_in
 
 __all__ = ["integer_graph_of"]
 
@@ -103,11 +104,12 @@ def _worst(scale: np.ndarray) -> float:
 
 def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
-    reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
     spectrum = layout_in(model)
+    model, states, windows = without_past_frames(model)
+    reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
+    reader.windows = windows
     row, order = _begun(contract, spectrum)
     reader.values[contract.input] = Floats((row,), in_time(order, row.size, contract.frames, spectrum.frames))
-    states = states_of(model)
     if states and contract.frames != 1:
         raise UnsupportedError(
             f"it has {pluralize(len(states), 'state')} and takes {contract.frames} frames; a model with states can be "
