@@ -132,7 +132,7 @@ TargetNames = Annotated[
 
 Step = Literal[
     "operators", "int16_input", "split_input", "int16_states", "int16_activations", "input_floor", "equalization",
-    "ranges", "rounding", "bias_correction", "fallback",
+    "ranges", "rounding", "recurrent_rounding", "bias_correction", "fallback",
 ]  # fmt: skip
 
 

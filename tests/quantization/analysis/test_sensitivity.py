@@ -4,14 +4,18 @@ import numpy as np
 import onnx
 import pytest
 
+import recurrent_graphs
 from foreign_graphs import log_power_prologue
 from mask_graphs import lstm, magnitudes, read_twice, tcnn
 from quantizers import quantization, ready
-from recovery_bench import bench_of
+from recovery_bench import STFT, bench_of, excerpts_of
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_file import quantized_nodes
 from sezoo.models.onnx_graph import initializers, readers
 from sezoo.quantization.analysis.sensitivity import sensitivity
+from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.options import calibration_options
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.steps import rounding
 
@@ -135,3 +139,14 @@ def test_a_refusal_is_no_silence(monkeypatch):
     monkeypatch.setattr(type(bench), "written", refuse)
     with pytest.raises(UserError, match="refused"):
         sensitivity(plan, bench, silently)
+
+
+def test_recurrent_layers_are_named_as_such():
+    """Their products with the input are convolutions, and the Scan is what they were."""
+    plan, settings = recurrent_graphs.plan_of(recurrent_graphs.recurrent("LSTM", "GRU"), CLIPS[:3])
+    fit = excerpts_of(CLIPS[:2])
+    judge = Closeness(mask_function(plan.exact), fit, STFT)
+    losses = sensitivity(plan, Bench(settings, calibration_options(settings), fit, judge, judge, 1), silently)
+    found = {loss.name: loss.op_type for loss in losses}
+    assert (found["layer0"], found["layer1"], found["node_head"]) == ("LSTM", "GRU", "Conv")
+    assert all(loss.closeness < 90 for loss in losses if loss.name in ("layer0", "layer1"))

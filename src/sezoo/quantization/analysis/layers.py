@@ -19,7 +19,7 @@ from sezoo.quantization.plan import Plan
 from sezoo.quantization.recurrent.cells import Kind
 from sezoo.results.quantization import Layer
 
-__all__ = ["layers_of", "macs_shares", "operators_in_float"]
+__all__ = ["layers_of", "macs_shares", "operator_of", "operators_in_float"]
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 
@@ -51,7 +51,7 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
         work = macs[exact_nodes[node.name].output[0]]
         yield Layer(
             node.name,
-            _op_type(node),
+            operator_of(node),
             precision,
             weight_sqnr=None if precision == "float" else sqnr(signal, noise),
             fitted=any(exact in plan.weight_scales for exact in weights[node.name].values()),
@@ -61,7 +61,7 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
         )
 
 
-def _op_type(node: onnx.NodeProto) -> str:
+def operator_of(node: onnx.NodeProto) -> str:
     """The operator; of a recurrent layer's Scan, in which its products with the state are, the layer's."""
     kind = Kind.of(attribute(node, "body", None).name) if node.op_type == "Scan" else None
     return node.op_type if kind is None else kind.op_type

@@ -10,6 +10,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_graph import float_weights
+from sezoo.quantization.analysis.layers import operator_of
 from sezoo.quantization.fidelity.bench import Bench, Progress
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
@@ -44,7 +45,8 @@ def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]
             if name != op_type or not nodes:
                 raise
             continue  # nothing was quantized: these only hand integers on
-        found.append(LayerLoss(name, op_type, len(nodes), bench.judged_while_fitting(model)))
+        shown = operator_of(nodes[0]) if nodes else op_type
+        found.append(LayerLoss(name, shown, len(nodes), bench.judged_while_fitting(model)))
     return sorted(found, key=lambda loss: loss.closeness)
 
 

@@ -137,7 +137,7 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
         result = _with_unrounded_inputs(result, plan)
     if rounding_is_ours:
         result = _with_rounded_weights(result)
-    result = with_integer_bodies(result, plan.in_float)
+    result = with_integer_bodies(result, plan.in_float, plan.weight_scales)
     if plan.int8_input:
         result = _with_int8_input(result, plan)
     result = with_known_shapes(with_used_opsets(result))

@@ -18,6 +18,7 @@ from sezoo.quantization.recovery.activation_bits import int16_activations
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
 from sezoo.quantization.recovery.range_choice import input_floor, ranges
+from sezoo.quantization.recovery.recurrent_rounding import recurrent_rounding
 from sezoo.quantization.recovery.steps import (
     bias_correction,
     equalization,
@@ -66,6 +67,7 @@ STEPS = (
     Step("equalization", equalization, "quiet channels scaled up"),
     Step("ranges", ranges, "ranges tuned on the denoised output"),
     Step("rounding", rounding, "weights refitted and rounded with compensation"),
+    Step("recurrent_rounding", recurrent_rounding, "weights of recurrent layers rounded with compensation"),
     Step("bias_correction", bias_correction, "mean outputs corrected, layer by layer"),
     Step("fallback", fallback, "what hurts most in 16 bits or in float"),
 )

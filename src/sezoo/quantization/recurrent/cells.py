@@ -13,7 +13,22 @@ import numpy as np
 import onnx
 from onnx import helper
 
-__all__ = ["CELL", "GATES", "HIDDEN", "RESET", "SIGMOID_IN", "TANH_IN", "UNIT", "Body", "Kind", "as_rows", "step"]
+__all__ = [
+    "CANDIDATE_BIAS",
+    "CANDIDATE_WEIGHTS",
+    "CELL",
+    "GATES",
+    "GATE_WEIGHTS",
+    "HIDDEN",
+    "RESET",
+    "SIGMOID_IN",
+    "TANH_IN",
+    "UNIT",
+    "Body",
+    "Kind",
+    "as_rows",
+    "step",
+]
 
 GATES = {"LSTM": 4, "GRU": 3}
 """In ONNX's order: input, output, forget, cell; update, reset, candidate. The one that ends in a tanh is the last."""
@@ -21,6 +36,9 @@ GATES = {"LSTM": 4, "GRU": 3}
 HIDDEN, CELL, RESET = "hidden", "cell", "reset_state"
 STATE_GATES, STATE_CANDIDATE = "gates_from_state", "candidate_from_state"
 """The tensors inside a body whose ranges are found by calibration."""
+
+GATE_WEIGHTS, CANDIDATE_WEIGHTS, CANDIDATE_BIAS = "gate_weights", "candidate_weights", "candidate_bias"
+"""The constants that a body reads from outside."""
 
 SIGMOID_IN, TANH_IN, UNIT = "sigmoid_input", "tanh_input", "unit"
 """Those whose ranges are known."""
@@ -109,7 +127,7 @@ def step(body: Body, kind: Kind, ends: Mapping[str, str]) -> dict[str, str]:
         has one, "candidate_bias"; "one", the number 1; "sizes", of the opening gates (integers).
     """
     hidden = body.rounded(ends[HIDDEN], HIDDEN)
-    from_state = body.keep(body.node("MatMul", [hidden, ends["gate_weights"]], STATE_GATES), STATE_GATES)
+    from_state = body.keep(body.node("MatMul", [hidden, ends[GATE_WEIGHTS]], STATE_GATES), STATE_GATES)
     both = body.node("Add", [ends["gates"], from_state], "gates")
     opened = body.function("Sigmoid", both, "gates/open")
     if kind.op_type == "LSTM":
@@ -119,7 +137,7 @@ def step(body: Body, kind: Kind, ends: Mapping[str, str]) -> dict[str, str]:
 
 def _lstm(body: Body, ends: Mapping[str, str], hidden: str, opened: str) -> dict[str, str]:
     cell = body.rounded(ends[CELL], CELL)
-    product = body.node("MatMul", [hidden, ends["candidate_weights"]], STATE_CANDIDATE)
+    product = body.node("MatMul", [hidden, ends[CANDIDATE_WEIGHTS]], STATE_CANDIDATE)
     both = body.node("Add", [ends["candidate"], body.keep(product, STATE_CANDIDATE)], "candidate")
     candidate = body.function("Tanh", both, "candidate/tanh")
     let_in, let_out, kept = body.split(opened, ends["sizes"], ["input_gate", "output_gate", "forget_gate"])
@@ -134,12 +152,12 @@ def _lstm(body: Body, ends: Mapping[str, str], hidden: str, opened: str) -> dict
 def _gru(body: Body, kind: Kind, ends: Mapping[str, str], hidden: str, opened: str) -> dict[str, str]:
     update, reset = body.split(opened, ends["sizes"], ["update_gate", "reset_gate"])
     if kind.reset_after:
-        product = body.node("MatMul", [hidden, ends["candidate_weights"]], f"{STATE_CANDIDATE}/product")
-        biased = body.node("Add", [product, ends["candidate_bias"]], STATE_CANDIDATE)
+        product = body.node("MatMul", [hidden, ends[CANDIDATE_WEIGHTS]], f"{STATE_CANDIDATE}/product")
+        biased = body.node("Add", [product, ends[CANDIDATE_BIAS]], STATE_CANDIDATE)
         from_state = body.node("Mul", [reset, body.keep(biased, STATE_CANDIDATE)], "candidate/reset")
     else:
         reset_state = body.keep(body.node("Mul", [reset, hidden], RESET), RESET)
-        product = body.node("MatMul", [reset_state, ends["candidate_weights"]], STATE_CANDIDATE)
+        product = body.node("MatMul", [reset_state, ends[CANDIDATE_WEIGHTS]], STATE_CANDIDATE)
         from_state = body.keep(product, STATE_CANDIDATE)
     both = body.node("Add", [ends["candidate"], from_state], "candidate")
     candidate = body.function("Tanh", both, "candidate/tanh")

@@ -9,10 +9,19 @@ import onnx
 from onnx import helper
 
 from sezoo.models.onnx_graph import UnusedNames, attribute, float_weights, keep_needed, producers, readers, set_weights
-from sezoo.quantization.recurrent.cells import HIDDEN, SIGMOID_IN, TANH_IN, UNIT, Body
+from sezoo.quantization.recurrent.cells import (
+    CANDIDATE_BIAS,
+    CANDIDATE_WEIGHTS,
+    GATE_WEIGHTS,
+    HIDDEN,
+    SIGMOID_IN,
+    TANH_IN,
+    UNIT,
+    Body,
+)
 from sezoo.quantization.recurrent.expansion import Recurrence, graph_of, recurrences
 
-__all__ = ["with_integer_bodies"]
+__all__ = ["LARGEST", "outer_ends", "with_integer_bodies"]
 
 SCALES = {SIGMOID_IN: 16 / 2**15, TANH_IN: 8 / 2**15, UNIT: 1 / 2**15}
 """Of the int16 tensors whose ranges are known."""
@@ -24,7 +33,9 @@ Quantizer = tuple[str, str]
 """The names of a scale and of a zero point."""
 
 
-def with_integer_bodies(model: onnx.ModelProto, in_float: frozenset[str]) -> onnx.ModelProto:
+def with_integer_bodies(
+    model: onnx.ModelProto, in_float: frozenset[str], weight_scales: Mapping[str, tuple[np.ndarray, int]]
+) -> onnx.ModelProto:
     """The model whose recurrent layers are quantized inside as well; it is changed.
 
     The quantizers that onnxruntime has put behind a Scan's outputs move into its body, and those at the states in front
@@ -33,16 +44,17 @@ def with_integer_bodies(model: onnx.ModelProto, in_float: frozenset[str]) -> onn
     Parameters
     ----------
     in_float : names of nodes that stay as they are.
+    weight_scales : see `Plan`; weights without scales get those that their largest ones need.
     """
     found = [each for each in recurrences(model) if each.node.name not in in_float]
     for each in found:
-        _write(model.graph, each)
+        _write(model.graph, each, weight_scales)
     if found:
         keep_needed(model.graph)
     return model
 
 
-def _write(graph: onnx.GraphProto, layer: Recurrence) -> None:
+def _write(graph: onnx.GraphProto, layer: Recurrence, weight_scales: Mapping[str, tuple[np.ndarray, int]]) -> None:
     read_by = readers(graph)
     quantizers = {role: _quantizer_of(read_by, name) for role, name in {HIDDEN: layer.hidden, **layer.inner}.items()}
     for role, scale in SCALES.items():
@@ -51,9 +63,9 @@ def _write(graph: onnx.GraphProto, layer: Recurrence) -> None:
         _bypass(graph, read_by, name)
     made_by = producers(graph)
     inputs = [_before_rounding(made_by, name) for name in layer.states.values()] + [layer.gates, layer.candidate]
-    ends = _outer_ends(layer)
-    for key in ("gate_weights", "candidate_weights"):
-        ends[key] = _integer_weights(graph, ends[key])
+    ends = outer_ends(layer)
+    for key in (GATE_WEIGHTS, CANDIDATE_WEIGHTS):
+        ends[key] = _integer_weights(graph, ends[key], weight_scales.get(ends[key]))
     body = Body(f"{layer.node.name}/frame")
 
     def rounded(name: str, role: str) -> str:
@@ -113,23 +125,31 @@ def _before_rounding(made_by: Mapping[str, onnx.NodeProto], name: str) -> str:
     return name if quantize is None or quantize.op_type != "QuantizeLinear" else quantize.input[0]
 
 
-def _outer_ends(layer: Recurrence) -> dict[str, str]:
+def outer_ends(layer: Recurrence) -> dict[str, str]:
     """What the float body reads from outside, by its meaning."""
     nodes = {node.output[0].split("/frame/", 1)[-1]: node for node in layer.body.node}
     from_state = nodes.get("candidate_from_state/product") or nodes["candidate_from_state"]
-    ends = {"gate_weights": nodes["gates_from_state"].input[1], "candidate_weights": from_state.input[1]}
+    ends = {GATE_WEIGHTS: nodes["gates_from_state"].input[1], CANDIDATE_WEIGHTS: from_state.input[1]}
     if layer.kind.reset_after:
-        ends["candidate_bias"] = nodes["candidate_from_state"].input[1]
+        ends[CANDIDATE_BIAS] = nodes["candidate_from_state"].input[1]
     if "update_gate/rest" in nodes:
         ends["one"] = nodes["update_gate/rest"].input[0]
     return ends
 
 
-def _integer_weights(graph: onnx.GraphProto, name: str) -> str:
-    """Weights (inputs, outputs) as int8 with a scale for each output: the name of what stands for them."""
+def _integer_weights(graph: onnx.GraphProto, name: str, given: tuple[np.ndarray, int] | None) -> str:
+    """Weights (inputs, outputs) as int8 with a scale for each output: the name of what stands for them.
+
+    Parameters
+    ----------
+    given : the scales that they are multiples of, if they are.
+    """
     values = float_weights(graph)[name]
-    scale = (np.abs(values).max(axis=0) / np.float32(LARGEST)).astype(np.float32)
-    scale[scale < np.finfo(np.float32).tiny] = 1  # zeros
+    if given is None:
+        scale = (np.abs(values).max(axis=0) / np.float32(LARGEST)).astype(np.float32)
+        scale[scale < np.finfo(np.float32).tiny] = 1  # zeros
+    else:
+        scale = given[0].astype(np.float32)
     integers = np.clip(np.rint(values / scale), -LARGEST, LARGEST).astype(np.int8)
     names = UnusedNames(graph)
     parts = [names.new(f"{name}_{part}") for part in ("quantized", "scale", "zero_point")]
