@@ -428,7 +428,7 @@ def test_the_names_for_editors_are_those_that_there_are():
     from typing import get_args
 
     from sezoo.api import names
-    from sezoo.config.section import choices
+    from sezoo.config.section import choices_of
     from sezoo.config.sections import SECTIONS
 
     for alias, section, key in (
@@ -437,4 +437,4 @@ def test_the_names_for_editors_are_those_that_there_are():
         (get_args(names.TargetName)[0], "quantization", "target"),
         (get_args(names.MetricName)[0], "evaluation", "metrics"),
     ):
-        assert set(get_args(alias)) - {"dnsmos"} <= set(choices(SECTIONS[section].model_fields[key]))
+        assert set(get_args(alias)) - {"dnsmos"} <= set(choices_of(SECTIONS[section].model_fields[key]))

@@ -12,7 +12,7 @@ from every_key import EVERY_KEY, EVERY_KEY_OF_VERSION_4
 from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.cli.hydra_run import compose_file
 from sezoo.cli.hydra_words import config_file
-from sezoo.config.upgrade import upgraded
+from sezoo.config.upgrade import upgrade_text
 from sezoo.config.validation import missing_paths
 
 ROOT = Path(__file__).parents[1]
@@ -123,4 +123,4 @@ def test_an_example_of_version_4_lacks_nothing_but_its_paths(path, capsys):
     assert missing_paths(config)
     assert config.mlflow.uri == "./pt/src/experiment_outputs/mlruns"
     assert "./pt/src/experiment_outputs/${now:" in path.read_text(encoding="utf-8")
-    assert not upgraded(path.read_text(encoding="utf-8")).changes
+    assert not upgrade_text(path.read_text(encoding="utf-8")).changes

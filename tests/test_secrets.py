@@ -11,7 +11,7 @@ import yaml
 
 from builders import quantization_config
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import one_line, without_passwords
+from sezoo.base.foreign_text import to_one_line, without_passwords
 from sezoo.cli.hydra_run import run_with_hydra
 from sezoo.config.plain_data import to_dict, to_yaml
 from sezoo.config.validation import build_config
@@ -101,7 +101,7 @@ def test_the_tracking_gets_names_of_variables(secrets, tmp_path):
 )
 def test_addresses_lose_their_users(text, masked):
     assert without_passwords(text) == masked
-    assert one_line(text) == masked
+    assert to_one_line(text) == masked
 
 
 def test_messages_and_logs_lose_them_too(tmp_path):

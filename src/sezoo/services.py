@@ -12,7 +12,7 @@ from typing import Any
 from sezoo.base.errors import UserError
 from sezoo.base.processes import is_helper
 from sezoo.base.progress import working
-from sezoo.base.registry import taken_names
+from sezoo.base.registry import shadowed_names
 from sezoo.config.modes import steps
 from sezoo.config.registries import REGISTRIES
 from sezoo.config.sections import Config
@@ -195,10 +195,10 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
     if is_helper():
         letters = "".join(letter for letter in letters if letter == "t")
     if "e" in letters and config.evaluation.num_workers != 1:
-        from sezoo.base.worker_processes import start_early
+        from sezoo.base.worker_processes import preload_fork_server
         from sezoo.evaluation.preloaded import modules_to_score
 
-        start_early(modules_to_score(config.evaluation.metrics or ("pesq", "stoi")))
+        preload_fork_server(modules_to_score(config.evaluation.metrics or ("pesq", "stoi")))
     with names_of_file(config):
         config, told = with_local_model(config)
     with open_run(config, folder, **given) as run:
@@ -215,7 +215,7 @@ def _do(run: Run, letters: str, told: str | None) -> None:
     config = run.config
     if told is not None:
         log.info("%s", told)
-    for line in taken_names(REGISTRIES):
+    for line in shadowed_names(REGISTRIES):
         log.warning("%s", line)
     if set(letters) - {"b"}:
         from sezoo.audio.stft import stft_of, warn_of_overlap

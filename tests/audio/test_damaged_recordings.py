@@ -11,9 +11,9 @@ import soundfile
 
 from builders import RATE, noise
 from sezoo.audio.clip import BadClipError, read_clip
-from sezoo.audio.container import promised_audio
+from sezoo.audio.container import declared_audio
 from sezoo.audio.file import SPARSE_BYTES, blocks_of, open_recording
-from sezoo.audio.mp3_length import says_its_length, seconds_of_frames
+from sezoo.audio.mp3_length import declares_length, seconds_of_frames
 from sezoo.base.errors import UserError
 from sezoo.data.dataset import read_clips
 from sezoo.data.mixing.recordings import Recordings
@@ -126,7 +126,7 @@ def test_an_mp3_without_a_length_in_its_header_is_as_long_as_it_is(tmp_path):
         file.write(noise(2.0))
     data = path.read_bytes()
     path.write_bytes(data[data.index(data[:2], 4) :])  # the first frame holds the length
-    assert not says_its_length(path)
+    assert not declares_length(path)
     assert read_clip(path, RATE).size == pytest.approx(2 * RATE, abs=1500)
 
 
@@ -142,7 +142,7 @@ def without_length(path, loud_first):
 
 def test_an_mp3_of_which_only_a_part_could_be_read_is_refused(tmp_path):
     path = without_length(tmp_path / "clip.mp3", loud_first=True)
-    assert not says_its_length(path)
+    assert not declares_length(path)
     assert seconds_of_frames(path) == pytest.approx(5, abs=0.15)
     assert re.fullmatch(r"only [0-3]\.\d of its 5\.\d seconds can be read, .* convert it to WAV", reason(path))
 
@@ -160,11 +160,11 @@ def test_the_frames_of_an_mp3_are_as_long_as_it_is(tmp_path, rate, mode):
     path = tmp_path / "clip.mp3"
     with soundfile.SoundFile(path, "w", rate, 1, "MPEG_LAYER_III", format="MP3", bitrate_mode=mode) as file:
         file.write(noise(2.0, rate))
-    assert says_its_length(path)
+    assert declares_length(path)
     assert seconds_of_frames(path) == pytest.approx(2, abs=0.35)  # the frame that says it, delay, padding
     tag = b"ID3\x04\0\0\0\0\x01\x00" + bytes(128)
     path.write_bytes(tag + path.read_bytes() + b"TAG" + bytes(125))
-    assert says_its_length(path)
+    assert declares_length(path)
     assert read_clip(path, rate).size == pytest.approx(2 * rate, abs=2400)
 
 
@@ -175,14 +175,14 @@ def test_the_frames_of_an_mp3_are_as_long_as_it_is(tmp_path, rate, mode):
 def test_the_promise_is_the_length_of_the_audio(tmp_path, ending, whole):
     path = tmp_path / f"clip.{ending}"
     path.write_bytes(whole[ending])
-    promise = promised_audio(path)
+    promise = declared_audio(path)
     if ending in ("flac", "ogg", "opus", "mp3"):
         assert promise is None
         return
     promised, there = promise
     assert promised == there
     path.write_bytes(whole[ending][:-100] if ending != "alac.caf" else whole[ending][: promised // 2])
-    promised_of_cut, there_of_cut = promised_audio(path)
+    promised_of_cut, there_of_cut = declared_audio(path)
     assert promised_of_cut == promised > there_of_cut
     if ending == "wav":
         assert promised == 2 * RATE
@@ -203,7 +203,7 @@ def test_a_length_that_was_not_known_is_no_promise(tmp_path, ending, name, form,
     struct.pack_into(form, data, data.index(name) + len(name), *(size if isinstance(size, tuple) else (size,)))
     path = tmp_path / f"piped.{ending}"
     path.write_bytes(data)
-    assert promised_audio(path) is None
+    assert declared_audio(path) is None
 
 
 @pytest.mark.parametrize("ending", ["wav", "rf64", "w64", "aiff", "au", "caf"])
@@ -214,7 +214,7 @@ def test_a_header_of_anything_promises_something_or_nothing(tmp_path, ending, wh
         for _ in range(4):
             data[random.integers(4, len(data)) if len(data) > 4 else 0] = random.integers(256)
         path.write_bytes(data)
-        promise = promised_audio(path)
+        promise = declared_audio(path)
         assert promise is None or 0 <= promise[1] <= promise[0]
 
 

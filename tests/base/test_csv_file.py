@@ -11,7 +11,7 @@ from hypothesis import given
 from hostile_names import HOSTILE, hostile_names
 from sezoo.base.csv_file import csv_text, read_csv, write_csv
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "'=x", "''-x"])
@@ -32,13 +32,13 @@ def test_a_carriage_return_splits_no_row():
 @given(hostile_names())
 def test_names_come_back(tmp_path_factory, name):
     path = tmp_path_factory.getbasetemp() / "table.csv"
-    name = encodable(name)
+    name = to_encodable(name)
     write_csv(path, ["name", "other"], [[name, 1], ["x", name]])
     assert read_csv(path) == [{"name": name, "other": "1"}, {"name": "x", "other": name}]
 
 
 def test_all_hostile_names_at_once(tmp_path):
-    names = [encodable(name) for name in HOSTILE]
+    names = [to_encodable(name) for name in HOSTILE]
     write_csv(tmp_path / "a.csv", ["name"], [[name] for name in names])
     assert [row["name"] for row in read_csv(tmp_path / "a.csv")] == names
 

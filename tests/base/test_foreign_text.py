@@ -22,8 +22,8 @@ from hostile_names import HOSTILE, SECRET_CODE, hostile_names
 from sezoo.audio.clip import read_clip, write_clip
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, read_text, write_json, write_text
-from sezoo.base.foreign_text import encodable, escaped, one_line, printable, short_list, shortened
-from sezoo.base.terminal import OneLine, encode_anything, results, styled
+from sezoo.base.foreign_text import escape, short_list, shorten, to_encodable, to_one_line, to_printable
+from sezoo.base.terminal import OneLine, escape_unencodable, stdout_console, styled_text
 from sezoo.cli.output import print_json, print_results
 from sezoo.targets.programs import run_program
 
@@ -50,31 +50,31 @@ UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u
     ],
 )
 def test_what_cannot_be_seen_is_written_out(text, shown):
-    assert printable(text) == shown
-    assert printable(shown) == shown
+    assert to_printable(text) == shown
+    assert to_printable(shown) == shown
 
 
 def test_lines_stay_lines_where_they_are_meant():
-    assert printable("a\n\tb\x1b", lines=True) == "a\n\tb\\x1b"
+    assert to_printable("a\n\tb\x1b", lines=True) == "a\n\tb\\x1b"
 
 
 @given(hostile_names())
 def test_a_message_is_one_short_line(name):
-    message = one_line(f"{name}: found {name!r}")
+    message = to_one_line(f"{name}: found {name!r}")
     assert not UNSEEN.search(message)
     assert len(message) <= 2000
-    assert one_line(message) == message
+    assert to_one_line(message) == message
 
 
 def test_long_names_lose_their_middle():
     name = "conv_" + "x" * 10_000 + "_17"
-    assert len(shortened(name, 100)) == 100
-    assert shortened(name, 100).startswith("conv_xx")
-    assert shortened(name, 100).endswith("xx_17")
-    assert one_line(f"model.onnx: {name} is no input").endswith("_17 is no input")
-    assert len(one_line(f"model.onnx: {name} is no input")) < 300
+    assert len(shorten(name, 100)) == 100
+    assert shorten(name, 100).startswith("conv_xx")
+    assert shorten(name, 100).endswith("xx_17")
+    assert to_one_line(f"model.onnx: {name} is no input").endswith("_17 is no input")
+    assert len(to_one_line(f"model.onnx: {name} is no input")) < 300
     path = "/".join(["folder"] * 40)  # 279 characters: a path somebody may want to copy
-    assert path in one_line(f"there is no {path}")
+    assert path in to_one_line(f"there is no {path}")
 
 
 def test_long_lists_are_counted():
@@ -109,13 +109,13 @@ def test_a_table_shows_names_as_they_are(monkeypatch, name):
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     table = Table(box=None, show_header=False)
-    table.add_row(name, styled((name, "red")))
-    console = results(400)
+    table.add_row(name, styled_text((name, "red")))
+    console = stdout_console(400)
     console.print(table)
     console.print(name, style="bold")
     shown = out.getvalue()
     assert not UNSEEN.search(shown.replace("\n", ""))
-    for line in printable(name, lines=True).splitlines():
+    for line in to_printable(name, lines=True).splitlines():
         assert shown.count(line.strip()) >= 3
 
 
@@ -129,7 +129,7 @@ def printed(monkeypatch, encoding: str, show) -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", stream)
-        encode_anything()
+        escape_unencodable()
         show()
     stream.flush()
     return stream.buffer.getvalue().decode(encoding)
@@ -154,7 +154,7 @@ def test_files_hold_half_characters(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"path": "a\udce9 名前"}
     write_text(tmp_path / "a.txt", "a\udce9")
     assert (tmp_path / "a.txt").read_bytes() == b"a\\udce9"
-    assert encodable("a\udce9 名", "cp1252") == "a\\udce9 \\u540d"
+    assert to_encodable("a\udce9 名", "cp1252") == "a\\udce9 \\u540d"
 
 
 # -- written into a file that something else reads -------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_files_hold_half_characters(tmp_path):
 
 @given(hostile_names())
 def test_nothing_of_a_name_means_anything_in_c(name):
-    text = escaped(name, "c")
+    text = escape(name, "c")
     assert text.isascii() and text.isprintable()
     assert not set('\\"*?') & set(text)
     assert len(text) < 1200
@@ -170,14 +170,14 @@ def test_nothing_of_a_name_means_anything_in_c(name):
 
 @given(hostile_names())
 def test_nothing_of_a_name_means_anything_in_cmake(name):
-    text = escaped(name, "cmake")
+    text = escape(name, "cmake")
     assert text.isascii() and text.isprintable()
     assert not set("\\\"$@;#[]{}'") & set(text)
 
 
 @given(hostile_names())
 def test_a_name_is_one_code_span_in_markdown(name):
-    text = escaped(name, "markdown")
+    text = escape(name, "markdown")
     assert text.isascii() and text.isprintable()
     fence = re.match("`+", text)[0]
     inner = text[len(fence) : -len(fence)]
@@ -190,15 +190,15 @@ def test_a_name_is_one_code_span_in_markdown(name):
 
 @given(hostile_names())
 def test_a_name_is_text_in_html(name):
-    text = str(escaped(name, "html"))
+    text = str(escape(name, "html"))
     assert not set("<>\"'") & set(text)
-    assert html.unescape(text) == printable(name, lines=True)
+    assert html.unescape(text) == to_printable(name, lines=True)
 
 
 def test_ordinary_names_stay_readable():
-    assert escaped("/block.0/Conv_output_0", "c") == "/block.0/Conv_output_0"
-    assert escaped("model v2 (int8).onnx", "markdown") == "`model v2 (int8).onnx`"
-    assert escaped("a?b", "c") == "a<U+003F>b"
+    assert escape("/block.0/Conv_output_0", "c") == "/block.0/Conv_output_0"
+    assert escape("model v2 (int8).onnx", "markdown") == "`model v2 (int8).onnx`"
+    assert escape("a?b", "c") == "a<U+003F>b"
 
 
 def compiled(source: str, folder: Path, *flags: str) -> None:
@@ -210,8 +210,8 @@ def compiled(source: str, folder: Path, *flags: str) -> None:
 
 
 def c_source(names) -> str:
-    lines = [f"/* {escaped(name, 'c')} */\n// {escaped(name, 'c')}\n" for name in names]
-    lines += [f'const char *const name_{i} = "{escaped(name, "c")}";\n' for i, name in enumerate(names)]
+    lines = [f"/* {escape(name, 'c')} */\n// {escape(name, 'c')}\n" for name in names]
+    lines += [f'const char *const name_{i} = "{escape(name, "c")}";\n' for i, name in enumerate(names)]
     return "".join([*lines, SECRET_CODE.replace("int", "int evil(void);\nint", 1), "\n"])
 
 

@@ -22,7 +22,7 @@ def ended():
 
 
 def leftover(folder, *, pid, place=None, process="0123abcd", stem="saved_models", suffix="", age=0):
-    path = folder / f".{stem}.{place or part_files._place()}-{pid}-{process}-0.part{suffix}"
+    path = folder / f".{stem}.{place or part_files._process_namespace()}-{pid}-{process}-0.part{suffix}"
     path.mkdir()
     write_text(path / "model.onnx", "half")
     for each in (path / "model.onnx", path):
@@ -31,7 +31,7 @@ def leftover(folder, *, pid, place=None, process="0123abcd", stem="saved_models"
 
 
 def tidied(folder):
-    part_files._tidied.clear()
+    part_files._cleaned.clear()
     remove_leftovers(folder)
     return sorted(path.name for path in folder.iterdir())
 
@@ -68,7 +68,7 @@ def test_threads_may_write_the_same_file(tmp_path):
 
 def test_what_a_killed_process_of_the_same_number_left_blocks_nothing_and_is_removed(tmp_path):
     left = leftover(tmp_path, pid=os.getpid())  # as in a container that is started again: it is process 1 each time
-    part_files._tidied.clear()
+    part_files._cleaned.clear()
     with atomic_folder(tmp_path / "saved_models") as aside:
         write_text(aside / "model.onnx", "whole")
     assert not left.exists()

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from sezoo.base import processors
-from sezoo.base.processors import usable_processors
+from sezoo.base.processors import available_processors
 
 
 @pytest.fixture
@@ -51,22 +51,22 @@ V1 = "11:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n"
 )
 def test_a_containers_quota_counts(own, files, expected, machine):
     machine(own, files)
-    assert usable_processors() == expected
+    assert available_processors() == expected
 
 
 def test_so_do_affinity_and_the_systems_own_count(machine, monkeypatch):
     machine("0::/\n", {"cpu.max": "1600000 100000\n"})
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7}, raising=False)
-    assert usable_processors() == 3
+    assert available_processors() == 3
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert usable_processors() == 1
+    assert available_processors() == 1
 
 
 @pytest.mark.parametrize(("told", "expected"), [("4", 4), ("0", 64), ("many", 64), ("", 64)])
 def test_a_user_may_say_how_many(told, expected, machine, monkeypatch):
     machine("0::/\n", {})
     monkeypatch.setenv("PYTHON_CPU_COUNT", told)
-    assert usable_processors() == expected
+    assert available_processors() == expected
 
 
 def test_where_nothing_is_known(machine, monkeypatch, tmp_path):
@@ -74,8 +74,8 @@ def test_where_nothing_is_known(machine, monkeypatch, tmp_path):
     monkeypatch.setattr(processors, "OWN_CGROUP", tmp_path / "there is none")
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert usable_processors() == 1
+    assert available_processors() == 1
 
 
 def test_here_it_is_one_at_least_and_no_more_than_there_are():
-    assert 1 <= usable_processors() <= os.cpu_count()
+    assert 1 <= available_processors() <= os.cpu_count()

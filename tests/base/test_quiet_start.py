@@ -7,7 +7,7 @@ from multiprocessing import spawn
 
 import pytest
 
-from sezoo.base.quiet_start import _quiet, quiet_context
+from sezoo.base.quiet_start import _without_main_module, quiet_context
 
 SYSTEM = "win32" if sys.platform == "win32" else "posix"
 
@@ -17,7 +17,7 @@ def test_the_main_module_is_left_out_of_what_a_worker_prepares(name, monkeypatch
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script.py"), raising=False)
     launch = "_launch" if SYSTEM == "posix" else "__init__"
-    quiet = vars(_quiet(import_module(f"multiprocessing.{name}").Popen))[launch]
+    quiet = vars(_without_main_module(import_module(f"multiprocessing.{name}").Popen))[launch]
     own, ours = (each.get_preparation_data("a worker") for each in (spawn, quiet.__globals__["spawn"]))
     assert set(own) - set(ours) == {"init_main_from_path"}
     assert quiet.__globals__["spawn"].get_executable() == spawn.get_executable()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
-from sezoo.base.registry import Registry, taken_names
+from sezoo.base.registry import Registry, shadowed_names
 
 OWN = Registry("food.fruit", "sezoo_test.fruit", "fruit", {"pear": "pathlib:Path", "plum": "pathlib:PurePath"})
 
@@ -90,5 +90,5 @@ def test_a_name_that_two_packages_have(package):
 def test_a_name_of_ours_stays_ours(package):
     package("orchard", "pear = orchard:apple")
     assert OWN.load("pear") is Path
-    (told,) = taken_names([OWN])
+    (told,) = shadowed_names([OWN])
     assert told.startswith("food.fruit: pear of the package orchard 1.2 is not used")

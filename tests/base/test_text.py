@@ -1,4 +1,4 @@
-from sezoo.base.text import nearest, only, pluralize
+from sezoo.base.text import closest_match, pluralize, there_are_only
 
 
 def test_counted():
@@ -6,10 +6,10 @@ def test_counted():
 
 
 def test_only():
-    assert [only(n, "clip") for n in (1, 2)] == ["there is only 1 clip", "there are only 2 clips"]
+    assert [there_are_only(n, "clip") for n in (1, 2)] == ["there is only 1 clip", "there are only 2 clips"]
 
 
 def test_nearest():
-    assert nearest("minmx", ["MinMax", "Entropy"]) == "MinMax"
-    assert nearest("xyz", ["MinMax", "Entropy"]) is None
-    assert nearest("a", []) is None
+    assert closest_match("minmx", ["MinMax", "Entropy"]) == "MinMax"
+    assert closest_match("xyz", ["MinMax", "Entropy"]) is None
+    assert closest_match("a", []) is None

@@ -9,7 +9,7 @@ import pytest
 
 from sezoo.base.errors import UserError
 from sezoo.config.npus import NPUS
-from sezoo.config.section import choices
+from sezoo.config.section import choices_of
 from sezoo.config.sections import SECTIONS
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
@@ -160,4 +160,10 @@ def test_what_other_targets_measured_is_not_lost(tmp_path, monkeypatch):
 
 
 def test_every_core_can_be_measured_on():
-    assert set(choices(SECTIONS["benchmarking"].model_fields["targets"])) == {"host", *CORES, *NPUS, "stedgeai", "all"}
+    assert set(choices_of(SECTIONS["benchmarking"].model_fields["targets"])) == {
+        "host",
+        *CORES,
+        *NPUS,
+        "stedgeai",
+        "all",
+    }

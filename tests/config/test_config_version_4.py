@@ -11,9 +11,9 @@ from sezoo.base.errors import UserError
 from sezoo.config.modes import OPERATION_MODES, required_sections, steps
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import SECTIONS
-from sezoo.config.upgrade import upgraded
+from sezoo.config.upgrade import upgrade_text
 from sezoo.config.validation import build_config, missing_paths
-from sezoo.config.version_4 import RENAMED, is_version_4, translated
+from sezoo.config.version_4 import RENAMED, is_version_4, translate
 
 MINIMAL = """
 operation_mode: quantization
@@ -203,7 +203,7 @@ def test_environment_variables_stay_variables_under_the_other_name(monkeypatch):
 def test_what_was_given_is_not_changed():
     raw = raw_with("quantization: {granularity: per_channel, onnx_quant_parameters: {calibrate_method: Entropy}}")
     before = copy.deepcopy(raw)
-    translated(raw)
+    translate(raw)
     assert raw == before
 
 
@@ -313,7 +313,7 @@ def test_the_global_seed_is_that_of_a_data_set_without_one():
 
 
 def test_an_upgraded_file_keeps_its_layout_and_its_comments():
-    result = upgraded(
+    result = upgrade_text(
         "# a head\nmodel:\n  onnx_path: m.onnx   # float\n\nquantization:   # how\n  # ranges\n"
         "  calibration_method: MinMax   # or Entropy\n  reduce_range: False\n  # operators\n"
         "  op_types_to_quantize:   # two\n    - Conv\n    - Add   # last\n  # weights\n  per_channel: 'True'  # yes\n"
@@ -327,7 +327,7 @@ def test_an_upgraded_file_keeps_its_layout_and_its_comments():
         "  onnx_extra_options:\n    CalibMovingAverage: True\n# the end\n"
     )
     assert ("quantization.per_channel", "quantization.granularity") in result.changes
-    assert upgraded(result.text).changes == []
+    assert upgrade_text(result.text).changes == []
 
 
 @pytest.mark.parametrize(
@@ -345,10 +345,10 @@ def test_an_upgraded_file_keeps_its_layout_and_its_comments():
     ],
 )  # fmt: skip
 def test_an_upgraded_file_means_the_same(text):
-    result = upgraded(text)
+    result = upgrade_text(text)
     assert result.changes
     assert ("\r\n" in text) == ("\r\n" in result.text)
-    old, new = (translated(yaml.safe_load(each)).tree for each in (text, result.text))
+    old, new = (translate(yaml.safe_load(each)).tree for each in (text, result.text))
     if isinstance(old.get("quantization", 0), dict | None) and "quantization" in old:
         if "deployment" in old:
             assert old.pop("deployment")["build_conf"] == "N6 Audio Bare Metal"
@@ -358,17 +358,17 @@ def test_an_upgraded_file_means_the_same(text):
                 key: value for key, value in (tree["quantization"] or {}).items() if value is not None
             }
     assert old == new
-    assert not upgraded(result.text).changes
+    assert not upgrade_text(result.text).changes
 
 
 def test_what_cannot_be_renamed_is_left_and_told():
-    result = upgraded("model: {onnx_path: a, model_path: b}\nquantization: {per_channel: '${PER_CHANNEL}'}")
+    result = upgrade_text("model: {onnx_path: a, model_path: b}\nquantization: {per_channel: '${PER_CHANNEL}'}")
     assert not result.changes
     assert [note.partition(":")[0] for note in result.notes] == [
         "model.onnx_path and model.model_path are both there", "quantization.per_channel",
     ]  # fmt: skip
     with pytest.raises(UserError, match="by hand"):
-        upgraded("a: &model {onnx_path: m.onnx}\nmodel: *model\n")
+        upgrade_text("a: &model {onnx_path: m.onnx}\nmodel: *model\n")
 
 
 @pytest.mark.parametrize(
@@ -385,9 +385,9 @@ def test_what_cannot_be_renamed_is_left_and_told():
     ],
 )
 def test_general_in_general_becomes_one_section(text, expected):
-    result = upgraded(text)
+    result = upgrade_text(text)
     assert result.text == expected and len(result.changes) == 1 and result.notes == []
-    assert upgraded(result.text).changes == []
+    assert upgrade_text(result.text).changes == []
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_general_in_general_becomes_one_section(text, expected):
     ],
 )
 def test_two_sections_general_that_are_not_safely_one_are_left_and_told(text):
-    result = upgraded(text)
+    result = upgrade_text(text)
     assert result.text == text and result.changes == []
     (note,) = result.notes
     assert "general" in note and "by hand" in note

@@ -68,8 +68,8 @@ def test_a_name_of_macos_is_the_same_name(tmp_path):
     with pytest.raises(UserError, match="have the same name"):
         pair_clips([Path(name) for name in names], [Path(names[0])])
     paths = [Path(f"ö{number}.wav") for number in range(20)]
-    drawn = sample([Path(unicodedata.normalize("NFD", path.name)) for path in paths], 5, 1, "key")
-    assert [unicodedata.normalize("NFC", path.name) for path in drawn] == [p.name for p in sample(paths, 5, 1, "key")]
+    draw = sample([Path(unicodedata.normalize("NFD", path.name)) for path in paths], 5, 1, "key")
+    assert [unicodedata.normalize("NFC", path.name) for path in draw] == [p.name for p in sample(paths, 5, 1, "key")]
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ def test_more_than_there_are(caplog):
 
 @given(st.permutations(NAMES), st.integers(1, 20), st.integers(0, 2**32))
 def test_the_draw_does_not_depend_on_the_listing(names, amount, seed):
-    drawn = sample([Path("elsewhere") / name for name in names], amount, seed, "key")
-    assert {path.name for path in drawn} == {path.name for path in sample(PATHS, amount, seed, "key")}
-    assert [path.name for path in drawn] == [name for name in names if name in {path.name for path in drawn}]
+    draw = sample([Path("elsewhere") / name for name in names], amount, seed, "key")
+    assert {path.name for path in draw} == {path.name for path in sample(PATHS, amount, seed, "key")}
+    assert [path.name for path in draw] == [name for name in names if name in {path.name for path in draw}]
 
 
 @given(st.integers(1, 19), st.integers(0, 1000))
@@ -245,8 +245,8 @@ def test_another_clip_in_the_folder_changes_the_draw_by_that_clip_at_most():
 
 
 def test_every_clip_has_its_turn():
-    drawn = [path for seed in range(200) for path in sample(PATHS, 5, seed, "key")]
-    counts = [drawn.count(path) for path in PATHS]
+    draw = [path for seed in range(200) for path in sample(PATHS, 5, seed, "key")]
+    counts = [draw.count(path) for path in PATHS]
     assert 25 < min(counts) <= max(counts) < 80  # 50 expected
 
 

@@ -13,7 +13,7 @@ from builders import Deadly, evaluation_config, noise, write_clips, write_model,
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.base.worker_processes import THREAD_COUNTS, start_early
+from sezoo.base.worker_processes import THREAD_COUNTS, preload_fork_server
 from sezoo.data.pairs import Pair
 from sezoo.denoising import Board, WholeClip
 from sezoo.denoising.function import FunctionSource
@@ -110,13 +110,13 @@ def test_no_more_workers_than_the_system_can_wait_for(scoring, pairs, monkeypatc
     monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     monkeypatch.setattr(pool, "MOST_PROCESSES", 2)
     assert len(all_of(scoring, pairs, 64)) == len(pairs)
-    monkeypatch.setattr(pool, "usable_processors", lambda: 64)
+    monkeypatch.setattr(pool, "available_processors", lambda: 64)
     assert len(all_of(scoring, pairs, None)) == len(pairs)
     assert started == [2, 2]
 
 
 def test_starting_early_changes_nothing(scoring, pairs):
-    start_early(modules_to_score(scoring.metrics))
+    preload_fork_server(modules_to_score(scoring.metrics))
     assert all_of(scoring, pairs, 2) == all_of(scoring, pairs, 1)
 
 

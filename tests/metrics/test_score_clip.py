@@ -64,7 +64,7 @@ def test_at_other_rates() -> None:
 def counting(result: float | MetricError) -> tuple[Callable, list[int]]:
     calls: list[int] = []
 
-    @definition.once_a_clip
+    @definition.cache_per_clip
     def shared(clean: np.ndarray, denoised: np.ndarray) -> float:
         calls.append(1)
         if isinstance(result, MetricError):

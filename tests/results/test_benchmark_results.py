@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hostile_names import HOSTILE
-from sezoo.base.terminal import results
+from sezoo.base.terminal import stdout_console
 from sezoo.benchmarking import table
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text
 from sezoo.benchmarking.figure import save_benchmark_figure
@@ -55,7 +55,7 @@ def printed(monkeypatch):
         file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", newline="\n")
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stdout", file)
-            patched.setattr(table, "results", lambda _: results(width))
+            patched.setattr(table, "stdout_console", lambda _: stdout_console(width))
             table.print_benchmark(benchmark)
         file.flush()
         return file.buffer.getvalue().decode(encoding)

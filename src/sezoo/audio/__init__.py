@@ -1,4 +1,4 @@
-"""Recordings and spectra: `file` and `container` read what is on the disk, `clip` is what the rest works on.
+"""Recordings and spectra: `file` and `container` read files, `clip` returns waveforms.
 
 `stft` and `stft_stream` take it to spectra and back.
 """

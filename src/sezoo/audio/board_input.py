@@ -1,4 +1,4 @@
-"""Samples as a board has them: 16-bit integers, and the gain that ST's STM32N6 application gives its network."""
+"""Samples as on a board: 16-bit integers, and the input gain of ST's STM32N6 application."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def from_int16(samples: np.ndarray) -> np.ndarray:
 
 
 def input_gain(buffer: np.ndarray) -> np.float32:
-    """What the model's magnitudes are multiplied by, from the peak of the int16 samples that they are made of."""
+    """Gain applied to the model's magnitudes, from the peak of the int16 samples."""
     peak = int(np.abs(buffer.astype(np.int32)).max(initial=0))
     return np.float32(FULL_SCALE - 1) / np.float32(peak) if peak > LOUD_PEAK else np.float32(1)

@@ -47,8 +47,8 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
         if file.frames > LONGEST_SECONDS * file.samplerate:
             hours = [seconds / 3600 for seconds in (file.frames / file.samplerate, LONGEST_SECONDS)]
             raise BadClipError(path, "it is {:.1f} hours long, {:g} at most fit in memory; cut it up".format(*hours))
-        mono = _Mono(blocks_of(file))
-        waveform = np.concatenate([np.zeros(0, np.float32), *_resampled(mono, file.samplerate, sample_rate)])
+        mono = _MonoMixdown(blocks_of(file))
+        waveform = np.concatenate([np.zeros(0, np.float32), *_resample(mono, file.samplerate, sample_rate)])
     if waveform.size == 0:
         raise BadClipError(path, "it has no samples")
     if waveform.size < min_samples:
@@ -63,7 +63,7 @@ def read_clip(path: Path, sample_rate: int, *, min_samples: int = 1) -> np.ndarr
 
 
 def read_part(path: Path, sample_rate: int, start: int, samples: int) -> np.ndarray | None:
-    """Some samples of a recording, as `read_clip` would give them, found by seeking.
+    """Read a part of a recording by seeking; the samples equal those of `read_clip`.
 
     Returns
     -------
@@ -80,8 +80,8 @@ def read_part(path: Path, sample_rate: int, start: int, samples: int) -> np.ndar
     return part.mean(axis=1)
 
 
-class _Mono:
-    """The average of the channels, block by block, and what is left of their energy in it."""
+class _MonoMixdown:
+    """Mix channels down block by block, and measure the energy that remains."""
 
     def __init__(self, blocks: Iterator[np.ndarray]):
         self.blocks = blocks
@@ -99,11 +99,11 @@ class _Mono:
 
     @property
     def cancels(self) -> bool:
-        """Whether the channels are in antiphase, but for what rounding left."""
+        """Return whether the channels are in antiphase, up to rounding."""
         return self.after < CANCELLED * self.before
 
 
-def _resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
+def _resample(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
     resampler = Resampler(from_rate, to_rate, 1)
     for block in blocks:
         yield resampler.push(block[:, np.newaxis])[:, 0]
@@ -111,7 +111,7 @@ def _resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> It
 
 
 class Resampler:
-    """Another sample rate, for sound that comes in blocks; soxr's high quality.
+    """Streaming resampler (soxr, high quality).
 
     The result has librosa's length, ``ceil(samples * to_rate / from_rate)``, and is aligned with the input.
     """
@@ -124,7 +124,7 @@ class Resampler:
         self.taken = self.given = 0
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Take in samples (n, channels) float32, and give those that are ready: (m, channels) float32."""
+        """Push samples (n, channels) float32; return those that are ready: (m, channels) float32."""
         if self.stream is None:
             return block
         self.taken += len(block)
@@ -133,7 +133,7 @@ class Resampler:
         return resampled
 
     def finish(self) -> np.ndarray:
-        """Give the rest."""
+        """Return the remaining samples."""
         if self.stream is None:
             return np.zeros((0, self.channels), np.float32)
         rest = self._resampled(np.zeros((0, self.channels), np.float32), last=True)
@@ -147,7 +147,7 @@ class Resampler:
 
 
 def write_clip(path: Path, waveform: np.ndarray, sample_rate: int, *, subtype: str = "PCM_16") -> None:
-    """Write a waveform; the format follows from the file's ending.
+    """Write a waveform; the file extension determines the format.
 
     Parameters
     ----------

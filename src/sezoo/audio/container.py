@@ -1,4 +1,4 @@
-"""What the header of a recording promises: how many bytes of audio there are, where the container says so.
+"""Number of audio bytes that the header of a recording declares, if the container has such a field.
 
 libsndfile reads files that end early without a word, or with one in its log. These are the containers that hold their
 audio in one chunk whose length is written before it: WAV and its relatives RF64, BW64 and Wave64; AIFF; AU; CAF.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["promised_audio"]
+__all__ = ["declared_audio"]
 
 STREAMED_SIZE = 0x7FFFFFFF
 """A WAV or an AIFF written to a pipe cannot know its length: this and above stand in the header instead."""
@@ -26,12 +26,12 @@ MOST_CHUNKS = 10_000
 W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 W64_AUDIO = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
-Promise = tuple[int, int]
+DeclaredAudio = tuple[int, int]
 """Where the audio begins, and its length, in bytes."""
 
 
-def promised_audio(path: Path) -> tuple[int, int] | None:
-    """Bytes of audio that the header promises, and those that are there, of a readable file.
+def declared_audio(path: Path) -> tuple[int, int] | None:
+    """Audio bytes that the header declares, and those that the file contains.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def _chunks(file: BinaryIO, head: struct.Struct, *, alignment: int, counts_head:
         file.seek(position + size + -size % alignment)
 
 
-def _riff(file: BinaryIO, order: str = "<") -> Promise | None:
+def _riff(file: BinaryIO, order: str = "<") -> DeclaredAudio | None:
     file.seek(12)
     long_size = None
     for name, size in _chunks(file, struct.Struct(f"{order}4sI"), alignment=2):
@@ -76,7 +76,7 @@ def _riff(file: BinaryIO, order: str = "<") -> Promise | None:
     return None
 
 
-def _aiff(file: BinaryIO) -> Promise | None:
+def _aiff(file: BinaryIO) -> DeclaredAudio | None:
     file.seek(12)
     for name, size in _chunks(file, struct.Struct(">4sI"), alignment=2):
         if name == b"SSND":  # an offset and a block size come first
@@ -84,13 +84,13 @@ def _aiff(file: BinaryIO) -> Promise | None:
     return None
 
 
-def _au(file: BinaryIO, order: str = ">") -> Promise | None:
+def _au(file: BinaryIO, order: str = ">") -> DeclaredAudio | None:
     file.seek(4)
     position, size = struct.unpack(f"{order}II", file.read(8))
     return (position, size) if size < STREAMED_SIZE else None
 
 
-def _w64(file: BinaryIO) -> Promise | None:
+def _w64(file: BinaryIO) -> DeclaredAudio | None:
     file.seek(40)
     for name, size in _chunks(file, struct.Struct("<16sq"), alignment=8, counts_head=True):
         if name == W64_AUDIO:
@@ -98,7 +98,7 @@ def _w64(file: BinaryIO) -> Promise | None:
     return None
 
 
-def _caf(file: BinaryIO) -> Promise | None:
+def _caf(file: BinaryIO) -> DeclaredAudio | None:
     file.seek(8)
     for name, size in _chunks(file, struct.Struct(">4sq"), alignment=1):
         if name == b"data":
@@ -106,7 +106,7 @@ def _caf(file: BinaryIO) -> Promise | None:
     return None
 
 
-READERS: dict[bytes, Callable[[BinaryIO], Promise | None]] = {
+READERS: dict[bytes, Callable[[BinaryIO], DeclaredAudio | None]] = {
     b"RIFF": _riff,
     b"RF64": _riff,
     b"BW64": _riff,

@@ -1,4 +1,4 @@
-"""Opening a recording in any format that libsndfile reads, block by block; all kinds of damage are reported."""
+"""Read recordings in any format of libsndfile, block by block; damage is reported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import soundfile
 
-from sezoo.audio.container import promised_audio
-from sezoo.audio.mp3_length import says_its_length, seconds_of_frames
+from sezoo.audio.container import declared_audio
+from sezoo.audio.mp3_length import declares_length, seconds_of_frames
 from sezoo.audio.shard import Member, ShardError, member_of
 from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
 
@@ -58,13 +58,13 @@ class BadClipError(Exception):
 
 
 def name_for_soundfile(path: Path) -> str | bytes:
-    """A path as soundfile opens it, be it UTF-8 or not."""
+    """Path in the form that soundfile opens, UTF-8 or not."""
     return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a recording for reading; all that is wrong with it is found here or in `blocks_of`.
+    """Open a recording for reading; damage is found here or in `blocks_of`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 def _source(path: Path) -> Path | Member:
-    """The file itself, or what has been read of the shard that it is in."""
+    """The file, or the member of the shard that it is in."""
     try:
         return member_of(path) or path
     except (ShardError, OSError) as error:
@@ -116,7 +116,7 @@ def _check_file(source: Path | Member, path: Path) -> None:
             raise BadClipError(path, LFS_POINTER)
         if path.suffix.lower() == ".raw":
             raise BadClipError(path, "a .raw file has no header that says its rate and format; convert it to WAV")
-        promise = promised_audio(source)
+        promise = declared_audio(source)
     except OSError as error:
         raise BadClipError(path, f"it cannot be read: {error.strerror or error}") from error
     if promise is not None and promise[1] < promise[0]:
@@ -129,7 +129,7 @@ def _check_header(file: soundfile.SoundFile, source: Path | Member, path: Path) 
         raise BadClipError(path, f"its header says {file.samplerate} Hz; speech needs {limit}")
     if file.format == "OGG" and not _ogg_ends(source):
         raise BadClipError(path, "truncated: the Ogg stream has no end")
-    if file.format == "MP3" and not says_its_length(source):
+    if file.format == "MP3" and not declares_length(source):
         readable, there = file.frames / file.samplerate, seconds_of_frames(source)
         if there > readable + UNREAD_SECONDS:
             raise BadClipError(
@@ -174,7 +174,7 @@ def blocks_of(file: soundfile.SoundFile, seconds: float | None = None) -> Iterat
         yield block
     if file.format == "MP3":  # a count in an MP3's header may be out by a frame; without one there is a guess only
         frame = 1152 if file.samplerate >= 32000 else 576
-        promised = promised - frame if says_its_length(_source(path)) else found
+        promised = promised - frame if declares_length(_source(path)) else found
     if found < promised:
         raise BadClipError(path, f"truncated: {found} of {promised} sample frames are there")
 

@@ -1,11 +1,11 @@
-"""How long an MP3 is whose header does not say so: libsndfile guesses it by the bit rate of the first frame."""
+"""Length of MP3 files whose header does not declare it; libsndfile guesses it from the first frame's bit rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["says_its_length", "seconds_of_frames"]
+__all__ = ["declares_length", "seconds_of_frames"]
 
 HEAD = 4096
 """Bytes from the first frame on in which the length is, if anywhere."""
@@ -20,8 +20,8 @@ SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 1
 """In Hz, by the version's two bits."""
 
 
-def says_its_length(path: Path) -> bool:
-    """Whether the first frame of an MP3 holds the number of frames."""
+def declares_length(path: Path) -> bool:
+    """Return whether the first frame of an MP3 declares the number of frames."""
     with path.open("rb") as file:
         head = file.read(HEAD)
         if start := _tag_bytes(head):

@@ -1,4 +1,4 @@
-"""Recordings in tar files, as WebDataset has them: a member has the path of its tar with its own name behind it."""
+"""Recordings in WebDataset tar files; the path of a member is that of its tar file plus its name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ShardError(Exception):
     """A tar file that cannot be read; the message says why."""
 
 
-class Place(NamedTuple):
+class MemberLocation(NamedTuple):
     """Where the bytes of a member are in its tar file."""
 
     offset: int
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Member:
-    """A member that has been read: what is asked of a file's path can be asked of it.
+    """A member that has been read, with the interface of a file's path.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Member:
         return self.content
 
 
-def members_of(shard: Path) -> dict[str, Place]:
+def members_of(shard: Path) -> dict[str, MemberLocation]:
     """The files in a tar file by their names, in its order.
 
     They are found by its headers alone, one after the other; the bytes themselves are sought later.
@@ -80,13 +80,13 @@ def members_of(shard: Path) -> dict[str, Place]:
 
 
 @lru_cache(maxsize=4096)
-def _members(shard: Path, size: int, changed: int) -> dict[str, Place]:
+def _members(shard: Path, size: int, changed: int) -> dict[str, MemberLocation]:
     with shard.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
             raise ShardError("it is compressed, and nothing in it can be sought; unpack it with gunzip")
     try:
         with tarfile.open(shard, "r:") as tar:
-            found = {each.name: Place(each.offset_data, each.size) for each in tar if each.isreg()}
+            found = {each.name: MemberLocation(each.offset_data, each.size) for each in tar if each.isreg()}
             end = tar.offset
     except (tarfile.TarError, EOFError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The microphones and loudspeakers of this computer, by the package sounddevice (PortAudio)."""
+"""Microphones and loudspeakers of this computer (package sounddevice, PortAudio)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def devices() -> list[SoundDevice]:
 
 
 class Duplex:
-    """A microphone whose sound goes through `process`, call by call, to a loudspeaker.
+    """Duplex audio stream: microphone, `process`, loudspeaker.
 
     Where a device cannot have the sample rate, its own is taken, and sound is resampled.
 
@@ -102,13 +102,13 @@ class Duplex:
     ):
         self.sounddevice = _sounddevice()
         chosen = [
-            _chosen(self.sounddevice, kind, name)
+            _find_device(self.sounddevice, kind, name)
             for kind, name in ((MICROPHONE, microphone), (LOUDSPEAKER, loudspeaker))
         ]
         self.names = tuple(each["name"] for each in chosen)
         # Not every device can be opened with one channel; sound is that of the first.
         channels = tuple(min(2, each[f"max_{kind}_channels"]) for kind, each in zip(NAMES, chosen, strict=True))
-        self.rate = _possible_rate(self.sounddevice, chosen, channels, rate)
+        self.rate = _common_rate(self.sounddevice, chosen, channels, rate)
         self.underruns, self.error = 0, None
         self.process = process if self.rate == rate else _Resampled(process, rate, samples, self.rate, self)
         try:
@@ -141,12 +141,12 @@ class Duplex:
 
     @property
     def is_active(self) -> bool:
-        """Whether sound is going through: False after an error, or when a device was unplugged."""
+        """Return whether the stream is running: False after an error, or when a device was unplugged."""
         return self.stream.active
 
     @property
     def buffers_ms(self) -> float:
-        """What the devices' buffers add to the latency, as they say."""
+        """Latency of the devices' buffers, as they report it."""
         return 1000 * sum(self.stream.latency)
 
     def _called(self, inside: np.ndarray, outside: np.ndarray, frames: int, time: Any, status: Any) -> None:
@@ -160,7 +160,7 @@ class Duplex:
 
 
 class _Resampled:
-    """Calls at a device's own rate: any number of samples in, as many out."""
+    """Run `process` at a device's own sample rate: N samples in, N samples out."""
 
     def __init__(
         self, process: Callable[[np.ndarray], np.ndarray], rate: int, samples: int, device_rate: int, counting: Duplex
@@ -206,8 +206,8 @@ def _sounddevice() -> ModuleType:
     return sounddevice
 
 
-def _chosen(sounddevice: ModuleType, kind: str, name: str | None) -> dict[str, Any]:
-    """What sounddevice says of a device."""
+def _find_device(sounddevice: ModuleType, kind: str, name: str | None) -> dict[str, Any]:
+    """Find a device by name."""
     wanted = int(name) if name is not None and name.isdecimal() else name
     try:
         return sounddevice.query_devices(wanted, kind)
@@ -219,7 +219,7 @@ def _chosen(sounddevice: ModuleType, kind: str, name: str | None) -> dict[str, A
         raise UserError(f"{OPTIONS[kind]} {name}: {_reason(error)}; sezoo live --devices lists them") from error
 
 
-def _possible_rate(sounddevice: ModuleType, chosen: list[dict[str, Any]], channels: tuple[int, int], rate: int) -> int:
+def _common_rate(sounddevice: ModuleType, chosen: list[dict[str, Any]], channels: tuple[int, int], rate: int) -> int:
     """The wanted sample rate if both devices can have it, else the loudspeaker's own."""
     checks = (sounddevice.check_input_settings, sounddevice.check_output_settings)
     try:

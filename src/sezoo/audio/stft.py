@@ -62,7 +62,7 @@ class Stft:
 
     @cached_property
     def padded_synthesis_window(self) -> np.ndarray:
-        """What frames are multiplied with on the way back: (n_fft,) float32."""
+        """Synthesis window, centred in `n_fft` samples: (n_fft,) float32."""
         if self.synthesis_window is None:
             return self.padded_window
         return self._padded(window_values(self.synthesis_window, self.win_length, SYNTHESIS_KEY))
@@ -75,7 +75,7 @@ class Stft:
 
     @property
     def min_samples(self) -> int:
-        """The shortest waveform worth analysing: one window."""
+        """Shortest waveform that can be analysed: one window."""
         return self.win_length if self.center else self.n_fft
 
     def frames(self, samples: int) -> int:
@@ -103,7 +103,7 @@ class Stft:
             yield np.swapaxes(self._transform(waveform, first, min(first + max_frames, total)), -1, -2)
 
     def magnitude(self, spectrum: np.ndarray) -> np.ndarray:
-        """What a model sees of a spectrum: (..., bins, frames) complex64 -> float32, contiguous."""
+        """Magnitudes of a spectrum, the model's input: (..., bins, frames) complex64 -> float32, contiguous."""
         # Several times faster than np.abs, which guards against overflows that audio is far from.
         magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
         if self.power != 1:
@@ -213,7 +213,7 @@ def stft_of(preprocessing: Preprocessing) -> Stft:
 
 
 def warn_of_overlap(stft: Stft) -> None:
-    """Say in the log where frames overlap so little that a mask's steps from frame to frame become audible."""
+    """Warn if frames overlap so little that mask changes between frames become audible."""
     if 4 * stft.hop_length > 3 * stft.win_length:
         log.warning(
             "preprocessing.hop_length: %d with a window of %d samples: frames hardly overlap, so the mask's steps from "

@@ -1,4 +1,4 @@
-"""The transform of `stft` for sound that comes in pieces: frames and samples as soon as they are known."""
+"""Streaming STFT: frames and samples are returned as soon as they are complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AnalysisStream", "SynthesisStream"]
 
 
 class AnalysisStream:
-    """`Stft.analyse`, piece by piece. What has been pushed is held until every frame that needs it is given."""
+    """Streaming `Stft.analyse`. Samples are buffered until all frames that need them are returned."""
 
     def __init__(self, stft: Stft):
         self.stft = stft
@@ -20,7 +20,7 @@ class AnalysisStream:
         self._raw = replace(stft, center=False)  # the padding is made here
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
-        """Take in samples (n,) float32; give the frames that are complete: (bins, frames) complex64."""
+        """Push samples (n,) float32; return the complete frames: (bins, frames) complex64."""
         self._pending = np.concatenate([self._pending, waveform.astype(np.float32, copy=False)])
         if len(self._pending) < self.stft.n_fft:
             return np.zeros((self.stft.bins, 0), np.complex64)
@@ -29,12 +29,12 @@ class AnalysisStream:
         return spectrum
 
     def finish(self) -> np.ndarray:
-        """Give the frames at the end, which reach into the zeros behind the waveform."""
+        """Return the last frames, which are padded with zeros."""
         return self.push(np.zeros(self.stft.n_fft // 2 if self.stft.center else 0, np.float32))
 
 
 class SynthesisStream:
-    """`Stft.synthesise`, piece by piece: a sample is given when no later frame can reach it."""
+    """Streaming `Stft.synthesise`: a sample is returned once no later frame overlaps it."""
 
     def __init__(self, stft: Stft):
         self.stft = stft
@@ -43,7 +43,7 @@ class SynthesisStream:
         self._wave, self._weight = np.zeros(overlap, np.float32), np.zeros(overlap, np.float32)
 
     def push(self, spectrum: np.ndarray) -> np.ndarray:
-        """Take in frames (bins, frames) complex64; give the samples that are complete: (n,) float32."""
+        """Push frames (bins, frames) complex64; return the complete samples: (n,) float32."""
         frames = spectrum.shape[-1]
         if frames == 0:
             return np.zeros(0, np.float32)
@@ -55,7 +55,7 @@ class SynthesisStream:
         return self._given(waveform[:complete], weight[:complete])
 
     def finish(self) -> np.ndarray:
-        """Give the samples that the last frames cover."""
+        """Return the samples of the last frames."""
         return self._given(self._wave, self._weight)
 
     def _given(self, waveform: np.ndarray, weight: np.ndarray) -> np.ndarray:

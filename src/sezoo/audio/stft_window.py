@@ -1,4 +1,4 @@
-"""The windows of the short-time Fourier transform: by name, the square roots of those, and windows of one's own."""
+"""STFT windows: by name, as square roots, or from a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 
 __all__ = ["FILE_ENDINGS", "SYNTHESIS_KEY", "Window", "overlap_weight", "window_label", "window_values"]
 
@@ -52,15 +52,15 @@ def window_values(window: Window, length: int, key: str = KEY) -> np.ndarray:
     UserError : a name that scipy does not know, a file that cannot be read, other values than `length` finite numbers.
     """
     if not isinstance(window, str):
-        return _own(np.array(window, np.float64), key, length)
+        return _check_window(np.array(window, np.float64), key, length)
     if window.lower().endswith(FILE_ENDINGS):
         path = Path(window).expanduser()
-        return _own(_read(path, key), f"{key}: {path}", length)
-    return _named(window, length, key)
+        return _check_window(_read_window(path, key), f"{key}: {path}", length)
+    return _named_window(window, length, key)
 
 
 def window_label(window: Window) -> str:
-    """What to call a window in a comment or a table: its name, or that it is the user's own."""
+    """Label of a window in comments and tables: its name, or that it is custom."""
     is_name = isinstance(window, str) and not window.lower().endswith(FILE_ENDINGS)
     return window if is_name else "own"
 
@@ -77,9 +77,9 @@ def overlap_weight(window: np.ndarray, hop_length: int, synthesis: np.ndarray | 
     return padded.reshape(count, hop_length).sum(axis=0)
 
 
-def _named(name: str, length: int, key: str) -> np.ndarray:
+def _named_window(name: str, length: int, key: str) -> np.ndarray:
     if name.startswith(ROOT):
-        values = _named(name.removeprefix(ROOT), length, key)
+        values = _named_window(name.removeprefix(ROOT), length, key)
         if values.min() < -1e-9:
             raise UserError(f"{key}: found {name!r}; {name.removeprefix(ROOT)} has negative values, so it has no root")
         return np.sqrt(np.maximum(values, 0))
@@ -91,7 +91,7 @@ def _named(name: str, length: int, key: str) -> np.ndarray:
     try:
         return get_window(name, length)
     except ValueError as error:
-        near = nearest(name, [*COSINE_WINDOWS, *windows.__all__])
+        near = closest_match(name, [*COSINE_WINDOWS, *windows.__all__])
         hint = f" (did you mean {near}?)" if near else ""
         raise UserError(
             f"{key}: {name!r} is no window that scipy.signal.get_window knows by its name{hint}; allowed: hann, "
@@ -99,7 +99,7 @@ def _named(name: str, length: int, key: str) -> np.ndarray:
         ) from error
 
 
-def _read(path: Path, key: str) -> np.ndarray:
+def _read_window(path: Path, key: str) -> np.ndarray:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise UserError(f"{key}: {path} is larger than {LARGEST_FILE // 2**20} MiB; a window has a few KB")
@@ -113,7 +113,7 @@ def _read(path: Path, key: str) -> np.ndarray:
         raise UserError(f"{key}: {path} is not a file of numbers") from error
 
 
-def _own(values: np.ndarray, what: str, length: int) -> np.ndarray:
+def _check_window(values: np.ndarray, what: str, length: int) -> np.ndarray:
     """Values of the user's own, checked."""
     values = values.squeeze() if values.ndim > 1 else values
     if values.dtype.kind not in "fiu" or values.shape != (length,):

@@ -1,1 +1,1 @@
-"""What every room may use and what uses none of them: errors, files, processes, and texts of others made harmless."""
+"""Errors, files, processes and untrusted text: utilities that every other subpackage may import."""

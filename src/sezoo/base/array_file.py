@@ -1,4 +1,4 @@
-"""Reading the arrays of an .npz or .npy file that somebody else may have written."""
+"""Read arrays from .npz and .npy files that may come from an untrusted source."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PICKLE = b"\x80"
 
 
 def check_file(path: Path) -> None:
-    """Make sure that it is a file.
+    """Check that the path is a file.
 
     Raises
     ------
@@ -58,20 +58,20 @@ def read_npz(path: Path, *, most: int = LARGEST) -> dict[str, np.ndarray]:
     """
     check_file(path)
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not an .npz file{_but(path)}")
+        raise UserError(f"{path} is not an .npz file{_actual_kind(path)}")
     arrays: dict[str, np.ndarray] = {}
     try:
         _check_sizes(path, most)
         with np.load(path, allow_pickle=False) as file:
             for name in file.files:
-                arrays[name] = _plain(file, name, path)
+                arrays[name] = _read_array(file, name, path)
     except DAMAGES as error:
         raise UserError(f"{path} is not an .npz file, or is damaged: {_reason(error)}") from error
     return arrays
 
 
 def _check_sizes(path: Path, most: int) -> None:
-    """The archive must not declare more bytes than are allowed, nor a header a larger array than its bytes."""
+    """Check the declared sizes of an archive against the limit, and those of its arrays against their bytes."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if (total := sum(member.file_size for member in members)) > most:
@@ -97,13 +97,13 @@ def _check_header(file: IO[bytes], size: int, what: str) -> None:
     file.seek(0)
 
 
-def _plain(file: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
+def _read_array(file: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
     try:
         array = file[name]
     except ValueError as error:
         if "pickle" not in str(error):
             raise
-        raise _refused(f"array '{name}' of {path}") from error
+        raise _invalid_array_file(f"array '{name}' of {path}") from error
     if not isinstance(array, np.ndarray):  # another file in the archive
         raise UserError(f"{path}: '{name}' in it is not an array; an .npz file holds only arrays")
     return array
@@ -123,19 +123,21 @@ def read_npy(path: Path) -> np.ndarray:
             return np.lib.format.read_array(file, allow_pickle=False)
     except DAMAGES as error:
         if "Object arrays" in str(error):
-            raise _refused(str(path)) from error
-        raise UserError(f"{path} is not an .npy file{_but(path) or f', or is damaged: {_reason(error)}'}") from error
+            raise _invalid_array_file(str(path)) from error
+        raise UserError(
+            f"{path} is not an .npy file{_actual_kind(path) or f', or is damaged: {_reason(error)}'}"
+        ) from error
 
 
-def _refused(what: str) -> UserError:
+def _invalid_array_file(what: str) -> UserError:
     return UserError(
         f"{what} holds pickled Python objects, which could run programs when they are read: it is refused; save plain "
         "arrays of numbers"
     )
 
 
-def _but(path: Path) -> str:
-    """What the file seems to be instead."""
+def _actual_kind(path: Path) -> str:
+    """Describe what the file seems to be instead."""
     with path.open("rb") as file:
         first = file.read(6)
     if first == MAGIC:

@@ -55,7 +55,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def _cell(value: object) -> object:
-    """Numbers as they are, also where they are negative; text so that it stays text."""
+    """Format a cell: numbers unchanged, text escaped so that a spreadsheet reads it as text."""
     if not isinstance(value, str):
         return value
     return f"'{value}" if FORMULA.match(value) else value

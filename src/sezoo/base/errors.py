@@ -1,8 +1,8 @@
-"""The error that a user can fix."""
+"""Errors that the user can fix."""
 
 from collections.abc import Iterable
 
-from sezoo.base.foreign_text import one_line
+from sezoo.base.foreign_text import to_one_line
 
 __all__ = ["UserError"]
 
@@ -15,12 +15,12 @@ class UserError(Exception):
 
     Parameters
     ----------
-    message : names and values in it may be anything; it is made printable here (`sezoo.base.foreign_text.one_line`).
+    message : names and values in it may be anything; it is made printable here (`sezoo.base.foreign_text.to_one_line`).
     lines : what another program said last; on the command line each has a line of its own below the message.
     """
 
     def __init__(self, message: str = "", lines: Iterable[str] = ()):
-        self.message, self.lines = one_line(message), tuple(one_line(line) for line in lines)
+        self.message, self.lines = to_one_line(message), tuple(to_one_line(line) for line in lines)
         super().__init__(self.message, self.lines)
 
     def __str__(self) -> str:

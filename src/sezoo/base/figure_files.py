@@ -1,4 +1,4 @@
-"""Figures of matplotlib as PNG and SVG, each drawn once: `Figure.savefig` draws one with a constrained layout twice."""
+"""Write matplotlib figures as PNG and SVG, rendering each once: `Figure.savefig` renders constrained layouts twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_png(figure: Figure, path: Path) -> None:
 
 
 def svg_of(figure: Figure) -> str:
-    """A figure as SVG, without a date or a program's name."""
+    """Return a figure as SVG, without a date or a program's name."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     text = io.StringIO()

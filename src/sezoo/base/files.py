@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Atomic file writing, and reading with errors for the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import encodable, printable, without_passwords
+from sezoo.base.foreign_text import to_encodable, to_printable, without_passwords
 from sezoo.base.part_files import part_path, remove_leftovers
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "check_writable",
     "display_path",
     "file_text",
-    "json_fault",
+    "json_error_text",
     "json_lines",
     "json_text",
     "log_replaced",
@@ -51,7 +51,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
-        with _told_of(path, aside):
+        with _report_final_path(path, aside):
             yield aside
         aside.replace(path)
     except OSError as error:
@@ -76,7 +76,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     try:
         aside.mkdir(parents=True)
         remove_leftovers(folder.parent)
-        with _told_of(folder, aside):
+        with _report_final_path(folder, aside):
             yield aside
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -94,17 +94,17 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told_of(path: Path, aside: Path) -> Iterator[None]:
-    """Let errors name the path that a user knows: the one aside is gone when the message is read."""
+def _report_final_path(path: Path, aside: Path) -> Iterator[None]:
+    """Let errors name the final path: the temporary one no longer exists when the message is read."""
     try:
         yield
     except UserError as error:
-        names = (printable(each.name) for each in (aside, path))
+        names = (to_printable(each.name) for each in (aside, path))
         raise error.with_message(error.message.replace(*names)) from error
 
 
 def unused_path(path: Path) -> Path:
-    """A path at which there is nothing yet: this one, or with a number behind its name."""
+    """Return a path that does not exist yet: this one, or one with a number appended to its name."""
     number, free = 0, path
     while free.exists():
         number += 1
@@ -115,7 +115,7 @@ def unused_path(path: Path) -> Path:
 
 
 def check_new_folder(folder: Path, option: str) -> None:
-    """Check that nothing is written over what is there.
+    """Check that no existing file would be overwritten.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def check_new_folder(folder: Path, option: str) -> None:
 
 
 def check_writable(folder: Path, key: str) -> None:
-    """Make sure that a folder can be written to, or made, before the work whose results it is for; leaves nothing.
+    """Check that a folder is writable, or can be created, before the work starts; leaves nothing behind.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def check_writable(folder: Path, key: str) -> None:
 
 
 def log_replaced(path: Path) -> None:
-    """Say in the log that a file which is there will be replaced."""
+    """Log that an existing file will be replaced."""
     if path.exists():
         log.warning("%s already existed and is replaced", display_path(path))
 
@@ -167,8 +167,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def file_text(text: str) -> str:
-    """What `write_text` makes of a text."""
-    return encodable(without_passwords(text))
+    """Return the bytes that `write_text` writes for a text."""
+    return to_encodable(without_passwords(text))
 
 
 def read_text(path: Path, *, most: int = 50 * 2**20) -> str:
@@ -207,11 +207,11 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: {json_fault(error)}") from error
+        raise UserError(f"{path}: {json_error_text(error)}") from error
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines as far as it is whole: a process that was killed may have torn the last."""
+    """Read the objects of a JSON Lines file; a last line that a terminated process left incomplete is ignored."""
     try:
         with path.open(encoding="utf-8") as file:
             for text in file:
@@ -223,8 +223,8 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
         return
 
 
-def json_fault(error: ValueError | RecursionError) -> str:
-    """What is wrong with a text that Python's reader of JSON refuses."""
+def json_error_text(error: ValueError | RecursionError) -> str:
+    """Describe why Python's JSON reader rejects a text."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
@@ -258,4 +258,4 @@ def reason_of(error: OSError) -> str:
 def display_path(path: Path) -> str:
     """A path as short as the working directory allows, for messages."""
     path = path.absolute()
-    return printable(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+    return to_printable(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

@@ -1,7 +1,7 @@
-"""Text that others wrote (names in models, file names, messages of servers), made fit for where it is put.
+"""Make untrusted text (names in models, file names, server messages) safe for the place it is written to.
 
-Two questions have one answer each here: how such text is shown to a person (`printable`, `one_line`, `short_list`), and
-how it is put into a file that something else reads (`escaped`). Tables have `csv_file`,
+`to_printable`, `to_one_line` and `short_list` prepare such text for a person, `escape` prepares it for a file that
+another program reads. Tables are written by `csv_file`,
 paths `inner_path`.
 """
 
@@ -14,13 +14,13 @@ from typing import Literal
 
 __all__ = [
     "Target",
-    "encodable",
-    "escaped",
-    "one_line",
-    "plain_labels",
-    "printable",
+    "escape",
     "short_list",
-    "shortened",
+    "shorten",
+    "to_encodable",
+    "to_one_line",
+    "to_printable",
+    "use_plain_labels",
     "without_passwords",
 ]
 
@@ -56,8 +56,8 @@ def without_passwords(text: str) -> str:
     return USER_IN_ADDRESS.sub("***", text) if "://" in text else text
 
 
-def printable(text: str, *, lines: bool = False) -> str:
-    r"""Text that a terminal, a log or a page shows as it is: what cannot be seen becomes `\x1b`, `\n`, `\u202e` ...
+def to_printable(text: str, *, lines: bool = False) -> str:
+    r"""Escape the characters that a terminal, log or page would not show: `\x1b`, `\n`, `\u202e` ...
 
     Parameters
     ----------
@@ -68,15 +68,15 @@ def printable(text: str, *, lines: bool = False) -> str:
     return UNPRINTABLE.sub(lambda found: found[0] if lines and found[0] in "\n\t" else _visible(found[0]), text)
 
 
-def one_line(text: str) -> str:
-    """A message in one line: printable, without passwords, no word of over 300 characters, 2,000 characters in all."""
-    text = printable(without_passwords(text))
+def to_one_line(text: str) -> str:
+    """Return a message as one printable line without passwords: 2,000 characters, words of at most 300."""
+    text = to_printable(without_passwords(text))
     if len(text) > LONGEST_WORD:
-        text = LONG_WORD.sub(lambda found: shortened(found[0], LONGEST_WORD), text)
-    return shortened(text, LONGEST_LINE)
+        text = LONG_WORD.sub(lambda found: shorten(found[0], LONGEST_WORD), text)
+    return shorten(text, LONGEST_LINE)
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """Text of at most `most` characters: its beginning and its end, which distinguish names."""
     if len(text) <= most:
         return text
@@ -86,17 +86,17 @@ def shortened(text: str, most: int) -> str:
 
 def short_list(words: Iterable[object], most: int = LISTED) -> str:
     """`a, b, c`, or `a, b, c, d, e, f and 995 more`; each word in one line, and short."""
-    shown = [shortened(printable(str(word)), LONGEST_NAME) for word in words]
+    shown = [shorten(to_printable(str(word)), LONGEST_NAME) for word in words]
     rest = len(shown) - most
     return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def encodable(text: str, encoding: str = "utf-8") -> str:
-    r"""Text without characters that the encoding lacks: they become `\udce9`, `\u4e2d` ..."""
+def to_encodable(text: str, encoding: str = "utf-8") -> str:
+    r"""Escape the characters that the encoding lacks: `\udce9`, `\u4e2d` ..."""
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def escaped(text: str, target: Target) -> str:
+def escape(text: str, target: Target) -> str:
     """A name for a generated file, at most 120 characters of it, in one line.
 
     Parameters
@@ -112,8 +112,8 @@ def escaped(text: str, target: Target) -> str:
     if target == "html":
         from markupsafe import escape
 
-        return escape(printable(text, lines=True))
-    text = UNSAFE[target].sub(lambda found: f"<U+{ord(found[0]):04X}>", shortened(text, LONGEST_NAME))
+        return escape(to_printable(text, lines=True))
+    text = UNSAFE[target].sub(lambda found: f"<U+{ord(found[0]):04X}>", shorten(text, LONGEST_NAME))
     if target != "markdown":
         return text
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
@@ -122,8 +122,8 @@ def escaped(text: str, target: Target) -> str:
 
 
 @contextmanager
-def plain_labels() -> Iterator[None]:
-    """Have matplotlib draw labels as they stand: `$` begins no formula, and a missing glyph gives no warning."""
+def use_plain_labels() -> Iterator[None]:
+    """Let matplotlib draw labels literally: `$` starts no formula, and a missing glyph gives no warning."""
     import warnings
 
     import matplotlib as mpl

@@ -1,4 +1,4 @@
-"""Files that Git LFS has not fetched: what is there is a text that names them."""
+"""Detect Git LFS pointer files: text files that stand in for content that has not been fetched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LFS_POINTER = "it is a Git LFS pointer, not the file itself; `git lfs pull` fetc
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file is such a text.
+    """Return whether a file is a Git LFS pointer.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Names of files and folders inside a run's folder: nothing that they name is outside of it."""
+"""File and folder names inside a run folder: none may point outside of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def inner_path(folder: Path, name: str | PurePath, what: str) -> Path:
 
 
 def safe_name(name: str) -> str:
-    """A name as MLflow allows it and every file system takes it, unlike that of any other name.
+    """Map a name to a unique one that MLflow and every file system accept.
 
     A name of letters, digits, `_`, `-`, `.` and spaces stays as it is; of another one those are kept, and a part of
     its hash is put behind.

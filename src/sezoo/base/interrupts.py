@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM held back while something is done that must be done whole."""
+"""Defer Ctrl-C and SIGTERM during operations that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["interrupt_deferred"]
+__all__ = ["defer_interrupts"]
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def interrupt_deferred() -> Iterator[None]:
+def defer_interrupts() -> Iterator[None]:
     """Hold back Ctrl-C and SIGTERM, which then take effect when this context ends; it must be a short one.
 
     In a thread other than the main one, which never receives signals, it does nothing.

@@ -1,4 +1,4 @@
-"""Where a file is written before it gets its name, and what a terminated process has left there."""
+"""Temporary paths for atomic writes, and the removal of those that terminated processes left behind."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ABANDONED_SECONDS = 24 * 3600
 
 _process = os.urandom(4).hex()
 _numbers = count()
-_tidied: set[Path] = set()
+_cleaned: set[Path] = set()
 
 
 def owner() -> str:
-    """What distinguishes this process from any other one, on this computer, in a container or elsewhere."""
-    return f"{_place()}-{os.getpid()}-{_process}"
+    """Return an identifier of this process, unique across machines and containers."""
+    return f"{_process_namespace()}-{os.getpid()}-{_process}"
 
 
 def is_gone(other: str, path: Path) -> bool:
@@ -45,7 +45,7 @@ def is_gone(other: str, path: Path) -> bool:
     found = OWNER.fullmatch(other)
     if found is None or found["process"] == _process:
         return False
-    if found["place"] == _place():
+    if found["place"] == _process_namespace():
         pid = int(found["pid"])
         if pid == os.getpid() or not _is_running(pid):
             return True
@@ -62,9 +62,9 @@ def remove_leftovers(folder: Path, *, again: bool = False) -> None:
 
     It is done once per process and folder, unless it is asked for `again`: after workers of our own were ended.
     """
-    if folder in _tidied and not again:
+    if folder in _cleaned and not again:
         return
-    _tidied.add(folder)
+    _cleaned.add(folder)
     with suppress(OSError):  # a folder that is not there yet
         for path in folder.iterdir():
             part = NAME.fullmatch(path.name)
@@ -74,7 +74,7 @@ def remove_leftovers(folder: Path, *, again: bool = False) -> None:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether there may be a process of that number."""
+    """Return whether a process of that number may exist."""
     if os.name != "posix":  # Windows would send it a signal
         return True
     try:
@@ -91,8 +91,8 @@ def _last_change(path: Path) -> float:
 
 
 @cache
-def _place() -> str:
-    """What process numbers belong to: this boot of this system, and the container in it."""
+def _process_namespace() -> str:
+    """Return what process numbers are unique in: this boot of this system, and the container in it."""
     import platform  # takes longer to import than all the rest here
 
     facts = [platform.node()]

@@ -1,4 +1,4 @@
-"""Which of the processes this one is, where `torchrun` has started several for one training.
+"""Rank of this process when `torchrun` has started several for one training.
 
 The first of them is the run: it has the folder, the log, the validation and the later services of a chain. The
 others help it to train, and leave nothing behind.
@@ -15,22 +15,22 @@ STARTED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def process_count() -> int:
-    """How many processes train together, on all machines; 1 where nobody said anything else."""
+    """Number of processes that train together, on all machines; 1 without `torchrun`."""
     return _number("WORLD_SIZE", 1)
 
 
 def rank() -> int:
-    """The number of this process among them, from 0 on."""
+    """Rank of this process, from 0."""
     return _number("RANK", 0)
 
 
 def local_rank() -> int:
-    """Its number among those of this machine, which is that of its GPU."""
+    """Rank of this process on this machine, which is the index of its GPU."""
     return _number("LOCAL_RANK", rank())
 
 
 def is_helper() -> bool:
-    """Whether another process is the run."""
+    """Return whether this process is not rank 0, which owns the run."""
     return rank() > 0
 
 

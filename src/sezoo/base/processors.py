@@ -1,4 +1,4 @@
-"""How many processors this process may use: what the system has, less what affinity and a container's quota take."""
+"""Number of processors that this process may use, by the system, its affinity and the container's quota."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path, PurePosixPath
 
-__all__ = ["MOST_PROCESSES", "usable_processors"]
+__all__ = ["MOST_PROCESSES", "available_processors"]
 
 MOST_PROCESSES = 61 if sys.platform == "win32" else sys.maxsize
 """Worker processes that one pool can have: Windows waits for no more handles at once (`ProcessPoolExecutor`)."""
@@ -16,8 +16,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
 
-def usable_processors() -> int:
-    """Processors that this process may use; 1 at least.
+def available_processors() -> int:
+    """Number of processors that this process may use, at least 1.
 
     The smallest of three counts: those of the system (or what ``PYTHON_CPU_COUNT`` says in their place, as it does for
     Python itself from 3.13 on), those that the process is pinned to, and the CPU quota of its control group, which
@@ -78,7 +78,7 @@ def _words(file: Path) -> list[str]:
 
 
 def _share(quota: str, period: str) -> float | None:
-    """The processors that a quota is, both in microseconds; "max" and -1 are no limit."""
+    """Convert a quota and a period in microseconds to processors; "max" and -1 mean no limit."""
     if not (quota.isdecimal() and period.isdecimal()) or not int(quota) or not int(period):
         return None
     return int(quota) / int(period)

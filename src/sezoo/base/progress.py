@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sezoo.base.foreign_text import one_line
+from sezoo.base.foreign_text import to_one_line
 from sezoo.base.terminal import console
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def working(what: str) -> Iterator[None]:
     if not _is_terminal():
         yield
         return
-    with _DISPLAY.showing(_Work(one_line(what))):
+    with _DISPLAY.showing(_Work(to_one_line(what))):
         yield
 
 
@@ -156,7 +156,7 @@ def _is_terminal() -> bool:
 
 
 def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    work = _Work(one_line(what), total)
+    work = _Work(to_one_line(what), total)
     with _DISPLAY.showing(work):
         for item in items:
             yield item
@@ -185,7 +185,7 @@ def _cell(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     from IPython.display import HTML, display
 
     def bar(done: int) -> HTML:
-        words = f"{escape(one_line(what))}: {done} of {total}"
+        words = f"{escape(to_one_line(what))}: {done} of {total}"
         return HTML(f'<progress value="{done}" max="{total}" aria-label="{words}"></progress> {words}')
 
     handle = display(bar(0), display_id=True)

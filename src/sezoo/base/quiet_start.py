@@ -29,7 +29,7 @@ class _Spawn:
         return {key: value for key, value in data.items() if not key.startswith("init_main_")}
 
 
-def _quiet(launcher: type) -> type:
+def _without_main_module(launcher: type) -> type:
     """A class that launches processes, with our preparation data; the method that asks for them is `_launch`, on
     Windows `__init__`."""
     methods = {
@@ -49,7 +49,7 @@ class _SpawnProcess(context.SpawnProcess):
             from multiprocessing.popen_spawn_win32 import Popen
         else:
             from multiprocessing.popen_spawn_posix import Popen
-        return _quiet(Popen)(process)
+        return _without_main_module(Popen)(process)
 
 
 class _SpawnContext(context.SpawnContext):
@@ -65,7 +65,7 @@ if "forkserver" in multiprocessing.get_all_start_methods():
         def _Popen(process: Any) -> Any:  # noqa: N802 - named by multiprocessing
             from multiprocessing.popen_forkserver import Popen
 
-            return _quiet(Popen)(process)
+            return _without_main_module(Popen)(process)
 
     class _ForkServerContext(context.ForkServerContext):
         Process = _ForkServerProcess

@@ -1,4 +1,4 @@
-"""What users extend without editing this package: our own things, packages' and a user's, all by one name each.
+"""Registries of what users can extend without editing this package: built-in, from packages, and user code.
 
 A name stands for one of our own (`pesq`), for one that an installed package adds by an entry point of the registry's
 group, or for an object in a user's file or module (`my_metrics.py:snr_a`). Nothing is imported before it is used, so
@@ -13,17 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.user_code import exception_line, forms, is_reference, load_object
+from sezoo.base.user_code import exception_line, is_reference, load_object, reference_forms
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Registry", "taken_names"]
+__all__ = ["Registry", "shadowed_names"]
 
 
 @dataclass(frozen=True, eq=False)
 class Registry:
-    """One kind of thing that users extend.
+    """One kind of object that users can extend.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Registry:
     own: Mapping[str, str]
 
     def knows(self, name: str) -> bool:
-        """Whether the name is ours, a package's, or that of a user's object, which is not looked for here."""
+        """Return whether the name is built in, from a package, or a reference to user code (not resolved here)."""
         return name in self.own or is_reference(name) or bool(self._entry_points(name))
 
     def load(self, name: str) -> Any:
@@ -57,7 +57,9 @@ class Registry:
         found = self._entry_points(name)
         if not found:
             names = ", ".join(self.own)
-            raise UserError(f"{self.key}: found {name!r}; allowed: {names}, or your own as {forms(self.kind)}")
+            raise UserError(
+                f"{self.key}: found {name!r}; allowed: {names}, or your own as {reference_forms(self.kind)}"
+            )
         if len({entry.value for entry in found}) > 1:
             packages = " and ".join(_package(entry) for entry in found)
             raise UserError(
@@ -73,7 +75,7 @@ class Registry:
             ) from error
 
     def added(self) -> list[EntryPoint]:
-        """What installed packages add, by an import of their metadata alone."""
+        """Names that installed packages add; only their metadata is read."""
         from importlib.metadata import entry_points  # takes as long as all of `sezoo --help`
 
         return sorted(entry_points(group=self.group), key=lambda entry: (entry.name, entry.value))
@@ -86,8 +88,8 @@ def _package(entry: EntryPoint) -> str:
     return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist is not None else "a package"
 
 
-def taken_names(registries: Iterable[Registry]) -> list[str]:
-    """What packages add under names of ours, which stay ours, in words."""
+def shadowed_names(registries: Iterable[Registry]) -> list[str]:
+    """Describe the built-in names that packages also define; the built-in ones win."""
     from importlib.metadata import entry_points
 
     every = entry_points()

@@ -1,27 +1,27 @@
-"""Where the files are that come with sezoo, and which word stands for which of the models."""
+"""Paths of the files that come with sezoo, and the names of its models."""
 
 from pathlib import Path
 
-__all__ = ["DEMO_RECORDINGS", "ZOO", "is_bare", "shipped_model", "shipped_models"]
+__all__ = ["DEMO_RECORDINGS", "ZOO", "is_plain_name", "shipped_model", "shipped_models"]
 
 ZOO = Path(__file__).parents[1] / "zoo"
 DEMO_RECORDINGS = Path(__file__).parents[1] / "demo" / "recordings"
 
 
 def shipped_models() -> dict[str, Path]:
-    """The ONNX files of the shipped models by their names without the ending."""
+    """ONNX files of the shipped models, by their names without the extension."""
     return {file.stem: file for file in sorted(ZOO.glob("*/*.onnx"))}
 
 
 def shipped_model(word: str) -> Path | None:
-    """The file of the shipped model of that name; None where it is a path, or there is no such model.
+    """Return the file of the shipped model of that name; None for a path or an unknown name.
 
     What is on the disk under that name comes first.
     """
-    return shipped_models().get(word) if is_bare(word) and not Path(word).exists() else None
+    return shipped_models().get(word) if is_plain_name(word) and not Path(word).exists() else None
 
 
-def is_bare(word: str) -> bool:
-    """Whether it is a name alone, without a folder or an ending."""
+def is_plain_name(word: str) -> bool:
+    """Return whether it is a plain name, without a folder or an extension."""
     path = Path(word)
     return path.name == word and not path.suffix

@@ -1,4 +1,4 @@
-"""What a person sees: the log on the terminal, in colour where that is possible, plain elsewhere."""
+"""Terminal output: the log, in colour where the terminal supports it, and results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sezoo.base.foreign_text import one_line, printable
+from sezoo.base.foreign_text import to_one_line, to_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,10 +19,10 @@ __all__ = [
     "OneLine",
     "configure_logging",
     "console",
-    "encode_anything",
+    "escape_unencodable",
     "is_verbose",
-    "results",
-    "styled",
+    "stdout_console",
+    "styled_text",
     "write",
 ]
 
@@ -32,18 +32,18 @@ RESULT_WIDTH = 140
 
 @cache
 def console() -> Console:
-    """The terminal: standard error, so that standard output holds only results.
+    """Console on standard error; standard output is for results only.
 
     Bars of progress are drawn on it, unless only warnings are wanted; what it is given to print or to ask it does
     in any case.
     """
-    shown_by = _shown_by()
+    shown_by = _log_handlers()
     quiet = bool(shown_by) and all(handler.level > logging.INFO for handler in shown_by)
     return _console(stderr=True, force_terminal=False if quiet else None)
 
 
-def results(width: int | None = RESULT_WIDTH, **how: object) -> Console:
-    """Standard output, where results go: as wide as the terminal, or wide enough for a table where there is none.
+def stdout_console(width: int | None = RESULT_WIDTH, **how: object) -> Console:
+    """Console on standard output, for results: as wide as the terminal, or wide enough for a table without one.
 
     Parameters
     ----------
@@ -54,18 +54,18 @@ def results(width: int | None = RESULT_WIDTH, **how: object) -> Console:
     return _console(file=sys.stdout, width=None if sys.stdout.isatty() else width, **how)
 
 
-def styled(*parts: str | tuple[str, str]) -> Text:
+def styled_text(*parts: str | tuple[str, str]) -> Text:
     """Text for a console or a cell of a table, of parts with a style, `("fits", "green")`, and parts without one."""
     from rich.text import Text
 
     words = ((part, "") if isinstance(part, str) else part for part in parts)
-    return Text.assemble(*((printable(text, lines=True), style) for text, style in words))
+    return Text.assemble(*((to_printable(text, lines=True), style) for text, style in words))
 
 
 def write(text: str) -> None:
-    """Lines for a person on standard output, as they are: printable, without markup, each with its newline."""
+    """Write lines to standard output, printable and without markup, each with a newline."""
     _make_room()
-    sys.stdout.write(printable(text, lines=True) + "\n")
+    sys.stdout.write(to_printable(text, lines=True) + "\n")
 
 
 def _make_room() -> None:
@@ -75,8 +75,8 @@ def _make_room() -> None:
         progress.rest()
 
 
-def encode_anything() -> None:
-    r"""Let the standard streams write characters that their code page lacks as `\u4e2d`, where they would raise."""
+def escape_unencodable() -> None:
+    r"""Let the standard streams escape characters that their code page lacks (`\u4e2d`) instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):  # replaced by another kind of file, closed
             stream.reconfigure(errors="backslashreplace")
@@ -85,13 +85,13 @@ def encode_anything() -> None:
 def _console(**how: object) -> Console:
     """A console that prints text as it is: no markup, no emoji codes, nothing unprintable.
 
-    What is in colour is `styled`, or printed with a style.
+    What is in colour is `styled_text`, or printed with a style.
     """
     from rich.console import Console
 
     class PlainConsole(Console):
         def render_str(self, text: str, **how: object) -> Text:  # every string goes through here, those of tables too
-            return super().render_str(printable(text, lines=True), **{**how, "markup": False, "emoji": False})
+            return super().render_str(to_printable(text, lines=True), **{**how, "markup": False, "emoji": False})
 
     return PlainConsole(highlight=False, markup=False, emoji=False, **how)
 
@@ -104,7 +104,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     logger = logging.getLogger("sezoo")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    for handler in _shown_by():
+    for handler in _log_handlers():
         logger.removeHandler(handler)
     console.cache_clear()  # the level decides about its bars
     handler = _terminal_handler(level) if sys.stderr.isatty() else _plain_handler()
@@ -114,22 +114,22 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 def is_verbose() -> bool:
-    """Whether details are shown to a person (--verbose, --debug)."""
-    return any(logging.NOTSET < handler.level <= logging.DEBUG for handler in _shown_by())
+    """Return whether details are shown (--verbose, --debug)."""
+    return any(logging.NOTSET < handler.level <= logging.DEBUG for handler in _log_handlers())
 
 
-def _shown_by() -> list[logging.Handler]:
-    """What shows the package's log to a person."""
+def _log_handlers() -> list[logging.Handler]:
+    """Handlers that show the package's log to the user."""
     handlers = logging.getLogger("sezoo").handlers
     return [handler for handler in handlers if not isinstance(handler, logging.FileHandler)]
 
 
 class OneLine(logging.Filter):
-    """Makes what is logged one printable line each, whatever names are in it; every handler of ours has it."""
+    """Filter that turns each log record into one printable line; all handlers of the package use it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let everything through."""
-        record.msg, record.args = one_line(record.getMessage()), None
+        record.msg, record.args = to_one_line(record.getMessage()), None
         return True
 
 

@@ -1,10 +1,10 @@
-"""Words of messages that more than one place needs."""
+"""Helpers for the wording of messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["nearest", "only", "pluralize", "shortened"]
+__all__ = ["closest_match", "pluralize", "shorten_middle", "there_are_only"]
 
 
 def pluralize(count: int, noun: str) -> str:
@@ -12,21 +12,21 @@ def pluralize(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def only(count: int, noun: str) -> str:
-    """`there is only 1 clip`, `there are only 2 clips`."""
+def there_are_only(count: int, noun: str) -> str:
+    """`there is there_are_only 1 clip`, `there are there_are_only 2 clips`."""
     return f"there {'is' if count == 1 else 'are'} only {pluralize(count, noun)}"
 
 
-def shortened(name: str, longest: int) -> str:
-    """A name of at most so many characters: cut in the middle, as names of tensors begin and end with what matters."""
+def shorten_middle(name: str, longest: int) -> str:
+    """Shorten a name in the middle, since tensor names begin and end with what matters."""
     if len(name) <= longest:
         return name
     head = (longest - 3) // 3
     return f"{name[:head]}...{name[len(name) - (longest - 3 - head) :]}"
 
 
-def nearest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The word that is most like `word`, whatever the case of the letters; None if none is."""
+def closest_match(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the word most similar to `word`, ignoring case; None if none is similar."""
     import difflib  # needed for errors only
 
     by_lower = {candidate.lower(): candidate for candidate in reversed(list(words))}

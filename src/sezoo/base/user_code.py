@@ -1,4 +1,4 @@
-"""Code that a user names: `path/to/file.py:Name` or `package.module:Name`, and what packages add by entry points.
+"""Load user code by reference: `path/to/file.py:Name`, `package.module:Name`, or an entry point of a package.
 
 The file, or the module, is run as any import is: it is the user's own code.
 """
@@ -19,46 +19,46 @@ from types import ModuleType
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 
 __all__ = [
     "absolute_reference",
     "code_digest",
     "exception_line",
     "failing_line",
-    "forms",
     "is_reference",
     "load_object",
     "name_of",
+    "reference_forms",
     "reference_of",
 ]
 
 
-def forms(kind: str) -> str:
-    """How a user's code is named, for messages: `path/to/file.py:ClassName or package.module:ClassName`."""
+def reference_forms(kind: str) -> str:
+    """Allowed forms of a reference, for messages: `path/to/file.py:ClassName or package.module:ClassName`."""
     name = "ClassName" if kind == "class" else "name"
     return f"path/to/file.py:{name} or package.module:{name}"
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text names a user's code, and not something that has a name of its own."""
+    """Return whether a text is a reference to user code and not a registered name."""
     return ":" in text
 
 
 def name_of(reference: str) -> str:
-    """What stands behind the last colon: the object's own name."""
+    """Return the object's name: the part after the last colon."""
     return reference.rpartition(":")[2].strip()
 
 
 def absolute_reference(reference: str) -> str:
-    """The same object, wherever the current folder is; a module stays as it is."""
+    """Make the path of a reference absolute; a module reference is unchanged."""
     source, _, name = reference.rpartition(":")
     path = Path(source).expanduser()
     return f"{path.resolve().as_posix()}:{name}" if path.is_file() else reference
 
 
 def code_digest(thing: Any) -> str:
-    """A hash of the file that defines something, by which its results can be known again; else one like no other."""
+    """Hash of the file that defines an object, to recognize its results later; a unique value if there is no file."""
     try:
         content = Path(inspect.getfile(thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing)))
         return hashlib.sha256(content.read_bytes()).hexdigest()[:16]
@@ -67,13 +67,13 @@ def code_digest(thing: Any) -> str:
 
 
 def reference_of(thing: Any) -> str:
-    """How `load_object` would name it, for the record where it is not in a module."""
+    """Return the reference by which `load_object` would load an object."""
     name = getattr(thing, "__qualname__", type(thing).__qualname__)
     return f"{getattr(thing, '__module__', None) or type(thing).__module__}:{name}"
 
 
 def load_object(reference: str, key: str, kind: str = "class") -> Any:
-    """Import what a user names.
+    """Import the object of a reference.
 
     Parameters
     ----------
@@ -87,10 +87,10 @@ def load_object(reference: str, key: str, kind: str = "class") -> Any:
     """
     source, _, name = (part.strip() for part in reference.rpartition(":"))
     if not source or not name.isidentifier():
-        raise UserError(f"{key}: found {reference!r}; allowed: {forms(kind)}")
-    module = _imported(source, key)
+        raise UserError(f"{key}: found {reference!r}; allowed: {reference_forms(kind)}")
+    module = _import(source, key)
     if not hasattr(module, name):
-        raise UserError(f"{key}: {source} has no {kind} {name}{_others(module, name)}")
+        raise UserError(f"{key}: {source} has no {kind} {name}{_alternatives(module, name)}")
     return getattr(module, name)
 
 
@@ -113,7 +113,7 @@ def failing_line(error: BaseException, folder: Path) -> str:
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
-def _imported(source: str, key: str) -> ModuleType:
+def _import(source: str, key: str) -> ModuleType:
     path = Path(source).expanduser() if source.startswith("~") else Path(source)
     is_file = path.suffix == ".py" or "/" in source or "\\" in source
     if is_file and not path.is_file():
@@ -121,7 +121,7 @@ def _imported(source: str, key: str) -> ModuleType:
     # As Python does it for a script and for `python -m`, so that a file finds those beside it.
     folder = path.resolve().parent if is_file else Path.cwd()
     try:
-        with _first_on_path(folder):
+        with _import_path_first(folder):
             return _run_file(path) if is_file else importlib.import_module(source)
     except (Exception, SystemExit) as error:
         raise UserError(
@@ -154,7 +154,7 @@ def _run_file(path: Path) -> ModuleType:
 
 
 @contextmanager
-def _first_on_path(folder: Path) -> Iterator[None]:
+def _import_path_first(folder: Path) -> Iterator[None]:
     importlib.invalidate_caches()
     sys.path.insert(0, str(folder))
     try:
@@ -164,20 +164,20 @@ def _first_on_path(folder: Path) -> Iterator[None]:
             sys.path.remove(str(folder))
 
 
-def _others(module: ModuleType, name: str) -> str:
-    """What of its own a module has instead of a name: the nearest, or all."""
+def _alternatives(module: ModuleType, name: str) -> str:
+    """List the names that a module defines: the closest to the missing one, or all."""
     own = [
         key
         for key, value in vars(module).items()
-        if not key.startswith("_") and not inspect.ismodule(value) and _is_of(module, value)
+        if not key.startswith("_") and not inspect.ismodule(value) and _is_defined_in(module, value)
     ]
-    if near := nearest(name, own):
+    if near := closest_match(name, own):
         return f"; did you mean {near}?"
     named = [key for key in own if callable(vars(module)[key])]
     return f"; it has {', '.join(named)}" if named else ""
 
 
-def _is_of(module: ModuleType, value: object) -> bool:
-    """Whether it is the module's own, and not imported: only functions and classes tell."""
+def _is_defined_in(module: ModuleType, value: object) -> bool:
+    """Return whether a module defines a value rather than importing it; known for functions and classes only."""
     tells = inspect.isclass(value) or inspect.isroutine(value)
     return not tells or getattr(value, "__module__", None) == module.__name__

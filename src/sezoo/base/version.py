@@ -1,3 +1,3 @@
-"""The version of the package, as its metadata and every file of a run say it."""
+"""Version of the package."""
 
 __version__ = "0.1.0"

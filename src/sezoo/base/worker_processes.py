@@ -1,4 +1,4 @@
-"""How worker processes are started. It imports nothing heavy, so that they can be started before anything else is."""
+"""Start worker processes. Nothing heavy is imported here, so that they can be started first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multiprocessing.context import BaseContext
 
 from sezoo.base.quiet_start import quiet_context
 
-__all__ = ["follow_parent", "start_early", "worker_context"]
+__all__ = ["follow_parent", "preload_fork_server", "worker_context"]
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """A worker has one thread: more of them would only wait for each other."""
@@ -21,7 +21,7 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 
 @contextmanager
 def worker_context(preload: Sequence[str]) -> Iterator[BaseContext]:
-    """What to start workers with, which get one thread each as long as this context lasts.
+    """Multiprocessing context in which workers use one thread each.
 
     A fork server where there is one: libraries are loaded once, and no thread of ours is forked. Else spawn.
 
@@ -29,20 +29,20 @@ def worker_context(preload: Sequence[str]) -> Iterator[BaseContext]:
     ----------
     preload : modules that the fork server loads.
     """
-    with _one_thread_each():
+    with _single_threaded():
         context = _context(preload)
         _ensure_server(context)
         yield context
 
 
-def start_early(preload: Sequence[str]) -> None:
-    """Let the fork server, where there is one, load its libraries while this process loads its own."""
-    with _one_thread_each():
+def preload_fork_server(preload: Sequence[str]) -> None:
+    """Let the fork server load its libraries while this process loads its own."""
+    with _single_threaded():
         _ensure_server(_context(preload))
 
 
 def follow_parent(until_closed: Connection | None = None) -> None:
-    """In a worker: leave Ctrl-C to the main process, and end with it when it is killed, not wait for it for ever.
+    """Call in a worker: ignore Ctrl-C, which the main process handles, and exit when the main process ends.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def _context(preload: Sequence[str]) -> BaseContext:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started meanwhile use one thread for linear algebra."""
+def _single_threaded() -> Iterator[None]:
+    """Let processes that are started in this context use one thread for linear algebra."""
     before = {name: os.environ.get(name) for name in THREAD_COUNTS}
     os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))
     try:

@@ -1,4 +1,4 @@
-"""YAML read with an error of one line whatever is in it, and written so that every text comes back as it was."""
+"""Read YAML with one-line errors, and write YAML that reads back unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import shortened
+from sezoo.base.foreign_text import shorten
 
 if TYPE_CHECKING:
     import yaml
@@ -29,7 +29,7 @@ WINDOWS_PATH = "; in double quotes a backslash begins an escape: write a path in
 
 
 def load_yaml(text: str, what: str) -> Any:
-    """The plain data that a document holds; None where it is empty.
+    """Parse a document into plain data; None if it is empty.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def load_yaml(text: str, what: str) -> Any:
             try:
                 return super().construct_object(node, deep)
             except (ValueError, OverflowError, TypeError) as error:  # no such day, more digits than Python reads
-                value = shortened(str(node.value), 40)
+                value = shorten(str(node.value), 40)
                 kind = node.tag.rpartition(":")[2]
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{value!r} is no {kind}; put it in quotes if it is text", node.start_mark
@@ -63,7 +63,7 @@ def load_yaml(text: str, what: str) -> Any:
             raise UserError(f"{what}: nested in more than {DEEPEST} levels")
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        raise UserError(f"{what}{_place(error)}: invalid YAML: {error.problem}{_hint(error)}") from error
+        raise UserError(f"{what}{_position_text(error)}: invalid YAML: {error.problem}{_hint(error)}") from error
     except yaml.YAMLError as error:
         raise UserError(f"{what}: invalid YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
@@ -116,7 +116,7 @@ def _escaped_for_hydra(content: object) -> object:
     return content
 
 
-def _place(error: yaml.MarkedYAMLError) -> str:
+def _position_text(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark
     return "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
 
@@ -126,7 +126,7 @@ def _hint(error: yaml.MarkedYAMLError) -> str:
 
 
 def _expanded_size(node: yaml.Node) -> int:
-    """How many entries a document has once its aliases are replaced by what they stand for."""
+    """Number of entries of a document after its aliases are expanded."""
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node) -> int:

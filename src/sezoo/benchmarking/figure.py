@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.base.figure_files import write_png
-from sezoo.base.foreign_text import plain_labels, printable, shortened
+from sezoo.base.foreign_text import shorten, to_printable, use_plain_labels
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 
@@ -32,7 +32,7 @@ LAYERS = 24
 NAME_LENGTH = 34
 
 
-@plain_labels()
+@use_plain_labels()
 def save_benchmark_figure(path: Path, benchmark: Benchmark) -> None:
     """Draw the picture and save it as PNG. Nothing is drawn where no time, no size and no layer is known."""
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept
@@ -125,9 +125,9 @@ def _shown(measurement: Measurement, costs: tuple[str, list[tuple[LayerCost, flo
 
 
 def _short(layer: LayerCost) -> str:
-    name = printable(layer.name)
+    name = to_printable(layer.name)
     name = name if len(name) <= NAME_LENGTH else "..." + name[3 - NAME_LENGTH :]
-    return f"{name}  {shortened(printable(layer.kind), 20)}"
+    return f"{name}  {shorten(to_printable(layer.kind), 20)}"
 
 
 def _draw_layers(ax, measurement: Measurement, unit: str, shown: Sequence[tuple[str, float]]) -> None:

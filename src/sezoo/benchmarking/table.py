@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sezoo.base.terminal import results, styled
+from sezoo.base.terminal import stdout_console, styled_text
 from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
 from sezoo.results.benchmark import WHOLE_CLIP, Benchmark, Measurement
 
@@ -79,7 +79,7 @@ MEMORY = (
 
 def print_benchmark(benchmark: Benchmark) -> None:
     """Print the measurements, whether they fit the board, the heaviest layers, and what the numbers are."""
-    console = results(NOT_A_TERMINAL)
+    console = stdout_console(NOT_A_TERMINAL)
     everything = _table(benchmark, benchmark.measurements, (*WORK, *MEMORY))
     if console.measure(everything, options=console.options.update(width=UNLIMITED)).maximum <= console.width:
         console.print(everything)
@@ -116,7 +116,7 @@ def _cell(column: _Column, measurement: Measurement, share: float | None) -> str
     if column.value(measurement) is None:
         return ""
     text = column.text(measurement)
-    return text if share is None else styled(f"{text}\n", (percent_text(share), "dim" if share <= 1 else "red"))
+    return text if share is None else styled_text(f"{text}\n", (percent_text(share), "dim" if share <= 1 else "red"))
 
 
 def _fits(benchmark: Benchmark) -> Iterator[Text]:
@@ -124,12 +124,12 @@ def _fits(benchmark: Benchmark) -> Iterator[Text]:
     facts = benchmark.facts
     board = f"{benchmark.board} ({bytes_text(facts.flash)} of flash, {bytes_text(facts.ram)} of RAM)"
     if all(fit.fits for fit in benchmark.fits) and benchmark.fits:
-        yield styled((f"fits {board}", "green"))
+        yield styled_text((f"fits {board}", "green"))
     for fit in benchmark.fits:
         if not fit.fits:
             shares = {"flash": fit.flash_share, "RAM": fit.ram_share}
             told = " and ".join(f"{percent_text(shares[memory])} of the {memory}" for memory in fit.too_large)
-            yield styled((f"{fit.measurement} does not fit {board}: it needs {told}", "red"))
+            yield styled_text((f"{fit.measurement} does not fit {board}: it needs {told}", "red"))
 
 
 def _notes(benchmark: Benchmark) -> Iterator[str]:

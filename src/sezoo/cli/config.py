@@ -94,7 +94,7 @@ def _upgrade(options: argparse.Namespace) -> None:
     """Write the upgraded file, and say what is new in it."""
     from sezoo.base.files import atomic_write
     from sezoo.cli.yaml_file import path_of, read_checked
-    from sezoo.config.upgrade import upgraded
+    from sezoo.config.upgrade import upgrade_text
 
     if options.overrides:
         raise UserError(f"{options.overrides[0]}: --upgrade only changes names, and takes no SECTION.KEY=VALUE")
@@ -103,7 +103,7 @@ def _upgrade(options: argparse.Namespace) -> None:
     with path.open(encoding="utf-8", newline="") as file:  # the ends of its lines stay as they are
         text = file.read()
     try:
-        result = upgraded(text)
+        result = upgrade_text(text)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     if options.output == STANDARD_OUTPUT:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.processors import usable_processors
+from sezoo.base.processors import available_processors
 from sezoo.base.version import __version__
 from sezoo.targets.programs import Program, try_program
 
@@ -72,7 +72,7 @@ def diagnosis() -> Diagnosis:
         sezoo=__version__,
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        cores=usable_processors(),
+        cores=available_processors(),
         packages=[_package(name, "sezoo itself", "pip install --force-reinstall sezoo") for name in _required()],
         optional_packages=[_package(name, *told) for name, told in OPTIONAL.items()],
         programs=_programs(),

@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> None:
         return
     from rich.text import Text
 
-    from sezoo.base.terminal import results
+    from sezoo.base.terminal import stdout_console
 
-    console = results()
+    console = stdout_console()
     console.print(f"sezoo {found.sezoo}, Python {found.python}, {found.system}, {found.cores} cores", soft_wrap=True)
     for title, findings in (
         ("packages", found.packages),
@@ -55,7 +55,7 @@ def _lines(findings: list[Finding]) -> Iterator[Text | Padding]:
     """One line for each thing found; below them the missing ones, with their purpose and how to get them."""
     from rich.padding import Padding
 
-    from sezoo.base.terminal import styled
+    from sezoo.base.terminal import styled_text
 
     names = max(len(each.name) for each in findings)
     versions = max(len(each.version or "") for each in findings)
@@ -63,12 +63,12 @@ def _lines(findings: list[Finding]) -> Iterator[Text | Padding]:
         if each.found:
             version = f"{each.version or '':{versions}}  " if versions else ""
             where = _short(each.path) if each.path is not None else ""
-            yield styled(("ok", "green"), f"  {each.name:{names}}  {version}{where}".rstrip())
+            yield styled_text(("ok", "green"), f"  {each.name:{names}}  {version}{where}".rstrip())
             continue
-        yield styled(("--", "yellow"), f"  {each.name:{names}}  {each.problem or 'not there'}")
+        yield styled_text(("--", "yellow"), f"  {each.name:{names}}  {each.problem or 'not there'}")
         for line in (f"for {each.purpose}", each.remedy):
             if line:
-                yield Padding(styled((line, "dim")), (0, 0, 0, 6), expand=False)
+                yield Padding(styled_text((line, "dim")), (0, 0, 0, 6), expand=False)
 
 
 def _short(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 
 __all__ = ["DEFAULT_NAME", "config_file", "keys_of", "quote", "to_override", "without_ending", "words_for_hydra"]
 
@@ -53,7 +53,7 @@ def words_for_hydra(words: Sequence[str]) -> list[str]:
     for word in words:
         flag = word.partition("=")[0]
         if flag.startswith("-") and flag not in HYDRA_FLAGS:
-            near = nearest(flag, [*HYDRA_FLAGS, "--config-path", "--config-name", "--debug"])
+            near = closest_match(flag, [*HYDRA_FLAGS, "--config-path", "--config-name", "--debug"])
             raise UserError(f"{flag}: unknown option; {f'did you mean {near}?' if near else 'see --help'}")
     # The word after a flag may be its value ("--cfg job"): what is no override is left as it is.
     return [to_override(word) if "=" in word and not word.startswith("-") else word for word in words]

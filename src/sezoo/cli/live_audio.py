@@ -30,7 +30,7 @@ def print_devices() -> None:
     from rich.table import Table
 
     from sezoo.audio.sound_devices import devices
-    from sezoo.base.terminal import results
+    from sezoo.base.terminal import stdout_console
 
     table = Table("", "device", "microphones", "loudspeakers", "Hz", "default", box=box.SIMPLE_HEAD)
     for column in (0, 2, 3, 4):
@@ -39,7 +39,7 @@ def print_devices() -> None:
         channels = (str(count or "") for count in (each.microphones, each.loudspeakers))
         row = (f"{each.name}, {each.system}", *channels, f"{each.sample_rate:,}", ", ".join(each.default_for))
         table.add_row(str(each.index), *row)
-    results().print(table)
+    stdout_console().print(table)
 
 
 def play(config: Config, microphone: str | None, loudspeaker: str | None) -> None:

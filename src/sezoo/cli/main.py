@@ -17,8 +17,8 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import without_passwords
 from sezoo.base.processes import is_helper
-from sezoo.base.terminal import configure_logging, encode_anything
-from sezoo.base.text import nearest
+from sezoo.base.terminal import configure_logging, escape_unencodable
+from sezoo.base.text import closest_match
 from sezoo.base.version import __version__
 from sezoo.cli import completion
 from sezoo.cli.table import COMMANDS, GROUPS, run_command
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     debug = "--debug" in words[:end]
     level = next((level for flag, level in LEVELS.items() if flag in words[:end]), logging.INFO)
     words = [*(word for word in words[:end] if word not in LEVELS), *words[end:]]
-    encode_anything()
+    escape_unencodable()
     configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:
         with _long_names_reported():
@@ -169,7 +169,7 @@ def _check_no_value(words: list[str], word: str) -> None:
     index = words.index(word)
     if index and words[index - 1].startswith("-") and "=" not in words[index - 1]:
         return
-    near = nearest(word, COMMANDS)
+    near = closest_match(word, COMMANDS)
     others = f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
     hint = f"did you mean {near}?" if near else others
     raise UserError(f"{word!r} is neither a command nor an override; {hint}")

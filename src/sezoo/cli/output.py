@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, json_text, write_text
-from sezoo.base.foreign_text import encodable, printable, without_passwords
+from sezoo.base.foreign_text import to_encodable, to_printable, without_passwords
 from sezoo.base.terminal import write
 
 __all__ = ["PAGE", "STANDARD_OUTPUT", "print_json", "print_results", "run_of", "save_config"]
@@ -48,13 +48,13 @@ def save_config(options: argparse.Namespace, settings: dict) -> None:
     ]
     if getattr(options, "output", None) is not None:
         head[-1] += " hydra.run.dir=DIR"
-    comments = [printable(line) for line in head]
+    comments = [to_printable(line) for line in head]
     text = "\n".join([*comments, yaml_of(settings)])
     if path != STANDARD_OUTPUT:
         write_text(path, text)
         return
-    if encodable(text, encoding := options.standard_output.encoding or "utf-8") != text:
-        text = "\n".join([*(encodable(line, encoding) for line in comments), yaml_of(settings, ascii_only=True)])
+    if to_encodable(text, encoding := options.standard_output.encoding or "utf-8") != text:
+        text = "\n".join([*(to_encodable(line, encoding) for line in comments), yaml_of(settings, ascii_only=True)])
     options.standard_output.write(without_passwords(text))
 
 
@@ -76,7 +76,7 @@ def print_json(result: object) -> None:
     from sezoo.api.results import plain
 
     text = json_text(plain(result))
-    if encodable(text, sys.stdout.encoding or "utf-8") != text:  # JSON has an escape of its own for what is lacking
+    if to_encodable(text, sys.stdout.encoding or "utf-8") != text:  # JSON has an escape of its own for what is lacking
         text = json_text(plain(result), ascii_only=True)
     sys.stdout.write(text)
 
@@ -88,7 +88,7 @@ def print_results(folder: Path, rows: Sequence[tuple[Path | None, str]], notes: 
     ----------
     rows : files or folders in `folder`, and what each is; None are left out.
     """
-    there = [(printable(path.relative_to(folder).as_posix()), words) for path, words in rows if path is not None]
+    there = [(to_printable(path.relative_to(folder).as_posix()), words) for path, words in rows if path is not None]
     width = max((len(name) for name, _ in there), default=0)
     lines = [f"results: {display_path(folder)}"]
     lines += [f"  {name:{width}}  {words}".rstrip() for name, words in there]

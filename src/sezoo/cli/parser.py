@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.cli.section_options import HelpFormatter, add_setting
 
 __all__ = [
@@ -100,7 +100,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _meant(word: str, words: Sequence[str]) -> str:
-    near = nearest(word, words)
+    near = closest_match(word, words)
     return f"; did you mean {near}?" if near else ""
 
 

@@ -58,9 +58,9 @@ class KeyValue:
 
     def names(self) -> tuple[str, ...]:
         """The values of a key that has a set of them."""
-        from sezoo.config.section import choices
+        from sezoo.config.section import choices_of
 
-        return tuple(str(value) for value in choices(self.field()))
+        return tuple(str(value) for value in choices_of(self.field()))
 
     def field(self) -> FieldInfo:
         """The key's declaration."""
@@ -117,8 +117,8 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 def _help(action: argparse.Action) -> str:
     """The description of the key, with its values where it names none of them, and its default in brackets."""
-    from sezoo.base.user_code import forms
-    from sezoo.config.section import registered
+    from sezoo.base.user_code import reference_forms
+    from sezoo.config.section import registry_of
 
     value = KeyValue(action.keys[0])
     field = value.field()
@@ -131,8 +131,8 @@ def _help(action: argparse.Action) -> str:
     names = value.names()
     if names and not all(name in words for name in names):
         words += f": {', '.join(names)}"
-    if own := registered(field):
-        words += f"; your own as {forms(own.registry.kind)}"
+    if own := registry_of(field):
+        words += f"; your own as {reference_forms(own.registry.kind)}"
     if getattr(action.type, "several", False):
         words += "; several with commas"
     default = action.default_is or (empty["words"] if empty else "" if field.default is None else str(field.default))

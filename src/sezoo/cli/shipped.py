@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sezoo.base.shipped import DEMO_RECORDINGS, is_bare, shipped_model, shipped_models
-from sezoo.base.text import nearest
+from sezoo.base.shipped import DEMO_RECORDINGS, is_plain_name, shipped_model, shipped_models
+from sezoo.base.text import closest_match
 
 __all__ = ["DEMO", "demo_folder", "is_demo", "model_path", "static_model_path"]
 
@@ -20,11 +20,11 @@ DEMO = "demo"
 
 def model_path(word: str) -> Path:
     """The path that a word stands for, which is its own where no shipped model has that name."""
-    if not is_bare(word) or Path(word).exists():
+    if not is_plain_name(word) or Path(word).exists():
         return Path(word)
     if (shipped := shipped_model(word)) is not None:
         return shipped
-    near = nearest(word, shipped_models(), cutoff=0.8)
+    near = closest_match(word, shipped_models(), cutoff=0.8)
     hint = (
         f"; did you mean {near}, which comes with sezoo?"
         if near
@@ -37,7 +37,7 @@ def static_model_path(word: str) -> Path:
     """As `model_path`; the name of a shipped model alone is its static int8 one, which is what runs on a device."""
     from sezoo.zoo import names_of_models
 
-    is_name = is_bare(word) and not Path(word).exists() and word in names_of_models()
+    is_name = is_plain_name(word) and not Path(word).exists() and word in names_of_models()
     return model_path(f"{word}_int8_static" if is_name else word)
 
 

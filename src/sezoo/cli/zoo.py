@@ -79,7 +79,7 @@ def _print_table(models: list[ZooModel]) -> None:
     from rich import box
     from rich.table import Table
 
-    from sezoo.base.terminal import results
+    from sezoo.base.terminal import stdout_console
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
@@ -100,7 +100,7 @@ def _print_table(models: list[ZooModel]) -> None:
         scores = (model.pesq_float, model.pesq_int8, model.pesq_stream, model.pesq_board)
         latency = "" if model.latency_ms is None else f"{model.latency_ms:g}"
         table.add_row(model.name, *sizes, macs, latency, *("" if one is None else f"{one:.2f}" for one in scores))
-    console = results()
+    console = stdout_console()
     console.print(table)
     noisy = next((model.pesq_noisy for model in models if model.pesq_noisy is not None), None)
     console.print(
@@ -114,7 +114,7 @@ def _print_table(models: list[ZooModel]) -> None:
 def _print_card(model: ZooModel) -> None:
     from rich.markdown import Markdown, TableElement
 
-    from sezoo.base.terminal import results
+    from sezoo.base.terminal import stdout_console
 
     class CardTable(TableElement):
         """A table without its head where that is empty, as the first one of a card has it."""
@@ -127,4 +127,4 @@ def _print_card(model: ZooModel) -> None:
     class Card(Markdown):
         elements = {**Markdown.elements, "table_open": CardTable}  # noqa: RUF012 - rich's own
 
-    results().print(Card(model.card))
+    stdout_console().print(Card(model.card))

@@ -7,32 +7,32 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from sezoo.base.registry import Registry
-from sezoo.base.user_code import forms
+from sezoo.base.user_code import reference_forms
 
-__all__ = ["Allowed", "Also", "Because", "Hint", "Registered"]
+__all__ = ["Allowed", "FromRegistry", "Hint", "OtherSpellings", "RefusalError"]
 
 
 class Allowed(NamedTuple):
-    """Says in words what a key may hold; the error messages and the reference page share it."""
+    """Description of what a key allows, for error messages and the reference page."""
 
     words: str
 
 
 class Hint(NamedTuple):
-    """Says after what a key may hold what becomes of the rest; error messages alone have it."""
+    """What an error message adds after the allowed values."""
 
     words: str
 
 
-class Also(NamedTuple):
-    """What else a value may look like in a file, as a regular expression: other spellings of the values of a key."""
+class OtherSpellings(NamedTuple):
+    """Other spellings of a key's values in a file, as a regular expression."""
 
     pattern: str
 
 
 @dataclass(frozen=True, eq=False)
-class Registered:
-    """Says that a key names what users extend: one of ours, of a package, or of a user's file.
+class FromRegistry:
+    """Marks a key that names a registered object: built in, from a package, or user code.
 
     Attributes
     ----------
@@ -44,13 +44,13 @@ class Registered:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that come with sezoo."""
+        """Built-in names."""
         return (*self.registry.own, *self.more)
 
     @property
     def words(self) -> str:
-        """What the key may hold."""
-        return f"{', '.join(self.names)}, or your own as {forms(self.registry.kind)}"
+        """Describe what the key allows."""
+        return f"{', '.join(self.names)}, or your own as {reference_forms(self.registry.kind)}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         known = core_schema.no_info_after_validator_function(self._known, handler(source))
@@ -66,8 +66,8 @@ class Registered:
         return name
 
 
-class Because(ValueError):  # noqa: N818 - says why a value is refused, behind what is allowed
-    """Why a value is refused, where what is allowed does not say it."""
+class RefusalError(ValueError):
+    """Reason for rejecting a value, if the allowed values do not explain it."""
 
 
 def stripped(value: Any) -> Any:

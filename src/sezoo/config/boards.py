@@ -1,4 +1,4 @@
-"""The boards that a configuration can name: their processor, and how much memory a program has there.
+"""Boards that a configuration can name: processor, clock, and memory for the program.
 
 Sources: the data sheets of the microcontrollers and the user manuals of the boards (st.com).
 """

@@ -1,4 +1,4 @@
-"""How people write a metric's values: its label, its unit, and which way is better."""
+"""How a metric is displayed: label, unit, number format, and whether higher is better."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sezoo.config.registries import METRICS
 
-__all__ = ["MetricFacts", "facts_of_metric", "learn_facts"]
+__all__ = ["MetricFacts", "facts_of_metric", "register_facts"]
 
 FORM = re.compile(r"\{:\.\d[efg]\}")
 
@@ -35,17 +35,17 @@ class MetricFacts:
             raise ValueError(f"form: found {self.form!r}; allowed: a format such as {{:.2f}}, {{:.3g}} or {{:.1e}}")
 
 
-_learnt: dict[str, MetricFacts] = {}
+_loaded: dict[str, MetricFacts] = {}
 
 
 def facts_of_metric(name: str) -> MetricFacts:
-    """How a metric is shown: ours as its file says, others by their names alone until they are learnt."""
+    """Return how a metric is displayed; metrics of users are shown by name until they are registered."""
     if name in METRICS.own:
         facts: MetricFacts = METRICS.load(name).facts
         return facts
-    return _learnt.get(name) or MetricFacts(name)
+    return _loaded.get(name) or MetricFacts(name)
 
 
-def learn_facts(facts: Mapping[str, MetricFacts]) -> None:
-    """Know how metrics are shown that were loaded, or that a file of results describes; ours stay as they are."""
-    _learnt.update({name: each for name, each in facts.items() if name not in METRICS.own})
+def register_facts(facts: Mapping[str, MetricFacts]) -> None:
+    """Register how loaded metrics, or those of a result file, are displayed; built-in ones are unchanged."""
+    _loaded.update({name: each for name, each in facts.items() if name not in METRICS.own})

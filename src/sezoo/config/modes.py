@@ -38,12 +38,12 @@ _LETTER_OF = {letter.mode: key for key, letter in LETTERS.items()}
 
 
 def steps(mode: str) -> str:
-    """The letters of a mode's steps, in order: `quantization` -> `q`, `chain_tqe` -> `tqe`."""
+    """Return the letters of a mode's services, in order: `quantization` -> `q`, `chain_tqe` -> `tqe`."""
     return _LETTER_OF.get(mode) or mode.removeprefix("chain_")
 
 
 def chain_problem(mode: str) -> str | None:
-    """Why a chain makes no sense; None if it does, or if this is no chain."""
+    """Describe why a chain is invalid; None if it is valid or not a chain."""
     found = re.fullmatch(r"chain_(\w*)", mode)
     if not found:
         return None
@@ -67,12 +67,12 @@ def chain_problem(mode: str) -> str | None:
 
 
 def required_sections(mode: str) -> tuple[str, ...]:
-    """The sections that a mode needs; those whose keys all have defaults may be left out of the file."""
+    """Return the sections that a mode needs; those whose keys all have defaults may be omitted from the file."""
     return tuple(dict.fromkeys(section for step in steps(mode) for section in LETTERS[step].sections))
 
 
 def mode_problems(config: Config) -> list[str]:
-    """What the operation mode still lacks or what does not fit together for it: one line each."""
+    """List what is missing or contradictory for the operation mode, one line each."""
     mode = config.operation_mode
     own_clips = config.quantization is not None and config.quantization.noisy_quantization_files_path is not None
     # With clips of its own the quantization step needs no data set; the other steps still do.
@@ -140,7 +140,7 @@ def _dataset_problems(dataset: Dataset, mode: str, needing_steps: set[str]) -> l
 
 
 def _validation_problems(dataset: Dataset) -> list[str]:
-    """The folders of validation clips come in pairs, and are for data sets of pairs."""
+    """Check that validation folders are set in pairs, and only for data sets of pairs."""
     keys = ("noisy_valid_files_path", "clean_valid_files_path")
     there = [key for key in keys if getattr(dataset, key) is not None]
     if there and dataset.name == "mix":
@@ -179,7 +179,7 @@ def _training_problems(config: Config, training: Training) -> list[str]:
 
 
 def _aware_problems(config: Config, training: Training) -> Iterator[str]:
-    """What quantization-aware training needs, and what does not go with it."""
+    """Check the requirements of quantization-aware training."""
     if not training.quantization_aware:
         return
     key = "training.quantization_aware"

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from sezoo.config.allowed import Allowed, Also, Registered
+from sezoo.config.allowed import Allowed, FromRegistry, OtherSpellings
 from sezoo.config.registries import LAYOUTS, LOSSES, METRICS, NETWORKS, TARGETS
 from sezoo.config.values import literal, number
 
 __all__ = [
+    "InferenceModeNames",
     "IntegerType",
     "LayoutName",
     "LossName",
@@ -18,7 +19,6 @@ __all__ = [
     "ModelKind",
     "Names",
     "NetworkName",
-    "PlayNames",
     "QuantizationTarget",
     "StepNames",
     "TargetNames",
@@ -74,24 +74,27 @@ ModelKind = Literal["magnitude_mask", "complex_mask", "complex_spectrum"]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("a list of names")]
 
 
-MetricName = Annotated[str, Registered(METRICS)]
+MetricName = Annotated[str, FromRegistry(METRICS)]
 
 
 MetricNames = Annotated[
-    tuple[MetricName, ...], Field(min_length=1), BeforeValidator(_metrics), Also(f"^({'|'.join(METRIC_ALIASES)})$")
+    tuple[MetricName, ...],
+    Field(min_length=1),
+    BeforeValidator(_metrics),
+    OtherSpellings(f"^({'|'.join(METRIC_ALIASES)})$"),
 ]
 
 
-LossName = Annotated[str, Registered(LOSSES)]
+LossName = Annotated[str, FromRegistry(LOSSES)]
 
 
-LayoutName = Annotated[str, Registered(LAYOUTS)]
+LayoutName = Annotated[str, FromRegistry(LAYOUTS)]
 
 
-NetworkName = Annotated[str, Registered(NETWORKS, ("Custom",))]
+NetworkName = Annotated[str, FromRegistry(NETWORKS, ("Custom",))]
 
 
-QuantizationTarget = Annotated[str, Registered(TARGETS)]
+QuantizationTarget = Annotated[str, FromRegistry(TARGETS)]
 
 
 Selectable = Literal[
@@ -111,7 +114,7 @@ MetricWeights = Annotated[
 ]
 
 
-PlayNames = Annotated[
+InferenceModeNames = Annotated[
     tuple[Literal["whole", "patches", "board", "stream", "tflm"], ...], Field(min_length=1), BeforeValidator(_names)
 ]
 
@@ -148,5 +151,5 @@ StepNames = Annotated[tuple[StepName, ...], Field(min_length=1), BeforeValidator
 IntegerType = Annotated[
     Literal["Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16"],
     BeforeValidator(_integer_type),
-    Also(r"^(QuantType\.)?Q?[uU]?[iI][nN][tT](4|8|16)$"),
+    OtherSpellings(r"^(QuantType\.)?Q?[uU]?[iI][nN][tT](4|8|16)$"),
 ]

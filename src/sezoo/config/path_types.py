@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, PlainValidator
 
 from sezoo.base.inner_path import is_inner
 from sezoo.base.shipped import shipped_model
-from sezoo.config.allowed import Allowed, Because
+from sezoo.config.allowed import Allowed, RefusalError
 from sezoo.config.value_types import text
 from sezoo.config.values import literal
 
@@ -30,7 +30,7 @@ def _path(value: Any) -> Any:
     path = Path(value)
     if (found := ESCAPE.search(str(value))) and not _exists(path):
         meant = ESCAPE.sub(lambda escape: "\\" + ESCAPES[escape[0]], str(value))
-        raise Because(
+        raise RefusalError(
             f"in double quotes YAML takes \\{ESCAPES[found[0]]} for a character of its own; write '{meant}' in single "
             f"quotes, or {meant.replace(chr(92), '/')}"
         )
@@ -47,21 +47,21 @@ def _exists(path: Path) -> bool:
 def _inner_path(value: Any) -> Any:
     path = _path(value)
     if isinstance(path, Path) and not is_inner(path):
-        raise Because("it is outside of the run's folder")
+        raise RefusalError("it is outside of the run's folder")
     return path
 
 
 def _output_path(value: Any) -> Any:
     path = _path(value)
     if isinstance(path, Path) and not path.is_absolute() and not is_inner(path):
-        raise Because("a relative path is inside the run's folder, and this one is not; give an absolute one")
+        raise RefusalError("a relative path is inside the run's folder, and this one is not; give an absolute one")
     return path
 
 
 def _file_name(value: Any) -> Any:
     name = text(value)
     if isinstance(name, str) and (PurePath(name).name != name or not is_inner(PurePath(name)) or ESCAPE.search(name)):
-        raise Because("it is no plain name")
+        raise RefusalError("it is no plain name")
     return name
 
 
@@ -76,13 +76,13 @@ def _model_path(value: Any) -> Path | str:
     """
     if isinstance(value, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", value.strip())):
         if scheme[1].lower() != "https":
-            raise Because("nothing else is downloaded")
+            raise RefusalError("nothing else is downloaded")
         return value.strip()
     path = _path(value)
     if not isinstance(path, Path):
         raise ValueError
     if path.suffix.lower() in OTHER_MODELS:
-        raise Because("models of Keras and TensorFlow need TensorFlow, which is not used here")
+        raise RefusalError("models of Keras and TensorFlow need TensorFlow, which is not used here")
     return (shipped_model(value.strip()) if isinstance(value, str) else None) or path
 
 

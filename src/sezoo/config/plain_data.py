@@ -1,4 +1,4 @@
-"""A configuration as plain data and as YAML, without what is secret in it."""
+"""Configuration as plain data and as YAML, without secrets."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from sezoo.base.yaml_text import dump_yaml
 from sezoo.config.sections import Config, CustomModelSpecific, Keys
 from sezoo.config.values import ENVIRONMENT_VARIABLE
 
-__all__ = ["keep_written", "to_dict", "to_yaml", "value_at", "without_environment"]
+__all__ = ["keep_unexpanded", "to_dict", "to_yaml", "value_at", "without_environment"]
 
 SHORTEST_SECRET = 3
 """Characters; what is no longer is part of other words as well."""
 
 
-def keep_written(config: Config, texts: Mapping[Keys, str]) -> None:
-    """Keep the texts with environment variables in them as the file has them; numbers are no secrets."""
+def keep_unexpanded(config: Config, texts: Mapping[Keys, str]) -> None:
+    """Keep texts with environment variables unexpanded; numbers are not secret."""
     plain = _sections(config) if texts else {}
     config._written.update({keys: text for keys, text in texts.items() if _holds_text(value_at(plain, keys))})
 
@@ -37,7 +37,7 @@ def to_dict(config: Config, *, filled_in: bool = False) -> dict[str, Any]:
 
 
 def without_environment(config: Config, text: str) -> str:
-    """A message in which the values of environment variables that the configuration has are their names again."""
+    """Replace values of environment variables in a message by the variables' names."""
     names = {name for written in config._written.values() for name in ENVIRONMENT_VARIABLE.findall(written)}
     for name in sorted(names):
         if len(value := os.environ.get(name, "")) > SHORTEST_SECRET:
@@ -50,7 +50,7 @@ def _sections(config: Config) -> dict[str, Any]:
 
 
 def value_at(tree: Any, keys: Sequence[str | int]) -> Any:
-    """The value that keys lead to; None where there is none."""
+    """Return the value at a path of keys; None if there is none."""
     for key in keys:
         if isinstance(tree, dict):
             tree = tree.get(key)

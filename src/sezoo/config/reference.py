@@ -1,4 +1,4 @@
-"""The configuration reference, docs/configuration.md, made from the typed sections so that it cannot go stale."""
+"""Generate the configuration reference, docs/configuration.md, from the typed sections."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from sezoo.config.modes import LETTERS, OPERATION_MODES, required_sections
-from sezoo.config.section import Section, allowed, choices, registered, section_of
+from sezoo.config.section import Section, allowed_text, choices_of, registry_of, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS
 from sezoo.config.version_4 import RENAMED
 
@@ -71,7 +71,7 @@ def _section(name: str, cls: type[Section], level: int) -> list[str]:
             rows.append(f"| {_names(name, key)} | a section | {default} | {field.description} |")
         else:
             rows.append(
-                f"| {_names(name, key)} | {_allowed(field)} | {_default(field.default)} | {field.description} |"
+                f"| {_names(name, key)} | {_allowed_cell(field)} | {_default(field.default)} | {field.description} |"
             )
     meaning = (cls.__doc__ or "").partition("\n")[0]
     title = next((f"{name} or {renamed.new}" for renamed in RENAMED if renamed.here == name), name)
@@ -80,7 +80,7 @@ def _section(name: str, cls: type[Section], level: int) -> list[str]:
 
 
 def _names(section: str, key: str) -> str:
-    """A key, and what version 4 calls it."""
+    """Name of a key, and its name in version 4."""
     renamed = next((each for each in RENAMED if each.here == f"{section}.{key}"), None)
     if renamed is None:
         return f"`{key}`"
@@ -90,7 +90,7 @@ def _names(section: str, key: str) -> str:
 
 
 def renamed_keys() -> str:
-    """The table of the keys that version 4 renamed, for the page on coming from the model zoo."""
+    """Table of the keys that version 4 renamed, for the model zoo page."""
     rows = []
     for renamed in RENAMED:
         values = ", ".join(f"`{value}` = `{here}`" for value, here in (renamed.values or {}).items())
@@ -107,11 +107,11 @@ def _meaning(path: str) -> str:
     return SECTIONS[section].model_fields[key].description or ""
 
 
-def _allowed(field: FieldInfo) -> str:
-    values = choices(field)
+def _allowed_cell(field: FieldInfo) -> str:
+    values = choices_of(field)
     if not values:
-        return allowed(field)
-    own = ", or your own: `path/to/file.py:name`" if registered(field) else ""
+        return allowed_text(field)
+    own = ", or your own: `path/to/file.py:name`" if registry_of(field) else ""
     return ", ".join(f"`{value}`" for value in values) + own
 
 
@@ -120,7 +120,7 @@ def _default(value: Any) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A default as one would write it in the YAML file."""
+    """Format a default as in a YAML file."""
     match value:
         case Path():
             return value.as_posix()

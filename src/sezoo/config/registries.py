@@ -1,4 +1,4 @@
-"""What users extend, by the key of the configuration that names it: metrics, losses, layouts, networks, targets.
+"""Registries by configuration key: metrics, losses, layouts, networks, targets.
 
 Our own are listed here by where they are, as packages list theirs in entry points. Metrics list themselves: each file
 in `sezoo/metrics/measures` is one.

@@ -1,4 +1,4 @@
-"""The JSON Schema of the YAML configuration, for editors: made from the typed sections, so that it cannot go stale.
+"""Generate the JSON Schema of the YAML configuration, for editors, from the typed sections.
 
 It is as wide as what the sections read: empty values, `${NAME}` of the environment, numbers that are computed
 (`1./255`), one name in place of a list of one, tuples as text, and the names of version 4. What depends on other keys,
@@ -16,9 +16,9 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import PlainValidatorFunctionSchema
 
-from sezoo.config.allowed import Also
+from sezoo.config.allowed import OtherSpellings
 from sezoo.config.modes import LETTERS, OPERATION_MODES
-from sezoo.config.section import Section, allowed, parts_of, section_of
+from sezoo.config.section import Section, allowed_text, parts_of, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS
 from sezoo.config.value_types import lower_case
 from sezoo.config.version_4 import RENAMED
@@ -72,7 +72,7 @@ def _section(cls: type[Section], description: str | None = None) -> Schema:
 
 
 def _networks() -> Schema:
-    """Keys of any network: those of another one are ignored, and a network of the user's has its own."""
+    """Keys of any network: those of other networks are ignored, and a custom network defines its own."""
     networks = [_section(cls) for cls in NETWORKS.values()]
     properties = {key: value for network in reversed(networks) for key, value in network["properties"].items()}
     return {**networks[0], "properties": properties, "additionalProperties": True}
@@ -84,28 +84,30 @@ def _key(field: FieldInfo) -> Schema:
     annotation: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     found = TypeAdapter(annotation).json_schema(schema_generator=_OfTypes)
     parts = parts_of(field)
-    spellings: list[Schema] = [{"type": "string", "pattern": part.pattern} for part in parts if isinstance(part, Also)]
-    values = [] if "$defs" in found else _widened(found, spellings, any_case=lower_case in parts)
+    spellings: list[Schema] = [
+        {"type": "string", "pattern": part.pattern} for part in parts if isinstance(part, OtherSpellings)
+    ]
+    values = [] if "$defs" in found else _widen(found, spellings, any_case=lower_case in parts)
     made: Schema = {"description": field.description}
     if (default := _plain(field.default)) is not None:
         made["default"] = default
     if values and {} not in values:
         return {**made, "anyOf": [*values, EMPTY]}
-    return {**made, "description": f"{field.description} Allowed: {allowed(field)}."}
+    return {**made, "description": f"{field.description} Allowed: {allowed_text(field)}."}
 
 
 class _OfTypes(GenerateJsonSchema):
-    """What a function of ours reads may be anything: the error messages have it in words."""
+    """Accept any value for keys with a validator function; its error messages explain the rest."""
 
     def function_plain_schema(self, schema: PlainValidatorFunctionSchema) -> JsonSchemaValue:
         return {}
 
 
-def _widened(schema: Schema, spellings: Sequence[Schema] = (), *, any_case: bool = False) -> list[Schema]:
-    """A type, and the other ways in which a file may write its values: alternatives."""
+def _widen(schema: Schema, spellings: Sequence[Schema] = (), *, any_case: bool = False) -> list[Schema]:
+    """Extend a type's schema by the other spellings that a file may use."""
     if "anyOf" in schema:
         types = (each for each in schema["anyOf"] if each != {"type": "null"})
-        found = [way for each in types for way in _widened(each, spellings, any_case=any_case)]
+        found = [way for each in types for way in _widen(each, spellings, any_case=any_case)]
         return [way for place, way in enumerate(found) if way not in found[:place]]
     names = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
     if names and any_case:
@@ -121,7 +123,7 @@ def _widened(schema: Schema, spellings: Sequence[Schema] = (), *, any_case: bool
         case "string":
             return [{"type": ["string", "number"]}]
         case "array":
-            items = _widened(schema.get("items") or {}, spellings)
+            items = _widen(schema.get("items") or {}, spellings)
             return [{"type": "array", **({} if {} in items else {"items": {"anyOf": items}})}, *items, TUPLE]
         case "object" | "boolean" as kind:
             return [{"type": kind}]
@@ -138,14 +140,14 @@ def _add_renamed(properties: Schema, new: str, here: str, values: Any) -> None:
     section, key = here.split(".")
     meant: Schema = properties[section]["properties"][key]
     if values is not None:
-        meant = {"description": meant["description"], "anyOf": [*_widened({"enum": [*values]}, any_case=True), EMPTY]}
+        meant = {"description": meant["description"], "anyOf": [*_widen({"enum": [*values]}, any_case=True), EMPTY]}
     if name in place:  # a section of version 4 whose first keys are there already
         meant = {**meant, "properties": {**meant["properties"], **place[name]["properties"]}}
     place[name] = meant
 
 
 def _plain(value: Any) -> Any:
-    """A default as JSON has it; None where there is none, or where it would be no plain value."""
+    """Default as a JSON value; None without a default or if it is not plain data."""
     match value:
         case bool() | int() | float() | str():
             return value

@@ -1,4 +1,4 @@
-"""What every YAML section is made of, and what a key may hold in words."""
+"""Base class of YAML sections, and descriptions of what their keys allow."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
-from sezoo.config.allowed import Allowed, Hint, Registered
+from sezoo.config.allowed import Allowed, FromRegistry, Hint
 from sezoo.config.name_types import IntegerType
 from sezoo.config.number_types import Positive, Whole
 from sezoo.config.value_types import text
@@ -16,17 +16,17 @@ __all__ = [
     "Section",
     "TensorOverride",
     "TensorOverrides",
-    "allowed",
-    "choices",
-    "hint",
+    "allowed_text",
+    "choices_of",
+    "hint_of",
     "parts_of",
-    "registered",
+    "registry_of",
     "section_of",
 ]
 
 
 class Section(BaseModel):
-    """One YAML section: unknown keys are errors, and nothing changes once it is read.
+    """A YAML section: unknown keys are errors, and instances are immutable.
 
     An empty value is the default, but for the keys that can be empty themselves and have another default:
     `num_quantization_samples:` means all clips, as it does in the reference, while leaving the key out means 100.
@@ -52,7 +52,7 @@ class Section(BaseModel):
 
 
 class TensorOverride(Section):
-    """How one tensor is quantized; what is empty is found as for any other."""
+    """How one tensor is quantized; empty fields use the defaults."""
 
     quant_type: IntegerType
     scale: Positive | None = None
@@ -89,18 +89,18 @@ def _parts(annotation: Any) -> list[Any]:
 
 
 def parts_of(field: FieldInfo) -> list[Any]:
-    """Everything that the annotation of a key is made of."""
+    """Return all parts of a key's annotation."""
     return [*field.metadata, *_parts(field.annotation)]
 
 
-def hint(field: FieldInfo) -> str:
-    """What else an error message says of a key: ` (others need a board)`, or nothing."""
+def hint_of(field: FieldInfo) -> str:
+    """Return what an error message adds for a key: ` (others need a board)`, or nothing."""
     return next((f" ({part.words})" for part in parts_of(field) if isinstance(part, Hint)), "")
 
 
-def choices(field: FieldInfo) -> tuple[Any, ...]:
-    """The values of a key that has a set of them, or nothing; users may add theirs where it is `registered`."""
-    if found := registered(field):
+def choices_of(field: FieldInfo) -> tuple[Any, ...]:
+    """Return the values of an enumerated key, or nothing; keys with a registry accept user code too."""
+    if found := registry_of(field):
         return found.names
     if get_origin(field.annotation) is dict:  # whose names are a set, but not its values
         return ()
@@ -108,21 +108,21 @@ def choices(field: FieldInfo) -> tuple[Any, ...]:
     return tuple(value for part in parts for value in get_args(part))
 
 
-def registered(field: FieldInfo) -> Registered | None:
-    """The registry of a key that takes users' own beside ours."""
-    return next((part for part in parts_of(field) if isinstance(part, Registered)), None)
+def registry_of(field: FieldInfo) -> FromRegistry | None:
+    """Return the registry of a key that accepts user code."""
+    return next((part for part in parts_of(field) if isinstance(part, FromRegistry)), None)
 
 
-def allowed(field: FieldInfo) -> str:
-    """What a key may hold, in words: `MinMax, Entropy`, `a whole number, 1 or more`."""
-    if found := registered(field):
+def allowed_text(field: FieldInfo) -> str:
+    """Describe what a key allows: `MinMax, Entropy`, `a whole number, 1 or more`."""
+    if found := registry_of(field):
         return found.words
-    if values := choices(field):
+    if values := choices_of(field):
         return ", ".join(str(value) for value in values)
     return next((part.words for part in parts_of(field) if isinstance(part, Allowed)), "a mapping of keys to values")
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:
-    """The class of a key that is a section itself."""
+    """Return the class of a key that is a nested section."""
     found = field.annotation
     return found if isinstance(found, type) and issubclass(found, Section) else None

@@ -1,4 +1,4 @@
-"""The whole configuration: its sections. What every operation mode needs of them is in `modes`.
+"""The complete configuration. `modes` defines what each operation mode requires.
 
 The sections themselves are in the files `sections_*` beside this one; everything is importable here.
 """
@@ -20,7 +20,7 @@ from sezoo.config.sections_model import (
 )
 from sezoo.config.sections_services import Evaluation, ExtraOptions, Prediction, Quantization
 from sezoo.config.sections_training import Regularization, Scheduler, Training
-from sezoo.config.version_4 import respelled
+from sezoo.config.version_4 import respell
 
 __all__ = [
     "NETWORKS",
@@ -84,7 +84,7 @@ NETWORKS: dict[str, type[Section]] = {
 
 
 class Config(BaseModel):
-    """A checked configuration. Sections that are not in the file are None, or their defaults where those do."""
+    """A checked configuration. Sections missing from the file are None, or hold their defaults if these suffice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
@@ -113,9 +113,9 @@ class Config(BaseModel):
     """The user's names of keys that have others here, by these: version 4 of the model zoo has renamed some."""
 
     def name_in_file(self, key: str) -> str:
-        """The name that the user's file has for a key: `model.onnx_path` is `model.model_path` in version 4."""
+        """Return the user file's name for a key: `model.onnx_path` is `model.model_path` in version 4."""
         return self._names_in_file.get(key, key)
 
     def respell(self, error: UserError) -> None:
-        """Give the error's message the names that the user's file has for keys."""
-        error.message = respelled(error.message, self._names_in_file)
+        """Replace key names in an error's message by those of the user's file."""
+        error.message = respell(error.message, self._names_in_file)

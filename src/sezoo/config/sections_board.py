@@ -1,4 +1,4 @@
-"""The sections about the microcontroller: tools, benchmarking, deployment."""
+"""Sections for microcontrollers: tools, benchmarking, deployment."""
 
 from typing import Literal
 
@@ -36,7 +36,7 @@ class STEdgeAI(Section):
 
 
 class Tools(Section):
-    """Programs of others; none is needed for training, quantization and evaluation."""
+    """External programs; training, quantization and evaluation need none."""
 
     stedgeai: STEdgeAI = Field(default_factory=STEdgeAI, description="See the section below.")
     path_to_cubeIDE: PathText | None = Field(  # noqa: N815 - the YAML key is spelled so

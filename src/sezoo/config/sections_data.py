@@ -29,7 +29,7 @@ __all__ = ["Dataset", "General", "MLflow", "Preprocessing", "Tracking"]
 
 
 class General(Section):
-    """What holds for the whole run."""
+    """Settings of the whole run."""
 
     project_name: Text = Field("speech_enhancement_project", description="Name of the experiment in the tracking.")
     logs_dir: PathText = Field(
@@ -198,7 +198,7 @@ class Dataset(Section):
 
 
 class Preprocessing(Section):
-    """From the wave to the magnitude spectrum that the network sees (librosa's conventions)."""
+    """From the waveform to the magnitude spectrum, the network's input (librosa's conventions)."""
 
     pipeline_type: Literal["LibrosaSpecPipeline"] = Field(
         "LibrosaSpecPipeline",

@@ -60,13 +60,13 @@ MOST_FRAMES = 100_000
 
 
 class NetworkShape(Section):
-    """What the networks that come with sezoo have in common."""
+    """Keys that all built-in networks share."""
 
     in_channels: UpTo65536 = Field(257, description="Bins of the spectrum, n_fft // 2 + 1.")
 
 
 class LevelledShape(NetworkShape):
-    """Networks that can have a running level in front of them."""
+    """Keys of networks that can normalize their input by a running level."""
 
     level_frames: AtLeast0 = Field(
         0,
@@ -76,7 +76,7 @@ class LevelledShape(NetworkShape):
 
 
 class TcnShape(LevelledShape):
-    """What the networks with residual temporal convolutions have in common."""
+    """Keys of networks with residual temporal convolutions."""
 
     n_blocks: UpTo1000 = Field(2, description="Number of blocks.")
     num_layers: UpTo1000 = Field(3, description="Residual layers per block; each one widens the dilation.")
@@ -110,7 +110,7 @@ class ModelSpecific(TcnShape):
 
 
 class BinUNetShape(LevelledShape):
-    """What the networks with a U-Net over the bins have in common."""
+    """Keys of networks with a U-Net over the bins."""
 
     compression: Literal["power", "copies"] = Field(
         "power",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from sezoo.config.allowed import Hint
-from sezoo.config.name_types import IntegerType, MetricNames, Names, PlayNames, QuantizationTarget, StepNames
+from sezoo.config.name_types import InferenceModeNames, IntegerType, MetricNames, Names, QuantizationTarget, StepNames
 from sezoo.config.number_types import (
     AtLeast0,
     AtLeast1,
@@ -54,7 +54,7 @@ class ExtraOptions(Section):
         return literal(raw)
 
     def as_mapping(self) -> dict[str, Any]:
-        """The options that are set: what the code reads."""
+        """Return the options that are set."""
         given = {key: value for key, value in self if key in self.model_fields_set and value is not None}
         return given | (self.model_extra or {})
 
@@ -177,7 +177,7 @@ class Evaluation(Section):
         description="Metrics to score, dnsmos for the four of that name; empty = all of ours that need clean speech, "
         "or dnsmos where there is none.",
     )
-    play_like: PlayNames | None = Field(
+    play_like: InferenceModeNames | None = Field(
         None,
         description="How the model is run: whole (the clip at once), patches (fixed lengths, stitched), board (as the "
         "program for deployment.backend runs it: ST's N6 application, or the C package), stream (as the C package's "

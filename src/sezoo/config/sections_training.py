@@ -15,7 +15,7 @@ __all__ = ["Regularization", "Scheduler", "Training"]
 
 
 class Regularization(Section):
-    """Keeps weights and activations small, which makes the int8 model better; all off by default."""
+    """Keep weights and activations small, which improves the int8 model; off by default."""
 
     weight_clipping_max: Positive | None = Field(None, description="Largest magnitude of a weight; empty = no limit.")
     activation_regularization: NotNegative | None = Field(

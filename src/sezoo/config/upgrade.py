@@ -1,4 +1,4 @@
-"""A file with the names of version 4: its text is edited where the keys stand, all else stays as it is."""
+"""Rewrite a YAML file with version 4's key names, editing only the keys in its text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import yaml
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections_board import BUILD_NAMES
-from sezoo.config.validation import one_general
+from sezoo.config.validation import merge_general
 from sezoo.config.values import literal
-from sezoo.config.version_4 import RENAMED, Renamed, is_version_4, translated
+from sezoo.config.version_4 import RENAMED, RenamedKey, is_version_4, translate
 
-__all__ = ["Upgraded", "upgraded"]
+__all__ = ["UpgradeResult", "upgrade_text"]
 
 EXTRA_OPTIONS = "quantization.onnx_extra_options"
 BUILD_CONF = "deployment.build_conf"
@@ -23,8 +23,8 @@ OLD_DEFAULT = "{CalibMovingAverage: True}"
 
 
 @dataclass
-class Upgraded:
-    """What came of a file.
+class UpgradeResult:
+    """Result of an upgrade.
 
     Attributes
     ----------
@@ -54,20 +54,20 @@ class Edit(NamedTuple):
     text: str
 
 
-def upgraded(text: str) -> Upgraded:
-    """The text with version 4's names for the keys that it renamed; comments, order and layout stay.
+def upgrade_text(text: str) -> UpgradeResult:
+    """Rewrite a text with version 4's key names, preserving comments, order and layout.
 
     Raises
     ------
     UserError : the file has aliases or merged mappings where keys would change, so that it has to be done by hand.
     """
-    old, result = text, Upgraded(text)
+    old, result = text, UpgradeResult(text)
     text = result.text = _with_one_general(text, result)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         return result
     edits: list[Edit] = []
-    moves: dict[str, list[tuple[Renamed, Entry]]] = {}
+    moves: dict[str, list[tuple[RenamedKey, Entry]]] = {}
     for key in RENAMED:
         entry = _entry(root, key.here) if key.before else None
         if entry is None:
@@ -77,7 +77,7 @@ def upgraded(text: str) -> Upgraded:
             continue
         new_parent = key.new.rpartition(".")[0]
         if new_parent == key.here.rpartition(".")[0]:
-            if not (edit := list(_renamed(key, entry))):
+            if not (edit := list(_rename_edits(key, entry))):
                 result.notes.append(f"{key.here}: its value cannot be told from the text: rename it by hand")
                 continue
             edits += edit
@@ -88,23 +88,23 @@ def upgraded(text: str) -> Upgraded:
             moves.setdefault(new_parent, []).append((key, entry))
         result.changes.append((key.here, key.new))
     for new_parent, entries in moves.items():
-        edits += _moved(text, new_parent.rpartition(".")[2], entries)
+        edits += _move_keys(text, new_parent.rpartition(".")[2], entries)
     build = _entry(root, BUILD_CONF)
     if build is not None and (name := BUILD_NAMES.get(_plain(build.value))) is not None:
         edits.append(Edit(build.value.start_mark.index, build.value.end_mark.index, name))
         result.changes.append((f"{BUILD_CONF}: {build.value.value}", name))
-    result.text = _with_old_default(_edited(text, edits), text, result)
+    result.text = _with_old_default(_apply_edits(text, edits), text, result)
     _check_same(old, result.text)
     return result
 
 
-def _with_one_general(text: str, result: Upgraded) -> str:
+def _with_one_general(text: str, result: UpgradeResult) -> str:
     """The text with the section `general` where ST's tutorial prints `general:general:`."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     outer, pasted, inner = (_entry(root, path) for path in ("general", "general:general", "general.general"))
     if pasted is not None and outer is None:
         result.changes.append(("general:general", "general"))
-        return _edited(text, [Edit(pasted.key.start_mark.index, pasted.key.end_mark.index, "general")])
+        return _apply_edits(text, [Edit(pasted.key.start_mark.index, pasted.key.end_mark.index, "general")])
     if pasted is not None:
         result.notes.append("general:general and general are both there: put their keys into one section by hand")
     if inner is None:
@@ -122,10 +122,10 @@ def _with_one_general(text: str, result: Upgraded) -> str:
     lines = [line.removeprefix(deeper) for line in text[first:end].splitlines(keepends=True)]
     if comment := text[inner.key.end_mark.index : first].partition("#")[2]:
         lines.insert(0, f"{text[start : inner.key.start_mark.index]}#{comment}")
-    return _edited(text, [Edit(start, end, "".join(lines))])
+    return _apply_edits(text, [Edit(start, end, "".join(lines))])
 
 
-def _renamed(key: Renamed, entry: Entry) -> Iterator[Edit]:
+def _rename_edits(key: RenamedKey, entry: Entry) -> Iterator[Edit]:
     """A key that stays where it is; nothing where its value cannot be translated."""
     value = _plain(entry.value)
     if key.values is not None and value is not None:
@@ -135,21 +135,21 @@ def _renamed(key: Renamed, entry: Entry) -> Iterator[Edit]:
         yield Edit(entry.value.start_mark.index, entry.value.end_mark.index, name)
     if key.new == EXTRA_OPTIONS and value is None:
         yield Edit(entry.key.start_mark.index, entry.key.end_mark.index, _leaf(key))
-        yield Edit(entry.value.start_mark.index, entry.value.end_mark.index, _spaced(entry, OLD_DEFAULT))
+        yield Edit(entry.value.start_mark.index, entry.value.end_mark.index, _with_leading_space(entry, OLD_DEFAULT))
         return
     yield Edit(entry.key.start_mark.index, entry.key.end_mark.index, _leaf(key))
 
 
-def _spaced(entry: Entry, text: str) -> str:
+def _with_leading_space(entry: Entry, text: str) -> str:
     """A value for a key that had none, one space behind the colon."""
     return text if entry.value.start_mark.index > entry.key.end_mark.index + 1 else f" {text}"
 
 
-def _moved(text: str, section: str, entries: list[tuple[Renamed, Entry]]) -> list[Edit]:
-    """Keys that go into a mapping of their own, which is where the first of them was."""
+def _move_keys(text: str, section: str, entries: list[tuple[RenamedKey, Entry]]) -> list[Edit]:
+    """Move keys into a mapping of their own, at the place of the first one."""
     entries = sorted(entries, key=lambda pair: pair[1].key.start_mark.index)
     if entries[0][1].parent.flow_style:
-        return _moved_in_flow(text, section, entries)
+        return _move_keys_in_flow(text, section, entries)
     newline = "\r\n" if "\r\n" in text else "\n"
     blocks, edits = [], []
     for key, entry in entries:
@@ -166,7 +166,7 @@ def _moved(text: str, section: str, entries: list[tuple[Renamed, Entry]]) -> lis
     return edits
 
 
-def _moved_in_flow(text: str, section: str, entries: list[tuple[Renamed, Entry]]) -> list[Edit]:
+def _move_keys_in_flow(text: str, section: str, entries: list[tuple[RenamedKey, Entry]]) -> list[Edit]:
     inner: list[str] = []
     edits: list[Edit] = []
     for key, entry in entries:
@@ -200,8 +200,8 @@ def _end(node: yaml.Node) -> int:
     return _end(last[1] if isinstance(last, tuple) else last)
 
 
-def _with_old_default(new: str, old: str, result: Upgraded) -> str:
-    """The new text, saying what the extra options are, where the old one relied on their default."""
+def _with_old_default(new: str, old: str, result: UpgradeResult) -> str:
+    """Add the extra options to the new text if the old one relied on their default."""
     raw = yaml.safe_load(new) or {}
     if "quantization" not in raw or is_version_4(yaml.safe_load(old)) or not is_version_4(raw):
         return new
@@ -226,16 +226,16 @@ def _with_old_default(new: str, old: str, result: Upgraded) -> str:
     return f"{before}{' ' * node.value[0][0].start_mark.column}{line}{newline}{new[end + 1 :] if end >= 0 else ''}"
 
 
-def _edited(text: str, edits: list[Edit]) -> str:
+def _apply_edits(text: str, edits: list[Edit]) -> str:
     for edit in sorted(edits, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
 
 
 def _check_same(old: str, new: str) -> None:
-    """Make sure that both texts mean the same, with one section `general`."""
+    """Check that both texts mean the same, with one section `general`."""
     try:
-        one, other = (_meaning(one_general(yaml.safe_load(text) or {})) for text in (old, new))
+        one, other = (_meaning(merge_general(yaml.safe_load(text) or {})) for text in (old, new))
         same = one == other
     except (yaml.YAMLError, AttributeError):
         same = False
@@ -245,7 +245,7 @@ def _check_same(old: str, new: str) -> None:
 
 def _meaning(raw: dict[str, Any]) -> Any:
     """The contents of a file as the code reads them, with the default that depends on the file's form."""
-    tree = translated(raw).tree
+    tree = translate(raw).tree
     if isinstance(tree.get("quantization", 0), dict | None):
         section = _set_keys(tree["quantization"] or {})
         tree["quantization"] = {"extra_options": yaml.safe_load(OLD_DEFAULT), **section}
@@ -278,7 +278,7 @@ def _entry(root: yaml.Node, path: str) -> Entry | None:
     return entry
 
 
-def _leaf(key: Renamed) -> str:
+def _leaf(key: RenamedKey) -> str:
     return key.new.rpartition(".")[2]
 
 

@@ -1,4 +1,4 @@
-"""From the plain contents of a YAML file to a checked `Config`, and back; every problem is told in one line."""
+"""Build a checked `Config` from the contents of a YAML file; every problem is reported in one line."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest, pluralize
-from sezoo.config.allowed import Because
+from sezoo.base.text import closest_match, pluralize
+from sezoo.config.allowed import RefusalError
 from sezoo.config.modes import OPERATION_MODES, chain_problem, mode_problems, required_sections, steps
-from sezoo.config.plain_data import keep_written, value_at
-from sezoo.config.section import Section, allowed, choices, hint, section_of
+from sezoo.config.plain_data import keep_unexpanded, value_at
+from sezoo.config.section import Section, allowed_text, choices_of, hint_of, section_of
 from sezoo.config.sections import NETWORKS, SECTIONS, Config, CustomModelSpecific, Keys
 from sezoo.config.values import expand, texts_from_environment
-from sezoo.config.version_4 import RENAMED, Translated, respelled, translated
+from sezoo.config.version_4 import RENAMED, Translation, respell, translate
 
 __all__ = ["build_config", "missing_paths"]
 
@@ -46,12 +46,12 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
     overridden : paths of keys in `raw` that are from the command line, and not the file's own.
     """
     if not isinstance(raw, Mapping):
-        raise UserError(f"configuration: found {_found(raw)}; allowed: a mapping of sections")
+        raise UserError(f"configuration: found {_found_text(raw)}; allowed: a mapping of sections")
     tree = {str(name): value for name, value in raw.items() if name != "hydra"}  # that section is Hydra's own
-    as_given = one_general(tree)
+    as_given = merge_general(tree)
     if as_given != tree:
         _log.warning("the section is called 'general', not 'general:general'; it is taken as 'general'")
-    named = translated(expand(as_given), overridden)
+    named = translate(expand(as_given), overridden)
     tree = named.tree
     tree.setdefault("model_specific", None)  # its default depends on model.model_type
     if _mode_problem(mode := tree.get("operation_mode")) is None:
@@ -73,22 +73,22 @@ def build_config(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Co
             problems.append(_unknown_section(name))
     if not problems:
         config = Config(**_with_global_seed(built))
-        keep_written(config, _texts_here(as_given, named))
+        keep_unexpanded(config, _unexpanded_texts(as_given, named))
         problems = mode_problems(config)
     if problems:
-        raise UserError(_one_line([respelled(problem, named.written) for problem in problems]))
+        raise UserError(_one_line([respell(problem, named.written) for problem in problems]))
     config._names_in_file.update(named.written)
     return config
 
 
-def _texts_here(as_given: Mapping[str, Any], named: Translated) -> dict[Keys, str]:
-    """The texts with environment variables, by the keys of the sections; not those of a name that another won over."""
+def _unexpanded_texts(as_given: Mapping[str, Any], named: Translation) -> dict[Keys, str]:
+    """Texts with environment variables, by the sections' keys, without those that another name of a key overrides."""
     texts = ((named.keys_here(keys), text) for keys, text in texts_from_environment(as_given))
     return {keys: text for keys, text in texts if value_at(named.tree, keys) == expand(text)}
 
 
 def missing_paths(config: Config) -> list[tuple[str, Path]]:
-    """The model and the folders of recordings that the configuration names and that are not there, by key."""
+    """Return the configured model and recording folders that do not exist, by key."""
     paths = {
         "model.onnx_path": config.model and config.model.onnx_path,
         "model.state_dict_path": config.model and config.model.state_dict_path,
@@ -104,7 +104,7 @@ def missing_paths(config: Config) -> list[tuple[str, Path]]:
     ]
 
 
-def one_general(tree: dict[str, Any]) -> dict[str, Any]:
+def merge_general(tree: dict[str, Any]) -> dict[str, Any]:
     """`general:general:`, as the tutorial prints the section, is a key of that name or `general` inside `general`."""
     merged: dict[str, Any] = {}
     for name, value in tree.items():
@@ -142,7 +142,7 @@ def _build_section(name: str, cls: type[Section], value: Any) -> tuple[Section |
     if value is None:
         value = {}
     if not isinstance(value, Mapping):
-        return None, [f"{name}: found {_found(value)}; allowed: {_MAPPING}"]
+        return None, [f"{name}: found {_found_text(value)}; allowed: {_MAPPING}"]
     if name == "model_specific":
         value = _without_unknown(name, cls, value)
     try:
@@ -154,7 +154,7 @@ def _build_section(name: str, cls: type[Section], value: Any) -> tuple[Section |
 
 
 def _without_unknown(name: str, cls: type[Section], value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The keys that a network has; others are ignored, as in the model zoo, whose files hold keys of other networks."""
+    """Drop keys of other networks, which the model zoo's files contain and the model zoo ignores."""
     unknown = [key for key in value if key not in cls.model_fields] if cls.model_config.get("extra") == "forbid" else []
     for key in unknown:
         told = _unknown_key(name, list(cls.model_fields), str(key))
@@ -175,7 +175,7 @@ def _position(raw: Any, location: tuple[int | str, ...]) -> tuple[int, ...]:
 
 
 def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> str:
-    """One line on one error of pydantic."""
+    """Describe a pydantic error in one line."""
     path, field = name, None
     section: type[Section] | None = cls
     for part in error["loc"]:
@@ -190,11 +190,12 @@ def _problem(name: str, cls: type[Section], raw: Any, error: ErrorDetails) -> st
     if field is None:  # a check between the keys of a section; it names the key itself
         return f"{path}.{error['ctx']['error']}" if "ctx" in error else f"{path}: {error['msg']}"
     why = error.get("ctx", {}).get("error")
-    because = f" ({why})" if isinstance(why, Because) else hint(field)
-    return f"{path}: found {_found(raw)}; allowed: {allowed(field)}{because}{_nearest_choice(raw, choices(field))}"
+    because = f" ({why})" if isinstance(why, RefusalError) else hint_of(field)
+    nearest = _nearest_choice(raw, choices_of(field))
+    return f"{path}: found {_found_text(raw)}; allowed: {allowed_text(field)}{because}{nearest}"
 
 
-def _found(value: Any) -> str:
+def _found_text(value: Any) -> str:
     if isinstance(value, Path):
         value = value.as_posix()
     text = repr(value)
@@ -204,12 +205,12 @@ def _found(value: Any) -> str:
 def _nearest_choice(value: Any, values: tuple[Any, ...]) -> str:
     if isinstance(value, list | tuple):  # of names: the first that is none of them
         value = next((entry for entry in value if entry not in values and ":" not in str(entry)), None)
-    near = nearest(value, [str(choice) for choice in values]) if isinstance(value, str) else None
+    near = closest_match(value, [str(choice) for choice in values]) if isinstance(value, str) else None
     return f" (did you mean {near}?)" if near else ""
 
 
 def _mode_problem(value: Any) -> str | None:
-    found = "not set" if value is None else f"found {_found(value)}"
+    found = "not set" if value is None else f"found {_found_text(value)}"
     is_chain = isinstance(value, str) and value.startswith("chain_")
     if value in OPERATION_MODES or (is_chain and chain_problem(value) is None):
         return None
@@ -249,16 +250,16 @@ def _keys_of(section: str) -> list[str]:
 
 
 def _unknown_key(section: str, keys: list[str], key: str) -> str:
-    """Names the key that was meant: the same one of another section, else the nearest here, else elsewhere."""
+    """Suggest the intended key: the same name in another section, else the closest one here, else elsewhere."""
     start, owners = f"{section}.{key}: unknown key", _owners()
     others = [owner for owner in owners.get(key, ()) if owner != section]  # another network may have the key
     if others:
         return f"{start}; '{key}' is a key of {' and '.join(others)}"
     if meant := _ELSEWHERE.get(key.lower()):
         return f"{start}; it is {meant} here"
-    if near := nearest(key, keys):
+    if near := closest_match(key, keys):
         return f"{start}; did you mean {section}.{near}?"
-    if (near := nearest(key, list(owners), cutoff=0.8)) and near != key:
+    if (near := closest_match(key, list(owners), cutoff=0.8)) and near != key:
         return f"{start}; did you mean {owners[near][0]}.{near}?"
     return f"{start}; the keys of {section} are {', '.join(keys)}"
 
@@ -267,7 +268,7 @@ def _unknown_section(name: str) -> str:
     start, owners = f"{name}: unknown section", _owners()
     if name in owners:
         return f"{start}; '{name}' is a key of {' and '.join(owners[name])}"
-    if near := nearest(name, [*SECTIONS, "operation_mode"]):
+    if near := closest_match(name, [*SECTIONS, "operation_mode"]):
         return f"{start}; did you mean {near}?"
     return f"{start}; the sections are {', '.join(SECTIONS)}"
 

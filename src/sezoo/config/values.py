@@ -1,4 +1,4 @@
-"""Plain values from the raw text of a YAML file: empty values, environment variables, arithmetic, tuples.
+"""Convert raw YAML values: empty values, environment variables, arithmetic, tuples.
 
 The conversion happens in two stages, because only the target type tells `10-2` in a number from `10-2` in a name:
 
@@ -44,7 +44,7 @@ _WORDS = {"True": True, "False": False, "None": None}
 
 
 class _NotLiteralError(ValueError):
-    """The text holds something other than literals and arithmetic."""
+    """The text contains something other than literals and arithmetic."""
 
 
 def _power(base: int | float, exponent: int | float) -> int | float:

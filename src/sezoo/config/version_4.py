@@ -1,4 +1,4 @@
-"""The names of version 4 of the model zoo, which renamed keys: one table, through which every file passes once.
+"""Translate the key names of version 4 of the model zoo; every file passes through this table once.
 
 The code reads one name for each key, the one on the right in `RENAMED`. Messages repeat the name that the file has.
 """
@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["RENAMED", "Renamed", "Translated", "is_version_4", "respelled", "translated"]
+__all__ = ["RENAMED", "RenamedKey", "Translation", "is_version_4", "respell", "translate"]
 
 _log = logging.getLogger(__name__)
 
 
-class Renamed(NamedTuple):
+class RenamedKey(NamedTuple):
     """A key with two names.
 
     Attributes
@@ -33,20 +33,22 @@ class Renamed(NamedTuple):
 
 _PARAMETERS, _OPTIONS = "quantization.onnx_quant_parameters", "quantization.onnx_extra_options"
 
-RENAMED: tuple[Renamed, ...] = (
-    Renamed("model.model_name", "model.model_type"),
-    Renamed("model.model_path", "model.onnx_path"),
-    Renamed("dataset.dataset_name", "dataset.name"),
-    Renamed("quantization.granularity", "quantization.per_channel", values={"per_channel": True, "per_tensor": False}),
-    Renamed(f"{_PARAMETERS}.calibrate_method", "quantization.calibration_method"),
-    Renamed(f"{_PARAMETERS}.op_types_to_quantize", "quantization.op_types_to_quantize"),
-    Renamed(f"{_PARAMETERS}.nodes_to_quantize", "quantization.nodes_to_quantize", before=False),
-    Renamed(f"{_PARAMETERS}.nodes_to_exclude", "quantization.nodes_to_exclude", before=False),
-    Renamed(f"{_PARAMETERS}.weightType", "quantization.weight_type", before=False),
-    Renamed(f"{_PARAMETERS}.activType", "quantization.activation_type", before=False),
-    Renamed(f"{_OPTIONS}.weights_tensor_override", "quantization.weight_overrides", before=False),
-    Renamed(f"{_OPTIONS}.activations_tensor_override", "quantization.activation_overrides", before=False),
-    Renamed(_OPTIONS, "quantization.extra_options"),  # the rest of it: after the two keys above
+RENAMED: tuple[RenamedKey, ...] = (
+    RenamedKey("model.model_name", "model.model_type"),
+    RenamedKey("model.model_path", "model.onnx_path"),
+    RenamedKey("dataset.dataset_name", "dataset.name"),
+    RenamedKey(
+        "quantization.granularity", "quantization.per_channel", values={"per_channel": True, "per_tensor": False}
+    ),
+    RenamedKey(f"{_PARAMETERS}.calibrate_method", "quantization.calibration_method"),
+    RenamedKey(f"{_PARAMETERS}.op_types_to_quantize", "quantization.op_types_to_quantize"),
+    RenamedKey(f"{_PARAMETERS}.nodes_to_quantize", "quantization.nodes_to_quantize", before=False),
+    RenamedKey(f"{_PARAMETERS}.nodes_to_exclude", "quantization.nodes_to_exclude", before=False),
+    RenamedKey(f"{_PARAMETERS}.weightType", "quantization.weight_type", before=False),
+    RenamedKey(f"{_PARAMETERS}.activType", "quantization.activation_type", before=False),
+    RenamedKey(f"{_OPTIONS}.weights_tensor_override", "quantization.weight_overrides", before=False),
+    RenamedKey(f"{_OPTIONS}.activations_tensor_override", "quantization.activation_overrides", before=False),
+    RenamedKey(_OPTIONS, "quantization.extra_options"),  # the rest of it: after the two keys above
 )
 """All of them. A key of a section that is renamed itself stands before that section."""
 
@@ -58,8 +60,8 @@ _CALIBRATION = {"CalibMovingAverage": False}
 
 
 @dataclass
-class Translated:
-    """A file's contents with the names that the code reads.
+class Translation:
+    """Contents of a file with sezoo's key names.
 
     Attributes
     ----------
@@ -83,8 +85,8 @@ class Translated:
         return keys
 
 
-def translated(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Translated:
-    """Contents of a file that may have names of either version, with the names that the code reads.
+def translate(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Translation:
+    """Translate the contents of a file with key names of either version to sezoo's names.
 
     Where both names of a key are set, the new one wins, with a warning if they differ.
 
@@ -93,11 +95,11 @@ def translated(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Tran
     raw : sections by name.
     overridden : paths set on the command line, which win over the file's whatever their names are.
     """
-    result = Translated({name: _copied(value) for name, value in raw.items()})
+    result = Translation({name: _deep_copy(value) for name, value in raw.items()})
     version_4 = is_version_4(raw, overridden)
     for key in RENAMED:
         _check_place(result, key)
-        value = _taken(result.tree, key.new)
+        value = _pop_path(result.tree, key.new)
         if _is_empty(value):
             continue
         if key.values is not None:
@@ -106,14 +108,14 @@ def translated(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> Tran
                 continue
             value = key.values[str(value).strip().lower()]
         result.written[key.here] = key.new
-        _put(result.tree, key.here, _chosen(key, value, _at(result.tree, key.here), overridden))
+        _set_path(result.tree, key.here, _choose_value(key, value, _get_path(result.tree, key.here), overridden))
     _take_leftover(result)
     if version_4 and "quantization" in result.tree:
         _set_default(result.tree, "quantization", "extra_options", dict(_CALIBRATION))
     return result
 
 
-def _chosen(key: Renamed, new: Any, old: Any, overridden: Collection[str]) -> Any:
+def _choose_value(key: RenamedKey, new: Any, old: Any, overridden: Collection[str]) -> Any:
     """The value of a key that may have both its names in a file."""
     if _is_empty(old) or _is_same(new, old):
         return new
@@ -131,7 +133,7 @@ def _set_by_command(key: str, overridden: Collection[str]) -> set[str]:
 
 
 def is_version_4(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> bool:
-    """Whether a file is of version 4's form, which has another default of the extra options.
+    """Return whether a file has version 4's form, which has a different default of the extra options.
 
     Its section `quantization` says so, by a key that only version 4 has there. One that has no key of either form
     goes by `model`: version 4 calls its file `model_path`. Keys from the command line say nothing of the file.
@@ -146,34 +148,34 @@ def is_version_4(raw: Mapping[str, Any], overridden: Collection[str] = ()) -> bo
     return not keys & old and named and "model.model_path" not in overridden
 
 
-def respelled(message: str, written: Mapping[str, str]) -> str:
-    """A message about keys, with the names that the file has for them."""
+def respell(message: str, written: Mapping[str, str]) -> str:
+    """Replace key names in a message by those of the file."""
     for here, new in written.items():
         message = re.sub(rf"(?<![\w.]){re.escape(here)}(?![\w])", new, message)
     return message
 
 
-def _check_place(result: Translated, key: Renamed) -> None:
-    """A key of a renamed section under that section's old name is told where it belongs."""
+def _check_place(result: Translation, key: RenamedKey) -> None:
+    """Report a key of a renamed section that is written under the section's old name."""
     parent, _, name = key.new.rpartition(".")
     old_parent = next((other.here for other in RENAMED if other.new == parent), None)
-    if old_parent is None or name not in (_at(result.tree, old_parent) or ()):
+    if old_parent is None or name not in (_get_path(result.tree, old_parent) or ()):
         return
-    _taken(result.tree, f"{old_parent}.{name}")
+    _pop_path(result.tree, f"{old_parent}.{name}")
     result.problems.append(f"{old_parent}.{name}: unknown key; '{name}' is a key of {parent}")
 
 
-def _take_leftover(result: Translated) -> None:
+def _take_leftover(result: Translation) -> None:
     """Version 4's inner sections hold nothing now but keys that nobody knows."""
-    left = _taken(result.tree, _PARAMETERS)
+    left = _pop_path(result.tree, _PARAMETERS)
     if isinstance(left, Mapping):
         result.leftover += [(_PARAMETERS, str(name)) for name in left]
     elif not _is_empty(left):
         result.problems.append(f"{_PARAMETERS}: found {left!r}; allowed: a mapping of keys to values")
 
 
-def _copied(value: Any) -> Any:
-    return {key: _copied(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
+def _deep_copy(value: Any) -> Any:
+    return {key: _deep_copy(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
 
 
 def _is_empty(value: Any) -> bool:
@@ -184,17 +186,17 @@ def _is_same(one: Any, other: Any) -> bool:
     return one == other or str(one).strip().lower() == str(other).strip().lower()
 
 
-def _at(tree: Any, path: str) -> Any:
+def _get_path(tree: Any, path: str) -> Any:
     """What is at a path of nested mappings; None where there is nothing."""
     for name in path.split("."):
         tree = tree.get(name) if isinstance(tree, Mapping) else None
     return tree
 
 
-def _taken(tree: dict[str, Any], path: str) -> Any:
+def _pop_path(tree: dict[str, Any], path: str) -> Any:
     """What was at a path, which is removed."""
     parent, _, name = path.rpartition(".")
-    section = _at(tree, parent)
+    section = _get_path(tree, parent)
     return section.pop(name, None) if isinstance(section, dict) else None
 
 
@@ -205,6 +207,6 @@ def _set_default(tree: dict[str, Any], section: str, key: str, value: Any) -> No
         tree[section] = {**keys, key: value}
 
 
-def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+def _set_path(tree: dict[str, Any], path: str, value: Any) -> None:
     section, _, name = path.partition(".")
     tree[section][name] = value

@@ -1,4 +1,4 @@
-"""Which recordings are there, and which belong together.
+"""Find recordings and pair noisy with clean ones.
 
 `dataset` finds them, `pairs` and `pair_names` match noisy and clean, `mixing` makes noisy clips of speech and noise.
 """

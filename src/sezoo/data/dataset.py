@@ -1,4 +1,4 @@
-"""Which clips: the parts of a data set, sampled, and read with every clip checked."""
+"""Parts of a data set: select, sample and read clips, checking each."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.base.errors import UserError
-from sezoo.base.text import only, pluralize
+from sezoo.base.text import pluralize, there_are_only
 from sezoo.config.sections import Dataset
 from sezoo.data.folders import some_names
 from sezoo.data.layouts import layout_of, validation_folders
-from sezoo.data.pair_names import composed
+from sezoo.data.pair_names import to_nfc
 from sezoo.data.pairs import Pair
 
 __all__ = [
-    "clips_of",
+    "bad_clip_error",
+    "clip_count",
+    "log_skipped_clips",
     "read_clips",
-    "refused",
     "sample",
-    "tell_left_out",
     "test_pairs",
     "training_noisy_clips",
     "training_pairs",
@@ -102,7 +102,7 @@ def _with_clean(pairs: Sequence[Pair], part: str, dataset: Dataset) -> list[Pair
 
 
 def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, key: str) -> list[Item]:
-    """Draw some of `items` (paths or pairs), the same ones on every machine.
+    """Draw a sample of `items` (paths or pairs) that is the same on every machine.
 
     The draw depends on the seed and the file names alone, not on the order of a folder's listing nor on
     a library's random generator: items are ranked by a hash of both. A clip that is added to the folder
@@ -120,21 +120,21 @@ def sample(items: Sequence[Item], amount: int | float | None, seed: int | None, 
     """
     if amount is None:
         return list(items)
-    count = clips_of(amount, len(items))
+    count = clip_count(amount, len(items))
     if count > len(items):
-        log.warning("%s: %d asked for, but %s: all are used", key, count, only(len(items), "clip"))
+        log.warning("%s: %d asked for, but %s: all are used", key, count, there_are_only(len(items), "clip"))
 
     def rank(index: int) -> bytes:
         item = items[index]
         name = item.name if isinstance(item, (Pair, Path)) else str(item)
         # Names that are no UTF-8 reach Python as surrogates, which plain encoding refuses.
-        return hashlib.sha256(f"{seed or 0}/{composed(name)}".encode("utf-8", "surrogatepass")).digest()
+        return hashlib.sha256(f"{seed or 0}/{to_nfc(name)}".encode("utf-8", "surrogatepass")).digest()
 
     return [items[index] for index in sorted(sorted(range(len(items)), key=rank)[:count])]
 
 
-def clips_of(amount: int | float, of: int) -> int:
-    """Clips that a number of them (int) or a share of so many (float, at least one) stands for."""
+def clip_count(amount: int | float, of: int) -> int:
+    """Number of clips for an absolute number (int) or a share (float, at least one clip)."""
     return max(1, round(amount * of)) if isinstance(amount, float) else amount
 
 
@@ -158,19 +158,19 @@ def read_clips(
         except BadClipError as bad:
             left_out.append(bad)
             if not skip_bad:
-                raise refused(bad) from bad
+                raise bad_clip_error(bad) from bad
             continue
         yield path, wave
-    tell_left_out(left_out, len(paths))
+    log_skipped_clips(left_out, len(paths))
 
 
-def refused(bad: BadClipError) -> UserError:
-    """The error for a clip that cannot be used, where such clips are not to be left out."""
+def bad_clip_error(bad: BadClipError) -> UserError:
+    """Error for an unusable clip when bad clips are not skipped."""
     return UserError(f"{bad.path}: {bad.reason}; set dataset.skip_bad_files: true to leave such clips out")
 
 
-def tell_left_out(left_out: Sequence[BadClipError], of: int) -> None:
-    """Name in the log the clips that are left out of so many.
+def log_skipped_clips(left_out: Sequence[BadClipError], of: int) -> None:
+    """Log the clips that are skipped.
 
     Raises
     ------

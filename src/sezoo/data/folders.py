@@ -1,4 +1,4 @@
-"""Folders of clips: what is in them, and which noisy clip belongs to which clean one."""
+"""List clips in folders, and pair noisy with clean clips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
-from sezoo.data.pair_names import composed, match_names
+from sezoo.data.pair_names import match_names, to_nfc
 from sezoo.data.pairs import Pair
 
 __all__ = ["AUDIO_EXTENSIONS", "clips_in", "folders_in", "pair_clips", "some_names"]
@@ -21,7 +21,7 @@ AUDIO_EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", "
 
 
 def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
-    """The clips in a folder by their file extension (any case, with or without its dot), sorted by name.
+    """List the clips in a folder by extension (any case, with or without the dot), sorted by name.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def pair_clips(noisy: Sequence[Path], clean: Sequence[Path]) -> list[Pair]:
 def _check_names_differ(paths: Sequence[Path]) -> None:
     by_name: dict[str, Path] = {}
     for path in paths:
-        if (other := by_name.setdefault(composed(path.stem), path)) is not path:
+        if (other := by_name.setdefault(to_nfc(path.stem), path)) is not path:
             raise UserError(f"{other.name} and {path.name} in {path.parent} have the same name: which is the pair's?")
 
 

@@ -1,4 +1,4 @@
-"""How the recordings of a data set lie: which of its three parts holds which noisy and clean ones.
+"""Layouts of data sets: which noisy and clean recordings each part holds.
 
 A layout is a class that is built with the section `dataset` and has one method,
 
@@ -43,7 +43,7 @@ class Folders:
     dataset: Dataset
 
     def pairs(self, part: str) -> Sequence[Pair] | None:
-        """Of the part's two folders; without clean clips where that folder is not set."""
+        """Pairs of the part's two folders; without clean clips if that folder is not set."""
         keys = [f"{kind}_{part}_files_path" for kind in ("noisy", "clean")]
         noisy, clean = (getattr(self.dataset, key) for key in keys)
         if part == "valid" and (noisy is None or clean is None):
@@ -61,7 +61,7 @@ class Mix:
     dataset: Dataset
 
     def pairs(self, part: str) -> Sequence[Pair] | None:
-        """Those of the test set; the others are no recordings."""
+        """Pairs of the test set; the other parts are mixed, not recorded."""
         return Folders(self.dataset).pairs(part) if part == "test" else None
 
 
@@ -88,7 +88,7 @@ class Demo:
     dataset: Dataset
 
     def pairs(self, part: str) -> Sequence[Pair] | None:
-        """Of the package's own folders."""
+        """Pairs of the package's own folders."""
         if part == "valid":
             return None
         noisy, clean = (
@@ -104,7 +104,7 @@ class Valentini:
     dataset: Dataset
 
     def pairs(self, part: str) -> Sequence[Pair] | None:
-        """Of the part's two folders under `dataset.root_folder`."""
+        """Pairs of the part's two folders under `dataset.root_folder`."""
         if part == "valid":
             return None
         root, key = self.dataset.root_folder, "dataset.root_folder"
@@ -129,11 +129,11 @@ def layout_of(dataset: Dataset) -> Layout:
     UserError : one that is not ours and cannot be imported or built.
     """
     cls = LAYOUTS.load(dataset.name)
-    return cls(dataset) if dataset.name in LAYOUTS.own else _Foreign(cls, dataset)
+    return cls(dataset) if dataset.name in LAYOUTS.own else _UserLayout(cls, dataset)
 
 
-class _Foreign:
-    """A layout that is not ours, whose pairs are looked at."""
+class _UserLayout:
+    """User-defined layout, whose pairs are checked."""
 
     def __init__(self, cls: type, dataset: Dataset):
         self.named = f"{LAYOUTS.key}: {dataset.name}"
@@ -148,7 +148,7 @@ class _Foreign:
             raise UserError(f"{self.named} is no layout: it has no method pairs")
 
     def pairs(self, part: str) -> Sequence[Pair] | None:
-        """What the layout gives, as pairs with names that differ."""
+        """Pairs of the layout, with unique names."""
         try:
             found = self.layout.pairs(part)
             entries = None if found is None else list(found)

@@ -1,4 +1,4 @@
-"""Which clean recording belongs to which noisy one, by their names alone: by what is sure, or not at all."""
+"""Match clean to noisy recordings by name; ambiguous names are not matched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-__all__ = ["Match", "composed", "match_names"]
+__all__ = ["Match", "match_names", "to_nfc"]
 
 TOKEN = re.compile(r"\d+|[^\W\d_]+")
 
@@ -27,7 +27,7 @@ Key = Callable[[str], Hashable | None]
 
 @dataclass(frozen=True)
 class Match:
-    """What belongs together.
+    """Result of matching names.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Match:
     only_clean: Sequence[str] = ()
 
 
-def composed(name: str) -> str:
+def to_nfc(name: str) -> str:
     """A name with composed characters (NFC): macOS and some archives hold an accent as a character of its own."""
     return unicodedata.normalize("NFC", name)
 
@@ -56,8 +56,8 @@ def match_names(noisy: Sequence[str], clean: Sequence[str]) -> Match:
     is the only one. Where numbers with different words before them would make different pairs, none is taken.
     """
     keys: list[tuple[str, Key]] = [
-        ("", composed),
-        ("name, but for upper and lower case", lambda name: composed(name).casefold()),
+        ("", to_nfc),
+        ("name, but for upper and lower case", lambda name: to_nfc(name).casefold()),
         ("name, but for words as noisy and clean", _identity),
     ]
     attempts = [_by_key(noisy, clean, key, key, by) for by, key in keys]
@@ -99,7 +99,7 @@ def _indices(names: Sequence[str], key: Key) -> Mapping[Hashable, list[int]]:
 
 def _tokens(name: str) -> tuple[Token, ...]:
     """The words and numbers of a name, in order."""
-    found = TOKEN.findall(composed(name).casefold())
+    found = TOKEN.findall(to_nfc(name).casefold())
     return tuple(int(token) if token[0].isdecimal() else token for token in found)
 
 

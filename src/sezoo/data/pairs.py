@@ -1,4 +1,4 @@
-"""A noisy recording and the clean speech in it, read together: sample by sample as long as each other."""
+"""Pairs of a noisy recording and its clean speech, read with equal length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.audio.stft import Stft
 
-__all__ = ["Pair", "common_length", "normalized_alike", "read_pair"]
+__all__ = ["Pair", "common_length", "normalize_pair", "read_pair"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def read_pair(pair: Pair, sample_rate: int, stft: Stft) -> tuple[np.ndarray, np.
 
 
 def common_length(pair: Pair, noisy: int, clean: int, sample_rate: int, hop_length: int) -> int:
-    """The samples that both clips of a pair have, of so many each at `sample_rate`.
+    """Number of samples that both clips of a pair share, given the length of each at `sample_rate`.
 
     Raises
     ------
@@ -62,8 +62,8 @@ def common_length(pair: Pair, noisy: int, clean: int, sample_rate: int, hop_leng
     return min(noisy, clean)
 
 
-def normalized_alike(noisy: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both scaled so that the noisy clip, which is not silent, has a peak of 1: the mask from one to the other stays.
+def normalize_pair(noisy: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale both clips by the noisy clip's peak, which leaves the mask between them unchanged.
 
     Parameters
     ----------

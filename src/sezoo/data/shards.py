@@ -1,4 +1,4 @@
-"""Pairs of clips in tar shards, as WebDataset writes them: KEY.noisy.flac and KEY.clean.flac make an example."""
+"""Pairs of clips in WebDataset tar shards: KEY.noisy.flac and KEY.clean.flac form an example."""
 
 from __future__ import annotations
 

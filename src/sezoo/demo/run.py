@@ -54,9 +54,9 @@ def run_demo(folder: Path | None) -> None:
 
 
 def _print_files(config: Config, folder: Path, picture: Path) -> None:
-    from sezoo.base.terminal import results
+    from sezoo.base.terminal import stdout_console
 
-    console = results(None, soft_wrap=True)
+    console = stdout_console(None, soft_wrap=True)
     console.print("Synthetic recordings: they show that everything works, not what int8 costs on real speech.\n")
     models = LayerReport.required(folder)
     rows: Sequence[tuple[str, Path]] = (

@@ -10,7 +10,7 @@ import numpy as np
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import Stft, stft_of
 from sezoo.config.sections import Config, Dataset
-from sezoo.data.dataset import refused, test_pairs
+from sezoo.data.dataset import bad_clip_error, test_pairs
 from sezoo.data.pairs import read_pair
 from sezoo.denoising.silence_gate import gate_warning, muted_by_gate
 from sezoo.results.run_record import SILENCE_GATE
@@ -62,7 +62,7 @@ def recording_of(config: Config) -> Recording:
     try:
         noisy, clean = read_pair(pair, rate, stft)
     except BadClipError as error:
-        raise refused(error) from error
+        raise bad_clip_error(error) from error
     most = min(MOST_SECONDS * rate, MOST_FRAMES * stft.hop_length)
     origin = "of the recordings that come with sezoo" if dataset.name == "demo" else f"of dataset {dataset.name}"
     return Recording(noisy[:most], None if clean is None else clean[:most], pair.name, origin)

@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 
 from sezoo.audio.clip import BadClipError
-from sezoo.data.mixing.band_limit import band_limited
-from sezoo.data.mixing.devices import clipped
-from sezoo.data.mixing.mixture import active_power, mixed
-from sezoo.data.mixing.rooms import exponential_response, in_room
+from sezoo.data.mixing.band_limit import limit_band
+from sezoo.data.mixing.devices import clip_peaks
+from sezoo.data.mixing.mixture import active_power, mix_at_snr
+from sezoo.data.mixing.rooms import convolve_with_room, exponential_response
 from sezoo.data.pairs import Pair
 
 __all__ = ["AS_RECORDED", "CLEAN", "CONDITIONS", "ChangedPair", "Condition", "conditions_for"]
@@ -77,7 +77,7 @@ def at_peak(
 def reverberant(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
     """The speech in a room with the noise as it is; the direct sound is the reference."""
     response = exponential_response(sample_rate, random.uniform(*REVERBERATION_SECONDS), random)
-    spoken, direct = in_room(clean, response, 0)
+    spoken, direct = convolve_with_room(clean, response, 0)
     return _fitting(spoken + (noisy - clean), direct)
 
 
@@ -85,13 +85,13 @@ def within_band(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, highest: float
 ) -> Waves:
     """Both without what is above a frequency in Hz."""
-    noisy, clean = band_limited((noisy, clean), sample_rate, highest, random)
+    noisy, clean = limit_band((noisy, clean), sample_rate, highest, random)
     return _fitting(noisy.astype(np.float32), clean.astype(np.float32))
 
 
 def overdriven(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
     """The noisy clip clipped 6 dB below its peak; the speech as it was is the reference."""
-    return clipped(noisy, CLIPPED_DB), clean
+    return clip_peaks(noisy, CLIPPED_DB), clean
 
 
 def without_noise(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
@@ -107,7 +107,7 @@ def at_snr(
     if not noise.any():
         raise ValueError("it has no noise that could be louder or quieter")
     level = 10 * np.log10(active_power(clean, sample_rate))
-    return mixed(clean, noise, sample_rate, snr=decibels, level=level)
+    return mix_at_snr(clean, noise, sample_rate, snr=decibels, level=level)
 
 
 def in_babble(
@@ -127,7 +127,7 @@ def in_babble(
         places = start * len(clean) / VOICES + speed * np.arange(len(clean))
         voices += np.interp(places, np.arange(len(clean)), clean, period=len(clean))
     level = 10 * np.log10(active_power(clean, sample_rate))
-    return mixed(clean, voices.astype(np.float32), sample_rate, snr=decibels, level=level)
+    return mix_at_snr(clean, voices.astype(np.float32), sample_rate, snr=decibels, level=level)
 
 
 def _scaled(noisy: np.ndarray, clean: np.ndarray, gain: float) -> Waves:

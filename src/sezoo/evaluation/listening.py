@@ -11,7 +11,7 @@ import numpy as np
 
 from sezoo.audio.clip import write_clip
 from sezoo.base.files import atomic_folder
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.data.pairs import Pair
 from sezoo.denoising import Stream, WholeClip, peak_seen
@@ -162,7 +162,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
     np.savez_compressed(folder / MASKS, **masks)
     return ListenedClip(
         folder=folder.name,
-        name=encodable(clip.name),
+        name=to_encodable(clip.name),
         why=choice.why,
         metric=metric,
         change=choice.change,

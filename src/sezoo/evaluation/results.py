@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from sezoo.audio.stft import stft_of
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.sections import Preprocessing
 from sezoo.denoising.function import FunctionSource
@@ -69,12 +69,12 @@ def results_of(
         silence_gate=gates,
         cost_of_board_settings=settings,
         not_scored=[
-            NotScored(encodable(clip.name), version, metric, reason)
+            NotScored(to_encodable(clip.name), version, metric, reason)
             for clip in clips
             for version, reasons in clip.not_scored.items()
             for metric, reason in reasons.items()
         ],
-        left_out={encodable(name): reason for name, reason in left_out.items()},
+        left_out={to_encodable(name): reason for name, reason in left_out.items()},
         scores=clips,
     )
 

@@ -13,7 +13,7 @@ from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.base.user_code import code_digest
-from sezoo.data.dataset import refused
+from sezoo.data.dataset import bad_clip_error
 from sezoo.data.pairs import Pair
 from sezoo.denoising.function import DenoisingFunction, FunctionSource
 from sezoo.evaluation.conditions import ChangedPair
@@ -66,7 +66,7 @@ def outcomes_of(run: Run, scoring: Scoring, pairs: Sequence[Pair], name: str, wh
                 for position, outcome in run.progress(outcomes, len(todo), what):
                     index = left[position]
                     if isinstance(outcome, BadClipError) and not run.config.dataset.skip_bad_files:
-                        raise refused(outcome) from outcome
+                        raise bad_clip_error(outcome) from outcome
                     found[index] = outcome
                     scored.add(keys[index], outcome)
             except Lost as error:

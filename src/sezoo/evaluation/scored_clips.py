@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
 from sezoo.base.files import json_lines, reason_of
-from sezoo.base.foreign_text import encodable, one_line
+from sezoo.base.foreign_text import to_encodable, to_one_line
 from sezoo.base.version import __version__
 from sezoo.denoising.silence_gate import Muted
 from sezoo.evaluation.scoring import ScoredClip
@@ -126,15 +126,15 @@ def read_part(path: Path, scoring: Mapping[str, Any]) -> dict[ClipKey, Outcome]:
     if differing := [key for key in own if own[key] != other.get(key)]:
         key = differing[0]
         raise UserError(
-            f"{file}: scored otherwise, with {key} {one_line(json.dumps(other.get(key)))}; here it is "
-            f"{one_line(json.dumps(own[key]))}"
+            f"{file}: scored otherwise, with {key} {to_one_line(json.dumps(other.get(key)))}; here it is "
+            f"{to_one_line(json.dumps(own[key]))}"
         )
     return _outcomes(lines[1:])
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, BadClipError):
-        return {"left_out": outcome.reason, "path": encodable(str(outcome.path))}
+        return {"left_out": outcome.reason, "path": to_encodable(str(outcome.path))}
     return {
         "name": outcome.name,
         "seconds": outcome.seconds,

@@ -18,7 +18,7 @@ from sezoo.base.user_code import absolute_reference
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.config.sections import Config
-from sezoo.data.dataset import tell_left_out, test_pairs
+from sezoo.data.dataset import log_skipped_clips, test_pairs
 from sezoo.data.pairs import Pair
 from sezoo.denoising import NO_PEAK, is_on_device
 from sezoo.denoising.function import FunctionSource
@@ -194,7 +194,7 @@ def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[Cli
     outcomes = outcomes_of(run, scoring, pairs, SCORED_CLIPS, "scoring")
     found = {index: clip for index, clip in outcomes.items() if isinstance(clip, ClipScores)}
     left_out = {index: clip for index, clip in outcomes.items() if isinstance(clip, BadClipError)}
-    tell_left_out([left_out[index] for index in sorted(left_out)], len(pairs))
+    log_skipped_clips([left_out[index] for index in sorted(left_out)], len(pairs))
     return [found[index] for index in sorted(found)], {pairs[index].name: left_out[index].reason for index in left_out}
 
 

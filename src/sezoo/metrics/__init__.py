@@ -1,4 +1,4 @@
-"""How good a denoised clip is: PESQ, STOI, ESTOI, SNR, SI-SNR, MSE, CSIG, CBAK, COVL, DNSMOS, and a user's own.
+"""Metrics of denoised clips: PESQ, STOI, ESTOI, SNR, SI-SNR, MSE, CSIG, CBAK, COVL, DNSMOS, and user-defined ones.
 
 Training and evaluation share these functions. Each takes the clean clip first, then the denoised one, as
 one-dimensional float arrays of equal length with full scale at 1.0, and gives one number. DNSMOS needs no clean

@@ -1,26 +1,26 @@
-"""What every metric asks of the clips before it scores them."""
+"""Checks of clips that all metrics share."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["MetricError", "checked", "checked_clip", "energy", "not_silent", "ratio_db"]
+__all__ = ["MetricError", "check_clip", "check_clips", "check_not_silent", "energy", "ratio_db"]
 
 
 class MetricError(ValueError):
     """The metric has no value for this clip; the message is one line with the reason."""
 
 
-def checked(clean: np.ndarray, denoised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both clips as float64 (samples,), or MetricError where no metric could be computed."""
-    clean, denoised = checked_clip(clean, "clean"), checked_clip(denoised, "denoised")
+def check_clips(clean: np.ndarray, denoised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both clips as float64 (samples,); MetricError if no metric can be computed."""
+    clean, denoised = check_clip(clean, "clean"), check_clip(denoised, "denoised")
     if clean.size != denoised.size:
         raise MetricError(f"the clips differ in length: clean {clean.size} samples, denoised {denoised.size}")
     return clean, denoised
 
 
-def checked_clip(samples: np.ndarray, name: str) -> np.ndarray:
-    """A clip as float64 (samples,), or MetricError where it is empty, not finite or not 1-D float."""
+def check_clip(samples: np.ndarray, name: str) -> np.ndarray:
+    """Return a clip as float64 (samples,); MetricError if it is empty, not finite or not 1-D float."""
     samples = np.asarray(samples)
     if samples.ndim != 1:
         raise MetricError(f"the {name} clip has {samples.ndim} dimensions, expected 1")
@@ -38,7 +38,7 @@ def energy(samples: np.ndarray) -> float:
     return float(np.dot(samples, samples))
 
 
-def not_silent(samples: np.ndarray, name: str) -> None:
+def check_not_silent(samples: np.ndarray, name: str) -> None:
     """Raise MetricError for a clip without energy."""
     if energy(samples) == 0.0:
         raise MetricError(f"the {name} clip is silent")

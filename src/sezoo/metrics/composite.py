@@ -1,4 +1,4 @@
-"""CSIG, CBAK and COVL: what listeners would say of the speech, of the background and of the whole.
+"""CSIG, CBAK and COVL: predicted listener ratings of the speech, the background and the overall quality.
 
 Hu and Loizou, "Evaluation of objective quality measures for speech enhancement", IEEE TASLP 16(1), 2008, fitted
 three opinion scores to PESQ and to three distances that are computed here: the log-likelihood ratio (LLR), the
@@ -14,8 +14,8 @@ from functools import cache
 
 import numpy as np
 
-from sezoo.metrics.checks import MetricError, checked, not_silent
-from sezoo.metrics.definition import once_a_clip
+from sezoo.metrics.checks import MetricError, check_clips, check_not_silent
+from sezoo.metrics.definition import cache_per_clip
 from sezoo.metrics.measures.pesq import pesq
 
 __all__ = ["CompositeParts", "composite_parts", "composite_score", "predicted_opinion"]
@@ -78,7 +78,7 @@ REGRESSIONS = {  # constant, and the weights of PESQ, LLR, WSS and segmental SNR
 
 @dataclass(frozen=True)
 class CompositeParts:
-    """What the composite scores are made of besides PESQ.
+    """Components of the composite scores besides PESQ.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def composite_score(name: str, wide_band_pesq: float, parts: CompositeParts) -> 
     return min(5.0, max(1.0, score))
 
 
-@once_a_clip
+@cache_per_clip
 def composite_parts(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> CompositeParts:
     """LLR, WSS and segmental SNR of a clip.
 
@@ -125,9 +125,9 @@ def composite_parts(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -
     """
     if sample_rate != RATE:
         raise MetricError(f"CSIG, CBAK and COVL score clips at {RATE} Hz, not at {sample_rate} Hz: resample first")
-    clean, denoised = checked(clean, denoised)
-    not_silent(clean, "clean")
-    not_silent(denoised, "denoised")
+    clean, denoised = check_clips(clean, denoised)
+    check_not_silent(clean, "clean")
+    check_not_silent(denoised, "denoised")
     count = (clean.size - FRAME) // HOP  # composite.m leaves the last whole frame out
     if count < 1:
         raise MetricError(f"the clip is too short for CSIG, CBAK and COVL: {clean.size} samples, {FRAME + HOP} needed")
@@ -194,7 +194,7 @@ def _spectrum_weights() -> np.ndarray:
 
 
 def _log_likelihood_ratios(lags: np.ndarray, frames: int, audible: np.ndarray) -> np.ndarray:
-    """How much worse the denoised frame's prediction does on the clean frame than the clean frame's own.
+    """Log-likelihood ratio of the denoised and the clean frame's linear prediction on the clean frame.
 
     lags: (17, 2 * frames), those of the clean frames first; gives the ratios of the `audible` frames.
     """

@@ -1,4 +1,4 @@
-"""What a metric is: a function of a clip, with its name, its unit, and which way is better."""
+"""Definition of metrics: a function of a clip with a name, a unit, and whether higher is better."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from sezoo.config.metric_facts import MetricFacts
 from sezoo.metrics.checks import MetricError
 
-__all__ = ["Metric", "as_metric", "metric", "once_a_clip", "shared_results"]
+__all__ = ["Metric", "as_metric", "cache_per_clip", "metric", "share_results"]
 
 T = TypeVar("T")
 
@@ -51,13 +51,13 @@ class Metric:
 
     @property
     def needs_clean(self) -> bool:
-        """Whether it compares with the clean clip."""
+        """Return whether it needs the clean clip."""
         return "clean" in inspect.signature(self.compute).parameters
 
     @property
     def is_installed(self) -> bool:
-        """Whether the package that it needs is there."""
-        return not self.needs or _is_there(self.needs)
+        """Return whether the package that it needs is installed."""
+        return not self.needs or _is_importable(self.needs)
 
 
 def metric(
@@ -70,7 +70,7 @@ def metric(
     install: str = "",
     infinite: Mapping[float, str] | None = None,
 ) -> Callable[[Callable[..., float]], Metric]:
-    """Make a metric of a function.
+    """Decorator that turns a function into a metric.
 
     The function takes those of `clean`, `denoised` and `sample_rate` that it needs, by these names: both clips as
     float arrays (samples,) of the same length with full scale at 1.0, the rate in Hz. It gives a number. A metric that
@@ -96,7 +96,7 @@ def metric(
 
 
 def as_metric(compute: Callable[..., float], facts: MetricFacts | None = None, **more: Any) -> Metric:
-    """A function as a `Metric`, or a class whose objects are called like one; what is a `Metric` already as it is.
+    """Convert a function, or a class with callable instances, to a `Metric`; a `Metric` is returned unchanged.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def as_metric(compute: Callable[..., float], facts: MetricFacts | None = None, *
     return Metric(name, compute, facts or MetricFacts(name), **more)
 
 
-def _is_there(package: str) -> bool:
+def _is_importable(package: str) -> bool:
     try:
         return find_spec(package) is not None
     except (ImportError, ValueError):
@@ -130,8 +130,8 @@ _results: ContextVar[dict[tuple, Any] | None] = ContextVar("results", default=No
 
 
 @contextmanager
-def shared_results():
-    """As long as this lasts, functions under `once_a_clip` are computed once for the same arrays."""
+def share_results():
+    """Context in which functions under `cache_per_clip` are computed once for the same arrays."""
     token = _results.set({})
     try:
         yield
@@ -139,8 +139,8 @@ def shared_results():
         _results.reset(token)
 
 
-def once_a_clip(compute: Callable[..., T]) -> Callable[..., T]:
-    """Let a function that several metrics need be computed once a clip; where it raised MetricError it does so again.
+def cache_per_clip(compute: Callable[..., T]) -> Callable[..., T]:
+    """Cache a function that several metrics need, per clip; a MetricError is raised again.
 
     Arrays are told apart by which they are, not by what is in them, and only while `score_clip` is at work on one
     clip, which changes none. Arguments have the same order in all calls, by position or by name.

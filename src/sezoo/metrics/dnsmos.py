@@ -1,4 +1,4 @@
-"""DNSMOS: what listeners would say of a clip, predicted by networks that need no clean clip.
+"""DNSMOS: listener ratings of a clip, predicted by networks without a clean clip.
 
 P.835 gives opinions of the speech (SIG), of the background (BAK) and of the whole (OVRL): Reddy et al., "DNSMOS
 P.835: a non-intrusive perceptual objective speech quality metric to evaluate noise suppressors", ICASSP 2022. P.808
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sezoo.metrics.checks import MetricError, checked_clip, not_silent
-from sezoo.metrics.definition import once_a_clip
+from sezoo.metrics.checks import MetricError, check_clip, check_not_silent
+from sezoo.metrics.definition import cache_per_clip
 from sezoo.models.onnx_session import open_session
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ MEL_RANGE_DB = 80.0
 POWER_FLOOR = 1e-10
 
 
-@once_a_clip
+@cache_per_clip
 def dnsmos_p835(denoised: np.ndarray, sample_rate: int) -> dict[str, float]:
     """P.835's three scores of a clip, by the names dnsmos_sig, dnsmos_bak and dnsmos_ovrl.
 
@@ -114,8 +114,8 @@ def _segments(denoised: np.ndarray, sample_rate: int) -> list[np.ndarray]:
     """The clip's segments of 9.01 s, one a second, (144160,) float64 each; errors as for `dnsmos_p835`."""
     if sample_rate != RATE:
         raise MetricError(f"DNSMOS scores clips at {RATE} Hz, not at {sample_rate} Hz: resample first")
-    clip = checked_clip(denoised, "denoised")
-    not_silent(clip, "denoised")
+    clip = check_clip(denoised, "denoised")
+    check_not_silent(clip, "denoised")
     clip = np.clip(clip, -1.0, 1.0)
     while clip.size < SEGMENT:
         clip = np.append(clip, clip)

@@ -1,4 +1,4 @@
-"""Which metrics there are: ours, and those of users and packages once they are loaded."""
+"""Known metrics: built-in ones, and those of users and packages once they are loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sezoo.base.errors import UserError
 from sezoo.base.user_code import is_reference, name_of
-from sezoo.config.metric_facts import learn_facts
+from sezoo.config.metric_facts import register_facts
 from sezoo.config.registries import METRICS as REGISTRY
 from sezoo.metrics.definition import Metric, as_metric
 
@@ -39,18 +39,18 @@ def load_metrics(names: Sequence[str]) -> dict[str, Metric]:
     """
     found: dict[str, Metric] = {}
     for name in dict.fromkeys(names):
-        metric = METRICS[name] if name in METRICS else _foreign(name)
+        metric = METRICS[name] if name in METRICS else _load_user_metric(name)
         if metric.name in found or (metric.name in METRICS and name not in METRICS):
             raise UserError(
                 f"{REGISTRY.key}: {name} has the name of another metric, {metric.name}; give the function a name of "
                 "its own"
             )
         found[metric.name] = metric
-    learn_facts({metric.name: metric.facts for metric in found.values()})
+    register_facts({metric.name: metric.facts for metric in found.values()})
     return found
 
 
-def _foreign(name: str) -> Metric:
+def _load_user_metric(name: str) -> Metric:
     try:
         metric = as_metric(REGISTRY.load(name))
     except (TypeError, ValueError) as error:  # ValueError: a callable without a signature

@@ -1,4 +1,4 @@
-"""Several metrics on one clip, with what they share computed once."""
+"""Score a clip with several metrics, computing shared intermediate results once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from sezoo.base.user_code import exception_line, failing_line
 from sezoo.metrics.checks import MetricError
-from sezoo.metrics.definition import Metric, shared_results
+from sezoo.metrics.definition import Metric, share_results
 from sezoo.metrics.known import METRICS
 
 __all__ = ["score_clip"]
@@ -44,13 +44,13 @@ def score_clip(
     chosen = metrics if isinstance(metrics, Mapping) else {name: METRICS[name] for name in metrics}
     scores: dict[str, float] = {}
     not_scored: dict[str, str] = {}
-    with shared_results():
+    with share_results():
         for name, metric in chosen.items():
             if clean is None and metric.needs_clean:
                 not_scored[name] = "there is no clean clip"
                 continue
             try:
-                compute = metric if name in METRICS else partial(_foreign, metric)
+                compute = metric if name in METRICS else partial(_score_user_metric, metric)
                 value = compute(clean, denoised, sample_rate)
             except MetricError as error:
                 not_scored[name] = str(error)
@@ -62,8 +62,8 @@ def score_clip(
     return scores, not_scored
 
 
-def _foreign(metric: Metric, clean: np.ndarray | None, denoised: np.ndarray, sample_rate: int) -> float:
-    """The value of a metric that is not ours, which may do what it likes with clips of its own."""
+def _score_user_metric(metric: Metric, clean: np.ndarray | None, denoised: np.ndarray, sample_rate: int) -> float:
+    """Value of a user-defined metric, which gets copies of the clips."""
     try:
         value = metric(None if clean is None else clean.copy(), denoised.copy(), sample_rate)
     except MetricError:

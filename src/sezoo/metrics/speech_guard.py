@@ -1,10 +1,10 @@
-"""How much of the speech itself a denoiser takes away, which PESQ forgives and ears do not."""
+"""Speech removed by a denoiser, which PESQ underestimates."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sezoo.metrics.checks import MetricError, checked, not_silent
+from sezoo.metrics.checks import MetricError, check_clips, check_not_silent
 
 __all__ = ["GUARD_BANDS", "speech_guard"]
 
@@ -24,7 +24,7 @@ FRAME_SECONDS, OVERLAP = 0.032, 2
 
 
 def speech_guard(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, sample_rate: int) -> dict[str, float]:
-    """Figures of the bins in which there is little but speech: local SNR above 5 dB, at most 60 dB below the loudest.
+    """Measures over the bins dominated by speech: local SNR above 5 dB, at most 60 dB below the loudest.
 
     The spectra are of 32 ms with a Hann window, half overlapped. What counts as noise is ``noisy - clean``.
 
@@ -43,9 +43,9 @@ def speech_guard(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, sam
     ------
     MetricError : a silent clean clip, no such bin, clips that are not finite, not 1-D float or of different lengths.
     """
-    speech, made = checked(clean, denoised)
-    _, mixed = checked(clean, noisy)
-    not_silent(speech, "clean")
+    speech, made = check_clips(clean, denoised)
+    _, mixed = check_clips(clean, noisy)
+    check_not_silent(speech, "clean")
     length = round(FRAME_SECONDS * sample_rate)
     if len(speech) < length:
         raise MetricError(f"the clip is shorter than a frame of {1000 * FRAME_SECONDS:.0f} ms")

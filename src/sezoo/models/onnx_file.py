@@ -9,8 +9,8 @@ from google.protobuf.message import DecodeError
 
 from sezoo.base.errors import UserError
 from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
-from sezoo.base.shipped import is_bare, shipped_models
-from sezoo.base.text import nearest
+from sezoo.base.shipped import is_plain_name, shipped_models
+from sezoo.base.text import closest_match
 from sezoo.models.onnx_checks import check_declarations, check_tensors, holds_external_data
 from sezoo.models.onnx_sound_graph import with_sound_graph
 
@@ -77,7 +77,7 @@ def load_configured(path: Path) -> onnx.ModelProto:
     if path.is_dir():
         raise UserError(f"model.onnx_path: {path} is a folder; an ONNX file is needed")
     if not path.is_file():
-        near = nearest(str(path), shipped_models(), cutoff=0.8) if is_bare(str(path)) else None
+        near = closest_match(str(path), shipped_models(), cutoff=0.8) if is_plain_name(str(path)) else None
         hint = f"; did you mean {near}, which comes with sezoo?" if near else ""
         raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()}){hint}")
     return load_onnx(path)

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.models.onnx_file import axes_of, graph_inputs
 from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 
@@ -165,7 +165,7 @@ def _found(
     names = [value.name for value in ends[kind]]
     if name in names:
         return ends[kind][names.index(name)]
-    near = nearest(name, names)
+    near = closest_match(name, names)
     hint = f" (did you mean {near}?)" if near else ""
     raise UserError(f"{key}: {path} has no {kind} '{name}'; its {kind}s are {', '.join(names)}{hint}")
 

@@ -280,7 +280,7 @@ def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> Non
     """
     from rich.table import Table
 
-    from sezoo.base.terminal import results
+    from sezoo.base.terminal import stdout_console
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
@@ -289,7 +289,7 @@ def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> Non
         table.add_row(name, value)
     if latency_ms is not None:
         table.add_row("latency", f"{latency_ms:.4g} ms in the stream engine, 1 frame a call")
-    results(200).print(table)
+    stdout_console(200).print(table)
 
 
 def _rows(path: Path, summary: ModelSummary):

@@ -16,7 +16,7 @@ from sezoo.base.files import display_path
 from sezoo.base.part_files import remove_leftovers
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
-from sezoo.data.dataset import refused, tell_left_out, test_pairs
+from sezoo.data.dataset import bad_clip_error, log_skipped_clips, test_pairs
 from sezoo.denoising import Play
 from sezoo.denoising.run_models import models_of
 from sezoo.models.contract import warn_of_magnitudes
@@ -73,7 +73,7 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
         warn_of_magnitudes(denoiser.model, run.config.preprocessing.n_fft // 2 + 1)
         log.info("denoising %s with the %s model, %s", pluralize(len(targets), "recording"), name, denoising.play)
         left_out = [bad for bad in _denoised(run, denoising, denoiser, targets) if bad is not None]
-    tell_left_out(left_out, len(targets))
+    log_skipped_clips(left_out, len(targets))
     bad = {error.path for error in left_out}
     written = [target.path for target in targets if target.source not in bad]
     where = display_path(written[0] if len(written) == 1 else written[0].parent)
@@ -159,7 +159,7 @@ def _denoised(
     try:
         for bad in done:
             if bad is not None and not skip_bad:
-                raise refused(bad) from bad
+                raise bad_clip_error(bad) from bad
             yield bad
     except BaseException:
         done.close()

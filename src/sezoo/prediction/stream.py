@@ -46,7 +46,7 @@ class WaveformStream:
         self.channels = channels
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Take in samples (n, channels) float32, and give those that are ready: (m, channels) float32."""
+        """Push samples (n, channels) float32; return those that are ready: (m, channels) float32."""
         self.left += len(block)
         return self._counted(self.up.push(_each_channel(self.streams, self.down.push(block))))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import soundfile
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest, pluralize
+from sezoo.base.text import closest_match, pluralize
 from sezoo.data.folders import AUDIO_EXTENSIONS, folders_in
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
@@ -74,7 +74,7 @@ def container_of(ending: str, key: str) -> str:
     """
     name = ending.strip().removeprefix(".").lower()
     if name not in CONTAINERS or CONTAINERS[name] not in soundfile.available_formats():
-        near = nearest(name, CONTAINERS)
+        near = closest_match(name, CONTAINERS)
         raise UserError(
             f"{key}: found {ending!r}; allowed: {', '.join(CONTAINERS)}" + (f" (did you mean {near}?)" if near else "")
         )

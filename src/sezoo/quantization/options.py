@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.config.sections import Quantization
 from sezoo.quantization.calibration.ranges import CalibrationOptions
 from sezoo.quantization.overrides import tensor_overrides
@@ -63,7 +63,7 @@ def calibration_options(quantization: Quantization) -> CalibrationOptions:
         if key == "UseQDQContribOps" and value:
             raise UserError(f"{KEY}.{key}: not supported, only onnxruntime knows the operators that it writes")
         if key not in (*known, *WITHOUT_EFFECT):
-            near = nearest(key, known)
+            near = closest_match(key, known)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
             raise UserError(f"{KEY}.{key}: onnxruntime knows no such option; {hint}")
         if key in CALIBRATION_OPTIONS and value is not None:

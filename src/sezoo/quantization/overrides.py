@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.config.section import TensorOverride
 from sezoo.config.sections import Quantization
 from sezoo.models.onnx_graph import float_weights
@@ -96,7 +96,7 @@ def check_overrides(model: onnx.ModelProto, settings: Quantization) -> None:
             if name in others:
                 raise UserError(f"{key}: '{name}' is no {kind} of the model; it belongs in {other_key}")
             if name not in there:
-                near = nearest(name, there)
+                near = closest_match(name, there)
                 some = ", ".join(sorted(there)[:5])
                 told = f"did you mean '{near}'?" if near else f"it has {len(there)} of them, such as {some}"
                 raise UserError(f"{key}: the model has no {kind} '{name}'; {told}")

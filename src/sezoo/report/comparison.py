@@ -10,7 +10,7 @@ import numpy as np
 from sezoo.audio.clip import read_clip
 from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.figure_files import write_png
-from sezoo.base.foreign_text import plain_labels
+from sezoo.base.foreign_text import use_plain_labels
 from sezoo.config.sections import Preprocessing
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.listening import FOLDER, ListeningIndex
@@ -27,7 +27,7 @@ TITLE = {"fontsize": 10, "x": 0.01, "ha": "left"}
 COLOURS = {"noisy": "#9aa0a6", "float": "#1f6feb", "int8": "#d1622b"}
 
 
-@plain_labels()
+@use_plain_labels()
 def save_comparison(folder: Path, results: Evaluation, preprocessing: Preprocessing) -> Path:
     """Draw the picture of a run that has scored "float" and "int8" models on noisy and clean clips.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from sezoo.base.figure_files import svg_of
-from sezoo.base.foreign_text import one_line, plain_labels
+from sezoo.base.foreign_text import to_one_line, use_plain_labels
 from sezoo.report.blocks import Picture
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def drawing(name: str, title: str, caption: str = "", *, width: int = 330, heigh
         "axes.unicode_minus": True,
         "axes.formatter.useoffset": False,
     }
-    with mpl.rc_context(settings), plain_labels():
+    with mpl.rc_context(settings), use_plain_labels():
         figure = Figure(figsize=(width / DOTS_AN_INCH, height / DOTS_AN_INCH), dpi=DOTS_AN_INCH, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.subplots()
@@ -115,7 +115,7 @@ def _for_the_page(svg: str, alt: str, width: int, height: int) -> Markup:
     body = re.sub(r"\s*<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r"\n\s*", "\n", body)
     head = Markup('<svg viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{alt}">').format(
-        w=width, h=height, alt=one_line(alt)
+        w=width, h=height, alt=to_one_line(alt)
     )
     return head + Markup(body)  # matplotlib has escaped the texts in it
 

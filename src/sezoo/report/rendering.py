@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from sezoo.base.foreign_text import one_line, printable
+from sezoo.base.foreign_text import to_one_line, to_printable
 from sezoo.base.version import __version__
 
 __all__ = ["rendered"]
@@ -40,7 +40,7 @@ def _shown(value: Any) -> Any:
     """A value as the page has it: names of others are printable, and short unless they are lines of a file."""
     if type(value) is not str or value.startswith("data:"):
         return value
-    return printable(value, lines=True) if "\n" in value else one_line(value)
+    return to_printable(value, lines=True) if "\n" in value else to_one_line(value)
 
 
 def _text(name: str) -> str:

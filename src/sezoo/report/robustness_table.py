@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sezoo.base.terminal import results as results_console
-from sezoo.base.terminal import styled
+from sezoo.base.terminal import stdout_console as results_console
+from sezoo.base.terminal import styled_text
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.robustness import ConditionScores, Robustness
 
@@ -51,7 +51,7 @@ def _cells(each: ConditionScores, version: str, metric: str) -> tuple[str, str |
     if metric not in scores:
         return noisy, ""
     text = form.format(scores[metric])
-    return noisy, styled((text, "red")) if metric in each.worse(version) else text
+    return noisy, styled_text((text, "red")) if metric in each.worse(version) else text
 
 
 def guard_text(scores: dict[str, float]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.figure_files import write_png
-from sezoo.base.foreign_text import plain_labels
+from sezoo.base.foreign_text import use_plain_labels
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.scores import NOISY
@@ -21,7 +21,7 @@ COLOURS = ("#1f6feb", "#d1622b", "#b58900", "#8b3fa0", "#2e8b57", "#c2185b", "#6
 TITLE = {"fontsize": 10, "loc": "left"}
 
 
-@plain_labels()
+@use_plain_labels()
 def save_score_figure(path: Path, results: Evaluation) -> None:
     """Draw the picture and save it as PNG. Nothing is drawn where nothing was scored."""
     from matplotlib.figure import Figure  # not pyplot: no display is needed, and no state is kept

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sezoo.base.terminal import results as results_console
-from sezoo.base.terminal import styled
+from sezoo.base.terminal import stdout_console as results_console
+from sezoo.base.terminal import styled_text
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
@@ -137,7 +137,7 @@ def _cell(mean: Mean | None, metric: str) -> str | Text:
     form = facts_of_metric(metric).form
     if mean.clips < 2:  # one clip has no spread
         return form.format(mean.value)
-    return styled(f"{form.format(mean.value)}\n", (f"±{form.format((mean.high - mean.low) / 2)}", "dim"))
+    return styled_text(f"{form.format(mean.value)}\n", (f"±{form.format((mean.high - mean.low) / 2)}", "dim"))
 
 
 def _change(mean: Mean | None, metric: str) -> str | Text:
@@ -148,4 +148,4 @@ def _change(mean: Mean | None, metric: str) -> str | Text:
     if mean.low <= 0 <= mean.high:
         return text  # may be chance
     better = (mean.value > 0) == facts.higher_is_better
-    return styled((text, "green" if better else "red"))
+    return styled_text((text, "green" if better else "red"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import read_json, write_json
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 from sezoo.base.version import __version__
 from sezoo.results.names import ENVIRONMENT
 
@@ -50,4 +50,4 @@ def read_environment(folder: Path) -> dict[str, str]:
     content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__} where an object is expected")
-    return {encodable(name): encodable(str(value)) for name, value in content.items()}
+    return {to_encodable(name): to_encodable(str(value)) for name, value in content.items()}

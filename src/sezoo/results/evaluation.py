@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, Valid
 
 from sezoo.base.csv_file import read_csv, write_csv
 from sezoo.base.files import atomic_folder, write_json
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 from sezoo.base.inner_path import inner_path
-from sezoo.config.metric_facts import MetricFacts, learn_facts
+from sezoo.config.metric_facts import MetricFacts, register_facts
 from sezoo.results.names import EVALUATION
 from sezoo.results.result_file import ResultFile
 from sezoo.results.robustness import Robustness
@@ -233,7 +233,7 @@ class Evaluation(ResultFile):
         found = super().read(folder)
         if found is None:
             return None
-        learn_facts(found.metric_facts)
+        register_facts(found.metric_facts)
         paths = {each.name: inner_path(folder, each.folder, EVALUATION) / CLIPS for each in found.versions}
         tables = {name: read_csv(path) if path.is_file() else [] for name, path in paths.items()}
         scored = [*found.noisy, *(metric for version in found.versions for metric in version.means)]
@@ -261,7 +261,7 @@ class Evaluation(ResultFile):
             scores = [clip.scores[name].get(metric) for name in (version, NOISY) for metric in self.metrics]
             reasons = clip.not_scored.get(version, {}).items()
             why = "; ".join(f"{name_in_files(metric)}: {reason}" for metric, reason in reasons)
-            rows.append([encodable(clip.name), *scores, why])
+            rows.append([to_encodable(clip.name), *scores, why])
         return ["file_name", *names, *(f"noisy_{name}" for name in names), "not_scored"], rows
 
     # -- what they say -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import log_replaced, read_json, write_json
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 from sezoo.base.version import __version__
 
 __all__ = ["FORMAT_VERSION", "ResultFile"]
@@ -154,7 +154,7 @@ def _finite(value: Any) -> Any:
 def _encodable(value: Any) -> Any:
     """Without halves of characters, which neither a page nor a figure can have."""
     if isinstance(value, dict):
-        return {encodable(key): _encodable(entry) for key, entry in value.items()}
+        return {to_encodable(key): _encodable(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_encodable(entry) for entry in value]
-    return encodable(value) if isinstance(value, str) else value
+    return to_encodable(value) if isinstance(value, str) else value

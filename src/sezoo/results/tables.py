@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import one_line
+from sezoo.base.foreign_text import to_one_line
 
 if TYPE_CHECKING:
     import pandas
@@ -50,7 +50,7 @@ class Table:
 
     def _repr_html_(self) -> str:
         """For notebooks: the lines, and the rows as a table."""
-        title, *more = (escape(one_line(line)) for line in self.lines())
+        title, *more = (escape(to_one_line(line)) for line in self.lines())
         rows = self.overview()
         columns = list(dict.fromkeys(key for row in rows for key in row))
         cells = [f"<th>{escape(column)}</th>" for column in columns]
@@ -65,4 +65,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f'<td style="text-align: right">{value:.4g}</td>'
     align = "right" if isinstance(value, int) and not isinstance(value, bool) else "left"
-    return f'<td style="text-align: {align}">{escape(one_line(str(value)))}</td>'
+    return f'<td style="text-align: {align}">{escape(to_one_line(str(value)))}</td>'

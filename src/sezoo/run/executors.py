@@ -27,9 +27,9 @@ from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import one_line
-from sezoo.base.interrupts import interrupt_deferred
-from sezoo.base.processors import MOST_PROCESSES, usable_processors
+from sezoo.base.foreign_text import to_one_line
+from sezoo.base.interrupts import defer_interrupts
+from sezoo.base.processors import MOST_PROCESSES, available_processors
 from sezoo.base.worker_processes import follow_parent, worker_context
 
 __all__ = ["LOCAL", "Lost", "Work", "results_of"]
@@ -95,7 +95,7 @@ def results_of(
     UserError : the executor cannot be had; or what the work raised.
     """
     if executor == LOCAL:
-        count = min(workers or usable_processors(), len(items), MOST_PROCESSES)
+        count = min(workers or available_processors(), len(items), MOST_PROCESSES)
         if count <= 1:
             do = work.prepare(work.shared)
             yield from ((index, do(item)) for index, item in enumerate(items))
@@ -108,7 +108,7 @@ def results_of(
         try:
             yield from _as_ready(lambda item: pool.submit(_do, digest, packed, item), items, width)
         except (BrokenExecutor, CancelledError, *_lost_errors(executor)) as error:
-            reason = one_line(str(error)) or type(error).__name__
+            reason = to_one_line(str(error)) or type(error).__name__
             raise Lost(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
 
@@ -143,7 +143,7 @@ def _in_processes(
         pool = ProcessPoolExecutor(workers, context, _begin, (work.prepare, work.shared, until_closed))
         results = _as_ready(lambda item: pool.submit(_do_prepared, item), items, workers)
         try:
-            with interrupt_deferred():  # a worker that is half started would print what it misses
+            with defer_interrupts():  # a worker that is half started would print what it misses
                 pool.submit(_nothing)  # starts them all
             yield from results
         except (GeneratorExit, KeyboardInterrupt):
@@ -222,7 +222,7 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"{KEY}: no Dask scheduler answers at {one_line(address)}") from error
+        raise UserError(f"{KEY}: no Dask scheduler answers at {to_one_line(address)}") from error
     with client, client.get_executor(pure=False, retries=0) as pool:
         yield pool, max(1, sum(client.nthreads().values()))
 
@@ -254,7 +254,7 @@ def _ray(address: str) -> Iterator[tuple[Executor, int]]:
             _check_answers(address)
             ray.init(address or None, log_to_driver=False, configure_logging=False)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{KEY}: no Ray cluster answers at {one_line(address)}") from error
+        raise UserError(f"{KEY}: no Ray cluster answers at {to_one_line(address)}") from error
     try:
         yield _RayExecutor(ray), max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
@@ -280,11 +280,13 @@ def _of_function(name: str) -> Iterator[tuple[Executor, int]]:
     try:
         made = getattr(importlib.import_module(module), function)()
     except (ImportError, AttributeError) as error:
-        raise UserError(f"{KEY}: {one_line(name)}: {one_line(str(error))}") from error
+        raise UserError(f"{KEY}: {to_one_line(name)}: {to_one_line(str(error))}") from error
     if not isinstance(made, Executor):
-        raise UserError(f"{KEY}: {one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}")
+        raise UserError(
+            f"{KEY}: {to_one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}"
+        )
     with made as pool:
-        yield pool, getattr(pool, "_max_workers", None) or usable_processors()
+        yield pool, getattr(pool, "_max_workers", None) or available_processors()
 
 
 def _lost_errors(name: str) -> tuple[type[BaseException], ...]:

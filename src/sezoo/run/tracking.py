@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of
-from sezoo.base.foreign_text import encodable
+from sezoo.base.foreign_text import to_encodable
 from sezoo.base.inner_path import safe_name
 from sezoo.base.processes import is_helper
 from sezoo.config.plain_data import to_dict, without_environment
@@ -99,7 +99,7 @@ def _trouble_told() -> Iterator[None]:
 def _tracker(config: Config, folder: Path) -> Tracker:
     if is_helper():
         return Trackers()
-    parameters = {key: encodable(str(value)) for key, value in _flat(to_dict(config))}
+    parameters = {key: to_encodable(str(value)) for key, value in _flat(to_dict(config))}
     if config.tracking.clearml:
         check_clearml()
     trackers = [] if not config.mlflow.uri else [_mlflow_tracker(config, folder, parameters)]

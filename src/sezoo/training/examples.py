@@ -12,13 +12,13 @@ import numpy as np
 from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.text import only, pluralize
+from sezoo.base.text import pluralize, there_are_only
 from sezoo.config.sections import Config, Dataset
-from sezoo.data.dataset import clips_of, refused, sample, training_pairs, validation_pairs
-from sezoo.data.mixing.halves import halves_to_mix, mixed_examples
+from sezoo.data.dataset import bad_clip_error, clip_count, sample, training_pairs, validation_pairs
 from sezoo.data.mixing.mixed_examples import MixedExamples
-from sezoo.data.mixing.recordings import Memory, Recordings, usable
-from sezoo.data.pairs import Pair, common_length, normalized_alike
+from sezoo.data.mixing.recordings import Memory, Recordings, usable_indices
+from sezoo.data.mixing.train_holdout import make_mixed_examples, train_holdout_split
+from sezoo.data.pairs import Pair, common_length, normalize_pair
 from sezoo.run.run import ClipCount
 from sezoo.training.variety import little_variety
 
@@ -79,9 +79,9 @@ class PairExamples:
             pair = Pair(*(recordings.paths[index] for recordings in self.recordings))
             samples = common_length(pair, len(noisy), len(clean), recorded.sample_rate, self.hop_length)
         except BadClipError as bad:
-            raise refused(bad) from bad
+            raise bad_clip_error(bad) from bad
         noisy, clean = noisy[:samples], clean[:samples]
-        return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
+        return normalize_pair(noisy, clean) if self.peak_normalize else (noisy, clean)
 
 
 def recorded_clips(source: ExampleSource) -> dict[str, ClipCount]:
@@ -115,7 +115,7 @@ def example_sources(config: Config) -> tuple[ExampleSource, ExampleSource]:
     if len(training) < config.training.batch_size:
         log.warning(
             "training.batch_size: found %d, but %s to train on: each batch is all of them",
-            config.training.batch_size, only(len(training), "clip"),
+            config.training.batch_size, there_are_only(len(training), "clip"),
         )  # fmt: skip
     return training, validation
 
@@ -146,7 +146,7 @@ def _held_out(dataset: Dataset, clips: int) -> int | float:
     if "num_validation_samples" not in dataset.model_fields_set and amount > few:
         log.info("%s: not set; %d of %s held out, not %d", VALIDATION_KEY, few, pluralize(clips, "clip"), amount)
         amount = few
-    if clips_of(amount, clips) >= clips:
+    if clip_count(amount, clips) >= clips:
         raise UserError(
             f"{VALIDATION_KEY}: found {amount}, but the training set has {pluralize(clips, 'clip')}: none would be "
             f"left to train on{f'; {few} would do' if few < clips else ''}"
@@ -184,7 +184,7 @@ def _usable_pairs(pairs: Sequence[Pair], config: Config, memory: Memory) -> _Usa
     )
     lengths = zip(*(recordings.check(thorough=dataset.skip_bad_files) for recordings in (noisy, clean)), strict=True)
     checked = [_checked(pair, *found, rate, stft.hop_length) for pair, found in zip(pairs, lengths, strict=True)]
-    position = {pairs[index]: index for index in usable(checked, dataset.skip_bad_files)}
+    position = {pairs[index]: index for index in usable_indices(checked, dataset.skip_bad_files)}
     return _UsablePairs(position, noisy, clean, stft.hop_length, config.preprocessing.peak_normalize)
 
 
@@ -203,11 +203,11 @@ def _checked(
 
 def _mixed_sources(config: Config, memory: Memory) -> tuple[MixedExamples, MixedExamples]:
     dataset = config.dataset
-    training, held_out = halves_to_mix(config, memory)
+    training, held_out = train_holdout_split(config, memory)
     speech = len(training.speech)
-    count = speech if dataset.num_training_samples is None else clips_of(dataset.num_training_samples, speech)
-    validating = clips_of(dataset.num_validation_samples, count)
+    count = speech if dataset.num_training_samples is None else clip_count(dataset.num_training_samples, speech)
+    validating = clip_count(dataset.num_validation_samples, count)
     return (
-        mixed_examples(config, training, count=count, seed=dataset.random_seed, to_train=True),
-        mixed_examples(config, held_out, count=validating, seed=dataset.random_seed, always_the_same=True),
+        make_mixed_examples(config, training, count=count, seed=dataset.random_seed, to_train=True),
+        make_mixed_examples(config, held_out, count=validating, seed=dataset.random_seed, always_the_same=True),
     )

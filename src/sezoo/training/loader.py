@@ -19,7 +19,7 @@ from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
 from sezoo.base.quiet_start import quiet_context
 from sezoo.base.worker_processes import follow_parent
-from sezoo.data.dataset import refused
+from sezoo.data.dataset import bad_clip_error
 from sezoo.training.examples import ExampleSource
 
 __all__ = ["Batch", "Loader"]
@@ -109,7 +109,7 @@ def _fill_memory(source: ExampleSource) -> None:
         for recordings in source.recordings:
             recordings.fill_memory()
     except BadClipError as bad:
-        raise refused(bad) from bad
+        raise bad_clip_error(bad) from bad
 
 
 class _Order(Sampler[list[tuple[int, int]]]):

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.base.user_code import exception_line
 
 __all__ = ["SCHEDULES", "build_optimizer", "build_schedule"]
@@ -45,7 +45,7 @@ def build_optimizer(name: str, arguments: Mapping[str, Any], parameters: Iterabl
         losses a step, as LBFGS does), or it does not take these arguments.
     """
     if name not in OPTIMIZERS:
-        near = nearest(name, OPTIMIZERS)
+        near = closest_match(name, OPTIMIZERS)
         raise UserError(
             f"training.optimizer: found {name!r}; "
             + (f"did you mean {near}?" if near else f"allowed: {', '.join(OPTIMIZERS)}")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.config.sections import Regularization
 
 __all__ = ["ActivationPenalty", "clip_weights_"]
@@ -102,7 +102,7 @@ def _check_types(network: nn.Module, layer_types: set[str]) -> None:
             raise UserError(f"{KEY}: the network has none of {', '.join(DEFAULT_TYPES)}; it has {', '.join(there)}")
         return
     for unknown in sorted(layer_types.difference(there)):
-        near = nearest(unknown, there)
+        near = closest_match(unknown, there)
         raise UserError(
             f"{KEY}: the network has no layer {unknown!r}"
             f"{f'; did you mean {near}?' if near else ''}; it has {', '.join(there)}"

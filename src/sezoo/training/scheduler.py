@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Scheduler
 from sezoo.training.history import LOWER_IS_BETTER
@@ -57,7 +57,7 @@ def build_scheduler(settings: Scheduler, optimizer: Optimizer, *, total_steps: i
             raise UserError(f"{KEY}.scheduler: not set, but {KEY}.scheduler_arguments is")
         return None
     if name not in SCHEDULERS:
-        near = nearest(name, SCHEDULERS)
+        near = closest_match(name, SCHEDULERS)
         raise UserError(
             f"{KEY}.scheduler: found {name!r}; "
             + (f"did you mean {near}?" if near and name not in OF_FUNCTIONS else f"allowed: {', '.join(SCHEDULERS)}")

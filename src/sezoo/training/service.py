@@ -20,8 +20,8 @@ from sezoo.audio.stft import Stft, stft_of
 from sezoo.base import processes
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, check_writable, display_path
-from sezoo.base.processors import usable_processors
-from sezoo.base.text import only, pluralize
+from sezoo.base.processors import available_processors
+from sezoo.base.text import pluralize, there_are_only
 from sezoo.config.plain_data import to_dict
 from sezoo.config.sections import Config, Training
 from sezoo.denoising import denoise
@@ -131,7 +131,7 @@ def _trainer(
         torch.cuda.set_per_process_memory_fraction(config.general.gpu_memory_limit, device)
     seed = config.general.global_seed
     torch.manual_seed(config.dataset.random_seed if seed is None else seed)
-    torch.set_num_threads(min(torch.get_num_threads(), usable_processors()))  # it knows no container's quota
+    torch.set_num_threads(min(torch.get_num_threads(), available_processors()))  # it knows no container's quota
     stft = stft_of(config.preprocessing)
     network, export = _network(config, stft.bins, device), _plain_export(config)
     if training.quantization_aware:
@@ -144,7 +144,8 @@ def _trainer(
     together.check_alike("the recordings", _recordings_in_detail(sources))
     if len(sources[0]) < together.count:
         raise UserError(
-            f"{only(len(sources[0]), 'clip')} to train on, fewer than the {together.count} processes that share a batch"
+            f"{there_are_only(len(sources[0]), 'clip')} to train on, fewer than the {together.count} processes "
+            "that share a batch"
         )
     batches = Loader(
         sources[0],
@@ -202,7 +203,7 @@ def _loader_processes(training: Training) -> int:
     """How many processes make examples: those configured, or as many as leave the network a processor."""
     if training.num_dataloader_workers is not None:
         return training.num_dataloader_workers
-    return min(MOST_LOADERS, usable_processors() - 1)
+    return min(MOST_LOADERS, available_processors() - 1)
 
 
 def _plain_export(config: Config, *, warns: bool = False) -> Export:

@@ -18,7 +18,7 @@ from torch import nn
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write, display_path
-from sezoo.base.interrupts import interrupt_deferred
+from sezoo.base.interrupts import defer_interrupts
 from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Training
 from sezoo.models.torch.mask_model import computes_bfloat16
@@ -209,7 +209,7 @@ class Trainer:
         start = time.monotonic()
         train_loss = self._train(epoch)
         measured = self.parallel.from_first(lambda: self.validate(self.result))
-        with interrupt_deferred():  # all of it is of the same epoch
+        with defer_interrupts():  # all of it is of the same epoch
             self.epoch = epoch
             rate = self.optimizer.param_groups[0]["lr"]
             self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
@@ -377,7 +377,7 @@ class Trainer:
         """Write the snapshot, the weights and the picture of the last finished epoch."""
         if not self.parallel.is_first:
             return
-        with interrupt_deferred():  # a second Ctrl-C, or a SIGTERM after it, would lose the epochs since the last save
+        with defer_interrupts():  # a second Ctrl-C, or a SIGTERM after it, would lose the epochs since the last save
             with atomic_write(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
                 average = self.finished.average
                 torch.save(self.finished.network if average is None else average["network"], aside)
@@ -395,7 +395,7 @@ class Trainer:
         if self.finished is None:
             log.warning("no epoch was finished: there is nothing to go on from")
             return
-        with interrupt_deferred():
+        with defer_interrupts():
             self._save()
             log.warning(
                 "go on with training.snapshot_path=%s, or after a command with sezoo train --resume",

@@ -11,7 +11,7 @@ from contextlib import suppress
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.base.processors import MOST_PROCESSES, usable_processors
+from sezoo.base.processors import MOST_PROCESSES, available_processors
 from sezoo.base.worker_processes import follow_parent, worker_context
 from sezoo.metrics import MetricError, score_clip, speech_guard
 
@@ -38,7 +38,7 @@ class Scorers:
     """
 
     def __init__(self, workers: int | None = None):
-        self.workers = min(workers or usable_processors(), MOST_PROCESSES)
+        self.workers = min(workers or available_processors(), MOST_PROCESSES)
         self.executor: ProcessPoolExecutor | None = None
 
     def scores(self, clips: Iterable[Clip], count: int, sample_rate: int, metrics: Sequence[str]) -> Iterator[Scores]:

@@ -11,7 +11,7 @@ from typing import Any
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, read_text
 from sezoo.base.shipped import ZOO
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.base.yaml_text import load_yaml
 
 __all__ = ["ZooModel", "copy_model", "names_of_models", "training_recipe", "zoo_model", "zoo_models"]
@@ -99,7 +99,7 @@ def zoo_model(name: str) -> ZooModel:
     """
     names = names_of_models()
     if name not in names:
-        near = nearest(name, names)
+        near = closest_match(name, names)
         there = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
         raise UserError(f"no model {name!r} comes with sezoo; {there} (sezoo zoo list)")
     return _read(ZOO / name)

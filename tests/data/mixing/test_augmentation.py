@@ -38,13 +38,13 @@ def decibels(wave):
 
 def test_shares_are_those_asked_for():
     augmentation = Augmentation(clean=0.1, noise=0.2, high_snr=0.3, babble=0.4, hum=0.5, rumble=0.6, clipping=1.0)
-    drawn = [augmentation.drawn(np.random.default_rng(seed)) for seed in range(4000)]
+    draw = [augmentation.draw(np.random.default_rng(seed)) for seed in range(4000)]
     for content, share in (("clean", 0.1), ("noise", 0.2), ("high_snr", 0.3), ("mixture", 0.4)):
-        assert np.mean([each.content == content for each in drawn]) == pytest.approx(share, abs=0.03)
-    assert np.mean([each.babble for each in drawn]) == pytest.approx(0.4, abs=0.03)
-    assert np.mean([each.hum for each in drawn]) == pytest.approx(0.5, abs=0.03)
-    assert np.mean([each.rumble for each in drawn]) == pytest.approx(0.6, abs=0.03)
-    assert all(each.clipping for each in drawn) and not any(each.microphone for each in drawn)
+        assert np.mean([each.content == content for each in draw]) == pytest.approx(share, abs=0.03)
+    assert np.mean([each.babble for each in draw]) == pytest.approx(0.4, abs=0.03)
+    assert np.mean([each.hum for each in draw]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([each.rumble for each in draw]) == pytest.approx(0.6, abs=0.03)
+    assert all(each.clipping for each in draw) and not any(each.microphone for each in draw)
 
 
 def test_nothing_of_it_changes_nothing(source):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sezoo.base.errors import UserError
-from sezoo.data.mixing.rooms import Rooms, exponential_response, image_response, in_room
+from sezoo.data.mixing.rooms import Rooms, convolve_with_room, exponential_response, image_response
 
 RATE = 16000
 
@@ -54,7 +54,7 @@ def test_the_target_has_the_early_reflections_and_not_the_late_ones():
     speech[100] = 0.5
     response = np.zeros(1500, np.float32)
     response[40], response[240], response[1040] = 2.0, 1.0, 0.5  # 40 samples of flight
-    wet, target = in_room(speech, response, 800)
+    wet, target = convolve_with_room(speech, response, 800)
     assert wet.shape == target.shape == speech.shape
     found = {name: np.flatnonzero(np.abs(wave) > 1e-4) for name, wave in (("wet", wet), ("target", target))}
     np.testing.assert_array_equal(found["wet"], [100, 300, 1100])

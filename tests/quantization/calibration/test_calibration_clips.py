@@ -10,8 +10,8 @@ from builders import RATE, mix, noise, quantization_config, write_clips, write_m
 from sezoo.audio.clip import read_clip
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.data.mixing.halves import halves_to_mix
 from sezoo.data.mixing.mixture import active_power
+from sezoo.data.mixing.train_holdout import train_holdout_split
 from sezoo.quantization.calibration.clips import calibration_clips, check_calibration_clips
 from sezoo.training.examples import example_sources
 
@@ -122,7 +122,7 @@ def test_what_needs_no_look_at_recordings_is_checked_first(folders, monkeypatch)
     read = read_paths(monkeypatch)
     config = config_of(mix(folders))
     check_calibration_clips(config)
-    halves_to_mix(config)
+    train_holdout_split(config)
     assert read == []
     (folders / "empty").mkdir()
     for changes, words in (

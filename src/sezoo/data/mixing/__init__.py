@@ -1,6 +1,6 @@
-"""Noisy clips made of clean speech and noise, by seed: what training and calibration have with `dataset.name: mix`.
+"""Mix clean speech and noise by seed, for training and calibration with `dataset.name: mix`.
 
-`halves` tells which recordings are mixed with each other, `recordings` reads them, `mixed_examples` draws parts of
+`train_holdout` splits the recordings, `recordings` reads them, `mixed_examples` draws parts of
 them, and `mixture` adds the parts up. What else may happen to a clip, `augmentation` draws: `rooms`, `devices` and the
 like.
 """

@@ -1,4 +1,4 @@
-"""What may happen to a training clip besides noise: rooms, devices, other speakers, no noise, or nothing but noise."""
+"""Augmentation of training clips: rooms, devices, other speakers, clips without noise or without speech."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from sezoo.data.mixing.rooms import Rooms
 
-__all__ = ["Augmentation", "Chosen"]
+__all__ = ["Augmentation", "AugmentationChoice"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Augmentation:
     clipping_range: tuple[float, float] = (1.0, 12.0)
     board_gain: bool = False
 
-    def drawn(self, random: np.random.Generator) -> Chosen:
-        """What happens to one clip. The same numbers are drawn whatever the shares are."""
+    def draw(self, random: np.random.Generator) -> AugmentationChoice:
+        """Draw the augmentation of one clip. The number of random draws does not depend on the shares."""
         kind, *others = random.random(7)
         edges = np.cumsum([self.clean, self.noise, self.high_snr])
         content = ("clean", "noise", "high_snr", "mixture")[int(np.searchsorted(edges, kind, side="right"))]
         shares = (self.babble, self.hum, self.reverberation, self.microphone, self.clipping, self.rumble)
-        return Chosen(content, *(number < share for number, share in zip(others, shares, strict=True)))
+        return AugmentationChoice(content, *(number < share for number, share in zip(others, shares, strict=True)))
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What happens to a clip; `content` is mixture, clean, noise or high_snr."""
+class AugmentationChoice:
+    """Augmentation of one clip; `content` is mixture, clean, noise or high_snr."""
 
     content: str
     babble: bool

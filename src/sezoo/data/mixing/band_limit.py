@@ -1,10 +1,10 @@
-"""Clips as other converters, codecs and resamplers would have passed them: with nothing above some frequency."""
+"""Band limitation, as by converters, codecs and resamplers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["band_limited"]
+__all__ = ["limit_band"]
 
 NARROWEST, WIDEST = 50.0, 400.0
 """Hz from what passes to what does not."""
@@ -13,10 +13,10 @@ LONGEST_RING = 0.025
 """Seconds after which the narrowest filter has fallen silent: zeros as long keep a clip's end out of its start."""
 
 
-def band_limited(
+def limit_band(
     waves: tuple[np.ndarray, np.ndarray], sample_rate: int, cutoff: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Waves without what is above a frequency, the same filter for both.
+    """Low-pass filter waveforms, each by the same filter.
 
     Where all recordings have a little of everything, a network takes an empty band for something that it does not
     know: the U-TCN lost 0.13 PESQ on clips without their uppermost 250 Hz before it had been trained on such.

@@ -1,10 +1,10 @@
-"""What devices and where they stand do to a recording: a microphone's response, clipping, hum and rumble."""
+"""Device effects: microphone response, clipping, mains hum and rumble."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["clipped", "mains_hum", "rumbling", "through_microphone"]
+__all__ = ["add_mains_hum", "add_rumble", "apply_microphone_response", "clip_peaks"]
 
 OCTAVES_DB = 4.0
 """Standard deviation of a microphone's response at every octave, in dB."""
@@ -30,10 +30,10 @@ GUSTS_DB, GUSTS_HERTZ = 8.0, 2.0
 """Standard deviation of how loud rumble is from moment to moment, at most, and how many moments a second has."""
 
 
-def through_microphone(
+def apply_microphone_response(
     waves: tuple[np.ndarray, np.ndarray], sample_rate: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both waves through the same random response: some dB up and down from octave to octave, and no lowest bass.
+    """Filter both waveforms by one random microphone response: some dB per octave band, and a bass roll-off.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ def through_microphone(
     return first.astype(np.float32), second.astype(np.float32)
 
 
-def clipped(wave: np.ndarray, decibels: float) -> np.ndarray:
-    """The wave as a converter gives it whose full scale is so many dB below the wave's peak."""
+def clip_peaks(wave: np.ndarray, decibels: float) -> np.ndarray:
+    """Clip a waveform at a full scale that is `decibels` below its peak."""
     limit = np.abs(wave).max() * np.float32(10 ** (-decibels / 20))
     return np.clip(wave, -limit, limit)
 
 
-def mains_hum(noise: np.ndarray, sample_rate: int, random: np.random.Generator) -> np.ndarray:
-    """The noise with a stationary hum: 50 or 60 Hz and harmonics, each with a random phase and strength.
+def add_mains_hum(noise: np.ndarray, sample_rate: int, random: np.random.Generator) -> np.ndarray:
+    """Add stationary hum to noise: 50 or 60 Hz and harmonics of random phase and level.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def mains_hum(noise: np.ndarray, sample_rate: int, random: np.random.Generator) 
     return (noise + gain * hum).astype(np.float32)
 
 
-def rumbling(noise: np.ndarray, sample_rate: int, random: np.random.Generator) -> np.ndarray:
-    """The noise with rumble: what wind, hands, engines and traffic give a microphone below some 100 Hz.
+def add_rumble(noise: np.ndarray, sample_rate: int, random: np.random.Generator) -> np.ndarray:
+    """Add rumble below about 100 Hz to noise, as from wind, handling, engines and traffic.
 
     Recordings for training often have none, as codecs and editors take it away: a network that never heard it lets it
     pass where a voice has nothing to lose.

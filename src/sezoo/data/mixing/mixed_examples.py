@@ -1,4 +1,4 @@
-"""Clips of speech with noise, drawn anew for every epoch and the same at every call."""
+"""Examples of speech with noise, drawn anew in every epoch and reproducible."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from sezoo.audio.board_input import input_gain, to_int16
 from sezoo.audio.clip import BadClipError
-from sezoo.data.dataset import refused
+from sezoo.data.dataset import bad_clip_error
 from sezoo.data.mixing.augmentation import Augmentation
-from sezoo.data.mixing.band_limit import band_limited
-from sezoo.data.mixing.colouring import coloured
-from sezoo.data.mixing.devices import clipped, mains_hum, rumbling, through_microphone
-from sezoo.data.mixing.mixture import HIGHEST_PEAK, active_power, mixed
+from sezoo.data.mixing.band_limit import limit_band
+from sezoo.data.mixing.devices import add_mains_hum, add_rumble, apply_microphone_response, clip_peaks
+from sezoo.data.mixing.mixture import HIGHEST_PEAK, active_power, mix_at_snr
+from sezoo.data.mixing.random_eq import apply_random_eq
 from sezoo.data.mixing.recordings import Recordings
-from sezoo.data.pairs import normalized_alike
+from sezoo.data.pairs import normalize_pair
 
 __all__ = ["MixedExamples"]
 
@@ -42,14 +42,14 @@ class MixedExamples:
     speech, noise : to draw from.
     count : examples in an epoch.
     samples : length of an example.
-    snr_range : lowest and highest, in dB, drawn uniformly; see `sezoo.data.mixing.mixture.mixed` for what is measured.
-    level_range : of the speech, in dBFS, likewise.
+    snr_range : lowest and highest SNR in dB, drawn uniformly; `sezoo.data.mixing.mixture.mix_at_snr` defines the SNR.
+    level_range : lowest and highest level of the speech in dBFS, drawn uniformly.
     peak_normalize : scale both clips so that the noisy one has a peak of 1.
     always_the_same : every epoch has the examples of the first, as validation needs them.
     by_length : draw long recordings more often than short ones, each second as likely as any other.
-    random_filters : colour the speech and the noise of each example, differently; see `coloured`.
+    random_filters : colour the speech and the noise of each example, differently; see `apply_random_eq`.
     bandwidth_range : lowest and highest frequency in Hz above which an example is cut, drawn uniformly; None cuts
-        none. See `band_limited`.
+        none. See `limit_band`.
     augmentation : what else may happen to an example.
     """
 
@@ -81,21 +81,21 @@ class MixedExamples:
         seeds = [self.seed, 0 if self.always_the_same else epoch, index]
         random = np.random.default_rng(seeds)
         more = np.random.default_rng([*seeds, 1])  # what an example has besides does not change its parts
-        chosen = self.augmentation.drawn(more)
+        chosen = self.augmentation.draw(more)
         try:
             spoken = _part(self.recordings[0], self.ends[0], self.samples, random)
             around = self._noise(random)
             if chosen.babble:
                 around = self._babble(more)
         except BadClipError as bad:
-            raise refused(bad) from bad
+            raise bad_clip_error(bad) from bad
         if self.random_filters:
-            spoken, around = coloured(spoken, random), coloured(around, random)
+            spoken, around = apply_random_eq(spoken, random), apply_random_eq(around, random)
         rate, target = self.recordings[0].sample_rate, None
         if chosen.hum:
-            around = mains_hum(around, rate, more)
+            around = add_mains_hum(around, rate, more)
         if chosen.rumble:
-            around = rumbling(around, rate, more)
+            around = add_rumble(around, rate, more)
         if chosen.reverberation:
             spoken, target = self.augmentation.rooms.spoken_in(spoken, rate, more)
         snr, level = random.uniform(*self.snr_range), random.uniform(*self.level_range)
@@ -103,31 +103,31 @@ class MixedExamples:
             snr = more.uniform(*self.augmentation.high_snr_range)
         if chosen.content == "clean":
             snr = np.inf
-        noisy, clean = mixed(spoken, around, rate, snr=snr, level=level, target=target)
+        noisy, clean = mix_at_snr(spoken, around, rate, snr=snr, level=level, target=target)
         if chosen.content == "noise":
             noisy, clean = _at_level(around, level - snr), np.zeros_like(clean)
         if chosen.microphone:
-            noisy, clean = through_microphone((noisy, clean), rate, more)
+            noisy, clean = apply_microphone_response((noisy, clean), rate, more)
         if self.bandwidth_range is not None:
             cutoff = random.uniform(*self.bandwidth_range)
-            noisy, clean = band_limited((noisy, clean), rate, cutoff, random)
+            noisy, clean = limit_band((noisy, clean), rate, cutoff, random)
         if chosen.clipping:
-            noisy = clipped(noisy, more.uniform(*self.augmentation.clipping_range))
+            noisy = clip_peaks(noisy, more.uniform(*self.augmentation.clipping_range))
         if self.augmentation.board_gain:
             start = int(more.integers(max(0, self.samples - round(PATCH_SECONDS * rate)) + 1))
             gain = input_gain(to_int16(noisy[start : start + round(PATCH_SECONDS * rate)]))
             noisy, clean = noisy * gain, clean * gain
-        return normalized_alike(noisy, clean) if self.peak_normalize else (noisy, clean)
+        return normalize_pair(noisy, clean) if self.peak_normalize else (noisy, clean)
 
     def _noise(self, random: np.random.Generator) -> np.ndarray:
-        """The shorter noises are joined until they are long enough: a loop of one would be a rhythm."""
+        """Concatenate noises until they are long enough: looping one would add a rhythm."""
         around = np.zeros(0, np.float32)
         while (missing := self.samples - len(around)) > 0:
             around = np.concatenate([around, _part(self.recordings[1], self.ends[1], missing, random, cut=True)])
         return around
 
     def _babble(self, random: np.random.Generator) -> np.ndarray:
-        """Some recordings of the speech at once, each as loud as the others."""
+        """Sum several speech recordings of equal level."""
         speech = self.recordings[0]
         voices = [
             _part(speech, self.ends[0], self.samples, random)

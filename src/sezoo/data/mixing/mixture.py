@@ -1,10 +1,10 @@
-"""Speech and noise added at a given ratio and level."""
+"""Mix speech and noise at a given SNR and level."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["active_power", "mixed"]
+__all__ = ["active_power", "mix_at_snr"]
 
 FRAME_SECONDS = 0.02
 ACTIVE_RANGE_DB = 30.0
@@ -29,7 +29,7 @@ def active_power(speech: np.ndarray, sample_rate: int) -> float:
     return float(power[power >= power.max() * 10 ** (-ACTIVE_RANGE_DB / 10)].mean())
 
 
-def mixed(
+def mix_at_snr(
     speech: np.ndarray, noise: np.ndarray, sample_rate: int, *, snr: float, level: float,
     target: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip

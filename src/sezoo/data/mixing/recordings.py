@@ -1,4 +1,4 @@
-"""Recordings that are read again and again: decoded once, and kept in memory as long as there is room."""
+"""Recordings that are read repeatedly: decoded once, and cached in memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import numpy as np
 from sezoo.audio.clip import BadClipError, read_clip, read_part
 from sezoo.audio.file import blocks_of, open_recording
 from sezoo.base.errors import UserError
-from sezoo.base.processors import usable_processors
+from sezoo.base.processors import available_processors
 from sezoo.base.text import pluralize
-from sezoo.data.dataset import refused, tell_left_out
+from sezoo.data.dataset import bad_clip_error, log_skipped_clips
 from sezoo.data.folders import AUDIO_EXTENSIONS
 
-__all__ = ["Memory", "Recordings", "recordings_under", "usable"]
+__all__ = ["Memory", "Recordings", "recordings_under", "usable_indices"]
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def recordings_under(folder: Path, key: str) -> list[Path]:
 
 
 class Memory:
-    """Room for decoded recordings, which several `Recordings` may share.
+    """Memory budget for decoded recordings, which several `Recordings` may share.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Memory:
         self.size = self.left = size
 
     def take(self, amount: int) -> bool:
-        """Take so many bytes; False where so many are not left."""
+        """Reserve bytes; False if not enough are left."""
         if amount > self.left:
             return False
         self.left -= amount
@@ -95,7 +95,7 @@ class Memory:
 
 
 class Decoded(NamedTuple):
-    """A recording in memory: `samples` (n,) int16, times `scale` they are the wave; where it is loudest."""
+    """A decoded recording: `samples` (n,) int16, which times `scale` are the waveform, and its loudest position."""
 
     samples: np.ndarray
     scale: np.float32
@@ -103,7 +103,7 @@ class Decoded(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is remembered of a long recording that is not kept: as in `Decoded`, and its peak."""
+    """Facts about a long recording that is not cached: as in `Decoded`, and its peak."""
 
     length: int
     scale: np.float32
@@ -112,7 +112,7 @@ class Facts(NamedTuple):
 
 
 class Recordings:
-    """Recordings by their index, as waves at one sample rate.
+    """Recordings by index, as waveforms at one sample rate.
 
     They are kept as int16 scaled by a power of two, which is what a recording of 16 bits was: exact where it
     needed no resampling, and closer than float16 (11 bits) elsewhere. Each recording goes through it, whether
@@ -145,7 +145,7 @@ class Recordings:
         return {**vars(self), "kept": {}, "last": None}
 
     def subset(self, indices: Sequence[int]) -> Recordings:
-        """Some of them, in that order, with what is kept of them; the memory stays a common one."""
+        """Select recordings by index, with their cached data; the memory budget is shared."""
         chosen = Recordings([self.paths[index] for index in indices], self.sample_rate, self.memory, self.min_samples)
         chosen.kept = {new: self.kept[old] for new, old in enumerate(indices) if old in self.kept}
         chosen.found = None if self.found is None else [self.found[index] for index in indices]
@@ -199,10 +199,10 @@ class Recordings:
         if part is None:
             self.facts[index] = None
             return None
-        return _rounded(part, math.frexp(float(facts.scale))[1] + 14)
+        return _round_to_int16(part, math.frexp(float(facts.scale))[1] + 14)
 
     def check(self, *, thorough: bool) -> list[int | BadClipError]:
-        """Look at all recordings before they are used.
+        """Check all recordings before they are used.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ class Recordings:
         return found
 
     def fill_memory(self) -> None:
-        """Decode and keep recordings, one after the other, until there is no more room.
+        """Decode and cache recordings until the memory budget is used.
 
         Raises
         ------
@@ -303,8 +303,8 @@ class Recordings:
         return length
 
 
-def usable(checked: Sequence[int | BadClipError], skip_bad: bool) -> list[int]:
-    """The indices of those that can be used, of what `Recordings.check` found; the others are named in the log.
+def usable_indices(checked: Sequence[int | BadClipError], skip_bad: bool) -> list[int]:
+    """Indices of the usable recordings, by the result of `Recordings.check`; the others are logged.
 
     Raises
     ------
@@ -312,8 +312,8 @@ def usable(checked: Sequence[int | BadClipError], skip_bad: bool) -> list[int]:
     """
     bad = [found for found in checked if isinstance(found, BadClipError)]
     if bad and not skip_bad:
-        raise refused(bad[0]) from bad[0]
-    tell_left_out(bad, len(checked))
+        raise bad_clip_error(bad[0]) from bad[0]
+    log_skipped_clips(bad, len(checked))
     return [index for index, found in enumerate(checked) if not isinstance(found, BadClipError)]
 
 
@@ -322,10 +322,10 @@ def _in_16_bits(wave: np.ndarray) -> Decoded:
     loudest = int(np.argmax(np.abs(wave)))
     peak = max(float(wave.max()), -float(wave.min()) * (1 - 2.0**-16))
     exponent = math.frexp(max(peak, FAINTEST))[1]
-    return Decoded(_rounded(wave, exponent), np.float32(2.0 ** (exponent - 15)), loudest)
+    return Decoded(_round_to_int16(wave, exponent), np.float32(2.0 ** (exponent - 15)), loudest)
 
 
-def _rounded(wave: np.ndarray, exponent: int) -> np.ndarray:
+def _round_to_int16(wave: np.ndarray, exponent: int) -> np.ndarray:
     """A wave below 2 to that power as integers of 16 bits."""
     return np.rint(np.ldexp(wave, 15 - exponent)).clip(-(2**15), 2**15 - 1).astype(np.int16)
 
@@ -336,6 +336,6 @@ def _peak(decoded: Decoded) -> float:
 
 def _in_threads(work: Callable[[int], Result], indices: Sequence[int]) -> Iterator[Result]:
     """`work` on each index, in order; libsndfile and soxr let other threads run meanwhile."""
-    with ThreadPoolExecutor(usable_processors()) as executor:
+    with ThreadPoolExecutor(available_processors()) as executor:
         for first in range(0, len(indices), AT_A_TIME):
             yield from executor.map(work, indices[first : first + AT_A_TIME])

@@ -1,4 +1,4 @@
-"""Speech as it sounds in a room: impulse responses, made by formula or by mirror images, or a user's own recordings."""
+"""Reverberation: impulse responses from a formula, from the image method, or recorded by the user."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sezoo.data.mixing.recordings import Recordings
 __all__ = [
     "Rooms",
     "check_image_responses",
+    "convolve_with_room",
     "exponential_response",
     "image_response",
-    "in_room",
     "recorded_response",
 ]
 
@@ -42,7 +42,7 @@ ONSET_DB = 20.0
 
 
 class Rooms(NamedTuple):
-    """Where impulse responses come from, and what of them counts as speech.
+    """Source of impulse responses, and how much of them counts as speech.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ class Rooms(NamedTuple):
     def spoken_in(
         self, speech: np.ndarray, sample_rate: int, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The speech in a random room, whole and without late reflections; see `in_room`."""
+        """Reverberate speech in a random room: complete, and with early reflections only; see `convolve_with_room`."""
         response = self.make(sample_rate, random.uniform(*self.seconds), random)
-        return in_room(speech, response, round(self.early * sample_rate))
+        return convolve_with_room(speech, response, round(self.early * sample_rate))
 
 
-def in_room(speech: np.ndarray, response: np.ndarray, early: int) -> tuple[np.ndarray, np.ndarray]:
-    """Speech in a room, and what of it a listener takes for the speech itself.
+def convolve_with_room(speech: np.ndarray, response: np.ndarray, early: int) -> tuple[np.ndarray, np.ndarray]:
+    """Convolve speech with a room response, in full and with its early part only.
 
     Reflections within some 50 ms help to understand speech, as Lochner and Burger, "The influence of reflections on
     auditorium acoustics", 1964, found; later ones disturb. A network that is to keep the early ones has a target
@@ -167,7 +167,7 @@ def check_image_responses() -> None:
 
 
 def recorded_response(responses: Recordings) -> Callable[[int, float, np.random.Generator], np.ndarray]:
-    """Draws one of the user's own responses; their reverberation time is what it is."""
+    """Function that draws one of the user's responses, whatever its reverberation time."""
 
     def draw(sample_rate: int, seconds: float, random: np.random.Generator) -> np.ndarray:
         return responses.samples(int(random.integers(len(responses))))

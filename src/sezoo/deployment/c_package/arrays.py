@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.base.foreign_text import escaped
+from sezoo.base.foreign_text import escape
 from sezoo.deployment.engine.tensor import ROW, padded
 
 __all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_outputs"]
@@ -17,7 +17,7 @@ OF_A_LAYER = ("_weights", "_bias", "_multiplier")
 
 def c_comment(text: str) -> str:
     """A comment, whatever names of a model are in it."""
-    return f"/* {escaped(text, 'c')} */"
+    return f"/* {escape(text, 'c')} */"
 
 
 def c_float(value: float) -> str:

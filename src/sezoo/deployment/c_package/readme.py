@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sezoo.base.foreign_text import escaped
+from sezoo.base.foreign_text import escape
 from sezoo.base.version import __version__
 from sezoo.deployment.c_package.report import DeploymentReport
 
@@ -48,7 +48,7 @@ def readme(report: DeploymentReport) -> str:
         else f"nothing is attenuated by more than {settings.attenuation_limit:g} dB"
     )
     return _README.format(
-        model=escaped(report.model, "markdown"),
+        model=escape(report.model, "markdown"),
         how=how,
         table=table,
         gain=gain,
@@ -83,7 +83,7 @@ def _exact(report: DeploymentReport) -> str:
     if report.emulated is not None and report.pesq:
         wave = report.wave_snr
         same = "equal, sample by sample" if wave is not None and np.isinf(wave) else f"{wave:.0f} dB apart"
-        clip = f"{escaped(report.recording.name, 'markdown')} {report.recording.origin}"
+        clip = f"{escape(report.recording.name, 'markdown')} {report.recording.origin}"
         lines.append(
             f"{clip}, denoised on an emulated {report.emulated.core.name}: PESQ {report.pesq['core']:.3f}, and "
             f"{report.pesq['reference']:.3f} by the reference in Python; the waves are {same}."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, write_text
-from sezoo.base.foreign_text import one_line
+from sezoo.base.foreign_text import to_one_line
 from sezoo.base.version import __version__
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STREAM, engine_of
@@ -92,7 +92,7 @@ def page_of(program: Program, settings: PackageSettings, module: bytes, name: st
     """
     stft, engine, rate = program.stft, program.engine, settings.sample_rate
     facts = {
-        "name": one_line(name),
+        "name": to_one_line(name),
         "version": __version__,
         "rate": rate,
         "n_fft": stft.n_fft,

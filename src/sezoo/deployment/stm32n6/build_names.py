@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.config.sections_board import BUILD_NAMES
 
 __all__ = ["find_build_name"]
@@ -39,7 +39,7 @@ def find_build_name(wanted: str | None, names: Collection[str], conf: Path) -> s
             "deployment.build_conf: '%s' is called '%s' in %s, which is built", wanted, other, display_path(conf)
         )
         return other
-    near = nearest(wanted, names)
+    near = closest_match(wanted, names)
     hint = f" (did you mean {near}?)" if near else ""
     raise UserError(
         f"deployment.build_conf: found '{wanted}'; allowed, by {display_path(conf)}: {', '.join(names)}{hint}"

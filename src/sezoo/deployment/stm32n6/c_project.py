@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, reason_of
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6.conf_file import BuildConfiguration, Template, find_conf, read_conf
 from sezoo.deployment.stm32n6.headers import CONFIG_HEADER, HEADERS
@@ -187,7 +187,7 @@ def _artefact(location: Path, project: str, configuration: str, conf: Path) -> s
         if element.get("name")
     }
     if named and configuration not in named:
-        near = nearest(configuration, named)
+        near = closest_match(configuration, named)
         hint = f" (did you mean {near}?)" if near else ""
         raise UserError(
             f"{conf}: cproject_config: CubeIDE's project has no configuration '{configuration}'; those of {path} are "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of
-from sezoo.base.interrupts import interrupt_deferred
+from sezoo.base.interrupts import defer_interrupts
 from sezoo.base.part_files import part_path
 
 __all__ = ["changed_project"]
@@ -52,10 +52,10 @@ def changed_project(project: Path, new: Mapping[Path, Path], output: Path, keep_
             raise UserError(f"cannot change the C project: {error.filename or project}: {reason_of(error)}") from error
         yield replaced
     except BaseException:
-        with interrupt_deferred():  # a second Ctrl-C would leave half of it
+        with defer_interrupts():  # a second Ctrl-C would leave half of it
             change.undo()
         raise
-    with interrupt_deferred():
+    with defer_interrupts():
         change.keep(keep_in)
 
 

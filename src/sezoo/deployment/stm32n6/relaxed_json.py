@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import json_fault, reason_of
+from sezoo.base.files import json_error_text, reason_of
 
 __all__ = ["read_relaxed_json"]
 
@@ -34,7 +34,7 @@ def read_relaxed_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(text, strict=False)  # tabs in texts
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: {json_fault(error)}; comments and trailing commas are allowed") from error
+        raise UserError(f"{path}: {json_error_text(error)}; comments and trailing commas are allowed") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a mapping of keys to values is expected")
     return content

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sezoo.base.processors import usable_processors
+from sezoo.base.processors import available_processors
 from sezoo.deployment.stm32n6.c_project import CProject
 from sezoo.deployment.stm32n6.tools import Toolbox
 
@@ -137,7 +137,7 @@ def _build_step(tools: Toolbox, project: CProject, places: Places) -> Step:
     """By CubeIDE without its window, or by the project's Makefile with the compiler first on the PATH."""
     doing = f"building {project.name}, {project.build.name}"
     if tools.make is not None and tools.gcc is not None:
-        words = _words(tools.make, "-C", project.location, f"-j{usable_processors()}", project.make_target)
+        words = _words(tools.make, "-C", project.location, f"-j{available_processors()}", project.make_target)
         path = os.pathsep.join([str(tools.gcc.parent), os.environ.get("PATH", "")])
         return Step("build", doing, words, folder=project.location, environment={"PATH": path}, timeout=120 * MINUTE)
     words = _words(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sezoo.base.foreign_text import escaped
+from sezoo.base.foreign_text import escape
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.tflite.lowering import Lowered
 
@@ -47,7 +47,7 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
         else f"a patch of {engine.computed} frames: {engine.new} new ones, {engine.lookahead} of context on each side"
     )
     return _README.format(
-        model=escaped(model, "markdown"),
+        model=escape(model, "markdown"),
         size=f"{size:,}",
         call=call,
         table="\n".join(f"| {kind} | {count} |" for kind, count in sorted(kinds.items())),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
-from sezoo.base.terminal import results
+from sezoo.base.terminal import stdout_console
 from sezoo.base.text import pluralize
 from sezoo.deployment.validation.comparison import Comparison, LayerResult, compare
 from sezoo.deployment.validation.dump import matched, read_dump
@@ -47,7 +47,7 @@ def print_comparison(vectors: Vectors, comparison: Comparison) -> None:
     """The verdict on standard output, above it the tensors and below it what the first difference looks like."""
     from rich.padding import Padding
 
-    console = results(120)
+    console = stdout_console(120)
     if len(comparison.results) > 1:
         console.print(_table(comparison))
     console.print(_verdict(comparison), style=f"bold {'green' if comparison.within else 'red'}")

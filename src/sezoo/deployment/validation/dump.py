@@ -13,7 +13,7 @@ import numpy as np
 
 from sezoo.base.array_file import check_file, read_npy, read_npz
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest, pluralize
+from sezoo.base.text import closest_match, pluralize
 from sezoo.deployment.validation.layers import Layer, Vectors
 
 __all__ = ["Dump", "Reading", "matched", "read_dump", "read_like"]
@@ -143,7 +143,7 @@ def _in_c(name: str) -> str:
 
 def _no_names(dump: Dump, vectors: Vectors) -> str:
     names = [layer.name for layer in vectors.layers]
-    near = next((close for name in dump.tensors if (close := nearest(name, names))), None)
+    near = next((close for name in dump.tensors if (close := closest_match(name, names))), None)
     return (
         f"{dump.path} has no tensor of {vectors.path.name}: it has {_some(list(dump.tensors))}; allowed: c_outputs_1 "
         f"and {_some(names)}{f' (did you mean {near}?)' if near else ''}"

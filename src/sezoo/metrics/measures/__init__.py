@@ -1,1 +1,1 @@
-"""The metrics: each file is one, and has its name. A new file is a new metric, and nothing else has to know of it."""
+"""One metric per file, named after it. A new file is registered as a new metric."""

@@ -1,4 +1,4 @@
-"""CBAK, what listeners would say of the background, a composite measure (see `sezoo.metrics.composite`)."""
+"""CBAK, predicted rating of the background, a composite measure (see `sezoo.metrics.composite`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""COVL, what listeners would say of the whole, a composite measure (see `sezoo.metrics.composite`)."""
+"""COVL, predicted overall rating, a composite measure (see `sezoo.metrics.composite`)."""
 
 from __future__ import annotations
 

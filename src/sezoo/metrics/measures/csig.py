@@ -1,4 +1,4 @@
-"""CSIG, what listeners would say of the speech, a composite measure (see `sezoo.metrics.composite`)."""
+"""CSIG, predicted rating of the speech, a composite measure (see `sezoo.metrics.composite`)."""
 
 from __future__ import annotations
 

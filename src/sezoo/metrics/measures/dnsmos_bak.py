@@ -1,4 +1,4 @@
-"""DNSMOS P.835 BAK, what listeners would say of the background, without a clean clip (see `sezoo.metrics.dnsmos`)."""
+"""DNSMOS P.835 BAK, predicted rating of the background, without a clean clip (see `sezoo.metrics.dnsmos`)."""
 
 from __future__ import annotations
 

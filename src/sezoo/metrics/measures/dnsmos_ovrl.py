@@ -1,4 +1,4 @@
-"""DNSMOS P.835 OVRL, what listeners would say of the whole, without a clean clip (see `sezoo.metrics.dnsmos`)."""
+"""DNSMOS P.835 OVRL, predicted overall rating, without a clean clip (see `sezoo.metrics.dnsmos`)."""
 
 from __future__ import annotations
 

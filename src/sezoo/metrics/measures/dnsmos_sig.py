@@ -1,4 +1,4 @@
-"""DNSMOS P.835 SIG, what listeners would say of the speech, without a clean clip (see `sezoo.metrics.dnsmos`)."""
+"""DNSMOS P.835 SIG, predicted rating of the speech, without a clean clip (see `sezoo.metrics.dnsmos`)."""
 
 from __future__ import annotations
 

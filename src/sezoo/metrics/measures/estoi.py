@@ -1,4 +1,4 @@
-"""ESTOI, intelligibility that takes account of how noise changes in time."""
+"""ESTOI, intelligibility in fluctuating noise."""
 
 from __future__ import annotations
 

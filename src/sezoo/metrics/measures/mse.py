@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.metrics.checks import checked, energy
+from sezoo.metrics.checks import check_clips, energy
 from sezoo.metrics.definition import metric
 
 __all__ = ["mse"]
@@ -16,5 +16,5 @@ def mse(clean: np.ndarray, denoised: np.ndarray) -> float:
 
     Raises MetricError for clips that are empty, not finite, not 1-D float or of different lengths.
     """
-    clean, denoised = checked(clean, denoised)
+    clean, denoised = check_clips(clean, denoised)
     return energy(denoised - clean) / clean.size

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.metrics.checks import MetricError, checked, not_silent
-from sezoo.metrics.definition import metric, once_a_clip
+from sezoo.metrics.checks import MetricError, check_clips, check_not_silent
+from sezoo.metrics.definition import cache_per_clip, metric
 
 __all__ = ["pesq"]
 
@@ -25,7 +25,7 @@ UTTERANCE_MARGIN = 10
 
 
 @metric("PESQ", form="{:.3f}")
-@once_a_clip
+@cache_per_clip
 def pesq(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
     """PESQ as MOS-LQO, about 1.0 to 4.64: wide-band (ITU-T P.862.2) at 16 kHz, narrow-band at 8 kHz.
 
@@ -36,9 +36,9 @@ def pesq(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> float:
     """
     if sample_rate not in PESQ_MODES:
         raise MetricError(f"PESQ scores clips at 16000 or 8000 Hz, not at {sample_rate} Hz: resample first")
-    clean, denoised = checked(clean, denoised)
-    not_silent(clean, "clean")
-    not_silent(denoised, "denoised")
+    clean, denoised = check_clips(clean, denoised)
+    check_not_silent(clean, "clean")
+    check_not_silent(denoised, "denoised")
     utterances = _p862_utterances(clean, sample_rate)
     if utterances > P862_MAX_UTTERANCES - UTTERANCE_MARGIN:
         raise MetricError(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sezoo.metrics.checks import checked, energy, not_silent, ratio_db
+from sezoo.metrics.checks import check_clips, check_not_silent, energy, ratio_db
 from sezoo.metrics.definition import metric
 
 __all__ = ["si_snr"]
@@ -29,8 +29,8 @@ def si_snr(clean: np.ndarray, denoised: np.ndarray) -> float:
     `inf` when the clips are identical, `-inf` when they are orthogonal. Raises MetricError when either clip
     is silent and for clips that are empty, not finite, not 1-D float or of different lengths.
     """
-    clean, denoised = checked(clean, denoised)
-    not_silent(clean, "clean")
-    not_silent(denoised, "denoised")
+    clean, denoised = check_clips(clean, denoised)
+    check_not_silent(clean, "clean")
+    check_not_silent(denoised, "denoised")
     target = float(np.dot(denoised, clean)) / energy(clean) * clean
     return ratio_db(energy(target), energy(denoised - target))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sezoo.metrics.checks import checked, energy, not_silent, ratio_db
+from sezoo.metrics.checks import check_clips, check_not_silent, energy, ratio_db
 from sezoo.metrics.definition import metric
 
 __all__ = ["snr"]
@@ -19,6 +19,6 @@ def snr(clean: np.ndarray, denoised: np.ndarray) -> float:
     `inf` when the two clips are identical. Raises MetricError for a silent clean clip and for clips that are
     empty, not finite, not 1-D float or of different lengths.
     """
-    clean, denoised = checked(clean, denoised)
-    not_silent(clean, "clean")
+    clean, denoised = check_clips(clean, denoised)
+    check_not_silent(clean, "clean")
     return ratio_db(energy(clean), energy(denoised - clean))

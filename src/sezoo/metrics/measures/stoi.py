@@ -1,4 +1,4 @@
-"""STOI, how much of the speech is understood, as the package `pystoi` computes it."""
+"""STOI, short-time objective intelligibility, computed by the package `pystoi`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 
-from sezoo.metrics.checks import MetricError, checked, not_silent
-from sezoo.metrics.definition import metric, once_a_clip
+from sezoo.metrics.checks import MetricError, check_clips, check_not_silent
+from sezoo.metrics.definition import cache_per_clip, metric
 
 __all__ = ["intelligibility", "stoi"]
 
@@ -34,10 +34,10 @@ def intelligibility(clean: np.ndarray, denoised: np.ndarray, sample_rate: int, *
     name = "ESTOI" if extended else "STOI"
     if sample_rate <= 0:
         raise MetricError(f"{name} needs a sample rate above 0 Hz, not {sample_rate}")
-    speech, made = checked(clean, denoised)
-    not_silent(speech, "clean")
+    speech, made = check_clips(clean, denoised)
+    check_not_silent(speech, "clean")
     # pystoi scores silence all the same: STOI 0, ESTOI whatever its random noise happens to give.
-    not_silent(made, "denoised")
+    check_not_silent(made, "denoised")
     from pystoi import stoi as pystoi_package
 
     too_short = MetricError(
@@ -62,13 +62,13 @@ def intelligibility(clean: np.ndarray, denoised: np.ndarray, sample_rate: int, *
     return score
 
 
-@once_a_clip
+@cache_per_clip
 def _at_stoi_rate(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Both clips at 10 kHz, (samples,) float64 each: with them, STOI and ESTOI need not resample twice.
 
     pystoi's own resampling, so that the scores stay the same to the last bit.
     """
-    clean, denoised = checked(clean, denoised)
+    clean, denoised = check_clips(clean, denoised)
     if sample_rate == STOI_RATE:
         return clean, denoised
     from pystoi.utils import resample_oct

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import printable
+from sezoo.base.foreign_text import to_printable
 from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
 
 __all__ = ["check_tensors", "read_torch_file"]
@@ -94,7 +94,7 @@ def check_tensors(content: object, path: Path) -> None:
             else None
         )  # fmt: skip
         if kind:
-            what = f"the tensor {printable(name)}" if name else "its tensor"
+            what = f"the tensor {to_printable(name)}" if name else "its tensor"
             raise UserError(f"{path}: {what} is {kind}; dense tensors of numbers are needed")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
-from sezoo.base.user_code import exception_line, forms, load_object
+from sezoo.base.user_code import exception_line, load_object, reference_forms
 from sezoo.config.registries import NETWORKS
 from sezoo.config.section import Section
 from sezoo.config.sections_model import Model, NetworkShape
@@ -54,7 +54,7 @@ def build_network(model: Model, model_specific: Section) -> nn.Module:
     if kind != "Custom":
         return custom_network(NETWORKS.load(kind), kind, NETWORKS.key, arguments)
     if model.custom is None:
-        raise UserError(f"model.custom: not set; model_type Custom needs it: {forms('class')}")
+        raise UserError(f"model.custom: not set; model_type Custom needs it: {reference_forms('class')}")
     return custom_network(load_object(model.custom, "model.custom"), model.custom, "model.custom", arguments)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from sezoo.base.text import shortened
+from sezoo.base.text import shorten_middle
 from sezoo.quantization.analysis.advice import weaknesses
 from sezoo.quantization.analysis.layers import layers_of, macs_shares, operators_in_float
 from sezoo.quantization.analysis.range_convergence import convergence
@@ -69,7 +69,7 @@ def log_report(report: LayerReport) -> None:
         is_weights = weakness.what == "weights"
         saturated = "" if is_weights else f"{100 * by_name[weakness.name].saturated:.2g} %"
         what = "weights of " if is_weights else ""
-        name = what + shortened(weakness.name, LONGEST - len(what))
+        name = what + shorten_middle(weakness.name, LONGEST - len(what))
         rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", saturated))
     for line in _aligned(rows) if rows else ():
         log.debug("  %s", line)

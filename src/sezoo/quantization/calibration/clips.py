@@ -13,10 +13,10 @@ import numpy as np
 from sezoo.audio.stft import stft_of
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
-from sezoo.data.dataset import clips_of, read_clips, sample, training_noisy_clips
+from sezoo.data.dataset import clip_count, read_clips, sample, training_noisy_clips
 from sezoo.data.folders import clips_in
-from sezoo.data.mixing.halves import check_mix, halves_to_mix, mixed_examples
 from sezoo.data.mixing.mixed_examples import MixedExamples
+from sezoo.data.mixing.train_holdout import check_mix, make_mixed_examples, train_holdout_split
 from sezoo.denoising import peak_normalized
 
 __all__ = ["CalibrationClips", "calibration_clips", "check_calibration_clips"]
@@ -129,8 +129,8 @@ class MixedClips:
 
 def _mixed_clips(config: Config) -> MixedClips:
     """Clips of the recordings that training has: those held out are left for validation."""
-    half, _ = halves_to_mix(config)
+    half, _ = train_holdout_split(config)
     amount, speech = config.quantization.num_quantization_samples, len(half.speech)
-    count = speech if amount is None else clips_of(amount, speech)
+    count = speech if amount is None else clip_count(amount, speech)
     log.info("clips are mixed of %s of speech and %d of noise", pluralize(speech, "recording"), len(half.noise))
-    return MixedClips(mixed_examples(config, half, count=count, seed=_seed(config)))
+    return MixedClips(make_mixed_examples(config, half, count=count, seed=_seed(config)))

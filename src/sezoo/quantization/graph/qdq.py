@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.config.sections import Quantization
 from sezoo.models.onnx_file import quantized_nodes
 from sezoo.models.onnx_graph import UnusedNames, producers, readers, reads_of, set_weights, sorted_nodes, unused_name
@@ -52,7 +52,7 @@ def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, 
     key = "quantization.op_types_to_quantize"
     for op_type in wanted or ():
         if op_type not in possible:
-            near = nearest(op_type, possible)
+            near = closest_match(op_type, possible)
             hint = f"did you mean {near}? " if near else ""
             raise UserError(f"{key}: {op_type!r} cannot be quantized; {hint}{path} has {', '.join(present)}")
     chosen = list(wanted or possible)
@@ -76,7 +76,7 @@ def nodes_in_float(model: onnx.ModelProto, settings: Quantization, path: Path) -
     for key in ("nodes_to_quantize", "nodes_to_exclude"):
         for name in getattr(settings, key) or ():
             if name not in names:
-                near = nearest(name, names)
+                near = closest_match(name, names)
                 told = f"did you mean '{near}'?" if near else f"it has {', '.join(sorted(names)[:5])} ..."
                 raise UserError(f"quantization.{key}: no node of {path} is called '{name}'; {told}")
     excluded = set(settings.nodes_to_exclude or ())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import display_path, json_fault, reason_of
+from sezoo.base.files import display_path, json_error_text, reason_of
 from sezoo.targets.stedgeai.facts import Layer, MemoryPool, StEdgeAiResult
 
 __all__ = ["C_INFO", "REPORT", "holds_report", "read_reports", "result_of"]
@@ -83,7 +83,7 @@ def _read(path: Path) -> object:
     except OSError as error:
         raise UserError(f"cannot read {display_path(path)}: {reason_of(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{display_path(path)} is no report of ST Edge AI: {json_fault(error)}") from error
+        raise UserError(f"{display_path(path)} is no report of ST Edge AI: {json_error_text(error)}") from error
 
 
 def _objects(document: object, depth: int = DEPTH) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from html import escape
 from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 from sezoo.base.errors import UserError
-from sezoo.base.foreign_text import printable
+from sezoo.base.foreign_text import to_printable
 from sezoo.base.version import __version__
 from sezoo.targets.stedgeai.connection import Deadline, opener
 
@@ -199,7 +199,7 @@ class Web:
 
     def phrase(self, text: str) -> str:
         """What a server calls something, for a message: in one line, short, printable, without secrets."""
-        return printable(" ".join(self.clean(text).split())[:LONGEST_WORDS])
+        return to_printable(" ".join(self.clean(text).split())[:LONGEST_WORDS])
 
     def clean(self, text: str) -> str:
         """The text with every secret hidden, however it is written."""

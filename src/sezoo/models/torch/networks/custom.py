@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import nearest
+from sezoo.base.text import closest_match
 from sezoo.base.user_code import exception_line
 
 __all__ = ["custom_network"]
@@ -52,7 +52,7 @@ def _check_arguments(cls: type[nn.Module], arguments: Mapping[str, Any]) -> None
     missing = [key for key, p in named.items() if p.default is p.empty and key not in arguments]
     problems = []
     if unknown:
-        near = nearest(unknown[0], named) if len(unknown) == 1 else None
+        near = closest_match(unknown[0], named) if len(unknown) == 1 else None
         others = f"it takes {', '.join(named)}" if named else "it takes none"
         problems.append(f"takes no {', '.join(unknown)} ({f'did you mean {near}?' if near else others})")
     if missing:

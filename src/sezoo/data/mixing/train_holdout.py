@@ -1,4 +1,4 @@
-"""Which recordings are mixed, by the configuration: some of the speech and of the noise, and those held out of them."""
+"""Split the configured speech and noise into recordings to train on and a hold-out for validation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import sample
 from sezoo.data.mixing.augmentation import Augmentation
 from sezoo.data.mixing.mixed_examples import NOTHING, MixedExamples
-from sezoo.data.mixing.recordings import Memory, Recordings, recordings_under, usable
+from sezoo.data.mixing.recordings import Memory, Recordings, recordings_under, usable_indices
 from sezoo.data.mixing.rooms import (
     Rooms,
     check_image_responses,
@@ -21,7 +21,7 @@ from sezoo.data.mixing.rooms import (
     recorded_response,
 )
 
-__all__ = ["Half", "check_mix", "halves_to_mix", "mixed_examples"]
+__all__ = ["MixRecordings", "check_mix", "make_mixed_examples", "train_holdout_split"]
 
 HELD_OUT = 0.05
 """Share of the recordings to mix that are kept for validation."""
@@ -34,8 +34,8 @@ SHORTEST_SECONDS = 0.1
 """Of a recording to mix: speech and noise of less are hardly any."""
 
 
-class Half(NamedTuple):
-    """Recordings that are mixed with each other."""
+class MixRecordings(NamedTuple):
+    """Speech and noise recordings that are mixed with each other."""
 
     speech: Recordings
     noise: Recordings
@@ -61,11 +61,11 @@ def check_mix(config: Config) -> None:
             recordings_under(config.dataset.impulse_responses_path, RESPONSES)
         elif config.dataset.rooms == "image":
             check_image_responses()
-    _found_in(config.dataset)
+    _recordings_of(config.dataset)
 
 
-def halves_to_mix(config: Config, memory: Memory | None = None) -> tuple[Half, Half]:
-    """The recordings to train on and, chosen by a hash of their names, those held out to validate with.
+def train_holdout_split(config: Config, memory: Memory | None = None) -> tuple[MixRecordings, MixRecordings]:
+    """Split recordings into a training set and, by a hash of their names, a hold-out for validation.
 
     All recordings are looked at first: their headers, or, where bad ones are to be left out
     (`dataset.skip_bad_files`), all that is in them.
@@ -80,15 +80,17 @@ def halves_to_mix(config: Config, memory: Memory | None = None) -> tuple[Half, H
     """
     check_mix(config)
     memory = memory or Memory()
-    speech, noise = (_halves(folder, key, paths, config, memory) for key, folder, paths in _found_in(config.dataset))
-    training, held_out = (Half(*half) for half in zip(speech, noise, strict=True))
+    speech, noise = (
+        _split_recordings(folder, key, paths, config, memory) for key, folder, paths in _recordings_of(config.dataset)
+    )
+    training, held_out = (MixRecordings(*half) for half in zip(speech, noise, strict=True))
     return training, held_out
 
 
-def mixed_examples(
-    config: Config, half: Half, *, count: int, seed: int, always_the_same: bool = False, to_train: bool = False
+def make_mixed_examples(
+    config: Config, half: MixRecordings, *, count: int, seed: int, always_the_same: bool = False, to_train: bool = False
 ) -> MixedExamples:
-    """Clips of a half's recordings, as the data set wants them mixed; see `MixedExamples`.
+    """Mixed examples of one part's recordings, as `dataset` configures them; see `MixedExamples`.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def mixed_examples(
 
 
 def _augmentation(config: Config) -> Augmentation:
-    """What the data set wants to happen to training clips."""
+    """Augmentation that `dataset` configures."""
     dataset = config.dataset
     rooms = None
     if dataset.reverberation_share:
@@ -126,11 +128,11 @@ def _augmentation(config: Config) -> Augmentation:
 
 
 def _responses(config: Config) -> Recordings:
-    """The user's own impulse responses, all looked into: there are few, and a silent one makes no speech."""
+    """Load all of the user's impulse responses and check that none is silent."""
     paths = recordings_under(config.dataset.impulse_responses_path, RESPONSES)
     responses = Recordings(paths, config.preprocessing.sample_rate, Memory(RESPONSES_BYTES))
     try:
-        return responses.subset(usable(responses.check(thorough=True), config.dataset.skip_bad_files))
+        return responses.subset(usable_indices(responses.check(thorough=True), config.dataset.skip_bad_files))
     except UserError as error:
         raise UserError(f"{RESPONSES}: {error}") from error
 
@@ -146,7 +148,7 @@ def _clip_samples(config: Config) -> int:
     return samples
 
 
-def _found_in(dataset: Dataset) -> list[tuple[str, Path, list[Path]]]:
+def _recordings_of(dataset: Dataset) -> list[tuple[str, Path, list[Path]]]:
     """Key, folder and recordings of the speech and of the noise."""
     speech, noise = dataset.speech_path, dataset.noise_path
     if speech.resolve().is_relative_to(noise.resolve()) or noise.resolve().is_relative_to(speech.resolve()):
@@ -155,10 +157,12 @@ def _found_in(dataset: Dataset) -> list[tuple[str, Path, list[Path]]]:
     return [(key, folder, recordings_under(folder, key)) for key, folder in folders.items()]
 
 
-def _halves(folder: Path, key: str, paths: list[Path], config: Config, memory: Memory) -> tuple[Recordings, Recordings]:
+def _split_recordings(
+    folder: Path, key: str, paths: list[Path], config: Config, memory: Memory
+) -> tuple[Recordings, Recordings]:
     dataset, rate = config.dataset, config.preprocessing.sample_rate
     recordings = Recordings(paths, rate, memory, max(1, round(SHORTEST_SECONDS * rate)))
-    good = usable(recordings.check(thorough=dataset.skip_bad_files), dataset.skip_bad_files)
+    good = usable_indices(recordings.check(thorough=dataset.skip_bad_files), dataset.skip_bad_files)
     if len(good) < 2:
         raise UserError(
             f"{key}: one recording in {folder} that can be used; two are needed, one of them to validate with"

@@ -1,17 +1,17 @@
-"""Recordings as other microphones and rooms would have coloured them."""
+"""Random EQ (spectral-shaping augmentation), as by other microphones and rooms."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["coloured"]
+__all__ = ["apply_random_eq"]
 
 LARGEST = 3 / 8
 """Magnitude of a filter's coefficients: it then is stable, and tilts the spectrum by 17 dB at most."""
 
 
-def coloured(wave: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The wave through a random filter with two zeros and two poles; its level changes as well.
+def apply_random_eq(wave: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Filter a waveform by random zeros and poles, two each; its level changes as well.
 
     With few recordings a network gets used to how they were made, and takes what their microphones did not pass for
     noise. The filter is that of Valin, "A hybrid DSP/deep learning approach to real-time full-band speech

@@ -9,7 +9,7 @@ import soundfile
 from builders import RATE, mix, noise, write_clips, write_speech_and_noise
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.data.mixing.halves import check_mix, halves_to_mix, mixed_examples
+from sezoo.data.mixing.train_holdout import check_mix, make_mixed_examples, train_holdout_split
 
 
 @pytest.fixture(autouse=True)
@@ -28,23 +28,23 @@ def config_of(dataset):
 
 
 def test_the_halves_have_no_recording_in_common(folders):
-    training, held_out = halves_to_mix(config_of(mix(folders)))
+    training, held_out = train_holdout_split(config_of(mix(folders)))
     for used, held, count in zip(training, held_out, (10, 6), strict=True):
         assert len(held) == 1
         assert len(used) == count - 1
         assert not set(used.paths) & set(held.paths)
     # The choice is by name: another recording changes it by that one at most, another seed altogether.
     write_clips(folders / "speech", "new.flac", seconds=1.0)
-    _, after = halves_to_mix(config_of(mix(folders)))
+    _, after = train_holdout_split(config_of(mix(folders)))
     assert set(after.speech.paths) - set(held_out.speech.paths) <= {folders / "speech" / "new.flac"}
-    held = {halves_to_mix(config_of(mix(folders, random_seed=seed)))[1].speech.paths for seed in range(10)}
+    held = {train_holdout_split(config_of(mix(folders, random_seed=seed)))[1].speech.paths for seed in range(10)}
     assert len(held) > 3
 
 
 def test_bad_recordings_are_left_out_of_the_mix(folders, caplog):
     bad = folders / "speech" / "speaker1" / "4.flac"
     soundfile.write(bad, noise() * 0, RATE)
-    training, held_out = halves_to_mix(config_of(mix(folders, skip_bad_files=True)))
+    training, held_out = train_holdout_split(config_of(mix(folders, skip_bad_files=True)))
     assert "1 of 10 clips left out: 4.flac" in caplog.text
     assert len(training.speech) + len(held_out.speech) == 9
     assert bad not in training.speech.paths + held_out.speech.paths
@@ -73,7 +73,7 @@ def test_what_cannot_be_mixed(folders, monkeypatch, changes, words):
     monkeypatch.chdir(folders)
     config = config_of(mix(folders, **{"speech_path": "speech", **changes}))
     with pytest.raises(UserError, match=words):
-        halves_to_mix(config)
+        train_holdout_split(config)
     if "one" not in changes.values():  # that needs a look at the recordings
         with pytest.raises(UserError, match=words):
             check_mix(config)
@@ -92,13 +92,13 @@ def test_recorded_impulse_responses(folders):
     soundfile.write(folders / "rooms" / "hall.wav", response, RATE)
     settings = {"reverberation_share": 1.0, "impulse_responses_path": str(folders / "rooms"), "clean_share": 1.0}
     config = config_of(mix(folders, **settings))
-    training, _ = halves_to_mix(config)
-    source = mixed_examples(config, training, count=3, seed=1, to_train=True)
+    training, _ = train_holdout_split(config)
+    source = make_mixed_examples(config, training, count=3, seed=1, to_train=True)
     for index in range(3):
         noisy, clean = source.example(1, index)
         echo = RATE // 10
         np.testing.assert_allclose(noisy[echo:], clean[echo:] + clean[:-echo] / 2, atol=1e-3)
-    still = mixed_examples(config, training, count=1, seed=1).example(1, 0)
+    still = make_mixed_examples(config, training, count=1, seed=1).example(1, 0)
     assert not np.array_equal(*still)  # what validates is mixed as ever
 
 
@@ -115,6 +115,6 @@ def test_impulse_responses_that_are_silent_or_no_sound(settings, words, folders)
     (folders / "rooms" / "room.wav").write_text("no sound", encoding="utf-8")
     settings |= {"reverberation_share": 0.5, "impulse_responses_path": str(folders / "rooms")}
     config = config_of(mix(folders, **settings))
-    training, _ = halves_to_mix(config)
+    training, _ = train_holdout_split(config)
     with pytest.raises(UserError, match=words):
-        mixed_examples(config, training, count=1, seed=1, to_train=True)
+        make_mixed_examples(config, training, count=1, seed=1, to_train=True)
