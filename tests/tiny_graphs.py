@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.c_package.package import PackageSettings, write_package
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
 from sezoo.deployment.engine.operators import Elementwise, Lookup, Rearrange

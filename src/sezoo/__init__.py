@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from sezoo.api.denoising import denoise
     from sezoo.api.deploying import deploy
     from sezoo.api.evaluating import evaluate, score
+    from sezoo.api.evaluation import Evaluation
     from sezoo.api.exporting import export
     from sezoo.api.quantizing import quantize
-    from sezoo.api.results import Benchmark, DeployedModel, Evaluation, QuantizedModel, TrainedModel
+    from sezoo.api.results import Benchmark, DeployedModel, QuantizedModel, TrainedModel
     from sezoo.api.training import train
     from sezoo.base.errors import UserError
     from sezoo.metrics import metric
@@ -53,10 +54,11 @@ _FROM = {
     "sezoo.api.denoiser": ("Denoiser",),
     "sezoo.api.denoising": ("denoise",),
     "sezoo.api.deploying": ("deploy",),
+    "sezoo.api.evaluation": ("Evaluation",),
     "sezoo.api.evaluating": ("evaluate", "score"),
     "sezoo.api.exporting": ("export",),
     "sezoo.api.quantizing": ("quantize",),
-    "sezoo.api.results": ("Benchmark", "DeployedModel", "Evaluation", "QuantizedModel", "TrainedModel"),
+    "sezoo.api.results": ("Benchmark", "DeployedModel", "QuantizedModel", "TrainedModel"),
     "sezoo.api.training": ("train",),
     "sezoo.base.errors": ("UserError",),
     "sezoo.metrics": ("metric",),

@@ -6,8 +6,9 @@ from c_builds import HOST_GCC, SOURCES, compiled, ran
 from sezoo.audio.stft import Stft
 from sezoo.denoising import Board, Stream
 from sezoo.denoising.latency import latency_ms
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.models.onnx_file import load_onnx

@@ -18,7 +18,7 @@ from sezoo.deployment.engine.operators import Sweep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks
-from sezoo.deployment.tflite.lowering import check_operators
+from sezoo.deployment.tflite.lowerable import check_operators
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.spectra import COMPLEX_MASK, COMPLEX_SPECTRUM, PARTS_FIRST, PARTS_LAST
 from sezoo.quantization.graph.static_shape import with_static_shape

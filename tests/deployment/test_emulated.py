@@ -14,9 +14,10 @@ from builders import RATE
 from c_builds import FIXED, OF_A_PACKAGE
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.package import PackageSettings, write_package
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import MASKS
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.qdq_reader import integer_graph_of

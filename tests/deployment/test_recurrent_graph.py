@@ -24,7 +24,8 @@ from sezoo.deployment.engine_choice import engine_for
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.states import states_of, with_states
 from sezoo.models.streaming import streaming
-from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
+from sezoo.quantization.calibration.options import CalibrationOptions
+from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.plan import Plan

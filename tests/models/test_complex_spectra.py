@@ -19,6 +19,7 @@ from sezoo.denoising.masking import MaskStream
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.contract import check_contract, check_power, declared_contract
+from sezoo.models.likely_states import likely_states
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.spectra import (
@@ -32,7 +33,7 @@ from sezoo.models.spectra import (
     noise,
     with_kind,
 )
-from sezoo.models.states import likely_states, with_states
+from sezoo.models.states import with_states
 from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function

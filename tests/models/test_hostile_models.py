@@ -14,10 +14,11 @@ from hostile_names import HOSTILE, SECRET_CODE, hostile_names, renamed
 from mask_graphs import magnitudes, tcnn
 from quantizers import ours, quantization, ready
 from sezoo.audio.stft import Stft
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.c_package.header import denoiser_header
 from sezoo.deployment.c_package.model_header import model_header
 from sezoo.deployment.c_package.model_source import model_source
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.quantization.graph.static_shape import with_static_shape

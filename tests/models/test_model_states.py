@@ -16,9 +16,11 @@ from sezoo.cli.main import main
 from sezoo.config.validation import build_config
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.contract import Contract, check_contract, declared_contract
+from sezoo.models.likely_states import likely_states
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
-from sezoo.models.states import in_calls, likely_states, states_of, with_states
+from sezoo.models.state_loop import in_calls
+from sezoo.models.states import states_of, with_states
 from sezoo.models.summary import summary_of
 
 PATH = Path("some_model.onnx")

@@ -8,8 +8,9 @@ import pytest
 from builders import mask_graph, time_convolution
 from mask_graphs import BINS, tcnn
 from sezoo.cli.main import main
+from sezoo.models.macs import multiply_accumulates
 from sezoo.models.onnx_file import bytes_of
-from sezoo.models.summary import multiply_accumulates, summary_of
+from sezoo.models.summary import summary_of
 
 SHIPPED = Path(__file__).parents[2] / "src" / "sezoo" / "zoo" / "stft_tcnn_medium" / "stft_tcnn_medium.onnx"
 

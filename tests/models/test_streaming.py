@@ -8,8 +8,9 @@ from mask_graphs import BINS, Graph, magnitudes
 from recurrent_graphs import layer
 from sezoo.base.errors import UserError
 from sezoo.cli.main import main
+from sezoo.models.likely_states import likely_states
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.states import likely_states, states_of, with_states
+from sezoo.models.states import states_of, with_states
 from sezoo.models.streaming import streaming
 
 

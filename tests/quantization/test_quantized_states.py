@@ -18,7 +18,8 @@ from sezoo.denoising import WholeClip, denoise
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, load_onnx, quantized_nodes
 from sezoo.models.states import states_of, with_states
-from sezoo.quantization.calibration.ranges import CalibrationOptions, calibrate
+from sezoo.quantization.calibration.options import CalibrationOptions
+from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.static_shape import dynamic_axes, with_static_shape
 from sezoo.quantization.graph.verification import verify
 from speech_clips import noised, speech_like

@@ -15,7 +15,8 @@ from recovery_bench import bench_of
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
 from sezoo.quantization.graph.qdq import quantized
-from sezoo.quantization.planning import _prepared, _warn_of_sizes
+from sezoo.quantization.planning import _warn_of_sizes
+from sezoo.quantization.prepared_model import prepared_model
 from sezoo.quantization.recovery.recipe import recovered
 from sezoo.quantization.recovery.steps import int16_input, split_input
 from sezoo.quantization.target import TARGETS, check_settings, check_target, named_target, target_of
@@ -195,7 +196,7 @@ def test_a_level_in_front_stays_in_float_for_cortex_m_without_any_recovery(tmp_p
     content = quantization_config(quantization={"target": "cortex-m", "accuracy_recovery": "none"})
     content["preprocessing"] |= {"n_fft": 22, "win_length": 22, "hop_length": 11}
     config = build_config(content)
-    ready, target = _prepared(tmp_path / "model.onnx", config)
+    ready, target = prepared_model(tmp_path / "model.onnx", config)
     assert {"Pow", "MaxPool", "Div"} <= {node.op_type for node in ready.model.graph.node if node.name in ready.in_float}
     plan = ready.plan(dict.fromkeys((value.name for value in ready.model.graph.value_info), (-1, 1)))
     plan = replace(plan, ranges=plan.ranges | {"input": (0, 1), "mask": (0, 1)})

@@ -4,7 +4,8 @@ from builders import noise
 from sezoo.audio.clip import write_clip
 from sezoo.config.sections import Preprocessing
 from sezoo.report.comparison import save_comparison
-from sezoo.results.evaluation import Evaluation, VersionScores
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.listening import FOLDER, ListenedClip, ListenedVersion, ListeningIndex
 from sezoo.results.scores import ClipScores, mean_scores
 

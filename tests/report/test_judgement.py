@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sezoo.report.judgement import judgement
-from sezoo.results.evaluation import Evaluation, LookAhead, SettingCost, SilenceGate, VersionScores
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import LookAhead, SettingCost, SilenceGate, VersionScores
 from sezoo.results.quantization import Layer, LayerReport, Tried, Weakness
 from sezoo.results.run_record import RunRecord
 from sezoo.results.run_results import RunFacts

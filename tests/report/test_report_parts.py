@@ -15,7 +15,7 @@ from sezoo.report.images import palette_png, spectrogram_image
 from sezoo.report.ranges import range_drawing
 from sezoo.report.verdict import verdict
 from sezoo.report.words import bytes_text, change_tone, count_text, listed, percent_text, range_text, signed
-from sezoo.results.evaluation import SilenceGate
+from sezoo.results.evaluation_parts import SilenceGate
 from sezoo.results.quantization import Tensor
 from sezoo.results.run_results import read_run
 from sezoo.results.scores import Mean

@@ -14,14 +14,9 @@ from sezoo.base.errors import UserError
 from sezoo.results import run_results
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 from sezoo.results.board_test import BoardTest
-from sezoo.results.deployment import (
-    Deployment,
-    Emulated,
-    OnnxruntimeAgreement,
-    OperatorAgreement,
-    OperatorCost,
-)
-from sezoo.results.evaluation import Evaluation, LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
+from sezoo.results.deployment import Deployment, Emulated, OnnxruntimeAgreement, OperatorAgreement, OperatorCost
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
 from sezoo.results.listening import ListenedClip, ListenedVersion, ListeningIndex
 from sezoo.results.quantization import Convergence, Layer, LayerLoss, LayerReport, Tensor, Tried, Weakness
 from sezoo.results.robustness import ConditionScores, Robustness

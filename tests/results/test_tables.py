@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sezoo.api.results import Evaluation, ScoredVersion, TrainedModel, plain
+from sezoo.api.evaluation import Evaluation, ScoredVersion
+from sezoo.api.results import TrainedModel, plain
 from sezoo.base.errors import UserError
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 from sezoo.results.scores import Mean

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sezoo.base.errors import UserError
-from sezoo.run.executors import LOCAL, Lost, Work, _check_answers, results_of
+from sezoo.run.clusters import _check_answers
+from sezoo.run.executors import LOCAL, Lost, Work, results_of
 
 ITEMS = list(range(40))
 
@@ -125,7 +126,7 @@ def test_a_worker_that_dies_is_said_to_be_gone():
     ],
 )
 def test_an_executor_that_cannot_be_had(executor, words, monkeypatch):
-    monkeypatch.setattr("sezoo.run.executors.SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("sezoo.run.clusters.SECONDS_TO_CONNECT", 1)
     with pytest.raises(UserError, match=r"general\.executor") as caught:
         list(results_of(SQUARES, ITEMS, executor=executor))
     assert words in str(caught.value)

@@ -9,7 +9,8 @@ from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.cloud import Cloud, Patience
 from sezoo.targets.stedgeai.login import Login
-from sezoo.targets.stedgeai.web import LARGEST_ANSWER, AddressError, UnreachableError, Web, origin
+from sezoo.targets.stedgeai.urls import AddressError, origin
+from sezoo.targets.stedgeai.web import LARGEST_ANSWER, UnreachableError, Web
 from st_cloud import PASSWORD, USER, connected_cloud, st_cloud
 
 SOON = 0.1

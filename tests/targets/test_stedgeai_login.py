@@ -14,7 +14,8 @@ from sezoo.targets.stedgeai import tokens
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.login import Login, login_form
 from sezoo.targets.stedgeai.tokens import Token, kept_token, token_of
-from sezoo.targets.stedgeai.web import UnreachableError, Web, origin, place
+from sezoo.targets.stedgeai.urls import origin, place
+from sezoo.targets.stedgeai.web import UnreachableError, Web
 from st_cloud import PASSWORD, USER, connected_cloud
 
 CALLBACK, REFRESH, FORM = r"login/callback$", r"login/refresh$", r"^/idp/login\?step=2"

@@ -21,7 +21,7 @@ from sezoo.models.mask_model import MaskModel
 torch = pytest.importorskip("torch")
 from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.training import trainer  # noqa: E402
-from sezoo.training.service import _recordings_in_detail  # noqa: E402
+from sezoo.training.identity import recordings_in_detail  # noqa: E402
 
 torch.set_num_threads(1)  # the tests share the cores; another number of threads would sum in another order
 
@@ -332,7 +332,7 @@ def test_recordings_of_other_folders_or_sizes_are_others(tmp_path):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(bytes(size))
         recordings = SimpleNamespace(paths=[root / name for name, _ in files])
-        return _recordings_in_detail([SimpleNamespace(recordings=(recordings,))])
+        return recordings_in_detail([SimpleNamespace(recordings=(recordings,))])
 
     one = detail(tmp_path / "one", ("a/1.wav", 3), ("b/2.wav", 4))
     assert one.startswith("2 files, names ")

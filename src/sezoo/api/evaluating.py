@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sezoo.api.clips import Clips, folders_of_pairs
+from sezoo.api.evaluation import Evaluation
 from sezoo.api.names import Backend, EvaluationMode, MetricName, PathLike, TargetName
-from sezoo.api.results import Evaluation
 from sezoo.api.running import DEFAULT_FOLDER, NAMED_BY_TIME, is_begun, run_settings, was_finished
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import evaluation_settings, score_settings

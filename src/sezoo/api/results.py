@@ -7,152 +7,21 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from sezoo.api.evaluation import Evaluation
+from sezoo.api.run_files import file_there, report_of
 from sezoo.base.files import display_path
 from sezoo.base.text import pluralize
-from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.values import expand_known
 from sezoo.results import evaluation as evaluation_file
 from sezoo.results.benchmark import Benchmark
 from sezoo.results.deployment import Deployment
-from sezoo.results.names import BEST_MODEL, C_PACKAGE, REPORT, TFLITE_FOLDER
+from sezoo.results.names import BEST_MODEL, C_PACKAGE, TFLITE_FOLDER
 from sezoo.results.quantization import LayerReport
 from sezoo.results.run_results import read_config
-from sezoo.results.scores import Mean
 from sezoo.results.tables import Row, Table
 from sezoo.results.training import TrainingHistory
 
-__all__ = [
-    "Benchmark",
-    "DeployedModel",
-    "Evaluation",
-    "QuantizedModel",
-    "ScoredVersion",
-    "TrainedModel",
-    "plain",
-]
-
-Scores = Mapping[str, float]
-Means = Mapping[str, Mean]
-
-
-@dataclass(frozen=True)
-class ScoredVersion:
-    """A model played in one way.
-
-    Attributes
-    ----------
-    label : for people, "int8 on the board".
-    play_like : whole, patches, board or stream.
-    means : by metric, with 95 % intervals.
-    improvement : of the means over those of the noisy clips, likewise.
-    clips : scores by metric, by the noisy file's name.
-    """
-
-    label: str
-    model: Path
-    play_like: str
-    means: Means
-    improvement: Means
-    clips: Mapping[str, Scores]
-
-
-@dataclass(frozen=True, repr=False)
-class Evaluation(Table):
-    """Scores of models and of the noisy clips themselves.
-
-    Attributes
-    ----------
-    folder : of the run, or the one that holds those of several.
-    seconds : of audio.
-    noisy : means by metric.
-    versions : by name: "float", "int8", "int8_board" ...; of several models with the file's stem and a colon before.
-    advice : what would avoid a loss on the device, in words.
-    left_out : reasons by the names of clips that could not be used.
-    report : a page for the browser, where there is one; of several models it compares them.
-    """
-
-    folder: Path
-    seconds: float
-    noisy: Means
-    versions: Mapping[str, ScoredVersion]
-    advice: tuple[str, ...]
-    left_out: Mapping[str, str]
-    report: Path | None
-
-    @classmethod
-    def read(cls, folder: Path) -> Evaluation:
-        """Of a run's folder."""
-        found = evaluation_file.Evaluation.required(folder)
-        return cls(
-            folder=folder,
-            seconds=found.seconds,
-            noisy=found.noisy,
-            versions={
-                each.name: ScoredVersion(
-                    label=each.label,
-                    model=Path(each.model),
-                    play_like=each.like,
-                    means=each.means,
-                    improvement=each.improvement,
-                    clips={clip.name: clip.scores[each.name] for clip in found.scores},
-                )
-                for each in found.versions
-            },
-            advice=(*(each.told for each in found.look_ahead), *(each.told for each in found.silence_gate)),
-            left_out=found.left_out,
-            report=_report(folder),
-        )
-
-    @classmethod
-    def joined(cls, folder: Path, parts: Mapping[str, Evaluation], report: Path | None) -> Evaluation:
-        """Several on the same clips, by the names of the models, and the page that compares them."""
-        first = next(iter(parts.values()))
-        return cls(
-            folder=folder,
-            seconds=first.seconds,
-            noisy=first.noisy,
-            versions={
-                f"{model}: {name}": version for model, one in parts.items() for name, version in one.versions.items()
-            },
-            advice=tuple(f"{model}: {told}" for model, one in parts.items() for told in one.advice),
-            left_out={clip: reason for one in parts.values() for clip, reason in one.left_out.items()},
-            report=report,
-        )
-
-    def lines(self) -> list[str]:
-        """What was scored, the first metric of each version, and where all of it is."""
-        clips = max((len(version.clips) for version in self.versions.values()), default=0)
-        metric = next(iter(self.noisy), None)
-        told = "nothing could be scored"
-        if metric is not None:
-            facts = facts_of_metric(metric)
-            means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
-            values = (f"{name} {facts.form.format(of[metric].value)}" for name, of in means.items() if metric in of)
-            told = f"{facts.label}: {', '.join(values)}"
-        versions = pluralize(len(self.versions), "version")
-        return [
-            f"Evaluation of {versions} on {pluralize(clips, 'clip')}, {self.seconds:.0f} s",
-            told,
-            display_path(self.folder),
-        ]
-
-    def records(self) -> Sequence[Row]:
-        """A row a version and clip."""
-        return [
-            {"version": name, "clip": clip, **scores}
-            for name, version in self.versions.items()
-            for clip, scores in version.clips.items()
-        ]
-
-    def overview(self) -> Sequence[Row]:
-        """A row a version, the noisy clips first: the means."""
-        means = {"noisy": self.noisy, **{version.label: version.means for version in self.versions.values()}}
-        if len(means) <= len(self.versions):  # labels of several models are alike
-            means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
-        return [
-            {"": name, **{facts_of_metric(metric).label: mean.value for metric, mean in of.items()}}
-            for name, of in means.items()
-        ]
+__all__ = ["Benchmark", "DeployedModel", "QuantizedModel", "TrainedModel", "plain"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -196,7 +65,7 @@ class QuantizedModel(Table):
             closeness=found.closeness,
             closeness_plain=found.plain,
             evaluation=Evaluation.read(folder) if (folder / evaluation_file.Evaluation.file_name).is_file() else None,
-            report=_report(folder),
+            report=report_of(folder),
         )
 
     def lines(self) -> list[str]:
@@ -242,7 +111,7 @@ class DeployedModel(Table):
             c_package=package if package.is_dir() else None,
             tflite=folder / TFLITE_FOLDER if found and found.tflite else None,
             facts=found.to_dict() if found else {},
-            report=_report(folder),
+            report=report_of(folder),
         )
 
     def lines(self) -> list[str]:
@@ -298,10 +167,10 @@ class TrainedModel(Table):
         rows = found.rows if found else ()
         return cls(
             folder=folder,
-            best=_there(models / BEST_MODEL),
-            last=_there(models / "trained_model.onnx"),
+            best=file_there(models / BEST_MODEL),
+            last=file_there(models / "trained_model.onnx"),
             history=tuple({name: value for name, value in row.items() if value is not None} for row in rows),
-            report=_report(folder),
+            report=report_of(folder),
         )
 
     def lines(self) -> list[str]:
@@ -328,11 +197,3 @@ def plain(result: object) -> Any:
     if is_dataclass(result) and not isinstance(result, type):
         return {field.name: plain(getattr(result, field.name)) for field in fields(result)}
     return result
-
-
-def _there(path: Path) -> Path | None:
-    return path if path.is_file() else None
-
-
-def _report(folder: Path) -> Path | None:
-    return _there(folder / REPORT)

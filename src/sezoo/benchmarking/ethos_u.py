@@ -14,12 +14,13 @@ from sezoo.config.npus import NPUS
 from sezoo.config.sections import Config, Deployment
 from sezoo.denoising.backend import STREAM as STREAM_ENGINE
 from sezoo.denoising.backend import TFLITE, engine_of
-from sezoo.deployment.c_package.program import Engine
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import Lookup, Rearrange
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.tflite.deploy import MODEL, write_tflite
-from sezoo.deployment.tflite.lowering import Lowered, lowered, tflite_graph_of
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
+from sezoo.deployment.tflite.lowering import Lowered, lowered
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, STREAM, LayerCost, LeftToCpu, Measurement

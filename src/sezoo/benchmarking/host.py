@@ -27,12 +27,14 @@ from sezoo.config.sections import Benchmarking
 from sezoo.denoising.latency import latency_samples
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import RunModel, models_of
+from sezoo.models.macs import macs_by_node, multiply_accumulates
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
 from sezoo.models.source import OnnxSource
 from sezoo.models.spectra import MAGNITUDE_MASK
-from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, mask_output, states_of, with_states
-from sezoo.models.summary import macs_by_node, multiply_accumulates, summary_of
+from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.states import frames_of, magnitude_input, mask_output, states_of, with_states
+from sezoo.models.summary import summary_of
 from sezoo.results.benchmark import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
 from sezoo.run.run import Run
 

@@ -12,15 +12,7 @@ from pathlib import Path
 
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
-from sezoo.cli.parser import (
-    Parser,
-    add_json,
-    add_metrics,
-    add_output,
-    add_overrides,
-    add_save_config,
-    metrics_of,
-)
+from sezoo.cli.parser import Parser, add_json, add_metrics, add_output, add_overrides, add_save_config, metrics_of
 from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import demo_folder
 
@@ -53,7 +45,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Score, the tables on the way."""
-    from sezoo.api.results import Evaluation
+    from sezoo.api.evaluation import Evaluation
     from sezoo.api.settings import score_settings
 
     settings = score_settings(

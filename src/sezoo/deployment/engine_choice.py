@@ -9,7 +9,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, engine_of, stream_frames
-from sezoo.deployment.c_package.program import Engine
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.stream_plan import stream_plan

@@ -16,7 +16,7 @@ from sezoo.models.input_quantizer import input_quantizer_of
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.source import OnnxSource
 from sezoo.models.states import with_states
-from sezoo.results.evaluation import LookAhead, SettingCost, SilenceGate
+from sezoo.results.evaluation_parts import LookAhead, SettingCost, SilenceGate
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = [

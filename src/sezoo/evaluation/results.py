@@ -15,10 +15,11 @@ from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.latency import latency_ms
 from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.evaluation.versions import Version
+from sezoo.models.macs import macs_per_frame
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.source import ModelSource, OnnxSource
-from sezoo.models.summary import macs_per_frame
-from sezoo.results.evaluation import Evaluation, LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["results_of"]

@@ -16,11 +16,12 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
+from sezoo.models.likely_states import likely_states, without_partner
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import described
 from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, noise, parsed_kind
-from sezoo.models.states import check_states, likely_states, states_of, states_text, without_partner
+from sezoo.models.states import check_states, states_of, states_text
 
 __all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "declared_contract", "warn_of_magnitudes"]
 

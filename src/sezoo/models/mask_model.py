@@ -28,12 +28,8 @@ from sezoo.models.spectra import (
     noise,
     parsed_kind,
 )
-from sezoo.models.states import (
-    StateLoop,
-    in_calls,
-    parsed_states,
-    with_states,
-)
+from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.states import parsed_states, with_states
 
 __all__ = ["MaskFunction", "MaskModel", "ShapeError", "checked_mask", "kind_of", "mask_among"]
 

@@ -11,8 +11,9 @@ from sezoo.base.errors import UserError
 from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.base.shipped import is_plain_name, shipped_models
 from sezoo.base.text import closest_match
-from sezoo.models.onnx_checks import check_declarations, check_tensors, holds_external_data
+from sezoo.models.onnx_checks import check_declarations
 from sezoo.models.onnx_sound_graph import with_sound_graph
+from sezoo.models.onnx_tensor_checks import check_tensors, holds_external_data
 
 __all__ = ["axes_of", "bytes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
 

@@ -16,8 +16,9 @@ import onnx.inliner
 from onnx import TensorProto
 
 from sezoo.base.errors import UserError
-from sezoo.models.onnx_checks import MAX_NODES, MAX_VALUES, shape_text
+from sezoo.models.onnx_checks import MAX_NODES
 from sezoo.models.onnx_graph import described, graphs_of, nested_graphs, reads_of, sorted_nodes
+from sezoo.models.onnx_tensor_checks import MAX_VALUES, shape_text
 from sezoo.models.onnx_trial import try_apart
 
 __all__ = ["with_sound_graph"]

@@ -7,12 +7,9 @@ Whatever reads a model finds them there, and the configuration (`quantization.st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
@@ -20,36 +17,28 @@ from sezoo.base.text import closest_match
 from sezoo.models.onnx_file import axes_of, graph_inputs
 from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 
-if TYPE_CHECKING:
-    import onnxruntime
-
 __all__ = [
     "STATES_KEY",
-    "StateLoop",
     "batch_of_one",
     "bins_of",
+    "can_be_of_one_shape",
     "check_states",
     "fix_lengths",
     "frames_of",
-    "in_calls",
     "layout_in",
-    "likely_states",
     "magnitude_input",
     "mask_output",
     "parsed_states",
     "states_of",
     "states_text",
     "with_states",
-    "without_partner",
 ]
 
 STATES_KEY = "states"
 """Of the metadata; the value is a JSON object of output names by input names."""
 
+
 CONFIG_KEY = "quantization.states"
-
-
-# -- the pairs, in a model's metadata ---------------------------------------------------------------------
 
 
 def states_of(model: onnx.ModelProto) -> dict[str, str]:
@@ -121,9 +110,6 @@ def fix_lengths(model: onnx.ModelProto, value: onnx.ValueInfoProto, batch: int |
             dims[place].dim_value = length
 
 
-# -- checking and guessing them --------------------------------------------------------------------------
-
-
 def check_states(model: onnx.ModelProto, path: Path) -> None:
     """Check that every pair of `states_of` is an input and an output of the graph that fit each other.
 
@@ -149,7 +135,7 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
                 f"{key}: input '{source}' of {path} has {found}; a state has fixed axes, but for one, the batch: "
                 "re-export it so"
             )
-        if not _one_shape(start, end):
+        if not can_be_of_one_shape(start, end):
             raise UserError(
                 f"{key}: input '{source}' of {path} is {_axes_text(axes)}, output '{target}' "
                 f"{_axes_text(axes_of(end))}; a state and what takes its place have one shape"
@@ -170,63 +156,7 @@ def _found(
     raise UserError(f"{key}: {path} has no {kind} '{name}'; its {kind}s are {', '.join(names)}{hint}")
 
 
-def likely_states(model: onnx.ModelProto) -> dict[str, str]:
-    """The pairs that a model seems to have: those that it carries, and what is left of one shape.
-
-    The spectrum is taken to be the first input of its axes (see `layout_of`), one whose frames are dynamic before
-    others; names decide where shapes do not.
-    """
-    states = states_of(model)
-    inputs = [value for value in graph_inputs(model) if value.name not in states]
-    outputs = [value for value in model.graph.output if value.name not in states.values()]
-    if len(inputs) < 2:
-        return states
-    magnitudes = _likely_spectrum(inputs)
-    mask = max((value for value in outputs if _one_shape(magnitudes, value)), key=_says_mask, default=None)
-    pairs = [
-        (-_alike(source.name, target.name), place, source.name, target.name)
-        for place, source in enumerate(inputs)
-        for target in outputs
-        if source is not magnitudes and target is not mask and _one_shape(source, target)
-    ]
-    found: dict[str, str] = {}
-    for _, _, source, target in sorted(pairs):
-        if source not in found and target not in found.values():
-            found[source] = target
-    in_order = {value.name: found[value.name] for value in inputs if value.name in found}
-    return {**states, **in_order}
-
-
-def without_partner(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """Inputs, besides the one that is likely to be the spectrum, for which no output of their shape is left."""
-    likely = likely_states(model)
-    left = [value for value in graph_inputs(model) if value.name not in likely]
-    return [value for value in left if value is not _likely_spectrum(left)]
-
-
-def _likely_spectrum(inputs: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
-    spectra = [value for value in inputs if layout_of(axes_of(value)) is not None]
-    return min(spectra or inputs, key=_likely_place)
-
-
-def _likely_place(value: onnx.ValueInfoProto) -> tuple[bool, bool]:
-    """What comes first is likely to be the spectrum: dynamic frames, then real and imaginary parts."""
-    axes = axes_of(value) or [0]
-    layout = layout_of(axes)
-    return isinstance(axes[-1 if layout is None else layout.frames], int), layout is None or not layout.is_complex
-
-
-def _says_mask(value: onnx.ValueInfoProto) -> bool:
-    return "mask" in value.name.lower()
-
-
-def _alike(one: str, other: str) -> float:
-    import difflib  # needed for guesses only
-
-    return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
-
-
-def _one_shape(one: onnx.ValueInfoProto, other: onnx.ValueInfoProto) -> bool:
+def can_be_of_one_shape(one: onnx.ValueInfoProto, other: onnx.ValueInfoProto) -> bool:
     """Whether two tensors can have one shape; what is not declared shows when the model runs."""
     axes, others = axes_of(one), axes_of(other)
     if axes is None or others is None:
@@ -239,79 +169,6 @@ def _one_shape(one: onnx.ValueInfoProto, other: onnx.ValueInfoProto) -> bool:
 
 def _axes_text(axes: list[str | int] | None) -> str:
     return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes or ()) + ")"
-
-
-# -- running ---------------------------------------------------------------------------------------------
-
-
-class StateLoop:
-    """A session that is run call after call of one clip: the states begin with zeros and are fed back.
-
-    Parameters
-    ----------
-    source : name of the input for the magnitudes.
-    states : state outputs by state inputs; with none every call stands alone.
-    outputs : names of what a call gives.
-    """
-
-    def __init__(
-        self, session: onnxruntime.InferenceSession, source: str, states: Mapping[str, str], outputs: Sequence[str]
-    ):
-        self.session, self.source, self.states, self.outputs = session, source, states, outputs
-        self.fetched = list(dict.fromkeys([*outputs, *states.values()]))  # a state may be asked for as well
-        self.values: dict[str, np.ndarray] | None = None if states else {}  # by state input, for the next call
-
-    @cached_property
-    def layout(self) -> Layout:
-        """Where the model has the axes of a spectrum."""
-        shapes = {value.name: value.shape for value in self.session.get_inputs()}
-        return layout_of(shapes.get(self.source)) or MAGNITUDES
-
-    def __call__(self, magnitude: np.ndarray) -> list[np.ndarray]:
-        """Run one call on what the model sees, (batch, bins, frames), and keep its states for the next.
-
-        The outputs are as the model gives them: one that is a spectrum has the model's own axes (`layout`).
-        """
-        if self.values is None:
-            self.values = self._zeros(len(magnitude))
-        given = self.session.run(self.fetched, {self.source: self.layout.given(magnitude), **self.values})
-        by_name = dict(zip(self.fetched, given, strict=True))
-        for name, target in self.states.items():
-            if by_name[target].shape != self.values[name].shape:
-                raise ValueError(
-                    f"the state '{name}' has shape {self.values[name].shape}, but {by_name[target].shape} afterwards; "
-                    f"let output '{target}' keep its length, by a Slice of its last frames for example"
-                )
-            self.values[name] = by_name[target]
-        return [by_name[name] for name in self.outputs]
-
-    def _zeros(self, batch: int) -> dict[str, np.ndarray]:
-        shapes = {value.name: value.shape for value in self.session.get_inputs()}
-        return {
-            name: np.zeros([axis if isinstance(axis, int) else batch for axis in shapes[name]], np.float32)
-            for name in self.states
-        }
-
-
-def in_calls(pieces: Iterable[np.ndarray], frames: int | None) -> Iterator[np.ndarray]:
-    """A clip's magnitudes as a model of fixed length takes them, call by call, the last filled up with zeros.
-
-    Parameters
-    ----------
-    pieces : (batch, bins, any number of frames), one after the other.
-    frames : of a call; None gives the pieces as they are.
-    """
-    if frames is None:
-        yield from pieces
-        return
-    rest = None
-    for piece in pieces:
-        rest = piece if rest is None else np.concatenate([rest, piece], axis=2)
-        whole = rest.shape[2] // frames * frames
-        yield from (rest[:, :, start : start + frames] for start in range(0, whole, frames))
-        rest = rest[:, :, whole:]
-    if rest is not None and rest.shape[2]:
-        yield np.pad(rest, [(0, 0), (0, 0), (0, frames - rest.shape[2])])
 
 
 def batch_of_one(model: onnx.ModelProto) -> None:

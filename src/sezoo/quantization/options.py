@@ -7,7 +7,7 @@ from typing import Any
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match
 from sezoo.config.sections import Quantization
-from sezoo.quantization.calibration.ranges import CalibrationOptions
+from sezoo.quantization.calibration.options import CalibrationOptions
 from sezoo.quantization.overrides import tensor_overrides
 
 __all__ = ["KEY", "calibration_options", "qdq_options"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 
-from sezoo.quantization.calibration.ranges import Ranges
+from sezoo.quantization.calibration.options import Ranges
 from sezoo.quantization.graph.wide_tensors import inputs_of_norms
 from sezoo.quantization.recurrent.expansion import float_nodes, int16_tensors
 

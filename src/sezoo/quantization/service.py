@@ -23,7 +23,8 @@ from sezoo.quantization.calibration.clips import check_calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.graph.verification import VERIFIED_CALLS, verify
-from sezoo.quantization.planning import check_model, check_quantization_settings, planned
+from sezoo.quantization.planning import planned
+from sezoo.quantization.prepared_model import check_model, check_quantization_settings
 from sezoo.quantization.recovery.recipe import Recovered
 from sezoo.quantization.target import TARGETS, target_of
 from sezoo.run.run import Run

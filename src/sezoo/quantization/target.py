@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
@@ -15,29 +14,21 @@ from sezoo.config.registries import TARGETS as REGISTRY
 from sezoo.config.sections import Config, Quantization
 from sezoo.denoising.backend import PORTABLE_C, STM32N6, TFLITE, backend_of
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.tflite.lowering import tflite_graph_of
-from sezoo.models.onnx_graph import attribute, initializers, producers, readers
-from sezoo.models.receptive_field import RECURRENT
-from sezoo.models.states import layout_in, magnitude_input, states_of
-from sezoo.quantization.graph.linear_layers import LINEAR
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
+from sezoo.models.states import states_of
 from sezoo.quantization.graph.static_shape import static_length, with_static_shape
 from sezoo.quantization.overrides import integer_types
-from sezoo.quantization.recurrent.cells import Kind
-from sezoo.quantization.recurrent.expansion import LAYERS, not_expandable
+from sezoo.quantization.target_rules import (
+    activations_of_8_bits,
+    known_operators,
+    macs_are_int8,
+    one_int8_input,
+    sums_are_of_integers,
+    takes_magnitudes,
+    weights_are_symmetric,
+)
 
 __all__ = ["TARGETS", "Target", "check_settings", "check_target", "named_target", "target_of"]
-
-ST_EDGE_AI = {
-    *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Abs", "Neg", "Pow"),
-    *("Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Softmax"),
-    "Softplus",
-    *("Exp", "Log", "Sqrt", "Reciprocal", "Round", "Floor", "Ceil", "Erf", "ReduceMean", "ReduceSum", "ReduceMax"),
-    *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LayerNormalization"),
-    *("InstanceNormalization", "Concat", "Split", "Slice", "Pad", "Transpose", "Reshape", "Flatten", "Squeeze"),
-    *("Unsqueeze", "Gather", "Expand", "Tile", "Upsample", "Resize", "Identity", "Cast", "Constant", "Shape"),
-    *("QuantizeLinear", "DequantizeLinear"),
-}
-"""What ST Edge AI Core reads of an ONNX graph: on the NPU where it is int8, on the Cortex-M55 else."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class Target:
     @property
     def all_int8(self) -> bool:
         """Whether no multiplication may be in float or in more than 8 bits, but for those of the input."""
-        return _macs_are_int8 in self.rules
+        return macs_are_int8 in self.rules
 
     def broken_by(self, model: onnx.ModelProto) -> str | None:
         """The first rule that a written int8 model breaks, in words; None if it keeps all of them."""
@@ -181,6 +172,7 @@ def check_settings(settings: Quantization, target: Target) -> None:
 
 MODEL = Path("the int8 model")
 
+
 TRIED_FRAMES = 21
 """Of the static model that a reader is given, where the model takes any number: no other axis is likely to be that."""
 
@@ -190,115 +182,11 @@ def _static(model: onnx.ModelProto) -> onnx.ModelProto:
     return with_static_shape(model, static_length(model, 1 if states_of(model) else TRIED_FRAMES))
 
 
-# -- rules -----------------------------------------------------------------------------------------------
-
-
-_INSTEAD = {
-    "If": "export the model with only one of its branches",
-    **dict.fromkeys(
-        RECURRENT,
-        "use a plain forward GRU or LSTM, which quantization.target: cortex-m has in int8, or convolutions over time",
-    ),
-}
-"""What to do about an operator without an int8 form."""
-
-
-def _takes_magnitudes(model: onnx.ModelProto) -> Iterator[str]:
-    if layout_in(model).is_complex:
-        name = magnitude_input(model).name
-        yield f"input '{name}' takes complex spectra, where magnitudes are what it is given; take another target"
-
-
-def _one_int8_input(model: onnx.ModelProto) -> Iterator[str]:
-    name = magnitude_input(model).name
-    for node in readers(model.graph)[name]:
-        if node.op_type != "QuantizeLinear":
-            yield f"{_named(node)} reads the input '{name}' in float; all that reads it has to be quantized to int8"
-
-
-def _activations_of_8_bits(model: onnx.ModelProto) -> Iterator[str]:
-    constants = initializers(model.graph)
-    for node in model.graph.node:
-        if node.op_type != "QuantizeLinear":
-            continue
-        scale, zero = constants.get(node.input[1]), constants.get(node.input[2]) if len(node.input) > 2 else None
-        if zero is None or zero.dtype != np.int8:
-            found = "uint8" if zero is None else zero.dtype.name
-            yield f"tensor '{node.input[0]}' is {found}; activations have to be int8"
-        elif scale is not None and scale.size != 1:
-            yield f"tensor '{node.input[0]}' has {scale.size} scales; activations have to have one"
-
-
-def _weights_are_symmetric(model: onnx.ModelProto) -> Iterator[str]:
-    constants = initializers(model.graph)
-    layers = [node for node in model.graph.node if node.op_type in LINEAR]
-    weights = {node.input[1] for node in layers}
-    for node in model.graph.node:
-        if node.output[0] in weights and node.op_type == "DequantizeLinear" and node.input[0] in constants:
-            if len(node.input) < 3:
-                continue
-            values, zero = constants[node.input[0]], constants.get(node.input[2])
-            if values.dtype.name in ("int8", "int4") and zero is not None and zero.astype(np.int32).any():
-                yield f"weights '{node.input[0]}' have a zero point; they have to be symmetric"
-
-
-def _macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
-    constants, made_by = initializers(model.graph), producers(model.graph)
-    for node in model.graph.node:
-        if node.op_type == "Scan" and Kind.of(attribute(node, "body", None).name) is not None:
-            continue
-        if node.op_type in LAYERS:
-            if (why := not_expandable(node, constants)) is not None:
-                yield f"{_named(node)} has no int8 form: {why}; {_INSTEAD[node.op_type]}"
-            else:
-                yield (
-                    f"{_named(node)} was left in float; quantization.target: cortex-m has it in int8, unless "
-                    "quantization.op_types_to_quantize or nodes_to_exclude leave it out; or use convolutions over time"
-                )
-        elif node.op_type in _INSTEAD:
-            yield f"{_named(node)} has no int8 form; {_INSTEAD[node.op_type]}"
-        elif node.op_type in LINEAR:
-            for name in node.input[:2]:
-                maker = made_by.get(name)
-                if name in constants or maker is None or maker.op_type != "DequantizeLinear":
-                    yield f"{_named(node)} works in float on '{name}'; layers have to be int8"
-
-
-def _sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
-    """What is added or multiplied behind layers has to be rounded: kernels for integers have no float in between."""
-    constants, made_by = initializers(model.graph), producers(model.graph)
-    behind_layers: set[str] = set()
-    for node in model.graph.node:
-        inputs = [name for name in node.input if name and name not in constants]
-        if node.op_type in LINEAR or behind_layers & set(inputs):
-            behind_layers.update(node.output)
-        real = [name for name in inputs if not _is_constant(name, constants, made_by)]
-        if node.op_type in ("Add", "Sub", "Mul") and len(real) > 1 and behind_layers & set(real):
-            for name in real:
-                if name not in made_by or made_by[name].op_type != "DequantizeLinear":
-                    yield f"{_named(node)} works in float on '{name}'; tensors that are added have to be int8"
-
-
-def _is_constant(name: str, constants: Mapping[str, np.ndarray], made_by: Mapping[str, onnx.NodeProto]) -> bool:
-    if name not in made_by:
-        return name in constants
-    return made_by[name].op_type == "Constant" or made_by[name].input[0] in constants
-
-
-def _known_operators(model: onnx.ModelProto) -> Iterator[str]:
-    for node in model.graph.node:
-        if node.domain not in ("", "ai.onnx") or node.op_type not in ST_EDGE_AI:
-            yield f"{_named(node)} is no operator that ST Edge AI reads"
-
-
-def _named(node: onnx.NodeProto) -> str:
-    domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
-    return f"operator {domain}{node.op_type} ('{node.name}')"
-
-
 ALL_TYPES = ("Int4", "UInt4", "Int8", "UInt8", "Int16", "UInt16")
 
+
 GENERIC = Target("generic", "any runtime that reads QDQ models", "split_input", ALL_TYPES, ALL_TYPES[2:])
+
 
 STM32N6_NPU = Target(
     "stm32n6",
@@ -307,16 +195,17 @@ STM32N6_NPU = Target(
     ("Int4", "Int8"),  # 4 bits since ST Edge AI 3.0
     ("Int8",),
     (
-        _takes_magnitudes,
-        _macs_are_int8,  # before the operators' names: it has a remedy, and knows which of them matters
-        _known_operators,
-        _one_int8_input,
-        _activations_of_8_bits,
-        _weights_are_symmetric,
+        takes_magnitudes,
+        macs_are_int8,  # before the operators' names: it has a remedy, and knows which of them matters
+        known_operators,
+        one_int8_input,
+        activations_of_8_bits,
+        weights_are_symmetric,
     ),
     int8_input=True,
     board_gain=True,
 )
+
 
 CORTEX_M = Target(
     "cortex-m",
@@ -324,9 +213,10 @@ CORTEX_M = Target(
     "int16_input",
     ("Int8",),
     ("Int8", "Int16"),
-    (_macs_are_int8, _sums_are_of_integers, _weights_are_symmetric),
+    (macs_are_int8, sums_are_of_integers, weights_are_symmetric),
     reader=integer_graph_of,
 )
+
 
 TENSORFLOW_LITE = Target(
     "tflite",
@@ -334,9 +224,10 @@ TENSORFLOW_LITE = Target(
     "split_input",
     ("Int8",),
     ("Int8",),
-    (_takes_magnitudes, *CORTEX_M.rules),
+    (takes_magnitudes, *CORTEX_M.rules),
     reader=tflite_graph_of,
 )
+
 
 TARGETS = {target.name: target for target in (GENERIC, STM32N6_NPU, CORTEX_M, TENSORFLOW_LITE)}
 """Our own."""

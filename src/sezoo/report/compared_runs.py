@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sezoo.report.boards import INT8
-from sezoo.results.evaluation import VersionScores
+from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
 
 __all__ = ["ComparedRun", "compared_runs", "configuration_differences"]

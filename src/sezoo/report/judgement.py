@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.words import change_text, listed, percent_text, signed
-from sezoo.results.evaluation import Evaluation, VersionScores
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.quantization import LayerReport
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import NOISY, Mean

@@ -11,7 +11,8 @@ from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.figures import INK, MUTED, colour_of, drawing, plain
 from sezoo.report.words import MINUS, NOTHING, change_text, change_tone, mean_text, signed
-from sezoo.results.evaluation import Evaluation, VersionScores
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import NOISY, Mean
 

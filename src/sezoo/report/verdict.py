@@ -10,7 +10,8 @@ from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
 from sezoo.report.words import bytes_text, change_text, count_text, listed, mean_text, percent_text
-from sezoo.results.evaluation import Evaluation, VersionScores
+from sezoo.results.evaluation import Evaluation
+from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import NOISY, Mean
 from sezoo.results.training import LABELS

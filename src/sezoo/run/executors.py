@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pickle
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -31,18 +30,24 @@ from sezoo.base.foreign_text import to_one_line
 from sezoo.base.interrupts import defer_interrupts
 from sezoo.base.processors import MOST_PROCESSES, available_processors
 from sezoo.base.worker_processes import follow_parent, worker_context
+from sezoo.run.clusters import KEY, dask_executor, lost_errors, ray_executor
 
-__all__ = ["LOCAL", "Lost", "Work", "results_of"]
+__all__ = ["KEY", "LOCAL", "Lost", "Result", "Work", "results_of"]
 
-KEY = "general.executor"
+
 LOCAL = "local"
-SECONDS_TO_CONNECT = 10
+
 
 IN_FLIGHT = 4
 """Tasks for each worker that are handed over at a time: all of 100,000 at once would take the memory for them."""
 
+
 Shared = TypeVar("Shared")
+
+
 Item = TypeVar("Item")
+
+
 Result = TypeVar("Result")
 
 
@@ -107,7 +112,7 @@ def results_of(
     with _opened(executor) as (pool, width):
         try:
             yield from _as_ready(lambda item: pool.submit(_do, digest, packed, item), items, width)
-        except (BrokenExecutor, CancelledError, *_lost_errors(executor)) as error:
+        except (BrokenExecutor, CancelledError, *lost_errors(executor)) as error:
             reason = to_one_line(str(error)) or type(error).__name__
             raise Lost(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
@@ -130,9 +135,6 @@ def _as_ready(
     finally:
         for future in running:
             future.cancel()
-
-
-# -- processes of this machine ---------------------------------------------------------------------------
 
 
 def _in_processes(
@@ -160,6 +162,8 @@ def _in_processes(
 
 
 _done_here: Callable[[Any], Any] | None = None
+
+
 _to_prepare: tuple[Callable[[Any], Callable[[Any], Any]], Any] | None = None
 
 
@@ -182,9 +186,9 @@ def _do_prepared(item: Any) -> Any:
     return _done_here(item)
 
 
-# -- elsewhere -------------------------------------------------------------------------------------------
-
 _prepared: dict[str, Callable[[Any], Any]] = {}
+
+
 _preparing = threading.Lock()
 
 
@@ -208,70 +212,9 @@ def _opened(name: str) -> Iterator[tuple[Executor, int]]:
     UserError : a package that is not installed, a scheduler that does not answer, a function that is not there.
     """
     kind, _, address = name.partition(":")
-    opened = {"dask": _dask, "ray": _ray}.get(kind)
+    opened = {"dask": dask_executor, "ray": ray_executor}.get(kind)
     with opened(address) if opened else _of_function(name) as found:
         yield found
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[tuple[Executor, int]]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise UserError(f"{KEY}: dask needs a package: pip install 'sezoo[dask]'") from error
-    try:
-        client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{KEY}: no Dask scheduler answers at {to_one_line(address)}") from error
-    with client, client.get_executor(pure=False, retries=0) as pool:
-        yield pool, max(1, sum(client.nthreads().values()))
-
-
-class _RayExecutor(Executor):
-    """Ray's tasks as an executor."""
-
-    def __init__(self, ray: Any):
-        self._do = ray.remote(_call)
-
-    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
-        """A task on the cluster."""
-        return self._do.remote(fn, args, kwargs).future()
-
-
-def _call(function: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
-    return function(*args, **kwargs)
-
-
-@contextmanager
-def _ray(address: str) -> Iterator[tuple[Executor, int]]:
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError(f"{KEY}: ray needs a package: pip install 'sezoo[ray]'") from error
-    is_ours = not ray.is_initialized()
-    try:
-        if is_ours:
-            _check_answers(address)
-            ray.init(address or None, log_to_driver=False, configure_logging=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{KEY}: no Ray cluster answers at {to_one_line(address)}") from error
-    try:
-        yield _RayExecutor(ray), max(1, int(ray.cluster_resources().get("CPU", 1)))
-    finally:
-        if is_ours:
-            ray.shutdown()
-
-
-def _check_answers(address: str) -> None:
-    """Check that somebody listens at HOST:PORT; Ray itself would try for many minutes.
-
-    Raises
-    ------
-    OSError : nobody does.
-    """
-    host, _, port = address.rpartition("//")[2].rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
 
 
 @contextmanager
@@ -287,19 +230,3 @@ def _of_function(name: str) -> Iterator[tuple[Executor, int]]:
         )
     with made as pool:
         yield pool, getattr(pool, "_max_workers", None) or available_processors()
-
-
-def _lost_errors(name: str) -> tuple[type[BaseException], ...]:
-    """What a cluster's library raises when workers or the scheduler are gone."""
-    kind = name.partition(":")[0]
-    if kind == "dask":
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-        from distributed.comm import CommClosedError
-
-        return KilledWorker, FutureCancelledError, CommClosedError
-    if kind == "ray":
-        from ray.exceptions import NodeDiedError, RaySystemError, TaskCancelledError, WorkerCrashedError
-
-        return NodeDiedError, RaySystemError, TaskCancelledError, WorkerCrashedError
-    return ()

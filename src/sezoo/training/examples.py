@@ -16,7 +16,8 @@ from sezoo.base.text import pluralize, there_are_only
 from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import bad_clip_error, clip_count, sample, training_pairs, validation_pairs
 from sezoo.data.mixing.mixed_examples import MixedExamples
-from sezoo.data.mixing.recordings import Memory, Recordings, usable_indices
+from sezoo.data.mixing.recordings import Memory, Recordings
+from sezoo.data.mixing.recordings_found import usable_indices
 from sezoo.data.mixing.train_holdout import make_mixed_examples, train_holdout_split
 from sezoo.data.pairs import Pair, common_length, normalize_pair
 from sezoo.run.run import ClipCount

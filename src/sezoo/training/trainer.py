@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
@@ -31,11 +30,13 @@ from sezoo.training.scheduler import SteppedEach
 from sezoo.training.selection import Selection
 from sezoo.training.snapshot import Snapshot, changed, on_cpu, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
+from sezoo.training.training_files import TrainingFiles
 from sezoo.training.weight_average import WeightAverage
 
-__all__ = ["Batches", "TrainedNetworks", "Trainer", "TrainingFiles"]
+__all__ = ["Batches", "TrainedNetworks", "Trainer"]
 
 log = logging.getLogger(__name__)
+
 
 SECONDS_A_PICTURE = 30
 """The curves are drawn anew so often while the training goes on, and at its end."""
@@ -49,25 +50,6 @@ class Batches(Protocol):
 
     def epoch(self, number: int) -> Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """noisy, clean (batch, samples) float32 and lengths (batch,) of each batch of an epoch."""
-
-
-@dataclass(frozen=True)
-class TrainingFiles:
-    """Where a training writes to."""
-
-    logs: Path
-    checkpoints: Path
-    history: Path
-
-    @property
-    def snapshot(self) -> Path:
-        """What the training can be resumed from."""
-        return self.logs / "training_snapshot.pth"
-
-    @property
-    def curves(self) -> Path:
-        """The picture of the history."""
-        return self.logs / "training_metrics.png"
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,18 @@ from c_builds import SANITIZED, compiled, needs_gcc, ran
 from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.clip import write_clip
 from sezoo.audio.stft import Stft
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.c_package.deploy import reference_of
 from sezoo.deployment.c_package.network_source import network_call
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.engine import reference
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.recording import Recording
 from sezoo.deployment.tflite.c_package import program_around, write_package_around
-from sezoo.deployment.tflite.lowering import lowered, tflite_graph_of
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
+from sezoo.deployment.tflite.lowering import lowered
 from sezoo.deployment.tflite.vectors import vectors_of
 from tiny_models import FRAMES, LOOKAHEAD, NEW, RATE, SPECTRUM, static_model, write_tiny_model
 

@@ -6,7 +6,8 @@ import pytest
 from int8_graphs import FORMS, PATH
 from sezoo.deployment.tflite.array_source import array_source
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
-from sezoo.deployment.tflite.lowering import lowered, tflite_graph_of
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
+from sezoo.deployment.tflite.lowering import lowered
 
 
 def written(form="depthwise"):

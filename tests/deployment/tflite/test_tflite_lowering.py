@@ -16,7 +16,8 @@ from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite import operators as tf
 from sezoo.deployment.tflite.axis import Axis
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
-from sezoo.deployment.tflite.lowering import lowered, tflite_graph_of
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
+from sezoo.deployment.tflite.lowering import lowered
 from sezoo.deployment.tflite.memory import activation_bytes
 from sezoo.deployment.tflite.preparation import prepared
 from sezoo.deployment.tflite.proof import check_with_litert, has_litert, litert_outputs

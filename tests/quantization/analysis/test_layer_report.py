@@ -228,7 +228,8 @@ def test_an_input_that_is_split():
 
 @pytest.mark.parametrize("model", [lstm_cell(), cached_convolution(), gru_layer()], ids=["cell", "cache", "layer"])
 def test_models_with_states(model):
-    from sezoo.models.states import likely_states, states_of, with_states
+    from sezoo.models.likely_states import likely_states
+    from sezoo.models.states import states_of, with_states
 
     model = with_states(model, likely_states(model))
     plan, bench = on_bench(model)

@@ -6,9 +6,9 @@ import pytest
 
 import recurrent_graphs as graphs
 from mask_graphs import BINS, Graph, magnitudes
+from sezoo.models.macs import multiply_accumulates
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_graph import float_weights
-from sezoo.models.summary import multiply_accumulates
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.recurrent.expansion import expanded, float_nodes, not_expandable, recurrences
 from sezoo.quantization.recurrent.one_frame import with_bodies_in_place

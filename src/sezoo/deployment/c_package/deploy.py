@@ -17,10 +17,11 @@ from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import has_input_gain
 from sezoo.denoising.modes import Board
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.layers import LAYERS, write_pack
 from sezoo.deployment.c_package.package import PackageSettings, write_package
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.readme import readme
 from sezoo.deployment.c_package.report import DeploymentReport, deployment_of
 from sezoo.deployment.c_package.symbol_prefix import rename_symbols

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain
 
 from sezoo.audio.stft import Stft
-from sezoo.denoising.latency import delay_samples, latency_samples
+from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
@@ -15,72 +15,22 @@ from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operato
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 
-__all__ = ["LANES", "Engine", "Program", "depth_of", "magnitude_row"]
+__all__ = ["LANES", "Program", "depth_of", "magnitude_row"]
 
 LANES = 4
 """Frames that a Fourier transform is made of at a time, where a call computes more than one."""
 
+
 SHORTEST_OF_ONE = 32
 """Samples from which on the transform of one frame is there; see sezoo_fft_forward_one."""
+
 
 FLOAT = 4
 """Bytes."""
 
+
 FEW_ROWS = 2
 """Up to here row by row is faster than four rows at a time."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """How a call goes through the frames.
-
-    Attributes
-    ----------
-    is_stream : every frame is computed once; else whole patches are.
-    new : frames of a call, whose samples go in and come out.
-    lookahead : frames by which the masks lag behind the newest frame.
-    """
-
-    is_stream: bool
-    new: int
-    lookahead: int
-
-    @property
-    def computed(self) -> int:
-        """Frames that the network computes in a call."""
-        return self.new if self.is_stream else self.new + 2 * self.lookahead
-
-    @property
-    def held(self) -> int:
-        """Frames whose samples are there in a call, the oldest ones first those that come out next."""
-        return self.new + self.lookahead if self.is_stream else self.computed
-
-    @property
-    def first_computed(self) -> int:
-        """The first of the held frames that the network computes."""
-        return self.held - self.computed
-
-    @property
-    def first_kept(self) -> int:
-        """The first of the held frames that come out."""
-        return 0 if self.is_stream else self.lookahead
-
-    @property
-    def first_mask(self) -> int:
-        """The row of the mask for it."""
-        return 0 if self.is_stream else self.lookahead
-
-    def late(self, stft: Stft) -> int:
-        """Samples that the ring of ST's application writes later than it could."""
-        return 0 if self.is_stream else (stft.n_fft - stft.win_length) // 2
-
-    def delay(self, stft: Stft) -> int:
-        """Samples by which the output lags behind the input."""
-        return delay_samples(self.lookahead, stft, patches=not self.is_stream)
-
-    def latency(self, stft: Stft) -> int:
-        """Samples from the arrival of a sample to its output, a call's block among them."""
-        return latency_samples(self.lookahead, self.new, stft, patches=not self.is_stream)
 
 
 def magnitude_row(values: int) -> int:

@@ -19,7 +19,8 @@ from sezoo.deployment.engine.operators import Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.models.onnx_graph import copied
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, in_calls, magnitude_input, mask_output, states_of
+from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.states import magnitude_input, mask_output, states_of
 from sezoo.results.deployment import OperatorAgreement
 
 __all__ = ["Agreement", "agreement"]

@@ -28,7 +28,8 @@ from sezoo.deployment.recording import Recording, patches_of, recording_of, tell
 from sezoo.deployment.tflite.array_source import array_header, array_source
 from sezoo.deployment.tflite.c_package import write_package_around
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
-from sezoo.deployment.tflite.lowering import Lowered, check_operators, lowered
+from sezoo.deployment.tflite.lowerable import check_operators
+from sezoo.deployment.tflite.lowering import Lowered, lowered
 from sezoo.deployment.tflite.memory import activation_bytes
 from sezoo.deployment.tflite.preparation import prepared
 from sezoo.deployment.tflite.proof import check_with_litert, has_litert

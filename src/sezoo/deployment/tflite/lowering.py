@@ -15,15 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Rearrange, Sweep
-from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Operator, Rearrange
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import requantized_table, weight_scales
@@ -31,12 +28,13 @@ from sezoo.deployment.tflite import operators as tf
 from sezoo.deployment.tflite.axis import Axis
 from sezoo.deployment.tflite.convolutions import kernel_of
 from sezoo.deployment.tflite.graph import TfliteGraph
-from sezoo.deployment.tflite.preparation import prepared
+from sezoo.deployment.tflite.lowerable import check_operators
 
-__all__ = ["Lowered", "StateTensor", "check_operators", "lowered", "tflite_graph_of"]
+__all__ = ["Lowered", "StateTensor", "lowered"]
 
 MOST_SLICES = 8
 """Runs of items up to which slices that are put together are taken, which an NPU has; a GATHER above."""
+
 
 Shape = tuple[int, int]
 """Positions and channels of a row."""
@@ -90,56 +88,6 @@ def lowered(graph: IntegerGraph, path: Path, frames: int | None = None) -> Lower
     """
     check_operators(graph, path)
     return _Lowering(graph, path, frames).run()
-
-
-def tflite_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
-    """The integer graph of a static int8 model, prepared, if TensorFlow Lite has operators for all of it.
-
-    Raises
-    ------
-    UserError : the model is none, or has what TensorFlow Lite has not.
-    """
-    graph = integer_graph_of(model, path)
-    check_operators(graph, path)
-    return prepared(graph)
-
-
-def check_operators(graph: IntegerGraph, path: Path) -> None:
-    """Check that TensorFlow Lite has int8 operators for all of a graph.
-
-    Raises
-    ------
-    UserError : it has not; which tensor or operator, and what to do.
-    """
-    if graph.is_complex:
-        raise UserError(
-            f"{path} takes complex spectra, and a .tflite file is given magnitudes; deploy the model with "
-            "deployment.backend: portable-c"
-        )
-    for operator in graph.operators:
-        if isinstance(operator, Loop | Sweep):
-            raise UserError(
-                f"{path}: recurrent layer '{operator.name}' has no operator in TensorFlow Lite that computes it as "
-                "it was quantized; deploy the model with deployment.backend: portable-c"
-            )
-        if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, Lookup, Rearrange)):
-            raise UserError(
-                f"{path}: operator '{operator.name}' ({operator.kind}) computes in float32 or in 16 bits, for which "
-                "TensorFlow Lite has no int8 operator; quantize every sum and product of it, or deploy the model with "
-                "deployment.backend: portable-c"
-            )
-        unfolds = isinstance(operator, Rearrange) and (operator.index < 0).any()
-        if unfolds or (isinstance(operator, Conv) and operator.rows > 1):
-            raise UserError(
-                f"{path}: '{operator.name}' unfolds a padded frame, or goes over several rows of one, for which "
-                "TensorFlow Lite has no operator; deploy the model with deployment.backend: portable-c"
-            )
-    for tensor in graph.tensors:
-        if tensor.bits != 8:
-            raise UserError(
-                f"{path}: tensor '{tensor.name}' has {tensor.bits} bits, and TensorFlow Lite has no convolution from "
-                "int16 to int8; quantize the model with quantization.target: tflite"
-            )
 
 
 class _Lowering:

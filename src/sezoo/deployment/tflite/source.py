@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sezoo.deployment.engine.reference import IntegerMasks
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
-from sezoo.deployment.tflite.lowering import tflite_graph_of
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.source import OnnxSource
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import onnx
 
+from sezoo.models.macs import macs_by_node
 from sezoo.models.onnx_graph import attribute, float_weights
-from sezoo.models.summary import macs_by_node
 from sezoo.quantization.analysis.quantizers import bits, precisions
 from sezoo.quantization.analysis.sqnr import energy, sqnr
 from sezoo.quantization.fidelity.probe import tensors_of

@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from sezoo.base.errors import UserError
-from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, states_of
+from sezoo.models.states import states_of
+from sezoo.quantization.calibration.extremes import ranges_by_extremes
 from sezoo.quantization.calibration.histogram import SignedHistogram
+from sezoo.quantization.calibration.options import CalibrationOptions, Ranges
+from sezoo.quantization.calibration.runs import check_finite, runner, with_tensors_as_outputs
 
-__all__ = ["MAX_FRAMES", "CalibrationOptions", "NotFiniteError", "Ranges", "calibrate", "calibrate_groups"]
-
-Ranges = dict[str, tuple[np.float32, np.float32]]
-"""Lowest and highest value of each activation, by tensor name."""
+__all__ = ["MAX_FRAMES", "calibrate", "calibrate_groups"]
 
 MAX_FRAMES = 2048
 """Longer clips are run in pieces of so many frames: what bounds the memory for an hour-long recording."""
-
-NEVER_NEGATIVE = {"Relu", "Sigmoid", "Softmax", "Abs"}
-"""Operators whose outputs need no search for their minimum: 0 is part of every quantized range anyway."""
-
-
-@dataclass(frozen=True)
-class CalibrationOptions:
-    """The calibration keys of onnxruntime's `extra_options`, with onnxruntime's defaults."""
-
-    method: str = "MinMax"
-    moving_average: bool = False
-    averaging_constant: float = 0.01
-    stride: int | None = None
-    percentile: float = 99.999
-    symmetric: bool | None = None
-    """None leaves it to the method: Percentile is symmetric, the others are not."""
-
-
-class NotFiniteError(UserError):
-    """An activation of the float model became NaN or infinite."""
 
 
 def calibrate(
@@ -106,7 +84,7 @@ def calibrate_groups(
     shared = ranges_of_activations(model, set(op_types), in_float)
     givers = {shared[name] for name in tensors if name in shared}  # one may itself take the next one's: Clip, Relu
     seen = [name for name in dict.fromkeys([*tensors, *givers]) if name not in shared or name in givers]
-    by_method = _by_histogram if options.method in ("Entropy", "Percentile") else _by_extremes
+    by_method = _by_histogram if options.method in ("Entropy", "Percentile") else ranges_by_extremes
     return [
         _with_states_ranges(model, {name: ranges[shared.get(name, name)] for name in tensors})
         for ranges in by_method(model, clips, seen, options, call_frames, groups)
@@ -153,118 +131,6 @@ def ranges_of_activations(
     }
 
 
-# -- the lowest and the highest value -----------------------------------------------------------------
-
-
-@dataclass
-class Extremes:
-    """Lowest and highest values, (tensors,) each, combined clip by clip as onnxruntime does at the end.
-
-    Without a moving average: the extremes of all clips. With it: the mean over the clips of each clip's
-    extremes; a stride makes a mean of every so many clips, and blends the means with a smoothing constant.
-    """
-
-    options: CalibrationOptions
-    blended: tuple[np.ndarray, np.ndarray] | None = None
-    group: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-
-    def add(self, low: np.ndarray, high: np.ndarray) -> None:
-        """Take in one clip."""
-        self.group.append((low, high))
-        if not self.options.moving_average:  # minima need no memory of the clips that made them
-            self.group = [self._of_group()]
-        if self.options.stride and self.options.moving_average and len(self.group) == self.options.stride:
-            self._close_group()
-
-    def _of_group(self) -> tuple[np.ndarray, np.ndarray]:
-        lows, highs = (np.stack(values) for values in zip(*self.group, strict=True))
-        if self.options.moving_average:
-            low, high = lows.mean(axis=0), highs.mean(axis=0)
-        else:
-            low, high = lows.min(axis=0), highs.max(axis=0)
-        if self.options.symmetric:  # before groups are blended: each gives its larger end
-            high = np.maximum(np.abs(low), np.abs(high))
-            low = -high
-        return low, high
-
-    def _close_group(self) -> None:
-        new, self.group = self._of_group(), []
-        if self.blended is None:
-            self.blended = new
-        else:
-            constant = np.float32(self.options.averaging_constant)
-            self.blended = tuple(old + constant * (fresh - old) for old, fresh in zip(self.blended, new, strict=True))
-
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest values over all clips."""
-        if self.group:
-            self._close_group()
-        return self.blended
-
-
-def _by_extremes(
-    model: onnx.ModelProto,
-    clips: Iterable[Iterable[np.ndarray]],
-    tensors: list[str],
-    options: CalibrationOptions,
-    call_frames: int | None,
-    groups: Sequence[Collection[int] | None],
-) -> Iterator[Ranges]:
-    not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
-    with_minimum = [name for name in tensors if name not in not_negative]
-    run = _runner(*_with_extremes_as_outputs(model, with_minimum, tensors), call_frames)
-    has_minimum = np.isin(tensors, with_minimum)
-    of_groups = [Extremes(options) for _ in groups]
-    for index, pieces in enumerate(clips):
-        minima, sums, high = _extremes_of_clip(run(pieces), len(with_minimum))
-        _check_finite(with_minimum, minima, sums)
-        low = np.zeros(len(tensors), np.float32)
-        low[has_minimum] = minima
-        _check_finite(tensors, high)
-        for group, extremes in zip(groups, of_groups, strict=True):
-            if group is None or index in group:
-                extremes.add(low, high)
-    for extremes in of_groups:
-        low, high = extremes.result()
-        yield dict(zip(tensors, zip(low, high, strict=True), strict=True))
-
-
-def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lowest values, sums and highest values over all calls, whose numbers are so many of the first two and the rest.
-
-    A clip can be very many calls, where a model takes a frame at a time: no list of them is made.
-    """
-    found = None
-    for numbers in calls:
-        low, total, high = np.split(np.array(numbers, np.float32), [minima, 2 * minima])
-        if found is not None:
-            low, total, high = np.minimum(low, found[0]), total + found[1], np.maximum(high, found[2])
-        found = low, total, high
-    return found
-
-
-def _with_extremes_as_outputs(
-    model: onnx.ModelProto, minima: list[str], maxima: list[str]
-) -> tuple[onnx.ModelProto, list[str]]:
-    """The model giving, instead of the mask, numbers (their names): tensors are reduced where they are computed.
-
-    The sums are there because onnxruntime's extremes pass over most NaN. One that an operator without negative
-    outputs lets through shows in the sums further on; one that it does not is of no consequence.
-    """
-    extended = onnx.ModelProto()
-    extended.CopyFrom(model)
-    del extended.graph.output[:]
-    for operator, tensors in (("ReduceMin", minima), ("ReduceSum", minima), ("ReduceMax", maxima)):
-        for index, name in enumerate(tensors):
-            output = f"calibration/{operator}/{index}"
-            extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
-            extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
-    return _with_states_as_outputs(extended, model)
-
-
-# -- histograms ---------------------------------------------------------------------------------------
-
-
 def _by_histogram(
     model: onnx.ModelProto,
     clips: Iterable[Iterable[np.ndarray]],
@@ -273,7 +139,7 @@ def _by_histogram(
     call_frames: int | None,
     groups: Sequence[Collection[int] | None],
 ) -> Iterator[Ranges]:
-    run = _runner(*_with_tensors_as_outputs(model, tensors), call_frames)
+    run = runner(*with_tensors_as_outputs(model, tensors), call_frames)
     of_groups = [[SignedHistogram() for _ in tensors] for _ in groups]
     for index, pieces in enumerate(clips):
         those = [each for group, each in zip(groups, of_groups, strict=True) if group is None or index in group]
@@ -281,7 +147,7 @@ def _by_histogram(
             for histograms in those:
                 for name, histogram, values in zip(tensors, histograms, outputs, strict=True):
                     histogram.add(values)
-                    _check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
+                    check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
             del outputs  # they are large, and the next call makes as many
     for histograms in of_groups:
         yield dict(zip(tensors, [_range_of(histogram, options) for histogram in histograms], strict=True))
@@ -292,50 +158,3 @@ def _range_of(histogram: SignedHistogram, options: CalibrationOptions) -> tuple[
         return histogram.entropy_range()
     symmetric = options.symmetric is not False  # onnxruntime's default for this method
     return histogram.percentile_range(options.percentile, symmetric=symmetric)
-
-
-def _with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> tuple[onnx.ModelProto, list[str]]:
-    """The model giving the tensors themselves, and their names; an Identity, since an input cannot be an output too."""
-    extended = onnx.ModelProto()
-    extended.CopyFrom(model)
-    inputs = {value.name for value in model.graph.input}
-    del extended.graph.output[:]
-    for index, name in enumerate(tensors):
-        output = name
-        if name in inputs:
-            output = f"calibration/{index}"
-            extended.graph.node.append(helper.make_node("Identity", [name], [output]))
-        extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
-    return _with_states_as_outputs(extended, model)
-
-
-# -- running a clip -----------------------------------------------------------------------------------
-
-
-def _with_states_as_outputs(extended: onnx.ModelProto, model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
-    """A model of other outputs giving its states as well, and the names of those others."""
-    names = [value.name for value in extended.graph.output]
-    states = set(states_of(model).values()) - set(names)
-    extended.graph.output.extend(value for value in model.graph.output if value.name in states)
-    return extended, names
-
-
-def _runner(
-    model: onnx.ModelProto, outputs: Sequence[str], call_frames: int | None
-) -> Callable[[Iterable[np.ndarray]], Iterator[list[np.ndarray]]]:
-    """What takes the pieces of a clip, and gives the outputs of call after call; states begin with zeros."""
-    session, states, source = open_session(model), states_of(model), magnitude_input(model)
-    own = frames_of(model)
-    frames = own if isinstance(own, int) else call_frames if states else None
-
-    def run(pieces: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        call = StateLoop(session, source.name, states, outputs)
-        return (call(magnitude) for magnitude in in_calls(pieces, frames))
-
-    return run
-
-
-def _check_finite(tensors: list[str], *numbers: np.ndarray) -> None:
-    bad = ~np.isfinite(numbers).all(axis=0)
-    if bad.any():
-        raise NotFiniteError(f"the float model's tensor '{tensors[int(np.argmax(bad))]}' becomes NaN or infinite")

@@ -13,7 +13,8 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
 from sezoo.quantization.calibration.excerpts import Excerpt
-from sezoo.quantization.calibration.ranges import CalibrationOptions, Ranges, calibrate_groups, tensors_to_calibrate
+from sezoo.quantization.calibration.options import CalibrationOptions, Ranges
+from sezoo.quantization.calibration.ranges import calibrate_groups, tensors_to_calibrate
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function
 from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.plan import Plan

@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 
 from sezoo.models.onnx_graph import copied, keep_needed
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, states_of
+from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.states import frames_of, magnitude_input, states_of
 
 __all__ = ["tensors_of"]
 

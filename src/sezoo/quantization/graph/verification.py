@@ -12,7 +12,8 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import nested_graphs
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import StateLoop, frames_of, in_calls, magnitude_input, mask_output, states_of
+from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.states import frames_of, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.static_shape import dynamic_axes
 
 __all__ = ["VERIFIED_CALLS", "verify"]

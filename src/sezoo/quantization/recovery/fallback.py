@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sezoo.models.summary import macs_by_node
+from sezoo.models.macs import macs_by_node
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan

@@ -19,7 +19,8 @@ from sezoo.quantization.recurrent.cells import (
     UNIT,
     Body,
 )
-from sezoo.quantization.recurrent.expansion import Recurrence, graph_of, recurrences
+from sezoo.quantization.recurrent.expansion import Recurrence, recurrences
+from sezoo.quantization.recurrent.scan_writer import graph_of
 
 __all__ = ["LARGEST", "outer_ends", "with_integer_bodies"]
 

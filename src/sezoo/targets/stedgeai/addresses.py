@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from sezoo.base.errors import UserError
-from sezoo.targets.stedgeai.web import origin
+from sezoo.targets.stedgeai.urls import origin
 
 __all__ = ["Addresses", "addresses"]
 

@@ -20,7 +20,8 @@ from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.local import is_n6, target_of
 from sezoo.targets.stedgeai.login import FORM, JSON, Login
 from sezoo.targets.stedgeai.reports import holds_report
-from sezoo.targets.stedgeai.web import REQUEST_SECONDS, Answer, RefusedError, Web, may_pass, place
+from sezoo.targets.stedgeai.urls import place
+from sezoo.targets.stedgeai.web import REQUEST_SECONDS, Answer, RefusedError, Web, may_pass
 
 __all__ = ["Cloud", "Patience", "tool_arguments"]
 

@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.addresses import Addresses
 from sezoo.targets.stedgeai.tokens import Token, keep_token, kept_token, token_of
-from sezoo.targets.stedgeai.web import Answer, Web, may_pass, place
+from sezoo.targets.stedgeai.urls import place
+from sezoo.targets.stedgeai.web import Answer, Web, may_pass
 
 __all__ = ["NO_ACCOUNT", "PASSWORD", "USERNAME", "Login", "can_log_in", "login_form"]
 

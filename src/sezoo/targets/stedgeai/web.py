@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import http.cookiejar
-import ipaddress
 import json
 import ssl
 import urllib.error
@@ -13,32 +12,39 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from email.message import Message
 from html import escape
-from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_printable
 from sezoo.base.version import __version__
 from sezoo.targets.stedgeai.connection import Deadline, opener
+from sezoo.targets.stedgeai.urls import AddressError, is_loopback, is_safe, origin, place
 
-__all__ = ["AddressError", "Answer", "RefusedError", "UnreachableError", "Web", "may_pass", "origin", "place"]
+__all__ = ["Answer", "RefusedError", "UnreachableError", "Web", "may_pass"]
 
 REQUEST_SECONDS = 30.0
 """Without a word of the server, after which a request is given up."""
 
+
 TIMES_LONGER = 2
 """May a request take altogether, of a server that does send something."""
+
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; the reports have a few 100 KB."""
 
+
 SHORTEST_SECRET = 4
 """Characters. Shorter ones are in every other word, and hiding them would make nonsense of a message."""
+
 
 DEEPEST = 100
 """Objects in objects that are kept of an answer."""
 
+
 LONGEST_WORDS = 500
 """Characters of a server's message that are passed on."""
+
 
 ADVICE = {
     401: "it does not accept the login",
@@ -49,10 +55,6 @@ ADVICE = {
 
 class UnreachableError(UserError):
     """No answer: no network, no such host, silence."""
-
-
-class AddressError(UserError):
-    """Nothing was sent: to that address no login goes, or it is none."""
 
 
 class RefusedError(UserError):
@@ -134,7 +136,7 @@ class Web:
             headers["Authorization"] = f"Bearer {bearer}"
         timeout = timeout or self.timeout
         # Proxies are those of the environment, but what is for this computer does not leave it.
-        proxies = {} if _is_loopback(url) else None
+        proxies = {} if is_loopback(url) else None
         with Deadline(TIMES_LONGER * timeout) as deadline:
             try:
                 request = urllib.request.Request(url, data=body, headers=headers, method=method)
@@ -260,53 +262,3 @@ def _words(content: object, depth: int = 4) -> str:
     if isinstance(found, str):
         return found
     return _words(found, depth - 1) or (json.dumps(found, ensure_ascii=False) if found != content.get("result") else "")
-
-
-def origin(url: str) -> str | None:
-    """Scheme, host and port of an address of the web, as `https://host` or `http://host:8080`; None where it is none.
-
-    What one program could take for another host than the next (a user's name before it, a backslash, characters that
-    cannot be seen) is none.
-    """
-    parts = _split(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return None
-    if "@" in parts.netloc or "\\" in url or not (url.isascii() and url.isprintable()) or " " in url:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
-
-
-def is_safe(url: str) -> bool:
-    """Whether what is sent there can be read by nobody on the way."""
-    parts = _split(url)
-    return (parts.scheme == "https" and bool(parts.hostname)) or (parts.scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    host = _split(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def place(url: str) -> str:
-    """An address for messages: without a user's name, a password, a query."""
-    parts = _split(url)
-    if not parts.hostname:
-        return parts.path or "?"
-    port = f":{parts.port}" if parts.port else ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{port}{parts.path}"
-
-
-def _split(url: str) -> SplitResult:
-    """The parts of an address; none where it is no address at all."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # looks at it only now
-    except ValueError:
-        return urlsplit("")
-    return parts

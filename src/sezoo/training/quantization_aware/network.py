@@ -14,7 +14,8 @@ from torch import nn
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_graph import attribute, described, float_weights, initializers, producers, readers
 from sezoo.models.states import magnitude_input, mask_output
-from sezoo.training.quantization_aware.operators import OPERATORS, Attributes, Inputs
+from sezoo.training.quantization_aware.operator_types import Attributes, Inputs
+from sezoo.training.quantization_aware.operators import OPERATORS
 from sezoo.training.quantization_aware.rounding import rounded, rounded_bias
 
 __all__ = ["QuantizedNetwork"]

@@ -1,0 +1,67 @@
+"""Whether TensorFlow Lite has operators for all of an integer graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from sezoo.base.errors import UserError
+from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.expression import Expression
+from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Rearrange, Sweep
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.deployment.tflite.preparation import prepared
+
+__all__ = ["check_operators", "tflite_graph_of"]
+
+
+def tflite_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
+    """The integer graph of a static int8 model, prepared, if TensorFlow Lite has operators for all of it.
+
+    Raises
+    ------
+    UserError : the model is none, or has what TensorFlow Lite has not.
+    """
+    graph = integer_graph_of(model, path)
+    check_operators(graph, path)
+    return prepared(graph)
+
+
+def check_operators(graph: IntegerGraph, path: Path) -> None:
+    """Check that TensorFlow Lite has int8 operators for all of a graph.
+
+    Raises
+    ------
+    UserError : it has not; which tensor or operator, and what to do.
+    """
+    if graph.is_complex:
+        raise UserError(
+            f"{path} takes complex spectra, and a .tflite file is given magnitudes; deploy the model with "
+            "deployment.backend: portable-c"
+        )
+    for operator in graph.operators:
+        if isinstance(operator, Loop | Sweep):
+            raise UserError(
+                f"{path}: recurrent layer '{operator.name}' has no operator in TensorFlow Lite that computes it as "
+                "it was quantized; deploy the model with deployment.backend: portable-c"
+            )
+        if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, Lookup, Rearrange)):
+            raise UserError(
+                f"{path}: operator '{operator.name}' ({operator.kind}) computes in float32 or in 16 bits, for which "
+                "TensorFlow Lite has no int8 operator; quantize every sum and product of it, or deploy the model with "
+                "deployment.backend: portable-c"
+            )
+        unfolds = isinstance(operator, Rearrange) and (operator.index < 0).any()
+        if unfolds or (isinstance(operator, Conv) and operator.rows > 1):
+            raise UserError(
+                f"{path}: '{operator.name}' unfolds a padded frame, or goes over several rows of one, for which "
+                "TensorFlow Lite has no operator; deploy the model with deployment.backend: portable-c"
+            )
+    for tensor in graph.tensors:
+        if tensor.bits != 8:
+            raise UserError(
+                f"{path}: tensor '{tensor.name}' has {tensor.bits} bits, and TensorFlow Lite has no convolution from "
+                "int16 to int8; quantize the model with quantization.target: tflite"
+            )

@@ -1,0 +1,125 @@
+"""Ranges from the lowest and highest value of each tensor, clip by clip, as MinMax calibration has them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from sezoo.quantization.calibration.options import CalibrationOptions, Ranges
+from sezoo.quantization.calibration.runs import check_finite, runner, with_states_as_outputs
+
+__all__ = ["ranges_by_extremes"]
+
+NEVER_NEGATIVE = {"Relu", "Sigmoid", "Softmax", "Abs"}
+"""Operators whose outputs need no search for their minimum: 0 is part of every quantized range anyway."""
+
+
+@dataclass
+class Extremes:
+    """Lowest and highest values, (tensors,) each, combined clip by clip as onnxruntime does at the end.
+
+    Without a moving average: the extremes of all clips. With it: the mean over the clips of each clip's
+    extremes; a stride makes a mean of every so many clips, and blends the means with a smoothing constant.
+    """
+
+    options: CalibrationOptions
+    blended: tuple[np.ndarray, np.ndarray] | None = None
+    group: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def add(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Take in one clip."""
+        self.group.append((low, high))
+        if not self.options.moving_average:  # minima need no memory of the clips that made them
+            self.group = [self._of_group()]
+        if self.options.stride and self.options.moving_average and len(self.group) == self.options.stride:
+            self._close_group()
+
+    def _of_group(self) -> tuple[np.ndarray, np.ndarray]:
+        lows, highs = (np.stack(values) for values in zip(*self.group, strict=True))
+        if self.options.moving_average:
+            low, high = lows.mean(axis=0), highs.mean(axis=0)
+        else:
+            low, high = lows.min(axis=0), highs.max(axis=0)
+        if self.options.symmetric:  # before groups are blended: each gives its larger end
+            high = np.maximum(np.abs(low), np.abs(high))
+            low = -high
+        return low, high
+
+    def _close_group(self) -> None:
+        new, self.group = self._of_group(), []
+        if self.blended is None:
+            self.blended = new
+        else:
+            constant = np.float32(self.options.averaging_constant)
+            self.blended = tuple(old + constant * (fresh - old) for old, fresh in zip(self.blended, new, strict=True))
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest values over all clips."""
+        if self.group:
+            self._close_group()
+        return self.blended
+
+
+def ranges_by_extremes(
+    model: onnx.ModelProto,
+    clips: Iterable[Iterable[np.ndarray]],
+    tensors: list[str],
+    options: CalibrationOptions,
+    call_frames: int | None,
+    groups: Sequence[Collection[int] | None],
+) -> Iterator[Ranges]:
+    """(low, high) of each tensor, over all clips."""
+    not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
+    with_minimum = [name for name in tensors if name not in not_negative]
+    run = runner(*_with_extremes_as_outputs(model, with_minimum, tensors), call_frames)
+    has_minimum = np.isin(tensors, with_minimum)
+    of_groups = [Extremes(options) for _ in groups]
+    for index, pieces in enumerate(clips):
+        minima, sums, high = _extremes_of_clip(run(pieces), len(with_minimum))
+        check_finite(with_minimum, minima, sums)
+        low = np.zeros(len(tensors), np.float32)
+        low[has_minimum] = minima
+        check_finite(tensors, high)
+        for group, extremes in zip(groups, of_groups, strict=True):
+            if group is None or index in group:
+                extremes.add(low, high)
+    for extremes in of_groups:
+        low, high = extremes.result()
+        yield dict(zip(tensors, zip(low, high, strict=True), strict=True))
+
+
+def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lowest values, sums and highest values over all calls, whose numbers are so many of the first two and the rest.
+
+    A clip can be very many calls, where a model takes a frame at a time: no list of them is made.
+    """
+    found = None
+    for numbers in calls:
+        low, total, high = np.split(np.array(numbers, np.float32), [minima, 2 * minima])
+        if found is not None:
+            low, total, high = np.minimum(low, found[0]), total + found[1], np.maximum(high, found[2])
+        found = low, total, high
+    return found
+
+
+def _with_extremes_as_outputs(
+    model: onnx.ModelProto, minima: list[str], maxima: list[str]
+) -> tuple[onnx.ModelProto, list[str]]:
+    """The model giving, instead of the mask, numbers (their names): tensors are reduced where they are computed.
+
+    The sums are there because onnxruntime's extremes pass over most NaN. One that an operator without negative
+    outputs lets through shows in the sums further on; one that it does not is of no consequence.
+    """
+    extended = onnx.ModelProto()
+    extended.CopyFrom(model)
+    del extended.graph.output[:]
+    for operator, tensors in (("ReduceMin", minima), ("ReduceSum", minima), ("ReduceMax", maxima)):
+        for index, name in enumerate(tensors):
+            output = f"calibration/{operator}/{index}"
+            extended.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
+            extended.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
+    return with_states_as_outputs(extended, model)

@@ -1,0 +1,96 @@
+"""The network that a training starts with, tried out before the first epoch, and how it is exported."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from sezoo.audio.stft import stft_of
+from sezoo.base.files import display_path
+from sezoo.config.sections import Config
+from sezoo.models.summary import summary_of
+from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights
+from sezoo.run.run import Run
+from sezoo.training.export import export_onnx
+from sezoo.training.parallel import Parallel
+from sezoo.training.quantization_aware.start import Int8Start, aware_network, export_with_integers
+
+__all__ = ["Export", "first_network", "network_with_integers", "plain_export", "tell_size"]
+
+log = logging.getLogger(__name__)
+
+START = "start.onnx"
+"""The float model that quantization-aware training begins with."""
+
+
+Export = Callable[[nn.Module, Path], None]
+"""Writes a network as float ONNX."""
+
+
+def plain_export(config: Config, *, warns: bool = False) -> Export:
+    """The export to float ONNX with the configured opset."""
+    bins, opset = stft_of(config.preprocessing).bins, config.training.opset_version
+    return partial(export_onnx, bins=bins, opset=opset, warns=warns)
+
+
+def network_with_integers(
+    run: Run, trained: nn.Module | None, together: Parallel, int8_start: Callable[[Path], Int8Start]
+) -> tuple[nn.Module, Export]:
+    """The network with the integers that it is trained with, from the trained one or from the configured ONNX model."""
+    config, bins = run.config, stft_of(run.config.preprocessing).bins
+
+    def start() -> Int8Start:
+        if trained is None:
+            return int8_start(config.model.onnx_path)
+        path = run.folder / "training_logs" / START
+        plain_export(config)(trained, path)
+        return int8_start(path)
+
+    begun = together.from_first(start)
+    network = aware_network(begun, config.training.quantization_ranges, trained)
+    magnitude = np.random.default_rng(0).random((2, bins, 24), np.float32)
+    TorchMaskModel(network, Path("the network")).check_trains(magnitude)
+    return network, partial(export_with_integers, start=begun, bins=bins)
+
+
+def first_network(config: Config, bins: int, device: torch.device) -> nn.Module | None:
+    """The network to start with, after it has made masks of two small shapes; None where it is an ONNX model."""
+    if config.training.quantization_aware and config.model.state_dict_path is None:
+        return None
+    network = build_network(config.model, config.model_specific)
+    if config.model.state_dict_path is not None:
+        load_weights(network, config.model.state_dict_path)
+        log.info("starts from %s", display_path(config.model.state_dict_path))
+    model = TorchMaskModel(network, Path(config.model.custom or config.model.model_type), str(device))
+    for batch, frames in ((1, 24), (2, 37)):
+        magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
+        model(magnitude)
+    model.check_trains(magnitude)
+    with tempfile.TemporaryDirectory() as folder:  # told now, not after the last epoch
+        plain_export(config, warns=True)(network, Path(folder, "model.onnx"))
+    return model.network
+
+
+def tell_size(network: nn.Module, config: Config, export: Export) -> None:
+    """Say how large a network is, and that this is all that a dry run does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        export(network, path)
+        summary = summary_of(path)
+    macs = f"{summary.macs_per_frame:,.0f} multiply-accumulates" if summary.macs_per_frame else "MAC unknown"
+    reach = "of no bound" if summary.lookahead is None else f"all frames before (recurrent), {summary.lookahead} after"
+    if summary.field is not None:
+        reach = f"{summary.field[0]} frames before, {summary.field[1]} after"
+    log.info(
+        "%s: %s parameters, %s a frame, receptive field %s, %.2f MiB as ONNX",
+        config.model.custom or config.model.model_type, f"{sum(each.numel() for each in network.parameters()):,}", macs,
+        reach, summary.bytes / 2**20,
+    )  # fmt: skip
+    log.info("training.dryrun: all checks passed; no epoch is trained")
