@@ -19,9 +19,9 @@ from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.models.states import states_of
 from sezoo.models.streaming import streaming
-from sezoo.targets.c_compiler import find_compiler
+from sezoo.targets.c_compiler import build_program, find_compiler
 from sezoo.targets.cores import CORES
-from sezoo.targets.emulator import find_emulator
+from sezoo.targets.emulator import emulate, find_emulator
 from tiny_graphs import RATE, calls_that_check, magnitudes, program_of, write_tiny_package
 from tiny_loops import recurrent_graph
 from tiny_models import needs_arm_gcc, needs_qemu
@@ -34,12 +34,17 @@ def objects(tmp_path_factory):
     return fixed_objects(tmp_path_factory.mktemp("objects"))
 
 
+DRAWN = {
+    "seed": st.integers(0, 10000),
+    "new": st.integers(1, 9),
+    "bits": st.sampled_from([8, 16]),
+    "layers": st.integers(1, 3),
+}
+
 EQUAL = (0, "all masks are equal\n")
 
 
-@given(
-    seed=st.integers(0, 10000), new=st.integers(1, 9), bits=st.sampled_from([8, 16]), layers=st.integers(1, 3)
-)  # fmt: skip
+@given(**DRAWN)
 @example(seed=3, new=1, bits=16, layers=2)
 @settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 def test_masks_are_those_of_the_reference(objects, tmp_path_factory, seed, new, bits, layers):
@@ -110,6 +115,39 @@ def test_a_denoiser_begins_anew_each_time(objects, tmp_path):
     for name, content in once.items():
         (vectors / name).write_bytes(content * 2)  # without a new beginning
     assert ran(check, folder=vectors) == (1, "masks differ\n")
+
+
+def check_on_core(folder, core, seed, bits, layers, new):
+    """Masks of a random network on an emulated core: equal to those of the reference."""
+    program = program_of(recurrent_graph(seed, 17, new, bits=bits, layers=layers), Stft(32, 10, 30), new)
+    calls = magnitudes(program, calls_that_check(program))
+    assume(masks_that_check(program, vector_masks(program, calls)))  # some random networks saturate
+    package = write_tiny_package(program, folder / "package")
+    elf = folder / "check.elf"
+    build_program(find_compiler(None), CORES[core], package, "check_vectors", elf, folder / "build.log")
+    said = emulate(find_emulator(None), CORES[core], elf, package / "test_vectors", folder / "run.log", timeout=120)
+    assert said == "all masks are equal\n"
+
+
+@needs_qemu
+@needs_arm_gcc
+@given(**DRAWN)
+@settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+def test_drawn_networks_on_an_emulated_core(tmp_path_factory, seed, new, bits, layers):
+    check_on_core(tmp_path_factory.mktemp("drawn"), "cortex-m55", seed, bits, layers, new)
+
+
+@pytest.mark.long
+@needs_qemu
+@needs_arm_gcc
+@pytest.mark.parametrize("core", ["cortex-m55", "cortex-m7", "cortex-m33"])
+def test_many_drawn_networks_on_emulated_cores(tmp_path_factory, core):
+    @given(**DRAWN)
+    @settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
+    def check(seed, new, bits, layers):
+        check_on_core(tmp_path_factory.mktemp("drawn"), core, seed, bits, layers, new)
+
+    check()
 
 
 @needs_qemu

@@ -22,6 +22,7 @@ from sezoo.quantization.graph.qdq import quantized
 from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
+from sezoo.quantization.recovery import activation_bits, recipe
 from sezoo.quantization.recovery.activation_bits import int16_activations
 from sezoo.quantization.recovery.recipe import _steps
 from sezoo.quantization.target import TARGETS, check_settings
@@ -67,20 +68,50 @@ def test_wrong_values_are_named():
             build_config({"operation_mode": "quantization", "model": {"onnx_path": "m.onnx"}, "quantization": changes})
 
 
-@pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling"])
-def test_auto_widens_what_pays_and_what_the_target_can_run(name):
-    plan, settings = plan_of(OPERATORS[name]())
+def bench_of(model, settings, target):
     excerpts = excerpts_of(clips())
-    stft, masks, target = (
-        Stft(2 * (BINS - 1), BINS // 2, 2 * (BINS - 1)),
-        mask_function(plan.model),
-        TARGETS["cortex-m"],
-    )
+    stft, masks = Stft(2 * (BINS - 1), BINS // 2, 2 * (BINS - 1)), mask_function(model)
     judges = [Closeness(masks, excerpts[:1], stft), Closeness(masks, excerpts[1:], stft)]
-    bench = Bench(
+    return Bench(
         settings, calibration_options(settings), excerpts[1:], *judges, 8,
         target.activation_types, target.is_kept_by, target.can_read,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "bits", "far", "is_tried"),
+    [
+        ("cortex-m", None, 90, True),
+        ("cortex-m", None, 0, False),
+        ("cortex-m", 8, 90, False),
+        ("generic", None, 90, False),
+    ],
+)
+def test_they_come_unasked_where_8_bits_are_far_from_float(monkeypatch, target, bits, far, is_tried):
+    """Last, on a target that has kernels for them, unless the user has chosen 8."""
+    monkeypatch.setattr(recipe, "STEPS", ())
+    monkeypatch.setattr(recipe, "FAR", far)
+    plan, _ = plan_of(OPERATORS["product by channel"]())
+    settings = quantization(activation_bits=bits)
+    found = recipe.recovered(plan, bench_of(plan.model, settings, TARGETS[target]), TARGETS[target])
+    assert [step.name for step in found.steps if step.kept] == (["int16_activations"] if is_tried else [])
+    assert bool(found.plan.int16 - plan.int16) == is_tried
+    assert found.closeness >= found.plain + (3 if is_tried else 0)
+
+
+def test_of_many_activations_they_are_left_out_unasked(monkeypatch, caplog):
+    caplog.set_level("INFO", logger="sezoo")
+    monkeypatch.setattr(activation_bits, "MOST_UNASKED", 2)
+    plan, settings = plan_of(OPERATORS["product by channel"]())
+    bench = bench_of(plan.model, settings, TARGETS["cortex-m"])
+    assert activation_bits.int16_activations_of_few(plan, bench) is plan
+    assert "set quantization.activation_bits to 16, or to auto" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling"])
+def test_auto_widens_what_pays_and_what_the_target_can_run(name):
+    plan, settings = plan_of(OPERATORS[name]())
+    bench = bench_of(plan.model, settings, TARGETS["cortex-m"])
     auto = int16_activations(plan, bench)
     gain = bench.judged(bench.written(auto)) - bench.judged(bench.written(plan))
     if name == "max pooling":  # close enough with 8 bits, but for little
@@ -96,6 +127,7 @@ def test_auto_is_a_step_that_the_recipe_has_only_then():
     def names(**settings):
         return [step.name for step in _steps(Quantization(**settings), TARGETS["cortex-m"])]
 
-    assert "int16_activations" not in names()
+    assert names().index("int16_activations") == len(names()) - 1  # for networks that are far from float
+    assert "int16_activations" not in names(activation_bits=8)
     assert "int16_activations" in names(activation_bits="auto")
     assert names(activation_bits="auto", accuracy_recovery=("rounding",)) == ["int16_activations", "rounding"]

@@ -13,12 +13,15 @@ from sezoo.quantization.graph.wide_tensors import MOVERS, with_sources_of_moves
 from sezoo.quantization.overrides import own_tensors
 from sezoo.quantization.plan import Plan
 
-__all__ = ["int16_activations"]
+__all__ = ["int16_activations", "int16_activations_of_few"]
 
 log = logging.getLogger(__name__)
 
 LEAST_GAIN = 0.5
 """dB by which one tensor has to bring the output closer, those before it having been widened."""
+
+MOST_UNASKED = 64
+"""Activations that are widened one by one without being asked for."""
 
 SHOWN = 6
 """Names that the log lists."""
@@ -49,6 +52,18 @@ def int16_activations(plan: Plan, bench: Bench) -> Plan:
     if widened:
         log.info("  %s in 16 bits: %s", pluralize(len(widened), "activation"), short_list(widened, SHOWN))
     return plan
+
+
+def int16_activations_of_few(plan: Plan, bench: Bench) -> Plan:
+    """The same where nobody has asked for it: it takes a run for each activation, and networks may have hundreds."""
+    count = sum(1 for _ in _candidates(plan, bench))
+    if count > MOST_UNASKED:
+        log.info(
+            "  int16_activations: left out, as %d activations one by one would take long; set "
+            "quantization.activation_bits to 16, or to auto to have it", count,
+        )  # fmt: skip
+        return plan
+    return int16_activations(plan, bench)
 
 
 def _error(plan: Plan, bench: Bench) -> float:

@@ -14,7 +14,7 @@ from sezoo.config.sections import Quantization
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.graph.scales import LARGEST
 from sezoo.quantization.plan import Plan
-from sezoo.quantization.recovery.activation_bits import int16_activations
+from sezoo.quantization.recovery.activation_bits import int16_activations, int16_activations_of_few
 from sezoo.quantization.recovery.fallback import fallback
 from sezoo.quantization.recovery.operators import operators
 from sezoo.quantization.recovery.range_choice import input_floor, ranges
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 INAUDIBLE = 60.0
 """dB of closeness above which nothing is left to win."""
+
+FAR = 35.0
+"""dB below which activations get 16 bits where they pay, unasked, on a target that has kernels for them."""
 
 KEY = "quantization.accuracy_recovery"
 
@@ -72,6 +75,11 @@ STEPS = (
     Step("fallback", fallback, "what hurts most in 16 bits or in float"),
 )
 """In the order in which they are taken: what changes the graph before what is fitted to it."""
+
+UNASKED = Step(
+    "int16_activations", int16_activations_of_few, "16 bits for the activations where they pay", least_gain=0.5
+)
+"""The last one, where all others have left the output `FAR` from the float model's."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,8 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     for step in _steps(bench.settings, target) if _has_steps(bench.settings) else ():
         if auto and closest >= INAUDIBLE:
             break
+        if step is UNASKED and closest >= FAR:
+            continue
         if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
             continue  # rounding has seen to the means, in one pass
         candidate = step.run(plan, bench)
@@ -152,7 +162,10 @@ def _has_steps(settings: Quantization) -> bool:
 
 
 def _steps(settings: Quantization, target: Target) -> list[Step]:
-    """The steps to take: those listed, or all, of the ways to a finer input the one that is the target's."""
+    """The steps to take: those listed, or all, of the ways to a finer input the one that is the target's.
+
+    Of a target that has kernels for 16 bits anyway, `UNASKED` comes last, unless the user has chosen the bits.
+    """
     wanted = settings.accuracy_recovery
     if wanted == ("none",):
         return []
@@ -163,7 +176,8 @@ def _steps(settings: Quantization, target: Target) -> list[Step]:
     has_int16 = settings.activation_bits in (16, "auto")
     finer = "int16_input" if has_int16 else target.input_step  # two tensors of 8 bits are not needed then
     others = {"int16_input", "split_input"} - {finer} | ({"fallback"} if target.all_int8 else set())
-    return [step for step in STEPS if step.name not in others and (is_wanted or step.name != widening)]
+    last = [UNASKED] if settings.activation_bits is None and target.input_step == "int16_input" else []
+    return [step for step in STEPS if step.name not in others and (is_wanted or step.name != widening)] + last
 
 
 def check_steps(wanted: tuple[str, ...]) -> None:
