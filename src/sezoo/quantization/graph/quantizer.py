@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,9 +11,11 @@ from onnxruntime.quantization.operators.activation import QDQRemovableActivation
 from onnxruntime.quantization.operators.conv import QDQConv
 from onnxruntime.quantization.operators.direct_q8 import QDQDirect8BitOp
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import add_infer_metadata, model_has_infer_metadata
 from onnxruntime.quantization.registry import QDQRegistry
 
 from sezoo.models.onnx_graph import attribute
+from sezoo.quantization.graph.indexed_model import IndexedModel
 
 __all__ = ["Quantizer"]
 
@@ -21,6 +24,9 @@ LEVELS = float(np.iinfo(np.int32).max) - float(np.iinfo(np.int32).min + 1)
 
 MARGIN = 1.0001
 """By which onnxruntime has the scale of a bias larger than it must be."""
+
+LARGEST_IN_MEMORY = 2**30
+"""Bytes of a model whose shapes are inferred without a file; protobuf holds twice as much."""
 
 
 class Quantizer(QDQQuantizer):
@@ -34,6 +40,19 @@ class Quantizer(QDQQuantizer):
     """
 
     activations_alone: frozenset[str] = frozenset()
+
+    def __init__(self, model: onnx.ModelProto, *arguments: Any):
+        """Take a model, which stays as it is, and what `QDQQuantizer` takes behind it."""
+        if not model_has_infer_metadata(model) and model.ByteSize() < LARGEST_IN_MEMORY:
+            # As onnxruntime does by a file in a temporary folder.
+            model = onnx.shape_inference.infer_shapes(model)
+            add_infer_metadata(model)
+        super().__init__(model, *arguments)
+        self.model = IndexedModel(self.model.model)
+
+    def is_input_a_initializer(self, input_name: str) -> bool:
+        """Whether a tensor is a constant."""
+        return self.model.get_initializer(input_name) is not None
 
     def quantize_model(self) -> onnx.ModelProto:
         """The QDQ model."""
