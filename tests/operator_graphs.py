@@ -160,6 +160,36 @@ def resized():
     return graph.from_image(graph.node("Resize", [graph.halved(), "", scales], "resized", **how))
 
 
+def interpolated(**how):
+    def build():
+        graph = Operators(opset=13)
+        scales = graph.weight("scales", np.array([1, 1, 2, 1], np.float32))
+        return graph.from_image(graph.node("Resize", [graph.halved(), "", scales], "resized", **how))
+
+    return build
+
+
+def quotient():
+    """By a tensor that is between 1 and 2."""
+    graph = Operators()
+    inner = graph.relu(graph.start())
+    open_ = graph.node("Sigmoid", [graph.conv(inner, "gate", C, C, kernel=(1, 1))], "open")
+    return graph.from_image(
+        graph.node("Div", [inner, graph.node("Add", [open_, graph.number("one", 1)], "more")], "less")
+    )
+
+
+def largest(axis, keepdims=1):
+    def build():
+        graph = Operators(opset=13)
+        inner = graph.relu(graph.start())
+        made = graph.node("ReduceMax", [inner], "largest", axes=[axis], keepdims=keepdims)
+        made = made if keepdims else graph.over_axes("Unsqueeze", made, "there again", axis)
+        return graph.from_image(graph.node("Mul", [inner, made], "weighed"))
+
+    return build
+
+
 def layer_norm():
     graph = Operators(opset=17)
     turned = graph.transposed(graph.conv("input", "in", BINS, HIDDEN, kernel=(3,)), "turned", 0, 2, 1)
@@ -235,6 +265,11 @@ OPERATORS = {
     "transposed with norm": upsampled_with_norm,
     "transposed over frames": transposed_over_frames,
     "resize": resized,
+    "resize, linear": interpolated(mode="linear", coordinate_transformation_mode="half_pixel"),
+    "resize, corners": interpolated(mode="linear", coordinate_transformation_mode="align_corners"),
+    "quotient": quotient,
+    "largest bin": largest(2),
+    "largest channel": largest(1, keepdims=0),
     "layer norm": layer_norm,
     "instance norm": instance_norm,
     "depth to space": depth_to_space,

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import onnx
 
 from sezoo.models.onnx_graph import copied
-from sezoo.quantization.graph import as_convolutions, norms
+from sezoo.quantization.graph import as_convolutions, as_other_operators, norms
 from sezoo.quantization.graph.linear_layers import behind_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.products import with_products_as_convolutions
@@ -31,7 +31,7 @@ def with_integer_forms(
     opset_is_fixed : whether an older opset than that of LayerNormalization has to stay.
     """
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    forms = as_convolutions.FORMS
+    forms = as_convolutions.FORMS + as_other_operators.FORMS
     if opset >= norms.OPSET or not opset_is_fixed:
         forms = norms.FORMS + forms
     written = rewritten(model, forms, kept)
