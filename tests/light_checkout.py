@@ -14,12 +14,13 @@ NETWORK = Path("src", "sezoo", "zoo", "utcn_small", "utcn_small.onnx")
 RECORDINGS = Path("src", "sezoo", "demo", "recordings")
 
 
-def make_checkout(folder: Path, *, whole_network: bool, clips: int) -> Path:
+def make_checkout(folder: Path, *, clips: int) -> Path:
     """What git has of the sources, with the beginnings of a few of the demo's recordings.
+
+    The model that comes with sezoo has one block over time of its six.
 
     Parameters
     ----------
-    whole_network : leave the model that comes with sezoo as it is, instead of one block over time of its six.
     clips : how many recordings of each kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,9 +36,7 @@ def make_checkout(folder: Path, *, whole_network: bool, clips: int) -> Path:
             rate = soundfile.info(path).samplerate
             wave, _ = soundfile.read(path, int(SECONDS * rate), dtype="int16")
             soundfile.write(target / path.name, wave, rate)
-    if not whole_network:
-        model = onnx.load(folder / NETWORK)
-        onnx.save(_of_one_block(model), folder / NETWORK)
+    onnx.save(_of_one_block(onnx.load(folder / NETWORK)), folder / NETWORK)
     return folder
 
 

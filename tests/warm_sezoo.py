@@ -4,6 +4,7 @@ A process that has imported what sezoo uses waits for commands, and runs each in
 with other environment variables and its own output, from the script that a user would start to its exit code.
 """
 
+import atexit
 import json
 import os
 import runpy
@@ -12,15 +13,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 FORKS = sys.platform == "linux"
 """Whether commands can be forks of a process."""
 IMPORTED = (
     *("sezoo.services", "sezoo.api", "sezoo.evaluation.service", "sezoo.quantization.service", "sezoo.report.page"),
-    *("sezoo.cli.hydra_run", "scipy.signal", "matplotlib.figure", "onnx.version_converter", "pesq", "pystoi"),
+    *("sezoo.cli.hydra_run", "scipy.signal", "matplotlib.figure", "onnx.version_converter", "pesq", "pystoi", "yaml"),
+    *("onnxruntime", "onnxruntime.quantization"),
 )
-"""Nothing that starts a thread, as onnxruntime does: in a fork it would be waited for, and not be there.
+"""onnxruntime starts a thread, which is not there in a fork; only what it does when a process ends needs it (`_end`).
 
 OpenBLAS, which numpy and scipy bring, ends its threads before a fork and starts them anew behind it.
 """
@@ -145,14 +148,44 @@ def _do(job: dict) -> None:
     for number, name in enumerate(("stdout", "stderr"), 1):
         os.dup2(os.open(Path(job["said"], name), os.O_WRONLY), number)
     words = job["words"]
-    if words[0] == "-m":
-        sys.path[0] = job["folder"]
-        sys.argv = words[1:]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.path[0] = str(Path(words[0]).absolute().parent)
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
+    try:
+        if words[0] == "-m":
+            sys.path[0] = job["folder"]
+            sys.argv = words[1:]
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.path[0] = str(Path(words[0]).absolute().parent)
+            sys.argv = words
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            _end(end.code or 0)
+        sys.stderr.write(f"{end.code}\n")
+        _end(1)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        _end(1)
+    _end(0)
+
+
+def _end(code: int) -> None:
+    """End a fork as Python ends, but for what libraries in C do behind it: they wait for threads that are not there."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
+
+
+def _build_sections() -> None:
+    """Have pydantic build the sections of the configuration, which it does when each is first read."""
+    from sezoo.config.section import Section
+    from sezoo.config.sections import Config
+
+    found = [Section, Config]
+    for kind in found:
+        found += kind.__subclasses__()
+        kind.model_rebuild()
 
 
 if __name__ == "__main__":
@@ -161,6 +194,8 @@ if __name__ == "__main__":
 
     for name in sys.argv[1:]:
         importlib.import_module(name)
+    if "sezoo.services" in sys.modules:
+        _build_sections()
     gc.freeze()  # a fork that looks for garbage copies the memory that it looks through
     job = _serve()
     if job is not None:
