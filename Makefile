@@ -13,7 +13,7 @@ setup: .venv/dev-installed
 	touch $@
 
 # What there is no wheel of for every Python and system: without it, its tests skip.
-OPTIONAL := litert ethos-u mcu
+OPTIONAL := litert tflm ethos-u mcu
 
 .venv/dev-installed: .venv/core-installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'

@@ -217,11 +217,13 @@ def _deployment(found: Deployment) -> Iterator[Block]:
 
 def _tflite(file: TfliteModel) -> dict[str, object]:
     kinds = sorted(file.operators.items(), key=lambda each: -each[1])
-    compared = file.integers_compared_with_litert
+    litert, tflm = file.integers_compared_with_litert, file.integers_compared_with_tflm
     return {
         ".tflite file": bytes_text(file.file_bytes),
         "operators": ", ".join(f"{count} {kind}" for kind, count in kinds),
-        "LiteRT's reference kernels": compared and f"equal in all {count_text(compared)} integers",
+        "LiteRT's reference kernels": litert and f"equal in all {count_text(litert)} integers",
+        "TFLite Micro": tflm and f"equal in all {count_text(tflm)} integers",
+        "its arena on a PC": file.tflm_arena_bytes and bytes_text(file.tflm_arena_bytes),
     }
 
 

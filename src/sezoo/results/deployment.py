@@ -95,7 +95,9 @@ class TfliteModel:
     ----------
     file_bytes : of the file.
     operators : how many of each kind.
-    integers_compared_with_litert : with numpy's, all of them equal; null where LiteRT is not installed.
+    integers_compared_with_litert, integers_compared_with_tflm : what LiteRT's reference kernels and TensorFlow Lite
+        Micro gave, all of them equal to numpy's; null where they are not installed.
+    tflm_arena_bytes : that TensorFlow Lite Micro took of its arena on this computer, records among it.
     wave_snr_db : of the wave that TFLite Micro's rounding gives against that of the C package; null where they are
         equal.
     """
@@ -103,6 +105,8 @@ class TfliteModel:
     file_bytes: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     integers_compared_with_litert: int | None = None
+    integers_compared_with_tflm: int | None = None
+    tflm_arena_bytes: int | None = None
     wave_snr_db: float | None = None
 
 

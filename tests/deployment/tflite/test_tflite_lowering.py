@@ -8,11 +8,9 @@ import pytest
 import recurrent_graphs
 from int8_graphs import FORMS, PATH, patches
 from sezoo.base.errors import UserError
-from sezoo.deployment.engine.interpreter import run_graph, run_tensors
-from sezoo.deployment.engine.prologue import run_prologue
+from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.stream_plan import stream_integers, stream_plan
-from sezoo.deployment.engine.tflite_arithmetic import TFLITE
+from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.deployment.tflite import operators as tf
 from sezoo.deployment.tflite.axis import Axis
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
@@ -20,30 +18,18 @@ from sezoo.deployment.tflite.lowerable import tflite_graph_of
 from sezoo.deployment.tflite.lowering import lowered
 from sezoo.deployment.tflite.memory import activation_bytes
 from sezoo.deployment.tflite.preparation import prepared
-from sezoo.deployment.tflite.proof import check_with_litert, has_litert, litert_outputs
-from sezoo.deployment.tflite.vectors import Vectors
+from sezoo.deployment.tflite.proof import check_integers, has_litert, litert_outputs
+from tflite_vectors import OF_8_BITS, OF_16_BITS, of_patches, of_stream
 
 needs_litert = pytest.mark.skipif(not has_litert(), reason="ai-edge-litert is not installed")
-OF_16_BITS = ("uint16", "int16", "int16, added", "int16 pow")
-OF_8_BITS = [form for form in FORMS if form not in OF_16_BITS]
+
+
+def compared(low, vectors):
+    return check_integers("LiteRT", litert_outputs(flatbuffer_of(low.file, "test"), low, vectors), vectors)
 
 
 def read(form):
     return tflite_graph_of(FORMS[form](), PATH)
-
-
-def of_patches(graph, arithmetic=TFLITE):
-    entries = [run_prologue(graph.prologue, np.ascontiguousarray(patch.T)) for patch in patches()]
-    inputs = tuple(tuple(each[tensor.name] for tensor in graph.entries) for each in entries)
-    outputs = tuple(run_tensors(graph, each, arithmetic)[graph.result.name] for each in entries)
-    return Vectors(inputs, outputs, 0)
-
-
-def of_stream(graph):
-    magnitude = np.concatenate(patches(), axis=1)
-    calls = list(stream_integers(graph, magnitude, 1, TFLITE))
-    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in calls)
-    return Vectors(inputs, tuple(output for _, output in calls), stream_plan(graph).lag[graph.result.name])
 
 
 @needs_litert
@@ -52,7 +38,7 @@ def test_litert_computes_the_integers_of_numpy(form):
     graph = read(form)
     low = lowered(graph, PATH)
     vectors = of_patches(graph)
-    assert check_with_litert(flatbuffer_of(low.file, "test"), low, vectors) == 3 * vectors.outputs[0].size
+    assert compared(low, vectors) == 3 * vectors.outputs[0].size
 
 
 @needs_litert
@@ -61,7 +47,7 @@ def test_and_frame_by_frame_with_states_that_are_handed_on(form):
     graph = read(form)
     low = lowered(graph, PATH, 1)
     vectors = of_stream(graph)
-    assert check_with_litert(flatbuffer_of(low.file, "test"), low, vectors) > 500
+    assert compared(low, vectors) > 500
     assert [state.rows for state in low.states] == [rows for rows in stream_plan(graph).kept.values() if rows]
 
 
@@ -81,8 +67,8 @@ def test_a_wrong_integer_is_found():
     graph = read("dilated")
     low, vectors = lowered(graph, PATH), of_patches(graph)
     vectors.outputs[1][3, 5] ^= 1
-    with pytest.raises(UserError, match="1 of 240 integers that differ from numpy's in call 1"):
-        check_with_litert(flatbuffer_of(low.file, "test"), low, vectors)
+    with pytest.raises(UserError, match="1 of 240 integers differ from numpy's in call 1"):
+        compared(low, vectors)
 
 
 @pytest.mark.parametrize("form", OF_8_BITS)
@@ -133,7 +119,7 @@ def test_a_large_stride_becomes_channels():
     ]
     if has_litert():
         vectors = of_patches(changed)
-        assert check_with_litert(flatbuffer_of(low.file, "test"), low, vectors) == 3 * 20 * 6
+        assert compared(low, vectors) == 3 * 20 * 6
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

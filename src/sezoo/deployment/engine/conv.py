@@ -111,5 +111,13 @@ class Conv:
     @property
     def largest_accumulator(self) -> int:
         """No accumulator is larger in magnitude, whatever the input."""
-        heaviest = np.abs(self.weights.astype(np.int64)).sum(axis=(2, 3, 4)).ravel()
-        return int((heaviest * -self.input.low + np.abs(self.folded_bias)).max())
+        return int((self._largest_sums + np.abs(self.folded_bias)).max())
+
+    @cached_property
+    def largest_sum(self) -> int:
+        """Without the bias."""
+        return int(self._largest_sums.max())
+
+    @property
+    def _largest_sums(self) -> np.ndarray:
+        return np.abs(self.weights.astype(np.int64)).sum(axis=(2, 3, 4)).ravel() * -self.input.low

@@ -36,6 +36,9 @@ __all__ = ["first_states", "mask_of", "run_graph", "run_loop", "run_operator", "
 
 F = np.float32
 
+LARGEST_OF_FLOAT32 = 1 << 24
+"""Up to here it has all integers."""
+
 Extend = Callable[[Conv, np.ndarray], np.ndarray]
 """Gives a convolution's input the frames before and after it that it needs."""
 
@@ -172,23 +175,27 @@ def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
 def _accumulators(conv: Conv, rows: np.ndarray) -> np.ndarray:
     """(frames + span, items) to the sums of products: (frames, positions, outputs) int64."""
     frames = len(rows) - conv.span
-    grid = rows.reshape(len(rows), conv.rows, conv.positions_in, conv.channels_in).astype(np.float64)
+    # Floats hold these sums exactly, and their matrix products are fast.
+    real = F if conv.largest_sum <= LARGEST_OF_FLOAT32 else np.float64
+    grid = rows.reshape(len(rows), conv.rows, conv.positions_in, conv.channels_in).astype(real)
     reach = (conv.weights.shape[3] - 1) * conv.dilation
     behind = max(0, (conv.positions - 1) * conv.stride + reach + 1 - conv.pad - conv.positions_in)
     grid = np.pad(grid, ((0, 0), (0, 0), (conv.pad, behind), (0, 0)), constant_values=conv.input.zero_point)
-    # float64 holds these sums exactly, and its matrix products are fast.
-    total = np.zeros((frames, conv.positions, conv.channels_out))
-    size = conv.weights.shape[4]
-    for group, weights in enumerate(conv.weights.astype(np.float64)):
-        inward = slice(group * size, (group + 1) * size)
-        outward = slice(group * len(weights), (group + 1) * len(weights))
-        for tap in range(conv.taps):
-            first = tap * conv.dilation_time
-            now = grid[:, first] if conv.rows > 1 else grid[first : first + frames, 0]
-            for place in range(conv.weights.shape[3]):
-                begin = place * conv.dilation
-                taken = slice(begin, begin + (conv.positions - 1) * conv.stride + 1, conv.stride)
-                total[:, :, outward] += now[:, taken, inward] @ weights[:, tap, place].T
+    total = np.zeros((frames, conv.positions, conv.channels_out), real)
+    weights, size = conv.weights.astype(real), conv.weights.shape[4]
+    for tap in range(conv.taps):
+        first = tap * conv.dilation_time
+        now = grid[:, first] if conv.rows > 1 else grid[first : first + frames, 0]
+        for place in range(conv.weights.shape[3]):
+            begin = place * conv.dilation
+            taken = now[:, begin : begin + (conv.positions - 1) * conv.stride + 1 : conv.stride]
+            if conv.is_depthwise:
+                total += taken * weights[:, 0, tap, place, 0]
+                continue
+            for group, matrix in enumerate(weights[:, :, tap, place]):
+                inward = slice(group * size, (group + 1) * size)
+                outward = slice(group * len(matrix), (group + 1) * len(matrix))
+                total[:, :, outward] += taken[:, :, inward] @ matrix.T
     return total.astype(np.int64) + conv.folded_bias
 
 

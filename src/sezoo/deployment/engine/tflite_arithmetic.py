@@ -8,6 +8,8 @@ inference", 2018, appendix B). Arm's NPUs are told to do the same by their compi
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from sezoo.deployment.engine.arithmetic import Arithmetic
@@ -29,26 +31,39 @@ NEAR = 1
 
 def by_quantized_multiplier(x: np.ndarray, real: np.ndarray | float) -> np.ndarray:
     """int64 values (of int32 size) times real positive numbers, in two roundings."""
+    fixed, exponent = _quantized_multiplier(real)
+    right = np.maximum(-exponent, 0)
+    is_shifted = -np.minimum(right, 1)
+    half = (np.int64(1) << right) >> 1
+    value = np.asarray(x, np.int64) << np.maximum(exponent, 0)
+    value = np.atleast_1d(value * fixed)
+    value += 1 << 30
+    value >>= 31  # SaturatingRoundingDoublingHighMul: halves go up, towards zero if they are negative
+    sign = value >> 63
+    sign &= is_shifted
+    value += sign
+    value += half
+    value >>= right  # RoundingDivideByPOT: halves go away from zero
+    return value.reshape(np.broadcast_shapes(np.shape(x), np.shape(real)))
+
+
+def _quantized_multiplier(real: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """A real number as an int32 over 2^31, and a shift to the left, both int64."""
     mantissa, exponent = np.frexp(np.asarray(real, np.float64))
     fixed = np.floor(mantissa * (1 << 31) + 0.5).astype(np.int64)
     exponent = np.where(fixed == 1 << 31, exponent + 1, exponent).astype(np.int64)
     fixed = np.where(fixed == 1 << 31, 1 << 30, fixed)
-    fixed = np.where(exponent < -31, 0, fixed)
-    exponent = np.where(exponent < -31, 0, exponent)
-    product = (np.asarray(x, np.int64) << np.maximum(exponent, 0)) * fixed
-    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    high = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))  # C divides towards zero
-    right = np.maximum(-exponent, 0)
-    rest, half = high & ((1 << right) - 1), (((1 << right) - 1) >> 1) + (high < 0)
-    return (high >> right) + (rest > half)
+    return np.where(exponent < -31, 0, fixed), np.where(exponent < -31, 0, exponent)
 
 
 def weight_scales(conv: Conv) -> np.ndarray:
-    """The scales of a convolution's weights, as a file holds them: (outputs,) float32.
+    """The scales of a convolution's weights, as a file holds them: (outputs,) float32, which stays as it is.
 
     Of neighbouring numbers it is the one from which float32 gives the multiplier back, as runtimes compute it that
     round once: ``(scale of the input * scale of the weights) / scale of the output``.
     """
+    if conv in _WEIGHT_SCALES:
+        return _WEIGHT_SCALES[conv]
     source, output = F(conv.input.scale), F(conv.output.scale)
     nearest = (conv.multiplier.astype(np.float64) * float(output) / float(source)).astype(F)
     found, below, above = nearest.copy(), nearest, nearest
@@ -57,7 +72,13 @@ def weight_scales(conv: Conv) -> np.ndarray:
         for candidate in (below, above):
             is_wrong = source * found / output != conv.multiplier
             found = np.where(is_wrong & (source * candidate / output == conv.multiplier), candidate, found)
+    found.flags.writeable = False
+    _WEIGHT_SCALES[conv] = found
     return found
+
+
+_WEIGHT_SCALES: WeakKeyDictionary[Conv, np.ndarray] = WeakKeyDictionary()
+"""Of convolutions that have been asked for: patches ask again and again."""
 
 
 def requantized_table(lookup: Lookup) -> np.ndarray | None:
@@ -83,15 +104,19 @@ def _conv(conv: Conv, accumulators: np.ndarray) -> np.ndarray:
 
 
 def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    x, y = (values.astype(np.int64) - tensor.zero_point for values, tensor in zip((a, b), operator.inputs, strict=True))
     scales = [float(tensor.scale) for tensor in operator.inputs]
     output = float(operator.output.scale)
     if operator.kind == "mul":
+        x, y = (
+            values.astype(np.int64) - tensor.zero_point for values, tensor in zip((a, b), operator.inputs, strict=True)
+        )
         return _clipped(by_quantized_multiplier(x * y, scales[0] * scales[1] / output), operator)
     twice = 2 * max(scales)
-    total = 0
-    for values, scale, signed in zip((x, y), scales, operator.scales, strict=True):
-        total = total + int(np.sign(signed)) * by_quantized_multiplier(values << ADDITION_SHIFT, scale / twice)
+    total: np.ndarray | int = 0
+    for values, tensor, scale, signed in zip((a, b), operator.inputs, scales, operator.scales, strict=True):
+        every = np.arange(tensor.low, tensor.high + 1) - tensor.zero_point
+        scaled = int(np.sign(signed)) * by_quantized_multiplier(every << ADDITION_SHIFT, scale / twice)
+        total = total + scaled[values.astype(np.int64) - tensor.low]
     return _clipped(by_quantized_multiplier(total, twice / ((1 << ADDITION_SHIFT) * output)), operator)
 
 

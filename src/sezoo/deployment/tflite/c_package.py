@@ -21,7 +21,7 @@ from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
 from sezoo.deployment.engine.operators import Outside
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite.lowering import Lowered
-from sezoo.deployment.tflite.memory import activation_bytes
+from sezoo.deployment.tflite.memory import arena_bytes
 from sezoo.deployment.tflite.readme import resolver_calls
 from sezoo.deployment.tflite.vectors import Vectors
 
@@ -67,7 +67,7 @@ def write_package_around(
     stand_in = folder / "examples" / "host" / "network_of_vectors.c"
     write_text(stand_in, (own / stand_in.name).read_text(encoding="utf-8"))
     values = {
-        "ARENA": str(activation_bytes(low.file) * 3 // 2),
+        "ARENA": str(arena_bytes(low.file)),
         "COUNT": str(len(resolver_calls(low))),
         "ADDS": "\n".join(f"    {call}" for call in resolver_calls(low)),
     }

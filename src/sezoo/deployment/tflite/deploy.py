@@ -32,9 +32,10 @@ from sezoo.deployment.tflite.lowerable import check_operators
 from sezoo.deployment.tflite.lowering import Lowered, lowered
 from sezoo.deployment.tflite.memory import activation_bytes
 from sezoo.deployment.tflite.preparation import prepared
-from sezoo.deployment.tflite.proof import check_with_litert, has_litert
+from sezoo.deployment.tflite.proof import check_integers, has_litert, litert_outputs
 from sezoo.deployment.tflite.readme import readme
 from sezoo.deployment.tflite.side_file import side_file
+from sezoo.deployment.tflite.tflm import Arena, has_tflm, tflm_arena, tflm_outputs
 from sezoo.deployment.tflite.vectors import Vectors, vectors_of
 from sezoo.metrics.checks import MetricError
 from sezoo.metrics.measures.pesq import pesq
@@ -110,7 +111,8 @@ def deploy_tflite(run: Run, path: Path) -> None:
 
     with atomic_folder(unused_path(run.folder / TFLITE_FOLDER)) as folder:
         data = write_tflite(low, path.name, folder)
-        side = side_file(program, low, settings.sample_rate, path.name)
+        by_litert, by_tflm, arena = _proven(data, low, vectors)
+        side = side_file(program, low, settings.sample_rate, path.name, arena)
         write_text(folder / SIDE_FILE, json.dumps(side, indent=1) + "\n")
         (folder / "test_vectors").mkdir()
         vectors.write(folder / "test_vectors")
@@ -118,7 +120,6 @@ def deploy_tflite(run: Run, path: Path) -> None:
         if not program.engine.is_stream:
             write_package_around(program, low, settings, calls, vectors, folder / C_PACKAGE)
             rename_symbols(folder / C_PACKAGE, config.deployment.symbol_prefix)
-        proven = _proven(data, low, vectors)
     agreed = agreement(original, model, patches_of(recording, stft, original.frames))
     waves = {
         name: reference_of(program, settings, recording, path, arithmetic)
@@ -142,7 +143,9 @@ def deploy_tflite(run: Run, path: Path) -> None:
         tflite=TfliteModel(
             file_bytes=len(data),
             operators=dict(Counter(operator.kind.name for operator in low.file.operators)),
-            integers_compared_with_litert=proven,
+            integers_compared_with_litert=by_litert,
+            integers_compared_with_tflm=by_tflm,
+            tflm_arena_bytes=arena and arena.total,
             wave_snr_db=_snr(waves),
         ),
     )
@@ -152,13 +155,21 @@ def deploy_tflite(run: Run, path: Path) -> None:
     run.tracker.metrics(metrics | {f"pesq_{name}": value for name, value in found.pesq.items()})
 
 
-def _proven(data: bytes, low: Lowered, vectors: Vectors) -> int | None:
-    if not has_litert():
-        log.info("LiteRT is not installed (pip install 'sezoo[litert]'): the file was not run")
-        return None
-    compared = check_with_litert(data, low, vectors)
-    log.info("LiteRT's reference kernels: %d integers of the test vectors equal numpy's, all of them", compared)
-    return compared
+def _proven(data: bytes, low: Lowered, vectors: Vectors) -> tuple[int | None, int | None, Arena | None]:
+    """How many integers of LiteRT and of TFLite Micro are numpy's, and the arena; None where one is missing."""
+    by_litert = by_tflm = arena = None
+    if has_litert():
+        name = "LiteRT's reference kernels"
+        by_litert = check_integers(name, litert_outputs(data, low, vectors), vectors)
+        log.info("%s: %s integers of the test vectors equal numpy's, all of them", name, f"{by_litert:,}")
+    if has_tflm():
+        name = "TensorFlow Lite Micro"
+        by_tflm = check_integers(name, tflm_outputs(data, low, vectors), vectors)
+        log.info("%s: %s integers of the test vectors equal numpy's, all of them", name, f"{by_tflm:,}")
+        arena = tflm_arena(data, low)
+    if not has_litert() and not has_tflm():
+        log.info("the file was not run: that takes pip install 'sezoo[litert]', or 'sezoo[tflm]'")
+    return by_litert, by_tflm, arena
 
 
 def _pesq(recording: Recording, waves: dict, settings: PackageSettings) -> dict[str, float]:
@@ -183,8 +194,12 @@ def _tell(found: Deployment, folder: Path) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tflite.operators.items(), key=lambda each: -each[1]))
     log.info("TensorFlow Lite model: %s", display_path(folder / MODEL))
     log.info("%s bytes; %s", f"{tflite.file_bytes:,}", kinds)
-    told = "%.1f KiB for activations by our plan; TFLite Micro's may differ a little, and its records come on top"
-    log.info(told, found.arena_bytes / 1024)
+    if tflite.tflm_arena_bytes:
+        told = "arena of TFLite Micro on this computer: %.1f KiB; a microcontroller's records are shorter"
+        log.info(told, tflite.tflm_arena_bytes / 1024)
+    else:
+        told = "%.1f KiB for activations by our plan; TFLite Micro's may differ a little, and its records come on top"
+        log.info(told, found.arena_bytes / 1024)
     if found.pesq:
         scores = (
             f"PESQ {found.pesq['tflite']:.3f} as TFLite Micro computes, {found.pesq['reference']:.3f} in the C package"

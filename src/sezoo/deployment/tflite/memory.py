@@ -6,9 +6,36 @@ import math
 
 from sezoo.deployment.engine.memory_plan import Buffer, planned
 from sezoo.deployment.tflite.graph import TfliteGraph
-from sezoo.deployment.tflite.operators import RESHAPE
+from sezoo.deployment.tflite.operators import CONV_2D, DEPTHWISE_CONV_2D, RESHAPE
 
-__all__ = ["activation_bytes"]
+__all__ = ["activation_bytes", "arena_bytes"]
+
+OF_A_TENSOR, OF_AN_OPERATOR, OF_AN_END, OF_A_CHANNEL, AT_LEAST = 24, 64 + 128, 96, 8, 2048
+"""Bytes of TensorFlow Lite Micro's records with addresses of 64 bits: of each tensor; of each operator, with what its
+kernel keeps; of each input and output; of each channel of a convolution, multiplier and shift."""
+
+TO_PLAN = 64
+"""Bytes of a tensor while it plans its memory, where the activations are later."""
+
+
+def arena_bytes(graph: TfliteGraph) -> int:
+    """Bytes of an arena that is large enough: activations, and TensorFlow Lite Micro's records of the graph.
+
+    On a microcontroller, with addresses of 32 bits, records take less; what CMSIS-NN's kernels work in comes on top.
+    """
+    channels = sum(
+        len(graph.tensors[operator.inputs[1]].scales)
+        for operator in graph.operators
+        if operator.kind in (CONV_2D, DEPTHWISE_CONV_2D)
+    )
+    records = (
+        OF_A_TENSOR * len(graph.tensors)
+        + OF_AN_OPERATOR * len(graph.operators)
+        + OF_AN_END * (len(graph.inputs) + len(graph.outputs))
+        + OF_A_CHANNEL * channels
+        + AT_LEAST
+    )
+    return max(activation_bytes(graph), TO_PLAN * len(graph.tensors)) + records
 
 
 def activation_bytes(graph: TfliteGraph) -> int:

@@ -8,7 +8,7 @@
 #include "tensorflow/lite/schema/schema_generated.h"
 
 #ifndef NETWORK_ARENA_BYTES
-#define NETWORK_ARENA_BYTES @ARENA@  // our plan of the activations and a half: make it less, or more, by trying
+#define NETWORK_ARENA_BYTES @ARENA@  // enough on a computer; CMSIS-NN may want more
 #endif
 
 namespace {

@@ -1,4 +1,4 @@
-"""A written file run by LiteRT itself, which is there with the extra `litert`: do its integers equal numpy's?
+"""A written file run by LiteRT itself, which is there with the extra `litert`, and whether its integers are numpy's.
 
 LiteRT's reference kernels are those of TensorFlow Lite Micro. Its default kernels (XNNPACK) round once, as onnxruntime.
 """
@@ -6,15 +6,15 @@ LiteRT's reference kernels are those of TensorFlow Lite Micro. Its default kerne
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.deployment.tflite.lowering import Lowered, StateTensor
-from sezoo.deployment.tflite.vectors import Vectors
+from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.vectors import Vectors, run_calls
 
-__all__ = ["check_with_litert", "has_litert", "litert_outputs"]
+__all__ = ["check_integers", "has_litert", "litert_outputs"]
 
 
 def has_litert() -> bool:
@@ -42,39 +42,36 @@ def litert_outputs(data: bytes, low: Lowered, vectors: Vectors, *, reference: bo
     except (RuntimeError, ValueError) as error:
         raise UserError(f"LiteRT refuses the .tflite file: {str(error).splitlines()[0]}") from error
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    states = [np.full(state.shape, state.tensor.zero_point, np.int8) for state in low.states]
-    for call, (entries, expected) in enumerate(zip(vectors.inputs, vectors.outputs, strict=True)):
-        for there, integers in zip(inputs, (*entries, *states), strict=True):
-            interpreter.set_tensor(there["index"], integers.reshape(there["shape"]))
+
+    def run(given: list[np.ndarray]) -> list[np.ndarray]:
+        for there, integers in zip(inputs, given, strict=True):
+            interpreter.set_tensor(there["index"], integers)
         interpreter.invoke()
-        made, *kept = (interpreter.get_tensor(each["index"]) for each in outputs)
-        states = [_begun(state, rows, call) for state, rows in zip(low.states, kept, strict=True)]
-        yield made.reshape(expected.shape)
+        return [interpreter.get_tensor(each["index"]) for each in outputs]
+
+    return run_calls(run, low, vectors)
 
 
-def _begun(state: StateTensor, rows: np.ndarray, call: int) -> np.ndarray:
-    """Rows of a stream after a call of one frame: those of frames before the clip are zero."""
-    before = min(state.rows, max(0, state.rows - 1 + state.lag - call))
-    rows = rows.copy()
-    rows[:, :before] = state.tensor.zero_point
-    return rows
+def check_integers(name: str, outputs: Iterable[np.ndarray], vectors: Vectors) -> int:
+    """Compare an interpreter's integers with numpy's: how many were compared.
 
-
-def check_with_litert(data: bytes, low: Lowered, vectors: Vectors) -> int:
-    """Compare LiteRT's reference kernels with numpy: how many integers were compared.
+    Parameters
+    ----------
+    name : of the interpreter, for the message.
+    outputs : of each call.
 
     Raises
     ------
-    UserError : LiteRT refuses the file, or gives other integers.
+    UserError : some differ.
     """
     compared = 0
-    for call, (made, expected) in enumerate(zip(litert_outputs(data, low, vectors), vectors.outputs, strict=True)):
+    for call, (made, expected) in enumerate(zip(outputs, vectors.outputs, strict=True)):
         if call < vectors.first_output:
             continue
         if wrong := int(np.count_nonzero(made != expected)):
             raise UserError(
-                f"LiteRT's reference kernels give {wrong} of {made.size} integers that differ from numpy's in call "
-                f"{call} of the test vectors: this is a fault of sezoo's, please report it with the model"
+                f"{name}: {wrong} of {made.size} integers differ from numpy's in call {call} of the test vectors: "
+                "this is a fault of sezoo's, please report it with the model"
             )
         compared += made.size
     return compared

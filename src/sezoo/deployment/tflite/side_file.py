@@ -16,17 +16,22 @@ from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.memory import activation_bytes, arena_bytes
+from sezoo.deployment.tflite.tflm import Arena
 
 __all__ = ["side_file"]
 
 
-def side_file(program: Program, low: Lowered, sample_rate: int, model: str) -> dict[str, Any]:
+def side_file(
+    program: Program, low: Lowered, sample_rate: int, model: str, arena: Arena | None = None
+) -> dict[str, Any]:
     """The content of `denoiser.json`.
 
     Parameters
     ----------
     program : of the graph that `low` is made of.
     model : name of the ONNX file.
+    arena : that TensorFlow Lite Micro took on this computer; None where it was not run.
     """
     graph, engine, stft = program.graph, program.engine, program.stft
     return {
@@ -46,6 +51,7 @@ def side_file(program: Program, low: Lowered, sample_rate: int, model: str) -> d
         "output": _tensor(low, low.file.outputs[0], graph.result),
         "states": _states(low),
         "mask": _mask(graph),
+        "arena": _arena(low, arena),
     }
 
 
@@ -98,6 +104,15 @@ def _states(low: Lowered) -> list[dict[str, Any]]:
 
 def _mask(graph: IntegerGraph) -> dict[str, Any]:
     return {"table": _floats(graph.mask_table), "item_of_bin": graph.mask_index.tolist()}
+
+
+def _arena(low: Lowered, measured: Arena | None) -> dict[str, int | None]:
+    """Bytes for TensorFlow Lite Micro: what is enough by our own plan, and what it took on this computer."""
+    return {
+        "enough": arena_bytes(low.file),
+        "activations": measured.activations if measured else activation_bytes(low.file),
+        "measured": measured and measured.total,
+    }
 
 
 def _floats(values: np.ndarray) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from sezoo.deployment.engine.interpreter import run_tensors
 from sezoo.deployment.engine.prologue import run_prologue
 from sezoo.deployment.engine.stream_plan import stream_integers
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
+from sezoo.deployment.tflite.lowering import Lowered, StateTensor
 
-__all__ = ["Vectors", "vectors_of"]
+__all__ = ["Vectors", "run_calls", "vectors_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,3 +58,29 @@ def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
         first = 0
     inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in found)
     return Vectors(inputs, tuple(output for _, output in found), first)
+
+
+def run_calls(
+    run: Callable[[list[np.ndarray]], list[np.ndarray]], low: Lowered, vectors: Vectors
+) -> Iterator[np.ndarray]:
+    """What an interpreter makes of the vectors' inputs, with the states handed on: the integers of each call's output.
+
+    Parameters
+    ----------
+    run : one call: the integers of the file's inputs, in their shapes, to those of its outputs.
+    """
+    shapes = [low.file.tensors[index].shape for index in low.file.inputs]
+    states = [np.full(state.shape, state.tensor.zero_point, np.int8) for state in low.states]
+    for call, (entries, expected) in enumerate(zip(vectors.inputs, vectors.outputs, strict=True)):
+        given = [integers.reshape(shape) for integers, shape in zip((*entries, *states), shapes, strict=True)]
+        made, *kept = run(given)
+        states = [_begun(state, rows, call) for state, rows in zip(low.states, kept, strict=True)]
+        yield made.reshape(expected.shape)
+
+
+def _begun(state: StateTensor, rows: np.ndarray, call: int) -> np.ndarray:
+    """Rows of a stream after a call of one frame: those of frames before the clip are zero."""
+    before = min(state.rows, max(0, state.rows - 1 + state.lag - call))
+    rows = rows.copy()
+    rows[:, :before] = state.tensor.zero_point
+    return rows
