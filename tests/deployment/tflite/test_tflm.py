@@ -7,7 +7,8 @@ from int8_graphs import FORMS, PATH
 from sezoo.base.errors import UserError
 from sezoo.base.shipped import ZOO
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
-from sezoo.deployment.tflite.lowering import lowered, tflite_graph_of
+from sezoo.deployment.tflite.lowerable import tflite_graph_of
+from sezoo.deployment.tflite.lowering import lowered
 from sezoo.deployment.tflite.memory import activation_bytes, arena_bytes
 from sezoo.deployment.tflite.proof import check_integers
 from sezoo.deployment.tflite.tflm import has_tflm, tflm_arena, tflm_outputs

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from sezoo.deployment.engine.integer_graph import IntegerGraph
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.operators import Outside
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["network_call", "network_header"]
+__all__ = ["first_states", "network_call", "network_header"]
 
 
 def network_header(network: Outside, frames: int) -> str:
@@ -18,10 +20,28 @@ def network_header(network: Outside, frames: int) -> str:
     ----------
     frames : of a call.
     """
-    sizes = [frames * tensor.items for tensor in network.inputs]
+    states = [state.bytes for state in network.states]
+    inputs, outputs = [frames * tensor.items for tensor in network.inputs], [frames * network.output.items]
     return _HEADER.format(
-        inputs=len(sizes), sizes=", ".join(str(size) for size in sizes), output=frames * network.output.items
+        inputs=len(inputs) + len(states),
+        input_sizes=_listed(inputs + states),
+        outputs=len(outputs) + len(states),
+        output_sizes=_listed(outputs + states),
+        states=_STATES.format(
+            count=len(states),
+            total=sum(states),
+            rows=_listed([state.rows for state in network.states]),
+            lags=_listed([state.lag for state in network.states]),
+            zeros=_listed([state.tensor.zero_point for state in network.states]),
+        )
+        if states
+        else "",
+        contract=_CONTRACT if states else "",
     )
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(str(value) for value in values)
 
 
 _HEADER = """\
@@ -36,13 +56,14 @@ extern "C" {{
 #endif
 
 #define SEZOO_NETWORK_INPUTS {inputs}
-#define SEZOO_NETWORK_INPUT_BYTES {{{sizes}}} /* of each input */
-#define SEZOO_NETWORK_OUTPUT_BYTES {output}
-
-/* One call: `in` has the inputs of the .tflite file in their order, `out` takes its output, int8 as they lie in TFLite
-   Micro's tensors. Give 0 if all went well. After anything else the masks of this call are the highest that the network
-   can give: sound goes through. */
-int32_t sezoo_network(const int8_t *const in[], int8_t *out);
+#define SEZOO_NETWORK_INPUT_BYTES {{{input_sizes}}} /* of each input */
+#define SEZOO_NETWORK_OUTPUTS {outputs}
+#define SEZOO_NETWORK_OUTPUT_BYTES {{{output_sizes}}} /* of each output */
+{states}
+/* One call: `in` has the inputs of the .tflite file in their order, `out` takes its outputs in theirs, int8 as they lie
+   in TFLite Micro's tensors.{contract} Give 0 if all went well. After anything else the masks of this call are the
+   highest that the network can give: sound goes through. */
+int32_t sezoo_network(const int8_t *const in[], int8_t *const out[]);
 
 #ifdef __cplusplus
 }}
@@ -51,29 +72,60 @@ int32_t sezoo_network(const int8_t *const in[], int8_t *out);
 #endif
 """
 
+_STATES = """
+/* States: the last of the inputs and of the outputs, with rows of earlier frames. sezoo_denoiser keeps them. */
+#define SEZOO_NETWORK_STATES {count}
+#define SEZOO_NETWORK_STATE_BYTES {total} /* of all together */
+#define SEZOO_NETWORK_STATE_ROWS {{{rows}}}
+#define SEZOO_NETWORK_STATE_LAGS {{{lags}}} /* frames from the newest one to the newest of the rows */
+#define SEZOO_NETWORK_STATE_ZEROS {{{zeros}}} /* what rows of frames before the first one are */
+"""
 
-def network_call(graph: IntegerGraph, network: Outside, inputs: list[str], out: str, frames: int) -> list[str]:
+_CONTRACT = """ A state that goes in and the one that comes out have the same
+   address: read all of `in` before you write to `out`."""
+
+
+def first_states(program: Program, network: Outside) -> list[str]:
+    """The lines that set what a stream hands on to what it is before the first call."""
+    return [
+        f"sezoo_fill(history + {program.outside_offsets[state.tensor.name]}, {state.bytes}, "
+        f"{state.tensor.zero_point}, 1);"
+        for state in network.states
+    ]
+
+
+def network_call(program: Program, network: Outside, inputs: list[str], out: str, frames: int) -> list[str]:
     """The lines that call it: rows have no gaps in its tensors, and 16 bytes each or a multiple of that in the arena.
+
+    What a stream hands on is set to zero points where it is of frames before the first one.
 
     Parameters
     ----------
     inputs, out : addresses of rows.
     """
-    result = network.output
-    if result.bits != 8 or any(tensor.bits != 8 for tensor in network.inputs) or graph.mask_table is None:
+    result, mask_table = network.output, program.graph.mask_table
+    if result.bits != 8 or any(tensor.bits != 8 for tensor in network.inputs) or mask_table is None:
         raise ValueError(f"{network.name}: 8 bits and a table of the mask are needed")
-    loudest = int(np.argmax(graph.mask_table)) - 128
+    loudest = int(np.argmax(mask_table)) - 128
+    states = [f"history + {program.outside_offsets[state.tensor.name]}" for state in network.states]
     lines = [
         f"for (int32_t r = 1; r < {frames}; ++r) {{ memmove({_row(place, tensor.items)}, "
         f"{_row(place, tensor.row_bytes)}, {tensor.items}); }}"
         for tensor, place in zip(network.inputs, inputs, strict=True)
-        if _has_gaps(tensor)
+        if _has_gaps(tensor) and frames > 1
     ]
     lines += [
-        f"const int8_t *const inputs[] = {{{', '.join(inputs)}}};",
-        f"if (sezoo_network(inputs, {out}) != 0) {{ memset({out}, {loudest}, {frames * result.items}); }}",
+        f"const int8_t *const inputs[] = {{{', '.join((*inputs, *states))}}};",
+        f"int8_t *const outputs[] = {{{', '.join((out, *states))}}};",
+        f"if (sezoo_network(inputs, outputs) != 0) {{ memset({out}, {loudest}, {frames * result.items}); }}",
     ]
-    if _has_gaps(result):
+    lines += [
+        f"sezoo_clear({place}, {state.early}, {state.rows}, {state.tensor.items}, {state.tensor.zero_point}, 1, "
+        "frames_before);"
+        for place, state in zip(states, network.states, strict=True)
+        if state.early
+    ]
+    if _has_gaps(result) and frames > 1:
         lines.append(
             f"for (int32_t r = {frames - 1}; r > 0; --r) {{ memmove({_row(out, result.row_bytes)}, "
             f"{_row(out, result.items)}, {result.items}); }}"

@@ -11,7 +11,7 @@ from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Sweep, unrolled
+from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Outside, Sweep, unrolled
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 
@@ -136,10 +136,21 @@ class Program:
         return offsets
 
     @cached_property
+    def outside_offsets(self) -> dict[str, int]:
+        """Where the rows lie between calls that a network outside is handed, in bytes, in place of all of the above."""
+        offsets, end = {}, 0
+        for operator in self.steps:
+            for state in operator.states if isinstance(operator, Outside) else ():
+                offsets[state.tensor.name] = end
+                end += padded(state.bytes)
+        return offsets
+
+    @cached_property
     def integer_bytes(self) -> int:
         """Kept rows and states together."""
         states = sum(state.before.row_bytes for loop in self.graph.loops for state in loop.states)
-        return states + sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        outside = sum(padded(state.bytes) for each in self.steps if isinstance(each, Outside) for state in each.states)
+        return outside + states + sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
 
     @cached_property
     def kept_floats(self) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sezoo.deployment.c_package.constants_source import begins_nonzero
-from sezoo.deployment.c_package.network_source import network_call
+from sezoo.deployment.c_package.network_source import first_states, network_call
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.rearrangement_source import rearrange
 from sezoo.deployment.engine.conv import Conv
@@ -49,6 +49,9 @@ def run_function(program: Program) -> str:
         for tensor in graph.tensors
         if program.kept(tensor)
     ]
+    for operator in graph.operators:
+        if isinstance(operator, Outside):
+            kept += first_states(program, operator)
     for loop in graph.loops:
         for number, state in enumerate(loop.states):
             offset = program.state_offsets[state.before.name]
@@ -164,7 +167,7 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         source = f"(const int16_t *)(const void *)({inputs[0]})"
         return [f"sezoo_run_curve{wide or '_s8'}({name}_curve, {gentle}, {source}, {typed}, {row * frames});"]
     if isinstance(operator, Outside):
-        return network_call(program.graph, operator, inputs, out, frames)
+        return network_call(program, operator, inputs, out, frames)
     return rearrange(name, operator, inputs, out, frames)
 
 

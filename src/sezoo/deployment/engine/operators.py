@@ -14,6 +14,7 @@ from sezoo.deployment.engine.tensor import Tensor
 __all__ = [
     "Curve",
     "Elementwise",
+    "KeptRows",
     "Lookup",
     "Loop",
     "Normalize",
@@ -254,12 +255,44 @@ class Sweep:
 
 
 @dataclass(frozen=True, eq=False)
+class KeptRows:
+    """Rows of earlier frames that a network outside is handed, and hands back with the newest among them.
+
+    Attributes
+    ----------
+    lag : frames from the newest frame of a stream to the newest of these rows.
+    """
+
+    tensor: Tensor
+    rows: int
+    lag: int
+
+    @property
+    def bytes(self) -> int:
+        """Of all rows, which have no gaps between them."""
+        return self.rows * self.tensor.items
+
+    @property
+    def early(self) -> int:
+        """Calls of one frame after which some of the rows are still of frames before the clip."""
+        return self.rows - 1 + self.lag
+
+
+@dataclass(frozen=True, eq=False)
 class Outside:
-    """A network that another program computes: integers of all frames in, integers of all frames out."""
+    """A network that another program computes: integers of all frames in, integers of all frames out.
+
+    Attributes
+    ----------
+    after : frames by which a stream's output lags behind its inputs.
+    states : what a stream hands on from call to call.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
     output: Tensor
+    after: int = 0
+    states: tuple[KeptRows, ...] = ()
     kind = "Outside"
     macs = 0
 

@@ -16,7 +16,7 @@ from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
-from sezoo.deployment.engine.operators import Loop, Operator
+from sezoo.deployment.engine.operators import Loop, Operator, Outside
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -47,7 +47,7 @@ def stream_plan(graph: IntegerGraph) -> StreamPlan:
     lag = {tensor.name: 0 for tensor in graph.entries}
     for operator in graph.operators:
         latest = max(lag[tensor.name] for tensor in operator.inputs)
-        lag[operator.output.name] = latest + (operator.after if isinstance(operator, Conv) else 0)
+        lag[operator.output.name] = latest + (operator.after if isinstance(operator, Conv | Outside) else 0)
     kept = dict.fromkeys(lag, 0)
     for operator in graph.operators:
         for tensor in operator.inputs:
@@ -76,6 +76,8 @@ def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
     """Rows before the newest ones that an operator reads."""
     if isinstance(operator, Conv):
         return operator.span
+    if isinstance(operator, Outside):
+        return 0
     return lag[operator.output.name] - lag[tensor.name]
 
 
@@ -105,7 +107,7 @@ def stream_integers(
 
     Yields
     ------
-    entries, result : (frames, items) of each entry by its name, and of the graph's result, of each call.
+    made, result : (frames, items) of each tensor outside loops by its name, and of the graph's result, of each call.
     """
     plan = stream_plan(graph)
     history = {
@@ -142,4 +144,5 @@ def stream_integers(
                 span = operator.span if isinstance(operator, Conv) else 0
                 inputs.append(rows[tensor.name][first : first + frames + span])
             arrived(operator.output, np.array(run(operator, inputs, done)), done)
-        yield entries, rows[graph.result.name][plan.kept[graph.result.name] :]
+        made = {tensor.name: rows[tensor.name][plan.kept[tensor.name] :] for tensor in graph.tensors}
+        yield made, made[graph.result.name]

@@ -18,7 +18,7 @@ from sezoo.deployment.c_package.network_source import network_header
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
-from sezoo.deployment.engine.operators import Outside
+from sezoo.deployment.engine.operators import KeptRows, Outside
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite.lowering import Lowered
 from sezoo.deployment.tflite.memory import arena_bytes
@@ -31,10 +31,16 @@ OF_NETWORKS = ("conv", "dense", "elementwise", "groups", "matmul")
 """Kernels, which the package has no use for."""
 
 
-def program_around(program: Program) -> Program:
-    """The same program of patches, whose network another program computes."""
+def program_around(program: Program, low: Lowered) -> Program:
+    """The same program, whose network another program computes.
+
+    Parameters
+    ----------
+    low : the network as the .tflite file has it.
+    """
     graph = program.graph
-    network = Outside("the network", graph.entries, graph.result)
+    states = tuple(KeptRows(state.tensor, state.rows, state.lag) for state in low.states)
+    network = Outside("the network", graph.entries, graph.result, program.lag(graph.result), states)
     return Program(replace(graph, operators=(network,), sites=()), program.engine, program.stft)
 
 
@@ -50,12 +56,12 @@ def write_package_around(
 
     Parameters
     ----------
-    program : of patches, with the network in it.
+    program : with the network in it.
     low : the network as the .tflite file has it.
     calls : magnitudes, (bins, frames that a call computes) float32 each.
     vectors : the integers of these calls.
     """
-    around = program_around(program)
+    around = program_around(program, low)
     folder.mkdir()
     write_sources(around, settings, folder)
     for name in OF_NETWORKS:
@@ -88,11 +94,12 @@ _README = """\
 Samples, spectra, mask and overlap-add are here, the network is a function of yours, `include/sezoo_network.h`:
 
 ```c
-int32_t sezoo_network(const int8_t *const in[], int8_t *out);
+int32_t sezoo_network(const int8_t *const in[], int8_t *const out[]);
 ```
 
-`in` has the inputs of `denoiser.tflite`, `out` takes its output. `examples/network_tflm.cc` is this function by TFLite
-Micro, with the resolver that the network needs; compile it and `denoiser_tflite.c` with your TFLM. With an Ethos-U it
+`in` has the inputs of `denoiser.tflite`, `out` takes its outputs. What a stream hands on from call to call is among
+them, and is kept by `sezoo_denoiser`. `examples/network_tflm.cc` is this function by TFLite Micro, with the resolver
+that the network needs; compile it and `denoiser_tflite.c` with your TFLM. With an Ethos-U it
 is the same code, a resolver with `AddEthosU()`, and the array of `denoiser_vela.tflite`.
 
 ```c

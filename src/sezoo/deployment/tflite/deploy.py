@@ -117,9 +117,8 @@ def deploy_tflite(run: Run, path: Path) -> None:
         (folder / "test_vectors").mkdir()
         vectors.write(folder / "test_vectors")
         write_text(folder / "README.md", readme(program, low, len(data), path.name))
-        if not program.engine.is_stream:
-            write_package_around(program, low, settings, calls, vectors, folder / C_PACKAGE)
-            rename_symbols(folder / C_PACKAGE, config.deployment.symbol_prefix)
+        write_package_around(program, low, settings, calls, vectors, folder / C_PACKAGE)
+        rename_symbols(folder / C_PACKAGE, config.deployment.symbol_prefix)
     agreed = agreement(original, model, patches_of(recording, stft, original.frames))
     waves = {
         name: reference_of(program, settings, recording, path, arithmetic)

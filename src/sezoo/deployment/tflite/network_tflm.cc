@@ -30,18 +30,28 @@ tflite::MicroInterpreter *interpreter() {
 
 }  // namespace
 
-extern "C" int32_t sezoo_network(const int8_t *const in[], int8_t *out) {
-  const int32_t sizes[] = SEZOO_NETWORK_INPUT_BYTES;
+extern "C" int32_t sezoo_network(const int8_t *const in[], int8_t *const out[]) {
+  const size_t input_bytes[] = SEZOO_NETWORK_INPUT_BYTES, output_bytes[] = SEZOO_NETWORK_OUTPUT_BYTES;
   tflite::MicroInterpreter *network = interpreter();
   if (network == nullptr) {
     return 1;
   }
-  for (int i = 0; i < SEZOO_NETWORK_INPUTS; ++i) {
-    std::memcpy(network->input(i)->data.int8, in[i], sizes[i]);
+  for (size_t i = 0; i < SEZOO_NETWORK_INPUTS; ++i) {
+    TfLiteTensor *input = network->input(i);
+    if (input == nullptr || input->bytes != input_bytes[i]) {
+      return 1;  // another model's array
+    }
+    std::memcpy(input->data.int8, in[i], input_bytes[i]);
   }
   if (network->Invoke() != kTfLiteOk) {
     return 1;
   }
-  std::memcpy(out, network->output(0)->data.int8, SEZOO_NETWORK_OUTPUT_BYTES);
+  for (size_t i = 0; i < SEZOO_NETWORK_OUTPUTS; ++i) {
+    const TfLiteTensor *output = network->output(i);
+    if (output == nullptr || output->bytes != output_bytes[i]) {
+      return 1;
+    }
+    std::memcpy(out[i], output->data.int8, output_bytes[i]);
+  }
   return 0;
 }

@@ -40,7 +40,6 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
     kinds = Counter(operator.kind.name for operator in low.file.operators)
     adds = "\n".join(f"    {call}" for call in resolver_calls(low))
     states = _STATES if low.states else ""
-    package = "" if low.states else _PACKAGE
     call = (
         f"{engine.new} new frame, every frame is computed once"
         if engine.is_stream
@@ -54,7 +53,7 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
         count=len(kinds),
         adds=adds,
         states=states,
-        package=package,
+        package=_PACKAGE,
     )
 
 
@@ -69,7 +68,7 @@ _STATES = """
 Every input behind those of the network is handed on from call to call: zero points (`states[].zero_point` of
 `denoiser.json`) before the first call, the output `states[].output` of the call before afterwards. Row `r` of `n` rows
 is of frame `call - lag - (n - 1 - r)`: as long as that is negative, it is set to the zero point before the next call.
-The first `lookahead` outputs are of frames before the sound, and have no meaning.
+The first `lookahead` outputs are of frames before the sound, and have no meaning. `c_package/` does all this.
 """
 
 _PACKAGE = "| `c_package/` | steps 1, 2, 4 and 5 below in C; step 3 is a function of yours |\n"

@@ -11,7 +11,7 @@ import numpy as np
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.interpreter import run_tensors
 from sezoo.deployment.engine.prologue import run_prologue
-from sezoo.deployment.engine.stream_plan import stream_integers
+from sezoo.deployment.engine.stream_plan import stream_integers, stream_plan
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite.lowering import Lowered, StateTensor
 
@@ -27,18 +27,22 @@ class Vectors:
     inputs : of each call the integers of the entries, (frames, items) int8 each.
     outputs : of each call those of the result, (frames, items) int8.
     first_output : the first call whose output has a meaning: before, a stream's is of frames before the clip.
+    newest : of each call of a stream the newest row of each of its states, (items,) int8 each.
     """
 
     inputs: tuple[tuple[np.ndarray, ...], ...]
     outputs: tuple[np.ndarray, ...]
     first_output: int
+    newest: tuple[tuple[np.ndarray, ...], ...] = ()
 
     def write(self, folder: Path) -> None:
-        """Write them call after call: `input_0.i8` ... and `output.i8`."""
+        """Write them call after call: `input_0.i8` ... and `output.i8`; `states.i8` has all newest rows of a call."""
         for number in range(len(self.inputs[0])):
             integers = np.concatenate([call[number].ravel() for call in self.inputs])
             (folder / f"input_{number}.i8").write_bytes(integers.tobytes())
         (folder / "output.i8").write_bytes(np.concatenate([each.ravel() for each in self.outputs]).tobytes())
+        if any(self.newest):
+            (folder / "states.i8").write_bytes(b"".join(row.tobytes() for call in self.newest for row in call))
 
 
 def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
@@ -49,15 +53,20 @@ def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
     calls : magnitudes, (bins, frames that a call computes) float32 each.
     """
     graph = program.graph
+    newest: tuple[tuple[np.ndarray, ...], ...] = ()
     if program.engine.is_stream:
+        kept = stream_plan(graph).kept
         found = list(stream_integers(graph, np.concatenate(calls, axis=1), program.engine.new, TFLITE))
         first = -(-program.engine.lookahead // program.engine.new)
+        newest = tuple(
+            tuple(made[tensor.name][-1] for tensor in graph.tensors if kept[tensor.name]) for made, _ in found
+        )
     else:
         entries = [run_prologue(graph.prologue, np.ascontiguousarray(call.T)) for call in calls]
         found = [(each, run_tensors(graph, each, TFLITE)[graph.result.name]) for each in entries]
         first = 0
     inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in found)
-    return Vectors(inputs, tuple(output for _, output in found), first)
+    return Vectors(inputs, tuple(output for _, output in found), first, newest)
 
 
 def run_calls(
