@@ -21,6 +21,7 @@ from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_am
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import described
 from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, noise, parsed_kind
+from sezoo.models.state_loop import StateLengthError
 from sezoo.models.states import check_states, states_of, states_text
 
 __all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "declared_contract", "warn_of_magnitudes"]
@@ -257,6 +258,8 @@ def _try_out(mask_model: MaskModel, contract: Contract) -> None:
             for _ in range(2 if contract.states else 1):
                 run(magnitude)
         except ShapeError as error:
+            if isinstance(error.__cause__, StateLengthError):  # it says itself what to do
+                raise
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
             ) from error

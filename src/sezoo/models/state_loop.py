@@ -13,7 +13,11 @@ from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["StateLoop", "in_calls"]
+__all__ = ["StateLengthError", "StateLoop", "in_calls"]
+
+
+class StateLengthError(ValueError):
+    """A state that has another shape after a call than before."""
 
 
 class StateLoop:
@@ -50,7 +54,7 @@ class StateLoop:
         by_name = dict(zip(self.fetched, given, strict=True))
         for name, target in self.states.items():
             if by_name[target].shape != self.values[name].shape:
-                raise ValueError(
+                raise StateLengthError(
                     f"the state '{name}' has shape {self.values[name].shape}, but {by_name[target].shape} afterwards; "
                     f"let output '{target}' keep its length, by a Slice of its last frames for example"
                 )
