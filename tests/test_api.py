@@ -15,9 +15,12 @@ import yaml
 
 import sezoo
 from builders import mix, noise, write_clips, write_model, write_speech_and_noise
+from sezoo.api import deploying, quantizing
 from sezoo.audio.stft import Stft
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.denoising import WholeClip, denoise
 from sezoo.models.mask_model import MaskModel
+from sezoo.zoo import zoo_model
 
 PLAIN = {"quantization": {"accuracy_recovery": ["none"]}, "mlflow": {"uri": None}}
 QUIET = {"mlflow": {"uri": None}}
@@ -157,6 +160,26 @@ def test_quantize_and_score_waves(project):
     assert scored.improvement["snr"].value == pytest.approx(mean - result.evaluation.noisy["snr"].value)
 
 
+def test_what_comes_with_sezoo_has_names(project, monkeypatch):
+    made = {}
+    for module in (quantizing, deploying):
+        monkeypatch.setattr(module, "run_settings", lambda settings, folder: made.update(settings) or Path("out"))
+    monkeypatch.setattr(quantizing.QuantizedModel, "read", lambda folder: folder)
+    monkeypatch.setattr(deploying.DeployedModel, "read", lambda folder: folder)
+    sezoo.quantize("utcn_small", "demo", clean="demo")
+    assert made["model"]["onnx_path"] == zoo_model("utcn_small").float_model
+    assert made["quantization"]["noisy_quantization_files_path"] == DEMO_RECORDINGS / "noisy_trainset"
+    assert made["dataset"]["noisy_test_files_path"] == DEMO_RECORDINGS / "noisy_testset"
+    assert made["dataset"]["clean_test_files_path"] == DEMO_RECORDINGS / "clean_testset"
+    sezoo.deploy("utcn_small")
+    assert made["model"]["onnx_path"] == zoo_model("utcn_small").int8_static
+    with pytest.raises(sezoo.UserError, match="no model utcn_smal; did you mean utcn_small, which comes with sezoo"):
+        sezoo.quantize("utcn_smal", "demo")
+    Path("demo").mkdir()  # what is on the disk comes first
+    sezoo.quantize("utcn_small", "demo")
+    assert made["quantization"]["noisy_quantization_files_path"] == Path("demo")
+
+
 def test_the_number_of_bins_says_the_fourier_transform(project):
     write_model(project / "small.onnx", bins=129)
     result = sezoo.quantize("small.onnx", "noisy", win_length=256, settings=PLAIN)
@@ -219,6 +242,9 @@ def test_evaluate_several_models_on_files(project):
     assert list(one.clips) == ["00000_a.wav", "00001_b.wav", "00002_c.wav"]
     assert {path.name for path in result.folder.iterdir()} == {"1_model", "2_model", "report.html"}
     assert result.report == result.folder / "report.html"
+    assert list(result.pictures()) == ["1_model: scores", "2_model: scores"]
+    labels = list(result.sounds())
+    assert labels[0].endswith(".wav: noisy") and labels[1:] == ["1_model: float", "2_model: float", "clean"]
     page = result.report.read_text(encoding="utf-8")
     assert all(f'<a href="{name}/report.html">{name}</a>' in page for name in ("1_model", "2_model"))
     with pytest.raises(sezoo.UserError, match="already exists and is not an empty folder"):

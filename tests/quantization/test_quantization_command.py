@@ -40,7 +40,7 @@ def test_steps_and_report_are_written_and_told(project, run):
     assert code == 0, told
     assert "plain int8: " in told
     assert len([line for line in told.splitlines() if " INFO " in line]) <= 8
-    assert "quantizing for any runtime that reads QDQ models (quantization.target: generic)" in told
+    assert "quantizing for" not in told  # any runtime: nothing that one has to know
     found = report(project)
     assert found["closeness"] >= found["plain"]
     assert {step["name"] for step in found["steps"]} >= {"rounding"}

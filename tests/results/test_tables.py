@@ -1,5 +1,6 @@
 """Results as people look at them: three lines, a table in a notebook, a DataFrame."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from sezoo.api.evaluation import Evaluation, ScoredVersion
 from sezoo.api.results import TrainedModel, plain
 from sezoo.base.errors import UserError
+from sezoo.results import tables
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 from sezoo.results.scores import Mean
 
@@ -43,6 +45,35 @@ def test_a_notebook_has_a_table_in_which_names_are_text():
     page = BENCHMARK._repr_html_()
     assert "<th>real_time_factor</th>" in page and "0.005" in page
     assert "flash" not in page and "layers" not in page  # of which nothing is known
+
+
+def test_a_notebook_shows_pictures_and_plays_sounds(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"picture")
+    (tmp_path / "b.flac").write_bytes(b"sound")
+    with (tmp_path / "large.wav").open("wb") as file:
+        file.truncate(tables.LARGEST_FILE + 1)
+
+    class Result(tables.Table):
+        def lines(self):
+            return ["a", "b", "c"]
+
+        def records(self):
+            return [{"row": number} for number in range(50)]
+
+        def pictures(self):
+            return {'a "picture"': tmp_path / "a.png", "gone": tmp_path / "gone.png"}
+
+        def sounds(self):
+            return {"<noisy>": tmp_path / "b.flac", "large": tmp_path / "large.wav", "text": Path(__file__)}
+
+    page = Result()._repr_html_()
+    assert re.findall(r'<img src="data:image/png;base64,(\S+)" alt="(.*?)"', page) == [
+        ("cGljdHVyZQ==", "a &quot;picture&quot;")
+    ]
+    assert re.findall(r"base64,(\S+)\"></audio>", page) == ["c291bmQ="]
+    assert "&lt;noisy&gt;" in page and "large" not in page
+    assert page.count("<tr><td style") == tables.MOST_ROWS + 1
+    assert "20 of 50 rows; to_dataframe() has all" in page
 
 
 def test_rows_for_pandas():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from sezoo.api.names import BenchmarkTarget, PathLike
 from sezoo.api.results import Benchmark
 from sezoo.api.running import run_settings
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import benchmarking_settings
+from sezoo.base.shipped import model_file
 
 __all__ = ["benchmark"]
 
@@ -47,7 +47,7 @@ def benchmark(
     UserError : the model is not fit for it, or a tool is missing.
     """
     made = benchmarking_settings(
-        Path(model),
+        model_file(model, static=True),
         Spectrum(sample_rate, n_fft, hop_length, win_length),
         on=[on] if isinstance(on, str) else on,
         board=board,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of
+from sezoo.base.shipped import DEMO, DEMO_RECORDINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Clips", "extension_of", "folder_of", "folders_of_pairs"]
 
 Clips: TypeAlias = str | Path | Sequence["str | Path | np.ndarray"]
-"""A folder, files, or waves (samples,) at the model's sample rate."""
+"""A folder, files, or waves (samples,) at the model's sample rate; "demo" is the recordings that come with sezoo."""
 
 DEFAULT_EXTENSION = ".wav"
+DEMO_FOLDERS = {"clips": "noisy_trainset", "noisy": "noisy_testset", "clean": "clean_testset"}
+"""The demo's recordings for each parameter."""
 
 
 def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like: Path | None = None) -> Path:
@@ -35,6 +38,8 @@ def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like:
     ------
     UserError : no clips, files that are not there or of several kinds, arrays that are no waves.
     """
+    if isinstance(clips, str) and clips == DEMO and what in DEMO_FOLDERS and not Path(DEMO).exists():
+        return DEMO_RECORDINGS / DEMO_FOLDERS[what]
     if isinstance(clips, str | Path):
         return Path(clips)
     entries = list(clips)

@@ -9,6 +9,7 @@ from sezoo.api.names import InferenceMode
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import prediction_settings
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import model_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ class Denoiser:
         from sezoo.run.tracking import Trackers
 
         spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
-        made = prediction_settings(Path(model), Path("waveform"), spectrum, play_like=play_like, more=settings)
+        made = prediction_settings(model_file(model), Path("waveform"), spectrum, play_like=play_like, more=settings)
         self._denoiser = denoiser_of(Run(build_config(made), Path(), Trackers()))
         self.sample_rate: int = self._denoiser.sample_rate
         self._stream: WaveformStream | None = None

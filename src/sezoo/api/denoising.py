@@ -11,6 +11,7 @@ from sezoo.api.names import InferenceMode, PathLike
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import prediction_settings
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import model_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +84,7 @@ def denoise(
             raise UserError("output: not given; a folder for the denoised files, or a file for one, is needed")
         return denoise_files(
             [Path(entry) for entry in audio],
-            Path(model),
+            model_file(model),
             Path(output),
             play_like=play_like,
             overwrite=overwrite,

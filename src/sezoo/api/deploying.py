@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sezoo.api.names import Backend, Engine, PathLike
 from sezoo.api.results import DeployedModel
 from sezoo.api.running import run_settings
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import deployment_settings
+from sezoo.base.shipped import model_file
 
 __all__ = ["deploy"]
 
@@ -51,7 +50,7 @@ def deploy(
     UserError : the model is not fit for it, or a tool is missing.
     """
     made = deployment_settings(
-        Path(model),
+        model_file(model, static=True),
         Spectrum(sample_rate, n_fft, hop_length, win_length),
         board=board,
         backend=backend,

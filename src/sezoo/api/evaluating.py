@@ -15,6 +15,7 @@ from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import evaluation_settings, score_settings
 from sezoo.base.errors import UserError
 from sezoo.base.files import check_new_folder
+from sezoo.base.shipped import model_file
 from sezoo.base.user_code import reference_of
 from sezoo.report.on_request import written_report
 from sezoo.results.names import EVALUATION, REPORT
@@ -78,7 +79,7 @@ def evaluate(
         raise UserError("noisy: not given; noisy clips to score are needed")
     if (models is None) == (denoise is None):
         raise UserError("models, denoise: give one of them: the files of models, or a function that denoises")
-    paths = [Path(models)] if isinstance(models, str | Path) else [Path(model) for model in models or ()]
+    paths = [model_file(model) for model in ([models] if isinstance(models, str | Path) else models or ())]
     if models is not None and not paths:
         raise UserError("models: none; a file or several are needed")
     function = None if isinstance(denoise, str) else denoise

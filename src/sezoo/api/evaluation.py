@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.api.run_files import report_of
+from sezoo.api.shown import evaluation_pictures, listened_sounds
 from sezoo.base.files import display_path
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
@@ -140,3 +141,16 @@ class Evaluation(Table):
             {"": name, **{facts_of_metric(metric).label: mean.value for metric, mean in of.items()}}
             for name, of in means.items()
         ]
+
+    def pictures(self) -> Mapping[str, Path]:
+        """The scores, for each model."""
+        return evaluation_pictures(self._folders())
+
+    def sounds(self) -> Mapping[str, Path]:
+        """The clip that changed most: noisy, as each version denoised it, and clean."""
+        return listened_sounds(self._folders())
+
+    def _folders(self) -> dict[str, Path]:
+        """The runs' folders by model; one alone has no name."""
+        inner = {name.partition(": ")[0]: self.folder / name.partition(": ")[0] for name in self.versions}
+        return inner if all(path.is_dir() for path in inner.values()) else {"": self.folder}

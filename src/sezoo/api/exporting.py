@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import model_file
 
 __all__ = ["export"]
 
@@ -38,7 +39,7 @@ def export(
     from sezoo.quantization.exported import default_name
     from sezoo.quantization.exported import export as export_file
 
-    path = Path(model)
+    path = model_file(model)
     if frames is not None and frames < 1:
         raise UserError(f"frames: found {frames}; allowed: 1 or more")
     target = output if output is not None else default_name(path, fp16=fp16, frames=frames, stream=streaming)

@@ -12,6 +12,7 @@ from sezoo.api.results import QuantizedModel
 from sezoo.api.running import run_settings
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import quantization_settings
+from sezoo.base.shipped import DEMO, model_file
 
 __all__ = ["quantize"]
 
@@ -40,7 +41,8 @@ def quantize(
 
     Parameters
     ----------
-    model : float ONNX file, magnitudes (batch, bins, frames) to a mask of that shape.
+    model : float ONNX file, magnitudes (batch, bins, frames) to a mask of that shape; or the name of a model that
+        comes with sezoo, as everywhere: "utcn_small".
     clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waves (samples,).
     target : what the int8 models are for: "generic", "stm32n6", "cortex-m" or one of your own; None is that of the
         backend or of the board, else generic.
@@ -62,9 +64,11 @@ def quantize(
     spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         data = folder_of(clips, Path(scratch), "clips", sample_rate=sample_rate)
+        if noisy is None and isinstance(clips, str) and isinstance(clean, str) and clips == clean == DEMO:
+            noisy = DEMO  # the demo's clips to calibrate with have other sentences than its clean speech
         given = folders_of_pairs(noisy if noisy is not None else data, clean, Path(scratch), sample_rate)
         made = quantization_settings(
-            Path(model),
+            model_file(model),
             data,
             spectrum,
             target=target,

@@ -9,19 +9,33 @@ from typing import Any
 
 from sezoo.api.evaluation import Evaluation
 from sezoo.api.run_files import file_there, report_of
+from sezoo.api.shown import deployed_sounds, training_pictures, training_sounds
 from sezoo.base.files import display_path
 from sezoo.base.text import pluralize
 from sezoo.config.values import expand_known
 from sezoo.results import evaluation as evaluation_file
 from sezoo.results.benchmark import Benchmark
 from sezoo.results.deployment import Deployment
-from sezoo.results.names import BEST_MODEL, C_PACKAGE, TFLITE_FOLDER
+from sezoo.results.names import BEST_MODEL, C_PACKAGE, TFLITE_FOLDER, TRAINING
 from sezoo.results.quantization import LayerReport
 from sezoo.results.run_results import read_config
 from sezoo.results.tables import Row, Table
 from sezoo.results.training import TrainingHistory
 
 __all__ = ["Benchmark", "DeployedModel", "QuantizedModel", "TrainedModel", "plain"]
+
+    def pictures(self) -> Mapping[str, Path]:
+        """The scores, for each model."""
+        return evaluation_pictures(self._folders())
+
+    def sounds(self) -> Mapping[str, Path]:
+        """The clip that changed most: noisy, as each version denoised it, and clean."""
+        return listened_sounds(self._folders())
+
+    def _folders(self) -> dict[str, Path]:
+        """The runs' folders by model; one alone has no name."""
+        inner = {name.partition(": ")[0]: self.folder / name.partition(": ")[0] for name in self.versions}
+        return inner if all(path.is_dir() for path in inner.values()) else {"": self.folder}
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,6 +96,24 @@ class QuantizedModel(Table):
         """A row a layer: its precision, its weights' rounding, and its work."""
         return [asdict(layer) for layer in LayerReport.required(self.folder).layers]
 
+    def overview(self) -> Sequence[Row]:
+        """The scores of float and int8, where there are any; else the sizes, and the fidelity to float in dB."""
+        if self.evaluation is not None:
+            return self.evaluation.overview()
+        plain = self.closeness_plain if self.closeness_plain != self.closeness else None
+        return [
+            {"": "float", "MiB": self.float_bytes / 2**20, "fidelity, dB": None, "plain int8, dB": None},
+            {"": "int8", "MiB": self.int8_bytes / 2**20, "fidelity, dB": self.closeness, "plain int8, dB": plain},
+        ]
+
+    def pictures(self) -> Mapping[str, Path]:
+        """The scores, where there are any."""
+        return {} if self.evaluation is None else self.evaluation.pictures()
+
+    def sounds(self) -> Mapping[str, Path]:
+        """The clip that changed most, where clips were scored."""
+        return {} if self.evaluation is None else self.evaluation.sounds()
+
 
 @dataclass(frozen=True, repr=False)
 class DeployedModel(Table):
@@ -137,6 +169,10 @@ class DeployedModel(Table):
             return agreed
         return [{**agreement, **cost} for agreement, cost in zip(agreed, costs, strict=True)]
 
+    def sounds(self) -> Mapping[str, Path]:
+        """The test recording and what the emulated core made of it, where one was emulated."""
+        return deployed_sounds(self.folder)
+
 
 @dataclass(frozen=True, repr=False)
 class TrainedModel(Table):
@@ -183,6 +219,14 @@ class TrainedModel(Table):
     def records(self) -> Sequence[Row]:
         """A row an epoch."""
         return list(self.history)
+
+    def pictures(self) -> Mapping[str, Path]:
+        """The curves of loss and scores."""
+        return training_pictures(self.folder / TRAINING)
+
+    def sounds(self) -> Mapping[str, Path]:
+        """A validation example after the last epoch with sounds."""
+        return training_sounds(self.folder / TRAINING)
 
 
 def plain(result: object) -> Any:

@@ -10,35 +10,27 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sezoo.base.shipped import DEMO_RECORDINGS, is_plain_name, shipped_model, shipped_models
-from sezoo.base.text import closest_match
+from sezoo.base.errors import UserError
+from sezoo.base.shipped import DEMO, DEMO_RECORDINGS, model_file
 
 __all__ = ["DEMO", "demo_folder", "is_demo", "model_path", "static_model_path"]
-
-DEMO = "demo"
 
 
 def model_path(word: str) -> Path:
     """The path that a word stands for, which is its own where no shipped model has that name."""
-    if not is_plain_name(word) or Path(word).exists():
-        return Path(word)
-    if (shipped := shipped_model(word)) is not None:
-        return shipped
-    near = closest_match(word, shipped_models(), cutoff=0.8)
-    hint = (
-        f"; did you mean {near}, which comes with sezoo?"
-        if near
-        else "; sezoo zoo list shows those that come with sezoo"
-    )
-    raise argparse.ArgumentTypeError(f"there is no model {word}{hint}")
+    return _model(word, static=False)
 
 
 def static_model_path(word: str) -> Path:
     """As `model_path`; the name of a shipped model alone is its static int8 one, which is what runs on a device."""
-    from sezoo.zoo import names_of_models
+    return _model(word, static=True)
 
-    is_name = is_plain_name(word) and not Path(word).exists() and word in names_of_models()
-    return model_path(f"{word}_int8_static" if is_name else word)
+
+def _model(word: str, *, static: bool) -> Path:
+    try:
+        return model_file(word, static=static)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_testset")

@@ -111,7 +111,8 @@ def planned(run: Run, path: Path) -> Planned:
     bench = _bench(prepared, magnitudes, frames, config, target, contract.kind)
     read = magnitudes.clips_read
     run.clips["calibration"] = ClipCount(read, magnitudes.seconds_read, len(magnitudes.clips) - read)
-    log.info("quantizing for %s (quantization.target: %s)", target.words, target.name)
+    level = logging.DEBUG if target.name == "generic" else logging.INFO  # nothing that one has to know
+    log.log(level, "quantizing for %s (quantization.target: %s)", target.words, target.name)
     if trained:
         log.info("%s was trained with its integers: nothing is calibrated or recovered", display_path(path))
         result = written(plan, bench)

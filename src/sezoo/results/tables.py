@@ -1,9 +1,11 @@
-"""Results as people look at them in Python: three lines, a table in a notebook, a DataFrame where pandas is there."""
+"""Results as people look at them in Python: three lines, a page in a notebook, a DataFrame where pandas is there."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sezoo.base.errors import UserError
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["Row", "Table"]
 
 Row = Mapping[str, Any]
+
+MOST_ROWS = 20
+"""That a notebook shows of a table."""
+LARGEST_FILE = 4 * 2**20
+"""Bytes of a picture or a sound that a notebook keeps, which it does in base64."""
+KINDS = {".png": "image/png", ".flac": "audio/flac", ".wav": "audio/wav"}
 
 
 class Table:
@@ -31,6 +39,14 @@ class Table:
     def overview(self) -> Sequence[Row]:
         """The rows that a notebook shows."""
         return self.records()
+
+    def pictures(self) -> Mapping[str, Path]:
+        """PNG files that a notebook shows, by what is in them."""
+        return {}
+
+    def sounds(self) -> Mapping[str, Path]:
+        """FLAC or WAV files that a notebook plays, in order, by their labels."""
+        return {}
 
     def to_dataframe(self) -> pandas.DataFrame:
         """The rows as a pandas DataFrame.
@@ -49,14 +65,43 @@ class Table:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        """For notebooks: the lines, and the rows as a table."""
+        """For notebooks: the lines, the rows as a table, pictures, and sounds to play.
+
+        Files that are gone, or too large for a notebook, are left out.
+        """
         title, *more = (escape(to_one_line(line)) for line in self.lines())
         rows = self.overview()
         columns = list(dict.fromkeys(key for row in rows for key in row))
+        if len(rows) > MOST_ROWS:
+            more.append(f"{MOST_ROWS} of {len(rows)} rows; to_dataframe() has all")
+            rows = rows[:MOST_ROWS]
         cells = [f"<th>{escape(column)}</th>" for column in columns]
         body = "".join(f"<tr>{''.join(_cell(row.get(key)) for key in columns)}</tr>" for row in rows)
         table = f"<table><thead><tr>{''.join(cells)}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
-        return f"<div><p><b>{title}</b><br>{'<br>'.join(more)}</p>{table}</div>"
+        pictures = [
+            f'<p><img src="{address}" alt="{escape(what, quote=True)}" style="max-width: 100%; background: white"></p>'
+            for what, path in self.pictures().items()
+            if (address := _address(path))
+        ]
+        players = [
+            f'<tr><td style="text-align: left">{escape(to_one_line(label))}</td>'
+            f'<td><audio controls preload="metadata" src="{address}"></audio></td></tr>'
+            for label, path in self.sounds().items()
+            if (address := _address(path))
+        ]
+        heard = f"<table><tbody>{''.join(players)}</tbody></table>" if players else ""
+        return f"<div><p><b>{title}</b><br>{'<br>'.join(more)}</p>{table}{''.join(pictures)}{heard}</div>"
+
+
+def _address(path: Path) -> str | None:
+    """A file as an address that holds it; None where it is gone, too large, or no picture or sound."""
+    try:
+        kind = KINDS.get(path.suffix.lower())
+        if kind is None or path.stat().st_size > LARGEST_FILE:
+            return None
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError:
+        return None
 
 
 def _cell(value: Any) -> str:
