@@ -19,6 +19,7 @@ from sezoo.config.sections import Config
 from sezoo.models.download import with_local_model
 from sezoo.results.run_record import recorded
 from sezoo.run.run import Run, names_of_file, open_run
+from sezoo.run.tracked_files import track_figures_and_sounds
 
 __all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
 
@@ -209,6 +210,7 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
 
             with working("writing the report"):
                 write_run_report(run)
+        track_figures_and_sounds(run)
 
 
 def _do(run: Run, letters: str, told: str | None) -> None:

@@ -12,7 +12,9 @@ def runs(client, name):
 def test_mlflow_reads_a_finished_run(tmp_path, client):
     model = tmp_path / "m.onnx"
     model.write_bytes(b"model")
-    tracker = FolderTracker(tmp_path / "mlruns", "größe", "2026_01_01", {"a.b": "1", "path": "x y"})
+    tracker = FolderTracker(
+        tmp_path / "mlruns", "größe", "2026_01_01", {"a.b": "1", "path": "x y"}, {"service": "evaluation"}
+    )
     tracker.metrics({"pesq": 2.5, "bad": math.nan})
     tracker.metrics({"pesq": 2.75})
     tracker.artifact(model, "models")
@@ -24,6 +26,7 @@ def test_mlflow_reads_a_finished_run(tmp_path, client):
     assert run.info.run_name == "2026_01_01"
     assert run.info.end_time >= run.info.start_time > 1.6e12
     assert run.data.params == {"a.b": "1", "path": "x y"}
+    assert run.data.tags["service"] == "evaluation"
     assert run.data.metrics["pesq"] == 2.75
     assert [metric.value for metric in client.get_metric_history(run.info.run_id, "pesq")] == [2.5, 2.75]
     assert [entry.path for entry in client.list_artifacts(run.info.run_id, "models")] == ["models/m.onnx"]

@@ -19,7 +19,7 @@ def test_mlflows_own_client_tracks_the_same(tmp_path, client):
     model = tmp_path / "m.onnx"
     model.write_bytes(b"model")
     for _ in range(2):  # the experiment is there the second time
-        tracker = ClientTracker(client, "p", "r", {"a.b": "1"})
+        tracker = ClientTracker(client, "p", "r", {"a.b": "1"}, {"model": "größe"})
         tracker.metrics({"pesq": 2.5})
         tracker.artifact(model, "models")
         tracker.end("FAILED", "no such file")
@@ -28,6 +28,7 @@ def test_mlflows_own_client_tracks_the_same(tmp_path, client):
         assert run.data.params == {"a.b": "1"}
         assert run.data.metrics == {"pesq": 2.5}
         assert run.data.tags["error"] == "no such file"
+        assert run.data.tags["model"] == "größe"
         assert [entry.path for entry in client.list_artifacts(run.info.run_id, "models")] == ["models/m.onnx"]
     assert len(runs(client)) == 2
 
@@ -54,6 +55,7 @@ def test_a_run_ends_as_it_ended(tmp_path, client, error, status):
     (run,) = runs(client)
     assert run.info.status == status
     assert run.info.run_name == "2026_01_01"
+    assert (run.data.tags["service"], run.data.tags["model"]) == ("quantization", "model")
     assert run.data.params["quantization.static_sequence_length"] == "8"
 
 

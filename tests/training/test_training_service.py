@@ -61,7 +61,9 @@ def files_of(folder):
 
 
 def test_the_files_of_a_training(project, run, drawn_curves):
-    code, err = run("hydra.run.dir=out", "training.sound_examples_every=3")
+    pytest.importorskip("tensorboard")
+    words = ("training.sound_examples_every=3", "training.tensorboard=True", f"mlflow.uri={project / 'mlruns'}")
+    code, err = run("hydra.run.dir=out", *words)
     assert code == 0, err
     out = project / "out"
     logs = {path.name for path in (out / "training_logs").iterdir()}
@@ -73,6 +75,7 @@ def test_the_files_of_a_training(project, run, drawn_curves):
             "noisy_validation.json",
             "training.json",
             "sounds",
+            "tensorboard",
         ),
     }
     assert "the noisy validation clips: wave_mse" in err
@@ -86,6 +89,15 @@ def test_the_files_of_a_training(project, run, drawn_curves):
         check_contract(onnx.load(path), path, n_fft=512)
     sounds = {path.name for path in (out / "training_logs" / "sounds" / "epoch_0003").iterdir()}
     assert sounds >= {"1_noisy.wav", "1_denoised.wav", "1_clean.wav"}
+    assert list((out / "training_logs" / "sounds").iterdir()) == [out / "training_logs" / "sounds" / "epoch_0003"]
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown = EventAccumulator(str(out / "training_logs" / "tensorboard")).Reload()
+    assert [each.step for each in shown.Scalars("validation/snr")] == [1, 2, 3]
+    assert [each.step for each in shown.Audio("validation example 1/denoised")] == [1, 3]
+    assert shown.Images("curves")
+    tracked = {path.name for path in (project / "mlruns").glob("*/*/artifacts/**/*") if path.is_file()}
+    assert tracked >= {"best_trained_model.onnx", "training_metrics.png", "1_denoised.wav"}
 
 
 def test_the_same_seed_gives_the_same_history_with_any_number_of_workers(project, run):

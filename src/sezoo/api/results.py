@@ -24,19 +24,6 @@ from sezoo.results.training import TrainingHistory
 
 __all__ = ["Benchmark", "DeployedModel", "QuantizedModel", "TrainedModel", "plain"]
 
-    def pictures(self) -> Mapping[str, Path]:
-        """The scores, for each model."""
-        return evaluation_pictures(self._folders())
-
-    def sounds(self) -> Mapping[str, Path]:
-        """The clip that changed most: noisy, as each version denoised it, and clean."""
-        return listened_sounds(self._folders())
-
-    def _folders(self) -> dict[str, Path]:
-        """The runs' folders by model; one alone has no name."""
-        inner = {name.partition(": ")[0]: self.folder / name.partition(": ")[0] for name in self.versions}
-        return inner if all(path.is_dir() for path in inner.values()) else {"": self.folder}
-
 
 @dataclass(frozen=True, repr=False)
 class QuantizedModel(Table):

@@ -26,6 +26,7 @@ OPTIONAL = {
     "speechmos": ("DNSMOS, scores without clean speech", "pip install 'sezoo[dnsmos]'"),
     "ziglang": ("a C compiler where there is no arm-none-eabi-gcc", "pip install 'sezoo[mcu]'"),
     "sounddevice": ("microphone and headphones (sezoo live --audio)", "pip install 'sezoo[live]'"),
+    "tensorboard": ("event files of trainings (training.tensorboard)", "pip install 'sezoo[tensorboard]'"),
     "mlflow": ("looking at tracked runs, tracking on a server", "pip install 'sezoo[mlflow]'"),
     "clearml": ("tracking in ClearML (tracking.clearml)", "pip install 'sezoo[clearml]', then clearml-init"),
 }

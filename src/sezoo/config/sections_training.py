@@ -126,6 +126,11 @@ class Training(Section):
     sound_examples_every: AtLeast1 | None = Field(
         None, description="Epochs from one set of validation sounds to listen to to the next; empty = none."
     )
+    tensorboard: TrueFalse = Field(
+        False,
+        description="Write TensorBoard's event files (scalars, sounds, curves) into training_logs/tensorboard as well "
+        "(pip install 'sezoo[tensorboard]').",
+    )
     sync_batch_norm: TrueFalse = Field(
         False,
         description="With several processes: batch norms see the clips of all of them, as one process would; False "

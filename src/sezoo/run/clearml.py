@@ -35,12 +35,13 @@ def check_clearml() -> None:
 class ClearmlTracker:
     """A task in ClearML with what the tracking is given, and nothing that ClearML would collect by itself."""
 
-    def __init__(self, project: str, name: str, parameters: Mapping[str, str]):
+    def __init__(self, project: str, name: str, parameters: Mapping[str, str], tags: Mapping[str, str]):
         from clearml import Task
 
         self.task = Task.init(
             project_name=project,
             task_name=name,
+            tags=[f"{key}: {value}" for key, value in tags.items()],
             reuse_last_task_id=False,
             auto_connect_arg_parser=False,
             auto_connect_frameworks=False,

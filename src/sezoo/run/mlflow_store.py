@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sezoo.base.files import atomic_folder, read_text, write_text
@@ -32,10 +33,17 @@ class FolderTracker:
     ----------
     store : the folder of all experiments.
     experiment : name of the experiment; it is made if it is not there.
-    parameters : of the run, by name.
+    parameters, tags : of the run, by name.
     """
 
-    def __init__(self, store: Path, experiment: str, run_name: str, parameters: Mapping[str, str]):
+    def __init__(
+        self,
+        store: Path,
+        experiment: str,
+        run_name: str,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ):
         experiment_folder = _experiment_folder(store, experiment)
         run_id = uuid.uuid4().hex
         self.folder = experiment_folder / run_id
@@ -60,6 +68,8 @@ class FolderTracker:
             (aside / "artifacts").mkdir()
             _write_yaml(aside / "meta.yaml", self.meta)
             write_text(aside / "tags" / "mlflow.runName", run_name)
+            for name, value in tags.items():
+                write_text(aside / "tags" / safe_name(name), value)
             for name, value in parameters.items():
                 write_text(aside / "params" / safe_name(name), value)
 

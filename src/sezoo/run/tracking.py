@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -17,6 +18,7 @@ from sezoo.base.files import reason_of
 from sezoo.base.foreign_text import to_encodable
 from sezoo.base.inner_path import safe_name
 from sezoo.base.processes import is_helper
+from sezoo.base.version import __version__
 from sezoo.config.plain_data import to_dict, without_environment
 from sezoo.config.sections import Config
 from sezoo.run.clearml import ClearmlTracker, check_clearml
@@ -99,24 +101,34 @@ def _trouble_told() -> Iterator[None]:
 def _tracker(config: Config, folder: Path) -> Tracker:
     if is_helper():
         return Trackers()
+    tags = _tags(config)
     parameters = {key: to_encodable(str(value)) for key, value in _flat(to_dict(config))}
     if config.tracking.clearml:
         check_clearml()
-    trackers = [] if not config.mlflow.uri else [_mlflow_tracker(config, folder, parameters)]
+    trackers = [] if not config.mlflow.uri else [_mlflow_tracker(config, folder, parameters, tags)]
     if config.tracking.clearml:
         with _trouble_told():
-            trackers.append(ClearmlTracker(config.general.project_name, _run_name(folder), parameters))
+            trackers.append(ClearmlTracker(config.general.project_name, _run_name(folder), parameters, tags))
     return Trackers(*trackers)
 
 
-def _mlflow_tracker(config: Config, folder: Path, parameters: Mapping[str, str]) -> Tracker:
+def _tags(config: Config) -> dict[str, str]:
+    """By which runs are found again: what was done, with which model."""
+    model = config.model
+    path = model.onnx_path or model.state_dict_path or model.denoised_path
+    name = path.stem if path is not None else str(model.function or model.custom or model.model_type or "")
+    tags = {"service": config.operation_mode, "model": name, "sezoo": __version__}
+    return {key: to_encodable(value) for key, value in tags.items() if value}
+
+
+def _mlflow_tracker(config: Config, folder: Path, parameters: Mapping[str, str], tags: Mapping[str, str]) -> Tracker:
     uri, address = config.mlflow.uri, to_dict(config)["mlflow"]["uri"]  # the second one without what is secret in it
     try:
         if (store := _local_folder(uri)) is not None:
             from sezoo.run.mlflow_store import FolderTracker
 
-            return FolderTracker(store, config.general.project_name, _run_name(folder), parameters)
-        return _client_tracker(uri, config.general.project_name, _run_name(folder), parameters)
+            return FolderTracker(store, config.general.project_name, _run_name(folder), parameters, tags)
+        return _client_tracker(uri, config.general.project_name, _run_name(folder), parameters, tags)
     except ImportError as error:
         raise UserError(
             f"mlflow.uri: {address} needs the package mlflow (pip install mlflow); a local folder needs nothing"
@@ -145,22 +157,31 @@ def _local_folder(uri: str) -> Path | None:
     return (Path(uri).expanduser() if uri.startswith("~") else Path(uri)).absolute()
 
 
-def _client_tracker(uri: str, experiment: str, run_name: str, parameters: Mapping[str, str]) -> Tracker:
+def _client_tracker(
+    uri: str, experiment: str, run_name: str, parameters: Mapping[str, str], tags: Mapping[str, str]
+) -> Tracker:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # what a user works on is nobody else's business
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an unreachable server is reported in seconds
     from mlflow import MlflowClient
 
-    return ClientTracker(MlflowClient(tracking_uri=uri), experiment, run_name, parameters)
+    return ClientTracker(MlflowClient(tracking_uri=uri), experiment, run_name, parameters, tags)
 
 
 class ClientTracker:
     """A run on a server or in a data base, by MLflow's own client."""
 
-    def __init__(self, client: Any, experiment: str, run_name: str, parameters: Mapping[str, str]):
+    def __init__(
+        self,
+        client: Any,
+        experiment: str,
+        run_name: str,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ):
         self.client = client
         found = client.get_experiment_by_name(experiment)
         experiment_id = found.experiment_id if found else client.create_experiment(experiment)
-        self.run_id = client.create_run(experiment_id, run_name=run_name).info.run_id
+        self.run_id = client.create_run(experiment_id, run_name=run_name, tags=dict(tags)).info.run_id
         for key, value in parameters.items():
             client.log_param(self.run_id, safe_name(key), value)
 

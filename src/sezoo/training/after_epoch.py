@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from sezoo.audio.clip import write_clip
 from sezoo.audio.stft import Stft
 from sezoo.denoising import denoise
 from sezoo.models.torch.mask_model import TorchMaskModel
+from sezoo.results.names import TRAINING
 from sezoo.run.run import Run
+from sezoo.training.event_files import EventFiles
 from sezoo.training.examples import ExampleSource
 
 __all__ = ["after_epoch"]
@@ -20,20 +23,31 @@ __all__ = ["after_epoch"]
 SOUNDS = 3
 
 
-def after_epoch(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, row: Mapping[str, Any]) -> None:
-    """Track an epoch's row, and every so many epochs save sounds."""
-    epoch, every = row["epoch"], run.config.training.sound_examples_every
+def after_epoch(
+    run: Run, source: ExampleSource, stft: Stft, events: EventFiles, network: nn.Module, row: Mapping[str, Any]
+) -> None:
+    """Track an epoch's row; every so many epochs save sounds, and with TensorBoard after the first and the last too."""
+    training, epoch = run.config.training, row["epoch"]
     run.tracker.metrics({name: value for name, value in row.items() if name != "epoch" and value is not None}, epoch)
-    if every and epoch % every == 0:
-        _save_sounds(run, source, stft, network, epoch)
+    is_saved = bool(training.sound_examples_every) and epoch % training.sound_examples_every == 0
+    is_shown = training.tensorboard and (is_saved or epoch in (1, training.epochs))
+    if training.tensorboard:
+        events.scalars(row)
+    if not (is_saved or is_shown):
+        return
+    rate = run.config.preprocessing.sample_rate
+    for index, sounds in enumerate(_sounds(source, stft, network), 1):
+        for name, waveform in sounds.items():
+            if is_saved:
+                folder = run.folder / TRAINING / "sounds" / f"epoch_{epoch:04d}"
+                write_clip(folder / f"{index}_{name}.wav", waveform, rate)
+            if is_shown:
+                events.sound(f"validation example {index}/{name}", waveform, rate, epoch)
 
 
-def _save_sounds(run: Run, source: ExampleSource, stft: Stft, network: nn.Module, epoch: int) -> None:
+def _sounds(source: ExampleSource, stft: Stft, network: nn.Module) -> Iterator[dict[str, np.ndarray]]:
     """A few validation examples to listen to: noisy, denoised, clean."""
     model = TorchMaskModel(network, Path("the network"), str(next(network.parameters()).device))
-    rate = run.config.preprocessing.sample_rate
     for index in range(min(SOUNDS, len(source))):
         noisy, clean = source.example(0, index)
-        folder = run.folder / "training_logs" / "sounds" / f"epoch_{epoch:04d}"
-        for name, wave in (("noisy", noisy), ("denoised", denoise(noisy, model, stft)), ("clean", clean)):
-            write_clip(folder / f"{index + 1}_{name}.wav", wave, rate)
+        yield {"noisy": noisy, "denoised": denoise(noisy, model, stft), "clean": clean}

@@ -20,8 +20,10 @@ from sezoo.base.text import there_are_only
 from sezoo.config.sections import Config, Training
 from sezoo.metrics import METRICS
 from sezoo.models.torch.mask_model import torch_device
+from sezoo.results.names import TRAINING
 from sezoo.run.run import ClipCount, Run
 from sezoo.training.after_epoch import after_epoch
+from sezoo.training.event_files import EventFiles, check_tensorboard
 from sezoo.training.examples import example_sources, recorded_clips
 from sezoo.training.first_network import Export, first_network, network_with_integers, plain_export, tell_size
 from sezoo.training.identity import data_of_snapshot, recordings_in_detail, settings_of_snapshot
@@ -51,6 +53,7 @@ MOST_LOADERS = 4
 
 
 LAST, BEST = "trained_model", "best_trained_model"
+EVENTS = "tensorboard"
 
 
 def train(run: Run, int8_start: Callable[[Path], Int8Start] | None = None) -> Path | None:
@@ -74,16 +77,25 @@ def train(run: Run, int8_start: Callable[[Path], Int8Start] | None = None) -> Pa
         (run.models_folder, "general.saved_models_dir"),
     ):
         check_writable(folder, key)
+    if run.config.training.tensorboard:
+        check_tensorboard()
     device = torch_device(run.config.training.device, processes.local_rank(), key="training.device")
-    with parallel(device) as together, closing(Scorers(run.config.training.num_validation_workers)) as scorers:
+    events = EventFiles(run.folder / TRAINING / EVENTS)
+    with (
+        parallel(device) as together,
+        closing(Scorers(run.config.training.num_validation_workers)) as scorers,
+        closing(events),
+    ):
         snapshot = together.from_first(lambda: _snapshot(run))
-        trainer, export = _trainer(run, device, together, scorers, int8_start)
+        trainer, export = _trainer(run, events, device, together, scorers, int8_start)
         if snapshot is not None:
             trainer.resume(snapshot)
         if run.config.training.dryrun:
             tell_size(trainer.network, run.config, export)
             return None
         networks = trainer.fit()
+        if run.config.training.tensorboard and together.is_first:
+            events.picture("curves", trainer.files.curves, len(trainer.history.rows))
     path = _write_models(run, trainer.network, networks, export)
     run.tracker.artifact(trainer.files.history, "training")
     best = trainer.history.rows[networks.best_epoch - 1]
@@ -99,6 +111,7 @@ def _snapshot(run: Run) -> Snapshot | None:
 
 def _trainer(
     run: Run,
+    events: EventFiles,
     device: torch.device,
     together: Parallel,
     scorers: Scorers,
@@ -185,7 +198,7 @@ def _trainer(
         ),
         progress=run.progress,
         parallel=together,
-        each_epoch=partial(after_epoch, run, sources[1], stft),
+        each_epoch=partial(after_epoch, run, sources[1], stft, events),
     )
     return trainer, export
 
@@ -211,7 +224,7 @@ def _loss(config: Config, torch_stft: TorchStft) -> Loss:
 
 
 def _files(run: Run) -> TrainingFiles:
-    logs = run.folder / "training_logs"
+    logs = run.folder / TRAINING
     training = run.config.training
     return TrainingFiles(logs, run.folder / training.ckpt_path, logs / training.logs_filename)
 
@@ -223,6 +236,8 @@ def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks, expor
             network.load_state_dict(state)
             export(network, aside / f"{name}.onnx")
     path = run.models_folder / f"{BEST}.onnx"
+    for model in (LAST, BEST):
+        run.tracker.artifact(run.models_folder / f"{model}.onnx", "models")
     log.info(
         "%s: epoch %d, the best by %s", display_path(path), networks.best_epoch, Selection.of(run.config.training).name
     )
