@@ -94,7 +94,7 @@ def test_16_bits_are_refused(form):
 
 def test_recurrent_layers_are_refused_by_name():
     model = recurrent_graphs.static_int8(recurrent_graphs.recurrent("LSTM"), 20)
-    with pytest.raises(UserError, match=r"recurrent layer '.+' has no operator.*backend: portable-c"):
+    with pytest.raises(UserError, match=r"recurrent layer '.+' has no operator.*portable-c, benchmarking"):
         tflite_graph_of(model, PATH)
 
 

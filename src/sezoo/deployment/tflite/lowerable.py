@@ -45,7 +45,8 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
         if isinstance(operator, Loop | Sweep):
             raise UserError(
                 f"{path}: recurrent layer '{operator.name}' has no operator in TensorFlow Lite that computes it as "
-                "it was quantized; deploy the model with deployment.backend: portable-c"
+                "it was quantized; Cortex-M cores run it (deployment.backend: portable-c, benchmarking.targets: "
+                "cortex-m55)"
             )
         if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, Lookup, Rearrange)):
             raise UserError(
