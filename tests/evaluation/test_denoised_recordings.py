@@ -35,7 +35,11 @@ def test_a_recording_is_aligned_and_as_long_as_its_clip(tmp_path, noise, shift):
 def test_a_delay_beyond_a_second_and_another_length_are_refused(tmp_path, noise):
     write(tmp_path / "denoised", "late.wav", np.concatenate([np.zeros(RATE + 8, np.float32), noise]))
     write(tmp_path / "denoised", "long.wav", np.tile(noise, 2))
-    source = RecordingsSource(tmp_path / "denoised", ("late", "long"), RATE)
+    far = np.concatenate([np.zeros(5 * RATE // 2, np.float32), noise])[: len(noise)]  # as long as its clip
+    write(tmp_path / "denoised", "far.wav", far)
+    source = RecordingsSource(tmp_path / "denoised", ("late", "long", "far"), RATE)
+    with pytest.raises(BadClipError, match=r"it is 2\.50 s later than the clip; at most 1 s is made up for"):
+        source(noise, tmp_path / "far.wav")
     with pytest.raises(BadClipError, match=r"it is 1\.00 s later than the clip; at most 1 s is made up for"):
         source(noise, tmp_path / "late.wav")
     with pytest.raises(BadClipError, match=r"it is 6\.00 s long, the clip 3\.00 s"):

@@ -117,7 +117,7 @@ class RecordingsSource:
         """The recording of a clip, and the samples by which it is later."""
         file = self.files[path.stem]
         recording = read_clip(file, self.sample_rate)
-        shift = delay(recording, noisy, self.sample_rate, 2 * LONGEST_DELAY)
+        shift = delay(recording, noisy, self.sample_rate, len(noisy) / self.sample_rate)
         if abs(shift) > LONGEST_DELAY * self.sample_rate:
             raise BadClipError(
                 file,
