@@ -79,6 +79,7 @@ def test_every_core_by_every_compiler(stream, package, tmp_path, name, compiler)
     for program in ("check_vectors", "denoise_wav"):
         log = (tmp_path / "logs" / f"build_{program}_{name}.log").read_text(encoding="utf-8")
         assert log.startswith("$ ") and log.count("\n") == 1  # the compiler has nothing to say
+    assert not list((tmp_path / "logs").glob("*_objects.log"))  # nor has it of what is compiled once
 
     expected = denoised_in_stream(stream.graph, wave, stream.stft, 8)
     assert run.denoised.shape == wave.shape

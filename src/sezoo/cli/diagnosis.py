@@ -147,7 +147,7 @@ def _folders() -> list[Finding]:
 
     cache = user_cache_path("sezoo", appauthor=False)
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) if cache.is_dir() else 0
-    purpose = "scores of noisy recordings from run to run, and the login at ST; made when needed"
+    purpose = "scores of noisy recordings, compiled C kernels and the login at ST, from run to run; made when needed"
     return [
         Finding("Python", True, None, Path(sys.prefix), "the environment"),
         Finding("model zoo", True, None, ZOO, "the shipped models"),

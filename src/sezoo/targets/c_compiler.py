@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.targets.cores import Core
+from sezoo.targets.object_cache import compiled_objects
 from sezoo.targets.programs import Program, run_program, try_program
 
 __all__ = ["CCompiler", "build_program", "build_webassembly", "find_compiler", "find_zig"]
@@ -99,7 +101,8 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
     ----------
     package : folder of the C package.
     program : `denoise_wav` or `check_vectors`.
-    log_file : for the output of the compiler.
+    log_file : for the output of the compiler. What it says about sources that are compiled once for all packages
+        (`compiled_objects`) is in another file beside it, if there is anything.
 
     Raises
     ------
@@ -116,21 +119,30 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
             "-DSEZOO_MEASURE",
             f"-DINSTRUCTIONS_PER_100_TICKS={round(core.instructions_per_tick * 100)}",
         ),
-        *(f"-I{package / folder}" for folder in ("include", "src", "examples")),
-        *("-Wl,--gc-sections,--entry=reset", "-T", str(cortex_m / core.script)),
     ]
-    if compiler.is_zig:
-        options += ["-isystem", str(cortex_m / "freestanding"), str(cortex_m / "freestanding" / "string.c")]
-    else:
-        options += ["-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs"]
+    folders = [package / folder for folder in ("include", "src", "examples")]
+    link = ["-Wl,--gc-sections,--entry=reset", "-T", str(cortex_m / core.script)]
     sources = [
         *sorted((package / "src").glob("*.c")),
         package / "examples" / f"{program}.c",
         *sorted(cortex_m.glob("*.c")),
     ]
-    command = [*compiler.command, *options, *(str(source) for source in sources), "-o", str(elf)]
-    # Linker scripts include each other by names in the working directory: zig does not hand on -L for them.
-    run_program(command, log_file, timeout=BUILD_SECONDS, folder=cortex_m)
+    with ExitStack() as stack:
+        if compiler.is_zig:  # which has a cache of its own
+            options += ["-isystem", str(cortex_m / "freestanding"), str(cortex_m / "freestanding" / "string.c")]
+        else:
+            options += ["--specs=nano.specs"]
+            link += ["-nostartfiles", "--specs=nosys.specs"]
+            log_of_objects = log_file.absolute().with_name(f"{log_file.stem}_objects.log")
+            command = [*compiler.command, *options]
+            objects = compiled_objects(
+                command, compiler.version, folders, sources, log_of_objects, timeout=BUILD_SECONDS
+            )
+            sources = stack.enter_context(objects)
+        options += [f"-I{folder}" for folder in folders] + link
+        command = [*compiler.command, *options, *(str(source) for source in sources), "-o", str(elf)]
+        # Linker scripts include each other by names in the working directory: zig does not hand on -L for them.
+        run_program(command, log_file, timeout=BUILD_SECONDS, folder=cortex_m)
 
 
 STACK_OF_WEBASSEMBLY = 65536

@@ -1,0 +1,88 @@
+"""Objects of the C sources that are the same in every package, compiled once for each core, compiler and version."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sezoo.base.errors import UserError
+from sezoo.base.files import atomic_write
+from sezoo.targets.programs import run_program
+
+__all__ = ["compiled_objects"]
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+OF_A_NETWORK = ("_model.h", "_denoiser.h")
+"""Endings of the headers whose contents depend on the network."""
+
+
+def default_folder() -> Path:
+    """Where objects are kept: in the user's folder for caches."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("sezoo", appauthor=False) / "objects"
+
+
+@contextmanager
+def compiled_objects(
+    command: Sequence[str], version: str, folders: Sequence[Path], sources: Iterable[Path], log_file: Path,
+    *, timeout: float,
+) -> Iterator[list[Path]]:  # fmt: skip
+    """What to link: objects of the sources that depend on no network, and the other sources as they are.
+
+    The objects are compiled if they are not in the user's cache, and kept there where it can be written.
+
+    Parameters
+    ----------
+    command : the compiler and its options, without folders of headers.
+    version : of the compiler.
+    folders : of headers.
+    log_file : for what the compiler says; it stays only if there is something.
+
+    Raises
+    ------
+    UserError : a source does not compile.
+    """
+    cache = default_folder()
+    with tempfile.TemporaryDirectory() as scratch:
+        found, missing = [], {}
+        for source in sources:
+            name = _object_name(source, folders, [*command, version])
+            kept = cache / name if name else source
+            if not kept.is_file():
+                missing[source], kept = kept, Path(scratch, f"{source.stem}.o")
+            found.append(kept)
+        if missing:
+            words = [*command, *(f"-I{folder}" for folder in folders), "-c", *map(str, missing)]
+            if not run_program(words, log_file, timeout=timeout, folder=Path(scratch)):
+                log_file.unlink()
+            for source, kept in missing.items():
+                with (
+                    suppress(OSError, UserError),
+                    atomic_write(kept) as aside,
+                ):  # a cache that cannot be written is none
+                    shutil.copyfile(Path(scratch, f"{source.stem}.o"), aside)
+        yield found
+
+
+def _object_name(source: Path, folders: Sequence[Path], words: Sequence[str]) -> str | None:
+    """The name of an object by all that it depends on; None for a source that depends on a network."""
+    key = hashlib.sha256("\0".join(words).encode())
+    wanted, seen = [source], set()
+    while wanted:
+        path = wanted.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        content = path.read_bytes()
+        key.update(f"\0{path.name}\0{len(content)}\0".encode() + content)
+        for name in INCLUDE.findall(content.decode("utf-8", errors="replace")):
+            if name.endswith(OF_A_NETWORK):
+                return None
+            wanted += [file for folder in (path.parent, *folders) if (file := folder / name).is_file()][:1]
+    return f"{source.stem}_{key.hexdigest()[:32]}.o"
