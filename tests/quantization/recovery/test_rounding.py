@@ -145,3 +145,18 @@ def test_few_integers_get_a_finer_step_than_the_largest_weight_needs():
     errors = [np.square(weights - each).mean() for each in (found.integers * found.scales[..., np.newaxis], plain)]
     assert errors[0] < 0.95 * errors[1]
     assert np.mean(found.scales < 0.99 * steps) > 0.5
+
+
+@pytest.mark.parametrize("share", [-0.5, 0.0])
+def test_a_covariance_that_is_none_by_the_rounding_of_its_sums(share):
+    """Features that hardly change beside their means: some directions have less than no variance."""
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    variances = np.r_[np.ones(6), np.full(6, share)] * (share != 0)
+    covariance = ((vectors * variances) @ vectors.T)[np.newaxis]
+    weights = rng.standard_normal((1, 4, 12)).astype(np.float32)
+    found = rounded(weights, covariance, largest=127, per_channel=True)
+    errors = weights - found.integers * found.scales[..., np.newaxis]
+    real = (vectors * np.maximum(variances, 0)) @ vectors.T  # what the covariance would be
+    plain = loss(weights - plainly_rounded(weights, 127), real[np.newaxis])
+    assert np.isfinite(found.integers).all() and loss(errors, real[np.newaxis]) <= max(plain, 1e-12)

@@ -83,11 +83,27 @@ def rounded(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_ch
     if features <= FEW_TAPS:
         integers = _best_neighbours(weights, damped, scales, largest)
     else:
-        integers = _compensated(weights, damped, scales, largest)
+        try:
+            integers = _compensated(weights, damped, scales, largest)
+        except np.linalg.LinAlgError:
+            damped = _without_negative_directions(damped)
+            scales = _scales(weights, damped, largest=largest, per_channel=per_channel)
+            integers = _compensated(weights, damped, scales, largest)
         plain = np.clip(np.rint(weights / scales[..., np.newaxis]), -largest, largest)  # a greedy search may lose to it
         losses = [_losses(weights - each * scales[..., np.newaxis], damped) for each in (integers, plain)]
         integers = np.where((losses[0] <= losses[1])[..., np.newaxis], integers, plain)
     return Rounded(integers.astype(np.float32), scales)
+
+
+def _without_negative_directions(covariance: np.ndarray) -> np.ndarray:
+    """The covariance with a least variance in every direction.
+
+    Where a feature hardly changes, next to its mean, sums in float32 leave less than nothing of its variance.
+    """
+    values, vectors = np.linalg.eigh((covariance + covariance.swapaxes(1, 2)) / 2)
+    least = DAMPING * np.maximum(values, 0).mean(axis=1, keepdims=True)
+    least[least < np.finfo(np.float32).tiny] = 1  # nothing changes: all features count alike
+    return (vectors * np.maximum(values, least)[:, np.newaxis]) @ vectors.swapaxes(1, 2)
 
 
 def _scales(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_channel: bool) -> np.ndarray:
