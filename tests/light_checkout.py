@@ -1,6 +1,7 @@
 """The sources as a user has them after cloning, with less to compute in them: shorter recordings, a shorter network."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import onnx
@@ -24,7 +25,7 @@ def make_checkout(folder: Path, *, clips: int) -> Path:
     clips : how many recordings of each kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     for name in ("src", "speech_enhancement"):
         left_out = shutil.ignore_patterns("experiment_outputs", "pt", "recordings")
@@ -38,6 +39,24 @@ def make_checkout(folder: Path, *, clips: int) -> Path:
             soundfile.write(target / path.name, wave, rate)
     onnx.save(_of_one_block(onnx.load(folder / NETWORK)), folder / NETWORK)
     return folder
+
+
+def install_wheel(checkout: Path, folder: Path) -> Path | None:
+    """The wheel that a checkout builds, unpacked as pip would; None where the build back end is not installed.
+
+    Returns
+    -------
+    site : folder to import from: the package, and its metadata.
+    """
+    try:
+        from hatchling.builders.wheel import WheelBuilder
+    except ImportError:
+        return None
+    (wheel,) = WheelBuilder(str(checkout)).build(directory=str(folder / "dist"), versions=["standard"])
+    site = folder / "site"
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    return site
 
 
 def _of_one_block(model: onnx.ModelProto) -> onnx.ModelProto:

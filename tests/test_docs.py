@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from demo_checks import check_demo
-from light_checkout import RECORDINGS, make_checkout
+from light_checkout import RECORDINGS, install_wheel, make_checkout
 from sezoo.cli.hydra_run import compose_file
 from sezoo.cli.table import COMMANDS
 from warm_sezoo import FORKS, IMPORTED
@@ -38,7 +38,10 @@ DOCUMENTS = [
         "docs/python.md",
     ),
 ]
+CLONED = ("README.md", "docs/model_zoo.md")
+"""What is done in a clone; all else is done in an empty folder, with the installed package."""
 TRAINED_IN = ("docs/training.md",)
+WITH_TORCH = (*TRAINED_IN, "docs/own_model.md")
 EMULATED = ("docs/deployment.md", "docs/commands.md")
 COMPILED = ("docs/live.md",)
 LIMIT = 900
@@ -56,11 +59,16 @@ def blocks(document):
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Gives a checkout of the sources that is light in some ways; each is made once."""
+    """Gives a checkout of the sources that is light in some ways, and where its wheel is installed; made once each.
+
+    Where no wheel can be built, it is the checkout's own package.
+    """
 
     @functools.cache
     def made(**how):
-        return make_checkout(tmp_path_factory.mktemp("sources"), **how)
+        folder = tmp_path_factory.mktemp("sources")
+        checkout = make_checkout(folder / "checkout", **how)
+        return checkout, install_wheel(checkout, folder) or checkout / "src"
 
     return made
 
@@ -81,9 +89,9 @@ class Shell:
     The first of sezoo's is run by a new interpreter, the others by one that has imported already.
     """
 
-    def __init__(self, folder, sources, variables, warm):
+    def __init__(self, folder, site, variables, warm):
         self.folder = folder
-        self.environment = {**os.environ, "PYTHONPATH": str(sources / "src"), **variables}
+        self.environment = {**os.environ, "PYTHONPATH": str(site), **variables}
         self.warm = warm
         self.is_first = True
 
@@ -150,7 +158,7 @@ class Shell:
             self.call(sys.executable, "-m", "venv", "--without-pip", ".venv")
             return
         self.python(*words)
-        if words in (["notebook.py"], ["pack.py"]):
+        if words in (["notebook.py"], ["pack.py"], ["export_mine.py"]):
             return
         assert list(self.folder.rglob("experiment_outputs/*/saved_models/quantized_model_int8_static.onnx"))
 
@@ -188,19 +196,21 @@ class Shell:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_document_from_top_to_bottom(document, tmp_path, sources, pythons):
-    if document in TRAINED_IN:
+    if document in WITH_TORCH:
         pytest.importorskip("torch")
+        pytest.importorskip("onnxscript")
     if document in COMPILED:
         pytest.importorskip("ziglang")
     if document in EMULATED and not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")):
         pytest.skip("the compiler arm-none-eabi-gcc or the emulator qemu-system-arm is not installed")
     clips = 12 if document in TRAINED_IN else 4  # some of them are split off for validation
-    installed = sources(clips=clips)
-    shutil.copytree(installed, tmp_path if document == "README.md" else tmp_path / "sezoo", dirs_exist_ok=True)
-    valentini_set = valentini_layout(tmp_path / "valentini_set", installed / RECORDINGS)
+    checkout, site = sources(clips=clips)
+    if document in CLONED:
+        shutil.copytree(checkout, tmp_path if document == "README.md" else tmp_path / "sezoo", dirs_exist_ok=True)
+    valentini_set = valentini_layout(tmp_path / "valentini_set", checkout / RECORDINGS)
     variables = {"VALENTINI": str(valentini_set)}
     imported = (*IMPORTED, "torch") if document in TRAINED_IN else IMPORTED
-    shell = Shell(tmp_path, installed, variables, partial(pythons.run, sources=installed / "src", imported=imported))
+    shell = Shell(tmp_path, site, variables, partial(pythons.run, sources=site, imported=imported))
     kinds = set()
     for kind, text, name in blocks(document):
         kinds.add(kind)
@@ -217,6 +227,19 @@ def test_document_from_top_to_bottom(document, tmp_path, sources, pythons):
         else:
             assert kind == ""  # output, not input
     assert kinds >= {"sh"}
+
+
+def test_the_wheel_has_all_files_of_the_package(sources):
+    checkout, site = sources(clips=4)
+    if site == checkout / "src":
+        pytest.skip("hatchling is not installed")
+    packed = {path.relative_to(site) for path in (site / "sezoo").rglob("*") if path.is_file()}
+    there = {path.relative_to(checkout / "src") for path in (checkout / "src" / "sezoo").rglob("*") if path.is_file()}
+    assert packed == {path for path in there if "__pycache__" not in path.parts}
+    (metadata,) = site.glob("*.dist-info/METADATA")
+    text = metadata.read_text(encoding="utf-8")
+    assert "Name: sezoo" in text and "Provides-Extra: train" in text
+    assert [path.name for path in site.glob("*.dist-info/entry_points.txt")]
 
 
 def documents():
