@@ -2,10 +2,14 @@
 
 import shutil
 import subprocess
+import tempfile
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+from sezoo.targets.object_cache import compiled_objects
 
 SOURCES = Path(str(files("sezoo.deployment.c_package"))) / "sources"
 FIXED = ("conv", "dense", "matmul", "elementwise", "groups", "fft", "stream")
@@ -23,18 +27,37 @@ needs_gcc = pytest.mark.skipif(HOST_GCC is None, reason="gcc is not installed on
 
 
 def compiled(*words, folder=None):
-    """Run this computer's compiler; what it says is shown if it fails."""
-    done = subprocess.run([HOST_GCC, *map(str, words)], cwd=folder, capture_output=True, text=True)
+    """Run this computer's compiler; what it says is shown if it fails.
+
+    Where it links a program, the sources that are the same in every package are compiled once for all tests.
+    """
+    words = [str(word) for word in words]
+    with ExitStack() as stack:
+        if "-c" not in words and folder is None:
+            options = [word for word in words if word.startswith("-") and word[:2] not in ("-I", "-o", "-l")]
+            folders = [Path(word[2:]) for word in words if word.startswith("-I")]
+            sources = [Path(word) for word in words if word.endswith(".c")]
+            objects = stack.enter_context(host_objects(options, folders, sources))
+            others = dict(zip(map(str, sources), map(str, objects), strict=True))
+            words = [others.get(word, word) for word in words]
+        done = subprocess.run([HOST_GCC, *words], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@contextmanager
+def host_objects(options, folders, sources):
+    """`compiled_objects` by this computer's compiler."""
+    with tempfile.TemporaryDirectory() as scratch:
+        log_file = Path(scratch, "gcc.log")
+        with compiled_objects([HOST_GCC, *options], "host", folders, sources, log_file, timeout=60) as objects:
+            yield objects
 
 
 def fixed_objects(folder):
     """The sources that all packages share, compiled strictly and with sanitizers: the objects."""
-    objects = []
-    for name in FIXED:
-        objects.append(folder / f"{name}.o")
-        compiled(*SANITIZED, "-c", SOURCES / "src" / f"sezoo_{name}.c", "-o", objects[-1])
-    return objects
+    sources = [SOURCES / "src" / f"sezoo_{name}.c" for name in FIXED]
+    with host_objects(SANITIZED, (), sources) as objects:
+        return [shutil.copy(path, folder) for path in objects]
 
 
 def built(package, program, objects):
