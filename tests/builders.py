@@ -1,6 +1,7 @@
 """Small models, recordings and configurations that the tests make for themselves."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import soundfile
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
+from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.audio.stft import Stft
+from sezoo.data.dataset import usable_ones
 
 RATE = 16000
 
@@ -155,3 +158,15 @@ def evaluation_config(**changes: dict[str, Any] | str | None) -> dict[str, Any]:
         else:
             config[section] = {**config.get(section, {}), **entries} if isinstance(entries, dict) else entries
     return config
+
+
+def read_clips(paths: Sequence[Path], rate: int = RATE, *, skip_bad: bool) -> Iterator[tuple[Path, np.ndarray]]:
+    """The clips that can be used, one at a time, as services have them."""
+
+    def outcome(path: Path) -> tuple[Path, np.ndarray] | BadClipError:
+        try:
+            return path, read_clip(path, rate)
+        except BadClipError as bad:
+            return bad
+
+    return usable_ones(map(outcome, paths), len(paths), skip_bad=skip_bad)

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from builders import RATE, noise
+from builders import RATE, noise, read_clips
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.audio.container import declared_audio
 from sezoo.audio.file import SPARSE_BYTES, blocks_of, open_recording
 from sezoo.audio.mp3_length import declares_length, seconds_of_frames
 from sezoo.base.errors import UserError
-from sezoo.data.dataset import read_clips
 from sezoo.data.mixing.recordings import Recordings
 
 FORMATS = {
@@ -89,9 +88,9 @@ def test_a_cut_recording_is_named_once_and_left_out_or_refused(tmp_path, ending,
     for path, share in zip(paths, (1, 0.6), strict=True):
         path.write_bytes(whole[ending][: int(len(whole[ending]) * share)])
     with pytest.raises(UserError, match=rf"cut\.{ending}: .*set dataset\.skip_bad_files: true"):
-        list(read_clips(paths, RATE, min_samples=1, skip_bad=False))
+        list(read_clips(paths, RATE, skip_bad=False))
     caplog.clear()
-    assert [path for path, _ in read_clips(paths, RATE, min_samples=1, skip_bad=True)] == paths[:1]
+    assert [path for path, _ in read_clips(paths, RATE, skip_bad=True)] == paths[:1]
     records = dict.fromkeys(caplog.records)  # pytest listens to a logger that did not propagate at first as well
     assert [record.getMessage().startswith(f"left out {paths[1]}: ") for record in records] == [True, False]
 

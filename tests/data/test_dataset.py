@@ -8,11 +8,11 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import RATE, noise, write_clips
+from builders import RATE, noise, read_clips, write_clips
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Dataset
 from sezoo.data import dataset
-from sezoo.data.dataset import read_clips, sample, training_noisy_clips
+from sezoo.data.dataset import sample, training_noisy_clips
 from sezoo.data.folders import clips_in, pair_clips
 from sezoo.data.pairs import Pair
 
@@ -264,14 +264,14 @@ def clips(tmp_path):
 
 def test_a_bad_clip_is_an_error(clips):
     with pytest.raises(UserError) as caught:
-        list(read_clips(clips, RATE, min_samples=1, skip_bad=False))
+        list(read_clips(clips, RATE, skip_bad=False))
     assert str(caught.value) == (
         f"{clips[1]}: the file has 0 bytes; set dataset.skip_bad_files: true to leave such clips out"
     )
 
 
 def test_bad_clips_are_left_out_and_counted(clips, caplog):
-    read = list(read_clips(clips, RATE, min_samples=1, skip_bad=True))
+    read = list(read_clips(clips, RATE, skip_bad=True))
     assert [path.name for path, _ in read] == ["a.wav", "c.wav", "d.wav", "f.wav"]
     assert all(wave.shape == (RATE // 2,) for _, wave in read)
     messages = [record.getMessage() for record in caplog.records]
@@ -284,11 +284,11 @@ def test_bad_clips_are_left_out_and_counted(clips, caplog):
 
 def test_nothing_but_bad_clips_is_an_error_in_any_case(clips):
     with pytest.raises(UserError, match=r"none of the 2 clips can be used; the first is .*b\.wav"):
-        list(read_clips([clips[1], clips[4]], RATE, min_samples=1, skip_bad=True))
+        list(read_clips([clips[1], clips[4]], RATE, skip_bad=True))
 
 
 def test_clips_are_read_one_at_a_time(clips):
-    read = read_clips(clips, RATE, min_samples=1, skip_bad=False)
+    read = read_clips(clips, RATE, skip_bad=False)
     assert next(read)[0] == clips[0]  # the bad one after it has not been looked at
 
 
@@ -318,7 +318,7 @@ def test_a_link_that_leads_nowhere_is_told_when_it_is_read(tmp_path):
         pytest.skip("this system or user cannot make symbolic links")
     (clip,) = clips_in(tmp_path, "k", ".wav")
     with pytest.raises(UserError, match=r"gone\.wav: no such file"):
-        list(read_clips([clip], 16000, min_samples=1, skip_bad=False))
+        list(read_clips([clip], 16000, skip_bad=False))
 
 
 def test_names_that_are_no_utf8_can_be_drawn():

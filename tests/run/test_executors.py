@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from sezoo.base.errors import UserError
 from sezoo.run.clusters import _check_answers
-from sezoo.run.executors import LOCAL, Lost, Work, results_of
+from sezoo.run.executors import IN_FLIGHT_HERE, LOCAL, SENT_ONCE_BYTES, Lost, Work, results_of
 
 ITEMS = list(range(40))
 
@@ -49,6 +51,37 @@ def no_executor():
     return 3
 
 
+def raising():
+    raise ValueError("no machine is free\nat all")
+
+
+class OfNoFutures(ThreadPoolExecutor):
+    def submit(self, *task):
+        return 3
+
+
+def of_no_futures():
+    return OfNoFutures(2)
+
+
+class ShutDown(ThreadPoolExecutor):
+    """Stops in the middle, as one whose job has run out of time."""
+
+    def submit(self, *task):
+        future = super().submit(*task)
+        if task[-1] == 7:
+            self.shutdown()
+        return future
+
+
+def shut_down():
+    return ShutDown(2)
+
+
+def of_deadly_processes():
+    return ProcessPoolExecutor(2)
+
+
 SQUARES = Work(prepare_squares, 5)
 RIGHT = {index: item * item + 5 for index, item in enumerate(ITEMS)}
 
@@ -71,6 +104,72 @@ def test_processes_of_this_machine(workers):
 
 def test_an_executor_of_the_users_own():
     assert dict(results_of(SQUARES, ITEMS, executor=f"{__name__}:threads")) == RIGHT
+
+
+def prepare_uneven(_):
+    return uneven
+
+
+def uneven(item):
+    """Every fifth item takes longest."""
+    time.sleep(0.02 if item % 5 == 0 else 0)
+    return item
+
+
+@pytest.mark.parametrize(
+    "how", [{"workers": 3, "in_threads": True}, {"workers": 2}, {"executor": f"{__name__}:threads"}, {"workers": 1}]
+)
+def test_results_in_the_order_of_the_items(how):
+    found = list(results_of(Work(prepare_uneven, None), ITEMS, in_order=True, **how))
+    assert found == list(zip(ITEMS, ITEMS, strict=True))
+
+
+def test_threads_of_this_process_do_the_work():
+    here = threading.active_count()
+    found = list(results_of(Work(prepare_whereabouts, None), ITEMS, workers=3, in_threads=True))
+    assert sorted(index for index, _ in found) == ITEMS
+    assert {process for _, (process, _) in found} == {os.getpid()}
+    assert threading.get_ident() not in {thread for _, (_, thread) in found}
+    assert threading.active_count() == here
+
+
+def prepare_whereabouts(_):
+    return lambda item: (os.getpid(), threading.get_ident())
+
+
+@pytest.mark.parametrize("in_threads", [True, False])
+def test_what_an_item_raises_comes_back_and_ends_the_rest(in_threads):
+    with pytest.raises(UserError, match="0: refused"):
+        list(results_of(Work(prepare_refusing, None), ITEMS, workers=2, in_threads=in_threads, in_order=True))
+
+
+def test_no_more_results_wait_than_are_handed_over_at_a_time():
+    waiting = most = 0
+
+    def prepare(_):
+        def do(item):
+            nonlocal waiting, most
+            waiting += 1
+            most = max(most, waiting)
+            return item
+
+        return do
+
+    for _ in results_of(Work(prepare, None), ITEMS, workers=2, in_threads=True, in_order=True):
+        time.sleep(0.002)
+        waiting -= 1
+    assert 0 < most <= IN_FLIGHT_HERE * 2 + 1
+
+
+@needs_dask
+def test_what_is_large_is_sent_to_a_cluster_once(cluster):
+    work = Work(prepare_squares_of_many, bytes(2 * SENT_ONCE_BYTES))
+    assert dict(results_of(work, ITEMS, executor=cluster, in_order=True)) == {item: item * item for item in ITEMS}
+
+
+def prepare_squares_of_many(large):
+    assert len(large) == 2 * SENT_ONCE_BYTES
+    return partial(square, 0)
 
 
 @needs_dask
@@ -121,8 +220,10 @@ def test_a_worker_that_dies_is_said_to_be_gone():
     [
         pytest.param("dask:tcp://127.0.0.1:9", "no Dask scheduler answers at tcp://127.0.0.1:9", marks=needs_dask),
         ("nowhere_at_all:function", "No module named 'nowhere_at_all'"),
-        (f"{__name__}:nothing", "nothing"),
+        (f"{__name__}:nothing", "has no function nothing"),
         (f"{__name__}:no_executor", "but int"),
+        (f"{__name__}:raising", "ValueError: no machine is free"),
+        (f"{__name__}:of_no_futures", "submit of OfNoFutures gives no future, but int"),
     ],
 )
 def test_an_executor_that_cannot_be_had(executor, words, monkeypatch):
@@ -130,6 +231,25 @@ def test_an_executor_that_cannot_be_had(executor, words, monkeypatch):
     with pytest.raises(UserError, match=r"general\.executor") as caught:
         list(results_of(SQUARES, ITEMS, executor=executor))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("executor", "work"), [("shut_down", SQUARES), ("of_deadly_processes", Work(prepare_deadly, None))]
+)
+def test_a_users_executor_that_stops_in_the_middle_is_lost(executor, work):
+    with pytest.raises(Lost, match=rf"general\.executor: .*:{executor}: workers or their scheduler were lost"):
+        list(results_of(work, ITEMS, executor=f"{__name__}:{executor}"))
+
+
+def test_a_file_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = "from concurrent.futures import ThreadPoolExecutor\n\n\ndef made():\n    return ThreadPoolExecutor(2)\n"
+    for name, executor in (("pools.py", "pools.py:made"), ("other_pools.py", "other_pools:made")):
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+        assert dict(results_of(SQUARES, ITEMS, executor=executor)) == RIGHT
+    (tmp_path / "broken.py").write_text("def (\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"general\.executor: broken\.py cannot be imported: SyntaxError"):
+        list(results_of(SQUARES, ITEMS, executor="broken.py:made"))
 
 
 def test_a_ray_cluster_that_is_not_there_is_noticed_without_ray():

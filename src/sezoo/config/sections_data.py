@@ -49,9 +49,10 @@ class General(Section):
     )
     executor: ExecutorName = Field(
         "local",
-        description="What scores and denoises clips: local = processes of this machine; dask:tcp://HOST:PORT, ray or "
-        "ray:ADDRESS = a cluster (extras dask, ray); module:function = your function that gives an executor of "
-        "concurrent.futures. Workers elsewhere read the same paths.",
+        description="What scores, denoises, mixes and calibrates on clips: local = processes and threads of this "
+        "machine; dask:tcp://HOST:PORT, ray or ray:ADDRESS = a cluster (extras dask, ray); module:function or "
+        "path/to/file.py:function = your function that returns an executor of concurrent.futures. Workers elsewhere "
+        "read the same paths.",
     )
     global_seed: AtLeast0 | None = Field(
         None,

@@ -68,6 +68,11 @@ class Quantization(Section):
         "to mix, empty = as many as there are recordings of speech to train on.",
     )
     random_seed: AtLeast0 | None = Field(None, description="Seed of that sampling; empty = dataset.random_seed.")
+    num_workers: AtLeast1 | None = Field(
+        None,
+        description="Threads that read and run calibration clips, the same result with any number; empty = one for "
+        "each processor that the run may use. Fewer need less memory.",
+    )
     noisy_quantization_files_path: PathText | None = Field(
         None, description="Folder of noisy clips to calibrate with instead of the training set."
     )

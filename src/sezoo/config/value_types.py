@@ -37,7 +37,7 @@ def _text_pairs(value: Any) -> Any:
     return {text(key): text(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
 
 
-EXECUTOR = re.compile(r"local|dask:\S+|ray(:\S+)?|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+EXECUTOR = re.compile(r"local|dask:\S+|ray(:\S+)?|[^\s:](\S*[^\s:])?:[A-Za-z_]\w*")
 
 
 def _executor(value: Any) -> str:
@@ -101,7 +101,9 @@ Text = Annotated[str, BeforeValidator(text), Allowed("text")]
 
 
 ExecutorName = Annotated[
-    str, PlainValidator(_executor), Allowed("local, dask:ADDRESS, ray, ray:ADDRESS, module:function")
+    str,
+    PlainValidator(_executor),
+    Allowed("local, dask:ADDRESS, ray, ray:ADDRESS, module:function, path/to/file.py:function"),
 ]
 
 

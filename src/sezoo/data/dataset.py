@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
-from sezoo.audio.clip import BadClipError, read_clip
+from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize, there_are_only
 from sezoo.config.sections import Dataset
@@ -23,11 +21,11 @@ __all__ = [
     "bad_clip_error",
     "clip_count",
     "log_skipped_clips",
-    "read_clips",
     "sample",
     "test_pairs",
     "training_noisy_clips",
     "training_pairs",
+    "usable_ones",
     "validation_pairs",
 ]
 
@@ -138,30 +136,26 @@ def clip_count(amount: int | float, of: int) -> int:
     return max(1, round(amount * of)) if isinstance(amount, float) else amount
 
 
-def read_clips(
-    paths: Sequence[Path], sample_rate: int, *, min_samples: int, skip_bad: bool
-) -> Iterator[tuple[Path, np.ndarray]]:
-    """Read clips one at a time, each checked.
+def usable_ones(outcomes: Iterable[Item | BadClipError], of: int, *, skip_bad: bool) -> Iterator[Item]:
+    """What was made of clips, without those that could not be used, which are named in the log at the end.
 
-    Yields
-    ------
-    path, wave : (samples,) float32 at `sample_rate`
+    Parameters
+    ----------
+    outcomes : of so many clips: what was made of each, or the error of one that cannot be used.
 
     Raises
     ------
     UserError : a clip that cannot be used, unless `skip_bad`; no clip that can.
     """
     left_out: list[BadClipError] = []
-    for path in paths:
-        try:
-            wave = read_clip(path, sample_rate, min_samples=min_samples)
-        except BadClipError as bad:
-            left_out.append(bad)
-            if not skip_bad:
-                raise bad_clip_error(bad) from bad
-            continue
-        yield path, wave
-    log_skipped_clips(left_out, len(paths))
+    for outcome in outcomes:
+        if not isinstance(outcome, BadClipError):
+            yield outcome
+        elif skip_bad:
+            left_out.append(outcome)
+        else:
+            raise bad_clip_error(outcome) from outcome
+    log_skipped_clips(left_out, of)
 
 
 def bad_clip_error(bad: BadClipError) -> UserError:

@@ -27,8 +27,7 @@ from sezoo.quantization.calibration.clips import calibration_clips
 from sezoo.quantization.calibration.excerpts import within
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.calibration.options import Ranges
-from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.calibration.runs import NotFiniteError
+from sezoo.quantization.calibration.ranges import calibration_of
 from sezoo.quantization.fidelity.bench import Bench
 from sezoo.quantization.fidelity.closeness import Closeness, mask_function
 from sezoo.quantization.graph.static_shape import choose_static_length, with_static_shape
@@ -185,11 +184,9 @@ def _calibrated(
     log.debug(
         "calibrating %s on %s by %s", display_path(path), pluralize(len(magnitudes.clips), "clip"), options.method
     )
-    try:
-        ranges = calibrate(model, magnitudes, ready.op_types, options, call_frames=frames, in_float=ready.in_float)
-    except NotFiniteError as error:
-        raise UserError(f"{error}, on {magnitudes.current}") from error
-    magnitudes.tell()
+    ranges = magnitudes.ranges(
+        calibration_of(model, ready.op_types, options, call_frames=frames, in_float=ready.in_float)
+    )
     _warn_of_empty_ranges(model, ranges)
     return ready.plan(ranges)
 

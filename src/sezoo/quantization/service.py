@@ -83,7 +83,7 @@ def quantize(run: Run) -> QuantizedModels:
         )
 
     static = with_static_shape(result.model, frames)
-    patch = magnitudes.patch(frames * VERIFIED_CALLS)
+    patch = magnitudes.excerpts.patch(frames * VERIFIED_CALLS)
     models = _write_verified(run.models_folder, decided.prepared, result.model, static, patch)
     report = replace(
         report,

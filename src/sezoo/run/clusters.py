@@ -6,12 +6,14 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_one_line
 
-__all__ = ["KEY", "dask_executor", "lost_errors", "ray_executor"]
+__all__ = ["KEY", "Cluster", "as_it_is", "dask_executor", "lost_errors", "ray_executor"]
 
 KEY = "general.executor"
 SECONDS_TO_CONNECT = 10
@@ -19,9 +21,23 @@ SECONDS_TO_CONNECT = 10
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """An executor, how many workers it has, and what sends them something that many tasks need."""
+
+    pool: Executor
+    workers: int
+    send: Callable[[bytes], Any]
+
+
+def as_it_is(packed: bytes) -> bytes:
+    """Sent with every task."""
+    return packed
+
+
 @contextmanager
-def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """The executor of a Dask scheduler, and how many processes it has."""
+def dask_executor(address: str) -> Iterator[Cluster]:
+    """The executor of a Dask scheduler."""
     try:
         from distributed import Client
     except ImportError as error:
@@ -31,7 +47,8 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     except (OSError, ValueError) as error:
         raise UserError(f"{KEY}: no Dask scheduler answers at {to_one_line(address)}") from error
     with client, client.get_executor(pure=False, retries=0) as pool:
-        yield pool, max(1, sum(client.nthreads().values()))
+        threads = sum(client.nthreads().values())  # none yet, where the cluster grows with its tasks
+        yield Cluster(pool, max(1, threads), partial(client.scatter, broadcast=True) if threads else as_it_is)
 
 
 class _RayExecutor(Executor):
@@ -42,29 +59,32 @@ class _RayExecutor(Executor):
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
         """A task on the cluster."""
-        return self._do.remote(fn, args, kwargs).future()
+        return self._do.remote(fn, *args, **kwargs).future()
 
 
-def _call(function: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+def _call(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
     return function(*args, **kwargs)
 
 
 @contextmanager
-def ray_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """An executor of Ray, and how many processes it has."""
+def ray_executor(address: str) -> Iterator[Cluster]:
+    """An executor of Ray."""
     try:
         import ray
     except ImportError as error:
         raise UserError(f"{KEY}: ray needs a package: pip install 'sezoo[ray]'") from error
     is_ours = not ray.is_initialized()
-    try:
-        if is_ours:
+    if is_ours:
+        where = (
+            f"no Ray cluster answers at {to_one_line(address)}" if address else "no Ray cluster could be started here"
+        )
+        try:
             _check_answers(address)
             ray.init(address or None, log_to_driver=False, configure_logging=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{KEY}: no Ray cluster answers at {to_one_line(address)}") from error
+        except Exception as error:  # Ray raises nothing more special for a node that does not start in time
+            raise UserError(f"{KEY}: {where} ({to_one_line(str(error)) or type(error).__name__})") from error
     try:
-        yield _RayExecutor(ray), max(1, int(ray.cluster_resources().get("CPU", 1)))
+        yield Cluster(_RayExecutor(ray), max(1, int(ray.cluster_resources().get("CPU", 1))), ray.put)
     finally:
         if is_ours:
             ray.shutdown()

@@ -1,4 +1,4 @@
-"""Where work on many clips is done: processes of this machine, a Dask or Ray cluster, or a user's own executor.
+"""Where work on many clips is done: on this machine, on a Dask or Ray cluster, or by a user's own executor.
 
 All of them are one thing to the rest, an executor in the sense of `concurrent.futures` that takes a task and gives a
 future, and so are their results: the same ones, whatever did the work.
@@ -7,7 +7,6 @@ future, and so are their results: the same ones, whatever did the work.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +17,12 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
     wait,
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
@@ -29,25 +30,25 @@ from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_one_line
 from sezoo.base.interrupts import defer_interrupts
 from sezoo.base.processors import MOST_PROCESSES, available_processors
+from sezoo.base.user_code import exception_line, load_object
 from sezoo.base.worker_processes import follow_parent, worker_context
-from sezoo.run.clusters import KEY, dask_executor, lost_errors, ray_executor
+from sezoo.run.clusters import KEY, Cluster, as_it_is, dask_executor, lost_errors, ray_executor
 
 __all__ = ["KEY", "LOCAL", "Lost", "Result", "Work", "results_of"]
 
-
 LOCAL = "local"
-
 
 IN_FLIGHT = 4
 """Tasks for each worker that are handed over at a time: all of 100,000 at once would take the memory for them."""
 
+IN_FLIGHT_HERE = 2
+"""The same for threads of this process, which wait for nothing but the next task."""
+
+SENT_ONCE_BYTES = 2**20
+"""From here on, what the work needs is sent to a cluster once and not with every task."""
 
 Shared = TypeVar("Shared")
-
-
 Item = TypeVar("Item")
-
-
 Result = TypeVar("Result")
 
 
@@ -78,17 +79,22 @@ def results_of(
     workers: int | None = None,
     workers_key: str = "the number of workers",
     preload: Sequence[str] = (),
+    in_threads: bool = False,
+    in_order: bool = False,
 ) -> Iterator[tuple[int, Result]]:
-    """Do work on items, and give the results in the order in which they are ready.
+    """Do work on items, and give the results in the order in which they are ready, or in that of the items.
 
     Parameters
     ----------
-    items : those that take longest first. Each has to be fit for pickle.
+    items : each has to be fit for pickle; those that take longest first, unless `in_order`.
     executor : `local`, `dask:ADDRESS`, `ray`, `ray:ADDRESS`, or `module:function` of a function that gives an executor
         of `concurrent.futures`. Workers elsewhere read the same paths: models and recordings in a shared folder.
     workers : processes of this machine; None for one a processor that may be used. With one, all is done here.
     workers_key : of the configuration, which says how many.
     preload : modules that local workers need, loaded once for all of them where the system allows it.
+    in_threads : local workers are threads of this process, which start at once, on every system: for work that lets
+        other threads run most of the time, as onnxruntime, libsndfile and numpy's transforms do.
+    in_order : give the results in the order of the items; no more of them wait than are handed over at a time.
 
     Yields
     ------
@@ -105,45 +111,83 @@ def results_of(
             do = work.prepare(work.shared)
             yield from ((index, do(item)) for index, item in enumerate(items))
             return
-        yield from _in_processes(work, items, count, workers_key, preload)
+        local = _in_threads if in_threads else partial(_in_processes, workers_key=workers_key, preload=preload)
+        yield from local(work, items, count, in_order=in_order)
         return
     packed = pickle.dumps((work.prepare, work.shared))
     digest = hashlib.sha256(packed).hexdigest()
-    with _opened(executor) as (pool, width):
+    with _opened(executor) as cluster:
         try:
-            yield from _as_ready(lambda item: pool.submit(_do, digest, packed, item), items, width)
+            sent = cluster.send(packed) if len(packed) >= SENT_ONCE_BYTES else packed
+            submit, ahead = partial(_submitted, cluster, digest, sent), IN_FLIGHT * cluster.workers
+            yield from _results(submit, items, ahead, in_order=in_order)
         except (BrokenExecutor, CancelledError, *lost_errors(executor)) as error:
             reason = to_one_line(str(error)) or type(error).__name__
             raise Lost(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
 
-def _as_ready(
-    submit: Callable[[Item], Future[Result]], items: Sequence[Item], width: int
+def _submitted(cluster: Cluster, digest: str, sent: Any, item: Any) -> Future[Any]:
+    try:
+        future = cluster.pool.submit(_do, digest, sent, item)
+    except RuntimeError as error:  # as executors of Python raise it that have been shut down
+        raise BrokenExecutor(str(error)) from error
+    if not isinstance(future, Future):
+        raise UserError(f"{KEY}: submit of {type(cluster.pool).__name__} gives no future, but {type(future).__name__}")
+    return future
+
+
+def _results(
+    submit: Callable[[Item], Future[Result]], items: Sequence[Item], ahead: int, *, in_order: bool
 ) -> Iterator[tuple[int, Result]]:
-    """Results as they come, with a few tasks waiting for each of so many workers."""
+    """Results as they come or in order, with so many tasks handed over at a time."""
     todo = iter(enumerate(items))
     running: dict[Future[Result], int] = {}
     try:
         while True:
-            while len(running) < IN_FLIGHT * width and (task := next(todo, None)) is not None:
+            while len(running) < ahead and (task := next(todo, None)) is not None:
                 running[submit(task[1])] = task[0]
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                index = running.pop(future)
-                yield index, future.result()
+            first = [next(iter(running))]  # a dictionary keeps the order
+            for future in first if in_order else wait(running, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                yield running.pop(future), result
+                del future, result  # it may be large, and the next one is waited for here
     finally:
         for future in running:
             future.cancel()
 
 
+# -- threads and processes of this machine ---------------------------------------------------------------
+
+
+def _in_threads(
+    work: Work[Shared, Item, Result], items: Sequence[Item], workers: int, *, in_order: bool
+) -> Iterator[tuple[int, Result]]:
+    do = work.prepare(work.shared)
+    pool = ThreadPoolExecutor(workers)
+    results = _results(partial(pool.submit, do), items, IN_FLIGHT_HERE * workers, in_order=in_order)
+    try:
+        yield from results
+    finally:
+        results.close()
+        pool.shutdown(cancel_futures=True)
+
+
 def _in_processes(
-    work: Work[Shared, Item, Result], items: Sequence[Item], workers: int, workers_key: str, preload: Sequence[str]
+    work: Work[Shared, Item, Result],
+    items: Sequence[Item],
+    workers: int,
+    *,
+    in_order: bool,
+    workers_key: str,
+    preload: Sequence[str],
 ) -> Iterator[tuple[int, Result]]:
     with worker_context(preload) as context:
         until_closed, stop = context.Pipe(duplex=False)
         pool = ProcessPoolExecutor(workers, context, _begin, (work.prepare, work.shared, until_closed))
-        results = _as_ready(lambda item: pool.submit(_do_prepared, item), items, workers)
+        submit = partial(pool.submit, _do_prepared)
+        results = _results(submit, items, IN_FLIGHT * workers, in_order=in_order)
         try:
             with defer_interrupts():  # a worker that is half started would print what it misses
                 pool.submit(_nothing)  # starts them all
@@ -162,8 +206,6 @@ def _in_processes(
 
 
 _done_here: Callable[[Any], Any] | None = None
-
-
 _to_prepare: tuple[Callable[[Any], Callable[[Any], Any]], Any] | None = None
 
 
@@ -186,9 +228,9 @@ def _do_prepared(item: Any) -> Any:
     return _done_here(item)
 
 
+# -- elsewhere -------------------------------------------------------------------------------------------
+
 _prepared: dict[str, Callable[[Any], Any]] = {}
-
-
 _preparing = threading.Lock()
 
 
@@ -204,8 +246,8 @@ def _do(digest: str, packed: bytes, item: Any) -> Any:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[tuple[Executor, int]]:
-    """The executor of that name, and how many workers it has.
+def _opened(name: str) -> Iterator[Cluster]:
+    """The executor of that name.
 
     Raises
     ------
@@ -218,15 +260,15 @@ def _opened(name: str) -> Iterator[tuple[Executor, int]]:
 
 
 @contextmanager
-def _of_function(name: str) -> Iterator[tuple[Executor, int]]:
-    module, _, function = name.rpartition(":")
+def _of_function(name: str) -> Iterator[Cluster]:
+    function = load_object(name, KEY, "function")
     try:
-        made = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{KEY}: {to_one_line(name)}: {to_one_line(str(error))}") from error
+        made = function()
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise UserError(f"{KEY}: {to_one_line(name)}: {exception_line(error)}") from error
     if not isinstance(made, Executor):
         raise UserError(
             f"{KEY}: {to_one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}"
         )
     with made as pool:
-        yield pool, getattr(pool, "_max_workers", None) or available_processors()
+        yield Cluster(pool, getattr(pool, "_max_workers", None) or available_processors(), as_it_is)

@@ -182,6 +182,7 @@ def _trainer(
             metrics=selection.metrics,
             scorers=scorers,
             loss=partial(validation_loss, source=sources[1], loss=loss, torch_stft=torch_stft, device=device),
+            executor=config.general.executor,
         ),
         loss=loss,
         optimizer=optimizer,
@@ -194,7 +195,12 @@ def _trainer(
         settings=settings_of_snapshot(config),
         data=data_of_snapshot(config, sources),
         validate_noisy=partial(
-            validate_noisy, sources[1], config.preprocessing.sample_rate, selection.metrics, scorers
+            validate_noisy,
+            sources[1],
+            config.preprocessing.sample_rate,
+            selection.metrics,
+            scorers,
+            config.general.executor,
         ),
         progress=run.progress,
         parallel=together,

@@ -7,7 +7,7 @@ import pytest
 import mask_graphs as graphs
 from quantizers import Clips, ready, their_ranges
 from sezoo.base.errors import UserError
-from sezoo.quantization.calibration import ranges as calibration
+from sezoo.quantization.calibration import statistics
 from sezoo.quantization.calibration.options import CalibrationOptions
 from sezoo.quantization.calibration.ranges import calibrate, calibrate_groups, ranges_of_activations
 
@@ -156,7 +156,7 @@ def test_memory_does_not_grow_with_the_clips(method):
 def test_activations_of_one_clip_at_a_time_are_alive(method, monkeypatch):
     """What onnxruntime holds, told by weak references: tracemalloc does not see its arrays."""
     prepared, op_types = ready(graphs.tcnn(blocks=1))
-    runner, alive, most = calibration.runner, weakref.WeakSet(), 0
+    runner, alive, most = statistics.runner, weakref.WeakSet(), 0
 
     class Activation(np.ndarray):
         __hash__ = object.__hash__
@@ -176,7 +176,7 @@ def test_activations_of_one_clip_at_a_time_are_alive(method, monkeypatch):
 
         return run_and_watch
 
-    monkeypatch.setattr(calibration, "runner", watched)
+    monkeypatch.setattr(statistics, "runner", watched)
     clips = [[clip] for clip in graphs.magnitudes(*[30] * 8)]
     calibrate(prepared, clips, op_types, CalibrationOptions(method=method))
     assert 1 <= most <= 2

@@ -27,8 +27,12 @@ def config_of(dataset, amount=6, **changes):
     return build_config({**raw, "dataset": dataset, **changes})
 
 
+def all_of(clips):
+    return map(clips.read, range(len(clips)))
+
+
 def waves(config):
-    return [wave for _, wave in calibration_clips(config)]
+    return [wave for _, wave in all_of(calibration_clips(config))]
 
 
 def read_paths(monkeypatch):
@@ -42,11 +46,11 @@ def read_paths(monkeypatch):
 
 def test_a_mix_is_the_same_each_time(folders):
     clips = calibration_clips(config_of(mix(folders)))
-    first = list(clips)
+    first = list(all_of(clips))
     assert [name for name, _ in first] == [f"mixed clip {index}" for index in range(1, 7)]
     assert {(wave.shape, wave.dtype.name) for _, wave in first} == {((RATE,), "float32")}
     again = [waves(config_of(mix(folders, cache=cache))) for cache in (True, False)]
-    for (_, wave), *others in zip(first, [wave for _, wave in clips], *again, strict=True):
+    for (_, wave), *others in zip(first, [wave for _, wave in all_of(clips)], *again, strict=True):
         for other in others:
             np.testing.assert_array_equal(other, wave)
     # more of them begin with the same
@@ -78,7 +82,7 @@ def test_recordings_held_out_are_never_calibrated_on(folders, monkeypatch):
         clips = calibration_clips(config_of(dataset, 60, quantization={"random_seed": 7}))
         with monkeypatch.context() as patched:
             read = read_paths(patched)
-            assert len(list(clips)) == 60
+            assert len(list(all_of(clips))) == 60
         used, held_out = ({path for half in source.recordings for path in half.paths} for source in sources)
         assert set(read) == used
         assert not used & held_out
@@ -97,7 +101,7 @@ def test_recordings_are_normalized_likewise(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_clips(tmp_path / "noisy", "a.wav b.wav")
     custom = {"name": "custom", "noisy_train_files_path": "noisy"}
-    for name, wave in calibration_clips(config_of(custom, 2)):
+    for name, wave in all_of(calibration_clips(config_of(custom, 2))):
         np.testing.assert_array_equal(wave, read_clip(tmp_path / name, RATE))
     for wave in waves(config_of(custom, 2, preprocessing={"peak_normalize": True})):
         assert np.abs(wave).max() == 1
@@ -108,7 +112,7 @@ def test_memory_does_not_grow_with_the_mixed_clips(folders):
         clips = calibration_clips(config_of(mix(folders), count))
         tracemalloc.start()
         try:
-            for _ in clips:
+            for _ in all_of(clips):
                 pass
             return tracemalloc.get_traced_memory()[1]
         finally:

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -32,6 +34,13 @@ def histogram_of(*clips):
     return histogram
 
 
+def merged(histograms):
+    found = SignedHistogram()
+    for histogram in histograms:
+        found.merge(histogram)
+    return found
+
+
 def exact_counts(values, histogram):
     """How many values lie in each bin, told in float64."""
     index = np.floor(values.astype(np.float64) / histogram.limit * BINS_A_SIDE).astype(int) + BINS_A_SIDE
@@ -53,6 +62,29 @@ def test_every_value_is_counted_in_its_bin(clips):
     position = values.astype(np.float64) / histogram.limit * BINS_A_SIDE
     at_edges = np.abs(position - np.round(position)) < 2e-3
     assert np.abs(moved).max() <= at_edges.sum()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(arrays, min_size=2, max_size=5), st.randoms())
+def test_merged_in_any_order_and_by_any_way_it_is_the_same(clips, random):
+    histograms = [histogram_of(drawn(*clip)) for clip in clips]
+    values = np.concatenate([drawn(*clip) for clip in clips])
+    in_order = merged(histograms)
+    assert in_order.counts.sum() == values.size
+    assert (in_order.low, in_order.high) == (values.min(), values.max())
+    sent = [pickle.loads(pickle.dumps(each)) for each in histograms]
+    random.shuffle(sent)
+    half = len(sent) // 2
+    for other in (merged(sent), merged([merged(sent[:half]), merged(sent[half:])])):
+        assert (other.limit, other.low, other.high) == (in_order.limit, in_order.low, in_order.high)
+        np.testing.assert_array_equal(other.counts, in_order.counts)
+
+
+def test_zeros_stay_in_their_bin():
+    nothing, values = histogram_of(np.zeros(7, np.float32)), histogram_of(np.float32([0.3, 40, -3]))
+    for found in (merged([nothing, values]), merged([values, nothing])):
+        np.testing.assert_array_equal(found.counts, histogram_of(np.float32([0] * 7 + [0.3, 40, -3])).counts)
+    assert merged([nothing, nothing]).counts[BINS_A_SIDE] == 14
 
 
 @settings(deadline=None, max_examples=30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,7 +38,7 @@ FAINTEST = 2.0**-40
 
 
 class Memory:
-    """Memory budget for decoded recordings, which several `Recordings` may share.
+    """Memory budget for decoded recordings, which several `Recordings` and threads may share.
 
     Parameters
     ----------
@@ -46,16 +47,18 @@ class Memory:
 
     def __init__(self, size: int = 0):
         self.size = self.left = size
+        self.taking = threading.Lock()
 
     def take(self, amount: int) -> bool:
         """Reserve bytes; False if not enough are left."""
-        if amount > self.left:
-            return False
-        self.left -= amount
-        return True
+        with self.taking:
+            if amount > self.left:
+                return False
+            self.left -= amount
+            return True
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"size": self.size, "left": self.size}  # another process begins with nothing kept
+    def __reduce__(self) -> tuple[type[Memory], tuple[int]]:
+        return Memory, (self.size,)  # another process begins with nothing kept
 
 
 class Decoded(NamedTuple):
@@ -73,6 +76,16 @@ class Facts(NamedTuple):
     scale: np.float32
     loudest: int
     peak: float
+
+
+class _Last(threading.local):
+    """The recording that a thread has decoded last: it is asked for its length, then for a segment."""
+
+    index: int | None = None
+    decoded: Decoded | None = None
+
+    def __reduce__(self) -> tuple[type[_Last], tuple[()]]:
+        return _Last, ()  # another process begins with none
 
 
 class Recordings:
@@ -98,7 +111,7 @@ class Recordings:
         self.paths, self.sample_rate, self.min_samples = tuple(paths), sample_rate, min_samples
         self.memory = memory or Memory()
         self.kept: dict[int, Decoded] = {}
-        self.last: tuple[int, Decoded] | None = None  # asked for its length, then for a segment
+        self.last = _Last()
         self.facts: dict[int, Facts | None] = {}  # of long ones; None where seeking is of no use
         self.found: list[int | BadClipError] | None = None  # by `check`
 
@@ -106,7 +119,7 @@ class Recordings:
         return len(self.paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "kept": {}, "last": None}
+        return {**vars(self), "kept": {}, "last": _Last()}
 
     def subset(self, indices: Sequence[int]) -> Recordings:
         """Select recordings by index, with their cached data; the memory budget is shared."""
@@ -154,7 +167,7 @@ class Recordings:
 
     def _facts(self, index: int) -> Facts | None:
         """Of a long recording that is not in memory and has been decoded once."""
-        here = index in self.kept or (self.last is not None and self.last[0] == index)
+        here = index in self.kept or self.last.index == index
         return None if here else self.facts.get(index)
 
     def _sought(self, index: int, facts: Facts, start: int, samples: int) -> np.ndarray | None:
@@ -222,13 +235,13 @@ class Recordings:
     def _decoded(self, index: int) -> Decoded:
         if (kept := self.kept.get(index)) is not None:
             return kept
-        if self.last is None or self.last[0] != index:
+        if self.last.index != index:
             decoded = self._decode(index)
-            self.last = index, decoded
+            self.last.index, self.last.decoded = index, decoded
             if not self._keep(index, decoded) and len(decoded.samples) > LONG_SECONDS * self.sample_rate:
                 facts = Facts(len(decoded.samples), decoded.scale, decoded.loudest, _peak(decoded))
                 self.facts.setdefault(index, facts)
-        return self.last[1]
+        return self.last.decoded
 
     def _keep(self, index: int, decoded: Decoded) -> bool:
         there_is_room = self.memory.take(decoded.samples.nbytes)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from sezoo.audio.clip import read_clip
 from sezoo.audio.stft import stft_of
 from sezoo.base.text import pluralize
-from sezoo.config.sections import Config
-from sezoo.data.dataset import clip_count, read_clips, sample, training_noisy_clips
+from sezoo.config.sections import Config, Preprocessing
+from sezoo.data.dataset import clip_count, sample, training_noisy_clips
 from sezoo.data.folders import clips_in
 from sezoo.data.mixing.mixed_examples import MixedExamples
 from sezoo.data.mixing.train_holdout import check_mix, make_mixed_examples, train_holdout_split
@@ -25,17 +25,21 @@ log = logging.getLogger(__name__)
 
 
 class CalibrationClips(Protocol):
-    """Clips, each read or mixed when it is asked for, and the same ones each time."""
+    """Clips by their index, each read or mixed when it is asked for, and the same ones each time.
+
+    They are fit for pickle, and may be read by several threads at once.
+    """
 
     def __len__(self) -> int:
         """Clips, bad ones included."""
 
-    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        """What a clip is called, and its wave (samples,) float32, normalized if that is configured.
+    def read(self, index: int) -> tuple[str, np.ndarray]:
+        """What a clip is called, and its waveform (samples,) float32, normalized if that is configured.
 
         Raises
         ------
-        UserError : a recording that cannot be used.
+        BadClipError : a recording that cannot be used.
+        UserError : the same, of recordings to mix, where the other clips have been mixed of it too.
         """
 
 
@@ -46,7 +50,7 @@ def calibration_clips(config: Config) -> CalibrationClips:
     ------
     UserError : what `check_calibration_clips` finds; recordings to mix that cannot be used.
     """
-    return _mixed_clips(config) if _are_mixed(config) else RecordedClips(config, _recordings(config))
+    return _mixed_clips(config) if _are_mixed(config) else RecordedClips(config.preprocessing, _recordings(config))
 
 
 def check_calibration_clips(config: Config) -> None:
@@ -80,20 +84,17 @@ def _seed(config: Config) -> int | None:
 class RecordedClips:
     """Noisy recordings, each a clip; see `CalibrationClips`."""
 
-    config: Config
+    spectrum: Preprocessing
     paths: list[Path]
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        spectrum, dataset = self.config.preprocessing, self.config.dataset
-        read = read_clips(
-            self.paths, spectrum.sample_rate, min_samples=stft_of(spectrum).min_samples,
-            skip_bad=dataset is not None and dataset.skip_bad_files,
-        )  # fmt: skip
-        for path, wave in read:
-            yield str(path), peak_normalized(wave) if spectrum.peak_normalize else wave
+    def read(self, index: int) -> tuple[str, np.ndarray]:
+        """A recording."""
+        spectrum, path = self.spectrum, self.paths[index]
+        waveform = read_clip(path, spectrum.sample_rate, min_samples=stft_of(spectrum).min_samples)
+        return str(path), peak_normalized(waveform) if spectrum.peak_normalize else waveform
 
 
 def _recordings(config: Config) -> list[Path]:
@@ -122,9 +123,9 @@ class MixedClips:
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        for index in range(len(self)):
-            yield f"mixed clip {index + 1}", self.examples.example(0, index)[0]
+    def read(self, index: int) -> tuple[str, np.ndarray]:
+        """An example."""
+        return f"mixed clip {index + 1}", self.examples.example(0, index)[0]
 
 
 def _mixed_clips(config: Config) -> MixedClips:

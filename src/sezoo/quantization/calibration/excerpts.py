@@ -59,21 +59,37 @@ class Excerpts:
     Attributes
     ----------
     multiple : of which the frames of each piece are one, and those of each excerpt have to be.
+    most : frames in all.
     """
 
     kept: list[Excerpt] = field(default_factory=list)
     every: int = 1
     seen: int = 0
     multiple: int = 1
+    most: int = MOST_FRAMES
 
     def add(self, spectrum: np.ndarray, magnitude: np.ndarray) -> None:
         """Take in a piece: (bins, frames) complex64 and what the model sees of it, (1, bins, frames)."""
         if self.seen % self.every == 0:
             part = slice(None, EXCERPT_FRAMES // self.multiple * self.multiple)
             self.kept.append(Excerpt(spectrum[:, part].copy(), np.ascontiguousarray(magnitude[:, :, part])))
+        self._count_one()
+
+    def add_excerpt(self, excerpt: Excerpt) -> None:
+        """Take in what has been cut out already."""
+        if self.seen % self.every == 0:
+            self.kept.append(excerpt)
+        self._count_one()
+
+    def _count_one(self) -> None:
         self.seen += 1
-        if sum(excerpt.spectrum.shape[1] for excerpt in self.kept) > MOST_FRAMES:
+        if sum(excerpt.spectrum.shape[1] for excerpt in self.kept) > self.most:
             self.kept, self.every = self.kept[::2], 2 * self.every
+
+    def patch(self, frames: int) -> np.ndarray:
+        """So many frames of the longest excerpt, repeated if it is shorter: (1, bins, frames)."""
+        longest = max((excerpt.magnitude for excerpt in self.kept), key=lambda magnitude: magnitude.shape[2])
+        return np.ascontiguousarray(np.tile(longest, (1, 1, -(-frames // longest.shape[2])))[:, :, :frames])
 
     def parted(self) -> tuple[list[Excerpt], list[Excerpt]]:
         """Excerpts to fit on, and others to judge by: one in five, or the last fifth of each where they are few."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from sezoo.quantization.calibration.options import CalibrationOptions, Ranges
 from sezoo.quantization.calibration.runs import check_finite, runner, with_states_as_outputs
 
-__all__ = ["ranges_by_extremes"]
+__all__ = ["Extremes", "extremes_watcher"]
 
 NEVER_NEGATIVE = {"Relu", "Sigmoid", "Softmax", "Abs"}
 """Operators whose outputs need no search for their minimum: 0 is part of every quantized range anyway."""
@@ -26,13 +26,14 @@ class Extremes:
     extremes; a stride makes a mean of every so many clips, and blends the means with a smoothing constant.
     """
 
+    tensors: Sequence[str]
     options: CalibrationOptions
     blended: tuple[np.ndarray, np.ndarray] | None = None
     group: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
-    def add(self, low: np.ndarray, high: np.ndarray) -> None:
-        """Take in one clip."""
-        self.group.append((low, high))
+    def add(self, of_clip: tuple[np.ndarray, np.ndarray]) -> None:
+        """Take in one clip's."""
+        self.group.append(of_clip)
         if not self.options.moving_average:  # minima need no memory of the clips that made them
             self.group = [self._of_group()]
         if self.options.stride and self.options.moving_average and len(self.group) == self.options.stride:
@@ -57,39 +58,31 @@ class Extremes:
             constant = np.float32(self.options.averaging_constant)
             self.blended = tuple(old + constant * (fresh - old) for old, fresh in zip(self.blended, new, strict=True))
 
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
+    def ranges(self) -> Ranges:
         """Lowest and highest values over all clips."""
         if self.group:
             self._close_group()
-        return self.blended
+        return dict(zip(self.tensors, zip(*self.blended, strict=True), strict=True))
 
 
-def ranges_by_extremes(
-    model: onnx.ModelProto,
-    clips: Iterable[Iterable[np.ndarray]],
-    tensors: list[str],
-    options: CalibrationOptions,
-    call_frames: int | None,
-    groups: Sequence[Collection[int] | None],
-) -> Iterator[Ranges]:
-    """(low, high) of each tensor, over all clips."""
+def extremes_watcher(
+    model: onnx.ModelProto, tensors: Sequence[str], call_frames: int | None
+) -> Callable[[Iterable[np.ndarray]], tuple[np.ndarray, np.ndarray]]:
+    """What runs a model on the pieces of a clip, and gives the lowest and the highest value of each tensor."""
     not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
     with_minimum = [name for name in tensors if name not in not_negative]
     run = runner(*_with_extremes_as_outputs(model, with_minimum, tensors), call_frames)
     has_minimum = np.isin(tensors, with_minimum)
-    of_groups = [Extremes(options) for _ in groups]
-    for index, pieces in enumerate(clips):
+
+    def watch(pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         minima, sums, high = _extremes_of_clip(run(pieces), len(with_minimum))
         check_finite(with_minimum, minima, sums)
         low = np.zeros(len(tensors), np.float32)
         low[has_minimum] = minima
         check_finite(tensors, high)
-        for group, extremes in zip(groups, of_groups, strict=True):
-            if group is None or index in group:
-                extremes.add(low, high)
-    for extremes in of_groups:
-        low, high = extremes.result()
-        yield dict(zip(tensors, zip(low, high, strict=True), strict=True))
+        return low, high
+
+    return watch
 
 
 def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,7 +100,7 @@ def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[n
 
 
 def _with_extremes_as_outputs(
-    model: onnx.ModelProto, minima: list[str], maxima: list[str]
+    model: onnx.ModelProto, minima: Sequence[str], maxima: Sequence[str]
 ) -> tuple[onnx.ModelProto, list[str]]:
     """The model giving, instead of the mask, numbers (their names): tensors are reduced where they are computed.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["SignedHistogram"]
@@ -61,19 +63,32 @@ class SignedHistogram:
             bins = np.minimum(position.astype(np.intp), last)
             self.counts += np.bincount(bins, minlength=2 * BINS_A_SIDE)
 
+    def merge(self, other: SignedHistogram) -> None:
+        """Take in what another histogram has; the result does not depend on the order in which histograms are merged.
+
+        Widths are powers of two, so that the bins of the narrower one fall into those of the wider one.
+        """
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        self._reach(other.limit)
+        self.counts += _merged_in_pairs(other.counts, self.limit / other.limit) if other.limit else other.counts
+
     def _reach(self, largest: float) -> None:
         """Double the limit until it is at least `largest`, merging bins two by two."""
         if largest <= self.limit:
             return
         limit = max(float(2.0 ** np.ceil(np.log2(largest))), SMALLEST_LIMIT)
-        if self.limit == 0:
-            self.limit = limit
-            return
-        while self.limit < limit:
-            pairs = self.counts.reshape(-1, 2).sum(axis=1)
-            self.counts[:] = 0
-            self.counts[BINS_A_SIDE // 2 : BINS_A_SIDE // 2 + pairs.size] = pairs
-            self.limit *= 2
+        if self.limit:
+            self.counts = _merged_in_pairs(self.counts, limit / self.limit)
+        self.limit = limit
+
+    def __getstate__(self) -> dict[str, Any]:
+        filled = np.flatnonzero(self.counts)  # a few thousand bins, as a rule
+        return {**vars(self), "counts": (filled.astype(np.uint16), self.counts[filled])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        filled, counts = state["counts"]
+        vars(self).update(state, counts=np.zeros(2 * BINS_A_SIDE, np.int64))
+        self.counts[filled] = counts
 
     def percentile_range(self, percentile: float, *, symmetric: bool) -> tuple[np.float32, np.float32]:
         """The range that holds `percentile` % of the values, never wider than what was seen.
@@ -123,6 +138,16 @@ class SignedHistogram:
 
     def _within_seen(self, low: float, high: float) -> tuple[np.float32, np.float32]:
         return np.float32(max(low, self.low)), np.float32(min(high, self.high))
+
+
+def _merged_in_pairs(counts: np.ndarray, times: float) -> np.ndarray:
+    """The counts in bins that are so many times as wide, a power of two; zeros, in the middle, stay in their bin."""
+    while times > 1:
+        pairs = counts.reshape(-1, 2).sum(axis=1)
+        counts = np.zeros_like(counts)
+        counts[BINS_A_SIDE // 2 : BINS_A_SIDE // 2 + pairs.size] = pairs
+        times /= 2
+    return counts
 
 
 def _bins_up_to(counts: np.ndarray, amount: float) -> float:

@@ -1,20 +1,34 @@
-"""The magnitudes of the calibration clips, as the network is to see them, and excerpts of them that stay."""
+"""The magnitudes of the calibration clips, as the network is to see them, and excerpts of them that stay.
+
+Each clip is read, and run through the model, by whichever worker has time for it (`sezoo.run.executors`). What the
+clips give is put together in their order: neither the number of workers nor what they are changes anything.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
+from sezoo.audio.clip import BadClipError
 from sezoo.audio.stft import Stft
+from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
+from sezoo.data.dataset import usable_ones
 from sezoo.denoising.board import gains_of_frames
 from sezoo.denoising.modes import Board
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.quantization.calibration.clips import CalibrationClips
-from sezoo.quantization.calibration.excerpts import Excerpts
-from sezoo.quantization.calibration.ranges import MAX_FRAMES
+from sezoo.quantization.calibration.excerpts import EXCERPT_FRAMES, MOST_FRAMES, Excerpt, Excerpts
+from sezoo.quantization.calibration.options import Ranges
+from sezoo.quantization.calibration.ranges import MAX_FRAMES, Calibration
+from sezoo.quantization.calibration.runs import NotFiniteError
+from sezoo.quantization.calibration.statistics import Statistics, Watched
+from sezoo.run.executors import Work, results_of
 from sezoo.run.run import Run
 
 __all__ = ["CalibrationMagnitudes"]
@@ -29,9 +43,7 @@ CLIPPED = 0.001
 
 
 class CalibrationMagnitudes:
-    """The magnitudes of the calibration clips, clip by clip and piece by piece, made as they are asked for.
-
-    Iterating gives one iterator of pieces (1, bins, frames) float32 a clip.
+    """The magnitudes of the calibration clips, made clip by clip and piece by piece.
 
     Parameters
     ----------
@@ -42,7 +54,6 @@ class CalibrationMagnitudes:
     Attributes
     ----------
     excerpts : parts of the clips, to fit on and to judge by.
-    current : the name of the clip that is being read.
     """
 
     def __init__(
@@ -54,53 +65,56 @@ class CalibrationMagnitudes:
         multiple: int = 1,
         kind: str = MAGNITUDE_MASK,
     ):
-        self.run, self.clips, self.stft, self.board = run, clips, stft, board
-        self.of_magnitudes = kind == MAGNITUDE_MASK
-        self.multiple, self.excerpts = multiple, Excerpts(multiple=multiple)
+        self.run, self.clips, self.stft = run, clips, stft
+        self.pieces = _Pieces(stft, board, multiple, kind == MAGNITUDE_MASK)
+        self.excerpts = Excerpts(multiple=multiple)
         self.clips_read = self.clips_clipped = 0
         self.seconds_read = 0.0
-        self.current = ""
-        self._longest = np.zeros((1, stft.bins, 0), np.float32)
 
-    def __iter__(self) -> Iterator[Iterator[np.ndarray]]:
-        rate = self.run.config.preprocessing.sample_rate
-        for name, wave in self.run.progress(self.clips, len(self.clips), "calibrating"):
-            self.current = name
-            self.clips_read += 1
-            self.clips_clipped += np.mean(np.abs(wave) >= FULL) > CLIPPED
-            self.seconds_read += len(wave) / rate
-            yield self._pieces(wave)
+    def ranges(self, calibration: Calibration) -> Ranges:
+        """Read all clips once, for the excerpts and for the ranges of activations.
 
-    def _pieces(self, wave: np.ndarray) -> Iterator[np.ndarray]:
-        gains = None if self.board is None else gains_of_frames(wave, self.stft, self.board)
-        first = 0
-        for spectrum in self.stft.analyse_blocks(wave, MAX_FRAMES):
-            seen = self.stft.magnitude(spectrum) if self.of_magnitudes else np.ascontiguousarray(spectrum)
-            magnitude = seen[np.newaxis]
-            if gains is not None:
-                magnitude *= gains[first : first + magnitude.shape[2]]
-            first += magnitude.shape[2]
-            if rest := -magnitude.shape[2] % self.multiple:
-                magnitude = np.pad(magnitude, [(0, 0), (0, 0), (0, rest)])
-                spectrum = np.pad(spectrum, [(0, 0), (0, rest)])
-            if magnitude.shape[2] > self._longest.shape[2]:
-                self._longest = magnitude
-            self.excerpts.add(spectrum, magnitude)
-            yield magnitude
+        Raises
+        ------
+        UserError : a clip that cannot be used, unless such are left out; an activation became NaN or infinite; workers
+            were lost.
+        """
+        merged = calibration.watched.merged()
+        for statistics in self._read(calibration.watched):
+            merged.add(statistics)
+        return calibration.ranges(merged)
 
     def read(self) -> None:
         """Read all clips once, for the excerpts."""
-        for pieces in self:
-            for _ in pieces:
-                pass
-        self.tell()
+        for _ in self._read(None):
+            pass
 
-    def patch(self, frames: int) -> np.ndarray:
-        """A patch of so many frames from what was read, repeated if no clip was as long: (1, bins, frames)."""
-        repeats = -(-frames // self._longest.shape[2])
-        return np.ascontiguousarray(np.tile(self._longest, (1, 1, repeats))[:, :, :frames])
+    def _read(self, watched: Watched | None) -> Iterator[Statistics | None]:
+        config = self.run.config
+        found = results_of(
+            Work(_looked_at, _Look(self.clips, self.pieces, watched)),
+            range(len(self.clips)),
+            executor=config.general.executor,
+            workers=config.quantization.num_workers,
+            workers_key="quantization.num_workers",
+            in_threads=True,
+            in_order=True,
+        )
+        outcomes = self.run.progress((outcome for _, outcome in found), len(self.clips), "calibrating")
+        skip_bad = config.dataset is not None and config.dataset.skip_bad_files
+        try:
+            for seen in usable_ones(outcomes, len(self.clips), skip_bad=skip_bad):
+                self.clips_read += 1
+                self.clips_clipped += seen.is_clipped
+                self.seconds_read += seen.samples / config.preprocessing.sample_rate
+                for excerpt in seen.excerpts:
+                    self.excerpts.add_excerpt(excerpt)
+                yield seen.statistics
+        finally:
+            found.close()
+        self._tell()
 
-    def tell(self) -> None:
+    def _tell(self) -> None:
         """Say what was read, and what is odd about it."""
         log.info("calibrated on %s, %.0f s of audio", pluralize(self.clips_read, "clip"), self.seconds_read)
         if self.clips_clipped == self.clips_read:
@@ -109,3 +123,73 @@ class CalibrationMagnitudes:
                 "found on them are too wide for unclipped recordings",
                 100 * CLIPPED,
             )
+
+
+# -- in the worker ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """How a clip becomes what the model sees, piece by piece; see `CalibrationMagnitudes`."""
+
+    stft: Stft
+    board: Board | None
+    multiple: int
+    of_magnitudes: bool
+
+    def of(self, waveform: np.ndarray, excerpts: Excerpts) -> Iterator[np.ndarray]:
+        """Pieces (1, bins, frames) of a clip, float32, or complex64; excerpts are taken of them."""
+        gains = None if self.board is None else gains_of_frames(waveform, self.stft, self.board)
+        first = 0
+        for spectrum in self.stft.analyse_blocks(waveform, MAX_FRAMES):
+            seen = self.stft.magnitude(spectrum) if self.of_magnitudes else np.ascontiguousarray(spectrum)
+            magnitude = seen[np.newaxis]
+            if gains is not None:
+                magnitude *= gains[first : first + magnitude.shape[2]]
+            first += magnitude.shape[2]
+            if rest := -magnitude.shape[2] % self.multiple:
+                magnitude = np.pad(magnitude, [(0, 0), (0, 0), (0, rest)])
+                spectrum = np.pad(spectrum, [(0, 0), (0, rest)])
+            excerpts.add(spectrum, magnitude)
+            yield magnitude
+
+
+@dataclass(frozen=True)
+class _Look:
+    """All that a worker needs; nothing is watched where `watched` is None."""
+
+    clips: CalibrationClips
+    pieces: _Pieces
+    watched: Watched | None
+
+
+class _Seen(NamedTuple):
+    """What one clip gives."""
+
+    samples: int
+    is_clipped: bool
+    excerpts: list[Excerpt]
+    statistics: Statistics | None
+
+
+def _looked_at(look: _Look) -> Callable[[int], _Seen | BadClipError]:
+    return partial(_seen, look, look.watched and look.watched.watcher())
+
+
+def _seen(look: _Look, watch: Callable[..., Statistics] | None, index: int) -> _Seen | BadClipError:
+    try:
+        name, waveform = look.clips.read(index)
+    except BadClipError as bad:
+        return bad
+    share = max(EXCERPT_FRAMES, 2 * MOST_FRAMES // len(look.clips))  # of a long one among many, more would be dropped
+    excerpts = Excerpts(multiple=look.pieces.multiple, most=min(MOST_FRAMES, share))
+    pieces, statistics = look.pieces.of(waveform, excerpts), None
+    try:
+        if watch is not None:
+            statistics = watch(pieces)
+        for _ in pieces:  # where nothing is watched
+            pass
+    except NotFiniteError as error:
+        raise UserError(f"{error}, on {name}") from error
+    is_clipped = bool(np.mean(np.abs(waveform) >= FULL) > CLIPPED)
+    return _Seen(len(waveform), is_clipped, excerpts.kept, statistics)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -11,12 +12,11 @@ from onnx import TensorProto
 
 from sezoo.base.errors import UserError
 from sezoo.models.states import states_of
-from sezoo.quantization.calibration.extremes import ranges_by_extremes
-from sezoo.quantization.calibration.histogram import SignedHistogram
+from sezoo.quantization.calibration.extremes import Extremes
 from sezoo.quantization.calibration.options import CalibrationOptions, Ranges
-from sezoo.quantization.calibration.runs import check_finite, runner, with_tensors_as_outputs
+from sezoo.quantization.calibration.statistics import Histograms, Watched
 
-__all__ = ["MAX_FRAMES", "calibrate", "calibrate_groups"]
+__all__ = ["MAX_FRAMES", "Calibration", "calibrate", "calibrate_groups", "calibration_of"]
 
 MAX_FRAMES = 2048
 """Longer clips are run in pieces of so many frames: what bounds the memory for an hour-long recording."""
@@ -73,6 +73,53 @@ def calibrate_groups(
     ----------
     groups : of each, the indices of its clips, at least one; None is all of them.
     """
+    calibration = calibration_of(model, op_types, options, call_frames=call_frames, in_float=in_float, wanted=wanted)
+    watch = calibration.watched.watcher()
+    of_groups = [calibration.watched.merged() for _ in groups]
+    for index, pieces in enumerate(clips):
+        found = watch(pieces)
+        for group, merged in zip(groups, of_groups, strict=True):
+            if group is None or index in group:
+                merged.add(found)
+    return [calibration.ranges(merged) for merged in of_groups]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is watched to find the ranges that are asked for.
+
+    Attributes
+    ----------
+    tensors : whose ranges are asked for.
+    givers : tensors that are watched in the place of some of them.
+    """
+
+    watched: Watched
+    tensors: tuple[str, ...]
+    givers: dict[str, str]
+
+    def ranges(self, merged: Extremes | Histograms) -> Ranges:
+        """The ranges by what has been seen on all clips."""
+        seen = merged.ranges()
+        found = {name: seen[self.givers.get(name, name)] for name in self.tensors}
+        return _with_states_ranges(self.watched.model, found)
+
+
+def calibration_of(
+    model: onnx.ModelProto,
+    op_types: Iterable[str],
+    options: CalibrationOptions,
+    *,
+    call_frames: int | None = None,
+    in_float: frozenset[str] = frozenset(),
+    wanted: Collection[str] | None = None,
+) -> Calibration:
+    """What is to be watched; see `calibrate`.
+
+    Raises
+    ------
+    UserError : there is no activation to quantize.
+    """
     tensors = tensors_to_calibrate(model, set(op_types))
     if not tensors:
         present = ", ".join(sorted({node.op_type for node in model.graph.node if node.op_type in set(op_types)}))
@@ -84,11 +131,7 @@ def calibrate_groups(
     shared = ranges_of_activations(model, set(op_types), in_float)
     givers = {shared[name] for name in tensors if name in shared}  # one may itself take the next one's: Clip, Relu
     seen = [name for name in dict.fromkeys([*tensors, *givers]) if name not in shared or name in givers]
-    by_method = _by_histogram if options.method in ("Entropy", "Percentile") else ranges_by_extremes
-    return [
-        _with_states_ranges(model, {name: ranges[shared.get(name, name)] for name in tensors})
-        for ranges in by_method(model, clips, seen, options, call_frames, groups)
-    ]
+    return Calibration(Watched(model, tuple(seen), options, call_frames), tuple(tensors), shared)
 
 
 def _with_states_ranges(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
@@ -129,32 +172,3 @@ def ranges_of_activations(
         and node.input[0] not in outputs
         and node.input[0] not in {value.name for value in model.graph.input}
     }
-
-
-def _by_histogram(
-    model: onnx.ModelProto,
-    clips: Iterable[Iterable[np.ndarray]],
-    tensors: list[str],
-    options: CalibrationOptions,
-    call_frames: int | None,
-    groups: Sequence[Collection[int] | None],
-) -> Iterator[Ranges]:
-    run = runner(*with_tensors_as_outputs(model, tensors), call_frames)
-    of_groups = [[SignedHistogram() for _ in tensors] for _ in groups]
-    for index, pieces in enumerate(clips):
-        those = [each for group, each in zip(groups, of_groups, strict=True) if group is None or index in group]
-        for outputs in run(pieces):
-            for histograms in those:
-                for name, histogram, values in zip(tensors, histograms, outputs, strict=True):
-                    histogram.add(values)
-                    check_finite([name], np.array([histogram.low]), np.array([histogram.high]))
-            del outputs  # they are large, and the next call makes as many
-    for histograms in of_groups:
-        yield dict(zip(tensors, [_range_of(histogram, options) for histogram in histograms], strict=True))
-
-
-def _range_of(histogram: SignedHistogram, options: CalibrationOptions) -> tuple[np.float32, np.float32]:
-    if options.method == "Entropy":
-        return histogram.entropy_range()
-    symmetric = options.symmetric is not False  # onnxruntime's default for this method
-    return histogram.percentile_range(options.percentile, symmetric=symmetric)

@@ -20,7 +20,7 @@ class NotFiniteError(UserError):
     """An activation of the float model became NaN or infinite."""
 
 
-def with_tensors_as_outputs(model: onnx.ModelProto, tensors: list[str]) -> tuple[onnx.ModelProto, list[str]]:
+def with_tensors_as_outputs(model: onnx.ModelProto, tensors: Sequence[str]) -> tuple[onnx.ModelProto, list[str]]:
     """The model giving the tensors themselves, and their names; an Identity, since an input cannot be an output too."""
     extended = onnx.ModelProto()
     extended.CopyFrom(model)
@@ -58,7 +58,7 @@ def runner(
     return run
 
 
-def check_finite(tensors: list[str], *numbers: np.ndarray) -> None:
+def check_finite(tensors: Sequence[str], *numbers: np.ndarray) -> None:
     """Check numbers of each tensor.
 
     Raises
