@@ -12,6 +12,7 @@ from sezoo.benchmarking import service
 from sezoo.benchmarking.table import print_benchmark
 from sezoo.config.npus import NPUS
 from sezoo.results.benchmark import Benchmark, LeftToCpu, Measurement
+from sezoo.results.run_results import read_run
 from sezoo.services import run_services
 from sezoo.targets.cores import CORES
 from tiny_models import NEW, SPECTRUM, configuration, write_tiny_model
@@ -40,6 +41,7 @@ def test_an_npu_computes_all_of_it(here):
     assert one["milliseconds"] == pytest.approx(one["cycles"] / 500_000)
     assert one["audio_seconds"] == pytest.approx(NEW * SPECTRUM["hop_length"] / 16000)
     assert facts["fits"] == []  # the board's memory is not that of a chip with this NPU
+    assert read_run(here / "run").sizes == []  # nor is the network alone a program
     compiled = here / "run/ethos_u/ethos-u55-128/denoiser_vela.tflite"
     assert compiled.read_bytes()[4:8] == b"TFL3"
 

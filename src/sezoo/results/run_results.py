@@ -135,7 +135,8 @@ class RunFacts:
             load = made.instructions_per_call / seconds if seconds and made.instructions_per_call else None
             found[made.core] = ProgramSize(made.core, made.flash_bytes, made.ram_bytes, load)
         for one in self.benchmark.measurements if self.benchmark else ():
-            if one.flash and one.ram and one.target not in found:
+            # What an NPU takes is the network alone, without a program or a stack, and is on none of these boards.
+            if one.flash and one.ram and one.cycles is None and one.target not in found:
                 load = one.instructions / one.audio_seconds if one.instructions and one.audio_seconds else None
                 found[one.target] = ProgramSize(one.target, one.flash, one.ram, load)
         return list(found.values())
