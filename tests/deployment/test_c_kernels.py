@@ -44,7 +44,7 @@ class Rounding(ctypes.Structure):
 class Matrix(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("weights", "bias", "multiplier")),
-        *((name, c_int32) for name in ("depth", "outputs")),
+        *((name, c_int32) for name in ("depth", "outputs", "pieces", "piece", "is_wide")),
     ]
 
 
@@ -87,7 +87,7 @@ class Elementwise(ctypes.Structure):
         ("rounding", Rounding),
         *((name, c_int32) for name in ("zero_point_a", "zero_point_b")),
         *((name, c_float) for name in ("scale_a", "scale_b", "inverse")),
-        ("row", c_int32),
+        *((name, c_int32) for name in ("row", "factor_a", "factor_b", "offset")),
     ]
 
 
@@ -289,9 +289,10 @@ conv_shapes = st.fixed_dictionaries(
 @given(
     shape=conv_shapes,
     bits=st.sampled_from([8, 8, 16]),
-    kind=st.sampled_from(["pairs", "depthwise", "depthwise s16", "s8", "s16"]),
+    kind=st.sampled_from(["rows", "depthwise", "depthwise s16", "s8", "s16"]),
+    of_pieces=st.booleans(),
 )
-def test_convolutions(library, shape, bits, kind):
+def test_convolutions(library, shape, bits, kind, of_pieces):
     depthwise, dense = kind.startswith("depthwise"), kind in ("s8", "s16")
     output_bits = 16 if kind.endswith("s16") else 8
     random = np.random.default_rng(shape["seed"])
@@ -322,8 +323,9 @@ def test_convolutions(library, shape, bits, kind):
     items = positions * groups * outputs
     source = rows(x.reshape(frames, -1), dtype)
     made = rows(np.zeros((frames, items)), np.int8 if output_bits == 8 else np.int16)
-    depth = padded(taps * kernel * size)
-    scratch = np.full(8 * depth + 16 + 8 * depth + 16 + 2 * padded(groups) + 16, 77, np.int8)
+    pieces = taps if of_pieces and groups == 1 and (dilation == 1 or kernel == 1) else 1
+    depth = pieces * padded(taps * kernel * size // pieces)
+    scratch = np.full(4 * depth + 16 + 8 * depth + 16 + 2 * padded(groups) + 16, 77, np.int8)
     folded = bias - zero_point * weights.sum(axis=(2, 3, 4), dtype=np.int64).ravel()
     numbers = {
         "input_row": padded(positions_in * groups * size),
@@ -342,16 +344,15 @@ def test_convolutions(library, shape, bits, kind):
         behind = (0, padded(groups) - groups)
         constants = [depthwise_weights(weights), np.pad(folded, behind).astype(np.int32), np.pad(multiplier, behind)]
     else:
-        together = 4 if dense else 2
         of_outputs = (values.reshape(groups, outputs) for values in (folded.astype(np.int32), multiplier))
-        constants = [matrix_weights(weights.reshape(groups, outputs, -1), together)]
-        constants += [padded_outputs(values, together) for values in of_outputs]
+        constants = [matrix_weights(weights.reshape(groups, outputs, pieces, -1))]
+        constants += [padded_outputs(values) for values in of_outputs]
     constants = [np.ascontiguousarray(constant) for constant in constants]
     if depthwise:
         conv = Depthwise(*map(at, constants), rounding, channels=groups, **numbers)
         run = library.sezoo_run_depthwise
     else:
-        matrix = Matrix(*map(at, constants), depth, outputs)
+        matrix = Matrix(*map(at, constants), depth, outputs, pieces, taps * kernel * size // pieces, 0)
         conv = Conv(matrix, rounding, groups=groups, channels_in=size, dense=int(dense), **numbers)
         run = library.sezoo_run_conv
     run(ctypes.byref(conv), at(source), frames, first, at(made), frames, at(scratch))
@@ -360,13 +361,13 @@ def test_convolutions(library, shape, bits, kind):
 
 def test_accumulators_of_a_matrix_product_are_rounded_half_to_even(library):
     x = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
-    weights = np.array([[[1], [3]]], np.int8)
-    bias, multiplier = np.zeros((1, 2), np.int32), np.full((1, 2), 0.5, F)
-    ordered, source, made = np.ascontiguousarray(matrix_weights(weights, 2)), rows(x), rows(np.zeros((256, 2)))
-    scratch = np.zeros(8 * 16 + 16, np.int8)
-    matrix, rounding = Matrix(at(ordered), at(bias), at(multiplier), 16, 2), Rounding(3, -131, 124)
+    weights = np.array([[[[1]], [[3]]]], np.int8)
+    bias, multiplier = np.zeros((1, 4), np.int32), np.full((1, 4), 0.5, F)
+    ordered, source, made = np.ascontiguousarray(matrix_weights(weights)), rows(x), rows(np.zeros((256, 2)))
+    scratch = np.zeros(4 * 16 + 16, np.int8)
+    matrix, rounding = Matrix(at(ordered), at(bias), at(multiplier), 16, 2, 1, 1, 0), Rounding(3, -131, 124)
     library.sezoo_matmul_s8(
-        ctypes.byref(matrix), ctypes.byref(rounding), at(source), 16, 256, at(made), 16, at(scratch)
+        ctypes.byref(matrix), ctypes.byref(rounding), at(source), 16, 16, 256, at(made), 16, at(scratch)
     )
     whole = x.astype(np.int64)
     halves = [whole // 2 + (whole % 2 & (whole // 2) % 2), (3 * whole) // 2 + (3 * whole % 2 & (3 * whole // 2) % 2)]

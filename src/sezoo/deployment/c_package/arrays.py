@@ -7,9 +7,21 @@ import numpy as np
 from sezoo.base.foreign_text import escape
 from sezoo.deployment.engine.tensor import ROW, padded
 
-__all__ = ["c_array", "c_comment", "c_float", "depthwise_weights", "matrix_weights", "padded_outputs"]
+__all__ = [
+    "TOGETHER",
+    "c_array",
+    "c_comment",
+    "c_float",
+    "depthwise_weights",
+    "matrix_array",
+    "matrix_weights",
+    "padded_outputs",
+]
 
 COLUMNS = 120
+
+TOGETHER = 4
+"""Outputs of a matrix whose weights lie together."""
 
 OF_A_LAYER = ("_weights", "_bias", "_multiplier")
 """How the names of what belongs to one layer end."""
@@ -58,27 +70,42 @@ def _wrapped(texts: list[str]) -> str:
     return "".join(f"    {', '.join(line)},\n" for line in lines)
 
 
-def padded_outputs(values: np.ndarray, together: int) -> np.ndarray:
-    """(groups, outputs) with zeros behind, as outputs are computed two by two or four by four."""
-    return np.pad(values, ((0, 0), (0, -values.shape[1] % together)))
+def matrix_array(name: str, weights: np.ndarray) -> str:
+    """The weights of matrices as a constant array, whose order a macro of sezoo_weights.h makes that of the kernels.
+
+    Parameters
+    ----------
+    weights : as `matrix_weights` orders them.
+    """
+    blocks = np.ascontiguousarray(weights).view("<u4").reshape(-1, TOGETHER * ROW // 4)
+    lines = [f"    SEZOO_BLOCK({', '.join(f'0x{word:08X}' for word in block)}),\n" for block in blocks]
+    return (
+        f"static const uint32_t {name}_words[{blocks.size}] SEZOO_WEIGHTS = {{\n{''.join(lines)}}};\n"
+        f"#define {name} ((const int8_t *)(const void *){name}_words)\n"
+    )
 
 
-def matrix_weights(weights: np.ndarray, together: int) -> np.ndarray:
+def padded_outputs(values: np.ndarray) -> np.ndarray:
+    """(groups, outputs) with zeros behind, as outputs are computed four by four."""
+    return np.pad(values, ((0, 0), (0, -values.shape[1] % TOGETHER)))
+
+
+def matrix_weights(weights: np.ndarray) -> np.ndarray:
     """Weights in the order in which a matrix product reads them.
 
     Parameters
     ----------
-    weights : (groups, outputs, depth) int8
-    together : outputs that are computed at a time.
+    weights : (groups, outputs, pieces, size of a piece) int8
 
     Returns
     -------
-    ordered : (groups, outputs / together, depth / 16, together, 16) int8, padded with zeros
+    ordered : (groups, outputs / 4, depth / 16, 4, 16) int8, padded with zeros; `depth` is that of all pieces.
     """
-    groups, outputs, depth = weights.shape
-    whole = np.zeros((groups, outputs + -outputs % together, padded(depth)), np.int8)
-    whole[:, :outputs, :depth] = weights
-    return whole.reshape(groups, -1, together, padded(depth) // ROW, ROW).transpose(0, 1, 3, 2, 4)
+    groups, outputs, pieces, size = weights.shape
+    whole = np.zeros((groups, outputs + -outputs % TOGETHER, pieces, padded(size)), np.int8)
+    whole[:, :outputs, :, :size] = weights
+    steps = pieces * padded(size) // ROW
+    return whole.reshape(groups, -1, TOGETHER, steps, ROW).transpose(0, 1, 3, 2, 4)
 
 
 def depthwise_weights(weights: np.ndarray) -> np.ndarray:

@@ -11,11 +11,13 @@ from sezoo.deployment.c_package.arrays import (
     c_comment,
     c_float,
     depthwise_weights,
+    matrix_array,
     matrix_weights,
     padded_outputs,
 )
 from sezoo.deployment.c_package.expression_source import expression_source
-from sezoo.deployment.c_package.program import Program, depth_of
+from sezoo.deployment.c_package.integer_sums import IntegerSum, integer_sum
+from sezoo.deployment.c_package.program import LARGEST_SUM, Program
 from sezoo.deployment.c_package.rearrangement_source import runs_of
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
@@ -92,39 +94,35 @@ def _rounding(output: Tensor, low: int, high: int) -> str:
     return f"{{{output.zero_point}, {low - output.zero_point}, {high - output.zero_point}}}"
 
 
-def _together(program: Program, conv: Conv) -> int:
-    """Outputs that are computed at a time."""
-    return 4 if program.is_dense(conv) else 2
-
-
 def packed_weights(program: Program, conv: Conv) -> np.ndarray:
     """The weights of a convolution in the order in which its kernel reads them: int8 of any shape."""
     if conv.is_depthwise:
         return depthwise_weights(conv.weights)
     groups, outputs = conv.weights.shape[:2]
-    return matrix_weights(conv.weights.reshape(groups, outputs, -1), _together(program, conv))
+    return matrix_weights(conv.weights.reshape(groups, outputs, program.pieces(conv), -1))
 
 
 def _conv(program: Program, name: str, conv: Conv) -> str:
     groups, outputs = conv.weights.shape[:2]
-    is_dense, together = program.is_dense(conv), _together(program, conv)
-    bias = padded_outputs(conv.folded_bias.reshape(groups, outputs), together).astype(np.int32)
-    multiplier = padded_outputs(conv.multiplier.reshape(groups, outputs), together).astype(np.float32)
+    is_dense, pieces = program.is_dense(conv), program.pieces(conv)
+    bias = padded_outputs(conv.folded_bias.reshape(groups, outputs)).astype(np.int32)
+    multiplier = padded_outputs(conv.multiplier.reshape(groups, outputs)).astype(np.float32)
     biases = c_array(f"{name}_bias", bias)
     if is_dense and conv.input.bits == 16:  # see sezoo_dense
         sums = conv.weights.sum(axis=(2, 3, 4), dtype=np.int64).reshape(groups, outputs)
-        of_bytes = (bias + 128 * padded_outputs(sums, together)).astype(np.int64) & 0xFFFFFFFF
+        of_bytes = (bias + 128 * padded_outputs(sums)).astype(np.int64) & 0xFFFFFFFF
         with_sums = c_array(f"{name}_bias", of_bytes.astype(np.uint32).view(np.int32))
         biases = f"#if SEZOO_MVE\n{with_sums}#else\n{biases}#endif\n"
     fields = [
-        f".matrix = {{{name}_weights, {name}_bias, {name}_multiplier, {depth_of(conv)}, {outputs}}}",
+        f".matrix = {{{name}_weights, {name}_bias, {name}_multiplier, {program.depth(conv)}, {outputs}, {pieces}, "
+        f"{conv.weights[0, 0].size // pieces}, {int(conv.largest_accumulator >= LARGEST_SUM)}}}",
         *_shared_fields(conv),
         f".dense = {int(is_dense)}",
         f".groups = {groups}, .channels_in = {conv.weights.shape[4]}",
     ]
     return (
         f"{c_comment(conv.name)} /* {conv.macs:,} MAC a frame */\n"
-        + c_array(f"{name}_weights", packed_weights(program, conv))
+        + matrix_array(f"{name}_weights", packed_weights(program, conv))
         + biases
         + c_array(f"{name}_multiplier", multiplier)
         + _struct("sezoo_conv", name, fields)
@@ -164,12 +162,14 @@ def _elementwise(name: str, operator: Elementwise) -> str:
     a, b = operator.a, operator.b
     if b.bits == 16:  # the kernels have the wider one first
         raise ValueError(f"{operator.name}: the second operand has 16 bits")
+    integers = integer_sum(operator) or IntegerSum(0, 0, 0)
     fields = [
         f".rounding = {_rounding(operator.output, operator.low, operator.high)}",
         f".zero_point_a = {a.zero_point}, .zero_point_b = {b.zero_point}",
         f".scale_a = {c_float(operator.scales[0])}, .scale_b = {c_float(operator.scales[1])}",
         f".inverse = {c_float(operator.inverse)}",
         f".row = {padded(operator.output.items)}",
+        f".factor_a = {integers.factor_a}, .factor_b = {integers.factor_b}, .offset = {integers.offset}",
     ]
     return f"{c_comment(operator.name)}\n" + _struct("sezoo_elementwise", name, fields)
 

@@ -48,6 +48,7 @@ _HEAD = """\
 #include "sezoo_kernels.h"
 #include "sezoo_math.h"
 #include "sezoo_stream.h"
+#include "sezoo_weights.h"
 """
 
 

@@ -15,7 +15,7 @@ from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operato
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 
-__all__ = ["LANES", "Program", "depth_of", "magnitude_row"]
+__all__ = ["LANES", "LARGEST_SUM", "Program", "magnitude_row"]
 
 LANES = 4
 """Frames that a Fourier transform is made of at a time, where a call computes more than one."""
@@ -28,19 +28,19 @@ SHORTEST_OF_ONE = 32
 FLOAT = 4
 """Bytes."""
 
+LARGEST_PIECE = 5 * ROW
+"""Integers of a tap in time that Helium's kernel takes from where they lie, if there are several."""
 
-FEW_ROWS = 2
-"""Up to here row by row is faster than four rows at a time."""
+MOST_PADDING = 1.34
+"""By how much weights may grow so that taps in time can be read from where they lie."""
+
+LARGEST_SUM = 1 << 23
+"""Below it 256 times a sum is an int32."""
 
 
 def magnitude_row(values: int) -> int:
     """Floats from one frame's magnitudes, or real and imaginary parts, to the next one's."""
     return -(-values // LANES) * LANES
-
-
-def depth_of(conv: Conv) -> int:
-    """Weights of an output of a convolution, padded."""
-    return padded(conv.weights[0, 0].size)
 
 
 def _begun(sweep: Sweep) -> list[Tensor]:
@@ -92,9 +92,22 @@ class Program:
         return tuple(operator for loop in self.steps if isinstance(loop, Loop | Sweep) for operator in loop.operators)
 
     def is_dense(self, conv: Conv) -> bool:
-        """Whether a convolution is computed row by row, four outputs at a time."""
-        alone = conv.is_pointwise and conv.positions == 1 and self.rows(conv) <= FEW_ROWS
+        """Whether a convolution is computed row by row."""
+        alone = conv.groups == 1 and conv.positions == 1 and self.rows(conv) == 1
         return conv.output.bits > 8 or alone
+
+    def pieces(self, conv: Conv) -> int:
+        """Parts of a row of weights whose activations are read from different places: its taps in time, or one."""
+        piece = conv.weights[0, 0, 0].size
+        is_contiguous = conv.groups == 1 and (conv.dilation == 1 or conv.weights.shape[3] == 1)
+        fits = piece <= LARGEST_PIECE and conv.input.bits == 8
+        grown = conv.taps * padded(piece) / padded(conv.taps * piece)
+        return conv.taps if is_contiguous and (fits or self.is_dense(conv)) and grown <= MOST_PADDING else 1
+
+    def depth(self, conv: Conv) -> int:
+        """Weights of an output of a convolution, padded."""
+        pieces = self.pieces(conv)
+        return pieces * padded(conv.weights[0, 0].size // pieces)
 
     @cached_property
     def stream(self) -> StreamPlan | None:
@@ -181,9 +194,9 @@ class Program:
             return 0
         if operator.is_depthwise:
             return padded(operator.channels_in) * operator.input.bits // 8 + 16
-        depth = depth_of(operator)
+        depth = self.depth(operator)
         columns = 0 if operator.is_pointwise and operator.positions == 1 else 4 * depth * operator.input.bits // 8 + 16
-        return (2 * depth if self.is_dense(operator) else 4 * depth * 2) + 16 + columns
+        return 4 * depth + 16 + columns
 
     @property
     def is_one_frame(self) -> bool:

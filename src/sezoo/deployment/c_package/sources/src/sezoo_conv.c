@@ -51,50 +51,73 @@ static void copy_piece(const sezoo_conv *conv, const int8_t *frame, int32_t firs
     }
 }
 
-/* The columns of `count` positions from `f` on, for a group whose first channel is at `input`: what the kernel is put
-   on, one tap in time behind the other. */
-static void gather(const sezoo_conv *conv, const int8_t *input, int32_t frames_in, int32_t at, int32_t f, int32_t count,
-                   int8_t *columns)
+/* The column of position `f`, for a group whose first channel is at `input`: what the kernel is put on, one tap in time
+   behind the other. */
+static void gather(const sezoo_conv *conv, const int8_t *input, int32_t frames_in, int32_t at, int32_t f,
+                   int8_t *column)
 {
-    const int32_t taps = conv->taps, later = conv->dilation_time, depth = conv->matrix.depth * conv->input_bytes;
-    const int32_t row = conv->input_row * conv->input_bytes, cell = conv->channels_in * conv->input_bytes;
-    const int32_t piece = conv->kernel * cell, stride = conv->stride;
-    int32_t from = f * stride - conv->pad;
-    const int32_t all_frames =
-        at >= 0 && at + (taps - 1) * later < frames_in && conv->groups == 1 && conv->dilation == 1;
-    const int32_t last = conv->positions_in - conv->kernel;
-    for (int32_t i = 0; i < count; ++i, columns += depth, from += stride) {
-        if (all_frames && from >= 0 && from <= last) { /* it lies there as it is wanted */
-            const int8_t *place = input + at * row + from * cell;
-            int8_t *column = columns;
-            for (int32_t tap = taps; tap > 0; --tap, place += later * row, column += piece) {
-                copy(column, place, piece);
-            }
-            continue;
+    const int32_t taps = conv->taps, later = conv->dilation_time, bytes = conv->input_bytes;
+    const int32_t row = conv->input_row * bytes, cell = conv->channels_in * bytes, piece = conv->kernel * cell;
+    /* Parts that are padded begin at whole vectors. */
+    const int32_t next = conv->matrix.pieces > 1 ? conv->matrix.depth / conv->matrix.pieces * bytes : piece;
+    const int32_t from = f * conv->stride - conv->pad;
+    if (at >= 0 && at + (taps - 1) * later < frames_in && conv->groups == 1 && conv->dilation == 1 && from >= 0 &&
+        from <= conv->positions_in - conv->kernel) { /* it lies there as it is wanted */
+        const int8_t *place = input + at * row + from * cell;
+        for (int32_t tap = taps; tap > 0; --tap, place += later * row, column += next) {
+            copy(column, place, piece);
         }
-        for (int32_t tap = 0; tap < taps; ++tap) {
-            const int32_t frame = at + tap * later;
-            copy_piece(conv, frame >= 0 && frame < frames_in ? input + frame * row : NULL, from,
-                       columns + tap * piece);
-        }
+        return;
+    }
+    for (int32_t tap = 0; tap < taps; ++tap, column += next) {
+        const int32_t frame = at + tap * later;
+        copy_piece(conv, frame >= 0 && frame < frames_in ? input + frame * row : NULL, from, column);
     }
 }
 
-static void product(const sezoo_conv *conv, const sezoo_matrix *matrix, const int8_t *x, int32_t stride, int32_t rows,
-                    int8_t *out, int32_t out_stride, void *scratch)
+/* Strides are in integers. */
+static void product(const sezoo_conv *conv, const sezoo_matrix *matrix, const int8_t *x, int32_t stride,
+                    int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
 {
     if (conv->dense) {
         for (int32_t r = 0; r < rows; ++r) {
-            sezoo_dense(matrix, &conv->rounding, x + r * stride * conv->input_bytes, conv->input_bytes,
+            sezoo_dense(matrix, &conv->rounding, x + r * stride * conv->input_bytes, piece_stride, conv->input_bytes,
                         out + r * out_stride * conv->output_bytes, conv->output_bytes, scratch);
         }
         return;
     }
     if (conv->input_bytes == 1) {
-        sezoo_matmul_s8(matrix, &conv->rounding, x, stride, rows, out, out_stride, scratch);
+        sezoo_matmul_s8(matrix, &conv->rounding, x, stride, piece_stride, rows, out, out_stride, scratch);
     } else {
-        sezoo_matmul_s16(matrix, &conv->rounding, (const int16_t *)(const void *)x, stride, rows, out, out_stride,
-                         scratch);
+        sezoo_matmul_s16(matrix, &conv->rounding, (const int16_t *)(const void *)x, stride, piece_stride, rows, out,
+                         out_stride, scratch);
+    }
+}
+
+/* The positions from `f` to `end` of a frame, whose columns are gathered first, four at a time; with `and_last` and one
+   position, it and the last one of all. */
+static void gathered_positions(const sezoo_conv *conv, const int8_t *input, int32_t frames_in, int32_t at, int32_t f,
+                               int32_t end, int32_t and_last, int8_t *frame_out, void *scratch)
+{
+    const int32_t depth = conv->matrix.depth, outputs = conv->matrix.outputs, wide = conv->output_bytes;
+    const int32_t padded = (outputs + 3) / 4 * 4, channels_out = conv->groups * outputs;
+    const int32_t piece_stride = depth / conv->matrix.pieces;
+    int8_t *columns = (int8_t *)scratch + SEZOO_SCRATCH(depth);
+    sezoo_matrix matrix = conv->matrix;
+    for (int32_t group = 0; group < conv->groups; ++group) {
+        for (int32_t first = f; first < end; first += 4) {
+            const int32_t step = and_last ? conv->positions_out - 1 - first : 1;
+            const int32_t count = and_last ? 2 : sezoo_limited(end - first, 1, 4);
+            for (int32_t i = 0; i < count; ++i) {
+                gather(conv, input, frames_in, at, first + i * step, columns + i * depth * conv->input_bytes);
+            }
+            product(conv, &matrix, columns, depth, piece_stride, count,
+                    frame_out + (first * channels_out + group * outputs) * wide, step * channels_out, scratch);
+        }
+        input += conv->channels_in * conv->input_bytes;
+        matrix.weights += padded * depth;
+        matrix.bias += padded;
+        matrix.multiplier += padded;
     }
 }
 
@@ -103,54 +126,45 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
 {
     const int8_t *input = x;
     int8_t *out = output;
-    const int32_t bytes = conv->input_bytes, depth = conv->matrix.depth, outputs = conv->matrix.outputs;
-    const int32_t channels_in = conv->groups * conv->channels_in, channels_out = conv->groups * outputs;
-    const int32_t row = conv->input_row * bytes, wide = conv->output_bytes, together = conv->dense ? 4 : 2;
-
-    if (conv->taps == 1 && conv->kernel == 1 && conv->groups == 1 && conv->positions_out == 1 && conv->pad == 0) {
-        /* Every frame's row is a column as it lies there. */
-        product(conv, &conv->matrix, input + first_frame * row, conv->input_row, frames_out, out, conv->output_row,
-                scratch);
+    const int32_t bytes = conv->input_bytes, channels_out = conv->groups * conv->matrix.outputs;
+    const int32_t row = conv->input_row * bytes, wide = conv->output_bytes, positions = conv->positions_out;
+    const int32_t later = conv->dilation_time, span = (conv->taps - 1) * later, stride = conv->stride;
+    /* Positions whose kernel is all inside can be read as they lie there, in frames whose taps are: the kernel's channels
+       are contiguous, and what a vector reads beyond them has weights of zero. */
+    const int32_t is_direct = conv->groups == 1 && (conv->dilation == 1 || conv->kernel == 1) &&
+                              conv->matrix.pieces == conv->taps;
+    const int32_t begin = is_direct ? sezoo_limited(-first_frame, 0, frames_out) : 0;
+    const int32_t end = is_direct ? sezoo_limited(frames_in - span - first_frame, begin, frames_out) : 0;
+    if (positions == 1 && conv->kernel == 1 && conv->pad == 0 && begin == 0 && end == frames_out) { /* frames are rows */
+        product(conv, &conv->matrix, input + first_frame * row, conv->input_row, later * conv->input_row, frames_out, out,
+                conv->output_row, scratch);
         return;
     }
-    /* With one tap in time, positions whose kernel is all inside can be read as they lie there too: the kernel's
-       channels are contiguous, and what a vector reads beyond them has weights of zero. */
-    int32_t inside = conv->positions_out, inside_end = 0;
-    if (conv->taps == 1 && conv->groups == 1 && conv->dilation == 1) {
-        inside = (conv->pad + conv->stride - 1) / conv->stride;
-        inside_end = (conv->positions_in - conv->kernel + conv->pad) / conv->stride + 1;
-        /* Products are of four positions at a time: those that are gathered are four too, or up to three more. */
-        inside = sezoo_limited((inside + 3) / 4 * 4, 0, conv->positions_out);
-        inside_end = sezoo_limited(inside_end, inside, conv->positions_out);
-        inside_end -= (inside_end - inside) % 4;
+    const int32_t inside = sezoo_limited((int32_t)((uint32_t)(conv->pad + stride - 1) / (uint32_t)stride), 0, positions);
+    const int32_t reach = conv->positions_in - conv->kernel + conv->pad;
+    const int32_t inside_end = reach < 0 ? inside : sezoo_limited(reach / stride + 1, inside, positions);
+    const int32_t cell = stride * conv->channels_in, before = inside * cell - conv->pad * conv->channels_in;
+
+    if (positions == 1 && inside_end > inside && begin < end) {
+        product(conv, &conv->matrix, input + (first_frame + begin) * row + before * bytes, conv->input_row,
+                later * conv->input_row, end - begin, out + begin * conv->output_row * wide, conv->output_row, scratch);
     }
-    int8_t *gathered = (int8_t *)scratch + (conv->dense ? SEZOO_DENSE_SCRATCH(depth) : SEZOO_SCRATCH(depth));
     for (int32_t t = 0; t < frames_out; ++t) {
-        const int32_t at = first_frame + t;
+        const int32_t at = first_frame + t, has_all = t >= begin && t < end;
         int8_t *frame_out = out + t * conv->output_row * wide;
-        if (inside_end > inside) {
-            const int8_t *first = input + at * row + (inside * conv->stride - conv->pad) * channels_in * bytes;
-            product(conv, &conv->matrix, first, conv->stride * channels_in, inside_end - inside,
-                    frame_out + inside * channels_out * wide, channels_out, scratch);
+        if (!has_all || inside == inside_end) {
+            gathered_positions(conv, input, frames_in, at, 0, positions, 0, frame_out, scratch);
+            continue;
         }
-        for (int32_t group = 0; group < conv->groups; ++group) {
-            sezoo_matrix matrix = conv->matrix;
-            const int32_t padded = (outputs + together - 1) / together * together;
-            matrix.weights += group * padded * depth;
-            matrix.bias += group * padded;
-            matrix.multiplier += group * padded;
-            for (int32_t f = 0; f < conv->positions_out;) {
-                if (f >= inside && f < inside_end) {
-                    f = inside_end;
-                    continue;
-                }
-                const int32_t limit = f < inside && inside_end > inside ? inside : conv->positions_out;
-                const int32_t count = sezoo_limited(limit - f, 1, 4);
-                gather(conv, input + group * conv->channels_in * bytes, frames_in, at, f, count, gathered);
-                product(conv, &matrix, gathered, depth, count, frame_out + (f * channels_out + group * outputs) * wide,
-                        channels_out, scratch);
-                f += count;
-            }
+        if (positions == 1) {
+            continue;
+        }
+        product(conv, &conv->matrix, input + at * row + before * bytes, cell, later * conv->input_row,
+                inside_end - inside, frame_out + inside * channels_out * wide, channels_out, scratch);
+        const int32_t both = inside == 1 && inside_end == positions - 1;
+        gathered_positions(conv, input, frames_in, at, 0, inside, both, frame_out, scratch);
+        if (!both) {
+            gathered_positions(conv, input, frames_in, at, inside_end, positions, 0, frame_out, scratch);
         }
     }
 }
@@ -200,6 +214,84 @@ static inline void three_taps(const sezoo_depthwise *conv, const int8_t *x, int3
         }
     }
 }
+#endif
+
+#if SEZOO_ROUNDS
+/* Three taps in time, which nearly all have, of one frame: four channels at a time. `second` bytes lie from one tap to the
+   next, `out` bytes from the activations to the output. Rows have room for what is beyond the channels. */
+typedef struct {
+    int32_t zero_point;
+    int32_t out; /* 4 bytes less */
+    const int8_t *end;
+    const int8_t *x; /* 12 */
+    const int8_t *weights;
+    const int32_t *bias; /* 20 */
+    const float *scale;
+    int32_t second; /* 28 */
+    int32_t padded;
+} taps_block;
+
+#define TAP(x, w)                                                                                                      \
+    "ldr r10, [r4" x "\n"                                                                                              \
+    "ldr r11, [r5" w "\n"                                                                                              \
+    "sxtb16 r12, r10\n"                                                                                                \
+    "sxtb16 lr, r11\n"                                                                                                 \
+    "smlabb r0, r12, lr, r0\n"                                                                                         \
+    "smlatt r2, r12, lr, r2\n"                                                                                         \
+    "sxtb16 r10, r10, ror #8\n"                                                                                        \
+    "sxtb16 r11, r11, ror #8\n"                                                                                        \
+    "smlabb r1, r10, r11, r1\n"                                                                                        \
+    "smlatt r3, r10, r11, r3\n"
+
+static void three_taps(const taps_block *b)
+{
+    __asm volatile("push {r0-r12, lr}\n"
+                   "mov r12, %0\n"
+                   "ldm r12, {r0, r1, r2, r4, r5, r6, r7, r8, r9}\n"
+                   "push {r0, r1, r2}\n"
+                   "1:\n"
+                   "ldm r6!, {r0, r1, r2, r3}\n" TAP(", r8]", ", r9]") TAP(", r8, lsl #1]", ", r9, lsl #1]")
+                       TAP("], #4", "], #4")
+                   "vmov s0, s1, r0, r1\n"
+                   "vmov s2, s3, r2, r3\n"
+                   "vldm r7!, {s4-s7}\n"
+                   "vcvt.f32.s32 s0, s0\n"
+                   "vcvt.f32.s32 s1, s1\n"
+                   "vcvt.f32.s32 s2, s2\n"
+                   "vcvt.f32.s32 s3, s3\n"
+                   "vmul.f32 s0, s0, s4\n"
+                   "vmul.f32 s1, s1, s5\n"
+                   "vmul.f32 s2, s2, s6\n"
+                   "vmul.f32 s3, s3, s7\n"
+                   "vcvtr.s32.f32 s0, s0\n"
+                   "vcvtr.s32.f32 s1, s1\n"
+                   "vcvtr.s32.f32 s2, s2\n"
+                   "vcvtr.s32.f32 s3, s3\n"
+                   "vmov r0, r1, s0, s1\n"
+                   "vmov r2, r3, s2, s3\n"
+                   "ldr r10, [sp]\n"
+                   "ldrd r11, r12, [sp, #4]\n"
+                   "qadd r0, r0, r10\n"
+                   "qadd r1, r1, r10\n"
+                   "qadd r2, r2, r10\n"
+                   "qadd r3, r3, r10\n"
+                   "ssat r0, #8, r0\n"
+                   "ssat r1, #8, r1\n"
+                   "ssat r2, #8, r2\n"
+                   "ssat r3, #8, r3\n"
+                   "bfi r0, r1, #8, #8\n"
+                   "bfi r2, r3, #8, #8\n"
+                   "pkhbt r0, r0, r2, lsl #16\n"
+                   "str r0, [r4, r11]\n"
+                   "cmp r4, r12\n"
+                   "bne 1b\n"
+                   "add sp, #12\n"
+                   "pop {r0-r12, lr}\n"
+                   :
+                   : "r"(b)
+                   : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "cc", "memory");
+}
+#undef TAP
 #endif
 
 #if SEZOO_DSP
@@ -362,6 +454,21 @@ void sezoo_run_depthwise(const sezoo_depthwise *conv, const void *input, int32_t
         three_taps(conv, x, frames_in, first_frame, out, 0, begin, zeros, 1);
         three_taps(conv, x, frames_in, first_frame, out, begin, end, zeros, 0);
         three_taps(conv, x, frames_in, first_frame, out, end, frames_out, zeros, 1);
+        return;
+    }
+#endif
+#if SEZOO_ROUNDS
+    if (conv->input_bytes == 1 && conv->output_bytes == 1 && conv->taps == 3 && conv->kernel == 1 &&
+        conv->positions_out == 1 && conv->pad == 0 && first_frame >= 0 &&
+        first_frame + frames_out - 1 + 2 * conv->dilation_time < frames_in && sezoo_is_whole_s8(&conv->rounding)) {
+        const int32_t row = conv->input_row, padded = (conv->channels + SEZOO_ROW - 1) / SEZOO_ROW * SEZOO_ROW;
+        taps_block block = {conv->rounding.zero_point, 0, NULL, x + first_frame * row, conv->weights, conv->bias,
+                            conv->multiplier, conv->dilation_time * row, padded};
+        for (int32_t t = 0; t < frames_out; ++t, block.x += row, out += conv->output_row) {
+            block.out = (int32_t)((uintptr_t)out - (uintptr_t)block.x) - 4;
+            block.end = block.x + padded;
+            three_taps(&block);
+        }
         return;
     }
 #endif

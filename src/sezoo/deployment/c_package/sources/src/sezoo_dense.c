@@ -1,113 +1,216 @@
-/* Matrix products with one row of activations, which is what a recurrent layer has: four outputs at a time. */
+/* Matrix products with one row of activations: four outputs at a time. */
 #include "sezoo_kernels.h"
 
 #if SEZOO_MVE
 
-/* Registers r0 to r12 and r14, in which sums have to be in even ones; they begin with zeros. */
+/* One run of steps is a piece, or a contiguous row is cut into some. Offsets in the assembly are those of the fields. */
 typedef struct {
-    int32_t high0;
     const int8_t *x;
-    int32_t high1;
+    const int32_t *bias;
+    int32_t left; /* outputs */
+    const float *multiplier;
+    void *out;    /* 16 */
+    int32_t jump; /* from the end of a run to the next one */
     const int8_t *weights;
-    int32_t high2;
-    const int8_t *x_end;
-    int32_t high3;
-    int32_t r7;
-    int32_t low0;
-    int32_t r9;
-    int32_t low1;
-    int32_t r11;
-    int32_t low2;
-    int32_t low3;
-} dense_block;
+    uint32_t runs; /* and 2^31 for outputs of 16 bits */
+    int32_t low[4];
+    int32_t high[4];
+    int32_t zero_point[4]; /* 64 */
+} block_s8;
 
-/* int16 activations are taken as 256 times their high byte and the low one: two products with int8 of 16 each. */
-#define STEP_S16                                                                                                       \
-    "vldrb.8 q0, [r1], #16\n"                                                                                          \
-    "vldrb.8 q2, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r0, q0, q2\n"                                                                                         \
-    "vldrb.8 q1, [r1], #16\n"                                                                                          \
-    "vmladava.s8 r8, q1, q2\n"                                                                                         \
-    "vldrb.8 q3, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r2, q0, q3\n"                                                                                         \
-    "vldrb.8 q4, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r10, q1, q3\n"                                                                                        \
-    "vldrb.8 q5, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r4, q0, q4\n"                                                                                         \
-    "vmladava.s8 r12, q1, q4\n"                                                                                        \
-    "vmladava.s8 r6, q0, q5\n"                                                                                         \
-    "vmladava.s8 lr, q1, q5\n"
 #define STEP_S8                                                                                                        \
     "vldrb.8 q0, [r1], #16\n"                                                                                          \
-    "vldrb.8 q2, [r3], #16\n"                                                                                          \
+    "vldrb.8 q2, [r7], #16\n"                                                                                          \
     "vmladava.s8 r0, q0, q2\n"                                                                                         \
-    "vldrb.8 q3, [r3], #16\n"                                                                                          \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
     "vmladava.s8 r2, q0, q3\n"                                                                                         \
-    "vldrb.8 q4, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r4, q0, q4\n"                                                                                         \
-    "vldrb.8 q5, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r6, q0, q5\n"
+    "vldrb.8 q2, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r4, q0, q2\n"                                                                                         \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r6, q0, q3\n"
 
-/* Two steps a turn; an odd number of them begins in the middle. */
-#define DENSE(name, STEP)                                                                                              \
-    static inline void name(const dense_block *block, int32_t *sums, int32_t steps)                                    \
+#define LIMITED                                                                                                        \
+    "vmul.f32 q0, q0, q1\n"                                                                                            \
+    "vcvtn.s32.f32 q0, q0\n"                                                                                           \
+    "vmax.s32 q0, q0, q4\n"                                                                                            \
+    "vmin.s32 q0, q0, q5\n"                                                                                            \
+    "vadd.i32 q0, q0, q6\n"
+
+#define ROW_S8(name, STEPS)                                                                                            \
+    static void name(const block_s8 *b)                                                                                \
     {                                                                                                                  \
         __asm volatile(                                                                                                \
             "push {r0-r12, lr}\n"                                                                                      \
-            "push {%1}\n"                                                                                              \
-            "tst %2, #1\n"                                                                                             \
-            "ldm %0, {r0-r12, lr}\n"                                                                                   \
-            "bne 2f\n"                                                                                                 \
-            "1:\n" STEP "2:\n" STEP                                                                                    \
-            "cmp r1, r5\n"                                                                                             \
-            "bne 1b\n"                                                                                                 \
-            "pop {r1}\n"                                                                                               \
-            "stm r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"                                                             \
+            "mov lr, %0\n"                                                                                             \
+            "ldrd r8, r9, [lr]\n"                                                                                      \
+            "ldrd r10, r11, [lr, #8]\n"                                                                                \
+            "ldrd r3, r12, [lr, #16]\n"                                                                                \
+            "ldr r7, [lr, #24]\n"                                                                                      \
+            "vldrw.32 q4, [lr, #32]\n"                                                                                 \
+            "vldrw.32 q5, [lr, #48]\n"                                                                                 \
+            "vldrw.32 q6, [lr, #64]\n"                                                                                 \
+            "ldr lr, [lr, #28]\n"                                                                                      \
+            "1:\n"                                                                                                     \
+            "ldm r9!, {r0, r2, r4, r6}\n"                                                                              \
+            "mov r1, r8\n"                                                                                             \
+            "uxth r5, lr\n"                                                                                            \
+            "2:\n" STEPS                                                                                               \
+            "add r1, r12\n"                                                                                            \
+            "subs r5, #1\n"                                                                                            \
+            "bne 2b\n"                                                                                                 \
+            "push {r0, r2, r4, r6}\n"                                                                                  \
+            "vpop {d0-d1}\n"                                                                                           \
+            "vldrw.32 q1, [r11], #16\n"                                                                                \
+            "vcvt.f32.s32 q0, q0\n" LIMITED                                                                            \
+            "vctp.32 r10\n"                                                                                            \
+            "cmp lr, #0\n"                                                                                             \
+            "blt 3f\n"                                                                                                 \
+            "vpst\n"                                                                                                   \
+            "vstrbt.32 q0, [r3], #4\n"                                                                                \
+            "subs r10, #4\n"                                                                                           \
+            "bgt 1b\n"                                                                                                 \
+            "b 4f\n"                                                                                                   \
+            "3:\n"                                                                                                     \
+            "vpst\n"                                                                                                   \
+            "vstrht.32 q0, [r3], #8\n"                                                                                \
+            "subs r10, #4\n"                                                                                           \
+            "bgt 1b\n"                                                                                                 \
+            "4:\n"                                                                                                     \
             "pop {r0-r12, lr}\n"                                                                                       \
             :                                                                                                          \
-            : "r"(block), "r"(sums), "r"(steps)                                                                        \
-            : "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");                                                     \
+            : "r"(b)                                                                                                   \
+            : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory");                                               \
     }
-DENSE(dense_s16, STEP_S16)
-DENSE(dense_s8, STEP_S8)
+ROW_S8(row_1, STEP_S8)
+ROW_S8(row_2, STEP_S8 STEP_S8)
+ROW_S8(row_3, STEP_S8 STEP_S8 STEP_S8)
+ROW_S8(row_4, STEP_S8 STEP_S8 STEP_S8 STEP_S8)
+ROW_S8(row_5, STEP_S8 STEP_S8 STEP_S8 STEP_S8 STEP_S8)
 
-void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t input_bytes,
-                 void *out, int32_t output_bytes, void *scratch)
-{
-    const int32_t depth = matrix->depth;
-    const int8_t *row = x;
-    if (input_bytes == 2) {
-        uint8_t *to = scratch;
-        for (int32_t k = 0; k < depth; k += SEZOO_ROW) {
-            const uint8x16x2_t bytes = vld2q_u8((const uint8_t *)x + 2 * k);
-            vstrbq_u8(to + 2 * k, bytes.val[1]);
-            vstrbq_u8(to + 2 * k + SEZOO_ROW, veorq_u8(bytes.val[0], vdupq_n_u8(0x80)));
-        }
-        row = scratch;
+static void (*const rows_s8[])(const block_s8 *) = {row_1, row_2, row_3, row_4, row_5};
+
+/* int16 activations are taken as 256 times their high byte and the low one: two products with int8 of 16 each. Offsets
+   are those from `zeros`. */
+typedef struct {
+    const float *multiplier; /* -16 */
+    void *out;
+    int32_t left;
+    int32_t is_wide; /* outputs of 16 bits */
+    int32_t zeros[4];
+    const int8_t *x; /* 16 */
+    int32_t runs;
+    const int8_t *weights;
+    const int32_t *bias;
+    int32_t low[4]; /* 32 */
+    int32_t high[4];
+    int32_t zero_point[4];
+} block_s16;
+
+#define STEP_S16                                                                                                       \
+    "vldrb.8 q0, [r1], #16\n"                                                                                          \
+    "vldrb.8 q2, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r0, q0, q2\n"                                                                                         \
+    "vldrb.8 q1, [r1], #16\n"                                                                                          \
+    "vmladava.s8 r8, q1, q2\n"                                                                                         \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r2, q0, q3\n"                                                                                         \
+    "vmladava.s8 r10, q1, q3\n"                                                                                        \
+    "vldrb.8 q2, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r4, q0, q2\n"                                                                                         \
+    "vmladava.s8 r12, q1, q2\n"                                                                                        \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r6, q0, q3\n"                                                                                         \
+    "vmladava.s8 lr, q1, q3\n"
+
+#define ROW_S16(name, STEPS)                                                                                           \
+    static void name(block_s16 *b)                                                                                     \
+    {                                                                                                                  \
+        __asm volatile(                                                                                                \
+            "push {r0-r12, lr}\n"                                                                                      \
+            "mov r11, %0\n"                                                                                            \
+            "ldrd r7, r9, [r11, #24]\n"                                                                                \
+            "vldrw.32 q4, [r11, #32]\n"                                                                                \
+            "vldrw.32 q5, [r11, #48]\n"                                                                                \
+            "vldrw.32 q6, [r11, #64]\n"                                                                                \
+            "1:\n"                                                                                                     \
+            "ldm r11, {r0, r2, r4, r6}\n"                                                                              \
+            "ldm r9!, {r8, r10, r12, lr}\n"                                                                            \
+            "ldrd r1, r5, [r11, #16]\n"                                                                                \
+            "2:\n" STEPS                                                                                               \
+            "subs r5, #1\n"                                                                                            \
+            "bne 2b\n"                                                                                                 \
+            "push {r0, r2, r4, r6, r8, r10, r12, lr}\n"                                                                \
+            "vpop {d0-d3}\n"                                                                                           \
+            "vshl.i32 q0, q0, #8\n"                                                                                    \
+            "vadd.i32 q0, q0, q1\n"                                                                                    \
+            "ldmdb r11, {r0, r2, r4, r6}\n"                                                                            \
+            "vldrw.32 q1, [r0], #16\n"                                                                                 \
+            "vcvt.f32.s32 q0, q0\n" LIMITED                                                                            \
+            "vctp.32 r4\n"                                                                                             \
+            "cmp r6, #0\n"                                                                                             \
+            "bne 3f\n"                                                                                                 \
+            "vpst\n"                                                                                                   \
+            "vstrbt.32 q0, [r2], #4\n"                                                                                 \
+            "b 4f\n"                                                                                                   \
+            "3:\n"                                                                                                     \
+            "vpst\n"                                                                                                   \
+            "vstrht.32 q0, [r2], #8\n"                                                                                 \
+            "4:\n"                                                                                                     \
+            "strd r0, r2, [r11, #-16]\n"                                                                               \
+            "subs r4, #4\n"                                                                                            \
+            "str r4, [r11, #-8]\n"                                                                                     \
+            "bgt 1b\n"                                                                                                 \
+            "pop {r0-r12, lr}\n"                                                                                       \
+            :                                                                                                          \
+            : "r"(b->zeros)                                                                                            \
+            : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "cc", "memory");                                               \
     }
+ROW_S16(row_s16_1, STEP_S16)
+ROW_S16(row_s16_2, STEP_S16 STEP_S16)
+
+void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t piece_stride,
+                 int32_t input_bytes, void *out, int32_t output_bytes, void *scratch)
+{
+    const int32_t pieces = matrix->pieces, piece = matrix->depth / pieces, steps = piece / SEZOO_ROW;
     const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);
-    const int32_t outputs = matrix->outputs, steps = depth / SEZOO_ROW, zero_point = rounding->zero_point;
-    const int32_t *bias = matrix->bias;
-    const float *multiplier = matrix->multiplier;
-    dense_block block = {.x = row, .weights = matrix->weights, .x_end = row + depth * input_bytes};
-    int32_t sums[8];
-    for (int32_t o = 0; o < outputs; o += 4, bias += 4, multiplier += 4, block.weights += 4 * depth) {
-        int32x4_t sum = vldrwq_s32(bias);
-        if (input_bytes == 2) {
-            dense_s16(&block, sums, steps);
-            sum = vaddq_s32(sum, vaddq_s32(vshlq_n_s32(vldrwq_s32(sums), 8), vldrwq_s32(sums + 4)));
-        } else {
-            dense_s8(&block, sums, steps);
-            sum = vaddq_s32(sum, vldrwq_s32(sums));
+    const int32x4_t zero_point = vdupq_n_s32(rounding->zero_point);
+    if (input_bytes == 1) {
+        const int32_t run = sezoo_run_length(steps);
+        block_s8 b; /* not initialized as a whole: that is a call of memset */
+        b.x = x;
+        b.bias = matrix->bias;
+        b.left = matrix->outputs;
+        b.multiplier = matrix->multiplier;
+        b.out = out;
+        b.weights = matrix->weights;
+        b.jump = pieces > 1 ? piece_stride - run * SEZOO_ROW : 0;
+        b.runs = (uint32_t)(matrix->depth / SEZOO_ROW / run) | (output_bytes == 2 ? 1U << 31 : 0U);
+        vstrwq_s32(b.low, low);
+        vstrwq_s32(b.high, high);
+        vstrwq_s32(b.zero_point, zero_point);
+        rows_s8[run - 1](&b);
+        return;
+    }
+    uint8_t *to = scratch;
+    const uint8_t *from = x;
+    for (int32_t p = 0; p < pieces; ++p, from += 2 * piece_stride) {
+        for (int32_t k = 0; k < piece; k += SEZOO_ROW, to += 2 * SEZOO_ROW) {
+            const uint8x16x2_t bytes = vld2q_u8(from + 2 * k);
+            vstrbq_u8(to, bytes.val[1]);
+            vstrbq_u8(to + SEZOO_ROW, veorq_u8(bytes.val[0], vdupq_n_u8(0x80)));
         }
-        const float32x4_t scaled = vmulq_f32(vcvtq_f32_s32(sum), vldrwq_f32(multiplier));
-        const int32x4_t rounded = sezoo_rounded_lanes(scaled, low, high, zero_point);
-        const mve_pred16_t stored = vctp32q((uint32_t)(outputs - o));
-        if (output_bytes == 1) {
-            vstrbq_p_s32((int8_t *)out + o, rounded, stored);
-        } else {
-            vstrhq_p_s32((int16_t *)out + o, rounded, stored);
-        }
+    }
+    const int32_t all_steps = steps * pieces;
+    block_s16 b = {matrix->multiplier, out, matrix->outputs, output_bytes == 2, {0}, scratch, all_steps,
+                   matrix->weights, matrix->bias, {0}, {0}, {0}};
+    vstrwq_s32(b.low, low);
+    vstrwq_s32(b.high, high);
+    vstrwq_s32(b.zero_point, zero_point);
+    if (all_steps & 1) {
+        row_s16_1(&b);
+    } else {
+        b.runs /= 2;
+        row_s16_2(&b);
     }
 }
 
@@ -115,79 +218,238 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
 
 typedef uint32_t __attribute__((may_alias)) word;
 
-/* Activations as pairs of int16 in the order in which SXTB16 takes weights apart: 0 and 2, 1 and 3. */
-static void spread(const void *x, int32_t bytes, int32_t depth, word *to)
+/* Eight of int8: activations begin anywhere. */
+static int32_t spread_s8(const int8_t *from, int32_t size, word *to, int32_t step, int32_t sum)
 {
-    const sezoo_unaligned *from = x;
-    for (int32_t k = 0; k < depth; k += 4, to += 2) {
-        const uint32_t first = (from++)->value;
-        if (bytes == 1) {
-            to[0] = (uint32_t)__sxtb16((int8x4_t)first);
-            to[1] = (uint32_t)__sxtb16((int8x4_t)(first >> 8));
-        } else {
-            const uint32_t second = (from++)->value;
-            to[0] = (first & 0xFFFFU) | (second << 16);
-            to[1] = (first >> 16) | (second & 0xFFFF0000U);
-        }
-    }
+    const int8_t *end = from + size;
+    uint32_t t0, t1, t2, t3;
+    __asm volatile("1:\n"
+                   "ldr %[t1], [%[from]], #4\n"
+                   "ldr %[t3], [%[from]], #4\n"
+                   "sxtb16 %[t0], %[t1]\n"
+                   "sxtb16 %[t1], %[t1], ror #8\n"
+                   "sxtb16 %[t2], %[t3]\n"
+                   "sxtb16 %[t3], %[t3], ror #8\n"
+                   "strd %[t0], %[t1], [%[to]]\n"
+                   "add %[to], %[to], %[step]\n"
+                   "strd %[t2], %[t3], [%[to]]\n"
+                   "add %[to], %[to], %[step]\n"
+                   "sadd16 %[t0], %[t0], %[t1]\n"
+                   "sadd16 %[t2], %[t2], %[t3]\n"
+                   "smlad %[sum], %[t0], %[ones], %[sum]\n"
+                   "smlad %[sum], %[t2], %[ones], %[sum]\n"
+                   "cmp %[from], %[end]\n"
+                   "bne 1b\n"
+                   : [from] "+r"(from), [to] "+r"(to), [sum] "+r"(sum), [t0] "=&r"(t0), [t1] "=&r"(t1),
+                     [t2] "=&r"(t2), [t3] "=&r"(t3)
+                   : [end] "r"(end), [step] "r"(4 * step), [ones] "r"(0x00010001U)
+                   : "cc", "memory");
+    return sum;
 }
 
-/* Four weights of four outputs with four activations. */
-#define FOUR(o0, o1, o2, o3)                                                                                           \
-    "ldrd %[x0], %[x1], [%[x]], #8\n" OUTPUT("a0", o0) OUTPUT("a1", o1) OUTPUT("a2", o2) OUTPUT("a3", o3)
-#define OUTPUT(sum, place)                                                                                             \
-    "ldr %[even], [%[w], #" place "]\n"                                                                                \
-    "sxtb16 %[odd], %[even], ror #8\n"                                                                                 \
-    "sxtb16 %[even], %[even]\n"                                                                                        \
-    "smlad %[" sum "], %[x1], %[odd], %[" sum "]\n"                                                                    \
-    "smlad %[" sum "], %[x0], %[even], %[" sum "]\n"
-
-void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t input_bytes,
-                 void *out, int32_t output_bytes, void *scratch)
+uint32_t sezoo_spread(const sezoo_matrix *matrix, const void *x, int32_t piece_stride, int32_t bytes, void *spread,
+                      int32_t step)
 {
-    const int32_t depth = matrix->depth;
-    spread(x, input_bytes, depth, scratch);
-    const word *end = (const word *)scratch + depth / 2;
+    const int8_t *row = x;
+    const int32_t size = sezoo_spread_size(matrix->piece), words = size / 4 * step;
+    word *to = spread;
+    int32_t sum = 0;
+    for (int32_t p = matrix->pieces; p > 0; --p, row += piece_stride, to += words) {
+        if (bytes == 1) {
+            sum = spread_s8(row, size, to, step, sum);
+            continue;
+        }
+        const sezoo_unaligned *from = (const void *)row;
+        word *pair = to;
+        for (int32_t k = 0; k < size; k += 4, pair += step, from += 2) {
+            const uint32_t first = from[0].value, second = from[1].value;
+            pair[0] = (first & 0xFFFFU) | (second << 16);
+            pair[1] = (first >> 16) | (second & 0xFFFF0000U);
+            sum = __smlad((int32_t)first, 0x00010001, sum);
+            sum = __smlad((int32_t)second, 0x00010001, sum);
+        }
+    }
+    return (uint32_t)sum;
+}
+
+/* As in sezoo_matmul.c, one row with four outputs. Numbers in the assembly are offsets of the fields. */
+typedef struct {
+    const word *x_row, *piece_end; /* 0 */
+    const int8_t *weights;
+    uint32_t steps; /* bytes of a piece of activations, and 2^16 times those of weights to be left out behind it */
+    uint32_t offset; /* 16: of sums of b and d, by the 128 in the weights */
+    const word *x_end;
+    int8_t *out; /* 24 */
+    const int8_t *out_end;
+    const int32_t *bias; /* 32 */
+    const float *multiplier;
+    int32_t zero_point; /* 40 */
+} fours_block;
+
+#define PAIR(x, w, high, low)                                                                                          \
+    "smlad " high ", " x ", " w ", " high "\n"                                                                         \
+    "uxtb16 " w ", " w "\n"                                                                                            \
+    "smlad " low ", " x ", " w ", " low "\n"
+#define FOUR                                                                                                           \
+    "ldrd r4, r5, [r10], #8\n"                                                                                         \
+    "ldm r11!, {r6, r7, r8, r9}\n" PAIR("r4", "r6", "r0", "r1") PAIR("r5", "r7", "r0", "r1")                           \
+        PAIR("r4", "r8", "r2", "r3") PAIR("r5", "r9", "r2", "r3")
+
+#if SEZOO_ROUNDS
+static void all_fours(fours_block *b)
+{
+    __asm volatile("push {r0-r12, lr}\n"
+                   "push {%0}\n"
+                   "ldr r11, [%0, #8]\n"
+                   "1:\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r9, [r4, #32]\n"
+                   "ldm r9!, {r5, r6, r7, r8}\n"
+                   "str r9, [r4, #32]\n"
+                   "ldr r9, [r4, #16]\n"
+                   "add r1, r6, r9\n"
+                   "add r3, r8, r9\n"
+                   "add r0, r1, r5, lsl #8\n"
+                   "add r2, r3, r7, lsl #8\n"
+                   "ldrd r10, r12, [r4]\n"
+                   "ldr lr, [r4, #12]\n"
+                   "2:\n" FOUR FOUR
+                   "cmp r10, r12\n"
+                   "bne 2b\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r5, [r4, #20]\n"
+                   "uxtah r12, r12, lr\n"
+                   "add r11, r11, lr, lsr #16\n"
+                   "cmp r10, r5\n"
+                   "bne 2b\n"
+                   "sub r0, r0, r1\n"
+                   "sub r2, r2, r3\n"
+                   "vmov s0, s1, r0, r1\n"
+                   "vmov s2, s3, r2, r3\n"
+                   "ldrd r9, r8, [r4, #36]\n"
+                   "vldm r9!, {s4-s7}\n"
+                   "str r9, [r4, #36]\n"
+                   "vcvt.f32.s32 s0, s0, #8\n"
+                   "vcvt.f32.s32 s1, s1\n"
+                   "vcvt.f32.s32 s2, s2, #8\n"
+                   "vcvt.f32.s32 s3, s3\n"
+                   "vmul.f32 s0, s0, s4\n"
+                   "vmul.f32 s1, s1, s5\n"
+                   "vmul.f32 s2, s2, s6\n"
+                   "vmul.f32 s3, s3, s7\n"
+                   "vcvtr.s32.f32 s0, s0\n"
+                   "vcvtr.s32.f32 s1, s1\n"
+                   "vcvtr.s32.f32 s2, s2\n"
+                   "vcvtr.s32.f32 s3, s3\n"
+                   "vmov r0, r1, s0, s1\n"
+                   "vmov r2, r3, s2, s3\n"
+                   "ldrd r6, r7, [r4, #24]\n"
+                   "qadd r0, r0, r8\n"
+                   "qadd r1, r1, r8\n"
+                   "qadd r2, r2, r8\n"
+                   "qadd r3, r3, r8\n"
+                   "ssat r0, #8, r0\n"
+                   "ssat r1, #8, r1\n"
+                   "ssat r2, #8, r2\n"
+                   "ssat r3, #8, r3\n"
+                   "bfi r0, r1, #8, #8\n"
+                   "bfi r2, r3, #8, #8\n"
+                   "pkhbt r0, r0, r2, lsl #16\n"
+                   "str r0, [r6], #4\n"
+                   "str r6, [r4, #24]\n"
+                   "cmp r6, r7\n"
+                   "bne 1b\n"
+                   "pop {r4}\n"
+                   "pop {r0-r12, lr}\n"
+                   :
+                   : "r"(b)
+                   : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "cc", "memory");
+}
+#endif
+#undef FOUR
+#undef PAIR
+
+/* Four outputs, with all taken out of their words. In the order of the registers, r0 to r12 and r14. */
+typedef struct {
+    int32_t a, b, c, d;
+    uint32_t x[2], w[4];
+    const word *x_row;
+    const int8_t *weights;
+    const word *piece_end;
+    uint32_t steps;
+    const word *x_end; /* 56 */
+} four_block;
+
+#define PAIR(x, w, high, low)                                                                                          \
+    "uxtb16 r8, " w "\n"                                                                                               \
+    "sxtb16 " w ", " w ", ror #8\n"                                                                                    \
+    "smlad " low ", " x ", r8, " low "\n"                                                                              \
+    "smlad " high ", " x ", " w ", " high "\n"
+#define FOUR                                                                                                           \
+    "ldrd r4, r5, [r10], #8\n"                                                                                         \
+    "ldrd r6, r7, [r11], #8\n" PAIR("r4", "r6", "r0", "r1") PAIR("r5", "r7", "r0", "r1")                               \
+    "ldrd r6, r7, [r11], #8\n" PAIR("r4", "r6", "r2", "r3") PAIR("r5", "r7", "r2", "r3")
+
+static void one_four(four_block *b)
+{
+    __asm volatile("push {r0-r12, lr}\n"
+                   "push {%0}\n"
+                   "ldm %0, {r0-r12, lr}\n"
+                   "1:\n" FOUR FOUR
+                   "cmp r10, r12\n"
+                   "bne 1b\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r5, [r4, #56]\n"
+                   "uxtah r12, r12, lr\n"
+                   "add r11, r11, lr, lsr #16\n"
+                   "cmp r10, r5\n"
+                   "bne 1b\n"
+                   "pop {r4}\n"
+                   "stm r4, {r0, r1, r2, r3}\n"
+                   "pop {r0-r12, lr}\n"
+                   :
+                   : "r"(b)
+                   : "cc", "memory");
+}
+#undef FOUR
+#undef PAIR
+
+void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t piece_stride,
+                 int32_t input_bytes, void *out, int32_t output_bytes, void *scratch)
+{
+    const int32_t depth = matrix->depth, outputs = matrix->outputs, pieces = matrix->pieces;
+    const int32_t piece = sezoo_spread_size(matrix->piece), bytes = input_bytes;
+    const uint32_t offset = 0 - 128 * sezoo_spread(matrix, x, piece_stride * bytes, bytes, scratch, 2);
+    const uint32_t steps = (uint32_t)(2 * piece) | (uint32_t)(depth / pieces - piece) << 18;
+    const word *row = scratch, *piece_end = row + piece / 2, *end = row + piece / 2 * pieces;
+    int32_t o = 0;
+#if SEZOO_ROUNDS
     const int32_t whole = output_bytes == 2 && rounding->zero_point == 0 && rounding->lowest == -32768 &&
                           rounding->highest == 32767; /* all of an int16, to which one instruction limits */
-    const sezoo_rounding local = *rounding; /* int8 that are stored could be anything */
-    const int32_t whole_s8 = sezoo_is_whole_s8(rounding);
-    const int32_t outputs = matrix->outputs, *bias = matrix->bias;
-    const float *multiplier = matrix->multiplier;
-    const int8_t *weights = matrix->weights;
-    for (int32_t o = 0; o < outputs; o += 4, bias += 4, multiplier += 4) {
-        const word *row = scratch;
-        int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
-        uint32_t even, odd, x0, x1;
-        __asm volatile(
-            "1:\n" FOUR("0", "16", "32", "48") FOUR("4", "20", "36", "52") FOUR("8", "24", "40", "56")
-                FOUR("12", "28", "44", "60")
-            "cmp %[x], %[end]\n"
-            "add %[w], %[w], #64\n"
-            "bne 1b\n"
-            : [w] "+r"(weights), [x] "+r"(row), [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3),
-              [even] "=&r"(even), [odd] "=&r"(odd), [x0] "=&r"(x0), [x1] "=&r"(x1)
-            : [end] "r"(end)
-            : "cc", "memory");
-        const int32_t sums[] = {a0, a1, a2, a3}, count = outputs - o < 4 ? outputs - o : 4;
+    if (bytes == 1 && output_bytes == 1 && !matrix->is_wide && sezoo_is_whole_s8(rounding) && outputs >= 4) {
+        o = outputs / 4 * 4;
+        fours_block b = {row, piece_end, matrix->weights, steps, offset, end, out, (int8_t *)out + o, matrix->bias,
+                         matrix->multiplier, rounding->zero_point};
+        all_fours(&b);
+    }
+#endif
+    for (; o < outputs; o += 4) {
+        const int32_t *bias = matrix->bias + o, count = outputs - o < 4 ? outputs - o : 4;
+        const float *multiplier = matrix->multiplier + o;
+        four_block b = {bias[0], (int32_t)((uint32_t)bias[1] + offset), bias[2], (int32_t)((uint32_t)bias[3] + offset),
+                        {0}, {0}, row, matrix->weights + o * depth, piece_end, steps, end};
+        one_four(&b);
 #if SEZOO_ROUNDS
         if (whole && count == 4) {
             int16_t *to = (int16_t *)out + o;
-            to[0] = (int16_t)sezoo_limited(sezoo_nearest((float)a0 * multiplier[0]), INT16_MIN, INT16_MAX);
-            to[1] = (int16_t)sezoo_limited(sezoo_nearest((float)a1 * multiplier[1]), INT16_MIN, INT16_MAX);
-            to[2] = (int16_t)sezoo_limited(sezoo_nearest((float)a2 * multiplier[2]), INT16_MIN, INT16_MAX);
-            to[3] = (int16_t)sezoo_limited(sezoo_nearest((float)a3 * multiplier[3]), INT16_MIN, INT16_MAX);
+            to[0] = (int16_t)sezoo_limited(sezoo_nearest((float)b.a * multiplier[0]), INT16_MIN, INT16_MAX);
+            to[1] = (int16_t)sezoo_limited(sezoo_nearest((float)b.b * multiplier[1]), INT16_MIN, INT16_MAX);
+            to[2] = (int16_t)sezoo_limited(sezoo_nearest((float)b.c * multiplier[2]), INT16_MIN, INT16_MAX);
+            to[3] = (int16_t)sezoo_limited(sezoo_nearest((float)b.d * multiplier[3]), INT16_MIN, INT16_MAX);
             continue;
         }
 #endif
-        if (output_bytes == 1 && count == 4) {
-            int8_t *to = (int8_t *)out + o;
-            to[0] = sezoo_rounded_s8((float)a0 * multiplier[0], &local, whole_s8);
-            to[1] = sezoo_rounded_s8((float)a1 * multiplier[1], &local, whole_s8);
-            to[2] = sezoo_rounded_s8((float)a2 * multiplier[2], &local, whole_s8);
-            to[3] = sezoo_rounded_s8((float)a3 * multiplier[3], &local, whole_s8);
-            continue;
-        }
+        const int32_t sums[] = {b.a, b.b, b.c, b.d};
         for (int32_t i = 0; i < count; ++i) {
             const int32_t rounded = sezoo_rounded_wide((float)sums[i] * multiplier[i], rounding);
             if (output_bytes == 1) {
@@ -197,25 +459,24 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
             }
         }
     }
-    (void)whole;
 }
-
-#undef FOUR
-#undef OUTPUT
 
 #else
 
-void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t input_bytes,
-                 void *out, int32_t output_bytes, void *scratch)
+void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t piece_stride,
+                 int32_t input_bytes, void *out, int32_t output_bytes, void *scratch)
 {
+    const int32_t piece = matrix->depth / matrix->pieces;
     (void)scratch;
     for (int32_t o = 0; o < matrix->outputs; ++o) {
         const int8_t *weights = matrix->weights + (o / 4) * 4 * matrix->depth + (o & 3) * SEZOO_ROW;
         int32_t sum = matrix->bias[o];
-        for (int32_t k = 0; k < matrix->depth; k += SEZOO_ROW, weights += 4 * SEZOO_ROW) {
-            for (int32_t i = 0; i < SEZOO_ROW; ++i) {
-                const int32_t activation = input_bytes == 1 ? ((const int8_t *)x)[k + i] : ((const int16_t *)x)[k + i];
-                sum += activation * weights[i];
+        for (int32_t p = 0; p < matrix->pieces; ++p) {
+            for (int32_t k = p * piece_stride; k < p * piece_stride + piece; k += SEZOO_ROW, weights += 4 * SEZOO_ROW) {
+                for (int32_t i = 0; i < SEZOO_ROW; ++i) {
+                    sum += weights[i] *
+                           (input_bytes == 1 ? ((const int8_t *)x)[k + i] : ((const int16_t *)x)[k + i]);
+                }
             }
         }
         const int32_t rounded = sezoo_rounded_wide((float)sum * matrix->multiplier[o], rounding);

@@ -11,11 +11,11 @@
         const int32x4_t low = vdupq_n_s32(op->rounding.lowest), high = vdupq_n_s32(op->rounding.highest);              \
         const int32_t zero_a = -op->zero_point_a, zero_b = -op->zero_point_b, zero_point = op->rounding.zero_point;    \
         const float scale_a = op->scale_a, scale_b = op->scale_b, inverse = op->inverse;                               \
-        for (int32_t i = 0; i < op->row * frames; i += 4) {                                                            \
-            const float32x4_t x = vmulq_n_f32(vcvtq_f32_s32(vaddq_n_s32(LANES(a + i), zero_a)), scale_a);              \
-            const float32x4_t y = vmulq_n_f32(vcvtq_f32_s32(vaddq_n_s32(vldrbq_s32(b + i), zero_b)), scale_b);         \
+        for (int32_t left = op->row * frames / 4; left > 0; --left, a += 4, b += 4, out += 4) {                        \
+            const float32x4_t x = vmulq_n_f32(vcvtq_f32_s32(vaddq_n_s32(LANES(a), zero_a)), scale_a);                  \
+            const float32x4_t y = vmulq_n_f32(vcvtq_f32_s32(vaddq_n_s32(vldrbq_s32(b), zero_b)), scale_b);             \
             const float32x4_t steps = vmulq_n_f32(COMBINED(x, y), inverse);                                            \
-            vstrbq_s32(out + i, sezoo_rounded_lanes(steps, low, high, zero_point));                                    \
+            vstrbq_s32(out, sezoo_rounded_lanes(steps, low, high, zero_point));                                        \
         }                                                                                                              \
     }
 #elif SEZOO_ROUNDS
@@ -37,7 +37,8 @@
         const sezoo_rounding rounding = op->rounding;                                                                  \
         const int32_t zero_a = -op->zero_point_a, zero_b = -op->zero_point_b, is_whole = sezoo_is_whole_s8(&rounding); \
         const float scale_a = op->scale_a, scale_b = op->scale_b, inverse = op->inverse;                               \
-        for (int32_t i = 0; i < op->row * frames; i += 4) {                                                            \
+        const int32_t items = op->row * frames;                                                                        \
+        for (int32_t i = 0; i < items; i += 4) {                                                                       \
             const uint32_t four_a = ((const sezoo_unaligned *)(const void *)(a + i))->value;                           \
             const uint32_t four_b = ((const sezoo_unaligned *)(const void *)(b + i))->value;                           \
             (void)four_a;                                                                                              \
@@ -51,7 +52,8 @@
 #define ELEMENTWISE(name, type, LANES, both, COMBINED)                                                                 \
     void name(const sezoo_elementwise *op, const type *a, const int8_t *b, int8_t *out, int32_t frames)                \
     {                                                                                                                  \
-        for (int32_t i = 0; i < op->row * frames; ++i) {                                                               \
+        const int32_t items = op->row * frames;                                                                        \
+        for (int32_t i = 0; i < items; ++i) {                                                                          \
             const float x = (float)(a[i] - op->zero_point_a) * op->scale_a;                                            \
             const float y = (float)(b[i] - op->zero_point_b) * op->scale_b;                                            \
             out[i] = sezoo_rounded((x both y) * op->inverse, &op->rounding);                                           \
@@ -59,9 +61,43 @@
     }
 #endif
 
-ELEMENTWISE(sezoo_run_add, int8_t, ITEMS_S8, +, vaddq_f32)
 ELEMENTWISE(sezoo_run_add_s16, int16_t, ITEMS_S16, +, vaddq_f32)
 ELEMENTWISE(sezoo_run_mul, int8_t, ITEMS_S8, *, vmulq_f32)
+
+#if SEZOO_DSP
+static ELEMENTWISE(add_in_float, int8_t, ITEMS_S8, +, vaddq_f32)
+
+typedef uint32_t __attribute__((may_alias)) word;
+
+#define SUM(half, a, b)                                                                                                \
+    __smlaw##half(factor_b, (int32_t)(b), __smlaw##half(factor_a, (int32_t)(a), offset))
+#define PUT(place, sum)                                                                                                \
+    __asm("ssat %0, #8, %1, asr #20" : "=r"(limited) : "r"(sum));                                                      \
+    out[place] = (int8_t)limited
+
+/* Bytes are multiplied by 256 by leaving them in the upper halves of int16. */
+void sezoo_run_add(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames)
+{
+    const int32_t factor_a = op->factor_a, factor_b = op->factor_b, offset = op->offset;
+    const uint32_t upper = 0xFF00FF00U;
+    if (factor_a == 0) {
+        add_in_float(op, a, b, out, frames);
+        return;
+    }
+    for (int32_t left = op->row * frames / 4; left > 0; --left, a += 4, b += 4, out += 4) {
+        const uint32_t four_a = *(const word *)(const void *)a, four_b = *(const word *)(const void *)b;
+        const uint32_t even_a = (four_a << 8) & upper, odd_a = four_a & upper;
+        const uint32_t even_b = (four_b << 8) & upper, odd_b = four_b & upper;
+        int32_t limited;
+        PUT(0, SUM(b, even_a, even_b));
+        PUT(1, SUM(b, odd_a, odd_b));
+        PUT(2, SUM(t, even_a, even_b));
+        PUT(3, SUM(t, odd_a, odd_b));
+    }
+}
+#else
+ELEMENTWISE(sezoo_run_add, int8_t, ITEMS_S8, +, vaddq_f32)
+#endif
 
 void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int32_t row, int32_t frames)
 {
@@ -121,16 +157,42 @@ static inline int16x8_t eight_of_curve(const int16_t *table, const int16_t *x)
 CURVE(sezoo_run_curve_s16, int16_t, LANES_S16, value)
 CURVE(sezoo_run_curve_s8, int8_t, LANES_S8, sezoo_limited((value + 128) >> 8, -128, 127))
 
+#if SEZOO_MVE
+/* Eight items at a time. */
+static void pick_int8_t(const uint16_t *index, int32_t items, const int8_t *from, int8_t *out)
+{
+    for (; items > 0; items -= 8, index += 8, out += 8) {
+        const mve_pred16_t some = vctp16q((uint32_t)items);
+        vstrbq_p_s16(out, vldrbq_gather_offset_s16(from, vldrhq_z_u16(index, some)), some);
+    }
+}
+
+static void pick_int16_t(const uint16_t *index, int32_t items, const int16_t *from, int16_t *out)
+{
+    for (; items > 0; items -= 8, index += 8, out += 8) {
+        const mve_pred16_t some = vctp16q((uint32_t)items);
+        vstrhq_p_s16(out, vldrhq_gather_shifted_offset_s16(from, vldrhq_z_u16(index, some)), some);
+    }
+}
+#else
+#define PICK(type)                                                                                                     \
+    static void pick_##type(const uint16_t *index, int32_t items, const type *from, type *out)                         \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < items; ++i) {                                                                          \
+            out[i] = from[index[i]];                                                                                   \
+        }                                                                                                              \
+    }
+PICK(int8_t)
+PICK(int16_t)
+#endif
+
 #define REARRANGE(name, type)                                                                                          \
     void name(const uint16_t *index, int32_t items, const type *const *inputs, const int32_t *input_items,             \
               const int32_t *input_rows, int32_t inputs_count, type *out, int32_t out_row, int32_t frames)             \
     {                                                                                                                  \
         for (int32_t t = 0; t < frames; ++t, out += out_row) {                                                         \
             if (inputs_count == 1) {                                                                                   \
-                const type *from = inputs[0] + t * input_rows[0];                                                      \
-                for (int32_t i = 0; i < items; ++i) {                                                                  \
-                    out[i] = from[index[i]];                                                                           \
-                }                                                                                                      \
+                pick_##type(index, items, inputs[0] + t * input_rows[0], out);                                         \
                 continue;                                                                                              \
             }                                                                                                          \
             int32_t first = 0, size = 0; /* of the input that the item before came from */                             \

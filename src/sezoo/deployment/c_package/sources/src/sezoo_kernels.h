@@ -16,27 +16,31 @@ typedef struct {
     int32_t lowest, highest; /* without the zero point */
 } sezoo_rounding;
 
-/* A matrix: `outputs` rows of `depth` weights, a multiple of SEZOO_ROW. Two rows lie together, 16 weights of the one
-   and 16 of the other in turn, so that one pointer runs through both; for a dense product four rows do. The last pair,
-   or the last four, are padded with zeros. */
+/* A matrix: `outputs` rows of `depth` weights. Four rows lie together, 16 weights of each in turn, so that one pointer
+   runs through all; with the DSP extension they are ordered otherwise, see sezoo_weights.h. The last four are padded
+   with zeros. A row has `pieces` of equal size, multiples of SEZOO_ROW, which need not be neighbours in the
+   activations; the first `piece` weights of each are used, and zeros lie behind. */
 typedef struct {
     const int8_t *weights;
     const int32_t *bias;     /* with the input's zero point in it; one for each row, the padding among them */
     const float *multiplier; /* likewise */
     int32_t depth;
     int32_t outputs;
+    int32_t pieces;
+    int32_t piece;
+    int32_t is_wide; /* whether a sum can be 2^23 or more */
 } sezoo_matrix;
 
 /* A convolution. Its input's frames are read from `first_frame + t` on for output frame t, and zeros beyond what there
    is. Groups have matrices one behind the other; a matrix row holds the taps in time, in each the positions, in each
-   the channels. */
+   the channels. Each tap in time may be a piece. */
 typedef struct {
     sezoo_matrix matrix; /* of the first group */
     sezoo_rounding rounding;
     int32_t input_row, output_row; /* integers from one frame to the next */
     int32_t input_bytes;           /* of an integer: 1 or 2 */
     int32_t output_bytes;          /* 2 with a dense matrix only */
-    int32_t dense;                 /* the matrix is for sezoo_dense: few rows at a time, or outputs of 16 bits */
+    int32_t dense;                 /* for sezoo_dense: one row at a time, or outputs of 16 bits */
     int32_t groups;
     int32_t channels_in; /* of a group */
     int32_t positions_in, positions_out;
@@ -68,6 +72,9 @@ typedef struct {
     float scale_a, scale_b;
     float inverse; /* 1 / scale of the output */
     int32_t row; /* integers from one frame to the next, in all three */
+    /* The same addition in integers, for the DSP extension: (offset + (factor_a * 256 a >> 16) + (factor_b * 256 b >> 16))
+       >> 20, limited to int8. `factor_a` is 0 where no integers give what floats give. */
+    int32_t factor_a, factor_b, offset;
 } sezoo_elementwise;
 
 /* Groups of a row, one behind the other: without their mean and over their standard deviation, times a factor, plus an
@@ -92,9 +99,8 @@ typedef struct {
     int32_t output_bytes;
 } sezoo_softmax;
 
-/* Bytes of scratch memory that a matrix product needs, and a dense one. */
-#define SEZOO_SCRATCH(depth) (4 * (depth) * 2 + SEZOO_ROW)
-#define SEZOO_DENSE_SCRATCH(depth) (2 * (depth) + SEZOO_ROW)
+/* Bytes of scratch memory that a matrix product needs. */
+#define SEZOO_SCRATCH(depth) (4 * (depth) + SEZOO_ROW)
 
 /* Frames `first_frame`.. of `x` are read for the first output frame; `frames_in` are there. */
 void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *out,
@@ -102,16 +108,18 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
 void sezoo_run_depthwise(const sezoo_depthwise *conv, const void *x, int32_t frames_in, int32_t first_frame, void *out,
                          int32_t frames_out, void *scratch);
 
-/* out[r][o] = rounded(sum over k of x[r][k] * weights[o][k] + bias[o]). `scratch` holds SEZOO_SCRATCH(depth). */
+/* out[r][o] = rounded(sum over k of x[r][k] * weights[o][k] + bias[o]). `stride` integers lie from one row to the next,
+   `piece_stride` from one piece to the next. `scratch` holds SEZOO_SCRATCH(depth). With Helium, a row of several pieces
+   has at most 80 int8 in each, and one of int16 has one piece. */
 void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
-                     int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
+                     int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
 void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
-                      int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
+                      int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch);
 
-/* The product with one row of activations of 1 or 2 bytes, into integers of 1 or 2 bytes. `scratch` holds
-   SEZOO_DENSE_SCRATCH(depth). With Helium and 16 bits, `bias` has 128 times the sum of the weights in it. */
-void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t input_bytes,
-                 void *out, int32_t output_bytes, void *scratch);
+/* The product with one row of activations of 1 or 2 bytes, into integers of 1 or 2 bytes. With Helium and 16 bits, `bias`
+   has 128 times the sum of the weights in it. */
+void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const void *x, int32_t piece_stride,
+                 int32_t input_bytes, void *out, int32_t output_bytes, void *scratch);
 
 void sezoo_run_add(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
 void sezoo_run_add_s16(const sezoo_elementwise *op, const int16_t *a, const int8_t *b, int8_t *out, int32_t frames);
@@ -143,6 +151,14 @@ static inline int32_t sezoo_limited(int32_t value, int32_t low, int32_t high)
 typedef struct __attribute__((packed, may_alias)) {
     uint32_t value;
 } sezoo_unaligned; /* a word: activations of convolutions over frequencies begin anywhere */
+
+/* Activations of a row as pairs of int16 in the order in which SXTB16 takes bytes apart, 0 and 2, then 1 and 3; two words
+   for each `step`. Returns their sum, modulo 2^32. `piece_stride` is in bytes. */
+uint32_t sezoo_spread(const sezoo_matrix *matrix, const void *x, int32_t piece_stride, int32_t bytes, void *spread,
+                      int32_t step);
+
+/* What is spread of a piece. */
+static inline int32_t sezoo_spread_size(int32_t piece) { return (piece + 7) / 8 * 8; }
 #endif
 
 /* Rounded half to even without a library: adding 1.5 * 2^23 leaves the integer in the lowest bits of a float. A core with
@@ -206,6 +222,13 @@ static inline int8_t sezoo_rounded_s8(float steps, const sezoo_rounding *roundin
 }
 
 #if SEZOO_MVE
+/* Steps of 16 integers that are done without a branch: the most that divide all of a piece, 5 at most. */
+static inline int32_t sezoo_run_length(int32_t steps)
+{
+    const uint32_t all = (uint32_t)steps;
+    return all % 4 == 0 ? 4 : all % 5 == 0 ? 5 : all % 3 == 0 ? 3 : all % 2 == 0 ? 2 : 1;
+}
+
 static inline int32x4_t sezoo_rounded_lanes(float32x4_t steps, int32x4_t low, int32x4_t high, int32_t zero_point)
 {
     return vaddq_n_s32(vminq_s32(vmaxq_s32(vcvtnq_s32_f32(steps), low), high), zero_point);

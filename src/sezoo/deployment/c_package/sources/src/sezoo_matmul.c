@@ -1,247 +1,412 @@
 /* Matrix products of int8 weights with int8 or int16 activations: nine tenths of all the work. */
 #include "sezoo_kernels.h"
 
-#include <string.h>
-
 #if SEZOO_MVE
 
-/* Four rows and two outputs at a time: 6 loads and 8 instructions of 16 multiplications each. Eight accumulators, which
-   have to be in even registers, leave the odd ones for the pointers: more than a compiler manages. The fields are in
-   the order of the registers that they are loaded into, r0 to r12 and r14. */
+/* Two rows and four outputs at a time: 6 loads and 8 instructions of 16 multiplications each. Eight accumulators, which
+   have to be in even registers, leave the odd ones for the pointers: more than a compiler manages. All pairs of rows go
+   by, and requantization is in here too, so that weights of four outputs are read while they are in the cache, and
+   nothing but pointers is loaded on the way. Offsets in the assembly are those from `bias`. */
 typedef struct {
-    int32_t a0;
-    const void *x0;
-    int32_t a1;
-    const void *x1;
-    int32_t a2;
-    const void *x2;
-    int32_t a3;
-    const void *weights; /* widening loads want a low register */
-    int32_t b0;
-    const void *x3;
-    int32_t b1;
-    const void *x0_end;
-    int32_t b2;
-    int32_t b3;
-} dot_block;
+    int8_t *out; /* -16 */
+    int32_t out_stride;
+    const int8_t *out_end;
+    int32_t next;    /* -4: from the end of a row to the beginning of the next but one, in bytes */
+    int32_t bias[4]; /* 0 */
+    int32_t runs;    /* 16: of steps; a piece is one, or a contiguous row is cut into some */
+    const int8_t *weights;
+    const int8_t *x0; /* 24 */
+    const int8_t *x1;
+    int32_t jump; /* 32: from the end of a run to the next one, in bytes */
+    int32_t left; /* 36: outputs */
+    const float *multiplier;
+    int32_t unused;
+    int32_t low[4]; /* 48 */
+    int32_t high[4];
+    int32_t zero_point[4];
+} block;
 
-/* Sixteen activations of each row with sixteen weights of two outputs. */
+/* Sixteen activations of each row with sixteen weights of four outputs. */
 #define STEP_S8                                                                                                        \
-    "vldrb.8 q4, [r7], #16\n"                                                                                          \
     "vldrb.8 q0, [r1], #16\n"                                                                                          \
-    "vmladava.s8 r0, q0, q4\n"                                                                                         \
+    "vldrb.8 q2, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r0, q0, q2\n"                                                                                         \
     "vldrb.8 q1, [r3], #16\n"                                                                                          \
-    "vmladava.s8 r2, q1, q4\n"                                                                                         \
-    "vldrb.8 q2, [r5], #16\n"                                                                                          \
-    "vmladava.s8 r4, q2, q4\n"                                                                                         \
-    "vldrb.8 q3, [r9], #16\n"                                                                                          \
-    "vmladava.s8 r6, q3, q4\n"                                                                                         \
-    "vldrb.8 q5, [r7], #16\n"                                                                                          \
-    "vmladava.s8 r8, q0, q5\n"                                                                                         \
-    "vmladava.s8 r10, q1, q5\n"                                                                                        \
-    "vmladava.s8 r12, q2, q5\n"                                                                                        \
-    "vmladava.s8 lr, q3, q5\n"
+    "vmladava.s8 r8, q1, q2\n"                                                                                         \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r2, q0, q3\n"                                                                                         \
+    "vmladava.s8 r10, q1, q3\n"                                                                                        \
+    "vldrb.8 q2, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r4, q0, q2\n"                                                                                         \
+    "vmladava.s8 r12, q1, q2\n"                                                                                        \
+    "vldrb.8 q3, [r7], #16\n"                                                                                          \
+    "vmladava.s8 r6, q0, q3\n"                                                                                         \
+    "vmladava.s8 lr, q1, q3\n"
 
 /* Eight of each: weights are widened as they are loaded. */
-#define HALF_S16(first, second)                                                                                        \
-    "vldrb.s16 q4, [r7, #" first "]\n"                                                                                 \
+#define HALF_S16(w0, w1, w2, w3)                                                                                       \
     "vldrh.16 q0, [r1], #16\n"                                                                                         \
-    "vmladava.s16 r0, q0, q4\n"                                                                                        \
+    "vldrb.s16 q2, [r7, #" w0 "]\n"                                                                                    \
+    "vmladava.s16 r0, q0, q2\n"                                                                                        \
     "vldrh.16 q1, [r3], #16\n"                                                                                         \
-    "vmladava.s16 r2, q1, q4\n"                                                                                        \
-    "vldrh.16 q2, [r5], #16\n"                                                                                         \
-    "vmladava.s16 r4, q2, q4\n"                                                                                        \
-    "vldrh.16 q3, [r9], #16\n"                                                                                         \
-    "vmladava.s16 r6, q3, q4\n"                                                                                        \
-    "vldrb.s16 q5, [r7, #" second "]\n"                                                                                \
-    "vmladava.s16 r8, q0, q5\n"                                                                                        \
-    "vmladava.s16 r10, q1, q5\n"                                                                                       \
-    "vmladava.s16 r12, q2, q5\n"                                                                                       \
-    "vmladava.s16 lr, q3, q5\n"
-#define STEP_S16 HALF_S16("0", "16") HALF_S16("8", "24") "adds r7, #32\n"
+    "vmladava.s16 r8, q1, q2\n"                                                                                        \
+    "vldrb.s16 q3, [r7, #" w1 "]\n"                                                                                    \
+    "vmladava.s16 r2, q0, q3\n"                                                                                        \
+    "vmladava.s16 r10, q1, q3\n"                                                                                       \
+    "vldrb.s16 q2, [r7, #" w2 "]\n"                                                                                    \
+    "vmladava.s16 r4, q0, q2\n"                                                                                        \
+    "vmladava.s16 r12, q1, q2\n"                                                                                       \
+    "vldrb.s16 q3, [r7, #" w3 "]\n"                                                                                    \
+    "vmladava.s16 r6, q0, q3\n"                                                                                        \
+    "vmladava.s16 lr, q1, q3\n"
+#define STEP_S16 HALF_S16("0", "16", "32", "48") HALF_S16("8", "24", "40", "56") "adds r7, #64\n"
 
-/* The accumulators come back in the first 8 words of the block, a0 to a3 and then b0 to b3; the others stay. Two steps a
-   turn; an odd number of them begins in the middle. */
-#define DOT(name, STEP)                                                                                                \
-    static inline void name(dot_block *block, int32_t steps)                                                           \
+#define TWO_ROWS(name, STEPS)                                                                                          \
+    static void name(block *b)                                                                                         \
     {                                                                                                                  \
         __asm volatile(                                                                                                \
             "push {r0-r12, lr}\n"                                                                                      \
-            "push {%0}\n"                                                                                              \
-            "tst %1, #1\n"                                                                                             \
-            "ldm %0, {r0-r12, lr}\n"                                                                                   \
-            "bne 2f\n"                                                                                                 \
-            "1:\n" STEP "2:\n" STEP                                                                                    \
-            "cmp r1, r11\n"                                                                                            \
+            "mov r11, %0\n"                                                                                            \
+            "ldrd r0, r2, [r11, #36]\n"                                                                                \
+            "vctp.32 r0\n"                                                                                             \
+            "vldrw.32 q7, [r2]\n"                                                                                      \
+            "vldrw.32 q4, [r11, #48]\n"                                                                                \
+            "vldrw.32 q5, [r11, #64]\n"                                                                                \
+            "vldrw.32 q6, [r11, #80]\n"                                                                                \
+            "ldrd r1, r3, [r11, #24]\n"                                                                                \
+            "ldr r9, [r11, #32]\n"                                                                                     \
+            "1:\n"                                                                                                     \
+            "ldm r11, {r0, r2, r4, r6}\n"                                                                              \
+            "ldm r11, {r8, r10, r12, lr}\n"                                                                            \
+            "ldrd r5, r7, [r11, #16]\n"                                                                                \
+            "2:\n" STEPS                                                                                               \
+            "add r1, r9\n"                                                                                             \
+            "add r3, r9\n"                                                                                             \
+            "subs r5, #1\n"                                                                                            \
+            "bne 2b\n"                                                                                                 \
+            "push {r0, r2, r4, r6, r8, r10, r12, lr}\n"                                                                \
+            "vpop {d0-d3}\n"                                                                                           \
+            "vcvt.f32.s32 q0, q0\n"                                                                                    \
+            "vcvt.f32.s32 q1, q1\n"                                                                                    \
+            "vmul.f32 q0, q0, q7\n"                                                                                    \
+            "vmul.f32 q1, q1, q7\n"                                                                                    \
+            "vcvtn.s32.f32 q0, q0\n"                                                                                   \
+            "vcvtn.s32.f32 q1, q1\n"                                                                                   \
+            "vmax.s32 q0, q0, q4\n"                                                                                    \
+            "vmax.s32 q1, q1, q4\n"                                                                                    \
+            "vmin.s32 q0, q0, q5\n"                                                                                    \
+            "vmin.s32 q1, q1, q5\n"                                                                                    \
+            "vadd.i32 q0, q0, q6\n"                                                                                    \
+            "vadd.i32 q1, q1, q6\n"                                                                                    \
+            "ldmdb r11, {r0, r2, r4, r6}\n"                                                                            \
+            "vpst\n"                                                                                                   \
+            "vstrbt.32 q0, [r0]\n"                                                                                     \
+            "add r0, r2\n"                                                                                             \
+            "vpst\n"                                                                                                   \
+            "vstrbt.32 q1, [r0]\n"                                                                                     \
+            "add r0, r2\n"                                                                                             \
+            "str r0, [r11, #-16]\n"                                                                                    \
+            "add r1, r6\n"                                                                                             \
+            "add r3, r6\n"                                                                                             \
+            "cmp r0, r4\n"                                                                                             \
             "bne 1b\n"                                                                                                 \
-            "pop {r1}\n"                                                                                               \
-            "stm r1, {r0, r2, r4, r6, r8, r10, r12, lr}\n"                                                             \
             "pop {r0-r12, lr}\n"                                                                                       \
             :                                                                                                          \
-            : "r"(block), "r"(steps)                                                                                   \
-            : "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");                                                     \
+            : "r"(b->bias)                                                                                             \
+            : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");                                         \
     }
-DOT(dot_2x4_s8, STEP_S8)
-DOT(dot_2x4_s16, STEP_S16)
+TWO_ROWS(two_rows_1, STEP_S8)
+TWO_ROWS(two_rows_2, STEP_S8 STEP_S8)
+TWO_ROWS(two_rows_3, STEP_S8 STEP_S8 STEP_S8)
+TWO_ROWS(two_rows_4, STEP_S8 STEP_S8 STEP_S8 STEP_S8)
+TWO_ROWS(two_rows_5, STEP_S8 STEP_S8 STEP_S8 STEP_S8 STEP_S8)
+TWO_ROWS(two_rows_s16, STEP_S16)
 
-#define MATMUL(name, type, dot)                                                                                        \
-    void name(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const type *x, int32_t stride, int32_t rows, \
-              int8_t *out, int32_t out_stride, void *scratch)                                                          \
-    {                                                                                                                  \
-        const int32x4_t low = vdupq_n_s32(rounding->lowest), high = vdupq_n_s32(rounding->highest);                    \
-        const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)out_stride);                               \
-        const int32_t depth = matrix->depth, outputs = matrix->outputs, zero_point = rounding->zero_point;             \
-        dot_block block;                                                                                               \
-        const int32_t *sums = (const int32_t *)&block;                                                                 \
-        (void)scratch;                                                                                                 \
-        const int8_t *weights = matrix->weights;                                                                       \
-        for (int32_t o = 0; o < outputs; o += 2, weights += 2 * depth) {                                               \
-            const int32_t bias = matrix->bias[o];                                                                      \
-            const float scale_a = matrix->multiplier[o], scale_b = matrix->multiplier[o + 1];                          \
-            const type *row = x;                                                                                       \
-            int8_t *place = out + o;                                                                                   \
-            block.b0 = block.b1 = block.b2 = block.b3 = matrix->bias[o + 1];                                           \
-            for (int32_t left = rows; left > 0; left -= 4, row += 4 * stride, place += 4 * out_stride) {               \
-                block.a0 = block.a1 = block.a2 = block.a3 = bias;                                                      \
-                block.x0 = row;                                                                                        \
-                block.x0_end = row + depth;                                                                            \
-                block.weights = weights;                                                                               \
-                /* Rows beyond the last are the first again, and not stored. */                                        \
-                block.x1 = left > 1 ? row + stride : row;                                                              \
-                block.x2 = left > 2 ? row + 2 * stride : row;                                                          \
-                block.x3 = left > 3 ? row + 3 * stride : row;                                                          \
-                dot(&block, depth / SEZOO_ROW);                                                                        \
-                const mve_pred16_t stored = vctp32q((uint32_t)left);                                                   \
-                const float32x4_t steps_a = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums)), scale_a);                     \
-                const float32x4_t steps_b = vmulq_n_f32(vcvtq_f32_s32(vldrwq_s32(sums + 4)), scale_b);                 \
-                vstrbq_scatter_offset_p_s32(place, places, sezoo_rounded_lanes(steps_a, low, high, zero_point),        \
-                                            stored);                                                                   \
-                if (o + 1 < outputs) {                                                                                 \
-                    vstrbq_scatter_offset_p_s32(place + 1, places,                                                     \
-                                                sezoo_rounded_lanes(steps_b, low, high, zero_point), stored);          \
-                }                                                                                                      \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-MATMUL(sezoo_matmul_s8, int8_t, dot_2x4_s8)
-MATMUL(sezoo_matmul_s16, int16_t, dot_2x4_s16)
+/* The kernels by their steps in a run: the more, the less is spent between runs. */
+static void (*const two_rows[])(block *) = {two_rows_1, two_rows_2, two_rows_3, two_rows_4, two_rows_5};
 
-#elif SEZOO_DSP
-
-/* SXTB16 makes two int16 of the bytes 0 and 2 of a word, or 1 and 3. The activations of four rows are brought into that
-   order once, so that only the weights have to be taken apart at each product: 15 instructions for 16 of them. */
-typedef uint32_t __attribute__((may_alias)) word;
-
-static void spread_s8(const int8_t *x, int32_t stride, int32_t rows, int32_t depth, word *spread)
+static void matmul(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
+                   int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, int32_t bytes)
 {
-    for (int32_t r = 0; r < 4; ++r) {
-        const sezoo_unaligned *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
-        word *to = spread + 2 * r;
-        for (int32_t k = 0; k < depth; k += SEZOO_ROW, from += 4, to += 32) {
-#define WORD(place)                                                                                                    \
-    to[8 * (place)] = (uint32_t)__sxtb16((int8x4_t)from[place].value);                                                 \
-    to[8 * (place) + 1] = (uint32_t)__sxtb16((int8x4_t)(from[place].value >> 8))
-            WORD(0);
-            WORD(1);
-            WORD(2);
-            WORD(3);
-#undef WORD
+    const int32_t depth = matrix->depth, steps = depth / matrix->pieces / SEZOO_ROW;
+    const int32_t run = bytes == 1 ? sezoo_run_length(steps) : 1;
+    void (*const kernel)(block *) = bytes == 1 ? two_rows[run - 1] : two_rows_s16;
+    block b; /* not initialized as a whole: that is a call of memset */
+    b.runs = depth / SEZOO_ROW / run;
+    b.weights = matrix->weights;
+    b.left = matrix->outputs;
+    b.jump = matrix->pieces > 1 ? piece_stride - run * SEZOO_ROW * bytes : 0;
+    const int32_t pairs_end = rows / 2 * 2 * out_stride, read = b.runs * (run * SEZOO_ROW * bytes + b.jump);
+    vstrwq_s32(b.low, vdupq_n_s32(rounding->lowest));
+    vstrwq_s32(b.high, vdupq_n_s32(rounding->highest));
+    vstrwq_s32(b.zero_point, vdupq_n_s32(rounding->zero_point));
+    b.next = 2 * stride - read;
+    b.multiplier = matrix->multiplier;
+    const int32_t *bias = matrix->bias;
+    for (; b.left > 0; b.left -= 4, bias += 4, b.multiplier += 4, b.weights += 4 * depth, out += 4) {
+        vstrwq_s32(b.bias, vldrwq_s32(bias));
+        if (rows > 1) {
+            b.x0 = x;
+            b.x1 = x + stride;
+            b.out = out;
+            b.out_stride = out_stride;
+            b.out_end = out + pairs_end;
+            kernel(&b);
+        }
+        if (rows & 1) { /* twice the last row, into the same place */
+            b.x0 = b.x1 = x + (rows - 1) * stride;
+            b.out = out + (rows - 1) * out_stride;
+            b.out_end = b.out;
+            b.out_stride = 0;
+            kernel(&b);
         }
     }
 }
-
-static void spread_s16(const int16_t *x, int32_t stride, int32_t rows, int32_t depth, word *spread)
-{
-    for (int32_t r = 0; r < 4; ++r) {
-        const sezoo_unaligned *from = (const void *)(x + (r < rows ? r : rows - 1) * stride);
-        word *to = spread + 2 * r;
-        for (int32_t k = 0; k < depth; k += 4, to += 8, from += 2) {
-            const uint32_t first = from[0].value, second = from[1].value;
-            to[0] = (first & 0xFFFFU) | (second << 16);
-            to[1] = (first >> 16) | (second & 0xFFFF0000U);
-        }
-    }
-}
-
-/* Four weights of one output with four rows. A compiler would load the activations one by one, and turn the weights with
-   an instruction of its own. */
-#define FOUR                                                                                                           \
-    "ldr %[even], [%[w]], #4\n"                                                                                        \
-    "sxtb16 %[odd], %[even], ror #8\n"                                                                                 \
-    "sxtb16 %[even], %[even]\n" ROW("a0") ROW("a1") ROW("a2") ROW("a3")
-#define ROW(sum)                                                                                                       \
-    "ldrd %[x0], %[x1], [%[x]], #8\n"                                                                                  \
-    "smlad %[" sum "], %[x0], %[even], %[" sum "]\n"                                                                   \
-    "smlad %[" sum "], %[x1], %[odd], %[" sum "]\n"
-
-static void products(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const word *spread, int32_t rows,
-                     int8_t *out, int32_t out_stride)
-{
-    const int32_t depth = matrix->depth;
-    const word *end = spread + 2 * depth;
-    const sezoo_rounding local = *rounding; /* int8 that are stored could be anything */
-    const int32_t is_whole = sezoo_is_whole_s8(rounding);
-    for (int32_t o = 0; o < matrix->outputs; ++o) {
-        const int8_t *weights = matrix->weights + (o / 2) * 2 * depth + (o & 1) * SEZOO_ROW;
-        const word *x = spread;
-        int32_t a0 = matrix->bias[o], a1 = a0, a2 = a0, a3 = a0;
-        uint32_t even, odd, x0, x1;
-        __asm volatile(
-            "1:\n" FOUR FOUR FOUR FOUR
-            "cmp %[x], %[end]\n"
-            "add %[w], %[w], #16\n" /* over those of the other output of the pair */
-            "bne 1b\n"
-            : [w] "+r"(weights), [x] "+r"(x), [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3),
-              [even] "=&r"(even), [odd] "=&r"(odd), [x0] "=&r"(x0), [x1] "=&r"(x1)
-            : [end] "r"(end)
-            : "cc", "memory");
-        const float scale = matrix->multiplier[o];
-        int8_t *place = out + o;
-#define STORE(r, sum) place[(r) * out_stride] = sezoo_rounded_s8((float)(sum) * scale, &local, is_whole)
-        STORE(0, a0);
-        if (rows > 1) STORE(1, a1);
-        if (rows > 2) STORE(2, a2);
-        if (rows > 3) STORE(3, a3);
-#undef STORE
-    }
-}
-
-#undef ROW
-#undef FOUR
 
 void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
-                     int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+                     int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
 {
-    for (int32_t r = 0; r < rows; r += 4) {
-        spread_s8(x + r * stride, stride, rows - r, matrix->depth, scratch);
-        products(matrix, rounding, scratch, rows - r, out + r * out_stride, out_stride);
-    }
+    (void)scratch;
+    matmul(matrix, rounding, x, stride, piece_stride, rows, out, out_stride, 1);
 }
 
 void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
-                      int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+                      int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
 {
-    for (int32_t r = 0; r < rows; r += 4) {
-        spread_s16(x + r * stride, stride, rows - r, matrix->depth, scratch);
-        products(matrix, rounding, scratch, rows - r, out + r * out_stride, out_stride);
+    (void)scratch;
+    matmul(matrix, rounding, (const int8_t *)x, 2 * stride, 2 * piece_stride, rows, out, out_stride, 2);
+}
+
+#elif SEZOO_DSP
+
+/* A word of weights has two of each of two outputs, whose bytes lie in turn: (b0, a0, b2, a2), with 128 added to those of
+   b, see sezoo_weights.h. As two int16 they are 256 a + b, so that one SMLAD has both products, and another one with b
+   alone, by UXTB16, takes them apart: 256 a.x is the difference. Activations are pairs of int16 in the same order, 0 and
+   2, then 1 and 3, those of two rows in turn: 12 instructions for 16 products. Where 256 times a sum could be beyond an
+   int32, with activations of 16 bits above all, a is taken out of its word as well. */
+typedef uint32_t __attribute__((may_alias)) word;
+
+/* Where rounding limits to all of an int8, it is done in here as well, and two rows go through all pairs of outputs.
+   Numbers in the assembly are offsets of the fields. */
+typedef struct {
+    const word *x_row, *piece_end; /* 0 */
+    const int8_t *weights;
+    uint32_t steps; /* bytes of a piece of activations, and 2^16 times those of weights to be left out behind it */
+    uint32_t offset0, offset1;  /* 16: of sums of b, by the 128 in the weights */
+    int32_t next, after;        /* 24: from the end of the weights of a pair to those of the next, in turn */
+    int8_t *out;                /* 32 */
+    int32_t second;             /* where the second row is, from the first one */
+    const int8_t *out_end;      /* 40 */
+    const word *x_end;
+    const int32_t *bias; /* 48 */
+    const float *multiplier;
+    int32_t zero_point; /* 56 */
+} pairs_block;
+
+#define FOUR                                                                                                           \
+    "ldrd r8, r9, [r11], #16\n"                                                                                        \
+    "ldm r10!, {r4, r5, r6, r7}\n"                                                                                     \
+    "smlad r0, r4, r8, r0\n"                                                                                           \
+    "smlad r1, r6, r8, r1\n"                                                                                           \
+    "uxtb16 r8, r8\n"                                                                                                  \
+    "smlad r2, r4, r8, r2\n"                                                                                           \
+    "smlad r3, r6, r8, r3\n"                                                                                           \
+    "smlad r0, r5, r9, r0\n"                                                                                           \
+    "smlad r1, r7, r9, r1\n"                                                                                           \
+    "uxtb16 r9, r9\n"                                                                                                  \
+    "smlad r2, r5, r9, r2\n"                                                                                           \
+    "smlad r3, r7, r9, r3\n"
+
+#if SEZOO_ROUNDS
+static void all_pairs(pairs_block *b)
+{
+    __asm volatile("push {r0-r12, lr}\n"
+                   "push {%0}\n"
+                   "1:\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r9, [r4, #48]\n"
+                   "ldrd r5, r6, [r9], #8\n"
+                   "str r9, [r4, #48]\n"
+                   "ldrd r7, r8, [r4, #16]\n"
+                   "add r2, r6, r7\n"
+                   "add r3, r6, r8\n"
+                   "add r0, r2, r5, lsl #8\n"
+                   "add r1, r3, r5, lsl #8\n"
+                   "ldrd r10, r12, [r4]\n"
+                   "ldrd r11, lr, [r4, #8]\n"
+                   "2:\n" FOUR FOUR
+                   "cmp r10, r12\n"
+                   "bne 2b\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r5, [r4, #44]\n"
+                   "uxtah r12, r12, lr\n"
+                   "add r11, r11, lr, lsr #16\n"
+                   "cmp r10, r5\n"
+                   "bne 2b\n"
+                   "sub r0, r0, r2\n"
+                   "sub r1, r1, r3\n"
+                   "vmov s0, s1, r0, r1\n"
+                   "vmov s2, s3, r2, r3\n"
+                   "ldrd r9, r8, [r4, #52]\n"
+                   "vldm r9!, {s4, s5}\n"
+                   "str r9, [r4, #52]\n"
+                   "vcvt.f32.s32 s0, s0, #8\n"
+                   "vcvt.f32.s32 s1, s1, #8\n"
+                   "vcvt.f32.s32 s2, s2\n"
+                   "vcvt.f32.s32 s3, s3\n"
+                   "vmul.f32 s0, s0, s4\n"
+                   "vmul.f32 s1, s1, s4\n"
+                   "vmul.f32 s2, s2, s5\n"
+                   "vmul.f32 s3, s3, s5\n"
+                   "vcvtr.s32.f32 s0, s0\n"
+                   "vcvtr.s32.f32 s1, s1\n"
+                   "vcvtr.s32.f32 s2, s2\n"
+                   "vcvtr.s32.f32 s3, s3\n"
+                   "vmov r0, r1, s0, s1\n"
+                   "vmov r2, r3, s2, s3\n"
+                   "ldrd r6, r7, [r4, #32]\n"
+                   "qadd r0, r0, r8\n"
+                   "qadd r1, r1, r8\n"
+                   "qadd r2, r2, r8\n"
+                   "qadd r3, r3, r8\n"
+                   "ssat r0, #8, r0\n"
+                   "ssat r1, #8, r1\n"
+                   "ssat r2, #8, r2\n"
+                   "ssat r3, #8, r3\n"
+                   "bfi r0, r2, #8, #8\n"
+                   "bfi r1, r3, #8, #8\n"
+                   "strh r1, [r6, r7]\n"
+                   "strh r0, [r6], #2\n"
+                   "str r6, [r4, #32]\n"
+                   "ldrd r2, r3, [r4, #24]\n"
+                   "add r11, r11, r2\n"
+                   "str r11, [r4, #8]\n"
+                   "strd r3, r2, [r4, #24]\n"
+                   "ldr r5, [r4, #40]\n"
+                   "cmp r6, r5\n"
+                   "bne 1b\n"
+                   "pop {r4}\n"
+                   "pop {r0-r12, lr}\n"
+                   :
+                   : "r"(b)
+                   : "s0", "s1", "s2", "s3", "s4", "s5", "cc", "memory");
+}
+#endif
+#undef FOUR
+
+/* One pair of outputs, with a taken out of its word. In the order of the registers, r0 to r12 and r14. */
+typedef struct {
+    int32_t a0, a1, b0, b1;
+    uint32_t x[4], w[2];
+    const word *x_row;
+    const int8_t *weights;
+    const word *piece_end;
+    uint32_t steps;
+    const word *x_end; /* 56 */
+} pair_block;
+
+#define HALF(first, second)                                                                                            \
+    "sxtb16 r9, r8, ror #8\n"                                                                                          \
+    "smlad r0, " first ", r9, r0\n"                                                                                    \
+    "smlad r1, " second ", r9, r1\n"                                                                                   \
+    "uxtb16 r8, r8\n"                                                                                                  \
+    "smlad r2, " first ", r8, r2\n"                                                                                    \
+    "smlad r3, " second ", r8, r3\n"
+#define FOUR                                                                                                           \
+    "ldm r10!, {r4, r5, r6, r7}\n"                                                                                     \
+    "ldr r8, [r11], #4\n" HALF("r4", "r6") "ldr r8, [r11], #12\n" HALF("r5", "r7")
+
+static void one_pair(pair_block *b)
+{
+    __asm volatile("push {r0-r12, lr}\n"
+                   "push {%0}\n"
+                   "ldm %0, {r0-r12, lr}\n"
+                   "1:\n" FOUR FOUR
+                   "cmp r10, r12\n"
+                   "bne 1b\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r5, [r4, #56]\n"
+                   "uxtah r12, r12, lr\n"
+                   "add r11, r11, lr, lsr #16\n"
+                   "cmp r10, r5\n"
+                   "bne 1b\n"
+                   "pop {r4}\n"
+                   "stm r4, {r0, r1, r2, r3}\n"
+                   "pop {r0-r12, lr}\n"
+                   :
+                   : "r"(b)
+                   : "cc", "memory");
+}
+#undef FOUR
+#undef HALF
+
+static void matmul(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
+                   int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, int32_t bytes, void *scratch)
+{
+    const int32_t depth = matrix->depth, pieces = matrix->pieces, piece = sezoo_spread_size(matrix->piece);
+    const int32_t fast_outputs =
+        SEZOO_ROUNDS && bytes == 1 && !matrix->is_wide && sezoo_is_whole_s8(rounding) ? matrix->outputs & ~1 : 0;
+    const uint32_t steps = (uint32_t)(4 * piece) | (uint32_t)(depth / pieces - piece) << 18;
+    const word *row = scratch, *piece_end = row + piece, *end = row + piece * pieces;
+    for (int32_t r = 0; r < rows; r += 2, x += 2 * stride, out += 2 * out_stride) {
+        const int32_t both = rows - r > 1, second = both ? out_stride : 0;
+        const uint32_t sum0 = sezoo_spread(matrix, x, piece_stride, bytes, scratch, 4);
+        const uint32_t sum1 = sezoo_spread(matrix, both ? x + stride : x, piece_stride, bytes, (word *)scratch + 2, 4);
+        const uint32_t offset0 = 0 - 128 * sum0, offset1 = 0 - 128 * sum1;
+#if SEZOO_ROUNDS
+        if (fast_outputs > 0) {
+            pairs_block b = {row, piece_end, matrix->weights, steps, offset0, offset1, 8 - 4 * depth, -8, out, second,
+                             out + fast_outputs, end, matrix->bias, matrix->multiplier, rounding->zero_point};
+            all_pairs(&b);
+        }
+#endif
+        for (int32_t o = fast_outputs; o < matrix->outputs; o += 2) {
+            const int32_t bias_a = matrix->bias[o], bias_b = matrix->bias[o + 1];
+            const float scale_a = matrix->multiplier[o], scale_b = matrix->multiplier[o + 1];
+            pair_block b = {bias_a, bias_a, (int32_t)((uint32_t)bias_b + offset0), (int32_t)((uint32_t)bias_b + offset1),
+                            {0}, {0}, row, matrix->weights + (o >> 2) * 4 * depth + (o & 2) * 4, piece_end, steps, end};
+            int8_t *place = out + o;
+            one_pair(&b);
+            place[0] = sezoo_rounded((float)b.a0 * scale_a, rounding);
+            place[second] = sezoo_rounded((float)b.a1 * scale_a, rounding);
+            if (o + 1 < matrix->outputs) {
+                place[1] = sezoo_rounded((float)b.b0 * scale_b, rounding);
+                place[second + 1] = sezoo_rounded((float)b.b1 * scale_b, rounding);
+            }
+        }
     }
+}
+
+void sezoo_matmul_s8(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int8_t *x, int32_t stride,
+                     int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+{
+    matmul(matrix, rounding, x, stride, piece_stride, rows, out, out_stride, 1, scratch);
+}
+
+void sezoo_matmul_s16(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const int16_t *x, int32_t stride,
+                      int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch)
+{
+    matmul(matrix, rounding, (const int8_t *)x, 2 * stride, 2 * piece_stride, rows, out, out_stride, 2, scratch);
 }
 
 #else
 
 #define PLAIN_MATMUL(name, type)                                                                                       \
-    void name(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const type *x, int32_t stride, int32_t rows, \
-              int8_t *out, int32_t out_stride, void *scratch)                                                          \
+    void name(const sezoo_matrix *matrix, const sezoo_rounding *rounding, const type *x, int32_t stride,               \
+              int32_t piece_stride, int32_t rows, int8_t *out, int32_t out_stride, void *scratch)                      \
     {                                                                                                                  \
+        const int32_t piece = matrix->depth / matrix->pieces;                                                          \
         (void)scratch;                                                                                                 \
         for (int32_t o = 0; o < matrix->outputs; ++o) {                                                                \
-            const int8_t *weights = matrix->weights + (o / 2) * 2 * matrix->depth + (o & 1) * SEZOO_ROW;               \
             for (int32_t r = 0; r < rows; ++r) {                                                                       \
+                const int8_t *weights = matrix->weights + (o / 4) * 4 * matrix->depth + (o & 3) * SEZOO_ROW;           \
                 const type *row = x + r * stride;                                                                      \
                 int32_t sum = matrix->bias[o];                                                                         \
-                for (int32_t k = 0; k < matrix->depth; k += SEZOO_ROW) {                                               \
-                    for (int32_t i = 0; i < SEZOO_ROW; ++i) {                                                          \
-                        sum += row[k + i] * weights[2 * k + i];                                                        \
+                for (int32_t p = 0; p < matrix->pieces; ++p, row += piece_stride) {                                    \
+                    for (int32_t k = 0; k < piece; k += SEZOO_ROW, weights += 4 * SEZOO_ROW) {                         \
+                        for (int32_t i = 0; i < SEZOO_ROW; ++i) {                                                      \
+                            sum += row[k + i] * weights[i];                                                            \
+                        }                                                                                              \
                     }                                                                                                  \
                 }                                                                                                      \
                 out[r * out_stride + o] = sezoo_rounded((float)sum * matrix->multiplier[o], rounding);                 \

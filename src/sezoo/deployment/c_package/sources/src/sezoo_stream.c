@@ -1,5 +1,7 @@
 #include "sezoo_stream.h"
 
+#include "sezoo_target.h"
+
 #include <string.h>
 
 void sezoo_fill(int8_t *kept, int32_t kept_bytes, int32_t zero_point, int32_t bytes)
@@ -10,10 +12,30 @@ void sezoo_fill(int8_t *kept, int32_t kept_bytes, int32_t zero_point, int32_t by
     }
 }
 
+/* Whole rows, whose places are multiples of 16 bytes: a small C library's memcpy takes four times as long. */
+static void copy_rows(int8_t *to, const int8_t *from, int32_t bytes)
+{
+#if SEZOO_MVE
+    for (; bytes > 0; bytes -= 16, to += 16, from += 16) {
+        vstrbq_s8(to, vldrbq_s8(from));
+    }
+#elif SEZOO_DSP
+    for (; bytes > 0; bytes -= 16, to += 16, from += 16) {
+        __asm volatile("ldm %1, {r4, r5, r6, r8}\n"
+                       "stm %0, {r4, r5, r6, r8}\n"
+                       :
+                       : "r"(to), "r"(from)
+                       : "r4", "r5", "r6", "r8", "memory");
+    }
+#else
+    memcpy(to, from, (size_t)bytes);
+#endif
+}
+
 void sezoo_keep(int8_t *rows, int8_t *kept, int32_t kept_bytes, int32_t new_bytes)
 {
-    memcpy(rows, kept, (size_t)kept_bytes);
-    memcpy(kept, rows + new_bytes, (size_t)kept_bytes);
+    copy_rows(rows, kept, kept_bytes);
+    copy_rows(kept, rows + new_bytes, kept_bytes);
 }
 
 void sezoo_clear(int8_t *rows, int32_t lag, int32_t frames, int32_t row, int32_t zero_point,
