@@ -4,9 +4,9 @@ import numpy as np
 from onnx import helper
 
 from operator_graphs import Operators, plan_of
-from sezoo.models.spectra import COMPLEX_MASK, noise, with_kind
+from sezoo.models.spectra import COMPLEX_MASK, random_input, with_kind
 from sezoo.models.states import with_states
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 
 BINS, C, H = 17, 4, 3
 
@@ -107,9 +107,9 @@ def network(layout, kind):
 
 def spectra(layout, frames=60, seed=0):
     """(1, bins, frames) complex64"""
-    return 3 * noise(seed, (1, BINS, frames), layout)
+    return 3 * random_input(seed, (1, BINS, frames), layout)
 
 
 def int8_of(model, layout):
     """The int8 model of a float one, with activations of 16 bits."""
-    return quantized(*plan_of(model, given=[spectra(layout, seed=seed) for seed in range(2)], bits=16))
+    return write_qdq(*plan_of(model, given=[spectra(layout, seed=seed) for seed in range(2)], bits=16))

@@ -23,9 +23,9 @@ from qdq_rewrites import (
 )
 from quantizers import quantization, ready
 from sezoo.models.onnx_graph import set_weights
-from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.calibration.segments import Segment
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
@@ -99,7 +99,7 @@ def plan_of(model, **settings):
 def dynamic_int8(model, *, changed=lambda plan: plan, **settings):
     """A float model in int8, of any length; `changed` is what a step of accuracy recovery does."""
     plan, settings = plan_of(model, **settings)
-    return quantized(changed(plan), settings)
+    return write_qdq(changed(plan), settings)
 
 
 def static_int8(model, frames=FRAMES, **how):
@@ -114,7 +114,7 @@ def fixed_int8(model, frames=FRAMES):
     settings = quantization()
     options = calibration_options(settings)
     ranges = calibrate(fixed, [[patch[np.newaxis]] for patch in patches(frames=frames)], op_types, options)
-    return with_static_shape(quantized(Plan(fixed, fixed, ranges, tuple(op_types)), settings), frames)
+    return with_static_shape(write_qdq(Plan(fixed, fixed, ranges, tuple(op_types)), settings), frames)
 
 
 def float_entrance(plan):
@@ -126,7 +126,7 @@ def float_entrance(plan):
 
 def int8_input(plan):
     """The input in 8 bits, whatever reads it."""
-    return with_int8_input(plan, [Excerpt(clip[0].astype(np.complex64), clip) for clip in clips()])
+    return with_int8_input(plan, [Segment(clip[0].astype(np.complex64), clip) for clip in clips()])
 
 
 # -- float models, a function of a graph each, whose mask is a sigmoid ---------------------------------------------

@@ -7,13 +7,13 @@ from quantizers import quantization, ready
 from sezoo.models.states import with_states
 from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.integer_forms import ACTIVATIONS_ALONE, nodes_before_layers, with_integer_forms
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import with_int16_input
-from sezoo.quantization.recurrent.expansion import expanded
+from sezoo.quantization.recurrent.expansion import expand
 
 C = 4
 
@@ -291,21 +291,21 @@ def plan_of(model, *, wide=True, bits=8, given=None):
     """
     settings = quantization()
     prepared, op_types = ready(model, settings)
-    prepared = with_integer_forms(expanded(prepared))
+    prepared = with_integer_forms(expand(prepared))
     op_types = sorted({*op_types, *ACTIVATIONS_ALONE, "Scan"})
     in_float = nodes_before_layers(prepared, ACTIVATIONS_ALONE)
     options = calibration_options(settings)
     ranges = calibrate(
         prepared, [[clip] for clip in given or clips()], op_types, options, in_float=in_float, call_frames=1
     )
-    plan = Plan.first(prepared, ranges, op_types, in_float, ACTIVATIONS_ALONE)
+    plan = Plan.initial(prepared, ranges, op_types, in_float, ACTIVATIONS_ALONE)
     plan = with_int16_input(plan) if wide else plan
     return (plan if bits == 8 else plan.with_int16_activations(plan.ranges.keys() - int8_only(prepared))), settings
 
 
 def static_int8(model, frames, *, wide=True, bits=8):
     """The int8 model of so many frames."""
-    return with_static_shape(quantized(*plan_of(model, wide=wide, bits=bits)), frames)
+    return with_static_shape(write_qdq(*plan_of(model, wide=wide, bits=bits)), frames)
 
 
 def cached_convolutions():

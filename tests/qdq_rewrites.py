@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sezoo.models.onnx_graph import copied, initializers, layout, producers, set_weights
+from sezoo.models.onnx_graph import copy_model, initializers, layout, producers, set_weights
 
 
 def _activation_zeros(model):
@@ -16,7 +16,7 @@ def _activation_zeros(model):
 
 def with_unsigned_activations(model):
     """int8 and int16 activations as uint8 and uint16."""
-    model, weights = copied(model), initializers(model.graph)
+    model, weights = copy_model(model), initializers(model.graph)
     wider = {"int8": (np.uint8, 128), "int16": (np.uint16, 32768)}
     for name in _activation_zeros(model):
         kind, offset = wider[weights[name].dtype.name]
@@ -33,7 +33,7 @@ def _convolutions(model):
 
 def with_float_biases(model):
     """Biases that nothing has rounded."""
-    model = copied(model)
+    model = copy_model(model)
     made, weights = producers(model.graph), initializers(model.graph)
     for node in model.graph.node:
         if node.op_type == "Conv" and len(node.input) > 2:
@@ -45,7 +45,7 @@ def with_float_biases(model):
 
 def with_int4_weights(model):
     """The uppermost four bits of the weights."""
-    model, weights = copied(model), initializers(model.graph)
+    model, weights = copy_model(model), initializers(model.graph)
     model.ir_version, model.opset_import[0].version = 10, 21
     for node, quantizer in _convolutions(model):
         bias = producers(model.graph)[node.input[2]]
@@ -67,7 +67,7 @@ def with_int4_weights(model):
 
 def with_weight_zero_points(model, zero, kind=np.int8):
     """Weights less by a number, which their zero points make good as far as the type goes."""
-    model, weights = copied(model), initializers(model.graph)
+    model, weights = copy_model(model), initializers(model.graph)
     for _, quantizer in _convolutions(model):
         values, _, zeros = (weights[name] for name in quantizer.input)
         limits = np.iinfo(kind)
@@ -79,7 +79,7 @@ def with_weight_zero_points(model, zero, kind=np.int8):
 
 def with_quantizers_of_weights(model):
     """Float weights with a QuantizeLinear and a DequantizeLinear behind, as training with quantizers leaves them."""
-    model, weights = copied(model), initializers(model.graph)
+    model, weights = copy_model(model), initializers(model.graph)
     nodes = []
     for _, quantizer in _convolutions(model):
         values, scale, _ = (weights[name] for name in quantizer.input)
@@ -97,7 +97,7 @@ def with_quantizers_of_weights(model):
 
 def without_last_quantizer(model):
     """A mask in float: the pair before the output is taken out."""
-    model = copied(model)
+    model = copy_model(model)
     made, mask = producers(model.graph), model.graph.output[0].name
     last = [made[mask]]
     while last[-1].op_type in ("DequantizeLinear", "QuantizeLinear"):
@@ -111,7 +111,7 @@ def without_last_quantizer(model):
 
 def with_pads_apart(model, *, rounded):
     """The convolutions' zeros are put there by Pad nodes, which have quantizers behind them or not."""
-    model = copied(model)
+    model = copy_model(model)
     nodes = []
     for node in model.graph.node:
         pads = next((entry for entry in node.attribute if entry.name == "pads"), None)
@@ -137,7 +137,7 @@ def with_pads_apart(model, *, rounded):
 
 def with_zeros_joined(model, value=0.0):
     """The zeros before the first frame come from a Concat: of convolutions over time with pads there alone."""
-    model = copied(model)
+    model = copy_model(model)
     nodes = []
     for node in [_copy(node) for node in model.graph.node]:
         pads = next((entry for entry in node.attribute if entry.name == "pads"), None)
@@ -156,7 +156,7 @@ def with_zeros_joined(model, value=0.0):
 
 def spliced(model, tensor, *nodes):
     """Nodes, each an operator, its inputs and its output, behind a tensor; its readers get what the last one makes."""
-    model = copied(model)
+    model = copy_model(model)
     made = [helper.make_node(op_type, inputs, [output], output) for op_type, inputs, output in nodes]
     rest = [_copy(node) for node in model.graph.node]
     readers = [node for node in rest if tensor in node.input]
@@ -178,7 +178,7 @@ def rounded(source, scale, zero):
 
 def with_activations(model, op_type, *limits):
     """An activation between every convolution but the last and its quantizer."""
-    model = copied(model)
+    model = copy_model(model)
     nodes = [_copy(node) for node in model.graph.node]
     convs = [node for node in nodes if node.op_type == "Conv"][:-1]
     names = [f"limit/{number}" for number in range(len(limits))]

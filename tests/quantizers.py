@@ -21,7 +21,7 @@ from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.preparation import prepare
-from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
+from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, write_qdq
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import tensor_overrides
 from sezoo.quantization.plan import Plan
@@ -101,7 +101,7 @@ def ours(prepared, clips, op_types, settings):
     in_float = nodes_in_float(prepared, settings, Path("some_model.onnx"))
     options = calibration_options(settings)
     ranges = calibrate(prepared, [[clip] for clip in clips], op_types, options, in_float=in_float)
-    return quantized(Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float), settings)
+    return write_qdq(Plan(prepared, prepared, ranges, tuple(op_types), in_float=in_float), settings)
 
 
 def quantization(**settings):

@@ -4,10 +4,10 @@ import numpy as np
 
 from mask_graphs import BINS
 from sezoo.audio.stft import Stft
-from sezoo.quantization.calibration.excerpts import Excerpt, Excerpts
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.calibration.segments import Segment, SegmentPool
+from sezoo.quantization.fidelity.context import RecoveryContext
+from sezoo.quantization.fidelity.scorer import FidelityScorer, mask_function
 from sezoo.quantization.graph.qdq import operators_to_quantize
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
@@ -20,7 +20,7 @@ def excerpts_of(clips, seed=0):
     """Each clip of magnitudes (1, bins, frames) with a complex spectrum to it."""
     rng = np.random.default_rng(seed)
     return [
-        Excerpt((clip[0] * np.exp(2j * np.pi * rng.random(clip[0].shape))).astype(np.complex64), clip) for clip in clips
+        Segment((clip[0] * np.exp(2j * np.pi * rng.random(clip[0].shape))).astype(np.complex64), clip) for clip in clips
     ]
 
 
@@ -32,7 +32,9 @@ def bench_of(prepared, clips, settings):
     op_types = operators_to_quantize(prepared, settings.op_types_to_quantize, "some_model.onnx")
     options = calibration_options(settings)
     ranges = calibrate(prepared, [[clip] for clip in clips], op_types, options, call_frames=CALL_FRAMES)
-    fit, held_out = Excerpts(excerpts_of(clips)).parted()
+    fit, held_out = SegmentPool(excerpts_of(clips)).split_fit_holdout()
     masks = mask_function(prepared)
-    judges = [Closeness(masks, excerpts, STFT) for excerpts in (held_out, fit)]
-    return Plan(prepared, prepared, ranges, tuple(op_types)), Bench(settings, options, fit, *judges, CALL_FRAMES)
+    judges = [FidelityScorer(masks, segments, STFT) for segments in (held_out, fit)]
+    return Plan(prepared, prepared, ranges, tuple(op_types)), RecoveryContext(
+        settings, options, fit, *judges, CALL_FRAMES
+    )

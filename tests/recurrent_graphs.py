@@ -10,12 +10,12 @@ from quantizers import quantization, ready
 from sezoo.models.states import with_states
 from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.integer_forms import nodes_before_layers
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import with_int16_input
-from sezoo.quantization.recurrent.expansion import expanded, hidden_states
+from sezoo.quantization.recurrent.expansion import expand, hidden_states
 
 HIDDEN = 12
 GATES = {"LSTM": 4, "GRU": 3}
@@ -96,12 +96,12 @@ def plan_of(model, clips=None, **settings):
     """What the plain int8 model is written from, and the settings; what comes before the layers stays in float."""
     settings = quantization(**settings)
     prepared, op_types = ready(model, settings)
-    prepared = expanded(prepared)
+    prepared = expand(prepared)
     op_types = [*op_types, "Scan"]
     clips = clips or magnitudes(60, 60, 60)
     in_float, options = nodes_before_layers(prepared, OF_A_LEVEL), calibration_options(settings)
     ranges = calibrate(prepared, [[clip] for clip in clips], op_types, options, in_float=in_float, call_frames=1)
-    return Plan.first(prepared, ranges, op_types, in_float), settings
+    return Plan.initial(prepared, ranges, op_types, in_float), settings
 
 
 def with_int16(plan):
@@ -114,7 +114,7 @@ def with_int16(plan):
 def dynamic_int8(model, *, wide=False):
     """The int8 model of any length; `wide` has the input and the hidden states in 16 bits."""
     plan, settings = plan_of(model)
-    return quantized(with_int16(plan) if wide else plan, settings)
+    return write_qdq(with_int16(plan) if wide else plan, settings)
 
 
 def static_int8(model, frames, *, wide=False):

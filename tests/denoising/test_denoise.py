@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from builders import Unity, mask_graph, noise, write_model
 from sezoo.audio.stft import Stft
-from sezoo.denoising import denoise, peak_normalized
+from sezoo.denoising import denoise, normalize_peak
 from sezoo.models.mask_model import MaskModel
 
 
@@ -33,8 +33,8 @@ def test_the_model_sees_the_magnitude_to_the_power():
 
 
 def test_peak_normalized():
-    assert np.abs(peak_normalized(np.array([0.1, -0.2], np.float32))).max() == 1
-    np.testing.assert_array_equal(peak_normalized(np.zeros(5, np.float32)), np.zeros(5))
+    assert np.abs(normalize_peak(np.array([0.1, -0.2], np.float32))).max() == 1
+    np.testing.assert_array_equal(normalize_peak(np.zeros(5, np.float32)), np.zeros(5))
 
 
 def test_a_static_model_says_how_long_it_is(tmp_path):

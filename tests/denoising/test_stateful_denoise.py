@@ -10,7 +10,7 @@ from builders import noise
 from mask_graphs import BINS, magnitudes, tcnn
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.denoising import Board, Patches, WholeClip, denoise, denoise_together, masking, open_stream
+from sezoo.denoising import Board, Patches, WholeClip, denoise, denoise_variants, masking, open_stream
 from sezoo.denoising.masking import MaskStream
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.states import with_states
@@ -74,7 +74,7 @@ def test_models_with_and_without_states_share_a_spectrum():
     wave = noise(0.3)
     players = {name: (model, WholeClip()) for name, model in MODELS.items()}
     players["tcnn"] = MaskModel(tcnn()), WholeClip((3, 3))
-    for name, denoised in denoise_together(wave, players, STFT).items():
+    for name, denoised in denoise_variants(wave, players, STFT).items():
         np.testing.assert_allclose(denoised, denoise(wave, *players[name][:1], STFT, players[name][1]), atol=1e-6)
 
 

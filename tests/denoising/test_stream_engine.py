@@ -8,8 +8,8 @@ from int8_graphs import FORMS, PATH
 from mask_graphs import BINS
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.denoising import Stream, WholeClip, denoise, denoise_together, open_stream, peak_seen
-from sezoo.denoising.silence_gate import Muted, gate_warning, muted_by_gate
+from sezoo.denoising import Stream, WholeClip, denoise, denoise_variants, normalization_peak, open_stream
+from sezoo.denoising.silence_gate import MutedFrames, count_muted_frames, gate_warning
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoised_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan
@@ -127,9 +127,9 @@ def test_a_gate_mutes_whole_calls_of_the_engine_and_nothing_else():
 def test_together_with_others_and_without_a_peak():
     clip = wave(300)
     play = Stream((3, 3))
-    found = denoise_together(clip, {"a": (Unity(), WholeClip()), "b": (Unity(), play)}, STFT)
+    found = denoise_variants(clip, {"a": (Unity(), WholeClip()), "b": (Unity(), play)}, STFT)
     np.testing.assert_array_equal(found["b"], denoise(clip, Unity(), STFT, play))
-    assert peak_seen(clip, play, normalize=True) == 1
+    assert normalization_peak(clip, play, normalize=True) == 1
 
 
 def test_a_transform_that_no_device_computes():
@@ -150,16 +150,18 @@ def test_muted_speech_is_counted_by_frames():
     clean = np.concatenate([np.full(30, 0.5), np.full(30, 0.001), np.full(40, 0.05)]).astype(np.float32)
     denoised = clean.copy()
     denoised[20:70] = 0
-    assert muted_by_gate(denoised, clean, 10) == Muted(2, 7)  # the quiet frames are 54 dB below the loud ones
-    assert muted_by_gate(denoised, None, 10) == Muted(5, 10, of_speech=False)
-    assert muted_by_gate(denoised, np.zeros(100, np.float32), 10) == Muted(0, 0)
-    assert sum([Muted(1, 4), Muted(2, 4)], Muted()).share == pytest.approx(3 / 8)
-    assert Muted().share == 0
+    assert count_muted_frames(denoised, clean, 10) == MutedFrames(
+        2, 7
+    )  # the quiet frames are 54 dB below the loud ones
+    assert count_muted_frames(denoised, None, 10) == MutedFrames(5, 10, of_speech=False)
+    assert count_muted_frames(denoised, np.zeros(100, np.float32), 10) == MutedFrames(0, 0)
+    assert sum([MutedFrames(1, 4), MutedFrames(2, 4)], MutedFrames()).share == pytest.approx(3 / 8)
+    assert MutedFrames().share == 0
 
 
 def test_a_gate_is_told_with_its_key_and_what_it_mutes():
-    assert gate_warning(-50, Muted(86, 1000), "int8 on the board, 12 clips") == (
+    assert gate_warning(-50, MutedFrames(86, 1000), "int8 on the board, 12 clips") == (
         "deployment.output_silence_threshold: -50: the silence gate mutes 8.6 % of the frames with speech (int8 on the "
         "board, 12 clips); leave the key empty for no gate"
     )
-    assert "mutes 0.0 % of all frames" in gate_warning(-60, Muted(0, 10, of_speech=False), "x")
+    assert "mutes 0.0 % of all frames" in gate_warning(-60, MutedFrames(0, 10, of_speech=False), "x")

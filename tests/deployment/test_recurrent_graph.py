@@ -26,7 +26,7 @@ from sezoo.models.states import states_of, with_states
 from sezoo.models.streaming import streaming
 from sezoo.quantization.calibration.options import CalibrationOptions
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.plan import Plan
 from tiny_loops import recurrent_graph
@@ -120,7 +120,7 @@ def test_a_cell_that_was_written_out_by_hand():
     model, states = stateful_graphs.ALL["lstm cell"]
     prepared, op_types = ready(with_states(model, states))
     ranges = calibrate(prepared, [[clip] for clip in magnitudes(60, 60)], op_types, CalibrationOptions(), call_frames=1)
-    static = with_static_shape(quantized(Plan.first(prepared, ranges, op_types), quantization()), 1)
+    static = with_static_shape(write_qdq(Plan.initial(prepared, ranges, op_types), quantization()), 1)
     found = agreement(integer_graph_of(static, PATH), static, patches(frames=30))
     assert found.largest <= 1 and found.mean_mask_difference < 0.01
 

@@ -211,7 +211,7 @@ def test_models_that_do_not_fit(run, tmp_path):
 def test_the_dynamic_copy_has_the_static_models_masks(run, tmp_path):
     static = with_static_shape(mask_graph(), 40)
     (model,) = models_of(run(static), tmp_path / "scratch")
-    assert model.dynamic.told_as.name == "model.onnx"
+    assert model.dynamic.display_name.name == "model.onnx"
     magnitude = magnitudes(40, bins=257)[0]
     assert (MaskModel(model.dynamic.path)(magnitude) == MaskModel(static)(magnitude)).all()
 

@@ -19,7 +19,7 @@ from sezoo.denoising.masking import MaskStream
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.contract import check_contract, check_power, declared_contract
-from sezoo.models.likely_states import likely_states
+from sezoo.models.likely_states import guess_states
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.spectra import (
@@ -30,14 +30,14 @@ from sezoo.models.spectra import (
     PARTS_FIRST,
     PARTS_LAST,
     layout_of,
-    noise,
+    random_input,
     with_kind,
 )
 from sezoo.models.states import with_states
-from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.fidelity.closeness import Closeness, mask_function
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.calibration.segments import Segment
+from sezoo.quantization.fidelity.scorer import FidelityScorer, mask_function
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
@@ -110,7 +110,7 @@ def test_layouts_are_known_by_their_axes():
     assert layout_of(["b", 2, 257, "t"]) == layout_of([1, 2, 257, 2]) == PARTS_FIRST
     for other in (None, [1, 257], [2, 1, 33, 16], [1, "bins", "t", 2], [1, 3, 257, "t"]):
         assert layout_of(other) is None
-    spectrum = noise(0, (2, 5, 7), PARTS_LAST)
+    spectrum = random_input(0, (2, 5, 7), PARTS_LAST)
     for layout in LAYOUTS.values():
         parts = layout.given(spectrum)
         assert parts.dtype == np.float32 and list(parts.shape) == layout.axes(2, 5, 7)
@@ -177,7 +177,7 @@ def test_states_are_fed_back_frame_by_frame(layout):
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     del bare.metadata_props[:]
-    assert likely_states(bare) == {"before": "after"}
+    assert guess_states(bare) == {"before": "after"}
     wave = noised(speech_like(0.2))
     spectrum = STFT.analyse(wave)
     shifted = np.pad(spectrum, [(0, 0), (1, 0)])[:, :-1]
@@ -188,16 +188,16 @@ def test_states_are_fed_back_frame_by_frame(layout):
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_the_int8_model_is_close_and_its_static_form_gives_the_same_in_patches(layout):
     clips = [noised(speech_like(0.4, seed), seed=seed + 10) for seed in range(3)]
-    excerpts = [Excerpt(spectrum, spectrum[np.newaxis]) for spectrum in map(STFT.analyse, clips)]
+    excerpts = [Segment(spectrum, spectrum[np.newaxis]) for spectrum in map(STFT.analyse, clips)]
     settings = Quantization(op_types_to_quantize=["Conv", "Relu"])
     prepared, op_types = ready(with_kind(convolutions(layout), COMPLEX_SPECTRUM), settings, PATH)
     seen = ([excerpt.magnitude] for excerpt in excerpts)
     ranges = calibrate(prepared, seen, op_types, calibration_options(settings))
     loudest = max(np.abs(PARTS_LAST.given(excerpt.magnitude)).max() for excerpt in excerpts)
     assert max(abs(end) for end in ranges["channels"]) == pytest.approx(loudest, rel=0.5)  # a moving average
-    int8 = quantized(Plan.first(prepared, ranges, op_types), settings)
+    int8 = write_qdq(Plan.initial(prepared, ranges, op_types), settings)
     assert MaskModel(int8).kind == COMPLEX_SPECTRUM  # in the file's metadata
-    closeness = Closeness(mask_function(prepared), excerpts, STFT, COMPLEX_SPECTRUM)
+    closeness = FidelityScorer(mask_function(prepared), excerpts, STFT, COMPLEX_SPECTRUM)
     assert 15 < closeness(mask_function(int8)) < 60
     static = with_static_shape(int8, 20)
     stream = MaskStream(MaskModel(static), Patches(12, 4), BINS)
@@ -209,10 +209,12 @@ def test_the_int8_model_is_close_and_its_static_form_gives_the_same_in_patches(l
 
 def test_what_makes_magnitudes_refuses_it_and_the_c_package_takes_it():
     for name in ("tflite", "stm32n6"):
-        assert "input 'input' takes complex spectra" in TARGETS[name].broken_by(gain(PARTS_LAST))
+        assert "input 'input' takes complex spectra" in TARGETS[name].first_violation(gain(PARTS_LAST))
     settings = Quantization(op_types_to_quantize=["Conv"])
     prepared, op_types = ready(convolutions(PARTS_LAST), settings, PATH)
-    ranges = calibrate(prepared, [[noise(0, (1, BINS, 30), PARTS_LAST)]], op_types, calibration_options(settings))
-    static = with_static_shape(quantized(Plan.first(prepared, ranges, op_types), settings), 20)
+    ranges = calibrate(
+        prepared, [[random_input(0, (1, BINS, 30), PARTS_LAST)]], op_types, calibration_options(settings)
+    )
+    static = with_static_shape(write_qdq(Plan.initial(prepared, ranges, op_types), settings), 20)
     with pytest.raises(UserError, match="Mul node 'node_enhanced' "):  # a product in float
         integer_graph_of(static, PATH)

@@ -14,7 +14,7 @@ from builders import mask_graph, quantization_config
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
 from sezoo.models import download as model_download
-from sezoo.models.download import downloaded, with_local_model
+from sezoo.models.download import download, with_local_model
 
 MODEL = mask_graph().SerializeToString()
 
@@ -85,16 +85,16 @@ def server(tmp_path_factory):
 
 def test_a_model_is_downloaded_once(server, tmp_path):
     ASKED.clear()
-    first = downloaded(f"{server}/moved.onnx?token=secret", tmp_path)
+    first = download(f"{server}/moved.onnx?token=secret", tmp_path)
     assert first.name == "moved.onnx"
     assert first.read_bytes() == MODEL
-    assert downloaded(f"{server}/moved.onnx?token=secret", tmp_path) == first
+    assert download(f"{server}/moved.onnx?token=secret", tmp_path) == first
     assert ASKED == ["/moved.onnx?token=secret", "/model.onnx"]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [first]
 
 
 def test_a_configuration_gets_the_path_and_the_log_the_checksum(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(model_download, "_cache", lambda: tmp_path)
+    monkeypatch.setattr(model_download, "_cache_folder", lambda: tmp_path)
     raw = quantization_config()
     raw["model"] = {"model_path": f"{server}/model.onnx?token=secret"}
     config = build_config(raw)
@@ -123,7 +123,7 @@ def test_a_configuration_gets_the_path_and_the_log_the_checksum(server, tmp_path
 )
 def test_what_cannot_be_downloaded(name, message, server, tmp_path):
     with pytest.raises(UserError) as raised:
-        downloaded(f"{server}/{name}?token=secret", tmp_path, seconds=0.3)
+        download(f"{server}/{name}?token=secret", tmp_path, seconds=0.3)
     assert message in " ".join(str(raised.value).split())
     assert "secret" not in str(raised.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -132,16 +132,16 @@ def test_what_cannot_be_downloaded(name, message, server, tmp_path):
 def test_a_stranger_is_not_trusted(server, tmp_path, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(UserError, match="certificate"):
-        downloaded(f"{server}/model.onnx", tmp_path)
+        download(f"{server}/model.onnx", tmp_path)
 
 
 @pytest.mark.parametrize("address", ["http://x/y.onnx", "ftp://x/y.onnx", "file:///y.onnx", "https:///y.onnx"])
 def test_other_schemes(address, tmp_path):
     with pytest.raises(UserError, match="only https:// addresses"):
-        downloaded(address, tmp_path)
+        download(address, tmp_path)
 
 
 def test_no_password_in_an_address(tmp_path):
     with pytest.raises(UserError) as raised:
-        downloaded("https://me:secret@x.invalid/y.onnx", tmp_path)
+        download("https://me:secret@x.invalid/y.onnx", tmp_path)
     assert "secret" not in str(raised.value)

@@ -16,10 +16,10 @@ from sezoo.cli.main import main
 from sezoo.config.validation import build_config
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.contract import Contract, check_contract, declared_contract
-from sezoo.models.likely_states import likely_states
+from sezoo.models.likely_states import guess_states
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
-from sezoo.models.state_loop import in_calls
+from sezoo.models.state_loop import split_into_steps
 from sezoo.models.states import states_of, with_states
 from sezoo.models.summary import summary_of
 
@@ -86,7 +86,7 @@ def test_pairs_given_or_carried_are_the_same():
 def test_calls_have_every_frame_once(lengths, frames):
     clip = np.arange(1, 1 + sum(lengths), dtype=np.float32)[np.newaxis, np.newaxis]
     pieces = np.split(clip, np.cumsum(lengths)[:-1], axis=2) if lengths else []
-    calls = list(in_calls(pieces, frames))
+    calls = list(split_into_steps(pieces, frames))
     assert all(call.shape == (1, 1, frames) for call in calls)
     assert len(calls) == -(-clip.shape[2] // frames)
     joined = np.concatenate([np.zeros((1, 1, 0)), *calls], axis=2)[0, 0]
@@ -132,11 +132,11 @@ def test_metadata_of_other_tools_are_left_alone(value):
 
 def test_the_pairs_that_look_right_are_found():
     for model, states in graphs.ALL.values():
-        assert likely_states(model) == states
-        assert likely_states(with_states(model, states)) == states
+        assert guess_states(model) == states
+        assert guess_states(with_states(model, states)) == states
     lstm = graphs.lstm_cell()
-    assert likely_states(with_states(lstm, {"c": "c_new"})) == graphs.LSTM_STATES
-    assert likely_states(tcnn()) == {}
+    assert guess_states(with_states(lstm, {"c": "c_new"})) == graphs.LSTM_STATES
+    assert guess_states(tcnn()) == {}
 
 
 def of(change, states, model=None):

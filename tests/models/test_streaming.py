@@ -8,7 +8,7 @@ from mask_graphs import BINS, Graph, magnitudes
 from recurrent_graphs import layer
 from sezoo.base.errors import UserError
 from sezoo.cli.main import main
-from sezoo.models.likely_states import likely_states
+from sezoo.models.likely_states import guess_states
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.states import states_of, with_states
 from sezoo.models.streaming import streaming
@@ -61,7 +61,7 @@ def test_the_states_are_carried_and_found_by_their_names():
     bare = onnx.ModelProto()
     bare.CopyFrom(made)
     del bare.metadata_props[:]
-    assert likely_states(bare) == states
+    assert guess_states(bare) == states
 
 
 def test_a_transposed_convolution_over_time():

@@ -16,9 +16,9 @@ from sezoo.config.sections import Quantization
 from sezoo.config.validation import build_config
 from sezoo.models.onnx_graph import initializers
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.fidelity.closeness import Closeness, mask_function
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.fidelity.context import RecoveryContext
+from sezoo.quantization.fidelity.scorer import FidelityScorer, mask_function
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
@@ -32,8 +32,8 @@ def test_all_activations_are_int16_and_all_weights_int8():
     settings, clips = quantization(), graphs.magnitudes(*[30] * 4)
     prepared, op_types = ready(graphs.tcnn(), settings)
     ranges = calibrate(prepared, [[clip] for clip in clips], op_types, calibration_options(settings))
-    plan = Plan.first(prepared, ranges, op_types)
-    narrow, wide = quantized(plan, settings), quantized(plan.with_int16_activations(plan.ranges), settings)
+    plan = Plan.initial(prepared, ranges, op_types)
+    narrow, wide = write_qdq(plan, settings), write_qdq(plan.with_int16_activations(plan.ranges), settings)
     constants = initializers(wide.graph)
     zeros = [constants[node.input[2]] for node in wide.graph.node if node.op_type == "QuantizeLinear"]
     assert zeros and all(zero.dtype == np.int16 for zero in zeros)
@@ -69,12 +69,12 @@ def test_wrong_values_are_named():
 
 
 def bench_of(model, settings, target):
-    excerpts = excerpts_of(clips())
+    segments = excerpts_of(clips())
     stft, masks = Stft(2 * (BINS - 1), BINS // 2, 2 * (BINS - 1)), mask_function(model)
-    judges = [Closeness(masks, excerpts[:1], stft), Closeness(masks, excerpts[1:], stft)]
-    return Bench(
-        settings, calibration_options(settings), excerpts[1:], *judges, 8,
-        target.activation_types, target.is_kept_by, target.can_read,
+    judges = [FidelityScorer(masks, segments[:1], stft), FidelityScorer(masks, segments[1:], stft)]
+    return RecoveryContext(
+        settings, calibration_options(settings), segments[1:], *judges, 8,
+        target.activation_types, target.is_satisfied_by, target.can_read,
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_they_come_unasked_where_8_bits_are_far_from_float(monkeypatch, target, 
     monkeypatch.setattr(recipe, "FAR", far)
     plan, _ = plan_of(OPERATORS["product by channel"]())
     settings = quantization(activation_bits=bits)
-    found = recipe.recovered(plan, bench_of(plan.model, settings, TARGETS[target]), TARGETS[target])
+    found = recipe.recover(plan, bench_of(plan.model, settings, TARGETS[target]), TARGETS[target])
     assert [step.name for step in found.steps if step.kept] == (["int16_activations"] if is_tried else [])
     assert bool(found.plan.int16 - plan.int16) == is_tried
     assert found.closeness >= found.plain + (3 if is_tried else 0)
@@ -103,24 +103,24 @@ def test_of_many_activations_they_are_left_out_unasked(monkeypatch, caplog):
     caplog.set_level("INFO", logger="sezoo")
     monkeypatch.setattr(activation_bits, "MOST_UNASKED", 2)
     plan, settings = plan_of(OPERATORS["product by channel"]())
-    bench = bench_of(plan.model, settings, TARGETS["cortex-m"])
-    assert activation_bits.int16_activations_of_few(plan, bench) is plan
+    context = bench_of(plan.model, settings, TARGETS["cortex-m"])
+    assert activation_bits.int16_activations_of_few(plan, context) is plan
     assert "set quantization.activation_bits to 16, or to auto" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling"])
 def test_auto_widens_what_pays_and_what_the_target_can_run(name):
     plan, settings = plan_of(OPERATORS[name]())
-    bench = bench_of(plan.model, settings, TARGETS["cortex-m"])
-    auto = int16_activations(plan, bench)
-    gain = bench.judged(bench.written(auto)) - bench.judged(bench.written(plan))
+    context = bench_of(plan.model, settings, TARGETS["cortex-m"])
+    auto = int16_activations(plan, context)
+    gain = context.score(context.write_model(auto)) - context.score(context.write_model(plan))
     if name == "max pooling":  # close enough with 8 bits, but for little
         assert gain >= 0
     else:
         assert gain > 3 and "mask" not in auto.int16
     names = plan.ranges.keys() - int8_only(plan.model)
     assert auto.int16 <= plan.with_int16_activations(names).int16
-    assert int16_activations(plan, replace(bench, activation_types=("Int8",))) is plan
+    assert int16_activations(plan, replace(context, activation_types=("Int8",))) is plan
 
 
 def test_auto_is_a_step_that_the_recipe_has_only_then():

@@ -93,9 +93,9 @@ def test_what_small_values_go_through_is_found_up_to_the_layers(name):
     ],
 )
 def test_models_that_8_bits_ruin_are_saved(build, most_before, least_after):
-    plan, bench = benched(build())
-    assert bench.judged(bench.written(plan)) <= most_before
-    assert bench.judged(bench.written(operators(plan, bench))) >= least_after
+    plan, context = benched(build())
+    assert context.score(context.write_model(plan)) <= most_before
+    assert context.score(context.write_model(operators(plan, context))) >= least_after
 
 
 # -- types, by measured error ---------------------------------------------------------------------------
@@ -103,10 +103,10 @@ def test_models_that_8_bits_ruin_are_saved(build, most_before, least_after):
 
 @pytest.mark.parametrize("name", graphs.PLAIN)
 def test_no_model_gets_worse_and_layers_stay_in_int8(name):
-    plan, bench = benched(graphs.PLAIN[name]())
-    found = operators(plan, bench)
-    plain, written = bench.written(plan), bench.written(found)
-    assert bench.judged(written) >= bench.judged(plain) - 0.1
+    plan, context = benched(graphs.PLAIN[name]())
+    found = operators(plan, context)
+    plain, written = context.write_model(plan), context.write_model(found)
+    assert context.score(written) >= context.score(plain) - 0.1
     assert layers_in_int8(written) == layers_in_int8(plain)
 
 
@@ -124,9 +124,9 @@ def layers_in_int8(model):
 
 
 def test_types_whose_rounding_is_heard_stay_in_float_and_are_told(caplog):
-    plan, bench = benched(graphs.gru_with_layer_norm())
+    plan, context = benched(graphs.gru_with_layer_norm())
     with caplog.at_level(logging.DEBUG, logger="sezoo"):
-        found = operators(plan, bench)
+        found = operators(plan, context)
     types = {node.op_type for node in plan.model.graph.node if node.name in found.in_float}
     assert "Mul" in types
     assert not types & {*LAYERS, "Squeeze", "Transpose"}
@@ -136,22 +136,22 @@ def test_types_whose_rounding_is_heard_stay_in_float_and_are_told(caplog):
 
 
 def test_what_the_user_has_chosen_is_not_chosen_again():
-    plan, bench = benched(graphs.gru_with_layer_norm(), op_types_to_quantize=["MatMul", "Add", "Mul"])
-    assert operators(plan, bench).in_float == {"node_norm.positive"}
-    plan, bench = benched(graphs.gru_with_layer_norm(), op_types_to_quantize=["MatMul"])
-    assert operators(plan, bench) is plan
+    plan, context = benched(graphs.gru_with_layer_norm(), op_types_to_quantize=["MatMul", "Add", "Mul"])
+    assert operators(plan, context).in_float == {"node_norm.positive"}
+    plan, context = benched(graphs.gru_with_layer_norm(), op_types_to_quantize=["MatMul"])
+    assert operators(plan, context) is plan
 
 
 def test_something_is_left_in_int8():
     graph = graphs.Graph()
     log = graph.node("Log", [graph.node("Add", ["input", graph.number("one", 1)], "above_one")], "log")
     graph.node("Div", [log, graph.number("ten", 10)], "mask")
-    plan, bench = benched(graph.model())
-    assert operators(plan, bench) is plan
+    plan, context = benched(graph.model())
+    assert operators(plan, context) is plan
     graph = graphs.Graph()
     graph.node("Sigmoid", ["input"], "mask")
-    plan, bench = benched(graph.model())
-    assert operators(plan, bench) is plan
+    plan, context = benched(graph.model())
+    assert operators(plan, context) is plan
 
 
 # -- tensors that nothing has rounded -------------------------------------------------------------------
@@ -162,19 +162,22 @@ def unrounded(plan):
 
 
 def test_float_operators_hear_the_input_as_it_is_and_layers_do_not():
-    plan, bench = benched(two_branches())
-    rounded, model = bench.written(replace(unrounded(plan), unrounded=False)), bench.written(unrounded(plan))
+    plan, context = benched(two_branches())
+    rounded, model = (
+        context.write_model(replace(unrounded(plan), unrounded=False)),
+        context.write_model(unrounded(plan)),
+    )
     inputs = [{node.name: node.input[0] for node in each.graph.node} for each in (rounded, model)]
     assert [each["node_positive"] for each in inputs] == ["input_DequantizeLinear_Output", "input"]
     assert [each["node_plain"] for each in inputs] == ["input_DequantizeLinear_Output"] * 2
-    assert bench.judged(model) > bench.judged(rounded) + 10
+    assert context.score(model) > context.score(rounded) + 10
 
 
 @pytest.mark.parametrize("name", ["attention_gate", "opset_11", "gated", "conv_transpose_encoder_decoder"])
 def test_what_int8_operators_make_stays_rounded(name):
     """In the first two a mean is taken of what a quantizer has cut off at zero, in the place of a Relu."""
-    plan, bench = benched(graphs.PLAIN[name]())
-    plain, other = bench.written(plan), bench.written(replace(plan, unrounded=True))
+    plan, context = benched(graphs.PLAIN[name]())
+    plain, other = context.write_model(plan), context.write_model(replace(plan, unrounded=True))
     assert other.SerializeToString(deterministic=True) == plain.SerializeToString(deterministic=True)
 
 
@@ -185,8 +188,8 @@ def test_constants_are_read_as_they_are():
     own = graph.node("Div", ["input", graph.node("Exp", [gains], "positive")], "own")
     layer = graph.node("Mul", [graph.node("Tanh", [graph.conv("input", "conv", BINS, BINS)], "tanh"), gains], "layer")
     graph.node("Sigmoid", [graph.node("Add", [graph.node("Mul", [own, gains], "scaled"), layer], "sum")], "mask")
-    plan, bench = benched(graph.model())
-    model = bench.written(replace(plan, in_float=frozenset({"node_scaled"}), unrounded=True))
+    plan, context = benched(graph.model())
+    model = context.write_model(replace(plan, in_float=frozenset({"node_scaled"}), unrounded=True))
     inputs = {node.name: list(node.input) for node in model.graph.node}
     assert inputs["node_scaled"][1] == "gains"
     assert inputs["node_layer"][1] == "gains_DequantizeLinear_Output"
@@ -202,16 +205,16 @@ def test_what_is_moved_unrounded_is_read_unrounded():
     branches = [graph.conv(source, f"of_{source}", BINS - 1, LATENT) for source in (part, log)]
     hidden = graph.node("Tanh", [graph.node("Add", branches, "sum")], "tanh")
     graph.node("Sigmoid", [graph.conv(hidden, "out", LATENT, BINS)], "mask")
-    plan, bench = benched(graph.model())
-    found = operators(plan, bench)
+    plan, context = benched(graph.model())
+    found = operators(plan, context)
     assert "node_part" not in found.in_float
-    inputs = {node.name: node.input[0] for node in bench.written(found).graph.node}
+    inputs = {node.name: node.input[0] for node in context.write_model(found).graph.node}
     assert (inputs["node_positive"], inputs["node_of_part"]) == ("part", "part_DequantizeLinear_Output")
 
 
 def test_an_input_of_8_bits_stays_one():
-    plan, bench = benched(two_branches())
-    model = bench.written(replace(unrounded(plan), int8_input=True))
+    plan, context = benched(two_branches())
+    model = context.write_model(replace(unrounded(plan), int8_input=True))
     assert [node.op_type for node in readers(model.graph)["input"]] == ["QuantizeLinear"]
     made_by = producers(model.graph)  # and nothing is rounded twice
     doubled = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] in made_by]
@@ -221,21 +224,24 @@ def test_an_input_of_8_bits_stays_one():
 @pytest.mark.parametrize("name", stateful_graphs.ALL)
 def test_states_are_left_alone(name):
     model, states = stateful_graphs.ALL[name]
-    plan, bench = benched(with_states(model, states))
-    plain, other = bench.written(plan), bench.written(replace(plan, unrounded=True))
+    plan, context = benched(with_states(model, states))
+    plain, other = context.write_model(plan), context.write_model(replace(plan, unrounded=True))
     for source, target in states.items():
         reading = [[node.op_type for node in readers(each.graph)[source]] for each in (plain, other)]
         assert reading[0] == reading[1]
         assert producers(plain.graph)[target].op_type == producers(other.graph)[target].op_type
-    written = bench.written(operators(plan, bench))
+    written = context.write_model(operators(plan, context))
     assert states_of(written) == states
-    assert bench.judged(written) >= bench.judged(plain) - 0.1
+    assert context.score(written) >= context.score(plain) - 0.1
 
 
 @pytest.mark.parametrize("build", [*graphs.PLAIN.values(), noise_ratio, two_branches, behind_layers])
 def test_written_models_are_valid_and_the_static_one_says_the_same(build, tmp_path):
-    plan, bench = benched(build())
-    model, paths = bench.written(operators(plan, bench)), [tmp_path / name for name in ("dynamic.onnx", "static.onnx")]
+    plan, context = benched(build())
+    model, paths = (
+        context.write_model(operators(plan, context)),
+        [tmp_path / name for name in ("dynamic.onnx", "static.onnx")],
+    )
     onnx.checker.check_model(model, full_check=True)
     for path, written in zip(paths, (model, with_static_shape(model, 40)), strict=True):
         onnx.save(written, path)

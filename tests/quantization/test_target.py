@@ -14,12 +14,12 @@ from quantizers import ours, quantization, ready
 from recovery_bench import bench_of
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.planning import _warn_of_sizes
 from sezoo.quantization.prepared_model import prepared_model
-from sezoo.quantization.recovery.recipe import recovered
+from sezoo.quantization.recovery.recipe import recover
 from sezoo.quantization.recovery.steps import int16_input, split_input
-from sezoo.quantization.target import TARGETS, check_settings, check_target, named_target, target_of
+from sezoo.quantization.target import TARGETS, check_settings, check_target, load_target, target_of
 
 
 def int8_model(build, step=None, **settings):
@@ -27,8 +27,8 @@ def int8_model(build, step=None, **settings):
     clips = graphs.magnitudes(*[30] * 6)
     if step is None:
         return ours(prepared, clips, op_types, quantization(**settings))
-    plan, bench = bench_of(prepared, clips, quantization(**settings))
-    return bench.written(step(plan, bench))
+    plan, context = bench_of(prepared, clips, quantization(**settings))
+    return context.write_model(step(plan, context))
 
 
 def broken(model, target):
@@ -68,10 +68,10 @@ def test_layers_in_float_and_weights_with_a_zero_point():
 
 def test_an_8_bit_input_is_made_for_the_npu():
     prepared, _ = ready(foreign_graphs.log_power_prologue())
-    plan, bench = bench_of(prepared, graphs.magnitudes(*[30] * 10), quantization())
+    plan, context = bench_of(prepared, graphs.magnitudes(*[30] * 10), quantization())
     from sezoo.quantization.recovery.input_precision import with_int8_input
 
-    result = recovered(with_int8_input(plan, bench.fit), bench, TARGETS["stm32n6"])
+    result = recover(with_int8_input(plan, context.fit), context, TARGETS["stm32n6"])
     check_target(result.model, TARGETS["stm32n6"], "int8.onnx")
 
 
@@ -200,7 +200,7 @@ def test_a_level_in_front_stays_in_float_for_cortex_m_without_any_recovery(tmp_p
     assert {"Pow", "MaxPool", "Div"} <= {node.op_type for node in ready.model.graph.node if node.name in ready.in_float}
     plan = ready.plan(dict.fromkeys((value.name for value in ready.model.graph.value_info), (-1, 1)))
     plan = replace(plan, ranges=plan.ranges | {"input": (0, 1), "mask": (0, 1)})
-    assert target.name == "cortex-m" and target.unreadable(quantized(plan, config.quantization)) is None
+    assert target.name == "cortex-m" and target.read_problem(write_qdq(plan, config.quantization)) is None
 
 
 def test_sizes_that_sts_application_does_not_take_are_warned_of(caplog):
@@ -219,9 +219,9 @@ def test_a_users_target(tmp_path, monkeypatch):
     code = "from dataclasses import replace\nfrom sezoo.quantization.target import CORTEX_M\n"
     code += "NARROW = replace(CORTEX_M, name='narrow', words='4-bit weights', weight_types=('Int4',))\nnothing = 5\n"
     (tmp_path / "boards.py").write_text(code, encoding="utf-8")
-    target = named_target("boards.py:NARROW")
+    target = load_target("boards.py:NARROW")
     assert target.name == "narrow"
     with pytest.raises(UserError, match=r"quantization\.target: narrow does not have for weights"):
         check_settings(quantization(), target)
     with pytest.raises(UserError, match=r"boards\.py:nothing is int; a sezoo\.quantization\.target\.Target is needed"):
-        named_target("boards.py:nothing")
+        load_target("boards.py:nothing")

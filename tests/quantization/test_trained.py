@@ -12,7 +12,7 @@ from quantizers import quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_graph import initializers
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Grid, Plan
 from sezoo.quantization.trained import KEY, is_trained, settings_of, trained_plan, with_plan
@@ -27,7 +27,7 @@ def plan():
     plan = Plan(
         prepared, prepared, calibrate(prepared, clips, op_types, calibration_options(quantization())), tuple(op_types)
     )
-    arrays, grids = initializers(quantized(plan, quantization()).graph), {}
+    arrays, grids = initializers(write_qdq(plan, quantization()).graph), {}
     for name in {*plan.ranges, *initializers(prepared.graph)} & {name.removesuffix("_scale") for name in arrays}:
         scale = arrays[f"{name}_scale"] * np.float32(1.23)
         grids[name] = Grid(scale, arrays[f"{name}_zero_point"].astype(np.int32), 0 if scale.ndim else None)
@@ -55,7 +55,7 @@ def test_a_plan_is_read_as_it_was_written(plan):
 
 def test_it_is_written_with_its_own_integers(plan):
     found = initializers(
-        quantized(trained_plan(with_plan(plan.model, plan, quantization()), PATH), quantization()).graph
+        write_qdq(trained_plan(with_plan(plan.model, plan, quantization()), PATH), quantization()).graph
     )
     for name, grid in plan.grids.items():
         np.testing.assert_array_equal(found[f"{name}_scale"], grid.scale)

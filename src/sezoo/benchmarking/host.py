@@ -32,7 +32,7 @@ from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
 from sezoo.models.source import OnnxSource
 from sezoo.models.spectra import MAGNITUDE_MASK
-from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import frames_of, magnitude_input, mask_output, states_of, with_states
 from sezoo.models.summary import summary_of
 from sezoo.results.benchmark import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
@@ -85,7 +85,7 @@ def measure_host(run: Run) -> list[Measurement]:
             frames, lookahead = patch_lengths(config, length, stateful=model.stateful)
             source = model.static or model.dynamic
             magnitudes = clip_seen(stft, rate, model.kind)
-            log.info("timing %s: %s", model.name, display_path(source.told_as or source.path))
+            log.info("timing %s: %s", model.name, display_path(source.display_name or source.path))
             patch = _middle(magnitudes, frames + 2 * lookahead)
             audio = frames * stft.hop_length / rate
             latency = latency_samples(lookahead, frames, stft, patches=not model.stateful)
@@ -125,7 +125,10 @@ def _timed(
     model = with_states(load_onnx(source.path), source.states)
     length = frames_of(model)
     # A model with a length of its own is called as often as the clip needs.
-    calls = [np.ascontiguousarray(call) for call in in_calls([magnitudes], length if isinstance(length, int) else None)]
+    calls = [
+        np.ascontiguousarray(call)
+        for call in split_into_steps([magnitudes], length if isinstance(length, int) else None)
+    ]
     session = open_session(source.path, threads=settings.threads)
     latency = _latency(lambda: _pass(session, model, calls), settings.runs)
     frames = calls[0].shape[2]

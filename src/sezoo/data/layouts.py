@@ -164,7 +164,7 @@ class _UserLayout:
         if missing := [path for pair in pairs for path in (pair.noisy, pair.clean) if path and not path.is_file()]:
             more = f" (and {pluralize(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
             raise UserError(f"{self.named}: pairs({part!r}): there is no file {missing[0]}{more}")
-        return sorted(self._named_apart(pairs, part), key=lambda pair: pair.name) or None
+        return sorted(self._with_unique_names(pairs, part), key=lambda pair: pair.name) or None
 
     def _pair(self, entry: object, part: str) -> Pair:
         if isinstance(entry, Pair):
@@ -174,7 +174,7 @@ class _UserLayout:
                 return Pair(Path(noisy), None if clean is None else Path(clean))
         raise UserError(f"{self.named}: pairs({part!r}) gives {entry!r}; a noisy and a clean path, or None, are needed")
 
-    def _named_apart(self, pairs: Sequence[Pair], part: str) -> Iterable[Pair]:
+    def _with_unique_names(self, pairs: Sequence[Pair], part: str) -> Iterable[Pair]:
         """Pairs under their files' names; where two have the same, under those of the folders above them as well."""
         if len({pair.name for pair in pairs}) == len(pairs):
             return pairs

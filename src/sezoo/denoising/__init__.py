@@ -14,7 +14,16 @@ import numpy as np
 from sezoo.audio.stft import Stft
 from sezoo.denoising.board import BoardStream
 from sezoo.denoising.masking import MaskStream
-from sezoo.denoising.modes import NO_PEAK, Board, Patches, Play, Stream, WholeClip, is_on_device, silence_threshold
+from sezoo.denoising.modes import (
+    NO_PEAK,
+    Board,
+    InferenceMode,
+    Patches,
+    Stream,
+    WholeClip,
+    is_on_device,
+    silence_threshold,
+)
 from sezoo.denoising.spectral import MaskedSynthesis, SpectralStream
 from sezoo.denoising.stream_engine import EngineStream
 from sezoo.models.mask_model import MaskFunction
@@ -23,16 +32,16 @@ __all__ = [
     "NO_PEAK",
     "Board",
     "DenoisingStream",
+    "InferenceMode",
     "Patches",
-    "Play",
     "Stream",
     "WholeClip",
     "denoise",
-    "denoise_together",
+    "denoise_variants",
     "is_on_device",
+    "normalization_peak",
+    "normalize_peak",
     "open_stream",
-    "peak_normalized",
-    "peak_seen",
     "silence_threshold",
 ]
 
@@ -53,7 +62,7 @@ class DenoisingStream(Protocol):
         """Give the rest, so that as many samples have come out as went in."""
 
 
-def open_stream(model: MaskFunction, stft: Stft, mode: Play) -> DenoisingStream:
+def open_stream(model: MaskFunction, stft: Stft, mode: InferenceMode) -> DenoisingStream:
     """A stream that denoises with `model` in the given way.
 
     Raises
@@ -63,16 +72,16 @@ def open_stream(model: MaskFunction, stft: Stft, mode: Play) -> DenoisingStream:
     if isinstance(mode, Board):
         return BoardStream(model, stft, mode)
     if isinstance(mode, Stream):
-        return EngineStream(MaskStream(model, _as_whole_clip(mode), stft.bins), stft, mode)
+        return EngineStream(MaskStream(model, _whole_clip_mode(mode), stft.bins), stft, mode)
     return SpectralStream(model, stft, mode)
 
 
-def _as_whole_clip(mode: Stream) -> WholeClip:
+def _whole_clip_mode(mode: Stream) -> WholeClip:
     """A stream's masks are the whole clip's."""
     return WholeClip(mode.context, attenuation_limit=mode.attenuation_limit)
 
 
-def denoise(waveform: np.ndarray, model: MaskFunction, stft: Stft, mode: Play | None = None) -> np.ndarray:
+def denoise(waveform: np.ndarray, model: MaskFunction, stft: Stft, mode: InferenceMode | None = None) -> np.ndarray:
     """Denoise a clip: mask times complex spectrum, phases as they are.
 
     Parameters
@@ -91,8 +100,8 @@ def denoise(waveform: np.ndarray, model: MaskFunction, stft: Stft, mode: Play | 
     return np.concatenate([*pieces, stream.finish()])
 
 
-def denoise_together(
-    waveform: np.ndarray, variants: Mapping[str, tuple[MaskFunction, Play]], stft: Stft
+def denoise_variants(
+    waveform: np.ndarray, variants: Mapping[str, tuple[MaskFunction, InferenceMode]], stft: Stft
 ) -> dict[str, np.ndarray]:
     """Denoise a clip with several models and modes; the spectrum is computed once for all that share it.
 
@@ -123,13 +132,13 @@ def denoise_together(
     return denoised
 
 
-def peak_seen(waveform: np.ndarray, mode: Play, *, normalize: bool) -> np.float32:
+def normalization_peak(waveform: np.ndarray, mode: InferenceMode, *, normalize: bool) -> np.float32:
     """What a clip is divided by before the model sees it; a device gets a stream, whose peak is not known."""
     normalize = normalize and not is_on_device(mode)
     return (np.abs(waveform).max(initial=0) if normalize else 0) or np.float32(1)
 
 
-def peak_normalized(waveform: np.ndarray) -> np.ndarray:
+def normalize_peak(waveform: np.ndarray) -> np.ndarray:
     """The waveform scaled to a peak of 1; silence stays silence."""
     peak = np.abs(waveform).max(initial=0)
     return waveform / peak if peak > 0 else waveform

@@ -17,7 +17,7 @@ from sezoo.audio.board_input import from_int16, input_gain, to_int16
 from sezoo.audio.stft import Stft, overlap_add
 from sezoo.audio.stft_window import overlap_weight
 from sezoo.base.errors import UserError
-from sezoo.denoising.masking import at_start
+from sezoo.denoising.masking import with_fresh_state
 from sezoo.denoising.modes import Board
 from sezoo.models.mask_model import MaskFunction
 
@@ -141,7 +141,7 @@ class BoardStream:
     def __init__(self, model: MaskFunction, stft: Stft, board: Board):
         if (problem := board_problem(stft)) is not None:
             raise UserError(problem)
-        self.model, self.stft, self.board = at_start(model, board), stft, board
+        self.model, self.stft, self.board = with_fresh_state(model, board), stft, board
         self.transform = replace(stft, center=False)
         self.quantizer = model.input_quantizer if board.half_away else None
         self.new = board.frames * stft.hop_length

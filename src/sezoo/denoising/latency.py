@@ -8,7 +8,7 @@ frame a call and no look-ahead it is a window. Converters and buffers of a devic
 from __future__ import annotations
 
 from sezoo.audio.stft import Stft
-from sezoo.denoising.modes import Patches, Play, Stream
+from sezoo.denoising.modes import InferenceMode, Patches, Stream
 
 __all__ = ["delay_samples", "latency_ms", "latency_samples"]
 
@@ -35,7 +35,7 @@ def latency_samples(lookahead: int, frames: int, stft: Stft, *, patches: bool = 
     return delay_samples(lookahead, stft, patches=patches) + frames * stft.hop_length
 
 
-def latency_ms(mode: Play, stft: Stft, sample_rate: int) -> float | None:
+def latency_ms(mode: InferenceMode, stft: Stft, sample_rate: int) -> float | None:
     """The latency of an inference mode in milliseconds; None of whole clips, which are not there before their end."""
     if not isinstance(mode, Patches | Stream):
         return None

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.denoising.modes import Patches, Play, WholeClip
+from sezoo.denoising.modes import InferenceMode, Patches, WholeClip
 from sezoo.models.mask_model import MaskFunction, kind_of
-from sezoo.models.spectra import COMPLEX_SPECTRUM, MAGNITUDE_MASK, applied
+from sezoo.models.spectra import COMPLEX_SPECTRUM, MAGNITUDE_MASK, apply_output
 
-__all__ = ["MaskStream", "at_start", "dry_share"]
+__all__ = ["MaskStream", "dry_share", "with_fresh_state"]
 
 WHOLE_CLIP_FRAMES = 2048
 """Up to here a clip is run in one piece; longer ones in pieces of this length and their context."""
@@ -26,7 +26,7 @@ PATCHES_A_CALL = 16
 """So many patches are run as one batch where the model takes that: faster, and small enough for the cache."""
 
 
-def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarray]:
+def with_fresh_state(model: MaskFunction, mode: InferenceMode) -> Callable[[np.ndarray], np.ndarray]:
     """The model as it is at the beginning of a clip: one with states has some of its own, at zero.
 
     Any other function of magnitudes is taken as it is. Where the mode has an attenuation limit, the masks have it.
@@ -36,7 +36,7 @@ def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarr
     UserError : patches in which a model with states would see frames twice, or that are not its length.
     """
     if not is_stateful(model):
-        return limited(model, mode.attenuation_limit, kind_of(model))
+        return limit_attenuation(model, mode.attenuation_limit, kind_of(model))
     if isinstance(mode, Patches):
         if mode.lookahead:
             raise UserError(
@@ -48,10 +48,10 @@ def at_start(model: MaskFunction, mode: Play) -> Callable[[np.ndarray], np.ndarr
                 f"{model.path}: patches of {mode.frames} frames are none for a model with states that takes "
                 f"{model.frames} in each call; frames_per_patch: {model.frames} is allowed"
             )
-    return limited(model.fresh(), mode.attenuation_limit, kind_of(model))
+    return limit_attenuation(model.fresh(), mode.attenuation_limit, kind_of(model))
 
 
-def limited(
+def limit_attenuation(
     model: Callable[[np.ndarray], np.ndarray], limit: float | None, kind: str = MAGNITUDE_MASK
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A model whose masks take away at most so many dB: a mix of the denoised and the noisy spectrum.
@@ -91,11 +91,11 @@ class MaskStream:
 
     Raises
     ------
-    UserError : as for `at_start`.
+    UserError : as for `with_fresh_state`.
     """
 
     def __init__(self, model: MaskFunction, mode: WholeClip | Patches, bins: int, *, immediate: bool = False):
-        self.run, self.mode = at_start(model, mode), mode
+        self.run, self.mode = with_fresh_state(model, mode), mode
         in_patches, has_states = isinstance(mode, Patches), is_stateful(model)
         self.length = mode.length if in_patches else model.frames if has_states else None  # of a call, if it has one
         self.at_once = 1 if has_states or (in_patches and model.batch == 1) else PATCHES_A_CALL
@@ -184,7 +184,7 @@ class MaskStream:
 
     def _take(self, frames: int, mask: np.ndarray) -> np.ndarray:
         """Mask the first pending frames, and let go of what later ones do not need."""
-        masked = applied(self.kind, self.spectrum[:, :frames], mask)
+        masked = apply_output(self.kind, self.spectrum[:, :frames], mask)
         self.spectrum = self.spectrum[:, frames:]
         held = min(self.held + frames, self.before)
         self.seen = self.seen[:, self.held + frames - held :]

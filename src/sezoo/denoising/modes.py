@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["NO_PEAK", "Board", "Patches", "Play", "Stream", "WholeClip", "is_on_device", "silence_threshold"]
+__all__ = ["NO_PEAK", "Board", "InferenceMode", "Patches", "Stream", "WholeClip", "is_on_device", "silence_threshold"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Board(Patches):
     program: str = field(default="ST's N6 application", kw_only=True, compare=False)
 
     def __str__(self) -> str:
-        return f"as {_named(self.program)} runs it: {super().__str__()}, {_gate_text(self.silence_threshold)}"
+        return f"as {_program_text(self.program)} runs it: {super().__str__()}, {_gate_text(self.silence_threshold)}"
 
     @property
     def is_sts(self) -> bool:
@@ -108,23 +108,23 @@ class Stream:
 
     def __str__(self) -> str:
         limit = _limit_text(self.attenuation_limit)
-        return f"as {_named(self.program)} runs it: as a stream, {_gate_text(self.silence_threshold)}{limit}"
+        return f"as {_program_text(self.program)} runs it: as a stream, {_gate_text(self.silence_threshold)}{limit}"
 
 
-Play = WholeClip | Patches | Board | Stream
+InferenceMode = WholeClip | Patches | Board | Stream
 
 
-def is_on_device(mode: Play) -> bool:
+def is_on_device(mode: InferenceMode) -> bool:
     """Whether it is what a device does with a stream of samples, and not what a PC does with a clip."""
     return isinstance(mode, Board | Stream)
 
 
-def silence_threshold(mode: Play) -> float | None:
+def silence_threshold(mode: InferenceMode) -> float | None:
     """The level in dBFS below which its output is muted; None where there is no gate."""
     return mode.silence_threshold if isinstance(mode, Board | Stream) else None
 
 
-def _named(program: str) -> str:
+def _program_text(program: str) -> str:
     return f"the {program}" if program[0] == "C" else program
 
 

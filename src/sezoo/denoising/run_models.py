@@ -12,7 +12,7 @@ import onnx
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Config
-from sezoo.denoising import Patches, Play, WholeClip
+from sezoo.denoising import InferenceMode, Patches, WholeClip
 from sezoo.denoising.backend import (
     STM32N6,
     TFLITE,
@@ -143,10 +143,10 @@ class RunModel:
         """The mode itself, but the stream for the board if its program computes this model as a stream."""
         if kind != BOARD or wanted_backend(config, self.target) in (None, STM32N6):
             return kind
-        is_stream = engine_of(config, self.target) == STREAM and self.play_problem(STREAM, config) is None
+        is_stream = engine_of(config, self.target) == STREAM and self.mode_problem(STREAM, config) is None
         return STREAM if is_stream else kind
 
-    def play_problem(self, kind: str, config: Config) -> str | None:
+    def mode_problem(self, kind: str, config: Config) -> str | None:
         """Why the model cannot be run in this mode, in one line; None if it can."""
         if kind in (WHOLE, STREAM) and self.dynamic is None:
             what = "whole clips need" if kind == WHOLE else "a stream needs"
@@ -160,7 +160,7 @@ class RunModel:
         problem_of = {BOARD: board_problem, TFLM: board_problem, STREAM: transform_problem}.get(kind)
         return problem_of and problem_of(stft_of(config.preprocessing))
 
-    def play(self, kind: str, config: Config, attenuation_limit: float | None = None) -> Play:
+    def play(self, kind: str, config: Config, attenuation_limit: float | None = None) -> InferenceMode:
         """The inference mode that the configuration asks for: whole, patches, board, stream or tflm.
 
         Parameters
@@ -174,8 +174,8 @@ class RunModel:
         mode = self._mode(kind, config)
         return mode if attenuation_limit is None else replace(mode, attenuation_limit=attenuation_limit)
 
-    def _mode(self, kind: str, config: Config) -> Play:
-        if (problem := self.play_problem(kind, config)) is not None:
+    def _mode(self, kind: str, config: Config) -> InferenceMode:
+        if (problem := self.mode_problem(kind, config)) is not None:
             raise UserError(problem)
         if kind == WHOLE:
             return WholeClip(self.context)

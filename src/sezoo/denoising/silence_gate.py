@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["GATE_KEY", "Muted", "gate_warning", "muted_by_gate"]
+__all__ = ["GATE_KEY", "MutedFrames", "count_muted_frames", "gate_warning"]
 
 GATE_KEY = "deployment.output_silence_threshold"
 
@@ -15,7 +15,7 @@ SPEECH_RANGE_DB = 40
 
 
 @dataclass(frozen=True)
-class Muted:
+class MutedFrames:
     """Frames that a gate has muted, and their total.
 
     Attributes
@@ -27,8 +27,8 @@ class Muted:
     of: int = 0
     of_speech: bool = True
 
-    def __add__(self, other: Muted) -> Muted:
-        return Muted(self.frames + other.frames, self.of + other.of, self.of_speech and other.of_speech)
+    def __add__(self, other: MutedFrames) -> MutedFrames:
+        return MutedFrames(self.frames + other.frames, self.of + other.of, self.of_speech and other.of_speech)
 
     @property
     def share(self) -> float:
@@ -36,7 +36,7 @@ class Muted:
         return self.frames / self.of if self.of else 0.0
 
 
-def muted_by_gate(denoised: np.ndarray, clean: np.ndarray | None, frame: int) -> Muted:
+def count_muted_frames(denoised: np.ndarray, clean: np.ndarray | None, frame: int) -> MutedFrames:
     """Count the frames whose output is digital silence.
 
     Parameters
@@ -48,13 +48,13 @@ def muted_by_gate(denoised: np.ndarray, clean: np.ndarray | None, frame: int) ->
     count = len(denoised) // frame
     muted = ~denoised[: count * frame].reshape(count, frame).any(axis=1)
     if clean is None:
-        return Muted(int(muted.sum()), count, of_speech=False)
+        return MutedFrames(int(muted.sum()), count, of_speech=False)
     power = np.square(clean[: count * frame].reshape(count, frame), dtype=np.float64).mean(axis=1)
     speech = power > power.max(initial=0) * 10 ** (-SPEECH_RANGE_DB / 10)
-    return Muted(int((muted & speech).sum()), int(speech.sum()))
+    return MutedFrames(int((muted & speech).sum()), int(speech.sum()))
 
 
-def gate_warning(threshold: float, muted: Muted, measured: str) -> str:
+def gate_warning(threshold: float, muted: MutedFrames, measured: str) -> str:
     """What is said of a gate that is set.
 
     Parameters

@@ -12,7 +12,7 @@ from sezoo.audio.stft import Stft, stft_of
 from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import bad_clip_error, test_pairs
 from sezoo.data.pairs import read_pair
-from sezoo.denoising.silence_gate import gate_warning, muted_by_gate
+from sezoo.denoising.silence_gate import count_muted_frames, gate_warning
 from sezoo.results.run_record import SILENCE_GATE
 
 __all__ = ["Recording", "patches_of", "recording_of", "tell_what_the_gate_mutes"]
@@ -85,7 +85,7 @@ def tell_what_the_gate_mutes(denoised: np.ndarray, recording: Recording, stft: S
     threshold : in dBFS; None where there is no gate.
     """
     if threshold is not None:
-        muted = muted_by_gate(denoised, recording.clean, stft.hop_length)
+        muted = count_muted_frames(denoised, recording.clean, stft.hop_length)
         log.warning("%s", gate_warning(threshold, muted, recording.told), extra={"about": SILENCE_GATE})
 
 

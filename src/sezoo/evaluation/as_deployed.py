@@ -9,7 +9,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.denoising import Board, Patches, WholeClip, silence_threshold
 from sezoo.denoising.run_models import RunModel
-from sezoo.denoising.silence_gate import Muted, gate_warning
+from sezoo.denoising.silence_gate import MutedFrames, gate_warning
 from sezoo.evaluation.scoring import ScoredClip
 from sezoo.evaluation.versions import Version
 from sezoo.models.input_quantizer import input_quantizer_of
@@ -136,7 +136,7 @@ def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> lis
     for version in versions:
         if (threshold := silence_threshold(version.play)) is None:
             continue
-        muted = sum((clip.muted[version.name] for clip in clips), Muted())
+        muted = sum((clip.muted[version.name] for clip in clips), MutedFrames())
         told = gate_warning(threshold, muted, f"{version.label}, {pluralize(len(clips), 'clip')}")
         found.append(
             SilenceGate(
@@ -165,7 +165,7 @@ def unfed_boards(versions: Sequence[Version]) -> list[str]:
         quantizer = input_quantizer_of(with_states(model, version.source.states))
         is_int8 = quantizer is not None and (quantizer.low, quantizer.high) == (-128, 127)
         if quantized_nodes(model) and not is_int8:
-            name = (version.source.told_as or version.source.path).name
+            name = (version.source.display_name or version.source.path).name
             found.append(
                 f"{version.label}: ST's application for the STM32N6 cannot run {name}, which does not begin with one "
                 "int8 tensor; quantization.target: stm32n6 makes a model that it can run"

@@ -14,7 +14,7 @@ from sezoo.base.files import atomic_folder
 from sezoo.base.foreign_text import to_encodable
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.data.pairs import Pair
-from sezoo.denoising import Stream, WholeClip, peak_seen
+from sezoo.denoising import Stream, WholeClip, normalization_peak
 from sezoo.denoising.masking import MaskStream
 from sezoo.denoising.run_models import BOARD, STREAM
 from sezoo.evaluation.scoring import ClipScorer, ClipWaves
@@ -201,7 +201,7 @@ def _mask(scorer: ClipScorer, version: Version, noisy: np.ndarray, first: int, s
     """
     model, play = scorer.players[version.name]
     stft = scorer.scoring.stft
-    peak = peak_seen(noisy, play, normalize=scorer.scoring.peak_normalize)
+    peak = normalization_peak(noisy, play, normalize=scorer.scoring.peak_normalize)
     if isinstance(play, Stream):  # which has the whole clip's masks
         play = WholeClip(play.context)
     stream = MaskStream(model, play, stft.bins)

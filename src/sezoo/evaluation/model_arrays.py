@@ -11,7 +11,7 @@ import numpy as np
 
 from sezoo.base.files import atomic_folder
 from sezoo.data.pairs import Pair, read_pair
-from sezoo.denoising import denoise, peak_seen
+from sezoo.denoising import denoise, normalization_peak
 from sezoo.evaluation.scoring import ClipScorer
 from sezoo.models.mask_model import MaskFunction
 
@@ -68,7 +68,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
             for pair in pairs:
                 noisy, _ = read_pair(pair, scoring.sample_rate, scoring.stft)
                 recorder = Recorder(model, model)
-                peak = peak_seen(noisy, play, normalize=scoring.peak_normalize)
+                peak = normalization_peak(noisy, play, normalize=scoring.peak_normalize)
                 denoise(noisy / peak, recorder, scoring.stft, play)
                 wanted = {"input": recorder.inputs} if inputs else {}
                 for kind, arrays in (wanted | ({"output": recorder.outputs} if outputs else {})).items():

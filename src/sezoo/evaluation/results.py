@@ -116,7 +116,7 @@ def _model(source: ModelSource | FunctionSource | RecordingsSource) -> str:
     """The path of a model's file, or the name of a function."""
     match source:
         case OnnxSource():
-            return (source.told_as or source.path).as_posix()
+            return (source.display_name or source.path).as_posix()
         case FunctionSource() | RecordingsSource():
             return source.reference
         case _:

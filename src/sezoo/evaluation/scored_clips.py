@@ -18,7 +18,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import json_lines, reason_of
 from sezoo.base.foreign_text import to_encodable, to_one_line
 from sezoo.base.version import __version__
-from sezoo.denoising.silence_gate import Muted
+from sezoo.denoising.silence_gate import MutedFrames
 from sezoo.evaluation.scoring import ScoredClip
 from sezoo.results.names import SCORED_CLIPS
 from sezoo.run.executors import Lost
@@ -158,5 +158,5 @@ def _outcomes(lines: list[dict[str, Any]]) -> dict[ClipKey, Outcome]:
 def _outcome(line: Mapping[str, Any]) -> Outcome:
     if "left_out" in line:
         return BadClipError(Path(line["path"]), line["left_out"])
-    muted = {name: Muted(**entry) for name, entry in line["muted"].items()}
+    muted = {name: MutedFrames(**entry) for name, entry in line["muted"].items()}
     return ScoredClip(line["name"], line["seconds"], line["scores"], line["not_scored"], muted)

@@ -12,9 +12,9 @@ import numpy as np
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.data.pairs import Pair, read_pair
-from sezoo.denoising import denoise_together, peak_seen, silence_threshold
+from sezoo.denoising import denoise_variants, normalization_peak, silence_threshold
 from sezoo.denoising.function import DenoisingFunction, FunctionSource
-from sezoo.denoising.silence_gate import Muted, muted_by_gate
+from sezoo.denoising.silence_gate import MutedFrames, count_muted_frames
 from sezoo.deployment.tflite.source import TfliteSource, open_tflite
 from sezoo.evaluation.conditions import ChangedPair
 from sezoo.evaluation.noisy_scores import NoisyScores
@@ -61,7 +61,7 @@ class ClipWaves:
 class ScoredClip(ClipScores):
     """A clip's scores, and what a silence gate has muted of it, by version; nothing where there is no gate."""
 
-    muted: Mapping[str, Muted] = field(default_factory=dict)
+    muted: Mapping[str, MutedFrames] = field(default_factory=dict)
 
 
 class ClipScorer:
@@ -120,7 +120,7 @@ class ClipScorer:
             {name: scores for name, (scores, _) in found.items()},
             {name: reasons for name, (_, reasons) in found.items() if reasons},
             {
-                name: muted_by_gate(wave, waves.clean, self.scoring.stft.hop_length)
+                name: count_muted_frames(wave, waves.clean, self.scoring.stft.hop_length)
                 for name, wave in waves.denoised.items()
                 if name in self.players and silence_threshold(self.players[name][1]) is not None
             },
@@ -133,12 +133,12 @@ class ClipScorer:
             noisy, clean = pair.changed(noisy, clean, self.scoring.sample_rate)
         # The model sees the clip as loud as configured; what is compared with the clean clip has its own level.
         normalize = self.scoring.peak_normalize
-        peaks = {name: peak_seen(noisy, play, normalize=normalize) for name, (_, play) in self.players.items()}
+        peaks = {name: normalization_peak(noisy, play, normalize=normalize) for name, (_, play) in self.players.items()}
         denoised = {}
         try:
             for peak in set(peaks.values()):
                 players = {name: player for name, player in self.players.items() if peaks[name] == peak}
-                denoised |= denoise_together(noisy / peak, players, self.scoring.stft)
+                denoised |= denoise_variants(noisy / peak, players, self.scoring.stft)
         except UserError as error:
             raise UserError(f"{error} (on {pair.noisy})") from error
         made = {name: denoised[name] * peak for name, peak in peaks.items()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sezoo.config.sections import Config
-from sezoo.denoising import Board, Patches, Play, Stream, WholeClip
+from sezoo.denoising import Board, InferenceMode, Patches, Stream, WholeClip
 from sezoo.denoising.backend import PATCH, STM32N6, engine_of, wanted_backend
 from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, TFLM, WHOLE, RunModel
@@ -40,7 +40,7 @@ class Version:
     model: str
     kind: str
     source: ModelSource | FunctionSource | RecordingsSource
-    play: Play
+    play: InferenceMode
     folder: str
 
 
@@ -79,12 +79,12 @@ def _source(model: RunModel, kind: str) -> ModelSource:
     source = model.source_for(kind)
     if kind != TFLM:
         return source
-    found = TfliteSource(source.path, source.told_as)
+    found = TfliteSource(source.path, source.display_name)
     open_tflite(found)
     return found
 
 
-def _remark(play: Play) -> str:
+def _remark(play: InferenceMode) -> str:
     """What stands behind the model's name: what runs it, where that is not a PC on whole clips."""
     if isinstance(play, Board):
         return f" ({play.program})" if play.is_sts else f" ({play.program}, patches)"
@@ -93,7 +93,7 @@ def _remark(play: Play) -> str:
     return " in patches" if isinstance(play, Patches) else ""
 
 
-def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, Play]:
+def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, InferenceMode]:
     """How a model is played, the way of its main scores first.
 
     Parameters
@@ -115,9 +115,9 @@ def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -
         kinds = (PATCHES,)
     else:
         kinds = (WHOLE, BOARD) if settings.explain_deployment and not has_others else (WHOLE,)
-    plays: dict[str, Play] = {}
+    plays: dict[str, InferenceMode] = {}
     for kind in kinds:
-        if (problem := model.play_problem(kind, config)) is None:
+        if (problem := model.mode_problem(kind, config)) is None:
             plays[kind] = model.play(kind, config, settings.attenuation_limit_db)
         else:
             log.info("not scored %s: %s", WITHOUT[kind], problem)
@@ -132,7 +132,7 @@ def _deployed_kinds(model: RunModel, config: Config) -> tuple[str, ...]:
         return (*on_patches, *streaming)
     if backend == STM32N6 or engine_of(config, model.target) == PATCH:
         return on_patches
-    return streaming if model.play_problem(STREAM, config) is None else on_patches
+    return streaming if model.mode_problem(STREAM, config) is None else on_patches
 
 
 def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel]) -> list[Version]:
@@ -166,6 +166,6 @@ def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel])
     return found
 
 
-def _without(version: Version, setting: str, play: Play) -> Version:
+def _without(version: Version, setting: str, play: InferenceMode) -> Version:
     label = f"{version.label}, without {setting}"
     return replace(version, name=f"{version.name}.{setting}", label=label, play=play)

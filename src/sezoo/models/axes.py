@@ -13,7 +13,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
-from sezoo.models.spectra import layout_of, noise
+from sezoo.models.spectra import layout_of, random_input
 
 __all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes", "with_dynamic_frames"]
 
@@ -53,7 +53,7 @@ def fix_axes(path: Path, target: Path) -> str:
         raise UserError(f"{path}: one float32 input and one output are needed; re-export the model")
     batch, bins, frames = axes[0], axes[layout.bins], axes[layout.frames]
     sizes = [axis if isinstance(axis, int) else default for axis, default in ((batch, 1), (bins, bins), (frames, 24))]
-    MaskModel(model, path)(noise(0, tuple(sizes), layout))  # what else is wrong is told here
+    MaskModel(model, path)(random_input(0, tuple(sizes), layout))  # what else is wrong is told here
     dynamic = with_dynamic_axes(model, axes=("batch", "frames"))
     if dynamic is None:
         raise UserError(
@@ -116,7 +116,7 @@ def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.Mo
     try:
         changed, original = MaskModel(dynamic), MaskModel(model)
         for count in lengths:
-            clips = noise(count, (batch, bins, count), layout)
+            clips = random_input(count, (batch, bins, count), layout)
             masks = changed(clips)
             one_by_one = np.concatenate([changed(clips[[index]]) for index in range(batch)])
             if not np.allclose(masks, one_by_one, atol=TOLERANCE):

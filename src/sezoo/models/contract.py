@@ -16,11 +16,11 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
-from sezoo.models.likely_states import likely_states, without_partner
+from sezoo.models.likely_states import guess_states, unpaired_inputs
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
-from sezoo.models.onnx_graph import described
-from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, noise, parsed_kind
+from sezoo.models.onnx_graph import node_label
+from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, parse_kind, random_input
 from sezoo.models.state_loop import StateLengthError
 from sezoo.models.states import check_states, states_of, states_text
 
@@ -83,7 +83,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             path, contract.frames,
         )  # fmt: skip
     mask_model = MaskModel(model, path)
-    _try_out(mask_model, contract)
+    _try_model(mask_model, contract)
     if mask_model.multiple > 1:
         log.info(
             "%s: the number of frames has to be a multiple of %d; clips are filled up with zeros",
@@ -182,7 +182,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
             f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed, or, for complex spectra with "
             "a fixed number of bins, (batch, bins, frames, 2) or (batch, 2, bins, frames)"
         )
-    told = parsed_kind({entry.key: entry.value for entry in model.metadata_props})
+    told = parse_kind({entry.key: entry.value for entry in model.metadata_props})
     if (problem := kind_problem(told, layout, source.name, path)) is not None:
         raise UserError(problem)
     batch, model_bins, frames = axes[0], axes[layout.bins], axes[layout.frames]
@@ -214,18 +214,18 @@ def _states_hint(model: onnx.ModelProto) -> str:
     """What to add to the complaint about several inputs or outputs; nothing where they cannot be states."""
     if len(graph_inputs(model)) < 2:
         return ""
-    named, likely = states_of(model), likely_states(model)
+    named, likely = states_of(model), guess_states(model)
     if likely != named:
         named_so = f"quantization.states: {states_text(likely)}"
-        return f"; states, which are fed back from call to call, have to be named: {named_so}{_lone_hint(model)}"
+        return f"; states, which are fed back from call to call, have to be named: {named_so}{_unpaired_hint(model)}"
     if named:
-        return _lone_hint(model)
+        return _unpaired_hint(model)
     return "; states, which are fed back from call to call, would be in pairs of one shape"
 
 
-def _lone_hint(model: onnx.ModelProto) -> str:
+def _unpaired_hint(model: onnx.ModelProto) -> str:
     """What to add where an input has no output that could take its place in the next call."""
-    lone = without_partner(model)
+    lone = unpaired_inputs(model)
     if not lone:
         return ""
     return (
@@ -247,12 +247,12 @@ def _axes_text(axes: list[str | int]) -> str:
     return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
 
 
-def _try_out(mask_model: MaskModel, contract: Contract) -> None:
+def _try_model(mask_model: MaskModel, contract: Contract) -> None:
     """Run the model on two shapes, with states two calls each: what a graph declares is not always what it does."""
     lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
     # Clips of models with states are run one by one: that one batches is of no importance.
     for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
-        magnitude = noise(frames, (batch, contract.bins, frames), mask_model.layout)
+        magnitude = random_input(frames, (batch, contract.bins, frames), mask_model.layout)
         try:
             run = mask_model.fresh()
             for _ in range(2 if contract.states else 1):
@@ -264,7 +264,7 @@ def _try_out(mask_model: MaskModel, contract: Contract) -> None:
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
             ) from error
     while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
-        mask_model(noise(0, (1, contract.bins, 9 * seen), mask_model.layout))
+        mask_model(random_input(0, (1, contract.bins, 9 * seen), mask_model.layout))
         if mask_model.multiple == seen:
             break
 
@@ -278,6 +278,6 @@ def _check_inference_mode(model: onnx.ModelProto, path: Path) -> None:
             trains = bool(onnx.numpy_helper.to_array(constants[node.input[2]]).any())
         if trains:
             raise UserError(
-                f"{path}: it was exported in training mode ({described(node)} normalizes or drops by chance): call "
+                f"{path}: it was exported in training mode ({node_label(node)} normalizes or drops by chance): call "
                 "network.eval() before torch.onnx.export"
             )

@@ -19,7 +19,7 @@ from sezoo.base.files import atomic_write
 from sezoo.base.version import __version__
 from sezoo.config.sections import Config
 
-__all__ = ["LARGEST", "LONGEST_SECONDS", "downloaded", "with_local_model"]
+__all__ = ["LARGEST", "LONGEST_SECONDS", "download", "with_local_model"]
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +47,15 @@ def with_local_model(config: Config) -> tuple[Config, str | None]:
     if config.model is None or not isinstance(config.model.onnx_path, str):
         return config, None
     address = config.model.onnx_path
-    path = downloaded(address)
+    path = download(address)
     model = config.model.model_copy(update={"onnx_path": path})
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    told = f"{place(address)} is {path}, {path.stat().st_size / 2**20:.2f} MiB, SHA-256 {digest}"
+    told = f"{public_url(address)} is {path}, {path.stat().st_size / 2**20:.2f} MiB, SHA-256 {digest}"
     return config.model_copy(update={"model": model}), told
 
 
-def downloaded(address: str, folder: Path | None = None, *, seconds: float = LONGEST_SECONDS) -> Path:
+def download(address: str, folder: Path | None = None, *, seconds: float = LONGEST_SECONDS) -> Path:
     """The file of an address in the cache, where it is put if it is not there yet: whole, or not at all.
 
     Parameters
@@ -70,14 +70,14 @@ def downloaded(address: str, folder: Path | None = None, *, seconds: float = LON
     """
     parts = urlsplit(address)
     if parts.scheme.lower() != "https" or not parts.hostname:
-        raise UserError(f"{KEY}: {place(address)}: only https:// addresses are downloaded")
+        raise UserError(f"{KEY}: {public_url(address)}: only https:// addresses are downloaded")
     if parts.username is not None or parts.password is not None:
-        raise UserError(f"{KEY}: {place(address)}: an address with a user name or a password is not accepted")
-    path = _cached(address, folder or _cache())
+        raise UserError(f"{KEY}: {public_url(address)}: an address with a user name or a password is not accepted")
+    path = _cache_path(address, folder or _cache_folder())
     if path.is_file():
-        log.info("%s was downloaded before (remove %s to download it anew)", place(address), path)
+        log.info("%s was downloaded before (remove %s to download it anew)", public_url(address), path)
         return path
-    log.info("downloading %s", place(address))
+    log.info("downloading %s", public_url(address))
     from sezoo.models.onnx_file import load_onnx
 
     with atomic_write(path) as aside:
@@ -86,25 +86,26 @@ def downloaded(address: str, folder: Path | None = None, *, seconds: float = LON
             load_onnx(aside)
         except UserError as error:
             raise UserError(
-                f"{KEY}: {place(address)} is no ONNX model (a page about one, perhaps: it needs the address of the "
+                f"{KEY}: {public_url(address)} is no ONNX model (a page about one, perhaps: it needs the address of "
+                "the "
                 "file itself)"
             ) from error
     return path
 
 
-def place(address: str) -> str:
+def public_url(address: str) -> str:
     """An address for messages: without a name, a password, or a query, which may hold a token."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def _cache() -> Path:
+def _cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("sezoo", appauthor=False) / "models"
 
 
-def _cached(address: str, folder: Path) -> Path:
+def _cache_path(address: str, folder: Path) -> Path:
     """Where the file of an address is kept: in a folder of its own, under a name like its own."""
     name = unquote(urlsplit(address).path).rpartition("/")[2]
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", name.removesuffix(".onnx"))[:80].strip(".") or "model"
@@ -120,20 +121,21 @@ def _download(address: str, path: Path, until: float) -> None:
                 raise _too_large(address)
             got = _copy(response, path, until, address)
             if announced and got != announced:
-                raise UserError(f"{KEY}: {place(address)}: only {got} of {announced} bytes arrived; try again")
+                raise UserError(f"{KEY}: {public_url(address)}: only {got} of {announced} bytes arrived; try again")
     except urllib.error.HTTPError as error:
         error.close()
         said = f"{error.code} {http.client.responses.get(error.code, '')}".rstrip()
         why = "; only https:// addresses are followed, ten of them at most" if 300 <= error.code < 400 else ""
-        raise UserError(f"{KEY}: {place(address)} answers {said}{why}") from error
+        raise UserError(f"{KEY}: {public_url(address)} answers {said}{why}") from error
     except TimeoutError as error:
-        raise UserError(f"{KEY}: {place(address)} takes too long to answer") from error
+        raise UserError(f"{KEY}: {public_url(address)} takes too long to answer") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         if isinstance(reason, TimeoutError):
-            raise UserError(f"{KEY}: {place(address)} takes too long to answer") from error
+            raise UserError(f"{KEY}: {public_url(address)} takes too long to answer") from error
         raise UserError(
-            f"{KEY}: {place(address)} cannot be downloaded: {reason}; see whether the network works and HTTPS_PROXY is "
+            f"{KEY}: {public_url(address)} cannot be downloaded: {reason}; see whether the network works and "
+            "HTTPS_PROXY is "
             "as it should be"
         ) from error
 
@@ -152,7 +154,7 @@ def _copy(response: http.client.HTTPResponse, path: Path, until: float, address:
 
 
 def _too_large(address: str) -> UserError:
-    return UserError(f"{KEY}: {place(address)} is larger than {LARGEST // 2**20} MiB; download it yourself")
+    return UserError(f"{KEY}: {public_url(address)} is larger than {LARGEST // 2**20} MiB; download it yourself")
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
@@ -167,7 +169,9 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
         """The request to go on with."""
         if urlsplit(newurl).scheme.lower() != "https":
             fp.close()
-            raise UserError(f"{KEY}: {place(req.full_url)} leads to {place(newurl)}, which is no https:// address")
+            raise UserError(
+                f"{KEY}: {public_url(req.full_url)} leads to {public_url(newurl)}, which is no https:// address"
+            )
         if time.monotonic() > self.until:
             raise TimeoutError
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -10,10 +10,10 @@ from sezoo.models.onnx_file import axes_of, graph_inputs
 from sezoo.models.spectra import layout_of
 from sezoo.models.states import can_be_of_one_shape, states_of
 
-__all__ = ["likely_states", "without_partner"]
+__all__ = ["guess_states", "unpaired_inputs"]
 
 
-def likely_states(model: onnx.ModelProto) -> dict[str, str]:
+def guess_states(model: onnx.ModelProto) -> dict[str, str]:
     """The pairs that a model seems to have: those that it carries, and what is left of one shape.
 
     The spectrum is taken to be the first input of its axes (see `layout_of`), one whose frames are dynamic before
@@ -27,7 +27,7 @@ def likely_states(model: onnx.ModelProto) -> dict[str, str]:
     magnitudes = _likely_spectrum(inputs)
     mask = max((value for value in outputs if can_be_of_one_shape(magnitudes, value)), key=_says_mask, default=None)
     pairs = [
-        (-_alike(source.name, target.name), place, source.name, target.name)
+        (-_have_equal_ends(source.name, target.name), place, source.name, target.name)
         for place, source in enumerate(inputs)
         for target in outputs
         if source is not magnitudes and target is not mask and can_be_of_one_shape(source, target)
@@ -40,9 +40,9 @@ def likely_states(model: onnx.ModelProto) -> dict[str, str]:
     return {**states, **in_order}
 
 
-def without_partner(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+def unpaired_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """Inputs, besides the one that is likely to be the spectrum, for which no output of their shape is left."""
-    likely = likely_states(model)
+    likely = guess_states(model)
     left = [value for value in graph_inputs(model) if value.name not in likely]
     return [value for value in left if value is not _likely_spectrum(left)]
 
@@ -63,7 +63,7 @@ def _says_mask(value: onnx.ValueInfoProto) -> bool:
     return "mask" in value.name.lower()
 
 
-def _alike(one: str, other: str) -> float:
+def _have_equal_ends(one: str, other: str) -> float:
     import difflib  # needed for guesses only
 
     return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()

@@ -25,11 +25,11 @@ from sezoo.models.spectra import (
     kind_by_name,
     kind_problem,
     layout_of,
-    noise,
-    parsed_kind,
+    parse_kind,
+    random_input,
 )
-from sezoo.models.state_loop import StateLoop, in_calls
-from sezoo.models.states import parsed_states, with_states
+from sezoo.models.state_loop import StateLoop, split_into_steps
+from sezoo.models.states import parse_states, with_states
 
 __all__ = ["MaskFunction", "MaskModel", "ShapeError", "checked_mask", "kind_of", "mask_among"]
 
@@ -129,7 +129,7 @@ class MaskModel:
         except Exception as error:  # onnxruntime's exceptions have no base class of their own
             raise UserError(f"{self.path}: onnxruntime cannot load it: {_reason(error)}") from error
         metadata = self.session.get_modelmeta().custom_metadata_map
-        self.states, self._kind = dict(states or parsed_states(metadata)), kind or parsed_kind(metadata)
+        self.states, self._kind = dict(states or parse_states(metadata)), kind or parse_kind(metadata)
         sources = [value for value in self.session.get_inputs() if value.name not in self.states]
         outputs = {
             value.name: list(value.shape) for value in self.session.get_outputs()
@@ -160,7 +160,7 @@ class MaskModel:
 
     def _kind_by_trial(self) -> str:
         bins = next(value.shape for value in self.session.get_inputs() if value.name == self.input)[self.layout.bins]
-        spectrum = noise(0, (1, bins, self.frames or 24), self.layout)
+        spectrum = random_input(0, (1, bins, self.frames or 24), self.layout)
         quiet, loud = (self.fresh()(level * spectrum) for level in (np.float32(1), np.float32(LOUDER)))
         return COMPLEX_SPECTRUM if grows_with(quiet, loud) else COMPLEX_MASK
 
@@ -181,7 +181,7 @@ class MaskModel:
         run = self.fresh()
         if self.frames is None and not self.stateful:
             return run(magnitude)
-        masks = [run(call) for call in in_calls([magnitude], self.frames)]
+        masks = [run(call) for call in split_into_steps([magnitude], self.frames)]
         return np.concatenate(masks, axis=2)[:, :, : magnitude.shape[2]]
 
     def fresh(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -195,19 +195,19 @@ class MaskModel:
                 raise ShapeError(f"{self.path}: cannot be run on shape {magnitude.shape}: {_reason(error)}") from error
             return checked_mask(self.layout.taken(mask), magnitude, self.path)
 
-        def filled_up(magnitude: np.ndarray, multiple: int) -> np.ndarray:
+        def pad_to_multiple(magnitude: np.ndarray, multiple: int) -> np.ndarray:
             frames = magnitude.shape[2]
             rest = -frames % multiple
             return run(np.pad(magnitude, [(0, 0), (0, 0), (0, rest)]))[:, :, :frames] if rest else run(magnitude)
 
         def run_any(magnitude: np.ndarray) -> np.ndarray:
             try:
-                return filled_up(magnitude, self.multiple)
+                return pad_to_multiple(magnitude, self.multiple)
             except ShapeError:
                 for multiple in MULTIPLES:
                     if multiple > self.multiple and magnitude.shape[2] % multiple:
                         try:
-                            mask = filled_up(magnitude, multiple)
+                            mask = pad_to_multiple(magnitude, multiple)
                         except ShapeError:
                             continue
                         self.multiple = multiple

@@ -14,13 +14,13 @@ from onnx import helper, numpy_helper
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
-from sezoo.models.frame_axes import Traced
+from sezoo.models.frame_axes import FrameTrace
 from sezoo.models.onnx_graph import (
     UnusedNames,
     attribute,
-    copied,
-    described,
+    copy_model,
     keep_needed,
+    node_label,
     readers,
     reads_of,
     set_weights,
@@ -57,7 +57,7 @@ POOLS = {"AveragePool", "MaxPool"}
 END = np.iinfo(np.int64).max
 
 
-def one_frame(model: onnx.ModelProto, traced: Traced) -> onnx.ModelProto:
+def one_frame(model: onnx.ModelProto, traced: FrameTrace) -> onnx.ModelProto:
     """The one-frame form of a float model, opset 11 or later, which carries the names of its states.
 
     Raises
@@ -78,12 +78,12 @@ class _Writer:
     """
 
     model: onnx.ModelProto
-    traced: Traced
+    traced: FrameTrace
     padding: dict[str, int] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.made = copied(self.model)
+        self.made = copy_model(self.model)
         self.graph, self.names = self.made.graph, UnusedNames(self.made.graph)
         self.nodes: list[onnx.NodeProto] = []
         self.behind: list[onnx.NodeProto] = []
@@ -135,11 +135,12 @@ class _Writer:
             self.padding[node.output[0]] = padded.pop()
         elif padded != {0}:
             raise UserError(
-                f"{described(node)} works on frames of zeros that were put before the first one; put them right before "
+                f"{node_label(node)} works on frames of zeros that were put before the first one; put them right "
+                "before "
                 "the convolution that needs them"
             )
         elif (why := self._mixes(node, over[0])) is not None:
-            raise UserError(f"{described(node)} {why}")
+            raise UserError(f"{node_label(node)} {why}")
         return None
 
     def _mixes(self, node: onnx.NodeProto, source: str) -> str | None:
@@ -197,29 +198,30 @@ class _Writer:
     def _recurrent(self, node: onnx.NodeProto) -> None:
         axis = self._axis(node.input[0])
         if attribute(node, "layout", 0):
-            raise UserError(f"{described(node)} has the attribute layout; export it with frames first")
+            raise UserError(f"{node_label(node)} has the attribute layout; export it with frames first")
         if axis == 1:  # its steps are those within a frame
             return
         if self.padding.get(node.input[0]):
-            raise UserError(f"{described(node)} begins with frames of zeros that were put before the first one")
+            raise UserError(f"{node_label(node)} begins with frames of zeros that were put before the first one")
         direction = attribute(node, "direction", b"forward")
         if direction != b"forward":
             raise UserError(
-                f"{described(node)} is {direction.decode()} over frames, and a stream has no later ones; train it with "
+                f"{node_label(node)} is {direction.decode()} over frames, and a stream has no later ones; train it "
+                "with "
                 "one direction, or run whole clips"
             )
         given, states = [*node.input, *[""] * 8][:8], LAYERS[node.op_type]
         if given[4]:
-            raise UserError(f"{described(node)} has sequence_lens; export it without")
+            raise UserError(f"{node_label(node)} has sequence_lens; export it without")
         batch, hidden = self.traced.values[node.input[0]].shape[1], attribute(node, "hidden_size", 0)
         outputs = [*node.output, "", "", ""][: 1 + len(states)]
         for place, what in enumerate(states):
             last = outputs[1 + place]
             if last and (self.read_by[last] or last in self.outputs):
-                raise UserError(f"{described(node)}: its state after the last frame is used, which a stream never has")
+                raise UserError(f"{node_label(node)}: its state after the last frame is used, which a stream never has")
             start = given[5 + place]
             if start and np.any(self.traced.values[start]):
-                raise UserError(f"{described(node)} begins with a state that is not zero; states begin with zeros")
+                raise UserError(f"{node_label(node)} begins with a state that is not zero; states begin with zeros")
             given[5 + place], outputs[1 + place] = self._new_state(node, what, (1, batch, hidden))
         while not given[-1]:
             given.pop()
@@ -233,29 +235,30 @@ class _Writer:
         if axis < 1 or (axis == 1 and is_pool):  # frames stand beside each other, as a batch does
             return
         if axis == 1 or (not is_pool and self._axis(node.input[1]) is not None):
-            raise UserError(f"{described(node)} has frames as its channels; a stream has one at a time")
+            raise UserError(f"{node_label(node)} has frames as its channels; a stream has one at a time")
         if attribute(node, "auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-            raise UserError(f"{described(node)} has auto_pad; export it with pads")
+            raise UserError(f"{node_label(node)} has auto_pad; export it with pads")
         pads = list(attribute(node, "pads", [0] * 2 * count))
         reach = (kernel[place] - 1) * list(attribute(node, "dilations", [1] * count))[place]
         before = pads[place] + self.padding.get(source, 0)
         if is_pool and pads[place] and not attribute(node, "count_include_pad", 0):
-            raise UserError(f"{described(node)} passes over what is before the first frame; put zeros there by a Pad")
+            raise UserError(f"{node_label(node)} passes over what is before the first frame; put zeros there by a Pad")
         transposed = node.op_type == "ConvTranspose"
         if transposed:
             before, ahead = 0, pads[place]  # of its whole output the first frames are those of the first inputs
             if self.padding.get(source):
-                raise UserError(f"{described(node)} works on frames of zeros that were put before the first one")
+                raise UserError(f"{node_label(node)} works on frames of zeros that were put before the first one")
         else:
             ahead = reach - before
         if ahead > 0:
             raise UserError(
-                f"{described(node)} looks {pluralize(ahead, 'frame')} ahead; put all of its zeros over time before the "
+                f"{node_label(node)} looks {pluralize(ahead, 'frame')} ahead; put all of its zeros over time before "
+                "the "
                 "first frame (as a causal convolution has them)"
             )
         if ahead < 0:
             raise UserError(
-                f"{described(node)} has {pluralize(before, 'frame')} of zeros before the first frame, and its kernel "
+                f"{node_label(node)} has {pluralize(before, 'frame')} of zeros before the first frame, and its kernel "
                 f"reaches {reach} back; they have to be as many"
             )
         pads[place] = pads[place + count] = 0
@@ -294,7 +297,7 @@ class _Writer:
             place = axes.index(axis)
             value = float(self.traced.values[given[2]]) if given[2] else attribute(node, "value", 0.0)
             if attribute(node, "mode", b"constant") != b"constant" or value != 0:
-                raise UserError(f"{described(node)} does not fill up with zeros; a stream begins with zeros")
+                raise UserError(f"{node_label(node)} does not fill up with zeros; a stream begins with zeros")
             self.padding[node.output[0]] = self.padding.get(node.input[0], 0) + pads[place]
             pads[place] = pads[place + len(axes)] = 0
             if any(entry.name == "pads" for entry in node.attribute):
@@ -334,12 +337,12 @@ class _Writer:
         if axis in axes:
             place = axes.index(axis)
             if steps[place] != 1:
-                raise UserError(f"{described(node)} takes frames apart; a stream has one at a time")
+                raise UserError(f"{node_label(node)} takes frames apart; a stream has one at a time")
             start = starts[place] + shape[axis] if starts[place] < 0 else starts[place]
             padding -= min(start, shape[axis])
             if padding < 0:
                 raise UserError(
-                    f"{described(node)} drops {pluralize(-padding, 'frame')} from the beginning, so that what is "
+                    f"{node_label(node)} drops {pluralize(-padding, 'frame')} from the beginning, so that what is "
                     "behind it looks ahead; cut off the end, behind padding at the beginning (a causal convolution)"
                 )
             ends = self.traced.values[given[2]].tolist()

@@ -1,6 +1,6 @@
 """What an ONNX file declares, compared with what it holds, and limited, before anything is allocated by it.
 
-The first half of the check at the door; the second, of the graph, is `sezoo.models.onnx_sound_graph`.
+The first half of the check at the door; the second, of the graph, is `sezoo.models.onnx_valid_graph`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.models.onnx_graph import described, graphs_of
+from sezoo.models.onnx_graph import graphs_of, node_label
 from sezoo.models.onnx_tensor_checks import TYPES, check_tensors, shape_text
 
 __all__ = ["MAX_NODES", "check_declarations"]
@@ -153,7 +153,8 @@ def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
         for node in body.node:
             if node.domain not in own and not node.domain.startswith(DOMAINS) and node.domain:
                 raise UserError(
-                    f"{path}: {described(node)} is a custom operator, of the domain '{node.domain}', which onnxruntime "
+                    f"{path}: {node_label(node)} is a custom operator, of the domain '{node.domain}', which "
+                    "onnxruntime "
                     "does not have; export the network with standard operators in its place"
                 )
             _check_node(node, path)
@@ -162,14 +163,14 @@ def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
 def _check_node(node: onnx.NodeProto, path: Path) -> None:
     if not any(node.output):
         raise UserError(
-            f"{path}: {described(node)} has no output; a node that makes nothing does not belong in a graph"
+            f"{path}: {node_label(node)} has no output; a node that makes nothing does not belong in a graph"
         )
     for entry in node.attribute:
         numbers = [entry.i] if entry.HasField("i") else entry.ints
         if entry.name in AT_LEAST_ONE and any(number < 1 for number in numbers):
-            raise UserError(f"{path}: {described(node)} has {entry.name} {_numbers(entry)}; 1 or more is needed")
+            raise UserError(f"{path}: {node_label(node)} has {entry.name} {_numbers(entry)}; 1 or more is needed")
         if entry.name in LENGTHS and any(abs(number) > MAX_ATTRIBUTE for number in numbers):
-            raise UserError(f"{path}: {described(node)} has {entry.name} {_numbers(entry)}; at most {MAX_ATTRIBUTE:,}")
+            raise UserError(f"{path}: {node_label(node)} has {entry.name} {_numbers(entry)}; at most {MAX_ATTRIBUTE:,}")
 
 
 def _numbers(entry: onnx.AttributeProto) -> str:

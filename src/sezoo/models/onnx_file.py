@@ -12,8 +12,8 @@ from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.base.shipped import is_plain_name, shipped_models
 from sezoo.base.text import closest_match
 from sezoo.models.onnx_checks import check_declarations
-from sezoo.models.onnx_sound_graph import with_sound_graph
 from sezoo.models.onnx_tensor_checks import check_tensors, holds_external_data
+from sezoo.models.onnx_valid_graph import with_valid_graph
 
 __all__ = ["axes_of", "bytes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
 
@@ -51,7 +51,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         if holds_external_data(model):
             onnx.load_external_data_for_model(model, str(path.parent))
             check_tensors(model, path)
-        return with_sound_graph(model, path)
+        return with_valid_graph(model, path)
     except (DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not an ONNX model (or is damaged): it cannot be parsed") from error
     except RecursionError as error:

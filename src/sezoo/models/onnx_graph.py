@@ -13,8 +13,7 @@ from onnx import helper, numpy_helper
 __all__ = [
     "UnusedNames",
     "attribute",
-    "copied",
-    "described",
+    "copy_model",
     "float_weights",
     "graphs_of",
     "initializers",
@@ -22,6 +21,7 @@ __all__ = [
     "layout",
     "nested_graphs",
     "nested_reads",
+    "node_label",
     "producers",
     "readers",
     "reads_of",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def copied(model: onnx.ModelProto) -> onnx.ModelProto:
+def copy_model(model: onnx.ModelProto) -> onnx.ModelProto:
     """A model of its own, to be changed."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -121,7 +121,7 @@ def layout(model: onnx.ModelProto) -> dict[str, list[int | str]]:
     return axes
 
 
-def described(node: onnx.NodeProto) -> str:
+def node_label(node: onnx.NodeProto) -> str:
     """A node in a message: its operator, and its name or that of an output."""
     name = node.name or next(filter(None, node.output), "")
     return f"the node {node.op_type} '{name}'" if name else f"a node {node.op_type}"

@@ -12,7 +12,7 @@ from onnx import TensorProto
 
 from sezoo.base.errors import UserError
 from sezoo.base.inner_path import is_inner
-from sezoo.models.onnx_graph import described, graphs_of
+from sezoo.models.onnx_graph import graphs_of, node_label
 
 __all__ = ["MAX_VALUES", "TYPES", "check_tensors", "holds_external_data", "shape_text"]
 
@@ -66,11 +66,11 @@ def _tensors(model: onnx.ModelProto) -> Iterator[tuple[str, Sequence[int] | None
         for node in body.node:
             for entry in node.attribute:
                 if entry.HasField("t"):
-                    yield f"attribute '{entry.name}' of {described(node)}", None, entry.t
+                    yield f"attribute '{entry.name}' of {node_label(node)}", None, entry.t
                 for tensor in entry.tensors:
-                    yield f"attribute '{entry.name}' of {described(node)}", None, tensor
+                    yield f"attribute '{entry.name}' of {node_label(node)}", None, tensor
                 if entry.HasField("sparse_tensor"):
-                    yield from _parts(entry.sparse_tensor, f"attribute '{entry.name}' of {described(node)}")
+                    yield from _parts(entry.sparse_tensor, f"attribute '{entry.name}' of {node_label(node)}")
 
 
 def _parts(sparse: onnx.SparseTensorProto, what: str) -> Iterator[tuple[str, Sequence[int], TensorProto]]:

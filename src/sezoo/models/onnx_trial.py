@@ -17,7 +17,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 
-__all__ = ["try_apart"]
+__all__ = ["try_in_subprocess"]
 
 SECONDS = 20.0
 """In which a model has to be loaded and to have run on a quarter of a second of sound; a few milliseconds are usual."""
@@ -30,11 +30,11 @@ FRAMES = 24
 OUT_OF_MEMORY, REFUSED = 3, 4
 """Exit codes of the process: the second says that onnxruntime refuses the model, for reasons that it will repeat."""
 
-tried: set[bytes] = set()
+TRIED: set[bytes] = set()
 """Digests of the models that have run."""
 
 
-def try_apart(model: onnx.ModelProto, path: Path) -> None:
+def try_in_subprocess(model: onnx.ModelProto, path: Path) -> None:
     """Load a model and run it once, in another process; what has run once is not tried again.
 
     An error that onnxruntime reports is not raised here: who loads the model gets it as well.
@@ -49,7 +49,7 @@ def try_apart(model: onnx.ModelProto, path: Path) -> None:
     """
     content = model.SerializeToString()
     digest = hashlib.sha256(content).digest()
-    if digest in tried or not sys.executable:
+    if digest in TRIED or not sys.executable:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "model.onnx"
@@ -69,7 +69,7 @@ def try_apart(model: onnx.ModelProto, path: Path) -> None:
         raise UserError(f"{path}: a run on {FRAMES} frames takes more than {BYTES / 2**30:g} GiB of memory")
     if done.returncode < 0 or done.returncode > 255:  # a signal; Windows has large numbers for the same
         raise UserError(f"{path}: onnxruntime crashes when it runs the model (exit code {done.returncode})")
-    tried.add(digest)
+    TRIED.add(digest)
 
 
 def _environment() -> dict[str, str]:

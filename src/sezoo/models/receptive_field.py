@@ -11,7 +11,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.spectra import MAGNITUDES, noise
+from sezoo.models.spectra import MAGNITUDES, random_input
 from sezoo.models.states import bins_of, fix_lengths, frames_of, magnitude_input, states_of
 
 __all__ = [
@@ -53,7 +53,7 @@ def receptive_field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | 
     if states_of(model) or _is_recurrent(model):
         return None  # without bound, though what is long past vanishes in rounding
     try:
-        return receptive_field(_tried(model, path), bins_of(model), longest_reach(model))
+        return receptive_field(_prepared_for_trial(model, path), bins_of(model), longest_reach(model))
     except UserError:  # a model that cannot be run on these shapes still has axes and operators to tell of
         return None
 
@@ -75,7 +75,7 @@ def recurrent_lookahead(model: onnx.ModelProto, path: Path) -> int | None:
     if not _is_recurrent(model):
         return None
     try:
-        return lookahead_without_bound(_tried(model, path), bins_of(model), longest_reach(model))
+        return lookahead_without_bound(_prepared_for_trial(model, path), bins_of(model), longest_reach(model))
     except UserError:  # as above
         return None
 
@@ -115,7 +115,7 @@ def _without_saturation(model: onnx.ModelProto) -> onnx.ModelProto:
     return passing
 
 
-def _tried(model: onnx.ModelProto, path: Path) -> MaskModel:
+def _prepared_for_trial(model: onnx.ModelProto, path: Path) -> MaskModel:
     """The model without what hides influences, and with frames as many as one likes, if the graph allows that."""
     exact = _without_saturation(without_quantizers(model))
     if isinstance(frames_of(model), int):
@@ -266,9 +266,9 @@ def _changed_masks(model: MaskModel, bins: int, middle: int, frames: int) -> np.
     layout = getattr(model, "layout", MAGNITUDES)  # torch networks have magnitudes
     changed = np.zeros(frames, bool)
     for seed, level in enumerate((0.1, 1.0, 10.0)):  # where one saturates or cuts off, another does not
-        one = np.float32(level) * noise(2 * seed, (1, bins, frames), layout)
+        one = np.float32(level) * random_input(2 * seed, (1, bins, frames), layout)
         one[:, :, middle] *= QUIET
         other = one.copy()
-        other[:, :, middle] = np.float32(level) * QUIET * noise(2 * seed + 1, (1, bins, 1), layout)[:, :, 0]
+        other[:, :, middle] = np.float32(level) * QUIET * random_input(2 * seed + 1, (1, bins, 1), layout)[:, :, 0]
         changed |= (model(one) != model(other)).any(axis=(0, 1))
     return changed

@@ -19,13 +19,13 @@ class OnnxSource:
 
     Attributes
     ----------
-    told_as : the file that messages name, where `path` is a copy made for the run.
+    display_name : the file that messages name, where `path` is a copy made for the run.
     states : state outputs by state inputs, as the file or the configuration has them.
     kind : what it makes, as the file or the configuration says; None leaves that to the model.
     """
 
     path: Path
-    told_as: Path | None = None
+    display_name: Path | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
 
@@ -51,7 +51,7 @@ def open_model(source: ModelSource) -> MaskFunction:
     UserError : it cannot be loaded.
     """
     if isinstance(source, OnnxSource):
-        return MaskModel(source.path, source.told_as, source.states, source.kind)
+        return MaskModel(source.path, source.display_name, source.states, source.kind)
     from sezoo.models.torch.mask_model import torch_mask_model  # torch takes seconds to load
 
     return torch_mask_model(source.model, source.model_specific, source.device, n_fft=source.n_fft, threads=1)

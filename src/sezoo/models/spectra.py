@@ -28,13 +28,13 @@ __all__ = [
     "MAGNITUDES",
     "MAGNITUDE_MASK",
     "Layout",
-    "applied",
+    "apply_output",
     "grows_with",
     "kind_by_name",
     "kind_problem",
     "layout_of",
-    "noise",
-    "parsed_kind",
+    "parse_kind",
+    "random_input",
     "with_kind",
 ]
 
@@ -104,7 +104,7 @@ def layout_of(axes: Sequence[object] | None) -> Layout | None:
     return None
 
 
-def noise(seed: int, shape: tuple[int, int, int], layout: Layout) -> np.ndarray:
+def random_input(seed: int, shape: tuple[int, int, int], layout: Layout) -> np.ndarray:
     """Random magnitudes from 0 to 1, or spectra of such magnitudes: (batch, bins, frames)."""
     rng = np.random.default_rng(seed)
     magnitude = rng.random(shape, np.float32)
@@ -113,7 +113,7 @@ def noise(seed: int, shape: tuple[int, int, int], layout: Layout) -> np.ndarray:
     return (magnitude * np.exp(2j * np.pi * rng.random(shape))).astype(np.complex64)
 
 
-def applied(kind: str, spectrum: np.ndarray, output: np.ndarray) -> np.ndarray:
+def apply_output(kind: str, spectrum: np.ndarray, output: np.ndarray) -> np.ndarray:
     """The enhanced spectrum, (bins, frames) complex64, from a noisy one and what a model gives for it."""
     return output.astype(np.complex64, copy=False) if kind == COMPLEX_SPECTRUM else spectrum * output
 
@@ -121,7 +121,7 @@ def applied(kind: str, spectrum: np.ndarray, output: np.ndarray) -> np.ndarray:
 # -- what a model gives ------------------------------------------------------------------------------------
 
 
-def parsed_kind(metadata: Mapping[str, str]) -> str | None:
+def parse_kind(metadata: Mapping[str, str]) -> str | None:
     """The kind in a model's metadata; None where it has none. Another tool may use the key for something else."""
     kind = metadata.get(KIND_KEY)
     return kind if kind in KINDS else None
@@ -129,7 +129,7 @@ def parsed_kind(metadata: Mapping[str, str]) -> str | None:
 
 def with_kind(model: onnx.ModelProto, kind: str | None) -> onnx.ModelProto:
     """The model carrying its kind; with None it is the argument itself."""
-    if kind is None or parsed_kind({entry.key: entry.value for entry in model.metadata_props}) == kind:
+    if kind is None or parse_kind({entry.key: entry.value for entry in model.metadata_props}) == kind:
         return model
     carrying = onnx.ModelProto()
     carrying.CopyFrom(model)

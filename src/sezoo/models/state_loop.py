@@ -13,7 +13,7 @@ from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["StateLengthError", "StateLoop", "in_calls"]
+__all__ = ["StateLengthError", "StateLoop", "split_into_steps"]
 
 
 class StateLengthError(ValueError):
@@ -69,7 +69,7 @@ class StateLoop:
         }
 
 
-def in_calls(pieces: Iterable[np.ndarray], frames: int | None) -> Iterator[np.ndarray]:
+def split_into_steps(pieces: Iterable[np.ndarray], frames: int | None) -> Iterator[np.ndarray]:
     """A clip's magnitudes as a model of fixed length takes them, call by call, the last filled up with zeros.
 
     Parameters

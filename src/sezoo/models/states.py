@@ -25,10 +25,10 @@ __all__ = [
     "check_states",
     "fix_lengths",
     "frames_of",
-    "layout_in",
+    "input_layout",
     "magnitude_input",
     "mask_output",
-    "parsed_states",
+    "parse_states",
     "states_of",
     "states_text",
     "with_states",
@@ -44,10 +44,10 @@ CONFIG_KEY = "quantization.states"
 def states_of(model: onnx.ModelProto) -> dict[str, str]:
     """The state outputs by the state inputs that take them in the next call; empty where the model carries none."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return parsed_states(metadata)
+    return parse_states(metadata)
 
 
-def parsed_states(metadata: Mapping[str, str]) -> dict[str, str]:
+def parse_states(metadata: Mapping[str, str]) -> dict[str, str]:
     """The pairs in a model's metadata. Another tool may use the key for something else: that is none of ours."""
     try:
         states = json.loads(metadata.get(STATES_KEY, "{}"))
@@ -87,25 +87,25 @@ def mask_output(model: onnx.ModelProto) -> onnx.ValueInfoProto:
     return next(value for value in model.graph.output if value.name not in targets)
 
 
-def layout_in(model: onnx.ModelProto) -> Layout:
+def input_layout(model: onnx.ModelProto) -> Layout:
     """Where the input that is no state has its axes."""
     return layout_of(axes_of(magnitude_input(model))) or MAGNITUDES
 
 
 def frames_of(model: onnx.ModelProto) -> str | int:
     """The frames of a call, or the name of that axis where any number will do."""
-    return axes_of(magnitude_input(model))[layout_in(model).frames]
+    return axes_of(magnitude_input(model))[input_layout(model).frames]
 
 
 def bins_of(model: onnx.ModelProto) -> str | int:
     """The bins of a spectrum, or the name of that axis."""
-    return axes_of(magnitude_input(model))[layout_in(model).bins]
+    return axes_of(magnitude_input(model))[input_layout(model).bins]
 
 
 def fix_lengths(model: onnx.ModelProto, value: onnx.ValueInfoProto, batch: int | None, frames: int | None) -> None:
     """Fix the axes of one of a model's two ends to these lengths, in place; None leaves an axis as it is."""
     dims = value.type.tensor_type.shape.dim
-    for place, length in ((0, batch), (layout_in(model).frames, frames)):
+    for place, length in ((0, batch), (input_layout(model).frames, frames)):
         if length is not None:
             dims[place].dim_value = length
 
@@ -123,7 +123,7 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
     ends = {"input": graph_inputs(model), "output": list(model.graph.output)}
     for source, target in states.items():
         key = f"{CONFIG_KEY}.{source}"
-        start, end = _found(ends, "input", source, key, path), _found(ends, "output", target, key, path)
+        start, end = _find_end(ends, "input", source, key, path), _find_end(ends, "output", target, key, path)
         for kind, value in (("input", start), ("output", end)):
             if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
                 element = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
@@ -145,7 +145,7 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
         raise UserError(f"{CONFIG_KEY}: output '{twice[0]}' is named for more than one input; each has its own")
 
 
-def _found(
+def _find_end(
     ends: Mapping[str, Sequence[onnx.ValueInfoProto]], kind: str, name: str, key: str, path: Path
 ) -> onnx.ValueInfoProto:
     names = [value.name for value in ends[kind]]

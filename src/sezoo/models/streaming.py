@@ -12,12 +12,12 @@ from sezoo.base.files import atomic_write
 from sezoo.base.text import pluralize
 from sezoo.models.axes import with_dynamic_frames
 from sezoo.models.contract import check_contract
-from sezoo.models.frame_axes import traced
+from sezoo.models.frame_axes import trace_frames
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.one_frame import one_frame
 from sezoo.models.onnx_file import load_onnx
-from sezoo.models.spectra import noise
-from sezoo.models.states import bins_of, layout_in, states_of
+from sezoo.models.spectra import random_input
+from sezoo.models.states import bins_of, input_layout, states_of
 
 __all__ = ["streaming", "write_streaming"]
 
@@ -62,7 +62,7 @@ def streaming(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     if opset < OPSET:
         raise UserError(f"{path} has opset {opset}; {OPSET} or later is needed: re-export it so")
     try:
-        made = one_frame(model, traced(model))
+        made = one_frame(model, trace_frames(model))
     except UserError as error:
         raise UserError(f"{path} cannot be run frame by frame: {error}") from error
     _check_equal(model, made, path)
@@ -71,7 +71,7 @@ def streaming(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 
 def _check_equal(model: onnx.ModelProto, made: onnx.ModelProto, path: Path) -> None:
     """Check that frame by frame the model gives what it does on a whole clip; what was not foreseen shows here."""
-    clip = noise(5, (1, bins_of(model), 60), layout_in(model))
+    clip = random_input(5, (1, bins_of(model), 60), input_layout(model))
     exact, found = MaskModel(model, path)(clip), MaskModel(made, path).whole(clip)
     if not np.allclose(found, exact, rtol=1e-3, atol=1e-4 * max(1e-6, float(np.abs(exact).max()))):
         raise UserError(

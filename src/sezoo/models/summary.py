@@ -12,7 +12,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.contract import declared_contract
-from sezoo.models.likely_states import likely_states
+from sezoo.models.likely_states import guess_states
 from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
@@ -72,9 +72,9 @@ def summary_of(path: Path) -> ModelSummary:
     model = load_onnx(path)
     inputs, named = graph_inputs(model), states_of(model)
     if not named:
-        model = with_states(model, likely_states(model))
+        model = with_states(model, guess_states(model))
     states = states_of(model)
-    fits = _fits(model)
+    fits = _has_mask_signature(model)
     field = receptive_field_of(model, path) if fits else None
     return ModelSummary(
         bytes=model.ByteSize(),
@@ -106,7 +106,7 @@ def _problem(model: onnx.ModelProto, path: Path) -> str | None:
     return None
 
 
-def _fits(model: onnx.ModelProto) -> bool:
+def _has_mask_signature(model: onnx.ModelProto) -> bool:
     """Whether it is one spectrum to one tensor, besides states."""
     states = states_of(model)
     sources = [value for value in graph_inputs(model) if value.name not in states]

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.models.onnx_graph import UnusedNames, copied, graphs_of, initializers, nested_graphs
+from sezoo.models.onnx_graph import UnusedNames, copy_model, graphs_of, initializers, nested_graphs
 
 __all__ = ["with_unsigned_integers"]
 
@@ -43,7 +43,7 @@ def with_unsigned_integers(model: onnx.ModelProto) -> onnx.ModelProto:
     graph = model.graph
     if not _has_movable_integers(graph):
         return _with_integers_of_their_own(model)
-    changed = copied(model)
+    changed = copy_model(model)
     arrays, names = initializers(graph), UnusedNames(graph)
     whole_numbers = _whole_numbers(graph)
     unsigned = {weight.name: names.new(f"{weight.name}_unsigned") for weight in _int8_weights(graph)}
@@ -75,7 +75,7 @@ def _with_integers_of_their_own(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     if not any(_int8_weights(graph) for graph in graphs_of(model.graph)):
         return model
-    changed = copied(model)
+    changed = copy_model(model)
     return changed if _give_own_integers(changed.graph, UnusedNames(changed.graph), {}, set()) else model
 
 

@@ -17,7 +17,7 @@ from sezoo.base.part_files import remove_leftovers
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.data.dataset import bad_clip_error, log_skipped_clips, test_pairs
-from sezoo.denoising import Play
+from sezoo.denoising import InferenceMode
 from sezoo.denoising.run_models import models_of
 from sezoo.models.contract import warn_of_magnitudes
 from sezoo.models.source import ModelSource, open_model
@@ -123,7 +123,7 @@ class Denoising:
 
     source: ModelSource
     stft: Stft
-    play: Play
+    play: InferenceMode
     sample_rate: int
     peak_normalize: bool
 

@@ -14,7 +14,7 @@ from sezoo.audio.file import BadClipError, blocks_of, name_for_soundfile, open_r
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
-from sezoo.denoising import DenoisingStream, Play, is_on_device, open_stream
+from sezoo.denoising import DenoisingStream, InferenceMode, is_on_device, open_stream
 from sezoo.models.mask_model import MaskFunction
 from sezoo.prediction.targets import container_of
 
@@ -39,7 +39,7 @@ class WaveformStream:
     model_rate : sample rate of the model, in Hz.
     """
 
-    def __init__(self, model: MaskFunction, stft: Stft, play: Play, model_rate: int, rate: int, channels: int):
+    def __init__(self, model: MaskFunction, stft: Stft, play: InferenceMode, model_rate: int, rate: int, channels: int):
         self.down, self.up = Resampler(rate, model_rate, channels), Resampler(model_rate, rate, channels)
         self.streams = [open_stream(model, stft, play) for _ in range(channels)]
         self.left = 0  # samples that went in and have not come out
@@ -75,7 +75,9 @@ class Denoiser:
         board, which knows no peak.
     """
 
-    def __init__(self, model: MaskFunction, stft: Stft, play: Play, sample_rate: int, *, peak_normalize: bool = False):
+    def __init__(
+        self, model: MaskFunction, stft: Stft, play: InferenceMode, sample_rate: int, *, peak_normalize: bool = False
+    ):
         self.model, self.stft, self.play, self.sample_rate = model, stft, play, sample_rate
         self.peak_normalize = peak_normalize and not is_on_device(play)
 

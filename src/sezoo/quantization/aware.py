@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 
 from sezoo.config.sections import Quantization
-from sezoo.models.onnx_graph import copied, set_weights
+from sezoo.models.onnx_graph import copy_model, set_weights
 from sezoo.quantization.graph.preparation import with_known_shapes
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.plan import Grid, Plan
-from sezoo.quantization.planning import planned
+from sezoo.quantization.planning import make_plan
 from sezoo.quantization.recovery.input_precision import before_layers
 from sezoo.quantization.trained import with_plan
 from sezoo.run.run import Run
@@ -49,14 +49,14 @@ class Int8Start:
         weights : by the names that they have in `float_model`.
         grids : scales, zero points and axis by the names of the tensors that they are of: all that `int8_model` has.
         """
-        model = copied(self.float_model)
+        model = copy_model(self.float_model)
         set_weights(model.graph, weights)
         model = with_known_shapes(model)
         plan = replace(
             self.plan, model=model, exact=model, weight_scales={},
             grids={name: Grid(*grid) for name, grid in grids.items()},
         )  # fmt: skip
-        return with_plan(model, plan, self.settings), quantized(plan, self.settings)
+        return with_plan(model, plan, self.settings), write_qdq(plan, self.settings)
 
 
 def int8_start(run: Run, path: Path) -> Int8Start:
@@ -67,8 +67,8 @@ def int8_start(run: Run, path: Path) -> Int8Start:
     UserError : the model, the clips or the settings of `quantization` are not fit for it.
     """
     settings = run.config.quantization or Quantization()
-    result = planned(run, path).result
+    result = make_plan(run, path).result
     options: dict[str, Any] = {**settings.extra_options, "AddQDQPairToWeight": True}
-    int8_model = quantized(result.plan, settings.model_copy(update={"extra_options": options}))
+    int8_model = write_qdq(result.plan, settings.model_copy(update={"extra_options": options}))
     fixed = result.plan.fixed_ranges | before_layers(result.plan)
     return Int8Start(result.plan.model, int8_model, fixed, result.plan, settings)

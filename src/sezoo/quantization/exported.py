@@ -15,8 +15,8 @@ from sezoo.models.axes import with_dynamic_frames
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
-from sezoo.models.spectra import noise
-from sezoo.models.states import bins_of, frames_of, layout_in, states_of
+from sezoo.models.spectra import random_input
+from sezoo.models.states import bins_of, frames_of, input_layout, states_of
 from sezoo.models.streaming import streaming
 from sezoo.quantization.analysis.sqnr import energy, sqnr
 from sezoo.quantization.graph.static_shape import with_static_shape
@@ -65,14 +65,14 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
             raise UserError(f"--frames: found {frames}; {path} is fixed to {own}: give the model with dynamic axes")
         model = with_static_shape(model, frames)
     if fp16:
-        model = _in_fp16(model, path)
-    told = _checked(original, model, path, target)
+        model = _to_fp16(model, path)
+    told = _check_equal(original, model, path, target)
     with atomic_write(target) as aside:
         onnx.save(model, aside, format="protobuf")
     return f"{target}: {_form(model, is_int8, fp16)}; {told}"
 
 
-def _in_fp16(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+def _to_fp16(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     """By onnxruntime's converter, which limits what 16 bits cannot hold."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -86,11 +86,11 @@ def _in_fp16(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
             raise UserError(f"{path} cannot be written in floats of 16 bits: {error}") from error
 
 
-def _checked(original: onnx.ModelProto, model: onnx.ModelProto, path: Path, target: Path) -> str:
+def _check_equal(original: onnx.ModelProto, model: onnx.ModelProto, path: Path, target: Path) -> str:
     """How near the outputs of both are, for noise."""
     lengths = (own for own in (frames_of(model), frames_of(original)) if isinstance(own, int))
     frames = next((own for own in lengths if own > 1), TRIED_FRAMES)
-    clip = noise(5, (1, bins_of(original), frames), layout_in(original))
+    clip = random_input(5, (1, bins_of(original), frames), input_layout(original))
     exact, found = (MaskModel(each, where).whole(clip) for each, where in ((original, path), (model, target)))
     if not np.isfinite(found).all():
         raise UserError(f"{path}: in this form its output is not finite: what it computes does not fit 16 bits")

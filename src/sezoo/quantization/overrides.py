@@ -14,7 +14,7 @@ from sezoo.config.section import TensorOverride
 from sezoo.config.sections import Quantization
 from sezoo.models.onnx_graph import float_weights
 
-__all__ = ["NARROW_TYPES", "check_overrides", "first_line", "integer_types", "own_tensors", "tensor_overrides"]
+__all__ = ["NARROW_TYPES", "check_overrides", "first_line", "integer_types", "tensor_overrides", "user_tensors"]
 
 WEIGHTS, ACTIVATIONS = "quantization.weight_overrides", "quantization.activation_overrides"
 OPTION = "quantization.extra_options.TensorQuantOverrides"
@@ -30,12 +30,12 @@ def tensor_overrides(settings: Quantization) -> dict[str, list[dict[str, Any]]]:
     ------
     UserError : onnxruntime has no such types; a scale without a zero point; two overrides for one tensor.
     """
-    overrides = _typed_option(settings.extra_options.get("TensorQuantOverrides") or {})
+    overrides = _parse_option(settings.extra_options.get("TensorQuantOverrides") or {})
     for key, pairs in ((WEIGHTS, settings.weight_overrides), (ACTIVATIONS, settings.activation_overrides)):
         for name, override in pairs:
             if name in overrides:
                 raise UserError(f"{key}: the tensor '{name}' has two overrides")
-            overrides[name] = [_typed(_entry(key, name, override), key)]
+            overrides[name] = [_to_onnxruntime_types(_entry(key, name, override), key)]
     return overrides
 
 
@@ -47,7 +47,7 @@ def _entry(key: str, name: str, override: TensorOverride) -> dict[str, Any]:
     return entry | {part: value for part, value in others if value is not None}
 
 
-def own_tensors(settings: Quantization) -> set[str]:
+def user_tensors(settings: Quantization) -> set[str]:
     """Names of the tensors that the user has decided on, and that no step changes."""
     named = settings.extra_options.get("TensorQuantOverrides") or {}
     return {*named, *(name for name, _ in (*settings.weight_overrides, *settings.activation_overrides))}
@@ -102,14 +102,14 @@ def check_overrides(model: onnx.ModelProto, settings: Quantization) -> None:
                 raise UserError(f"{key}: the model has no {kind} '{name}'; {told}")
 
 
-def _typed_option(overrides: Any) -> dict[str, list[dict[str, Any]]]:
+def _parse_option(overrides: Any) -> dict[str, list[dict[str, Any]]]:
     """`TensorQuantOverrides` as YAML can say it (names such as QInt16, plain numbers), in onnxruntime's types."""
     if not isinstance(overrides, Mapping) or not all(isinstance(entries, list) for entries in overrides.values()):
         raise UserError(f"{OPTION}: a list of mappings for each tensor's name is needed")
-    return {name: [_typed(entry, OPTION) for entry in entries] for name, entries in overrides.items()}
+    return {name: [_to_onnxruntime_types(entry, OPTION) for entry in entries] for name, entries in overrides.items()}
 
 
-def _typed(entry: Any, key: str) -> dict[str, Any]:
+def _to_onnxruntime_types(entry: Any, key: str) -> dict[str, Any]:
     from onnxruntime.quantization import QuantType
 
     if not isinstance(entry, Mapping):
@@ -128,7 +128,7 @@ def _typed(entry: Any, key: str) -> dict[str, Any]:
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{key}: found {entry!r}; {first_line(error)}") from error
     if "convert" in entry:
-        entry["convert"] = _typed(entry["convert"], key)
+        entry["convert"] = _to_onnxruntime_types(entry["convert"], key)
     if "recv_nodes" in entry:
         entry["recv_nodes"] = set(entry["recv_nodes"])
     return entry

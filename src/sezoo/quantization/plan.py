@@ -67,7 +67,7 @@ class Plan:
         return replace(self, ranges={**self.ranges, **wider}, int16=self.int16 | names)
 
     @classmethod
-    def first(
+    def initial(
         cls,
         model: onnx.ModelProto,
         ranges: Ranges,

@@ -24,29 +24,29 @@ from sezoo.models.onnx_file import graph_inputs
 from sezoo.models.onnx_graph import reads_of
 from sezoo.models.states import frames_of, states_of
 from sezoo.quantization.calibration.clips import calibration_clips
-from sezoo.quantization.calibration.excerpts import within
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.calibration.options import Ranges
 from sezoo.quantization.calibration.ranges import calibration_of
-from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.calibration.segments import limit_frames
+from sezoo.quantization.fidelity.context import RecoveryContext
+from sezoo.quantization.fidelity.scorer import FidelityScorer, mask_function
 from sezoo.quantization.graph.static_shape import choose_static_length, with_static_shape
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.prepared_model import PreparedModel, prepared_model
 from sezoo.quantization.recovery.input_precision import with_int8_input
-from sezoo.quantization.recovery.recipe import Recovered, recovered, written
+from sezoo.quantization.recovery.recipe import RecoveryResult, recover, write_plan
 from sezoo.quantization.target import Target, check_target
 from sezoo.quantization.trained import is_trained, settings_of, trained_plan
 from sezoo.run.run import ClipCount, Run
 
-__all__ = ["Planned", "planned"]
+__all__ = ["PlanningResult", "make_plan"]
 
 log = logging.getLogger(__name__)
 
 
 MOST_OPERATORS_RUN = 500_000
-"""One after the other, on all excerpts to fit on, and on all to judge by: half a minute in int8, as plans are tried."""
+"""One after the other, on all segments to fit on, and on all to judge by: half a minute in int8, as plans are tried."""
 
 
 DATA_DEPENDENT = {"Loop", "If", "NonZero", "Unique", "Compress", "NonMaxSuppression"}
@@ -54,11 +54,11 @@ DATA_DEPENDENT = {"Loop", "If", "NonZero", "Unique", "Compress", "NonMaxSuppress
 
 
 FEW = 8
-"""Excerpts that steps judge their own choices by."""
+"""Segments that steps judge their own choices by."""
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlanningResult:
     """All that the int8 models are written from, and what it was found by.
 
     Attributes
@@ -73,11 +73,11 @@ class Planned:
     frames: int
     patches: Board
     magnitudes: CalibrationMagnitudes
-    bench: Bench
-    result: Recovered
+    context: RecoveryContext
+    result: RecoveryResult
 
 
-def planned(run: Run, path: Path) -> Planned:
+def make_plan(run: Run, path: Path) -> PlanningResult:
     """Calibrate a float model on the configured clips, and take the steps of accuracy recovery.
 
     What can be checked without audio is checked first. A model that was trained with its integers has its plan with
@@ -106,17 +106,17 @@ def planned(run: Run, path: Path) -> Planned:
         magnitudes.read()
         plan = trained_plan(prepared, path)
     else:
-        plan = _calibrated(path, ready, frames, magnitudes, config)
-    bench = _bench(prepared, magnitudes, frames, config, target, contract.kind)
+        plan = _calibrate(path, ready, frames, magnitudes, config)
+    context = _context(prepared, magnitudes, frames, config, target, contract.kind)
     read = magnitudes.clips_read
     run.clips["calibration"] = ClipCount(read, magnitudes.seconds_read, len(magnitudes.clips) - read)
     level = logging.DEBUG if target.name == "generic" else logging.INFO  # nothing that one has to know
     log.log(level, "quantizing for %s (quantization.target: %s)", target.words, target.name)
     if trained:
         log.info("%s was trained with its integers: nothing is calibrated or recovered", display_path(path))
-        result = written(plan, bench)
+        result = write_plan(plan, context)
     else:
-        result = recovered(with_int8_input(plan, bench.fit) if target.int8_input else plan, bench, target)
+        result = recover(with_int8_input(plan, context.fit) if target.int8_input else plan, context, target)
     check_target(result.model, target, path)
     if result.closeness == -np.inf:
         MaskModel(result.model, Path(f"{path}, in int8"))  # says why onnxruntime cannot load it, if that is the reason
@@ -125,7 +125,7 @@ def planned(run: Run, path: Path) -> Planned:
             "its denominator is rounded to 0: add a small number to it, or leave Div out of "
             "quantization.op_types_to_quantize"
         )
-    return Planned(prepared, target, frames, patches, magnitudes, bench, result)
+    return PlanningResult(prepared, target, frames, patches, magnitudes, context, result)
 
 
 def _frames(prepared: onnx.ModelProto, path: Path, config: Config, target: Target, multiple: int) -> int:
@@ -176,7 +176,7 @@ def _magnitudes(run: Run, target: Target, board: Board, contract: Contract) -> C
     )
 
 
-def _calibrated(
+def _calibrate(
     path: Path, ready: PreparedModel, frames: int, magnitudes: CalibrationMagnitudes, config: Config
 ) -> Plan:
     """The plan of the plain int8 model."""
@@ -191,25 +191,25 @@ def _calibrated(
     return ready.plan(ranges)
 
 
-def _bench(
+def _context(
     prepared: onnx.ModelProto,
     magnitudes: CalibrationMagnitudes,
     frames: int,
     config: Config,
     target: Target,
     kind: str,
-) -> Bench:
-    """What plans are tried on: excerpts of the clips that have been read."""
+) -> RecoveryContext:
+    """What plans are tried on: segments of the clips that have been read."""
     settings, stft = config.quantization, magnitudes.stft
-    fit, held_out = magnitudes.excerpts.parted()
+    fit, held_out = magnitudes.segments.split_fit_holdout()
     if states_of(prepared):  # it is run call by call, which takes as long as it has operators
         most = MOST_OPERATORS_RUN // len(prepared.graph.node) * frames
-        fit, held_out = within(fit, most), within(held_out, most)
+        fit, held_out = limit_frames(fit, most), limit_frames(held_out, most)
     masks, some = mask_function(prepared), fit[:: max(1, len(fit) // FEW)]
-    return Bench(
+    return RecoveryContext(
         settings, calibration_options(settings), fit,
-        Closeness(masks, held_out, stft, kind), Closeness(masks, some, stft, kind),
-        frames, target.activation_types, target.is_kept_by, target.can_read, magnitudes.run.progress,
+        FidelityScorer(masks, held_out, stft, kind), FidelityScorer(masks, some, stft, kind),
+        frames, target.activation_types, target.is_satisfied_by, target.can_read, magnitudes.run.progress,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from sezoo.quantization.graph.integer_forms import (
     with_scales_of_channels,
 )
 from sezoo.quantization.graph.preparation import check_weights, prepare, with_known_shapes
-from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, quantized
+from sezoo.quantization.graph.qdq import nodes_in_float, operators_to_quantize, write_qdq
 from sezoo.quantization.graph.static_shape import check_axis_name
 from sezoo.quantization.graph.wide_tensors import int8_only
 from sezoo.quantization.options import calibration_options
@@ -33,7 +33,7 @@ from sezoo.quantization.overrides import check_overrides, tensor_overrides
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import with_int16_input
 from sezoo.quantization.recovery.recipe import check_steps
-from sezoo.quantization.recurrent.expansion import LAYERS, expanded
+from sezoo.quantization.recurrent.expansion import LAYERS, expand
 from sezoo.quantization.target import TARGETS, Target, check_settings, check_target, target_of
 from sezoo.quantization.trained import is_trained
 
@@ -86,7 +86,7 @@ class PreparedModel:
 
     def plan(self, ranges: Ranges) -> Plan:
         """The plain int8 model's."""
-        plan = Plan.first(self.model, ranges, self.op_types, self.in_float, self.activations_alone)
+        plan = Plan.initial(self.model, ranges, self.op_types, self.in_float, self.activations_alone)
         return plan.with_int16_activations(self.int16)
 
 
@@ -140,7 +140,7 @@ def _with_layers_written_out(
         kept = set(settings.nodes_to_exclude or ())
         if settings.nodes_to_quantize:
             kept |= {node.name for node in prepared.graph.node} - set(settings.nodes_to_quantize)
-        written = expanded(prepared, kinds, kept)
+        written = expand(prepared, kinds, kept)
         if written is not prepared:
             prepared, op_types = written, sorted({*op_types, "Conv", "Scan"} - set(LAYERS))
     return prepared, op_types
@@ -163,11 +163,11 @@ def _for_target(path: Path, prepared: PreparedModel, config: Config) -> tuple[Pr
     names = {magnitude_input(model).name, *tensors_to_calibrate(model, set(prepared.op_types))}
     plan = replace(prepared.plan(dict.fromkeys(names, any_range)), int8_input=target.int8_input)
     fitting = prepared
-    if not target.can_read(quantized(plan, config.quantization)):
+    if not target.can_read(write_qdq(plan, config.quantization)):
         plan = replace(plan, in_float=with_int16_input(plan).in_float)
         fitting = replace(prepared, in_float=plan.in_float)
     try:
-        check_target(quantized(plan, config.quantization), target, path)
+        check_target(write_qdq(plan, config.quantization), target, path)
     except UserError as error:
         if config.quantization.target is not None:
             raise

@@ -15,7 +15,7 @@ from onnx import TensorProto, numpy_helper
 from sezoo.models.onnx_graph import (
     UnusedNames,
     attribute,
-    copied,
+    copy_model,
     graphs_of,
     keep_needed,
     nested_reads,
@@ -63,7 +63,7 @@ def with_flat_biases(model: onnx.ModelProto) -> onnx.ModelProto:
                 flat[index] = np.broadcast_to(values, channels)
     if not flat:
         return model
-    changed = copied(model)
+    changed = copy_model(model)
     names = UnusedNames(changed.graph)
     for index, values in flat.items():
         node = changed.graph.node[index]
@@ -83,7 +83,7 @@ def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:
     readers = Counter(name for node in model.graph.node for name in dict.fromkeys(reads_of(node)))
     if not any(node.input[2] in weights and readers[node.input[2]] > 1 for node in layers):
         return model
-    own = copied(model)
+    own = copy_model(model)
     names, seen = UnusedNames(own.graph), set()
     for node in own.graph.node:
         if node.op_type not in WITH_BIAS or len(node.input) < 3 or node.input[2] not in weights:
@@ -117,7 +117,7 @@ def with_names_apart(model: onnx.ModelProto) -> onnx.ModelProto:
                 new[taken] = names.new(f"{taken}/own")
     if not new:
         return model
-    renamed = copied(model)
+    renamed = copy_model(model)
     for tensor in (*renamed.graph.initializer, *renamed.graph.value_info):
         tensor.name = new.get(tensor.name, tensor.name)
     for node in renamed.graph.node:
@@ -134,7 +134,7 @@ def with_nested_reads_apart(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     if not any(nested_reads(node) for node in model.graph.node):
         return model
-    apart = copied(model)
+    apart = copy_model(model)
     names, nodes = UnusedNames(apart.graph), []
     weights = {weight.name: weight for weight in apart.graph.initializer}
     for node in apart.graph.node:
@@ -163,7 +163,7 @@ def in_float32(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int]:
     count = sum(_to_float32(graph, change=False) for graph in graphs_of(model.graph))
     if not count:
         return model, 0
-    changed = copied(model)
+    changed = copy_model(model)
     for graph in graphs_of(changed.graph):
         _to_float32(graph, change=True)
         del graph.value_info[:]
@@ -232,7 +232,7 @@ def without_other_outputs(model: onnx.ModelProto, kept: set[str]) -> onnx.ModelP
     """The model with these outputs only, and without the nodes and weights that the others alone needed."""
     if {value.name for value in model.graph.output} <= kept:
         return model
-    pruned = copied(model)
+    pruned = copy_model(model)
     outputs = [value for value in model.graph.output if value.name in kept]
     del pruned.graph.output[:]
     pruned.graph.output.extend(outputs)

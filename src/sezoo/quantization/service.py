@@ -23,9 +23,9 @@ from sezoo.quantization.calibration.clips import check_calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.graph.verification import VERIFIED_CALLS, verify
-from sezoo.quantization.planning import planned
+from sezoo.quantization.planning import make_plan
 from sezoo.quantization.prepared_model import check_model, check_quantization_settings
-from sezoo.quantization.recovery.recipe import Recovered
+from sezoo.quantization.recovery.recipe import RecoveryResult
 from sezoo.quantization.target import TARGETS, target_of
 from sezoo.run.run import Run
 
@@ -60,18 +60,18 @@ def quantize(run: Run) -> QuantizedModels:
     UserError : the model, the clips or the settings are not fit for it.
     """
     path = run.artefacts.float_model or run.config.model.onnx_path
-    decided = planned(run, path)
-    result, bench, magnitudes, frames = decided.result, decided.bench, decided.magnitudes, decided.frames
+    decided = make_plan(run, path)
+    result, context, magnitudes, frames = decided.result, decided.context, decided.magnitudes, decided.frames
     with_target(result.model, decided.target.name)
     if decided.target.board_gain:
         with_input_gain(result.model)
 
-    report = layer_report(result, bench, bench.fit, measured=run.config.general.report)
+    report = layer_report(result, context, context.fit, measured=run.config.general.report)
     if report.mostly_in_float:
         log.warning("%s: %s", display_path(path), report.mostly_in_float)
-    _tell_of_stm32n6(result.model, run.config)
+    _warn_of_stm32n6(result.model, run.config)
     if run.config.quantization.sensitivity:
-        report = replace(report, sensitivity=tuple(sensitivity(result.plan, bench, run.progress)))
+        report = replace(report, sensitivity=tuple(sensitivity(result.plan, context, run.progress)))
     log_report(report)
     is_free = not isinstance(frames_of(decided.prepared), int)
     in_patches = engine_of(run.config, decided.target.name) == PATCH  # a stream has the whole clip's masks
@@ -79,11 +79,13 @@ def quantize(run: Run) -> QuantizedModels:
         patches = decided.patches
         most = MOST_FRAMES if decided.target.name == STM32N6 else None
         log_advice(
-            advise(result.model, decided.prepared, bench.fit, magnitudes.stft, patches.frames, patches.lookahead, most)
+            advise(
+                result.model, decided.prepared, context.fit, magnitudes.stft, patches.frames, patches.lookahead, most
+            )
         )
 
     static = with_static_shape(result.model, frames)
-    patch = magnitudes.excerpts.patch(frames * VERIFIED_CALLS)
+    patch = magnitudes.segments.patch(frames * VERIFIED_CALLS)
     models = _write_verified(run.models_folder, decided.prepared, result.model, static, patch)
     report = replace(
         report,
@@ -98,10 +100,10 @@ def quantize(run: Run) -> QuantizedModels:
     return models
 
 
-def _tell_of_stm32n6(model: onnx.ModelProto, config: Config) -> None:
+def _warn_of_stm32n6(model: onnx.ModelProto, config: Config) -> None:
     """Say, where the file names neither a target nor a board, that ST's application could not run this model."""
     named = config.quantization.target is not None or target_of(config).name != "generic"
-    if not named and (broken := TARGETS["stm32n6"].broken_by(model)) is not None:
+    if not named and (broken := TARGETS["stm32n6"].first_violation(model)) is not None:
         log.debug("not for the STM32N6, which needs quantization.target: stm32n6: %s", broken)
 
 
@@ -134,7 +136,12 @@ def _in_run(path: Path, folder: Path) -> str:
 
 
 def _report(
-    run: Run, source: Path, models: QuantizedModels, frames: int, result: Recovered, magnitudes: CalibrationMagnitudes
+    run: Run,
+    source: Path,
+    models: QuantizedModels,
+    frames: int,
+    result: RecoveryResult,
+    magnitudes: CalibrationMagnitudes,
 ) -> None:
     float_bytes, int8_bytes = bytes_of(source), models.dynamic.stat().st_size
     log.info(

@@ -28,7 +28,7 @@ from sezoo.quantization.target_rules import (
     weights_are_symmetric,
 )
 
-__all__ = ["TARGETS", "Target", "check_settings", "check_target", "named_target", "target_of"]
+__all__ = ["TARGETS", "Target", "check_settings", "check_target", "load_target", "target_of"]
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Target:
         """Whether no multiplication may be in float or in more than 8 bits, but for those of the input."""
         return macs_are_int8 in self.rules
 
-    def broken_by(self, model: onnx.ModelProto) -> str | None:
+    def first_violation(self, model: onnx.ModelProto) -> str | None:
         """The first rule that a written int8 model breaks, in words; None if it keeps all of them."""
         return next((broken for rule in self.rules for broken in rule(model)), None)
 
-    def unreadable(self, model: onnx.ModelProto) -> str | None:
+    def read_problem(self, model: onnx.ModelProto) -> str | None:
         """Why the target's reader refuses a written int8 model, in words; None if it does not."""
         if self.reader is None:
             return None
@@ -79,11 +79,11 @@ class Target:
 
     def can_read(self, model: onnx.ModelProto) -> bool:
         """Whether the target's reader takes a written int8 model."""
-        return self.unreadable(model) is None
+        return self.read_problem(model) is None
 
-    def is_kept_by(self, model: onnx.ModelProto) -> bool:
+    def is_satisfied_by(self, model: onnx.ModelProto) -> bool:
         """Whether a written int8 model keeps all rules."""
-        return self.broken_by(model) is None
+        return self.first_violation(model) is None
 
     def allows(self, step: str) -> bool:
         """Whether a step of accuracy recovery gives models that this target can run."""
@@ -97,7 +97,7 @@ def target_of(config: Config) -> Target:
     """
     settings = config.quantization
     if settings.target is not None:
-        return named_target(settings.target)
+        return load_target(settings.target)
     if "d" in steps(config.operation_mode) or _names_a_board(config):
         return TARGETS[{STM32N6: "stm32n6", TFLITE: "tflite", PORTABLE_C: "cortex-m"}[backend_of(config)]]
     return TARGETS["stm32n6" if _is_of_the_model_zoo(config) else "generic"]
@@ -133,7 +133,7 @@ def check_target(model: onnx.ModelProto, target: Target, path: Path) -> None:
     ------
     UserError : the first rule that it breaks, and what breaks it.
     """
-    if (broken := target.broken_by(model) or target.unreadable(model)) is not None:
+    if (broken := target.first_violation(model) or target.read_problem(model)) is not None:
         raise UserError(f"{path}: not fit for quantization.target: {target.name}: {broken}")
 
 
@@ -233,7 +233,7 @@ TARGETS = {target.name: target for target in (GENERIC, STM32N6_NPU, CORTEX_M, TE
 """Our own."""
 
 
-def named_target(name: str) -> Target:
+def load_target(name: str) -> Target:
     """The target that `quantization.target` names: one of ours, of a package, or of a user's file.
 
     Raises

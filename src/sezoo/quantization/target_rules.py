@@ -9,10 +9,10 @@ import onnx
 
 from sezoo.models.onnx_graph import attribute, initializers, producers, readers
 from sezoo.models.receptive_field import RECURRENT
-from sezoo.models.states import layout_in, magnitude_input
+from sezoo.models.states import input_layout, magnitude_input
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.recurrent.cells import Kind
-from sezoo.quantization.recurrent.expansion import LAYERS, not_expandable
+from sezoo.quantization.recurrent.expansion import LAYERS, expansion_problem
 
 __all__ = [
     "activations_of_8_bits",
@@ -49,7 +49,7 @@ _INSTEAD = {
 
 def takes_magnitudes(model: onnx.ModelProto) -> Iterator[str]:
     """The input has to be magnitudes."""
-    if layout_in(model).is_complex:
+    if input_layout(model).is_complex:
         name = magnitude_input(model).name
         yield f"input '{name}' takes complex spectra, where magnitudes are what it is given; take another target"
 
@@ -59,7 +59,7 @@ def one_int8_input(model: onnx.ModelProto) -> Iterator[str]:
     name = magnitude_input(model).name
     for node in readers(model.graph)[name]:
         if node.op_type != "QuantizeLinear":
-            yield f"{_named(node)} reads the input '{name}' in float; all that reads it has to be quantized to int8"
+            yield f"{_node_text(node)} reads the input '{name}' in float; all that reads it has to be quantized to int8"
 
 
 def activations_of_8_bits(model: onnx.ModelProto) -> Iterator[str]:
@@ -97,20 +97,20 @@ def macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
         if node.op_type == "Scan" and Kind.of(attribute(node, "body", None).name) is not None:
             continue
         if node.op_type in LAYERS:
-            if (why := not_expandable(node, constants)) is not None:
-                yield f"{_named(node)} has no int8 form: {why}; {_INSTEAD[node.op_type]}"
+            if (why := expansion_problem(node, constants)) is not None:
+                yield f"{_node_text(node)} has no int8 form: {why}; {_INSTEAD[node.op_type]}"
             else:
                 yield (
-                    f"{_named(node)} was left in float; quantization.target: cortex-m has it in int8, unless "
+                    f"{_node_text(node)} was left in float; quantization.target: cortex-m has it in int8, unless "
                     "quantization.op_types_to_quantize or nodes_to_exclude leave it out; or use convolutions over time"
                 )
         elif node.op_type in _INSTEAD:
-            yield f"{_named(node)} has no int8 form; {_INSTEAD[node.op_type]}"
+            yield f"{_node_text(node)} has no int8 form; {_INSTEAD[node.op_type]}"
         elif node.op_type in LINEAR:
             for name in node.input[:2]:
                 maker = made_by.get(name)
                 if name in constants or maker is None or maker.op_type != "DequantizeLinear":
-                    yield f"{_named(node)} works in float on '{name}'; layers have to be int8"
+                    yield f"{_node_text(node)} works in float on '{name}'; layers have to be int8"
 
 
 def sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
@@ -125,7 +125,7 @@ def sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
         if node.op_type in ("Add", "Sub", "Mul") and len(real) > 1 and behind_layers & set(real):
             for name in real:
                 if name not in made_by or made_by[name].op_type != "DequantizeLinear":
-                    yield f"{_named(node)} works in float on '{name}'; tensors that are added have to be int8"
+                    yield f"{_node_text(node)} works in float on '{name}'; tensors that are added have to be int8"
 
 
 def _is_constant(name: str, constants: Mapping[str, np.ndarray], made_by: Mapping[str, onnx.NodeProto]) -> bool:
@@ -138,9 +138,9 @@ def known_operators(model: onnx.ModelProto) -> Iterator[str]:
     """All operators have to be among those that ST Edge AI reads."""
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx") or node.op_type not in ST_EDGE_AI:
-            yield f"{_named(node)} is no operator that ST Edge AI reads"
+            yield f"{_node_text(node)} is no operator that ST Edge AI reads"
 
 
-def _named(node: onnx.NodeProto) -> str:
+def _node_text(node: onnx.NodeProto) -> str:
     domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
     return f"operator {domain}{node.op_type} ('{node.name}')"

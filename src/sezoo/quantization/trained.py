@@ -13,7 +13,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
-from sezoo.models.onnx_graph import copied
+from sezoo.models.onnx_graph import copy_model
 from sezoo.quantization.plan import Grid, Plan
 
 __all__ = ["is_trained", "settings_of", "trained_plan", "with_plan"]
@@ -33,7 +33,7 @@ VALUES = ("int8_input", "unrounded", "input_floor")
 
 def with_plan(model: onnx.ModelProto, plan: Plan, settings: Quantization) -> onnx.ModelProto:
     """A copy of a float model that carries the plan and the settings which its int8 models are to be written by."""
-    carrying = copied(model)
+    carrying = copy_model(model)
     content: dict[str, Any] = {"format": FORMAT}
     content["settings"] = settings.model_dump(mode="json", include=SETTINGS)
     content |= {name: sorted(getattr(plan, name)) for name in SETS} | {name: getattr(plan, name) for name in VALUES}

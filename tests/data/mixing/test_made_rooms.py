@@ -65,6 +65,6 @@ def test_the_target_has_the_early_reflections_and_not_the_late_ones():
 def test_no_early_reflections_leave_the_speech_as_it_was():
     speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
     rooms = Rooms(exponential_response, (0.3, 0.3), 0.0)
-    wet, target = rooms.spoken_in(speech, RATE, np.random.default_rng(1))
+    wet, target = rooms.reverberate(speech, RATE, np.random.default_rng(1))
     np.testing.assert_allclose(target, speech, atol=1e-5)
     assert np.abs(wet - speech).max() > 0.1

@@ -9,7 +9,7 @@ from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.models.mask_model import MaskModel
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
 
 FRAMES = 20
@@ -29,7 +29,7 @@ def test_integers_are_those_of_onnxruntime(name, bits):
     magnitude = clips(1, 60, 3)[0]
     wanted = MaskModel(model).whole(magnitude)
     np.testing.assert_allclose(MaskModel(plan.model).whole(magnitude), wanted, atol=1e-5)
-    int8 = quantized(plan, settings)
+    int8 = write_qdq(plan, settings)
     error = MaskModel(int8).whole(magnitude) - wanted
     assert 10 * np.log10((wanted**2).sum() / (error**2).sum()) > (LEAST.get(name, 33) if bits == 8 else 37)
     static = with_static_shape(int8, FRAMES)
@@ -44,7 +44,7 @@ def test_integers_are_those_of_onnxruntime(name, bits):
 @pytest.mark.parametrize("wide", [False, True])
 def test_caches_of_convolutions_are_states(wide):
     model = cached_convolutions()
-    static = with_static_shape(quantized(*plan_of(model, wide=wide)), 1)
+    static = with_static_shape(write_qdq(*plan_of(model, wide=wide)), 1)
     graph = integer_graph_of(static, PATH)
     states = graph.frame_loop.states
     assert sorted(state.before.items for state in states) == [BINS, 4 * 4 * BINS]

@@ -26,7 +26,7 @@ from qdq_rewrites import with_int4_weights, with_zeros_joined
 from quantizers import ours, quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.models.onnx_graph import copied, set_weights
+from sezoo.models.onnx_graph import copy_model, set_weights
 from sezoo.models.states import with_states
 from sezoo.quantization.graph.static_shape import with_static_shape
 from sezoo.quantization.recovery.input_precision import with_int16_input
@@ -74,7 +74,7 @@ def test_recurrent_layers():
 
 
 def test_layers_in_float():
-    model = copied(static_int8(residual()))
+    model = copy_model(static_int8(residual()))
     made = {node.output[0]: node for node in model.graph.node}
     conv = [node for node in model.graph.node if node.op_type == "Conv"][3]
     weights = made[conv.input[1]]

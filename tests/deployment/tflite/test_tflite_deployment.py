@@ -67,7 +67,7 @@ def test_what_it_is_quantized_for(here):
     config = configuration("chain_qd", model="model.onnx", sections={"quantization": {}}, backend="tflite")
     target = target_of(config)
     assert target.name == "tflite" and target.input_step == "split_input"
-    assert target.unreadable(FORMS["int16"]()).startswith("tensor 'input' has 16 bits")
+    assert target.read_problem(FORMS["int16"]()).startswith("tensor 'input' has 16 bits")
     assert target.can_read(FORMS["split input"]())
 
 

@@ -14,7 +14,7 @@ from recovery_bench import bench_of, excerpts_of
 from sezoo.quantization.analysis import layer_report, log_report
 from sezoo.quantization.analysis.range_convergence import convergence
 from sezoo.quantization.recovery.input_precision import with_int8_input
-from sezoo.quantization.recovery.recipe import Recovered
+from sezoo.quantization.recovery.recipe import RecoveryResult
 from sezoo.quantization.recovery.steps import int16_input, rounding, split_input
 from sezoo.results.quantization import LayerLoss, LayerReport, Tried, Weakness
 from stateful_graphs import cached_convolution, gru_layer, lstm_cell
@@ -33,9 +33,9 @@ def on_bench(model, clips=CLIPS, **settings):
     return bench_of(ready(model, chosen)[0], clips, chosen)
 
 
-def reported(plan, bench, clips=CLIPS):
-    model = bench.written(plan)
-    return layer_report(Recovered(plan, model, 20.0, 30.0, ()), bench, excerpts_of(clips))
+def reported(plan, context, clips=CLIPS):
+    model = context.write_model(plan)
+    return layer_report(RecoveryResult(plan, model, 20.0, 30.0, ()), context, excerpts_of(clips))
 
 
 def with_range(plan, name, factor):
@@ -62,9 +62,9 @@ def by_name(entries):
 
 @pytest.mark.parametrize("factor", [1.0, 0.4])
 def test_one_layer_by_hand(factor):
-    plan, bench = on_bench(one_convolution())
+    plan, context = on_bench(one_convolution())
     plan = with_range(plan, "input", np.float32(factor))
-    report = reported(plan, bench)
+    report = reported(plan, context)
     heard = np.concatenate(CLIPS, axis=2)[0]
     rounded, step, ends = through_int8(heard, *plan.ranges["input"])
     given = by_name(report.tensors)["input"]
@@ -109,8 +109,8 @@ def test_activations_that_the_quantizer_replaces_are_no_error_of_it():
 
 @pytest.mark.parametrize(("factor", "word"), [(0.1, "saturates"), (30.0, "times as wide")])
 def test_a_bad_range_is_named_worst(factor, word):
-    plan, bench = on_bench(tcnn(blocks=2))
-    report = reported(with_range(plan, "b1.in.relu", np.float32(factor)), bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    report = reported(with_range(plan, "b1.in.relu", np.float32(factor)), context)
     assert (report.worst[0].name, report.worst[0].what) == ("b1.in.relu", "activation")
     assert word in report.worst[0].advice
     assert len(report.worst) == 5
@@ -123,8 +123,8 @@ def test_bad_weights_are_named_worst():
     values = onnx.numpy_helper.to_array(weight).copy()
     values[0] *= 100
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
-    plan, bench = on_bench(model, per_channel=False)
-    report = reported(plan, bench)
+    plan, context = on_bench(model, per_channel=False)
+    report = reported(plan, context)
     weak = by_name(each for each in report.worst if each.what == "weights")["node_b0.dw"]
     assert weak.advice == "one scale for all weights: quantization.per_channel: True"
     finer = by_name(reported(*on_bench(model, per_channel=True)).layers)["node_b0.dw"]
@@ -132,15 +132,15 @@ def test_bad_weights_are_named_worst():
 
 
 def test_refitted_weights_are_no_weakness():
-    plan, bench = on_bench(tcnn(blocks=1))
-    report = reported(rounding(plan, bench), bench)
+    plan, context = on_bench(tcnn(blocks=1))
+    report = reported(rounding(plan, context), context)
     assert all(layer.fitted for layer in report.layers)
     assert all(weakness.what == "activation" for weakness in report.worst)
 
 
 def test_what_stays_in_float_is_told():
-    plan, bench = on_bench(lstm())
-    report = reported(plan, bench)
+    plan, context = on_bench(lstm())
+    report = reported(plan, context)
     layers = by_name(report.layers)
     recurrent, head = layers["node_states"], layers["node_projected"]
     assert (recurrent.precision, recurrent.weight_sqnr) == ("float", None)
@@ -190,36 +190,36 @@ def test_a_product_of_two_activations_has_no_weights():
 
 
 def test_a_layer_in_float_has_exact_weights():
-    plan, bench = on_bench(tcnn(blocks=2))
-    report = reported(dataclasses.replace(plan, in_float=frozenset({"node_b1.dw"})), bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    report = reported(dataclasses.replace(plan, in_float=frozenset({"node_b1.dw"})), context)
     layer = by_name(report.layers)["node_b1.dw"]
     assert (layer.precision, layer.weight_sqnr) == ("float", None)
     assert report.macs_shares["float"] == pytest.approx(layer.macs_share)
 
 
 def test_an_input_of_16_bits():
-    plan, bench = on_bench(tcnn(blocks=2))
-    report = reported(int16_input(plan, bench), bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    report = reported(int16_input(plan, context), context)
     given = by_name(report.tensors)["input"]
     assert given.dtype == "int16"
-    assert given.sqnr > by_name(reported(plan, bench).tensors)["input"].sqnr + 30
+    assert given.sqnr > by_name(reported(plan, context).tensors)["input"].sqnr + 30
     assert by_name(report.layers)["node_b0.in"].precision == "int16"
     assert set(report.macs_shares) == {"int8", "int16"}
 
 
 def test_an_input_of_8_bits_in_front_of_float_operators():
-    plan, bench = on_bench(log_power_prologue())
+    plan, context = on_bench(log_power_prologue())
     assert "input" not in plan.ranges
-    report = reported(with_int8_input(plan, bench.fit), bench)
+    report = reported(with_int8_input(plan, context.fit), context)
     given = by_name(report.tensors)["input"]
     assert (given.dtype, given.made_by, given.low) == ("int8", "", 0)
     assert given.sqnr == pytest.approx(given.accumulated_sqnr)
 
 
 def test_an_input_that_is_split():
-    plan, bench = on_bench(tcnn(blocks=2))
-    plan = split_input(plan, bench)
-    report = reported(plan, bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    plan = split_input(plan, context)
+    report = reported(plan, context)
     assert by_name(report.tensors)["input/fine"].dtype == "float"
     both = next(weakness for weakness in report.worst if weakness.name == "input/both")
     assert "nothing is to be done" in both.advice
@@ -228,12 +228,12 @@ def test_an_input_that_is_split():
 
 @pytest.mark.parametrize("model", [lstm_cell(), cached_convolution(), gru_layer()], ids=["cell", "cache", "layer"])
 def test_models_with_states(model):
-    from sezoo.models.likely_states import likely_states
+    from sezoo.models.likely_states import guess_states
     from sezoo.models.states import states_of, with_states
 
-    model = with_states(model, likely_states(model))
-    plan, bench = on_bench(model)
-    report = reported(plan, bench)
+    model = with_states(model, guess_states(model))
+    plan, context = on_bench(model)
+    report = reported(plan, context)
     tensors = by_name(report.tensors)
     for name in states_of(model):
         if name in tensors:  # fed back from call to call, they are not the zeros that a clip begins with
@@ -244,10 +244,10 @@ def test_models_with_states(model):
 
 
 def test_tensors_are_looked_at_in_parts_that_fit_into_memory(monkeypatch):
-    plan, bench = on_bench(tcnn(blocks=2))
-    at_once = reported(plan, bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    at_once = reported(plan, context)
     monkeypatch.setattr("sezoo.quantization.analysis.tensors.VALUES_AT_ONCE", 3000)
-    assert reported(plan, bench).tensors == at_once.tensors
+    assert reported(plan, context).tensors == at_once.tensors
 
 
 def test_few_excerpts_are_run(monkeypatch):
@@ -265,8 +265,8 @@ def convergence_on(loudest, **settings):
     """With clips of noise up to these magnitudes."""
     rng = np.random.default_rng(0)
     clips = [rng.uniform(0, loud, (1, BINS, 60)).astype(np.float32) for loud in loudest]
-    plan, bench = on_bench(tcnn(blocks=1), clips, **settings)
-    return convergence(plan, dataclasses.replace(bench, fit=excerpts_of(clips)))
+    plan, context = on_bench(tcnn(blocks=1), clips, **settings)
+    return convergence(plan, dataclasses.replace(context, fit=excerpts_of(clips)))
 
 
 MEAN = {"extra_options": {"CalibMovingAverage": True}}
@@ -276,7 +276,7 @@ MEAN = {"extra_options": {"CalibMovingAverage": True}}
 def test_clips_of_one_kind_converge(settings):
     found = convergence_on([1.0] * 16, **settings)
     assert found.enough
-    assert found.excerpts == 16
+    assert found.segments == 16
     assert found.sentence.startswith("the calibration set is large enough; ranges from half of its 16 excerpts differ")
 
 
@@ -294,8 +294,8 @@ def test_one_loud_clip_is_too_few():
 
 
 def test_of_three_excerpts_nothing_is_said():
-    plan, bench = on_bench(one_convolution())
-    assert convergence(plan, dataclasses.replace(bench, fit=bench.fit[:3])) is None
+    plan, context = on_bench(one_convolution())
+    assert convergence(plan, dataclasses.replace(context, fit=context.fit[:3])) is None
 
 
 # -- the file and the log --------------------------------------------------------------------------------
@@ -338,8 +338,8 @@ def test_silence_gives_no_nan(tmp_path):
 
 
 def test_the_log_is_short(caplog):
-    plan, bench = on_bench(tcnn(blocks=2))
-    report = reported(with_range(plan, "b1.in.relu", np.float32(0.1)), bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    report = reported(with_range(plan, "b1.in.relu", np.float32(0.1)), context)
     with caplog.at_level(logging.DEBUG):
         log_report(report)
     lines = [record.getMessage() for record in caplog.records]

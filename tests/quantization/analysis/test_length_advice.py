@@ -10,8 +10,8 @@ from sezoo.audio.stft import Stft
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.states import with_states
 from sezoo.quantization.analysis.length_advice import INAUDIBLE, LONGEST, TOLERANCE, LengthAdvice, advise, log_advice
-from sezoo.quantization.calibration.excerpts import Excerpt
-from sezoo.quantization.fidelity.closeness import Closeness
+from sezoo.quantization.calibration.segments import Segment
+from sezoo.quantization.fidelity.scorer import FidelityScorer
 from stateful_graphs import CACHE_STATES, cached_convolution
 
 STFT = Stft(n_fft=2 * (BINS - 1), hop_length=20, win_length=2 * (BINS - 1))
@@ -21,7 +21,7 @@ def some_excerpts(*lengths, seed=0):
     rng = np.random.default_rng(seed)
     for magnitude in magnitudes(*lengths, seed=seed):
         phases = np.exp(2j * np.pi * rng.random(magnitude.shape[1:]))
-        yield Excerpt((magnitude[0] * phases).astype(np.complex64), magnitude)
+        yield Segment((magnitude[0] * phases).astype(np.complex64), magnitude)
 
 
 EXCERPTS = list(some_excerpts(150, 97, 120))
@@ -54,18 +54,18 @@ def strided():
 
 def int8_of(model):
     prepared, op_types = ready(model, quantization())
-    return prepared, ours(prepared, [excerpt.magnitude for excerpt in EXCERPTS], op_types, quantization())
+    return prepared, ours(prepared, [segment.magnitude for segment in EXCERPTS], op_types, quantization())
 
 
-def advice_for(model, frames=30, lookahead=5, excerpts=EXCERPTS, most_frames=None):
+def advice_for(model, frames=30, lookahead=5, segments=EXCERPTS, most_frames=None):
     prepared, int8 = int8_of(model)
-    return advise(int8, prepared, excerpts, STFT, frames, lookahead, most_frames)
+    return advise(int8, prepared, segments, STFT, frames, lookahead, most_frames)
 
 
-def stitched(model, excerpt, frames, lookahead):
+def stitched(model, segment, frames, lookahead):
     """Masks of patches cut out by hand."""
-    length = excerpt.magnitude.shape[2]
-    padded = np.pad(excerpt.magnitude, [(0, 0), (0, 0), (lookahead, frames + lookahead)])
+    length = segment.magnitude.shape[2]
+    padded = np.pad(segment.magnitude, [(0, 0), (0, 0), (lookahead, frames + lookahead)])
     masks = [
         model(np.ascontiguousarray(padded[:, :, start : start + frames + 2 * lookahead]))
         for start in range(0, length, frames)
@@ -114,8 +114,8 @@ def test_what_is_measured_are_patches_of_the_int8_model_against_the_float_models
     prepared, int8 = int8_of(convolution(7, [12, 12], dilation=4))
     advice = advise(int8, prepared, EXCERPTS, STFT, 30, 5)
     by_float, by_int8 = MaskModel(prepared), MaskModel(int8)
-    by_magnitude = {id(excerpt.magnitude): excerpt for excerpt in EXCERPTS}
-    closeness = Closeness(by_float, EXCERPTS, STFT)  # one convolution: zeros around it are its own padding
+    by_magnitude = {id(segment.magnitude): segment for segment in EXCERPTS}
+    closeness = FidelityScorer(by_float, EXCERPTS, STFT)  # one convolution: zeros around it are its own padding
     assert advice.whole == pytest.approx(closeness(by_int8), abs=0.05)
     for lookahead, found in ((5, advice.closeness), (advice.needed, advice.needed_closeness)):
         by_hand = closeness(lambda magnitude, k=lookahead: stitched(by_int8, by_magnitude[id(magnitude)], 30, k))
@@ -155,10 +155,10 @@ def test_where_patches_begin_at_another_phase_the_best_is_advised_or_nothing():
 
 
 def test_patches_longer_than_excerpts_are_measured_with_a_cut():
-    advice = advice_for(convolution(7, [12, 12], dilation=4), frames=1000, lookahead=0, excerpts=EXCERPTS * 3)
+    advice = advice_for(convolution(7, [12, 12], dilation=4), frames=1000, lookahead=0, segments=EXCERPTS * 3)
     assert advice.static_length == 1000 + 2 * advice.needed
     long = list(some_excerpts(300))
-    assert not advice_for(convolution(7, [12, 12], dilation=4), frames=1000, lookahead=0, excerpts=long).is_enough
+    assert not advice_for(convolution(7, [12, 12], dilation=4), frames=1000, lookahead=0, segments=long).is_enough
 
 
 def test_models_with_states_get_no_advice():
@@ -168,9 +168,9 @@ def test_models_with_states_get_no_advice():
 
 def test_silence_gives_no_advice(caplog):
     prepared, int8 = int8_of(convolution(3, [1, 1]))
-    silent = [Excerpt(np.zeros((BINS, 60), np.complex64), np.zeros((1, BINS, 60), np.float32))]
-    for excerpts in (silent, []):
-        assert advise(int8, prepared, excerpts, STFT, 30, 0) is None
+    silent = [Segment(np.zeros((BINS, 60), np.complex64), np.zeros((1, BINS, 60), np.float32))]
+    for segments in (silent, []):
+        assert advise(int8, prepared, segments, STFT, 30, 0) is None
     with caplog.at_level(logging.DEBUG):
         log_advice(None)
     assert not caplog.records
@@ -178,7 +178,7 @@ def test_silence_gives_no_advice(caplog):
 
 def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
     """The layers' own padding is not zero inside the network, where biases are: it counts for neither."""
-    advice = advice_for(tcnn(blocks=4, seed=3), lookahead=15, excerpts=EXCERPTS)
+    advice = advice_for(tcnn(blocks=4, seed=3), lookahead=15, segments=EXCERPTS)
     assert advice.closeness == pytest.approx(advice.whole, abs=0.01)
 
 

@@ -13,8 +13,8 @@ from sezoo.base.errors import UserError
 from sezoo.models.onnx_file import quantized_nodes
 from sezoo.models.onnx_graph import initializers, readers
 from sezoo.quantization.analysis.sensitivity import sensitivity
-from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.fidelity.closeness import Closeness, mask_function
+from sezoo.quantization.fidelity.context import RecoveryContext
+from sezoo.quantization.fidelity.scorer import FidelityScorer, mask_function
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.steps import rounding
@@ -48,14 +48,14 @@ def with_outlier(model):
 class Written:
     """A bench that keeps what it has written."""
 
-    def __init__(self, monkeypatch, bench):
-        self.models, written = [], type(bench).written
+    def __init__(self, monkeypatch, context):
+        self.models, written = [], type(context).write_model
 
-        def keeping(bench, plan, **how):
-            self.models.append(written(bench, plan, **how))
+        def keeping(context, plan, **how):
+            self.models.append(written(context, plan, **how))
             return self.models[-1]
 
-        monkeypatch.setattr(type(bench), "written", keeping)
+        monkeypatch.setattr(type(context), "write_model", keeping)
 
 
 def test_a_weight_outlier_comes_first():
@@ -72,9 +72,9 @@ def test_layers_stand_alone_and_others_with_their_like():
 
 
 def test_one_layer_and_its_inputs_are_quantized(monkeypatch):
-    plan, bench = on_bench(tcnn(blocks=1))
-    written = Written(monkeypatch, bench)
-    sensitivity(dataclasses.replace(plan, op_types=("Conv",)), bench, silently)
+    plan, context = on_bench(tcnn(blocks=1))
+    written = Written(monkeypatch, context)
+    sensitivity(dataclasses.replace(plan, op_types=("Conv",)), context, silently)
     assert len(written.models) == 3
     for model, weight in zip(written.models, ("b0.in", "b0.dw", "b0.out"), strict=True):
         constants = initializers(model.graph)
@@ -86,9 +86,9 @@ def test_one_layer_and_its_inputs_are_quantized(monkeypatch):
 
 
 def test_the_mask_is_rounded_with_the_layer_that_makes_it(monkeypatch):
-    plan, bench = on_bench(read_twice())
-    written = Written(monkeypatch, bench)
-    sensitivity(plan, bench, silently)
+    plan, context = on_bench(read_twice())
+    written = Written(monkeypatch, context)
+    sensitivity(plan, context, silently)
     of_sigmoid = written.models[-1]
     assert [node.input[0] for node in of_sigmoid.graph.node if node.op_type == "QuantizeLinear"] == [
         "sum",
@@ -97,23 +97,23 @@ def test_the_mask_is_rounded_with_the_layer_that_makes_it(monkeypatch):
 
 
 def test_what_stays_in_float_is_left_out():
-    plan, bench = on_bench(lstm())
+    plan, context = on_bench(lstm())
     plan = dataclasses.replace(plan, in_float=frozenset({"node_shifted"}))
-    assert {loss.op_type for loss in sensitivity(plan, bench, silently)} == {"MatMul", "Sigmoid"}
+    assert {loss.op_type for loss in sensitivity(plan, context, silently)} == {"MatMul", "Sigmoid"}
 
 
 def test_refitted_weights_of_layers_in_float_do_not_count():
-    plan, bench = on_bench(tcnn(blocks=2))
-    refitted = rounding(plan, bench)
+    plan, context = on_bench(tcnn(blocks=2))
+    refitted = rounding(plan, context)
     assert refitted.weight_scales
-    assert sensitivity(refitted, bench, silently) == sensitivity(plan, bench, silently)
+    assert sensitivity(refitted, context, silently) == sensitivity(plan, context, silently)
 
 
 def test_an_input_of_8_bits_in_front_of_float_operators_stands_for_itself(monkeypatch):
-    plan, bench = on_bench(log_power_prologue())
-    plain = sensitivity(plan, bench, silently)
-    written = Written(monkeypatch, bench)
-    losses = sensitivity(with_int8_input(plan, bench.fit), bench, silently)
+    plan, context = on_bench(log_power_prologue())
+    plain = sensitivity(plan, context, silently)
+    written = Written(monkeypatch, context)
+    losses = sensitivity(with_int8_input(plan, context.fit), context, silently)
     (of_input,) = [loss for loss in losses if loss.name == "input"]
     assert (of_input.op_type, of_input.nodes) == ("input", 0)
     assert of_input.closeness < 60
@@ -123,30 +123,30 @@ def test_an_input_of_8_bits_in_front_of_float_operators_stands_for_itself(monkey
 
 
 def test_the_plan_and_the_settings_stay_as_they_are():
-    plan, bench = on_bench(tcnn(blocks=1))
-    before = bench.written(plan).SerializeToString()
-    sensitivity(plan, bench, silently)
-    assert bench.written(plan).SerializeToString() == before
+    plan, context = on_bench(tcnn(blocks=1))
+    before = context.write_model(plan).SerializeToString()
+    sensitivity(plan, context, silently)
+    assert context.write_model(plan).SerializeToString() == before
     assert quantized_nodes(plan.model) == 0
 
 
 def test_a_refusal_is_no_silence(monkeypatch):
-    plan, bench = on_bench(tcnn(blocks=1))
+    plan, context = on_bench(tcnn(blocks=1))
 
-    def refuse(bench, plan):
+    def refuse(context, plan):
         raise UserError("refused")
 
-    monkeypatch.setattr(type(bench), "written", refuse)
+    monkeypatch.setattr(type(context), "write_model", refuse)
     with pytest.raises(UserError, match="refused"):
-        sensitivity(plan, bench, silently)
+        sensitivity(plan, context, silently)
 
 
 def test_recurrent_layers_are_named_as_such():
     """Their products with the input are convolutions, and the Scan is what they were."""
     plan, settings = recurrent_graphs.plan_of(recurrent_graphs.recurrent("LSTM", "GRU"), CLIPS[:3])
     fit = excerpts_of(CLIPS[:2])
-    judge = Closeness(mask_function(plan.exact), fit, STFT)
-    losses = sensitivity(plan, Bench(settings, calibration_options(settings), fit, judge, judge, 1), silently)
+    judge = FidelityScorer(mask_function(plan.exact), fit, STFT)
+    losses = sensitivity(plan, RecoveryContext(settings, calibration_options(settings), fit, judge, judge, 1), silently)
     found = {loss.name: loss.op_type for loss in losses}
     assert (found["layer0"], found["layer1"], found["node_head"]) == ("LSTM", "GRU", "Conv")
     assert all(loss.closeness < 90 for loss in losses if loss.name in ("layer0", "layer1"))

@@ -83,7 +83,7 @@ def test_workers_change_nothing(tmp_path, places, prepared, kind):
             other, ranges = looked_at(config_of(dataset, **place), prepared, options, **how)
             assert ranges == expected, place
             assert (other.clips_read, other.seconds_read) == (first.clips_read, first.seconds_read)
-            for one, two in zip(first.excerpts.kept, other.excerpts.kept, strict=True):
+            for one, two in zip(first.segments.kept, other.segments.kept, strict=True):
                 np.testing.assert_array_equal(one.spectrum, two.spectrum)
                 np.testing.assert_array_equal(one.magnitude, two.magnitude)
 
@@ -91,17 +91,17 @@ def test_workers_change_nothing(tmp_path, places, prepared, kind):
 def test_long_clips_give_excerpts_evenly(tmp_path, prepared, monkeypatch):
     monkeypatch.setattr(module, "MAX_FRAMES", 20)
     monkeypatch.setattr(module, "MOST_FRAMES", 60)
-    monkeypatch.setattr(module, "EXCERPT_FRAMES", 20)
+    monkeypatch.setattr(module, "SEGMENT_FRAMES", 20)
     write_clips(tmp_path / "noisy", "a.wav b.wav c.wav", seconds=1)
     dataset = {"name": "custom", "noisy_train_files_path": str(tmp_path / "noisy")}
     found, _ = looked_at(config_of(dataset, workers=2, amount=3), prepared, METHODS["percentile"])
-    frames = [excerpt.spectrum.shape[1] for excerpt in found.excerpts.kept]
+    frames = [segment.spectrum.shape[1] for segment in found.segments.kept]
     assert sum(frames) <= 3 * 40  # of 1500
     spectra = [stft_of(found.run.config.preprocessing).analyse(found.clips.read(index)[1]) for index in range(3)]
-    firsts = [excerpt.spectrum for excerpt in found.excerpts.kept if excerpt.spectrum.shape[1] == 20]
+    firsts = [segment.spectrum for segment in found.segments.kept if segment.spectrum.shape[1] == 20]
     for whole in spectra:  # each clip has its part of them
         assert any(np.array_equal(first, whole[:, start : start + 20]) for first in firsts for start in (0, 20, 40))
-    assert found.excerpts.patch(50).shape == (1, 33, 50)
+    assert found.segments.patch(50).shape == (1, 33, 50)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -3,22 +3,22 @@
 import numpy as np
 import pytest
 
-from sezoo.quantization.calibration.excerpts import SHORTEST, Excerpt, within
+from sezoo.quantization.calibration.segments import SHORTEST, Segment, limit_frames
 
 
-def excerpts(count, frames):
+def segments(count, frames):
     spectra = [np.full((3, frames), number, np.complex64) for number in range(count)]
-    return [Excerpt(spectrum, np.abs(spectrum)[np.newaxis]) for spectrum in spectra]
+    return [Segment(spectrum, np.abs(spectrum)[np.newaxis]) for spectrum in spectra]
 
 
 def test_few_frames_are_all_kept():
-    given = excerpts(4, 50)
-    assert within(given, 200) == given
+    given = segments(4, 50)
+    assert limit_frames(given, 200) == given
 
 
 @pytest.mark.parametrize(("most", "count"), [(1000, 10), (350, 3), (1, 1)])
 def test_many_are_cut_and_spread_evenly(most, count):
-    kept = within(excerpts(40, 500), most)
+    kept = limit_frames(segments(40, 500), most)
     assert len(kept) == count
     assert sum(each.spectrum.shape[1] for each in kept) <= max(most, SHORTEST) + count
     assert all(each.magnitude.shape[1:] == each.spectrum.shape for each in kept)

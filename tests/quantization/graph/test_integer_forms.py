@@ -14,7 +14,7 @@ from sezoo.models.onnx_graph import readers
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.graph.integer_forms import with_integer_forms
 from sezoo.quantization.graph.preparation import with_known_shapes
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 
 
 def model_of(node, shape, weights):
@@ -104,7 +104,7 @@ def test_layer_normalization_takes_its_opset():
 
 def test_what_is_moved_is_rounded_before():
     """onnxruntime leaves movers in float whose input only a later operator rounds, and cannot load some such models."""
-    int8 = quantized(*plan_of(OPERATORS["moved before it is rounded"]()))
+    int8 = write_qdq(*plan_of(OPERATORS["moved before it is rounded"]()))
     movers = [node for node in int8.graph.node if node.op_type in ("Transpose", "Reshape")]
     read_by = readers(int8.graph)
     assert len(movers) == 4

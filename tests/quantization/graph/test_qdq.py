@@ -10,7 +10,7 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import quantized_nodes
 from sezoo.quantization.calibration.ranges import calibrate
 from sezoo.quantization.graph.preparation import with_known_shapes
-from sezoo.quantization.graph.qdq import operators_to_quantize, quantized
+from sezoo.quantization.graph.qdq import operators_to_quantize, write_qdq
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.overrides import check_overrides
 from sezoo.quantization.plan import Plan
@@ -352,7 +352,7 @@ def test_a_model_in_which_nothing_gets_quantized():
     with pytest.raises(UserError, match="op_types_to_quantize: Gather of the model work on no float32 activation"):
         calibrate(prepared, [graphs.magnitudes(30)], op_types, calibration_options(settings))
     with pytest.raises(UserError, match="op_types_to_quantize: no operator of the model was quantized"):
-        quantized(Plan(prepared, prepared, {}, tuple(op_types)), settings)
+        write_qdq(Plan(prepared, prepared, {}, tuple(op_types)), settings)
 
 
 # -- layers whose channels onnxruntime's quantizer takes for others --------------------------------------------

@@ -12,7 +12,7 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.calibration.ranges import ranges_of_activations
 from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.recovery.channel_ties import channel_ties
-from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
+from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalize
 from sezoo.quantization.recovery.steps import equalization
 
 
@@ -53,7 +53,7 @@ def test_the_masks_are_the_same_for_any_factors(name, seed):
     count = 1 + max(int(classes.max()) for classes in ties.classes.values())
     factors = np.exp(rng.uniform(-2, 2, count))
     factors[0] = 1
-    scaled = equalized(prepared, ties, factors)
+    scaled = equalize(prepared, ties, factors)
     before, after = MaskModel(prepared, "a")(magnitudes()), MaskModel(scaled, "b")(magnitudes())
     np.testing.assert_allclose(after, before, atol=2e-5)
 
@@ -86,7 +86,7 @@ def test_scaled_tensors_have_the_factors():
     factors[0] = 1
     names = [name for name, classes in ties.classes.items() if classes.any()]
     ((_, before),) = tensors_of(prepared, names)(magnitudes())
-    ((_, after),) = tensors_of(equalized(prepared, ties, factors), names)(magnitudes())
+    ((_, after),) = tensors_of(equalize(prepared, ties, factors), names)(magnitudes())
     for name, exact, scaled in zip(names, before, after, strict=True):
         of_channels = factors[ties.classes[name]][:, np.newaxis]
         np.testing.assert_allclose(scaled, exact * of_channels, rtol=1e-3, atol=1e-4 * np.abs(scaled).max())
@@ -118,16 +118,16 @@ def test_factors_are_limited_by_every_tensor_and_leave_silent_channels_alone():
 def test_the_step_makes_ranges_no_wider_and_peaks_even():
     clips = graphs.magnitudes(*[40] * 10)
     prepared, _ = ready(graphs.tcnn(seed=1))
-    plan, bench = bench_of(prepared, clips, quantization())
-    done = equalization(plan, bench)
+    plan, context = bench_of(prepared, clips, quantization())
+    done = equalization(plan, context)
     ties = channel_ties(prepared)
     covered = ranges_of_activations(prepared, set(plan.op_types))  # what a Relu cuts off does not count
     names = [name for name in plan.ranges if ties.classes.get(name, np.zeros(1)).any() and name not in covered]
     assert names
     for name in names:
         assert done.ranges[name][1] <= plan.ranges[name][1] * 1.001
-    before = channel_peaks(prepared, ties, names, bench.fit)
-    after = channel_peaks(done.exact, ties, names, bench.fit)
+    before = channel_peaks(prepared, ties, names, context.fit)
+    after = channel_peaks(done.exact, ties, names, context.fit)
     evenness = [np.mean([np.median(peak) / peak.max() for peak in peaks.values()]) for peaks in (before, after)]
     assert evenness[1] > 1.3 * evenness[0]
     np.testing.assert_allclose(MaskModel(done.exact, "b")(clips[0]), MaskModel(prepared, "a")(clips[0]), atol=1e-5)

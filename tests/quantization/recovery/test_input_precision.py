@@ -11,7 +11,7 @@ import mask_graphs as graphs
 from quantizers import quantization, ready
 from recovery_bench import bench_of
 from sezoo.models.mask_model import MaskModel
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.recovery.input_precision import first_activations, with_int8_input
 from sezoo.quantization.recovery.range_choice import input_floor
 from sezoo.quantization.recovery.steps import int16_input, split_input
@@ -42,8 +42,8 @@ def quantizers(model):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_split_input_is_exact_in_float(name):
-    plan, bench = made(MODELS[name])
-    split = split_input(plan, bench)
+    plan, context = made(MODELS[name])
+    split = split_input(plan, context)
     assert split.exact is not plan.exact
     onnx.checker.check_model(split.exact, full_check=True)
     for clip in graphs.magnitudes(30, 17, seed=5):
@@ -55,9 +55,9 @@ def test_a_split_input_is_exact_in_float(name):
 
 def test_the_parts_of_a_split_input_are_whole_steps():
     """The quantizer behind the split has the coarse part's steps: it rounds nothing but the fine part."""
-    plan, bench = made(graphs.tcnn)
-    split = split_input(plan, bench)
-    model = bench.written(split)
+    plan, context = made(graphs.tcnn)
+    split = split_input(plan, context)
+    model = context.write_model(split)
     (both,) = [name for name in quantizers(model) if name.endswith("/both")]
     step = next(value for name, value in weights_of(split.exact).items() if name.endswith("/step"))
     assert quantizers(model)[both][0] == "int8"
@@ -74,13 +74,13 @@ def test_a_finer_input_comes_closer(step):
     """Loud clips and quiet ones: for the quiet ones a step of the input is a lot."""
     prepared, _ = ready(foreign_graphs.two_nodes())
     clips = [clip * np.float32(level) for clip in graphs.magnitudes(*[40] * 10) for level in (1, 0.02)]
-    plan, bench = bench_of(prepared, clips, quantization())
-    assert bench.judged(bench.written(step(plan, bench))) > bench.judged(bench.written(plan)) + 1
+    plan, context = bench_of(prepared, clips, quantization())
+    assert context.score(context.write_model(step(plan, context))) > context.score(context.write_model(plan)) + 1
 
 
 def test_an_int16_input_is_symmetric_and_alone():
-    plan, bench = made(graphs.tcnn)
-    model = bench.written(int16_input(plan, bench))
+    plan, context = made(graphs.tcnn)
+    model = context.write_model(int16_input(plan, context))
     found = quantizers(model)
     assert found["input"][0] == "int16"
     assert found["input"][2] == 0
@@ -96,30 +96,30 @@ def test_first_activations_are_those_in_front_of_the_first_layers():
 
 
 def test_an_8_bit_input_in_front_of_float_operators_and_its_floor():
-    plan, bench = made(foreign_graphs.log_power_prologue)
-    rounded = with_int8_input(plan, bench.fit)
-    before = bench.judged(bench.written(rounded))
-    assert quantizers(bench.written(rounded))["input"][0] == "int8"
-    assert before < bench.judged(bench.written(plan))  # that is what 8 bits cost in front of a power
-    floored = input_floor(rounded, bench)
+    plan, context = made(foreign_graphs.log_power_prologue)
+    rounded = with_int8_input(plan, context.fit)
+    before = context.score(context.write_model(rounded))
+    assert quantizers(context.write_model(rounded))["input"][0] == "int8"
+    assert before < context.score(context.write_model(plan))  # that is what 8 bits cost in front of a power
+    floored = input_floor(rounded, context)
     assert floored.input_floor > 0
-    assert bench.judged(bench.written(floored)) > before + 1
-    onnx.checker.check_model(bench.written(floored), full_check=True)
+    assert context.score(context.write_model(floored)) > before + 1
+    onnx.checker.check_model(context.write_model(floored), full_check=True)
 
 
 def test_an_input_that_is_quantized_needs_neither():
-    plan, bench = made(graphs.tcnn)
-    rounded = with_int8_input(plan, bench.fit)
-    assert input_floor(rounded, bench) is rounded
-    assert list(quantizers(quantized(rounded, quantization()))) == list(quantizers(quantized(plan, quantization())))
+    plan, context = made(graphs.tcnn)
+    rounded = with_int8_input(plan, context.fit)
+    assert input_floor(rounded, context) is rounded
+    assert list(quantizers(write_qdq(rounded, quantization()))) == list(quantizers(write_qdq(plan, quantization())))
 
 
 def test_16_bits_behind_a_relu_do_not_lose_it():
     """onnxruntime leaves the Relu to the quantizer, which cuts nothing off if it is symmetric."""
-    plan, bench = made(foreign_graphs.attention_gate)
+    plan, context = made(foreign_graphs.attention_gate)
     relus = {node.output[0] for node in plan.exact.graph.node if node.op_type == "Relu"}
     finer = replace(plan, int16=frozenset(relus))
-    assert bench.judged(bench.written(finer)) > bench.judged(bench.written(plan)) - 1
+    assert context.score(context.write_model(finer)) > context.score(context.write_model(plan)) - 1
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_16_bits_behind_a_relu_do_not_lose_it():
 @pytest.mark.parametrize("step", [int16_input, split_input])
 def test_an_input_that_the_user_decided_on_is_left_alone(step, overrides):
     prepared, _ = ready(graphs.tcnn())
-    plan, bench = bench_of(prepared, graphs.magnitudes(*[40] * 4), quantization(**overrides))
-    assert step(plan, bench) is plan
-    plain = replace(bench, settings=quantization())
+    plan, context = bench_of(prepared, graphs.magnitudes(*[40] * 4), quantization(**overrides))
+    assert step(plan, context) is plan
+    plain = replace(context, settings=quantization())
     assert step(plan, plain) is not plan

@@ -15,16 +15,16 @@ from quantizers import quantization, ready, theirs
 from recovery_bench import bench_of
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
-from sezoo.quantization.calibration.excerpts import EXCERPT_FRAMES, Excerpts
-from sezoo.quantization.fidelity.closeness import EQUAL
+from sezoo.quantization.calibration.segments import SEGMENT_FRAMES, SegmentPool
+from sezoo.quantization.fidelity.scorer import EQUAL
 from sezoo.quantization.recovery import recipe
-from sezoo.quantization.recovery.recipe import STEPS, check_steps, recovered
+from sezoo.quantization.recovery.recipe import STEPS, check_steps, recover
 from sezoo.quantization.target import TARGETS
 
 MODELS = {"tcnn": graphs.tcnn, "viewed": graphs.viewed, "clip then relu": graphs.clip_then_relu, **foreign_graphs.PLAIN}
 
 
-def bench(build, **settings):
+def context(build, **settings):
     prepared, _ = ready(build(seed=1))
     clips = graphs.magnitudes(*[40] * 15)
     plan, made = bench_of(prepared, clips, quantization(**settings))
@@ -36,13 +36,13 @@ def bench(build, **settings):
 def test_the_result_is_never_farther_than_the_plain_model(name, target):
     if (target != "generic" and "lstm" in name) or ("gru" in name and target != "generic"):
         pytest.skip("recurrent operators are for generic alone")
-    plan, made, clips = bench(MODELS[name])
-    result = recovered(plan, made, TARGETS[target])
+    plan, made, clips = context(MODELS[name])
+    result = recover(plan, made, TARGETS[target])
     assert result.closeness >= result.plain
     onnx.checker.check_model(result.model)
-    assert made.judged(result.model) == result.closeness
+    assert made.score(result.model) == result.closeness
     theirs_too = theirs(plan.exact, clips, plan.op_types, made.settings)
-    assert result.closeness >= made.judged(theirs_too) - 0.05
+    assert result.closeness >= made.score(theirs_too) - 0.05
     assert MaskModel(result.model, "m")(clips[0]).shape == clips[0].shape
 
 
@@ -60,33 +60,33 @@ def test_all_steps_tell_how_far_they_are_one_at_a_time():
             open_ones.remove(what)
 
     steps = ["operators", "equalization", "ranges", "rounding", "bias_correction", "fallback"]
-    plan, made, _ = bench(graphs.tcnn, accuracy_recovery=steps, max_float_macs=0.9)
-    recovered(plan, replace(made, progress=progress), TARGETS["generic"])
+    plan, made, _ = context(graphs.tcnn, accuracy_recovery=steps, max_float_macs=0.9)
+    recover(plan, replace(made, progress=progress), TARGETS["generic"])
     assert told.keys() >= {f"accuracy recovery: {step}" for step in steps}
     assert told.keys() >= {f"accuracy recovery: {step} against float" for step in ("plain int8", *steps[1:5])}
     assert all(done == total for done, total in told.values()), told
 
 
 def test_none_is_what_onnxruntime_writes():
-    plan, made, _ = bench(graphs.tcnn, accuracy_recovery="none")
-    result = recovered(plan, made, TARGETS["generic"])
+    plan, made, _ = context(graphs.tcnn, accuracy_recovery="none")
+    result = recover(plan, made, TARGETS["generic"])
     assert result.steps == ()
-    assert result.model == made.written(plan)
+    assert result.model == made.write_model(plan)
 
 
 def test_listed_steps_are_taken_without_asking(caplog):
-    plan, made, _ = bench(graphs.tcnn, accuracy_recovery=["rounding", "equalization"])
+    plan, made, _ = context(graphs.tcnn, accuracy_recovery=["rounding", "equalization"])
     with caplog.at_level(logging.DEBUG, "sezoo"):
-        result = recovered(plan, made, TARGETS["generic"])
+        result = recover(plan, made, TARGETS["generic"])
     assert [step.name for step in result.steps] == ["equalization", "rounding"]  # in the recipe's order
     assert all(step.kept for step in result.steps)
     assert "equalization: " in caplog.text and " dB (quiet channels scaled up)" in caplog.text
 
 
 def test_steps_are_told_with_their_effect(caplog):
-    plan, made, _ = bench(graphs.tcnn)
+    plan, made, _ = context(graphs.tcnn)
     with caplog.at_level(logging.DEBUG, "sezoo"):
-        result = recovered(plan, made, TARGETS["generic"])
+        result = recover(plan, made, TARGETS["generic"])
     assert "plain int8: " in caplog.text
     for step in result.steps:
         assert f"{step.name}: {step.after:.1f} dB" in caplog.text
@@ -107,8 +107,8 @@ def test_the_names_are_those_of_the_configuration():
 
 
 def test_steps_bring_weights_of_4_bits_closer():
-    plan, made, _ = bench(graphs.tcnn, weight_bits=4)
-    result = recovered(plan, made, TARGETS["stm32n6"])
+    plan, made, _ = context(graphs.tcnn, weight_bits=4)
+    result = recover(plan, made, TARGETS["stm32n6"])
     assert any(step.name == "rounding" and step.kept for step in result.steps)
     assert result.closeness > result.plain + 1
     weights = {weight.name: weight.data_type for weight in result.model.graph.initializer}
@@ -119,12 +119,12 @@ def test_silent_clips_are_all_the_same():
     prepared, _ = ready(graphs.tcnn())
     silent = [np.zeros((1, graphs.BINS, 40), np.float32) for _ in range(5)]
     plan, made = bench_of(prepared, silent, quantization())
-    result = recovered(plan, made, TARGETS["generic"])
+    result = recover(plan, made, TARGETS["generic"])
     assert result.closeness == result.plain == EQUAL
 
 
 def test_masks_that_are_no_numbers_are_as_far_as_can_be():
-    plan, made, _ = bench(graphs.tcnn)
+    plan, made, _ = context(graphs.tcnn)
 
     def broken(magnitude):
         raise UserError("the mask has NaN or infinite values")
@@ -134,11 +134,11 @@ def test_masks_that_are_no_numbers_are_as_far_as_can_be():
 
 
 def test_some_float_macs_are_spent_where_they_help_most():
-    plan, made, _ = bench(foreign_graphs.grouped_dilated, accuracy_recovery=["fallback"], max_float_macs=0.4)
-    result = recovered(plan, made, TARGETS["generic"])
+    plan, made, _ = context(foreign_graphs.grouped_dilated, accuracy_recovery=["fallback"], max_float_macs=0.4)
+    result = recover(plan, made, TARGETS["generic"])
     assert result.plan.in_float or result.plan.int16
     assert result.closeness > result.plain
-    nothing = recovered(plan, replace(made, settings=quantization(accuracy_recovery=["fallback"])), TARGETS["generic"])
+    nothing = recover(plan, replace(made, settings=quantization(accuracy_recovery=["fallback"])), TARGETS["generic"])
     assert nothing.plan is plan
 
 
@@ -150,27 +150,27 @@ def piece(frames, value):
 
 
 def test_one_excerpt_in_five_is_held_out():
-    excerpts = Excerpts()
+    segments = SegmentPool()
     for value in range(12):
-        excerpts.add(*piece(10, value))
-    fit, held_out = excerpts.parted()
+        segments.add(*piece(10, value))
+    fit, held_out = segments.split_fit_holdout()
     assert [int(each.magnitude[0, 0, 0]) for each in held_out] == [4, 9]
     assert len(fit) == 10
 
 
 def test_a_few_are_cut_in_time():
-    excerpts = Excerpts()
-    excerpts.add(*piece(100, 1))
-    fit, held_out = excerpts.parted()
+    segments = SegmentPool()
+    segments.add(*piece(100, 1))
+    fit, held_out = segments.split_fit_holdout()
     assert [each.magnitude.shape[2] for each in (*fit, *held_out)] == [80, 20]
 
 
 def test_memory_is_bounded_and_the_rest_is_spread_evenly():
-    excerpts = Excerpts()
+    segments = SegmentPool()
     for value in range(1000):
-        excerpts.add(*piece(2 * EXCERPT_FRAMES, value))
-    values = [int(each.magnitude[0, 0, 0]) for each in excerpts.kept]
-    assert sum(each.spectrum.shape[1] for each in excerpts.kept) <= 30_000
+        segments.add(*piece(2 * SEGMENT_FRAMES, value))
+    values = [int(each.magnitude[0, 0, 0]) for each in segments.kept]
+    assert sum(each.spectrum.shape[1] for each in segments.kept) <= 30_000
     assert len(values) > 25
     assert np.unique(np.diff(values)).size == 1
 
@@ -182,10 +182,10 @@ class Unjudged:
         accuracy_recovery=("auto",), weight_type="Int8", activation_type="Int8", activation_bits=8
     )
 
-    def written(self, plan):
+    def write_model(self, plan):
         return plan
 
-    def judged(self, model, step):
+    def score(self, model, step):
         return -math.inf
 
     def fits_target(self, model):
@@ -194,6 +194,6 @@ class Unjudged:
 
 def test_no_step_is_kept_where_nothing_can_be_judged(monkeypatch):
     """-inf >= -inf + 0.05 is true."""
-    monkeypatch.setattr(recipe, "STEPS", (recipe.Step("equalization", lambda plan, bench: plan + 1, "more"),))
-    result = recipe.recovered(0, Unjudged(), TARGETS["generic"])
+    monkeypatch.setattr(recipe, "STEPS", (recipe.Step("equalization", lambda plan, context: plan + 1, "more"),))
+    result = recipe.recover(0, Unjudged(), TARGETS["generic"])
     assert (result.plan, result.closeness, [step.kept for step in result.steps]) == (0, -math.inf, [False])

@@ -10,9 +10,9 @@ from mask_graphs import magnitudes
 from recovery_bench import STFT, excerpts_of
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_graph import attribute, float_weights, initializers, set_weights
-from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.fidelity.closeness import Closeness, mask_function
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.fidelity.context import RecoveryContext
+from sezoo.quantization.fidelity.scorer import FidelityScorer, mask_function
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.recovery import recipe
 from sezoo.quantization.recovery.recurrent_rounding import recurrent_rounding
@@ -35,8 +35,8 @@ def tried_on(model, **settings):
     plan, settings = graphs.plan_of(model, **settings)
     plan = graphs.with_int16(plan)
     fit, held_out = (excerpts_of(magnitudes(60, 60, 60, seed=seed)) for seed in (3, 4))
-    judges = [Closeness(mask_function(plan.exact), each, STFT) for each in (held_out, fit)]
-    return plan, Bench(settings, calibration_options(settings), fit, *judges, 1)
+    judges = [FidelityScorer(mask_function(plan.exact), each, STFT) for each in (held_out, fit)]
+    return plan, RecoveryContext(settings, calibration_options(settings), fit, *judges, 1)
 
 
 def error_of(model, other):
@@ -48,17 +48,17 @@ def error_of(model, other):
 @pytest.mark.parametrize(("kind", "how"), KINDS)
 def test_errors_make_up_for_each_other(kind, how):
     model = with_large_weights(kind, how)
-    plan, bench = tried_on(model)
-    better = recurrent_rounding(plan, bench)
-    before, after = (error_of(model, quantized(each, bench.settings)) for each in (plan, better))
+    plan, context = tried_on(model)
+    better = recurrent_rounding(plan, context)
+    before, after = (error_of(model, write_qdq(each, context.settings)) for each in (plan, better))
     assert after < {"LSTM": 0.3, "GRU": 1}[kind] * before
 
 
 def test_the_integers_are_those_that_were_found():
     """What is written is int8, and as real numbers the weights of the plan."""
-    plan, bench = tried_on(with_large_weights("LSTM", {}))
-    better = recurrent_rounding(plan, bench)
-    int8 = quantized(better, bench.settings)
+    plan, context = tried_on(with_large_weights("LSTM", {}))
+    better = recurrent_rounding(plan, context)
+    int8 = write_qdq(better, context.settings)
     (scan,) = (node for node in int8.graph.node if node.op_type == "Scan")
     products = [node for node in attribute(scan, "body", None).node if node.op_type == "MatMul"]
     constants, fitted = initializers(int8.graph), float_weights(better.model.graph)
@@ -73,13 +73,13 @@ def test_it_is_kept_where_it_helps_alone(monkeypatch):
     monkeypatch.setattr(recipe, "STEPS", [step for step in recipe.STEPS if step.name == "recurrent_rounding"])
     wanted = {"accuracy_recovery": ["auto"]}
     for model, is_kept in ((with_large_weights("LSTM", {}), True), (graphs.recurrent("LSTM", seed=1), False)):
-        plan, bench = tried_on(model, **wanted)
-        found = recipe.recovered(plan, bench, TARGETS["cortex-m"])
+        plan, context = tried_on(model, **wanted)
+        found = recipe.recover(plan, context, TARGETS["cortex-m"])
         (step,) = found.steps
         assert step.kept == (step.after >= step.before + 0.05) and step.kept == is_kept
 
 
 def test_a_network_without_recurrent_layers_is_left_as_it_is():
-    plan, bench = tried_on(graphs.recurrent("GRU"))
+    plan, context = tried_on(graphs.recurrent("GRU"))
     in_float = replace(plan, in_float=plan.in_float | {"layer0"})
-    assert recurrent_rounding(in_float, bench) is in_float
+    assert recurrent_rounding(in_float, context) is in_float

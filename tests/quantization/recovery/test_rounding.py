@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sezoo.quantization.recovery.rounding import refitted, rounded
+from sezoo.quantization.recovery.rounding import refit_weights, round_weights
 from sezoo.quantization.recovery.second_moments import Moments
 
 
@@ -60,7 +60,7 @@ def test_refitted_weights_are_those_of_least_squares():
     exact, rough = inputs(0)
     weights = np.random.default_rng(1).standard_normal((1, 5, 12)).astype(np.float32)
     moments = moments_of(exact, rough)
-    fitted = refitted(weights, moments.covariance, moments.cross_covariance)
+    fitted = refit_weights(weights, moments.covariance, moments.cross_covariance)
     columns = np.vstack([rough[0], np.ones(rough.shape[2])]).T
     expected = np.linalg.lstsq(columns, (weights[0] @ exact[0]).T, rcond=None)[0][:-1].T
     np.testing.assert_allclose(fitted[0], expected, atol=2e-3)
@@ -70,7 +70,7 @@ def test_without_rounding_the_weights_stay():
     exact, _ = inputs(2)
     weights = np.random.default_rng(1).standard_normal((1, 5, 12)).astype(np.float32)
     moments = moments_of(exact, exact)
-    fitted = refitted(weights, moments.covariance, moments.cross_covariance)
+    fitted = refit_weights(weights, moments.covariance, moments.cross_covariance)
     np.testing.assert_allclose(fitted, weights, atol=1e-5)
 
 
@@ -81,7 +81,7 @@ def test_compensation_is_better_than_plain_rounding(seed, features, largest):
     exact, rough = inputs(seed, groups, features, 2000)
     weights = np.random.default_rng(seed + 1).standard_normal((groups, 4, features))
     covariance = moments_of(exact, rough).covariance
-    found = rounded(weights, covariance, largest=largest, per_channel=True)
+    found = round_weights(weights, covariance, largest=largest, per_channel=True)
     assert np.abs(found.integers).max() <= largest
     np.testing.assert_array_equal(found.integers, np.rint(found.integers))
     mine = loss(weights - found.integers * found.scales[..., np.newaxis], covariance)
@@ -92,7 +92,7 @@ def test_three_taps_are_the_best_of_all_neighbours():
     exact, rough = inputs(5, groups=6, features=3)
     weights = np.random.default_rng(6).standard_normal((6, 1, 3))
     covariance = moments_of(exact, rough).covariance
-    found = rounded(weights, covariance, largest=7, per_channel=True)
+    found = round_weights(weights, covariance, largest=7, per_channel=True)
     for group in range(6):
         scale = found.scales[group, 0]
         nearest = np.rint(weights[group, 0] / scale)
@@ -105,16 +105,16 @@ def test_three_taps_are_the_best_of_all_neighbours():
 def test_blocks_give_what_single_features_give(monkeypatch):
     exact, rough = inputs(3, features=50)
     weights, covariance = np.random.default_rng(4).standard_normal((1, 6, 50)), moments_of(exact, rough).covariance
-    blocked = rounded(weights, covariance, largest=127, per_channel=True)
+    blocked = round_weights(weights, covariance, largest=127, per_channel=True)
     monkeypatch.setattr("sezoo.quantization.recovery.rounding.BLOCK", 1)
-    one_by_one = rounded(weights, covariance, largest=127, per_channel=True)
+    one_by_one = round_weights(weights, covariance, largest=127, per_channel=True)
     np.testing.assert_array_equal(one_by_one.integers, blocked.integers)
 
 
 def test_one_scale_for_all():
     exact, rough = inputs(7)
     weights = np.random.default_rng(8).standard_normal((1, 5, 12)) * np.array([1, 10, 1, 1, 0.1])[:, np.newaxis]
-    found = rounded(weights, moments_of(exact, rough).covariance, largest=127, per_channel=False)
+    found = round_weights(weights, moments_of(exact, rough).covariance, largest=127, per_channel=False)
     assert np.unique(found.scales).size == 1
 
 
@@ -122,7 +122,7 @@ def test_one_scale_for_all():
 def test_zeros_stay_zeros(per_channel):
     exact, rough = inputs(9)
     weights = np.zeros((1, 3, 12))
-    found = rounded(weights, moments_of(exact, rough).covariance, largest=127, per_channel=per_channel)
+    found = round_weights(weights, moments_of(exact, rough).covariance, largest=127, per_channel=per_channel)
     assert not found.integers.any()
     assert (found.scales > 0).all()
 
@@ -130,16 +130,16 @@ def test_zeros_stay_zeros(per_channel):
 def test_silent_inputs_do_no_harm():
     silent = np.zeros((1, 12, 100), np.float32)
     weights, moments = np.random.default_rng(0).standard_normal((1, 3, 12)), moments_of(silent, silent)
-    fitted = refitted(weights, moments.covariance, moments.cross_covariance)
+    fitted = refit_weights(weights, moments.covariance, moments.cross_covariance)
     np.testing.assert_allclose(fitted, weights)
-    found = rounded(fitted, moments.covariance, largest=127, per_channel=True)
+    found = round_weights(fitted, moments.covariance, largest=127, per_channel=True)
     np.testing.assert_allclose(found.integers * found.scales[..., np.newaxis], weights, atol=0.02)
 
 
 def test_few_integers_get_a_finer_step_than_the_largest_weight_needs():
     random = np.random.default_rng(0)
     weights = random.laplace(size=(1, 8, 64))
-    found = rounded(weights, np.eye(64)[np.newaxis], largest=7, per_channel=True)
+    found = round_weights(weights, np.eye(64)[np.newaxis], largest=7, per_channel=True)
     steps = np.abs(weights).max(axis=2) / 7
     plain = np.clip(np.rint(weights / steps[..., np.newaxis]), -7, 7) * steps[..., np.newaxis]
     errors = [np.square(weights - each).mean() for each in (found.integers * found.scales[..., np.newaxis], plain)]
@@ -155,7 +155,7 @@ def test_a_covariance_that_is_none_by_the_rounding_of_its_sums(share):
     variances = np.r_[np.ones(6), np.full(6, share)] * (share != 0)
     covariance = ((vectors * variances) @ vectors.T)[np.newaxis]
     weights = rng.standard_normal((1, 4, 12)).astype(np.float32)
-    found = rounded(weights, covariance, largest=127, per_channel=True)
+    found = round_weights(weights, covariance, largest=127, per_channel=True)
     errors = weights - found.integers * found.scales[..., np.newaxis]
     real = (vectors * np.maximum(variances, 0)) @ vectors.T  # what the covariance would be
     plain = loss(weights - plainly_rounded(weights, 127), real[np.newaxis])

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from recurrent_graphs import GATES, INITIAL
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.graph.preparation import with_known_shapes
-from sezoo.quantization.recurrent.expansion import expanded
+from sezoo.quantization.recurrent.expansion import expand
 from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
 STEPS, BATCH, INPUTS, HIDDEN = 7, 3, 5, 4
@@ -44,7 +44,7 @@ def layer(kind, direction, *, initial, ends=True, seed=0):
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_they_give_what_onnxruntimes_own_layer_gives(kind, direction, initial, ends):
     model, outputs, fed = layer(kind, direction, initial=initial, ends=ends)
-    written = expanded(model)
+    written = expand(model)
     assert {node.op_type for node in written.graph.node}.isdisjoint({"LSTM", "GRU"})
     expected = open_session(model).run(outputs, fed)
     for before, after in zip(expected, open_session(written).run(outputs, fed), strict=True):
@@ -54,12 +54,12 @@ def test_they_give_what_onnxruntimes_own_layer_gives(kind, direction, initial, e
 
 def test_a_layer_that_is_kept_stays_as_it_is():
     model, _, _ = layer("GRU", "bidirectional", initial=False)
-    assert expanded(model, kept=["layer"]) is model
+    assert expand(model, kept=["layer"]) is model
 
 
 def test_in_a_model_of_one_frame_layers_over_its_bins_keep_their_scans():
     model, outputs, fed = layer("GRU", "bidirectional", initial=False)
-    written = expanded(model)
+    written = expand(model)
     in_place = with_bodies_in_place(written)
     assert [node.op_type for node in in_place.graph.node] == [node.op_type for node in written.graph.node]
     for before, after in zip(

@@ -10,7 +10,7 @@ from sezoo.models.macs import multiply_accumulates
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_graph import float_weights
 from sezoo.quantization.graph.preparation import with_known_shapes
-from sezoo.quantization.recurrent.expansion import expanded, float_nodes, not_expandable, recurrences
+from sezoo.quantization.recurrent.expansion import expand, expansion_problem, float_nodes, recurrences
 from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
 
@@ -28,7 +28,7 @@ def kinds_of(model):
 )
 def test_layers_written_out_compute_the_same(kinds, how):
     model = with_known_shapes(graphs.recurrent(*kinds, **how))
-    written = expanded(model)
+    written = expand(model)
     onnx.checker.check_model(written, full_check=True)
     assert kinds_of(written) & {"LSTM", "GRU"} == set()
     assert [each.kind.op_type for each in recurrences(written)] == list(kinds)
@@ -40,7 +40,7 @@ def test_layers_written_out_compute_the_same(kinds, how):
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_states_of_the_model_go_through_and_one_frame_needs_no_scan(kind):
     model = with_known_shapes(graphs.with_own_states(kind))
-    written = expanded(model)
+    written = expand(model)
     flat = with_bodies_in_place(written)
     assert "Scan" in kinds_of(written) and "Scan" not in kinds_of(flat)
     (clip,) = magnitudes(30)
@@ -52,9 +52,9 @@ def test_states_of_the_model_go_through_and_one_frame_needs_no_scan(kind):
 
 def test_layers_that_are_to_stay_are_left():
     model = with_known_shapes(graphs.recurrent("LSTM", "GRU"))
-    assert kinds_of(expanded(model, ("GRU",))) >= {"LSTM", "Scan"}
-    assert kinds_of(expanded(model, kept=("layer1",))) >= {"GRU", "Scan"}
-    assert expanded(model, kept=("layer0", "layer1")) is model
+    assert kinds_of(expand(model, ("GRU",))) >= {"LSTM", "Scan"}
+    assert kinds_of(expand(model, kept=("layer1",))) >= {"GRU", "Scan"}
+    assert expand(model, kept=("layer0", "layer1")) is model
 
 
 def spoiled(kind="LSTM", *, inputs=(), **attributes):
@@ -66,7 +66,7 @@ def spoiled(kind="LSTM", *, inputs=(), **attributes):
     for place, name in inputs:
         node.input[place] = name
     model = onnx.helper.make_model(onnx.helper.make_graph(graph.nodes, "g", [], [], graph.weights))
-    return not_expandable(node, float_weights(model.graph))
+    return expansion_problem(node, float_weights(model.graph))
 
 
 def test_what_has_no_integer_form_is_named():

@@ -9,7 +9,7 @@ from mask_graphs import magnitudes
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_graph import attribute, producers
 from sezoo.models.onnx_session import open_session
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.recurrent.expansion import recurrences
 
 
@@ -72,7 +72,7 @@ def test_a_layer_in_float_keeps_its_body():
     plan, settings = graphs.plan_of(graphs.recurrent("LSTM", "GRU"))
     from dataclasses import replace
 
-    mixed = quantized(replace(plan, in_float=plan.in_float | {"layer0"}), settings)
+    mixed = write_qdq(replace(plan, in_float=plan.in_float | {"layer0"}), settings)
     assert [each.node.name for each in recurrences(mixed)] == ["layer0"]
     assert closeness(graphs.recurrent("LSTM", "GRU"), mixed) > 30
 

@@ -12,7 +12,7 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_graph import float_weights, initializers
 from sezoo.quantization.aware import Int8Start
 from sezoo.quantization.calibration.ranges import calibrate
-from sezoo.quantization.graph.qdq import quantized
+from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.options import calibration_options
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import before_layers, with_split_input
@@ -75,7 +75,7 @@ def start_of(network, folder, split=False, **settings):
         ranges = calibrate(plan.exact, clips, op_types, calibration_options(settings))
         plan = Plan(**{**vars(plan), "ranges": ranges | plan.ranges})
     options = {**settings.extra_options, "AddQDQPairToWeight": True}
-    int8 = quantized(plan, settings.model_copy(update={"extra_options": options}))
+    int8 = write_qdq(plan, settings.model_copy(update={"extra_options": options}))
     return Int8Start(plan.model, int8, plan.fixed_ranges | before_layers(plan), plan, settings)
 
 
@@ -103,7 +103,7 @@ def test_the_int8_model_is_what_was_trained(name, weight_bits, tmp_path):
 
     model = onnx.load(path)  # what `quantization` then writes
     settings = settings_of(model, path, quantization())
-    int8 = quantized(trained_plan(model, path), settings)
+    int8 = write_qdq(trained_plan(model, path), settings)
     magnitude = magnitudes(3, 41)
     with torch.no_grad():
         expected = network(torch.from_numpy(magnitude)).numpy()

@@ -97,7 +97,7 @@ class MixedExamples:
         if chosen.rumble:
             around = add_rumble(around, rate, more)
         if chosen.reverberation:
-            spoken, target = self.augmentation.rooms.spoken_in(spoken, rate, more)
+            spoken, target = self.augmentation.rooms.reverberate(spoken, rate, more)
         snr, level = random.uniform(*self.snr_range), random.uniform(*self.level_range)
         if chosen.content == "high_snr":
             snr = more.uniform(*self.augmentation.high_snr_range)

@@ -157,7 +157,7 @@ class Recordings:
         length = self.length(index)
         first, end = max(0, start), min(length, start + samples)
         if first < end:
-            there = None if facts is None else self._sought(index, facts, first, end - first)
+            there = None if facts is None else self._read_by_seeking(index, facts, first, end - first)
             if there is None:
                 there = self._decoded(index).samples[first:end]
                 facts = None
@@ -170,7 +170,7 @@ class Recordings:
         here = index in self.kept or self.last.index == index
         return None if here else self.facts.get(index)
 
-    def _sought(self, index: int, facts: Facts, start: int, samples: int) -> np.ndarray | None:
+    def _read_by_seeking(self, index: int, facts: Facts, start: int, samples: int) -> np.ndarray | None:
         """A part of a recording as it would be in memory, int16; None, from now on, where seeking does not do it."""
         part = read_part(self.paths[index], self.sample_rate, start, samples)
         if part is None:
@@ -195,7 +195,7 @@ class Recordings:
             self.found = list(_in_threads(self._length_by_header, everything))
             return self.found
         self.found = []
-        for index, decoded in enumerate(_in_threads(self._decode_or_why_not, everything)):
+        for index, decoded in enumerate(_in_threads(self._decode_or_reason, everything)):
             if isinstance(decoded, Decoded):
                 self._keep(index, decoded)
             self.found.append(decoded if isinstance(decoded, BadClipError) else len(decoded.samples))
@@ -250,14 +250,14 @@ class Recordings:
         return there_is_room
 
     def _decode(self, index: int) -> Decoded:
-        decoded = _in_16_bits(read_clip(self.paths[index], self.sample_rate, min_samples=self.min_samples))
+        decoded = _to_int16(read_clip(self.paths[index], self.sample_rate, min_samples=self.min_samples))
         if not decoded.samples.any():
             raise BadClipError(
                 self.paths[index], f"it is silent (no sample reaches {FAINTEST / 2**16:.0e} of full scale)"
             )
         return decoded
 
-    def _decode_or_why_not(self, index: int) -> Decoded | BadClipError:
+    def _decode_or_reason(self, index: int) -> Decoded | BadClipError:
         try:
             return self._decode(index)
         except BadClipError as bad:
@@ -280,7 +280,7 @@ class Recordings:
         return length
 
 
-def _in_16_bits(wave: np.ndarray) -> Decoded:
+def _to_int16(wave: np.ndarray) -> Decoded:
     # The lowest value of 16 bits is one step further from 0 than the highest: -1.0 needs no larger scale.
     loudest = int(np.argmax(np.abs(wave)))
     peak = max(float(wave.max()), -float(wave.min()) * (1 - 2.0**-16))

@@ -55,7 +55,7 @@ class Rooms(NamedTuple):
     seconds: tuple[float, float]
     early: float
 
-    def spoken_in(
+    def reverberate(
         self, speech: np.ndarray, sample_rate: int, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Reverberate speech in a random room: complete, and with early reflections only; see `convolve_with_room`."""

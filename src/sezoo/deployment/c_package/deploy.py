@@ -36,7 +36,7 @@ from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_configured, load_onnx
-from sezoo.models.states import layout_in
+from sezoo.models.states import input_layout
 from sezoo.results.names import C_PACKAGE, DEPLOYMENT
 from sezoo.run.run import Run
 from sezoo.targets.c_compiler import find_compiler
@@ -205,7 +205,7 @@ def program_for(model: onnx.ModelProto, path: Path, config: Config) -> tuple[Pro
 def package_settings(config: Config, model: onnx.ModelProto, path: Path, engine: Engine) -> PackageSettings:
     """What the configuration asks of a package; a stream has no gain, which is of patches."""
     settings, rate = config.deployment, config.preprocessing.sample_rate
-    if settings.input_gain and layout_in(model).is_complex:
+    if settings.input_gain and input_layout(model).is_complex:
         raise UserError(
             "deployment.input_gain: found True; it scales magnitudes, and the model takes complex spectra; allowed: "
             "False, or nothing"

@@ -17,9 +17,9 @@ from sezoo.deployment.engine.integer_graph import IntegerGraph, Site
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_graph, run_loop, run_operator
 from sezoo.deployment.engine.operators import Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
-from sezoo.models.onnx_graph import copied
+from sezoo.models.onnx_graph import copy_model
 from sezoo.models.onnx_session import open_session
-from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import magnitude_input, mask_output, states_of
 from sezoo.results.deployment import OperatorAgreement
 
@@ -55,7 +55,7 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
     Of a model of one frame with states a patch has any number of frames, which are run one after the other, with
     onnxruntime's states.
     """
-    whole, states = copied(model), states_of(model)
+    whole, states = copy_model(model), states_of(model)
     rows = {site.name: site for site in graph.sites}
     mask = mask_output(model).name
     there = {value.name for value in model.graph.output}
@@ -67,7 +67,7 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
     distances = []
     for patch in patches:
         run, own = StateLoop(session, source, states, names), _own_masks(graph)
-        for call in in_calls([patch[np.newaxis]], graph.frames):
+        for call in split_into_steps([patch[np.newaxis]], graph.frames):
             found = dict(zip(names, run(call), strict=True))
             distances.append(np.abs(run.layout.taken(found[mask])[0] - own(call[0])).mean())
             _compare(operators, _theirs(rows, found, graph.frames), counts)

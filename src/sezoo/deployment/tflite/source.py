@@ -25,5 +25,5 @@ def open_tflite(source: TfliteSource) -> IntegerMasks:
     ------
     UserError : it is no static int8 model, or TensorFlow Lite has not all of its operators.
     """
-    path = source.told_as or source.path
+    path = source.display_name or source.path
     return IntegerMasks(tflite_graph_of(load_onnx(source.path), path), path, TFLITE)

@@ -31,7 +31,7 @@ from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.models.input_quantizer import input_quantizer_of
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.onnx_session import open_session
-from sezoo.models.states import frames_of, layout_in, magnitude_input, mask_output, states_of
+from sezoo.models.states import frames_of, input_layout, magnitude_input, mask_output, states_of
 
 __all__ = ["VectorFiles", "as_arrays", "read_vectors", "write_vectors"]
 
@@ -70,7 +70,7 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
     """
     model = load_onnx(model_path)
     axes = axes_of(magnitude_input(model))
-    if layout_in(model).is_complex:
+    if input_layout(model).is_complex:
         raise UserError(
             f"{model_path}: vectors are made of magnitudes; input '{magnitude_input(model).name}' takes complex spectra"
         )

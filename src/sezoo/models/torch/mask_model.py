@@ -142,7 +142,7 @@ class TorchMaskModel:
                 self._checked(mask, magnitude)
                 if not mask.requires_grad:
                     raise UserError(f"{self.path}: the mask has no gradient: it depends on no weight, or is detached")
-                with self._errors_told(magnitude):
+                with self._report_errors(magnitude):
                     mask.float().sum().backward()
         finally:
             self.network.eval()
@@ -152,7 +152,7 @@ class TorchMaskModel:
                     tensor.copy_(content)
 
     def _mask(self, magnitude: np.ndarray) -> torch.Tensor:
-        with self._errors_told(magnitude):
+        with self._report_errors(magnitude):
             # A copy, as a network may work in place.
             mask = self.network(torch.tensor(magnitude, dtype=torch.float32, device=self.device))
         if not (isinstance(mask, torch.Tensor) and mask.is_floating_point()):
@@ -164,7 +164,7 @@ class TorchMaskModel:
         return checked_mask(mask.detach().float().cpu().numpy(), magnitude, self.path)
 
     @contextmanager
-    def _errors_told(self, magnitude: np.ndarray) -> Iterator[None]:
+    def _report_errors(self, magnitude: np.ndarray) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # a user's own network raises what it likes

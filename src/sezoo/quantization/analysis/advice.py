@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sezoo.quantization.analysis.quantizers import bits
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.options import KEY
 from sezoo.quantization.plan import Plan
 from sezoo.results.quantization import Layer, Tensor, Weakness
@@ -25,25 +25,29 @@ UNUSED = 1.5
 """A range this much wider than what came has levels to spare."""
 
 
-def weaknesses(plan: Plan, bench: Bench, tensors: Sequence[Tensor], layers: Sequence[Layer]) -> list[Weakness]:
+def weaknesses(
+    plan: Plan, context: RecoveryContext, tensors: Sequence[Tensor], layers: Sequence[Layer]
+) -> list[Weakness]:
     """The `WORST`, by their own SQNR, the lowest first."""
     found = [
-        Weakness(each.name, "activation", each.op_type, each.sqnr, _advice(each, plan, bench))
+        Weakness(each.name, "activation", each.op_type, each.sqnr, _advice(each, plan, context))
         for each in tensors
         if each.sqnr is not None
     ]
     found += [
-        Weakness(each.name, "weights", each.op_type, each.weight_sqnr, _advice_for_weights(bench))
+        Weakness(each.name, "weights", each.op_type, each.weight_sqnr, _advice_for_weights(context))
         for each in layers
         if each.weight_sqnr is not None and not each.fitted
     ]
     return sorted(found, key=lambda weakness: weakness.sqnr)[:WORST]
 
 
-def _advice(tensor: Tensor, plan: Plan, bench: Bench) -> str:
+def _advice(tensor: Tensor, plan: Plan, context: RecoveryContext) -> str:
     used, seen = tensor.high - tensor.low, max(tensor.seen_high, 0) - min(tensor.seen_low, 0)
     if tensor.saturation_noise > MOSTLY:
-        return f"it saturates ({100 * tensor.saturated:.2g} % of the values): a wider range, by {_wider(bench)}"
+        return (
+            f"it saturates ({100 * tensor.saturated:.2g} % of the values): a wider range, by {_range_widening(context)}"
+        )
     if tensor.name in plan.fixed_ranges:
         return "its range is part of how the input is split: nothing is to be done"
     if used > UNUSED * seen:
@@ -62,15 +66,15 @@ def _advice(tensor: Tensor, plan: Plan, bench: Bench) -> str:
     return f"its range fits and its levels are used: only {more_bits} would do better"
 
 
-def _wider(bench: Bench) -> str:
+def _range_widening(context: RecoveryContext) -> str:
     """What makes ranges wider, with these settings."""
-    if bench.options.method == "Percentile":
-        return f"a higher CalibPercentile, now {bench.options.percentile:g}"
-    return f"{KEY}.CalibMovingAverage: False" if bench.options.moving_average else "more clips"
+    if context.options.method == "Percentile":
+        return f"a higher CalibPercentile, now {context.options.percentile:g}"
+    return f"{KEY}.CalibMovingAverage: False" if context.options.moving_average else "more clips"
 
 
-def _advice_for_weights(bench: Bench) -> str:
-    if not bench.settings.per_channel:
+def _advice_for_weights(context: RecoveryContext) -> str:
+    if not context.settings.per_channel:
         return "one scale for all weights: quantization.per_channel: True"
     return (
         "few large weights take the range of their channels: accuracy_recovery's steps equalization and rounding, or "

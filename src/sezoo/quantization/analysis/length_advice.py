@@ -18,8 +18,8 @@ from sezoo.denoising.modes import Patches
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import states_of
-from sezoo.quantization.calibration.excerpts import Excerpt
-from sezoo.quantization.fidelity.closeness import Closeness
+from sezoo.quantization.calibration.segments import Segment
+from sezoo.quantization.fidelity.scorer import FidelityScorer
 from sezoo.results.run_record import LOOK_AHEAD
 
 __all__ = ["LengthAdvice", "advise", "log_advice"]
@@ -36,7 +36,7 @@ LONGEST = 64
 """Frames of look-ahead up to which is searched: with it a call computes five times its usual 30 new frames."""
 
 EXCERPTS, EXCERPT_FRAMES = 8, 300
-"""So many excerpts, and of each so many frames, are enough to tell half a dB."""
+"""So many segments, and of each so many frames, are enough to tell half a dB."""
 
 NAME = Path("the model")
 
@@ -85,7 +85,7 @@ class LengthAdvice:
 def advise(
     model: onnx.ModelProto,
     float_model: onnx.ModelProto,
-    excerpts: Sequence[Excerpt],
+    segments: Sequence[Segment],
     stft: Stft,
     frames: int,
     lookahead: int,
@@ -93,7 +93,7 @@ def advise(
 ) -> LengthAdvice | None:
     """Measure what cutting into patches costs, and search the smallest look-ahead that is good.
 
-    An excerpt is a cut of a clip: before and after it the magnitudes are 0, for patches and for the whole.
+    An segment is a cut of a clip: before and after it the magnitudes are 0, for patches and for the whole.
 
     Parameters
     ----------
@@ -113,14 +113,14 @@ def advise(
     if most_frames is not None:
         longest = min(longest, max(lookahead, (most_frames - frames) // 2))
     int8 = MaskModel(model, NAME)
-    closeness = Closeness(_whole(MaskModel(float_model, NAME), margin), list(_some(excerpts, frames)), stft)
-    whole = _measured(closeness, _whole(int8, margin))
+    closeness = FidelityScorer(_whole(MaskModel(float_model, NAME), margin), list(_subset(segments, frames)), stft)
+    whole = _fidelity_text(closeness, _whole(int8, margin))
     if not closeness.waves or not np.isfinite(whole):
         return None
 
     @cache
     def of_patches(lookahead: int) -> float:
-        return _measured(
+        return _fidelity_text(
             closeness, _in_patches(int8, Patches(min(frames, EXCERPT_FRAMES // 2), lookahead, mirrored=False))
         )
 
@@ -204,16 +204,16 @@ def _smallest(of_patches: Callable[[int], float], low: int, high: int, goal: flo
 # -- measuring -------------------------------------------------------------------------------------------
 
 
-def _some(excerpts: Sequence[Excerpt], frames: int) -> Iterator[Excerpt]:
-    """A few of the excerpts, evenly spread; fewer where patches are so short that most frames are context."""
+def _subset(segments: Sequence[Segment], frames: int) -> Iterator[Segment]:
+    """A few of the segments, evenly spread; fewer where patches are so short that most frames are context."""
     count = min(EXCERPTS, max(2, frames // 2))
-    for excerpt in excerpts[:: max(1, -(-len(excerpts) // count))]:
+    for segment in segments[:: max(1, -(-len(segments) // count))]:
         part = slice(None, EXCERPT_FRAMES)
-        yield Excerpt(excerpt.spectrum[:, part], np.ascontiguousarray(excerpt.magnitude[:, :, part]))
+        yield Segment(segment.spectrum[:, part], np.ascontiguousarray(segment.magnitude[:, :, part]))
 
 
 def _whole(model: MaskModel, margin: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Masks of an excerpt between `margin` frames of zeros, as patches see it, and not the layers' own padding."""
+    """Masks of an segment between `margin` frames of zeros, as patches see it, and not the layers' own padding."""
 
     def masks(magnitude: np.ndarray) -> np.ndarray:
         padded = np.pad(magnitude, [(0, 0), (0, 0), (margin, margin)])
@@ -223,7 +223,7 @@ def _whole(model: MaskModel, margin: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _in_patches(model: MaskModel, patches: Patches) -> Callable[[np.ndarray], np.ndarray]:
-    """Masks of an excerpt that is cut into patches."""
+    """Masks of an segment that is cut into patches."""
 
     def masks(magnitude: np.ndarray) -> np.ndarray:
         stream = MaskStream(model, patches, magnitude.shape[1])
@@ -234,6 +234,6 @@ def _in_patches(model: MaskModel, patches: Patches) -> Callable[[np.ndarray], np
     return masks
 
 
-def _measured(closeness: Closeness, masks: Callable[[np.ndarray], np.ndarray]) -> float:
+def _fidelity_text(closeness: FidelityScorer, masks: Callable[[np.ndarray], np.ndarray]) -> float:
     with np.errstate(over="ignore"):  # masks that agree to the last bit
         return closeness(masks)

@@ -55,7 +55,7 @@ def quantizers(plan: Plan, model: onnx.ModelProto) -> list[Quantizer]:
         low, high = (scale * (end - zero) for end in _integer_limits(types[behind]))
         name = next((each for each in (before, behind) if each in exact_names), before)
         op_type, maker = _maker(made_by, before)
-        fused, limits = _fused(float_made_by, float_constants, name, maker)
+        fused, limits = _fused_activations(float_made_by, float_constants, name, maker)
         op_type = "+".join([op_type, *fused])
         at = Quantizer(name, maker, op_type, types[behind], before, behind, scale, low, high, limits)
         found.setdefault(name, at)  # one that is quantized for each of its readers is told once
@@ -97,7 +97,7 @@ def _maker(made_by: Mapping[str, onnx.NodeProto], name: str) -> tuple[str, str]:
     return ("input", "") if node is None else (node.op_type, node.name)
 
 
-def _fused(
+def _fused_activations(
     made_by: Mapping[str, onnx.NodeProto], constants: Mapping[str, np.ndarray], name: str, maker: str
 ) -> tuple[list[str], tuple[float, float]]:
     """The activations that a quantizer stands for, as it cuts off the same, and where they cut.

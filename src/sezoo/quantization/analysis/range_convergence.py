@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.plan import Plan
 from sezoo.results.quantization import Convergence
 
 __all__ = ["convergence"]
 
 FEWEST = 4
-"""Halves of fewer excerpts say nothing."""
+"""Halves of fewer segments say nothing."""
 
 
-def convergence(plan: Plan, bench: Bench) -> Convergence | None:
-    """Ranges of the float model from halves of the excerpts that are fitted on, against those from all.
+def convergence(plan: Plan, context: RecoveryContext) -> Convergence | None:
+    """Ranges of the float model from halves of the segments that are fitted on, against those from all.
 
-    The halves are every other excerpt, and the first and the second half: kinds of clips may come by turns or in rows.
+    The halves are every other segment, and the first and the second half: kinds of clips may come by turns or in rows.
     Ranges that are part of a transform, and those of tensors in float, do not count.
     """
-    count, middle = len(bench.fit), len(bench.fit) // 2
+    count, middle = len(context.fit), len(context.fit) // 2
     if count < FEWEST:
         return None
     every_other = [range(0, count, 2), range(1, count, 2)]
-    of_all, *of_halves = bench.ranges_of_groups(plan, [None, *every_other, range(middle), range(middle, count)])
+    of_all, *of_halves = context.ranges_of_groups(plan, [None, *every_other, range(middle), range(middle, count)])
     quantized = [
         node for node in plan.exact.graph.node if node.op_type in plan.op_types and node.name not in plan.in_float
     ]

@@ -10,10 +10,10 @@ from sezoo.quantization.analysis.advice import weaknesses
 from sezoo.quantization.analysis.layers import layers_of, macs_shares, operators_in_float
 from sezoo.quantization.analysis.range_convergence import convergence
 from sezoo.quantization.analysis.sensitivity import log_sensitivity
-from sezoo.quantization.analysis.tensors import measured_tensors
-from sezoo.quantization.calibration.excerpts import Excerpt
-from sezoo.quantization.fidelity.bench import Bench
-from sezoo.quantization.recovery.recipe import Recovered, decibels
+from sezoo.quantization.analysis.tensors import measure_tensors
+from sezoo.quantization.calibration.segments import Segment
+from sezoo.quantization.fidelity.context import RecoveryContext
+from sezoo.quantization.recovery.recipe import RecoveryResult, decibels
 from sezoo.results.quantization import LayerReport
 
 __all__ = ["layer_report", "log_report"]
@@ -31,30 +31,30 @@ LONGEST = 28
 
 
 def layer_report(
-    recovered: Recovered, bench: Bench, excerpts: Sequence[Excerpt], *, measured: bool = True
+    recovered: RecoveryResult, context: RecoveryContext, segments: Sequence[Segment], *, measured: bool = True
 ) -> LayerReport:
     """Look into the final int8 model.
 
     Parameters
     ----------
-    excerpts : at least one; some of them, spread evenly, are run.
+    segments : at least one; some of them, spread evenly, are run.
     measured : look into its activations as well; otherwise there are the totals and the layers only.
     """
     plan, model = recovered.plan, recovered.model
-    magnitudes = [excerpt.magnitude for excerpt in excerpts[:: -(-len(excerpts) // MOST_EXCERPTS)]]
-    tensors = tuple(measured_tensors(plan, model, bench.call_frames, magnitudes)) if measured else ()
-    layers = tuple(layers_of(plan, model, bench.call_frames, magnitudes[0]))
+    magnitudes = [segment.magnitude for segment in segments[:: -(-len(segments) // MOST_EXCERPTS)]]
+    tensors = tuple(measure_tensors(plan, model, context.call_frames, magnitudes)) if measured else ()
+    layers = tuple(layers_of(plan, model, context.call_frames, magnitudes[0]))
     return LayerReport(
         tensors,
         layers,
-        tuple(weaknesses(plan, bench, tensors, layers)) if measured else (),
+        tuple(weaknesses(plan, context, tensors, layers)) if measured else (),
         macs_shares(layers),
         operators_in_float(plan),
         model.ByteSize(),
         recovered.plain,
         recovered.closeness,
         recovered.steps,
-        convergence(plan, bench) if measured else None,
+        convergence(plan, context) if measured else None,
     )
 
 
@@ -71,7 +71,7 @@ def log_report(report: LayerReport) -> None:
         what = "weights of " if is_weights else ""
         name = what + shorten_middle(weakness.name, LONGEST - len(what))
         rows.append((name, weakness.made_by, f"{weakness.sqnr:.1f} dB", saturated))
-    for line in _aligned(rows) if rows else ():
+    for line in _align_columns(rows) if rows else ():
         log.debug("  %s", line)
     if report.worst:
         log.debug("worst is '%s': %s", report.worst[0].name, report.worst[0].advice)
@@ -87,7 +87,7 @@ def log_report(report: LayerReport) -> None:
     log_sensitivity(report.sensitivity)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def _align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of columns: words to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     formats = [f"{{:{'<' if place < 2 else '>'}{width}}}" for place, width in enumerate(widths)]

@@ -11,7 +11,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_graph import float_weights
 from sezoo.quantization.analysis.layers import operator_of
-from sezoo.quantization.fidelity.bench import Bench, Progress
+from sezoo.quantization.fidelity.context import Progress, RecoveryContext
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
 from sezoo.results.quantization import LayerLoss
@@ -25,7 +25,7 @@ WORST = 5
 KEPT_IN_FLOAT = "OpTypesToExcludeOutputQuantization"
 
 
-def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]:
+def sensitivity(plan: Plan, context: RecoveryContext, progress: Progress) -> list[LayerLoss]:
     """Quantize one layer at a time, its inputs and weights; the costliest first.
 
     Outputs are rounded only where they leave the model: all others are the inputs of a layer behind. Operators that
@@ -40,13 +40,13 @@ def sensitivity(plan: Plan, bench: Bench, progress: Progress) -> list[LayerLoss]
         ends = {node.op_type for node in nodes if outputs & set(node.output)}
         alone = replace(plan, in_float=plan.in_float | others, int8_input=not nodes)
         try:
-            model = _bench_for(bench, {op_type} - ends - {"Scan"}).written(alone)
+            model = _context_for(context, {op_type} - ends - {"Scan"}).write_model(alone)
         except UserError:
             if name != op_type or not nodes:
                 raise
             continue  # nothing was quantized: these only hand integers on
         shown = operator_of(nodes[0]) if nodes else op_type
-        found.append(LayerLoss(name, shown, len(nodes), bench.judged_while_fitting(model)))
+        found.append(LayerLoss(name, shown, len(nodes), context.fit_score(model)))
     return sorted(found, key=lambda loss: loss.closeness)
 
 
@@ -67,12 +67,12 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[onnx.NodeProto]]:
     return groups
 
 
-def _bench_for(bench: Bench, op_types: set[str]) -> Bench:
-    """The bench, leaving the outputs of operators of these types in float."""
-    options = bench.settings.extra_options
+def _context_for(context: RecoveryContext, op_types: set[str]) -> RecoveryContext:
+    """The context, with the outputs of operators of these types left in float."""
+    options = context.settings.extra_options
     kept = sorted({*(options.get(KEPT_IN_FLOAT) or ()), *op_types})
-    settings = bench.settings.model_copy(update={"extra_options": {**options, KEPT_IN_FLOAT: kept}})
-    return replace(bench, settings=settings)
+    settings = context.settings.model_copy(update={"extra_options": {**options, KEPT_IN_FLOAT: kept}})
+    return replace(context, settings=settings)
 
 
 def log_sensitivity(losses: Sequence[LayerLoss]) -> None:

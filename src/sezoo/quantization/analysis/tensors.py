@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from sezoo.models.onnx_file import axes_of
-from sezoo.models.onnx_graph import copied, layout
+from sezoo.models.onnx_graph import copy_model, layout
 from sezoo.models.states import fix_lengths, magnitude_input, states_of
 from sezoo.quantization.analysis.quantizers import Quantizer, quantizers, tensor_names
 from sezoo.quantization.analysis.sqnr import energy, sqnr
@@ -19,7 +19,7 @@ from sezoo.quantization.graph.static_shape import static_length
 from sezoo.quantization.plan import Plan
 from sezoo.results.quantization import Tensor
 
-__all__ = ["measured_tensors"]
+__all__ = ["measure_tensors"]
 
 BINS = 60
 """Of a histogram."""
@@ -31,25 +31,25 @@ VALUES_AT_ONCE = 50_000_000
 """Of the tensors that are looked at in one run: what bounds the memory, 200 MB a model."""
 
 
-def measured_tensors(
+def measure_tensors(
     plan: Plan, model: onnx.ModelProto, call_frames: int, magnitudes: Sequence[np.ndarray]
 ) -> Iterator[Tensor]:
     """The activations of the plan's int8 model on these magnitudes, each (1, bins, frames) float32.
 
     Parameters
     ----------
-    call_frames : of a call, for models with states.
+    call_frames : frames of an inference step, for models with states.
     """
     found, exact_names = quantizers(plan, model), tensor_names(plan.exact)
-    model, exact = _as_called(model, call_frames), _as_called(plan.exact, call_frames)
+    model, exact = _with_call_length(model, call_frames), _with_call_length(plan.exact, call_frames)
     for group in _groups(found, exact, max(magnitude.shape[2] for magnitude in magnitudes)):
         known = [at.name for at in group if at.name in exact_names]
         run = tensors_of(model, [name for at in group for name in (at.before, at.behind)])
         run_exact, sums = tensors_of(exact, known), [_Sums() for _ in group]
         for magnitude in magnitudes:
-            whole = _whole_calls(model, magnitude)
+            whole = _without_partial_call(model, magnitude)
             both = ([*values, *others] for (_, values), (_, others) in zip(run(whole), run_exact(whole), strict=True))
-            for values in _together(both):
+            for values in _merge_small_calls(both):
                 references = dict(zip(known, values[2 * len(group) :], strict=True))
                 pairs = zip(values[: 2 * len(group) : 2], values[1 : 2 * len(group) : 2], strict=True)
                 for at, of_tensor, (before, behind) in zip(group, sums, pairs, strict=True):
@@ -57,7 +57,7 @@ def measured_tensors(
         yield from (of_tensor.of(at) for at, of_tensor in zip(group, sums, strict=True))
 
 
-def _together(calls: Iterable[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+def _merge_small_calls(calls: Iterable[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
     """The values of several small calls as one: a sum over a single frame costs as much as one over fifty."""
     waiting: list[list[np.ndarray]] = []
     held = 0
@@ -65,29 +65,29 @@ def _together(calls: Iterable[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
         waiting.append(values)
         held += sum(array.size for array in values)
         if held > VALUES_AT_ONCE // 5:
-            yield _joined(waiting)
+            yield _concatenate(waiting)
             waiting, held = [], 0
     if waiting:
-        yield _joined(waiting)
+        yield _concatenate(waiting)
 
 
-def _joined(calls: list[list[np.ndarray]]) -> list[np.ndarray]:
+def _concatenate(calls: list[list[np.ndarray]]) -> list[np.ndarray]:
     """By tensor, the values of all calls in one row."""
     if len(calls) == 1:
         return calls[0]
     return [np.concatenate([array.reshape(-1) for array in arrays]) for arrays in zip(*calls, strict=True)]
 
 
-def _as_called(model: onnx.ModelProto, call_frames: int) -> onnx.ModelProto:
+def _with_call_length(model: onnx.ModelProto, call_frames: int) -> onnx.ModelProto:
     """The model, fixed to the frames of a call if it hands states from call to call."""
     if not states_of(model):
         return model
-    fixed = copied(model)
+    fixed = copy_model(model)
     fix_lengths(fixed, magnitude_input(fixed), None, static_length(model, call_frames))
     return fixed
 
 
-def _whole_calls(model: onnx.ModelProto, magnitude: np.ndarray) -> np.ndarray:
+def _without_partial_call(model: onnx.ModelProto, magnitude: np.ndarray) -> np.ndarray:
     """Without the last frames, if a call of fixed length would have to be filled up with zeros for them."""
     frames = magnitude.shape[2]
     whole = frames - frames % static_length(model, 1)

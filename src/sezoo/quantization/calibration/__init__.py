@@ -1,1 +1,1 @@
-"""What activations look like: `clips` -> `magnitudes` (of `excerpts` or all) -> `ranges` of them (by `histogram`)."""
+"""What activations look like: `clips` -> `magnitudes` (of `segments` or all) -> `ranges` of them (by `histogram`)."""

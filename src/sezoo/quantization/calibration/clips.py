@@ -17,7 +17,7 @@ from sezoo.data.dataset import clip_count, sample, training_noisy_clips
 from sezoo.data.folders import clips_in
 from sezoo.data.mixing.mixed_examples import MixedExamples
 from sezoo.data.mixing.train_holdout import check_mix, make_mixed_examples, train_holdout_split
-from sezoo.denoising import peak_normalized
+from sezoo.denoising import normalize_peak
 
 __all__ = ["CalibrationClips", "calibration_clips", "check_calibration_clips"]
 
@@ -94,7 +94,7 @@ class RecordedClips:
         """A recording."""
         spectrum, path = self.spectrum, self.paths[index]
         waveform = read_clip(path, spectrum.sample_rate, min_samples=stft_of(spectrum).min_samples)
-        return str(path), peak_normalized(waveform) if spectrum.peak_normalize else waveform
+        return str(path), normalize_peak(waveform) if spectrum.peak_normalize else waveform
 
 
 def _recordings(config: Config) -> list[Path]:

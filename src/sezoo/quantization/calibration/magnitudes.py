@@ -1,4 +1,4 @@
-"""The magnitudes of the calibration clips, as the network is to see them, and excerpts of them that stay.
+"""The magnitudes of the calibration clips, as the network is to see them, and segments of them that stay.
 
 Each clip is read, and run through the model, by whichever worker has time for it (`sezoo.run.executors`). What the
 clips give is put together in their order: neither the number of workers nor what they are changes anything.
@@ -23,10 +23,10 @@ from sezoo.denoising.board import gains_of_frames
 from sezoo.denoising.modes import Board
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.quantization.calibration.clips import CalibrationClips
-from sezoo.quantization.calibration.excerpts import EXCERPT_FRAMES, MOST_FRAMES, Excerpt, Excerpts
 from sezoo.quantization.calibration.options import Ranges
 from sezoo.quantization.calibration.ranges import MAX_FRAMES, Calibration
 from sezoo.quantization.calibration.runs import NotFiniteError
+from sezoo.quantization.calibration.segments import MOST_FRAMES, SEGMENT_FRAMES, Segment, SegmentPool
 from sezoo.quantization.calibration.statistics import Statistics, Watched
 from sezoo.run.executors import Work, results_of
 from sezoo.run.run import Run
@@ -53,7 +53,7 @@ class CalibrationMagnitudes:
 
     Attributes
     ----------
-    excerpts : parts of the clips, to fit on and to judge by.
+    segments : parts of the clips, to fit on and to judge by.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class CalibrationMagnitudes:
     ):
         self.run, self.clips, self.stft = run, clips, stft
         self.pieces = _Pieces(stft, board, multiple, kind == MAGNITUDE_MASK)
-        self.excerpts = Excerpts(multiple=multiple)
+        self.segments = SegmentPool(multiple=multiple)
         self.clips_read = self.clips_clipped = 0
         self.seconds_read = 0.0
 
     def ranges(self, calibration: Calibration) -> Ranges:
-        """Read all clips once, for the excerpts and for the ranges of activations.
+        """Read all clips once, for the segments and for the ranges of activations.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class CalibrationMagnitudes:
         return calibration.ranges(merged)
 
     def read(self) -> None:
-        """Read all clips once, for the excerpts."""
+        """Read all clips once, for the segments."""
         for _ in self._read(None):
             pass
 
@@ -107,8 +107,8 @@ class CalibrationMagnitudes:
                 self.clips_read += 1
                 self.clips_clipped += seen.is_clipped
                 self.seconds_read += seen.samples / config.preprocessing.sample_rate
-                for excerpt in seen.excerpts:
-                    self.excerpts.add_excerpt(excerpt)
+                for segment in seen.segments:
+                    self.segments.add_excerpt(segment)
                 yield seen.statistics
         finally:
             found.close()
@@ -137,8 +137,8 @@ class _Pieces:
     multiple: int
     of_magnitudes: bool
 
-    def of(self, waveform: np.ndarray, excerpts: Excerpts) -> Iterator[np.ndarray]:
-        """Pieces (1, bins, frames) of a clip, float32, or complex64; excerpts are taken of them."""
+    def of(self, waveform: np.ndarray, segments: SegmentPool) -> Iterator[np.ndarray]:
+        """Pieces (1, bins, frames) of a clip, float32, or complex64; segments are taken of them."""
         gains = None if self.board is None else gains_of_frames(waveform, self.stft, self.board)
         first = 0
         for spectrum in self.stft.analyse_blocks(waveform, MAX_FRAMES):
@@ -150,7 +150,7 @@ class _Pieces:
             if rest := -magnitude.shape[2] % self.multiple:
                 magnitude = np.pad(magnitude, [(0, 0), (0, 0), (0, rest)])
                 spectrum = np.pad(spectrum, [(0, 0), (0, rest)])
-            excerpts.add(spectrum, magnitude)
+            segments.add(spectrum, magnitude)
             yield magnitude
 
 
@@ -168,7 +168,7 @@ class _Seen(NamedTuple):
 
     samples: int
     is_clipped: bool
-    excerpts: list[Excerpt]
+    segments: list[Segment]
     statistics: Statistics | None
 
 
@@ -181,9 +181,9 @@ def _seen(look: _Look, watch: Callable[..., Statistics] | None, index: int) -> _
         name, waveform = look.clips.read(index)
     except BadClipError as bad:
         return bad
-    share = max(EXCERPT_FRAMES, 2 * MOST_FRAMES // len(look.clips))  # of a long one among many, more would be dropped
-    excerpts = Excerpts(multiple=look.pieces.multiple, most=min(MOST_FRAMES, share))
-    pieces, statistics = look.pieces.of(waveform, excerpts), None
+    share = max(SEGMENT_FRAMES, 2 * MOST_FRAMES // len(look.clips))  # of a long one among many, more would be dropped
+    segments = SegmentPool(multiple=look.pieces.multiple, most=min(MOST_FRAMES, share))
+    pieces, statistics = look.pieces.of(waveform, segments), None
     try:
         if watch is not None:
             statistics = watch(pieces)
@@ -192,4 +192,4 @@ def _seen(look: _Look, watch: Callable[..., Statistics] | None, index: int) -> _
     except NotFiniteError as error:
         raise UserError(f"{error}, on {name}") from error
     is_clipped = bool(np.mean(np.abs(waveform) >= FULL) > CLIPPED)
-    return _Seen(len(waveform), is_clipped, excerpts.kept, statistics)
+    return _Seen(len(waveform), is_clipped, segments.kept, statistics)

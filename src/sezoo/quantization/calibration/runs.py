@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_session import open_session
-from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import frames_of, magnitude_input, states_of
 
 __all__ = ["NotFiniteError", "check_finite", "runner", "with_states_as_outputs", "with_tensors_as_outputs"]
@@ -53,7 +53,7 @@ def runner(
 
     def run(pieces: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         call = StateLoop(session, source.name, states, outputs)
-        return (call(magnitude) for magnitude in in_calls(pieces, frames))
+        return (call(magnitude) for magnitude in split_into_steps(pieces, frames))
 
     return run
 

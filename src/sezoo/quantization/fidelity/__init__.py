@@ -1,1 +1,1 @@
-"""How close int8 is to float: `probe` of tensors, `closeness` of waveforms, and the `bench` that does both."""
+"""How close int8 is to float: `probe` of tensors, `closeness` of waveforms, and the `context` that does both."""

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sezoo.models.onnx_graph import copied, keep_needed
+from sezoo.models.onnx_graph import copy_model, keep_needed
 from sezoo.models.onnx_session import open_session
-from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import frames_of, magnitude_input, states_of
 
 __all__ = ["tensors_of"]
@@ -25,7 +25,7 @@ def tensors_of(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[np.nda
     length needs, with its states fed back. A name may be there several times. An int8 model is run as it is
     written, its layers in float between rounded tensors: what is looked at exists, and the integers are the same.
     """
-    looked_into, states = copied(model), states_of(model)
+    looked_into, states = copy_model(model), states_of(model)
     distinct, kept = list(dict.fromkeys(names)), set(states.values())
     outputs = [value for value in model.graph.output if value.name in kept]
     del looked_into.graph.output[:]
@@ -40,7 +40,7 @@ def tensors_of(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[np.nda
 
     def run(magnitude: np.ndarray) -> Calls:
         loop = StateLoop(session, source.name, states, wanted)
-        for call in in_calls([magnitude], length if isinstance(length, int) else None):
+        for call in split_into_steps([magnitude], length if isinstance(length, int) else None):
             values = loop(call) if wanted else []
             yield call, [values[index] for index in where]
 

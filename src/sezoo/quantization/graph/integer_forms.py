@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import onnx
 
-from sezoo.models.onnx_graph import copied
+from sezoo.models.onnx_graph import copy_model
 from sezoo.quantization.graph import as_convolutions, as_other_operators, norms
 from sezoo.quantization.graph.linear_layers import behind_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.products import with_products_as_convolutions
-from sezoo.quantization.graph.rewriting import rewritten
+from sezoo.quantization.graph.rewriting import rewrite
 
 __all__ = ["ACTIVATIONS_ALONE", "nodes_before_layers", "with_integer_forms", "with_scales_of_channels"]
 
@@ -34,9 +34,9 @@ def with_integer_forms(
     forms = as_convolutions.FORMS + as_other_operators.FORMS
     if opset >= norms.OPSET or not opset_is_fixed:
         forms = norms.FORMS + forms
-    written = rewritten(model, forms, kept)
+    written = rewrite(model, forms, kept)
     if opset < norms.OPSET and any(node.op_type == "LayerNormalization" for node in written.graph.node):
-        written = copied(written)
+        written = copy_model(written)
         for entry in written.opset_import:
             if entry.domain in ("", "ai.onnx"):
                 entry.version = norms.OPSET
@@ -54,7 +54,7 @@ def with_scales_of_channels(model: onnx.ModelProto, kept: Collection[str] = ()) 
     ----------
     model, kept : as for `with_integer_forms`.
     """
-    return rewritten(model, as_convolutions.FORMS_IN_GROUPS, kept)
+    return rewrite(model, as_convolutions.FORMS_IN_GROUPS, kept)
 
 
 def nodes_before_layers(model: onnx.ModelProto, op_types: Collection[str]) -> frozenset[str]:

@@ -19,8 +19,8 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import graph_inputs
 from sezoo.models.onnx_graph import UnusedNames, graphs_of
 from sezoo.models.onnx_session import open_session
-from sezoo.models.spectra import noise
-from sezoo.models.states import layout_in
+from sezoo.models.spectra import random_input
+from sezoo.models.states import input_layout
 from sezoo.quantization.quantizable import (
     in_float32,
     with_flat_biases,
@@ -74,7 +74,7 @@ def prepare(
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
         tolerance = HALF_MASK if halves else SAME_MASK
         _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET, tolerance)
-    prepared = _with_sums_apart(folded(prepared))
+    prepared = _with_sums_apart(fold_constants(prepared))
     for rewritten in (with_flat_biases, with_own_biases, with_nested_reads_apart, with_names_apart):
         prepared = rewritten(prepared)
     return with_known_shapes(_with_node_names(prepared))
@@ -114,7 +114,7 @@ def _with_node_names(model: onnx.ModelProto) -> onnx.ModelProto:
 def _check_same_mask(
     before: onnx.ModelProto, after: onnx.ModelProto, path: Path, contract: Contract, opset: int, tolerance: float
 ) -> None:
-    magnitude = noise(0, (1, contract.bins, 31), layout_in(before))
+    magnitude = random_input(0, (1, contract.bins, 31), input_layout(before))
     difference = np.abs(MaskModel(after, path).whole(magnitude) - MaskModel(before, path).whole(magnitude)).max()
     if difference > tolerance:
         raise UserError(
@@ -167,7 +167,7 @@ def _with_dynamic_batch(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     return dynamic
 
 
-def folded(model: onnx.ModelProto) -> onnx.ModelProto:
+def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     """Constants and batch normalization folded by onnxruntime's basic optimisations.
 
     Raises

@@ -15,7 +15,7 @@ from onnx import helper
 from sezoo.models.onnx_graph import (
     UnusedNames,
     attribute,
-    copied,
+    copy_model,
     float_weights,
     keep_needed,
     layout,
@@ -38,7 +38,7 @@ def with_products_as_convolutions(model: onnx.ModelProto, kept: Collection[str] 
     kept : names of nodes to leave as they are.
     """
     shapes, weights, read_by = layout(model), float_weights(model.graph), readers(model.graph)
-    changed = copied(model)
+    changed = copy_model(model)
     names = UnusedNames(changed.graph)
     outputs = {value.name for value in model.graph.output}
     nodes: list[onnx.NodeProto] = []

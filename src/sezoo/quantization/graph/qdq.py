@@ -23,7 +23,7 @@ from sezoo.quantization.overrides import first_line
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recurrent.writing import with_integer_bodies
 
-__all__ = ["nodes_in_float", "operators_to_quantize", "quantized"]
+__all__ = ["nodes_in_float", "operators_to_quantize", "write_qdq"]
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def nodes_in_float(model: onnx.ModelProto, settings: Quantization, path: Path) -
     return frozenset(excluded)
 
 
-def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
+def write_qdq(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     """The int8 model: int8 activations (asymmetric; int16 where planned), int8 weights (symmetric), int32 biases.
 
     Raises
@@ -126,11 +126,11 @@ def quantized(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
             options,
         )
         quantizer.activations_alone = plan.activations_alone
-        with _quiet():
+        with _suppress_warnings():
             quantizer.quantize_model()
         result = _in_order(quantizer.model.model)
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError, RuntimeError) as error:
-        if not _are_to_blame(plan, quantization):
+        if not _extra_options_cause_failure(plan, quantization):
             raise UserError(f"onnxruntime's quantizer cannot quantize the model: {first_line(error)}") from error
         raise UserError(f"{KEY}: onnxruntime's quantizer refuses: {first_line(error)}") from error
     if plan.unrounded:
@@ -156,12 +156,12 @@ def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _are_to_blame(plan: Plan, quantization: Quantization) -> bool:
+def _extra_options_cause_failure(plan: Plan, quantization: Quantization) -> bool:
     """Whether the model can be quantized without the user's `extra_options`."""
     if not qdq_options(quantization).keys() & quantization.extra_options.keys():
         return False
     try:
-        quantized(plan, quantization.model_copy(update={"extra_options": {}}))
+        write_qdq(plan, quantization.model_copy(update={"extra_options": {}}))
     except UserError:
         return False
     return True
@@ -203,7 +203,7 @@ def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProt
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _suppress_warnings() -> Iterator[None]:
     """onnxruntime warns on the terminal of what is decided here on purpose, a line for every node."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -56,7 +56,7 @@ class Quantizer(QDQQuantizer):
 
     def quantize_model(self) -> onnx.ModelProto:
         """The QDQ model."""
-        self._quantize_what_is_moved()
+        self._quantize_moved_tensors()
         for node in self.model.nodes():
             if node.op_type not in self.activations_alone or not super().should_quantize_node(node):
                 continue
@@ -67,7 +67,7 @@ class Quantizer(QDQQuantizer):
                 self.tensor_to_its_receiving_nodes.setdefault(name, []).append(node)
         return super().quantize_model()
 
-    def _quantize_what_is_moved(self) -> None:
+    def _quantize_moved_tensors(self) -> None:
         """Tensors that are moved, and rounded by a later reader, have to be rounded before the first of their readers.
 
         Going through the nodes in order, onnxruntime leaves a mover in float whose input no node before it rounds.

@@ -11,7 +11,7 @@ from onnx import helper
 from sezoo.models.onnx_graph import (
     UnusedNames,
     attribute,
-    copied,
+    copy_model,
     float_weights,
     initializers,
     keep_needed,
@@ -23,7 +23,7 @@ from sezoo.models.onnx_graph import (
 from sezoo.quantization.graph.linear_layers import behind_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
 
-__all__ = ["Rewriter", "axes_of_reduction", "by_channel", "rewritten"]
+__all__ = ["Rewriter", "axes_of_reduction", "by_channel", "rewrite"]
 
 
 class Rewriter:
@@ -86,9 +86,9 @@ class Rewriter:
         """A node of the graph as it was."""
         self._nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
 
-    def finished(self) -> onnx.ModelProto:
+    def finish(self) -> onnx.ModelProto:
         """The new model."""
-        changed = copied(self.model)
+        changed = copy_model(self.model)
         del changed.graph.node[:]
         changed.graph.node.extend(self._nodes)
         set_weights(changed.graph, self._added)
@@ -100,7 +100,7 @@ Form = Callable[[Rewriter, onnx.NodeProto], bool]
 """Writes other operators for a node, and says whether it has; without that it has written nothing."""
 
 
-def rewritten(model: onnx.ModelProto, forms: Iterable[Form], kept: Collection[str] = ()) -> onnx.ModelProto:
+def rewrite(model: onnx.ModelProto, forms: Iterable[Form], kept: Collection[str] = ()) -> onnx.ModelProto:
     """The model with the first form that fits each node; the argument itself where none fits any.
 
     Parameters
@@ -116,7 +116,7 @@ def rewritten(model: onnx.ModelProto, forms: Iterable[Form], kept: Collection[st
             is_changed = True
         else:
             rewriter.keep(node)
-    return rewriter.finished() if is_changed else model
+    return rewriter.finish() if is_changed else model
 
 
 def axes_of_reduction(graph: Rewriter, node: onnx.NodeProto) -> list[int]:

@@ -14,10 +14,10 @@ from sezoo.config.sections import Config
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.contract import Contract
 from sezoo.models.onnx_file import axes_of, graph_inputs
-from sezoo.models.onnx_graph import described, producers
+from sezoo.models.onnx_graph import node_label, producers
 from sezoo.models.receptive_field import receptive_field_of
-from sezoo.models.states import batch_of_one, bins_of, frames_of, layout_in, magnitude_input, mask_output, states_of
-from sezoo.quantization.graph.preparation import folded, with_known_shapes
+from sezoo.models.states import batch_of_one, bins_of, frames_of, input_layout, magnitude_input, mask_output, states_of
+from sezoo.quantization.graph.preparation import fold_constants, with_known_shapes
 from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
 __all__ = [
@@ -110,7 +110,7 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
     static = onnx.ModelProto()
     static.CopyFrom(model)
     batch_of_one(static)
-    axes = layout_in(model).axes(1, bins_of(model), frames)
+    axes = input_layout(model).axes(1, bins_of(model), frames)
     for value in (magnitude_input(static), mask_output(static)):
         for dim, length in zip(value.type.tensor_type.shape.dim, axes, strict=True):
             dim.dim_value = length
@@ -119,10 +119,10 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
     static = with_known_shapes(static)
     if dynamic_axes(static) or any(node.op_type == "Shape" for node in static.graph.node):
         # shapes computed in the graph become constants, now that the input's is known
-        static = with_known_shapes(folded(static))
+        static = with_known_shapes(fold_constants(static))
     if remaining := dynamic_axes(static):
         maker = producers(static.graph).get(remaining[0])
-        made_by = "" if maker is None else f", made by {described(maker)},"
+        made_by = "" if maker is None else f", made by {node_label(maker)},"
         raise UserError(
             f"the model cannot be made static: the shape of tensor '{remaining[0]}'{made_by} depends on more than the "
             "input's; export the network without loops, branches and selections that depend on data"

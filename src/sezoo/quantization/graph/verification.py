@@ -12,7 +12,7 @@ from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import nested_graphs
 from sezoo.models.onnx_session import open_session
-from sezoo.models.state_loop import StateLoop, in_calls
+from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import frames_of, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.static_shape import dynamic_axes
 
@@ -67,4 +67,6 @@ def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> n
     """The mask of the patch, in calls of so many frames."""
     session = open_session(model, optimization="none")
     call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
-    return np.concatenate([call.layout.taken(call(magnitude)[0]) for magnitude in in_calls([patch], frames)], axis=2)
+    return np.concatenate(
+        [call.layout.taken(call(magnitude)[0]) for magnitude in split_into_steps([patch], frames)], axis=2
+    )

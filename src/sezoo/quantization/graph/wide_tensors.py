@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import onnx
 
 from sezoo.models.onnx_graph import producers
-from sezoo.models.states import layout_in, states_of
+from sezoo.models.states import input_layout, states_of
 from sezoo.quantization.graph.linear_layers import behind_layers
 
 __all__ = ["MOVERS", "inputs_of_norms", "int8_only", "with_sources_of_moves"]
@@ -36,7 +36,7 @@ def int8_only(model: onnx.ModelProto) -> frozenset[str]:
     """
     states = {name for pair in states_of(model).items() for name in pair}
     masks = [value.name for value in model.graph.output if value.name not in states]
-    masks = [] if layout_in(model).is_complex else masks
+    masks = [] if input_layout(model).is_complex else masks
     scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
     return frozenset(with_sources_of_moves(model, [*masks, *scores]))
 

@@ -1,6 +1,6 @@
-"""Winning back what int8 costs: steps that change the plan of the int8 model, each judged by what is heard.
+"""Accuracy recovery: steps that change the plan of the int8 model, each scored by SI-SNR to the float output.
 
-`recipe` takes the steps in order, each a function of a `Plan` and of the `bench` that it is tried on: `operators`,
+`recipe` takes the steps in order, each a function of a `Plan` and of the `context` that it is tried on: `operators`,
 `steps` (on `input_precision`, `channel_ties` -> `equalization`, `second_moments` -> `rounding`), `range_choice`,
-`fallback`. What they learn from and are judged by are `excerpts` of the clips and the `closeness` of denoised waves.
+`fallback`. What they learn from and are judged by are `segments` of the clips and the `closeness` of denoised waves.
 """

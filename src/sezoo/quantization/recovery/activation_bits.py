@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
 from sezoo.models.states import states_of
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.graph.wide_tensors import MOVERS, with_sources_of_moves
-from sezoo.quantization.overrides import own_tensors
+from sezoo.quantization.overrides import user_tensors
 from sezoo.quantization.plan import Plan
 
 __all__ = ["int16_activations", "int16_activations_of_few"]
@@ -27,26 +27,26 @@ SHOWN = 6
 """Names that the log lists."""
 
 
-def int16_activations(plan: Plan, bench: Bench) -> Plan:
+def int16_activations(plan: Plan, context: RecoveryContext) -> Plan:
     """16 bits for the activations of which 8 bits hurt most, as many as bring something.
 
-    Each is widened alone, on excerpts that steps may learn from. Errors of different tensors add up in power, nearly:
+    Each is widened alone, on segments that steps may learn from. Errors of different tensors add up in power, nearly:
     the share of the error that goes with a tensor says what is left when several are widened. The largest come first,
     until one brings less than `LEAST_GAIN`; what the target cannot run is passed over.
     """
-    if "Int16" not in bench.activation_types or plan.int8_input:
+    if "Int16" not in context.activation_types or plan.int8_input:
         return plan
-    error = _error(plan, bench)
+    error = _error(plan, context)
     gains = {
-        names: error - _error(plan.with_int16_activations(names), bench)
-        for names in bench.told("int16_activations", list(_candidates(plan, bench)))
+        names: error - _error(plan.with_int16_activations(names), context)
+        for names in context.with_progress("int16_activations", list(_candidates(plan, context)))
     }
     widened: list[str] = []
     for names, gain in sorted(gains.items(), key=lambda item: -item[1]):
         if gain < error * (1 - 10 ** (-LEAST_GAIN / 10)):
             break
         wider = plan.with_int16_activations(names)
-        if bench.is_readable(bench.written(wider)):
+        if context.is_readable(context.write_model(wider)):
             plan, error = wider, max(error - gain, 0.0)
             widened += names
     if widened:
@@ -54,27 +54,27 @@ def int16_activations(plan: Plan, bench: Bench) -> Plan:
     return plan
 
 
-def int16_activations_of_few(plan: Plan, bench: Bench) -> Plan:
+def int16_activations_of_few(plan: Plan, context: RecoveryContext) -> Plan:
     """The same where nobody has asked for it: it takes a run for each activation, and networks may have hundreds."""
-    count = sum(1 for _ in _candidates(plan, bench))
+    count = sum(1 for _ in _candidates(plan, context))
     if count > MOST_UNASKED:
         log.info(
             "  int16_activations: left out, as %d activations one by one would take long; set "
             "quantization.activation_bits to 16, or to auto to have it", count,
         )  # fmt: skip
         return plan
-    return int16_activations(plan, bench)
+    return int16_activations(plan, context)
 
 
-def _error(plan: Plan, bench: Bench) -> float:
+def _error(plan: Plan, context: RecoveryContext) -> float:
     """Power of what differs from the float model's output, as a share of that."""
-    return 10 ** (-bench.judged_while_fitting(bench.written(plan)) / 10)
+    return 10 ** (-context.fit_score(context.write_model(plan)) / 10)
 
 
-def _candidates(plan: Plan, bench: Bench) -> Iterator[tuple[str, ...]]:
+def _candidates(plan: Plan, context: RecoveryContext) -> Iterator[tuple[str, ...]]:
     """Activations of 8 bits, together with those that have the same integers."""
     model = plan.model
-    own, seen = own_tensors(bench.settings), set(plan.int16 | plan.fixed_ranges)
+    own, seen = user_tensors(context.settings), set(plan.int16 | plan.fixed_ranges)
     pairs = {name: pair for pair in states_of(model).items() for name in pair}
     for node in reversed(model.graph.node):
         if node.op_type not in plan.op_types or node.name in plan.in_float:

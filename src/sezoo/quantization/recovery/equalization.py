@@ -12,25 +12,25 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_graph import attribute, copied, float_weights, set_weights
-from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.models.onnx_graph import attribute, copy_model, float_weights, set_weights
+from sezoo.quantization.calibration.segments import Segment
 from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.recovery.channel_ties import ChannelTies
 
-__all__ = ["channel_peaks", "class_factors", "equalized"]
+__all__ = ["channel_peaks", "class_factors", "equalize"]
 
 LARGEST_FACTOR = 50.0
 """A channel that was nearly silent in calibration may be louder elsewhere."""
 
 
 def channel_peaks(
-    model: onnx.ModelProto, ties: ChannelTies, tensors: Collection[str], excerpts: Iterable[Excerpt]
+    model: onnx.ModelProto, ties: ChannelTies, tensors: Collection[str], segments: Iterable[Segment]
 ) -> dict[str, np.ndarray]:
     """The largest magnitude of each channel: (channels,) float32 by tensor, of those whose channels are known."""
     names = [name for name in tensors if ties.classes.get(name, np.zeros(1)).any()]
     run, peaks = tensors_of(model, names), {}
-    for excerpt in excerpts:
-        for _, of_call in run(excerpt.magnitude):
+    for segment in segments:
+        for _, of_call in run(segment.magnitude):
             for name, values in zip(names, of_call, strict=True):
                 others = tuple(axis for axis in range(values.ndim) if axis != values.ndim + ties.axis[name])
                 peaks[name] = np.maximum(peaks.get(name, 0), np.abs(values).max(axis=others))
@@ -53,9 +53,9 @@ def class_factors(ties: ChannelTies, peaks: Mapping[str, np.ndarray]) -> np.ndar
     return np.clip(factors, 1, LARGEST_FACTOR)
 
 
-def equalized(model: onnx.ModelProto, ties: ChannelTies, factors: np.ndarray) -> onnx.ModelProto:
+def equalize(model: onnx.ModelProto, ties: ChannelTies, factors: np.ndarray) -> onnx.ModelProto:
     """The model with each channel multiplied by the factor of its class, computing the same masks."""
-    scaled = copied(model)
+    scaled = copy_model(model)
     weights = float_weights(scaled.graph)
     new: dict[str, np.ndarray] = {}
     for node in scaled.graph.node:
@@ -63,7 +63,7 @@ def equalized(model: onnx.ModelProto, ties: ChannelTies, factors: np.ndarray) ->
         if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul") and node.input[1] in weights:
             # What several layers share is scaled once: they have the same factors.
             if node.input[1] not in new:
-                new[node.input[1]] = _scaled_weights(node, weights[node.input[1]], before, behind)
+                new[node.input[1]] = _scale_weights(node, weights[node.input[1]], before, behind)
             if len(node.input) > 2 and node.input[2] in weights and node.input[2] not in new:
                 new[node.input[2]] = weights[node.input[2]] * behind
         elif node.op_type in ("Add", "Sum") and np.any(behind != 1):
@@ -82,7 +82,7 @@ def _factors_of(name: str, ties: ChannelTies, factors: np.ndarray) -> np.ndarray
     return factors[classes] if classes.any() else np.ones(1)
 
 
-def _scaled_weights(node: onnx.NodeProto, weight: np.ndarray, before: np.ndarray, behind: np.ndarray) -> np.ndarray:
+def _scale_weights(node: onnx.NodeProto, weight: np.ndarray, before: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """Weights that take factors out of a layer's inputs and put others into its outputs."""
     if node.op_type in ("Gemm", "MatMul"):  # stored as (inputs, outputs), unless transposed
         scale = behind / before[:, np.newaxis]

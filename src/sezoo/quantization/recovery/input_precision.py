@@ -15,7 +15,7 @@ from onnx import helper
 
 from sezoo.models.onnx_graph import (
     attribute,
-    copied,
+    copy_model,
     float_weights,
     producers,
     set_weights,
@@ -24,7 +24,7 @@ from sezoo.models.onnx_graph import (
 )
 from sezoo.models.receptive_field import RECURRENT
 from sezoo.models.states import magnitude_input
-from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.calibration.segments import Segment
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.plan import Plan
@@ -68,10 +68,10 @@ def before_layers(plan: Plan) -> frozenset[str]:
     return frozenset(plan.ranges.keys() - behind - firsts)
 
 
-def with_int8_input(plan: Plan, excerpts: Sequence[Excerpt]) -> Plan:
-    """The model's input in 8 bits, also where it is float operators that read it; as loud as the mean excerpt."""
+def with_int8_input(plan: Plan, segments: Sequence[Segment]) -> Plan:
+    """The model's input in 8 bits, also where it is float operators that read it; as loud as the mean segment."""
     name = magnitude_input(plan.model).name
-    loudest = np.float32(np.mean([excerpt.magnitude.max() for excerpt in excerpts]))
+    loudest = np.float32(np.mean([segment.magnitude.max() for segment in segments]))
     return replace(plan, int8_input=True, ranges={name: (np.float32(0), loudest)} | plan.ranges)
 
 
@@ -91,7 +91,7 @@ def with_split_input(plan: Plan) -> Plan:
     all adds up before anything is rounded again. What else reads the activation gets the coarse part.
     """
     names = [name for name in first_activations(plan) if _can_be_split(plan, name)]
-    model, ranges = copied(plan.model), dict(plan.ranges)
+    model, ranges = copy_model(plan.model), dict(plan.ranges)
     in_float, fixed = set(plan.in_float) | _before(plan.model, names), set(plan.fixed_ranges)
     for name in names:
         low, high = _with_headroom(plan.ranges[name])

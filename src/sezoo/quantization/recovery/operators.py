@@ -13,7 +13,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.models.onnx_graph import float_weights, producers
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.graph.linear_layers import LINEAR
 from sezoo.quantization.plan import Plan
 
@@ -44,25 +44,25 @@ WITH_WEIGHTS = (*LINEAR, "BatchNormalization", "LSTM", "GRU", "RNN", "Scan")
 """Layers stay as they are, whatever they feed."""
 
 
-def operators(plan: Plan, bench: Bench) -> Plan:
+def operators(plan: Plan, context: RecoveryContext) -> Plan:
     """Leave operators in float that round small values away where those count, and types whose rounding is heard.
 
     The first are found in the graph: on other clips they do more harm than on these. Types are tried unless the user
-    has chosen them: the one that brings the waves closest on excerpts that steps may learn from, then the next one,
+    has chosen them: the one that brings the waves closest on segments that steps may learn from, then the next one,
     as long as it is worth it. Nor are tensors that operators in float hand to each other rounded because one in int8
     reads them too. Layers stay in int8.
     """
-    plain = bench.written(plan)
+    plain = context.write_model(plan)
     rounding = _rounding_nodes(plan, plain)
     found = before_small_values(plan.model) & rounding
     best = replace(plan, in_float=plan.in_float | found, unrounded=True)
     try:
-        written = bench.written(best)
+        written = context.write_model(best)
     except UserError:  # nothing else is in int8
         return plan
-    _tell(plan, found, "8 bits would round the small values away that a logarithm, a root or a division needs")
-    if bench.settings.op_types_to_quantize is None:
-        best = _with_types_in_float(best, rounding - found, bench, bench.judged_while_fitting(written))
+    _log(plan, found, "8 bits would round the small values away that a logarithm, a root or a division needs")
+    if context.settings.op_types_to_quantize is None:
+        best = _with_types_in_float(best, rounding - found, context, context.fit_score(written))
     unchanged = best.in_float == plan.in_float and _bytes(written) == _bytes(plain)
     return plan if unchanged else best
 
@@ -128,13 +128,13 @@ def _is_of_layer(
 # -- what the waves say --------------------------------------------------------------------------------
 
 
-def _with_types_in_float(plan: Plan, rounding: set[str], bench: Bench, closest: float) -> Plan:
+def _with_types_in_float(plan: Plan, rounding: set[str], context: RecoveryContext, closest: float) -> Plan:
     """The plan with types of operators in float, the most audible first.
 
     Parameters
     ----------
     rounding : names of the nodes that are quantized.
-    closest : dB that the plan has on excerpts that steps may learn from.
+    closest : dB that the plan has on segments that steps may learn from.
     """
     of_type: dict[str, set[str]] = defaultdict(set)
     for node in plan.model.graph.node:
@@ -142,23 +142,26 @@ def _with_types_in_float(plan: Plan, rounding: set[str], bench: Bench, closest: 
             of_type[node.op_type].add(node.name)
     while of_type:
         candidates = {each: replace(plan, in_float=plan.in_float | names) for each, names in of_type.items()}
-        judged = {each: _judged(candidate, bench) for each, candidate in bench.told("operators", candidates.items())}
-        best = max(judged, key=judged.__getitem__)
-        if judged[best] == -np.inf or judged[best] < closest + LEAST_GAIN:
+        score = {
+            each: _score(candidate, context)
+            for each, candidate in context.with_progress("operators", candidates.items())
+        }
+        best = max(score, key=score.__getitem__)
+        if score[best] == -np.inf or score[best] < closest + LEAST_GAIN:
             break
-        _tell(plan, of_type.pop(best), f"the output comes {judged[best] - closest:.1f} dB closer to float")
-        plan, closest = candidates[best], judged[best]
+        _log(plan, of_type.pop(best), f"the output comes {score[best] - closest:.1f} dB closer to float")
+        plan, closest = candidates[best], score[best]
     return plan
 
 
-def _judged(candidate: Plan, bench: Bench) -> float:
+def _score(candidate: Plan, context: RecoveryContext) -> float:
     try:
-        return bench.judged_while_fitting(bench.written(candidate))
+        return context.fit_score(context.write_model(candidate))
     except UserError:  # nothing else is in int8
         return -np.inf
 
 
-def _tell(plan: Plan, names: Collection[str], why: str) -> None:
+def _log(plan: Plan, names: Collection[str], why: str) -> None:
     if names:
         types = dict.fromkeys(node.op_type for node in plan.model.graph.node if node.name in names)
         log.debug("  %s (%s) in float: %s", ", ".join(types), pluralize(len(names), "node"), why)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sezoo.models.states import magnitude_input
 from sezoo.quantization.calibration.ranges import tensors_to_calibrate
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.plan import Plan
 
 __all__ = ["input_floor", "ranges"]
@@ -26,7 +26,7 @@ FLOORS = (0.02, 0.05, 0.1, 0.2, 0.3)
 """Shares of the input's step."""
 
 
-def input_floor(plan: Plan, bench: Bench) -> Plan:
+def input_floor(plan: Plan, context: RecoveryContext) -> Plan:
     """The least magnitude that float operators behind an 8-bit input are given.
 
     Below half a step all is rounded to 0, where a power or a logarithm is far from what it was of the magnitudes
@@ -34,37 +34,37 @@ def input_floor(plan: Plan, bench: Bench) -> Plan:
     """
     if not plan.int8_input or magnitude_input(plan.model).name in tensors_to_calibrate(plan.model, set(plan.op_types)):
         return plan
-    best, closest = plan, bench.judged_while_fitting(bench.written(plan))
-    for floor in bench.told("input_floor", FLOORS):
-        best, closest = _better(best, closest, replace(plan, input_floor=floor), bench)
+    best, closest = plan, context.fit_score(context.write_model(plan))
+    for floor in context.with_progress("input_floor", FLOORS):
+        best, closest = _pick_better(best, closest, replace(plan, input_floor=floor), context)
     return best
 
 
-def ranges(plan: Plan, bench: Bench) -> Plan:
+def ranges(plan: Plan, context: RecoveryContext) -> Plan:
     """Wider ranges cut off less and round more: the factor that brings the waves closest, for all and for each.
 
-    It is looked for on excerpts that the other steps learn from: those held out have the last word on the step.
+    It is looked for on segments that the other steps learn from: those held out have the last word on the step.
     """
-    free = _free(plan)
-    best, closest = plan, bench.judged_while_fitting(bench.written(plan))
+    free = _adjustable_tensors(plan)
+    best, closest = plan, context.fit_score(context.write_model(plan))
     candidates = [(free, factor) for factor in FACTORS]
     candidates += [([name], factor) for name in free[:TENSORS] for factor in OWN_FACTORS]
-    for names, factor in bench.told("ranges", candidates):
+    for names, factor in context.with_progress("ranges", candidates):
         start = plan if names is free else best
-        best, closest = _better(best, closest, _scaled(start, names, factor), bench)
+        best, closest = _pick_better(best, closest, _scale_ranges(start, names, factor), context)
     return best
 
 
-def _free(plan: Plan) -> list[str]:
+def _adjustable_tensors(plan: Plan) -> list[str]:
     """The activations whose ranges are no part of a transform."""
     return [name for name in plan.ranges if name not in plan.int16 and name not in plan.fixed_ranges]
 
 
-def _scaled(plan: Plan, names: list[str], factor: float) -> Plan:
+def _scale_ranges(plan: Plan, names: list[str], factor: float) -> Plan:
     scaled = {name: tuple(np.float32(factor) * end for end in plan.ranges[name]) for name in names}
     return replace(plan, ranges=plan.ranges | scaled)
 
 
-def _better(best: Plan, closest: float, candidate: Plan, bench: Bench) -> tuple[Plan, float]:
-    found = bench.judged_while_fitting(bench.written(candidate))
+def _pick_better(best: Plan, closest: float, candidate: Plan, context: RecoveryContext) -> tuple[Plan, float]:
+    found = context.fit_score(context.write_model(candidate))
     return (candidate, found) if found > closest else (best, closest)

@@ -11,7 +11,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.graph.scales import LARGEST
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.activation_bits import int16_activations, int16_activations_of_few
@@ -30,7 +30,7 @@ from sezoo.quantization.recovery.steps import (
 from sezoo.quantization.target import Target
 from sezoo.results.quantization import Tried
 
-__all__ = ["STEPS", "Recovered", "check_steps", "decibels", "recovered", "written"]
+__all__ = ["STEPS", "RecoveryResult", "check_steps", "decibels", "recover", "write_plan"]
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Step:
     """
 
     name: str
-    run: Callable[[Plan, Bench], Plan]
+    run: Callable[[Plan, RecoveryContext], Plan]
     does: str
     least_gain: float = 0.05
 
@@ -83,7 +83,7 @@ UNASKED = Step(
 
 
 @dataclass(frozen=True)
-class Recovered:
+class RecoveryResult:
     """The plan that the steps led to, its int8 model, and how they got there."""
 
     plan: Plan
@@ -93,23 +93,23 @@ class Recovered:
     steps: tuple[Tried, ...]
 
 
-def written(plan: Plan, bench: Bench) -> Recovered:
+def write_plan(plan: Plan, context: RecoveryContext) -> RecoveryResult:
     """The plan's int8 model as it is, without any step.
 
     Raises
     ------
     UserError : onnxruntime refuses it.
     """
-    model = bench.written(plan)
-    closeness = bench.judged(model)
+    model = context.write_model(plan)
+    closeness = context.score(model)
     log.info("int8: %s", _against_float(closeness))
-    return Recovered(plan, model, closeness, closeness, ())
+    return RecoveryResult(plan, model, closeness, closeness, ())
 
 
-def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
+def recover(plan: Plan, context: RecoveryContext, target: Target) -> RecoveryResult:
     """Take the steps that are configured.
 
-    With `auto` a step is kept if the int8 model's denoised waves come closer to the float model's on excerpts that
+    With `auto` a step is kept if the int8 model's denoised waves come closer to the float model's on segments that
     no step learns from; so the result is never farther away than the plain int8 model. Steps that are listed are
     taken as they are.
 
@@ -117,28 +117,28 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
     ------
     UserError : onnxruntime refuses the plain model.
     """
-    wanted = bench.settings.accuracy_recovery
+    wanted = context.settings.accuracy_recovery
     auto = wanted == ("auto",)
-    model = bench.written(plan)
-    plain = closest = bench.judged(model, "plain int8")
+    model = context.write_model(plan)
+    plain = closest = context.score(model, "plain int8")
     log.info("plain int8: %s", _against_float(plain))
     tried: list[Tried] = []
-    for step in _steps(bench.settings, target) if _has_steps(bench.settings) else ():
+    for step in _steps(context.settings, target) if _has_steps(context.settings) else ():
         if auto and closest >= INAUDIBLE:
             break
         if step is UNASKED and closest >= FAR:
             continue
         if auto and step.name == "bias_correction" and any(each.name == "rounding" and each.kept for each in tried):
             continue  # rounding has seen to the means, in one pass
-        candidate = step.run(plan, bench)
+        candidate = step.run(plan, context)
         if candidate is plan:
             log.debug("  %s: nothing to do", step.name)
             continue
-        as_int8 = bench.written(candidate)
-        found = bench.judged(as_int8, step.name)
+        as_int8 = context.write_model(candidate)
+        found = context.score(as_int8, step.name)
         is_kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
         tried.append(Tried(step.name, step.does, closest, found, is_kept))
-        fits = bench.fits_target(as_int8)
+        fits = context.fits_target(as_int8)
         why = f"less than {step.least_gain:g} dB closer" if fits else f"not fit for {target.name}"
         why_not = "" if is_kept else f", not kept: {why}"
         log.debug("  %s: %s%s (%s)", step.name, decibels(found), why_not, step.does)
@@ -148,7 +148,7 @@ def recovered(plan: Plan, bench: Bench, target: Target) -> Recovered:
         log.info("accuracy recovery: %s, by %s", decibels(closest), kept)
     elif auto and closest < INAUDIBLE:
         log.info("no step brings the int8 model closer to the float model: the plain one is written")
-    return Recovered(plan, model, plain, closest, tuple(tried))
+    return RecoveryResult(plan, model, plain, closest, tuple(tried))
 
 
 def _has_steps(settings: Quantization) -> bool:

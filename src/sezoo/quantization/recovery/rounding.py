@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-__all__ = ["Rounded", "refitted", "rounded"]
+__all__ = ["RoundedWeights", "refit_weights", "round_weights"]
 
 RIDGE = 1e-4
 """Pull towards the weights as they are, as a share of the inputs' mean variance."""
@@ -40,14 +40,14 @@ FEW_TAPS = 3
 
 
 @dataclass(frozen=True)
-class Rounded:
+class RoundedWeights:
     """Integer weights (groups, outputs of a group, features) float32, and their scales (groups, outputs of a group)."""
 
     integers: np.ndarray
     scales: np.ndarray
 
 
-def refitted(weights: np.ndarray, covariance: np.ndarray, cross_covariance: np.ndarray) -> np.ndarray:
+def refit_weights(weights: np.ndarray, covariance: np.ndarray, cross_covariance: np.ndarray) -> np.ndarray:
     """The weights that make of rounded inputs what the given ones make of exact inputs, as nearly as can be.
 
     Parameters
@@ -66,7 +66,7 @@ def refitted(weights: np.ndarray, covariance: np.ndarray, cross_covariance: np.n
     return np.linalg.solve(covariance + pull * np.eye(features), aim.swapaxes(1, 2)).swapaxes(1, 2)
 
 
-def rounded(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_channel: bool) -> Rounded:
+def round_weights(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_channel: bool) -> RoundedWeights:
     """Integers for the weights, with the least error at the layer's outputs that is found.
 
     Parameters
@@ -84,15 +84,15 @@ def rounded(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_ch
         integers = _best_neighbours(weights, damped, scales, largest)
     else:
         try:
-            integers = _compensated(weights, damped, scales, largest)
+            integers = _gptq(weights, damped, scales, largest)
         except np.linalg.LinAlgError:
             damped = _without_negative_directions(damped)
             scales = _scales(weights, damped, largest=largest, per_channel=per_channel)
-            integers = _compensated(weights, damped, scales, largest)
+            integers = _gptq(weights, damped, scales, largest)
         plain = np.clip(np.rint(weights / scales[..., np.newaxis]), -largest, largest)  # a greedy search may lose to it
         losses = [_losses(weights - each * scales[..., np.newaxis], damped) for each in (integers, plain)]
         integers = np.where((losses[0] <= losses[1])[..., np.newaxis], integers, plain)
-    return Rounded(integers.astype(np.float32), scales)
+    return RoundedWeights(integers.astype(np.float32), scales)
 
 
 def _without_negative_directions(covariance: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def _losses(errors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     return np.einsum("gof,gof->go", errors @ covariance, errors)
 
 
-def _compensated(weights: np.ndarray, covariance: np.ndarray, scales: np.ndarray, largest: int) -> np.ndarray:
+def _gptq(weights: np.ndarray, covariance: np.ndarray, scales: np.ndarray, largest: int) -> np.ndarray:
     """GPTQ: features in the order of falling variance, each rounding error passed on to the features after it."""
     order = np.argsort(-np.diagonal(covariance, axis1=1, axis2=2), axis=1)
     left = np.take_along_axis(weights, order[:, np.newaxis], axis=2)

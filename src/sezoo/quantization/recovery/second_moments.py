@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 from sezoo.models.onnx_graph import producers
-from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.quantization.calibration.segments import Segment
 from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.linear_layers import LinearLayer, without_layers_before
 
@@ -96,8 +96,8 @@ def second_moments(
     float_model: onnx.ModelProto,
     int8_model: onnx.ModelProto,
     layers: Sequence[LinearLayer],
-    excerpts: Sequence[Excerpt],
-    told: Callable[[Sequence[Excerpt]], Iterable[Excerpt]] = iter,
+    segments: Sequence[Segment],
+    told: Callable[[Sequence[Segment]], Iterable[Segment]] = iter,
 ) -> dict[str, Moments]:
     """The moments of each layer, by the name of its node.
 
@@ -107,7 +107,7 @@ def second_moments(
         rounded on the way from the model's input.
     int8_model : QDQ, with nodes of the layers' names, and with its Relus (an int8 model needs none where the integers
         end at zero, but then nothing has the values from before the rounding).
-    told : passes the excerpts on, telling how far it is.
+    told : passes the segments on, telling how far it is.
     """
     nodes, made_by = {node.name: node for node in int8_model.graph.node}, producers(int8_model.graph)
     rounded = [nodes[layer.node].input[0] for layer in layers]
@@ -115,14 +115,14 @@ def second_moments(
     first = {layer.node for layer in without_layers_before(float_model, layers)}
     run = tensors_of(int8_model, [*exact, *rounded, *(nodes[layer.node].output[0] for layer in layers)])
     run_float = tensors_of(float_model, [layer.input for layer in layers if layer.node in first])
-    rng, typical = np.random.default_rng(0), np.median(np.concatenate([_levels(each.magnitude) for each in excerpts]))
+    rng, typical = np.random.default_rng(0), np.median(np.concatenate([_levels(each.magnitude) for each in segments]))
     moments = {layer.node: Moments() for layer in layers}
-    for excerpt in told(excerpts):
+    for segment in told(segments):
         for (magnitude, values), (_, exact_ones) in zip(
-            run(excerpt.magnitude), run_float(excerpt.magnitude), strict=True
+            run(segment.magnitude), run_float(segment.magnitude), strict=True
         ):
             exact_of_first = iter(exact_ones)
-            share = magnitude.shape[2] / (len(excerpts) * excerpt.magnitude.shape[2])
+            share = magnitude.shape[2] / (len(segments) * segment.magnitude.shape[2])
             frame_weights = _weights_of_frames(magnitude, typical)
             of_layers = (values[start : start + len(layers)] for start in range(0, len(values), len(layers)))
             for layer, before, behind, output in zip(layers, *of_layers, strict=True):

@@ -1,4 +1,4 @@
-"""The steps of accuracy recovery, each a function of a plan and of the bench it is tried on, giving another plan."""
+"""Steps of accuracy recovery: functions of a plan and its context that return a new plan."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import numpy as np
 import onnx
 
 from sezoo.base.text import pluralize
-from sezoo.models.onnx_graph import copied, float_weights, set_weights, unused_name
+from sezoo.models.onnx_graph import copy_model, float_weights, set_weights, unused_name
 from sezoo.models.states import magnitude_input, states_of
-from sezoo.quantization.calibration.excerpts import Excerpt
 from sezoo.quantization.calibration.ranges import ranges_of_activations, tensors_to_calibrate
-from sezoo.quantization.fidelity.bench import Bench
+from sezoo.quantization.calibration.segments import Segment
+from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.fidelity.probe import tensors_of
 from sezoo.quantization.graph.linear_layers import LINEAR, LinearLayer, linear_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.scales import LARGEST
 from sezoo.quantization.graph.static_shape import static_length
-from sezoo.quantization.overrides import own_tensors
+from sezoo.quantization.overrides import user_tensors
 from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.channel_ties import channel_ties
-from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalized
+from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalize
 from sezoo.quantization.recovery.input_precision import first_activations, with_int16_input, with_split_input
-from sezoo.quantization.recovery.rounding import refitted, rounded
+from sezoo.quantization.recovery.rounding import refit_weights, round_weights
 from sezoo.quantization.recovery.second_moments import Moments, second_moments
 from sezoo.quantization.recurrent.expansion import hidden_states
 
@@ -37,31 +37,31 @@ __all__ = ["bias_correction", "equalization", "int16_input", "int16_states", "ro
 log = logging.getLogger(__name__)
 
 
-def int16_input(plan: Plan, bench: Bench) -> Plan:
+def int16_input(plan: Plan, context: RecoveryContext) -> Plan:
     """What the first layers hear in 16 bits."""
-    return plan if _input_is_the_users(plan, bench) else bench.completed(with_int16_input(plan))
+    return plan if _user_overrides_input(plan, context) else context.complete_ranges(with_int16_input(plan))
 
 
-def split_input(plan: Plan, bench: Bench) -> Plan:
+def split_input(plan: Plan, context: RecoveryContext) -> Plan:
     """What the first layers hear in two tensors of 8 bits."""
-    return plan if _input_is_the_users(plan, bench) else bench.completed(with_split_input(plan))
+    return plan if _user_overrides_input(plan, context) else context.complete_ranges(with_split_input(plan))
 
 
-def int16_states(plan: Plan, bench: Bench) -> Plan:
+def int16_states(plan: Plan, context: RecoveryContext) -> Plan:
     """Hidden states in 16 bits: what they add to in a frame may be less than a step of 8 bits."""
-    names = hidden_states(plan.model) - plan.int16 - own_tensors(bench.settings)
-    if not names or "Int16" not in bench.activation_types:
+    names = hidden_states(plan.model) - plan.int16 - user_tensors(context.settings)
+    if not names or "Int16" not in context.activation_types:
         return plan
     ranges = plan.ranges | dict.fromkeys(names, (np.float32(-1), np.float32(1)))
     return replace(plan, ranges=ranges, int16=plan.int16 | names)
 
 
-def _input_is_the_users(plan: Plan, bench: Bench) -> bool:
+def _user_overrides_input(plan: Plan, context: RecoveryContext) -> bool:
     """Whether the user has overridden the input, what the first layers read, or their weights."""
     firsts = first_activations(plan)
     layers = [node for node in plan.model.graph.node if node.op_type in LINEAR and node.input[0] in firsts]
     tensors = {magnitude_input(plan.model).name, *firsts, *(node.input[1] for node in layers)}
-    return bool(tensors & own_tensors(bench.settings))
+    return bool(tensors & user_tensors(context.settings))
 
 
 EXCERPTS_FOR_MEANS = 8
@@ -73,43 +73,43 @@ MOST_FOR_MEANS = 5_000_000
 # -- cross-layer equalization ---------------------------------------------------------------------------
 
 
-def equalization(plan: Plan, bench: Bench) -> Plan:
+def equalization(plan: Plan, context: RecoveryContext) -> Plan:
     """Quiet channels louder, by factors that the layers behind take out again."""
     op_types = set(plan.op_types)
     covered = ranges_of_activations(plan.exact, op_types)  # what a Relu cuts off needs no integers
     rounded_ones = [name for name in tensors_to_calibrate(plan.exact, op_types) if name not in covered]
     ties = channel_ties(plan.exact)
-    peaks = channel_peaks(plan.exact, ties, rounded_ones, bench.told("equalization", bench.fit))
+    peaks = channel_peaks(plan.exact, ties, rounded_ones, context.with_progress("equalization", context.fit))
     factors = class_factors(ties, peaks)
     if np.all(factors == 1):
         return plan
     changed = {name for name, classes in ties.classes.items() if np.any(factors[classes] != 1)}
-    model = equalized(plan.exact, ties, factors)
+    model = equalize(plan.exact, ties, factors)
     kept = {name: ends for name, ends in plan.ranges.items() if name not in changed}
-    return bench.completed(replace(plan, model=model, exact=model, ranges=kept))
+    return context.complete_ranges(replace(plan, model=model, exact=model, ranges=kept))
 
 
 # -- weights and biases ---------------------------------------------------------------------------------
 
 
-def rounding(plan: Plan, bench: Bench) -> Plan:
+def rounding(plan: Plan, context: RecoveryContext) -> Plan:
     """Weights refitted to their rounded inputs, and rounded so that errors make up for each other."""
-    layers = _layers(plan, bench)
-    if not layers or bench.settings.extra_options.get("WeightSymmetric") is False:
+    layers = _layers(plan, context)
+    if not layers or context.settings.extra_options.get("WeightSymmetric") is False:
         return plan
-    told = partial(bench.told, "rounding")
-    moments = second_moments(plan.exact, bench.written(plan, with_relus=True), layers, bench.fit, told)
-    weights, model, scales = float_weights(plan.exact.graph), copied(plan.model), dict(plan.weight_scales)
-    largest = 64 if bench.settings.reduce_range else int(LARGEST[bench.settings.weight_type])
-    per_channel = bench.settings.per_channel
+    told = partial(context.with_progress, "rounding")
+    moments = second_moments(plan.exact, context.write_model(plan, with_relus=True), layers, context.fit, told)
+    weights, model, scales = float_weights(plan.exact.graph), copy_model(plan.model), dict(plan.weight_scales)
+    largest = 64 if context.settings.reduce_range else int(LARGEST[context.settings.weight_type])
+    per_channel = context.settings.per_channel
     by_weight: dict[str, list[LinearLayer]] = defaultdict(list)
     for layer in layers:
         by_weight[layer.weight].append(layer)
     for name, sharing in told(by_weight.items()):
-        layer, together = sharing[0], _pooled([moments[layer.node] for layer in sharing])
+        layer, together = sharing[0], _pool_moments([moments[layer.node] for layer in sharing])
         exact = layer.matrix(weights[name])
-        fitted = refitted(exact, together.covariance, together.cross_covariance)
-        integers = rounded(fitted, together.covariance, largest=largest, per_channel=per_channel)
+        fitted = refit_weights(exact, together.covariance, together.cross_covariance)
+        integers = round_weights(fitted, together.covariance, largest=largest, per_channel=per_channel)
         matrix = integers.integers * integers.scales[..., np.newaxis]
         if not np.isfinite(matrix).all():  # weights so large that their squares are not numbers any more
             continue
@@ -123,9 +123,9 @@ def rounding(plan: Plan, bench: Bench) -> Plan:
     return replace(plan, model=with_known_shapes(model), weight_scales=scales)
 
 
-def _layers(plan: Plan, bench: Bench) -> list[LinearLayer]:
+def _layers(plan: Plan, context: RecoveryContext) -> list[LinearLayer]:
     """The layers that are quantized and whose weights the user has left to us."""
-    own = own_tensors(bench.settings)
+    own = user_tensors(context.settings)
     return [
         layer
         for layer in linear_layers(plan.exact, plan.in_float)
@@ -133,7 +133,7 @@ def _layers(plan: Plan, bench: Bench) -> list[LinearLayer]:
     ]
 
 
-def _pooled(moments: Sequence[Moments]) -> Moments:
+def _pool_moments(moments: Sequence[Moments]) -> Moments:
     """The moments of layers with the same weights, each about its own means."""
     nothing = np.zeros_like(moments[0].exact)
     squares = sum(each.covariance for each in moments)
@@ -157,45 +157,45 @@ def add_to_bias(model: onnx.ModelProto, layer: LinearLayer, values: np.ndarray) 
         model.graph.initializer.remove(next(each for each in model.graph.initializer if each.name == layer.bias))
 
 
-def bias_correction(plan: Plan, bench: Bench) -> Plan:
+def bias_correction(plan: Plan, context: RecoveryContext) -> Plan:
     """Biases that bring the layers' mean outputs to those of the float model, layer by layer.
 
     Each sees what the ones before it give when they are corrected: all at once, every layer would make up for the
     same error again.
     """
-    layers, excerpts = _layers(plan, bench), bench.fit[:: max(1, len(bench.fit) // EXCERPTS_FOR_MEANS)]
-    if bench.settings.accuracy_recovery == ("auto",) and _runs_of_operators(plan, layers, excerpts) > MOST_FOR_MEANS:
+    layers, segments = _layers(plan, context), context.fit[:: max(1, len(context.fit) // EXCERPTS_FOR_MEANS)]
+    if context.settings.accuracy_recovery == ("auto",) and _runs_of_operators(plan, layers, segments) > MOST_FOR_MEANS:
         log.info(
             "  bias_correction: left out, as %s one after the other would take too long; name it in "
             "quantization.accuracy_recovery to have it", pluralize(len(layers), "layer"),
         )  # fmt: skip
         return plan
-    aims = _output_means(plan.exact, layers, excerpts)
-    for layer, aim in bench.told("bias_correction", list(zip(layers, aims, strict=True))):
+    aims = _output_means(plan.exact, layers, segments)
+    for layer, aim in context.with_progress("bias_correction", list(zip(layers, aims, strict=True))):
         current = next(each for each in linear_layers(plan.model) if each.node == layer.node)
-        (mean,) = _output_means(bench.written(plan), [layer], excerpts)
-        model = copied(plan.model)
+        (mean,) = _output_means(context.write_model(plan), [layer], segments)
+        model = copy_model(plan.model)
         add_to_bias(model, current, aim - mean)
         plan = replace(plan, model=with_known_shapes(model))
     return plan
 
 
-def _runs_of_operators(plan: Plan, layers: Sequence[LinearLayer], excerpts: Sequence[Excerpt]) -> int:
+def _runs_of_operators(plan: Plan, layers: Sequence[LinearLayer], segments: Sequence[Segment]) -> int:
     """How many operators are run for means of all layers, frame by frame; 0 for whole clips, which are fast."""
     if not states_of(plan.model):
         return 0
-    calls = sum(excerpt.magnitude.shape[2] for excerpt in excerpts) // static_length(plan.model, 1)
+    calls = sum(segment.magnitude.shape[2] for segment in segments) // static_length(plan.model, 1)
     return calls * len(layers) * len(plan.model.graph.node)
 
 
 def _output_means(
-    model: onnx.ModelProto, layers: Sequence[LinearLayer], excerpts: Sequence[Excerpt]
+    model: onnx.ModelProto, layers: Sequence[LinearLayer], segments: Sequence[Segment]
 ) -> list[np.ndarray]:
     """The mean output of each layer by channel, (channels,) float64."""
     output = {node.name: node.output[0] for node in model.graph.node}
     run, sums, calls = tensors_of(model, [output[layer.node] for layer in layers]), [np.zeros(1) for _ in layers], 0
-    for excerpt in excerpts:
-        for _, tensors in run(excerpt.magnitude):
+    for segment in segments:
+        for _, tensors in run(segment.magnitude):
             calls += 1
             for index, (layer, values) in enumerate(zip(layers, tensors, strict=True)):
                 channel_axis = 1 if layer.op_type == "Conv" else values.ndim - 1

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import UnusedNames, attribute, copied, float_weights, keep_needed, layout, set_weights
+from sezoo.models.onnx_graph import UnusedNames, attribute, copy_model, float_weights, keep_needed, layout, set_weights
 from sezoo.quantization.graph.preparation import with_known_shapes
 
 __all__ = ["with_forward_layers"]
@@ -33,14 +33,14 @@ def with_forward_layers(model: onnx.ModelProto, names: Collection[str]) -> onnx.
     weights are no constants, or that have `sequence_lens` or peepholes, stay as they are.
     """
     weights, shapes = float_weights(model.graph), layout(model)
-    chosen = {node.name for node in model.graph.node if node.name in names and _can_be_parted(node, weights, shapes)}
+    chosen = {node.name for node in model.graph.node if node.name in names and _can_be_split(node, weights, shapes)}
     if not chosen:
         return model
-    changed = copied(model)
+    changed = copy_model(model)
     writer = _Writer(changed.graph, weights)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
-        nodes += writer.parted(node) if node.name in chosen else [node]
+        nodes += writer.split_directions(node) if node.name in chosen else [node]
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del changed.graph.node[:]
     changed.graph.node.extend(copies)
@@ -48,7 +48,7 @@ def with_forward_layers(model: onnx.ModelProto, names: Collection[str]) -> onnx.
     return with_known_shapes(changed)
 
 
-def _can_be_parted(node: onnx.NodeProto, weights: Collection[str], shapes: Mapping[str, Sequence[int | str]]) -> bool:
+def _can_be_split(node: onnx.NodeProto, weights: Collection[str], shapes: Mapping[str, Sequence[int | str]]) -> bool:
     given = [*node.input, *[""] * 8]
     is_plain = not given[4] and not given[7] and not attribute(node, "layout", 0)
     constant = all(name in weights for name in given[1:4] if name)
@@ -62,7 +62,7 @@ class _Writer:
         self.graph, self.weights, self.names = graph, weights, UnusedNames(graph)
         self.nodes: list[onnx.NodeProto] = []
 
-    def parted(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    def split_directions(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """What takes the place of a layer."""
         self.nodes = []
         ways = [b"forward", b"reverse"] if attribute(node, "direction", FORWARD) == b"bidirectional" else [b"reverse"]
@@ -81,7 +81,7 @@ class _Writer:
         """One direction's layer; the names of its outputs, in the order of the sequence that went in."""
         backwards = way != FORWARD
         name = self.names.new(f"{node.name}/backwards") if backwards else node.name
-        source = self._turned(node.input[0], f"{name}/input") if backwards else node.input[0]
+        source = self._reverse(node.input[0], f"{name}/input") if backwards else node.input[0]
         inputs = [source]
         for index, given in enumerate(node.input[1:], 1):
             if not given:
@@ -103,10 +103,10 @@ class _Writer:
                 settings[key] = settings[key][place * count : (place + 1) * count]
         self.nodes.append(helper.make_node(node.op_type, inputs, outputs, name=name, **settings))
         if backwards and outputs[0]:
-            outputs[0] = self._turned(outputs[0], f"{name}/forwards")
+            outputs[0] = self._reverse(outputs[0], f"{name}/forwards")
         return outputs
 
-    def _turned(self, source: str, name: str) -> str:
+    def _reverse(self, source: str, name: str) -> str:
         """The other end first, along the first axis."""
         return self._slice(source, name, -1, np.iinfo(np.int64).min, -1)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from sezoo.models.onnx_graph import attribute, copied, described, float_weights, keep_needed, producers
+from sezoo.models.onnx_graph import attribute, copy_model, float_weights, keep_needed, node_label, producers
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.recurrent.cells import RESET, Kind
 from sezoo.quantization.recurrent.directions import with_forward_layers
@@ -17,11 +17,11 @@ from sezoo.quantization.recurrent.scan_writer import ScanWriter
 __all__ = [
     "LAYERS",
     "Recurrence",
-    "expanded",
+    "expand",
+    "expansion_problem",
     "float_nodes",
     "hidden_states",
     "int16_tensors",
-    "not_expandable",
     "recurrences",
 ]
 
@@ -59,7 +59,7 @@ class Recurrence:
 
 
 def recurrences(model: onnx.ModelProto) -> list[Recurrence]:
-    """The Scans of a graph that `expanded` has written, as long as they are in float."""
+    """The Scans of a graph that `expand` has written, as long as they are in float."""
     found = []
     for node in model.graph.node:
         kind = Kind.of(attribute(node, "body", None).name) if node.op_type == "Scan" else None
@@ -103,7 +103,7 @@ def float_nodes(model: onnx.ModelProto) -> frozenset[str]:
     return _movers_of_states(model) | others if layers else frozenset()
 
 
-def not_expandable(node: onnx.NodeProto, weights: Collection[str]) -> str | None:
+def expansion_problem(node: onnx.NodeProto, weights: Collection[str]) -> str | None:
     """Why a recurrent layer has no integer form, in words; None where it has one.
 
     Parameters
@@ -137,7 +137,7 @@ def not_expandable(node: onnx.NodeProto, weights: Collection[str]) -> str | None
     return None
 
 
-def expanded(model: onnx.ModelProto, kinds: Collection[str] = LAYERS, kept: Collection[str] = ()) -> onnx.ModelProto:
+def expand(model: onnx.ModelProto, kinds: Collection[str] = LAYERS, kept: Collection[str] = ()) -> onnx.ModelProto:
     """The model with its recurrent layers written out, computing the same.
 
     Layers without an integer form are left, which the log says.
@@ -154,13 +154,13 @@ def expanded(model: onnx.ModelProto, kinds: Collection[str] = LAYERS, kept: Coll
     chosen = set()
     for node in model.graph.node:
         if node.op_type in kinds and node.name not in kept:
-            if (why := not_expandable(node, weights)) is None:
+            if (why := expansion_problem(node, weights)) is None:
                 chosen.add(node.name)
             else:
-                log.warning("%s stays in float: %s", described(node), why)
+                log.warning("%s stays in float: %s", node_label(node), why)
     if not chosen:
         return model
-    changed = copied(model)
+    changed = copy_model(model)
     del changed.graph.node[:]
     writer = ScanWriter(changed.graph, weights)
     for node in model.graph.node:

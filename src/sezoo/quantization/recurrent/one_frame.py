@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import UnusedNames, attribute, copied, layout, rename_reads, set_weights
+from sezoo.models.onnx_graph import UnusedNames, attribute, copy_model, layout, rename_reads, set_weights
 from sezoo.quantization.recurrent.cells import Kind
 
 __all__ = ["with_bodies_in_place"]
@@ -19,7 +19,7 @@ def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Scans that go over something else, as the bins of a frame, stay. The argument is not changed.
     """
-    written, shapes = copied(model), layout(model)
+    written, shapes = copy_model(model), layout(model)
     graph, names = written.graph, UnusedNames(written.graph)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
@@ -27,7 +27,7 @@ def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
         if body is None or Kind.of(body.name) is None or _steps(node, shapes) not in (None, 1):
             nodes.append(node)
         else:
-            nodes += _in_place(graph, names, node, body)
+            nodes += _inline_body(graph, names, node, body)
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
@@ -42,7 +42,7 @@ def _steps(node: onnx.NodeProto, shapes: Mapping[str, list[int | str]]) -> int |
     return length if isinstance(length, int) else None
 
 
-def _in_place(
+def _inline_body(
     graph: onnx.GraphProto, names: UnusedNames, node: onnx.NodeProto, body: onnx.GraphProto
 ) -> list[onnx.NodeProto]:
     count = len(node.input) - attribute(node, "num_scan_inputs", 0)

@@ -12,7 +12,7 @@ from onnx import helper
 from torch import nn
 
 from sezoo.base.errors import UserError
-from sezoo.models.onnx_graph import attribute, described, float_weights, initializers, producers, readers
+from sezoo.models.onnx_graph import attribute, float_weights, initializers, node_label, producers, readers
 from sezoo.models.states import magnitude_input, mask_output
 from sezoo.training.quantization_aware.operator_types import Attributes, Inputs
 from sezoo.training.quantization_aware.operators import OPERATORS
@@ -125,7 +125,9 @@ class QuantizedNetwork(nn.Module):
         scale = self._arrays[node.input[1]]
         axis = next((each.i for each in node.attribute if each.name == "axis"), 1) if scale.ndim else None
         if name == node.input[1] or kind not in LIMITS:
-            raise UserError(f"training.quantization_aware: {described(node)} rounds to {kind}, which is not known here")
+            raise UserError(
+                f"training.quantization_aware: {node_label(node)} rounds to {kind}, which is not known here"
+            )
         return _Grid(name, axis, zero_point.astype(np.int32), LIMITS[kind])
 
     def _node(self, node: onnx.NodeProto) -> _Node | None:
@@ -139,7 +141,7 @@ class QuantizedNetwork(nn.Module):
             return None
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
             raise UserError(
-                f"training.quantization_aware: {described(node)} cannot be trained; known are "
+                f"training.quantization_aware: {node_label(node)} cannot be trained; known are "
                 f"{', '.join(sorted(OPERATORS))}"
             )
         attributes["outputs"] = len(node.output)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_graph import attribute, copied, initializers, producers, readers
+from sezoo.models.onnx_graph import attribute, copy_model, initializers, producers, readers
 from sezoo.models.states import states_of
 
 __all__ = ["without_past_frames"]
@@ -32,7 +32,7 @@ def without_past_frames(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[s
     found = {name: pool for name, after in states.items() if (pool := _pool_of(model, name, after)) is not None}
     if not found:
         return model, states, windows
-    changed = copied(model)
+    changed = copy_model(model)
     nodes = {node.output[0]: node for node in changed.graph.node}
     read_by = readers(changed.graph)
     for name, output in found.items():

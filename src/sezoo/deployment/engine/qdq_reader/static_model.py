@@ -30,7 +30,7 @@ from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.onnx_graph import initializers
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.models.spectra import Layout as Spectrum
-from sezoo.models.states import layout_in
+from sezoo.models.states import input_layout
 
 __all__ = ["integer_graph_of"]
 
@@ -104,7 +104,7 @@ def _worst(scale: np.ndarray) -> float:
 
 def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
-    spectrum = layout_in(model)
+    spectrum = input_layout(model)
     model, states, windows = without_past_frames(model)
     reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
     reader.windows = windows

@@ -17,11 +17,11 @@ from onnx import TensorProto
 
 from sezoo.base.errors import UserError
 from sezoo.models.onnx_checks import MAX_NODES
-from sezoo.models.onnx_graph import described, graphs_of, nested_graphs, reads_of, sorted_nodes
+from sezoo.models.onnx_graph import graphs_of, nested_graphs, node_label, reads_of, sorted_nodes
 from sezoo.models.onnx_tensor_checks import MAX_VALUES, shape_text
-from sezoo.models.onnx_trial import try_apart
+from sezoo.models.onnx_trial import try_in_subprocess
 
-__all__ = ["with_sound_graph"]
+__all__ = ["with_valid_graph"]
 
 TRIED_FRAMES = 37
 """Of the magnitudes for which the sizes of all tensors are inferred."""
@@ -35,7 +35,7 @@ EXPANDING = {
 """Operators whose output may be of any size, whatever that of their inputs."""
 
 
-def with_sound_graph(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+def with_valid_graph(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     """The model as the rest of the program takes it: a named graph, nodes in order, and no functions of its own.
 
     What is harmless is mended: nodes in no topological order, a graph without a name, an initializer that is there
@@ -59,8 +59,8 @@ def with_sound_graph(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     _sort(model.graph, set(), path)
     inferred = _inferred(model)
     _check_sizes(inferred, path)
-    if _is_unforeseeable(model, inferred):
-        try_apart(model, path)
+    if _has_unpredictable_size(model, inferred):
+        try_in_subprocess(model, path)
     return model
 
 
@@ -99,13 +99,13 @@ def _sort(graph: onnx.GraphProto, outer: set[str], path: Path) -> None:
     for node in graph.node:
         for name in filter(None, node.output):
             if name in made or name in given:
-                raise UserError(f"{path}: {described(node)} makes the tensor '{name}', which already exists")
+                raise UserError(f"{path}: {node_label(node)} makes the tensor '{name}', which already exists")
             made.add(name)
     known = outer | given | made
     for node in graph.node:
         missing = next((name for name in reads_of(node) if name not in known), None)
         if missing is not None:
-            raise UserError(f"{path}: {described(node)} reads the tensor '{missing}', which nothing makes")
+            raise UserError(f"{path}: {node_label(node)} reads the tensor '{missing}', which nothing makes")
     missing = next((value.name for value in graph.output if value.name not in known), None)
     if missing is not None:
         raise UserError(f"{path}: nothing makes the output '{missing}'")
@@ -212,16 +212,16 @@ def _of_type(value: onnx.ValueInfoProto) -> onnx.TypeProto.Tensor:
     return onnx.TypeProto.Tensor(elem_type=value.type.tensor_type.elem_type)
 
 
-def _is_unforeseeable(model: onnx.ModelProto, inferred: onnx.ModelProto) -> bool:
+def _has_unpredictable_size(model: onnx.ModelProto, inferred: onnx.ModelProto) -> bool:
     """Whether it may compute without end, or tensors of any size, in a way that its declarations do not show."""
     nodes = [node for graph in graphs_of(model.graph) for node in graph.node]
     if model.functions or any(node.op_type in CONTROL_FLOW for node in nodes):
         return True
     expanded = {name for node in nodes if node.op_type in EXPANDING for name in node.output}
-    return not expanded <= _of_knownshape_text(inferred)
+    return not expanded <= _names_with_known_shape(inferred)
 
 
-def _of_knownshape_text(model: onnx.ModelProto) -> set[str]:
+def _names_with_known_shape(model: onnx.ModelProto) -> set[str]:
     values = (*model.graph.value_info, *model.graph.output)
     return {
         value.name

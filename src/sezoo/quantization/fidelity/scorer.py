@@ -1,4 +1,4 @@
-"""How close an int8 model sounds to its float model, without clean speech: SI-SNR between the denoised waves."""
+"""Fidelity of an int8 model without clean speech: SI-SNR of its denoised output to the float model's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import onnx
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.spectra import MAGNITUDE_MASK, applied
-from sezoo.quantization.calibration.excerpts import Excerpt
+from sezoo.models.spectra import MAGNITUDE_MASK, apply_output
+from sezoo.quantization.calibration.segments import Segment
 
-__all__ = ["Closeness", "mask_function"]
+__all__ = ["FidelityScorer", "mask_function"]
 
 EQUAL = 100.0
 """dB given to waves that agree to rounding: nobody hears a difference, and a mean over clips stays finite."""
@@ -23,7 +23,7 @@ SILENT = 1e-14
 """Mean square of a wave that has nothing to compare."""
 
 MaskOf = Callable[[np.ndarray], np.ndarray]
-"""What a model sees of an excerpt, (1, bins, frames), to what it gives, of the same shape."""
+"""What a model sees of an segment, (1, bins, frames), to what it gives, of the same shape."""
 
 
 def mask_function(model: onnx.ModelProto) -> MaskOf:
@@ -31,8 +31,8 @@ def mask_function(model: onnx.ModelProto) -> MaskOf:
     return MaskModel(model, Path("the model")).whole
 
 
-class Closeness:
-    """Compares models with a float model on the same excerpts.
+class FidelityScorer:
+    """Compares models with a float model on the same segments.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ class Closeness:
     kind : what the models make, see `sezoo.models.spectra`.
     """
 
-    def __init__(self, reference: MaskOf, excerpts: Sequence[Excerpt], stft: Stft, kind: str = MAGNITUDE_MASK):
+    def __init__(self, reference: MaskOf, segments: Sequence[Segment], stft: Stft, kind: str = MAGNITUDE_MASK):
         self.stft, self.kind = stft, kind
-        waves = [(excerpt, self._wave(reference, excerpt)) for excerpt in excerpts]
-        self.waves = [(excerpt, wave) for excerpt, wave in waves if np.mean(np.square(wave)) > SILENT]
+        waves = [(segment, self._wave(reference, segment)) for segment in segments]
+        self.waves = [(segment, wave) for segment, wave in waves if np.mean(np.square(wave)) > SILENT]
 
     def __call__(self, masks: MaskOf, told: Callable[[Sequence], Iterable] = iter) -> float:
         """Mean SI-SNR of the denoised waves against the float model's, in dB, at most `EQUAL`.
@@ -52,17 +52,17 @@ class Closeness:
 
         Parameters
         ----------
-        told : passes the excerpts on, telling how far it is.
+        told : passes the segments on, telling how far it is.
         """
         try:
-            values = [_si_snr(wave, self._wave(masks, excerpt)) for excerpt, wave in told(self.waves)]
+            values = [_si_snr(wave, self._wave(masks, segment)) for segment, wave in told(self.waves)]
         except UserError:
             return -np.inf
         return float(np.mean(values)) if values else EQUAL
 
-    def _wave(self, masks: MaskOf, excerpt: Excerpt) -> np.ndarray:
-        frames = excerpt.spectrum.shape[1]
-        masked = applied(self.kind, excerpt.spectrum, masks(excerpt.magnitude)[0])
+    def _wave(self, masks: MaskOf, segment: Segment) -> np.ndarray:
+        frames = segment.spectrum.shape[1]
+        masked = apply_output(self.kind, segment.spectrum, masks(segment.magnitude)[0])
         return self.stft.synthesise(masked, max(self.stft.hop_length, (frames - 1) * self.stft.hop_length))
 
 
