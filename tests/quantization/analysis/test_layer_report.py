@@ -276,7 +276,7 @@ MEAN = {"extra_options": {"CalibMovingAverage": True}}
 def test_clips_of_one_kind_converge(settings):
     found = convergence_on([1.0] * 16, **settings)
     assert found.enough
-    assert found.segments == 16
+    assert found.excerpts == 16
     assert found.sentence.startswith("the calibration set is large enough; ranges from half of its 16 excerpts differ")
 
 
