@@ -137,3 +137,21 @@ def test_each_file_of_ours_is_a_metric(tmp_path):
     for name, where in REGISTRY.own.items():
         assert where == f"sezoo.metrics.measures.{name}:{name}"
         assert METRICS[name].compute.__doc__
+
+
+def test_errors_and_values_that_cannot_be_shown_or_held_are_reasons_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "class Fault(Exception):\n"
+        "    def __str__(self):\n"
+        "        raise RuntimeError('no message')\n"
+        "def fails(denoised):\n"
+        "    raise Fault\n"
+        "def huge(denoised):\n"
+        "    return 10**400\n"
+    )
+    Path("their.py").write_text(code, encoding="utf-8")
+    scores, reasons = score_clip(None, np.zeros(9), 16000, load_metrics(["their.py:fails", "their.py:huge"]))
+    assert not scores
+    assert reasons["fails"] == "Fault: its message cannot be shown: RuntimeError (their.py, line 5)"
+    assert "too large" in reasons["huge"]

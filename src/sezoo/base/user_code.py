@@ -96,7 +96,11 @@ def load_object(reference: str, key: str, kind: str = "class") -> Any:
 
 def exception_line(error: BaseException) -> str:
     """`ValueError: what it says`, one line however many the message has."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    try:
+        message = str(error)
+    except Exception as fault:  # the error's class may be the user's, and its message as faulty as the rest
+        message = f"its message cannot be shown: {type(fault).__name__}"
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 

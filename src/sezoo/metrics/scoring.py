@@ -76,4 +76,7 @@ def _score_user_metric(metric: Metric, clean: np.ndarray | None, denoised: np.nd
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         what = f"an array {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
         raise MetricError(f"it returned {what}, not a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise MetricError("it returned an integer that is too large for a float") from None
