@@ -64,12 +64,13 @@ def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
         ({"quantization": {"target": "stm32n6"}}, ["patches", "board"]),
         ({"quantization": {"target": "generic"}}, ["stream"]),
         ({"benchmarking": {"board": "NUCLEO-F401RE"}}, ["stream"]),
-        ({"benchmarking": {}}, ["patches", "board", "stream"]),
+        ({"benchmarking": {}}, ["patches", "stream", "board"]),
     ],
 )
 def test_a_static_model_is_scored_as_it_would_be_deployed(run, tmp_path, sections, ways):
     found = described(run(with_static_shape(mask_graph(), 40), **sections), tmp_path)
-    assert list(found) == [*(f"float_{way}" for way in ways), "float"]
+    assert list(found) == ["float", *(f"float_{way}" for way in ways)]
+    assert found[f"float_{ways[0]}"][0] == "eval_logs"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_a_recurrent_model_is_a_stream_of_all_that_was(run, tmp_path):
 def test_a_model_that_no_stream_can_run(run, tmp_path, monkeypatch):
     monkeypatch.setattr("sezoo.denoising.run_models.receptive_field_of", lambda *_: None)
     found = described(run(with_static_shape(mask_graph(), 40), deployment={"backend": "portable-c"}), tmp_path)
-    assert list(found) == ["float_patches", "float_board", "float"]
+    assert list(found) == ["float", "float_patches", "float_board"]
     with pytest.raises(UserError, match="play_like: a stream needs a bound of how far a model looks ahead"):
         described(run(evaluation={"play_like": "stream"}), tmp_path)
 

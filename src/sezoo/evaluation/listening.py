@@ -114,7 +114,8 @@ def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metri
         compared = (against, version.name) if has_other else (version.name,)
         choice = found.setdefault(clip.name, Choice(place, clip, why, metric, sign * change, compared))
         if choice.why != why and place in ("worst", "board"):  # the worst of both is told of both
-            found[clip.name] = replace(choice, why=f"{why}, and {choice.why}")
+            largest = max(choice.change, sign * change, key=abs)
+            found[clip.name] = replace(choice, why=f"{choice.why}, and {why}", change=largest)
     return list(found.values())
 
 

@@ -14,6 +14,7 @@ from sezoo.denoising.run_models import BOARD, PATCHES, STREAM, TFLM, WHOLE, RunM
 from sezoo.deployment.tflite.source import TfliteSource, open_tflite
 from sezoo.evaluation.recordings import RecordingsSource
 from sezoo.models.source import ModelSource
+from sezoo.results.version_order import version_order
 
 __all__ = ["Version", "explaining_versions", "function_version", "recordings_version", "versions_of"]
 
@@ -57,7 +58,9 @@ def recordings_version(source: RecordingsSource, config: Config) -> Version:
 
 
 def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
-    """Every model in every way that the configuration asks for.
+    """Every model in every way that the configuration asks for, in the order of `version_order`.
+
+    The folders of their scores follow another order, that of what is asked for: its first has the plain name.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
             folder = f"{logs_path}{suffix}" + (f"_{kind}" if index else "")
             label = model.name + _remark(play)
             versions.append(Version(name, label, model.name, kind, _source(model, kind), play, folder))
-    return versions
+    return sorted(versions, key=lambda version: version_order(version.name))
 
 
 def _source(model: RunModel, kind: str) -> ModelSource:

@@ -9,7 +9,7 @@ from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, 
 from sezoo.report.boards import BoardFit, board_fits
 from sezoo.report.deployed_sound import deployed_sounds
 from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
-from sezoo.report.words import bytes_text, count_text, percent_text
+from sezoo.report.words import bytes_text, count_text, listed, percent_text, ram_parts_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 from sezoo.results.deployment import Application, Deployment, Emulated, TfliteModel
 from sezoo.results.run_record import LOOK_AHEAD, SILENCE_GATE
@@ -119,7 +119,7 @@ def _boards(facts: RunFacts) -> Iterator[Block]:
     if facts.sizes:
         size = facts.sizes[0]
         program, ram = bytes_text(size.flash), bytes_text(size.ram)
-        told = f"Program and weights {program}, RAM with buffers and stack {ram} ({size.core})"
+        told = f"On {size.core}: program and weights {program}, RAM {ram} ({ram_parts_text(size)})"
         if timed:
             told += (
                 ". Time is estimated at one instruction per cycle, from the emulated core with the same instruction set"
@@ -158,17 +158,29 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
         return [
             Cell(one.target, detail=f"{one.model}, {one.what}"),
             Cell(time, detail=f"at {one.clock_mhz:g} MHz" if one.clock_mhz else ""),
+            Cell("" if one.audio_seconds is None else f"{1000 * one.audio_seconds:.4g} ms"),
             Cell("" if factor is None else f"{about}{factor:.2g}", "bad" if factor and factor > 1 else ""),
             Cell(count_text(one.instructions)),
             Cell(count_text(one.macs)),
             Cell(bytes_text(one.flash)),
-            Cell(bytes_text(one.ram)),
-            Cell(one.how),
+            Cell(bytes_text(one.ram), detail=f"stack {bytes_text(one.stack)}" if one.stack else ""),
+            Cell("" if one.latency_ms is None else f"{one.latency_ms:.0f} ms"),
         ]
 
     rows = [row(one) for one in found.measurements]
-    headings = ["target", "ms a call", "real-time factor", "instructions", "MAC", "flash", "RAM", "how"]
-    yield _without_empty(headings, "tnnnnnnw", rows, "A real-time factor below 1 keeps up. ~ is an estimate.")
+    headings = [
+        "target", "ms per step", "for audio of", "real-time factor", "instructions", "MAC", "flash", "RAM", "latency",
+    ]  # fmt: skip
+    caption = (
+        "A real-time factor below 1 keeps up. ~ is an estimate. RAM: all that is written to, stack included. Latency: "
+        "look-ahead, window and block of a step."
+    )
+    yield _without_empty(headings, "tnnnnnnnn", rows, caption)
+    ways: dict[str, list[str]] = defaultdict(list)
+    for one in found.measurements:
+        if one.how and one.target not in ways[one.how]:
+            ways[one.how].append(one.target)
+    yield Notes([f"{listed(targets)}: {how}." for how, targets in ways.items() if targets])
 
 
 def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[Cell]], caption: str) -> Table:
@@ -184,10 +196,14 @@ def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[
 
 def _deployment(found: Deployment) -> Iterator[Block]:
     yield Heading("Deployment")
-    latency = None if found.latency_ms is None else f"{found.latency_ms:.4g} ms ({found.latency_samples} samples)"
+    latency = (
+        None
+        if found.latency_ms is None
+        else f"{found.latency_ms:.4g} ms ({found.latency_samples} samples): look-ahead, window and block of a call"
+    )
     agreement = None
     if found.onnxruntime.differing_share is not None:
-        agreement = f"{100 * found.onnxruntime.differing_share:.2g} % of the integers differ"
+        agreement = f"{percent_text(found.onnxruntime.differing_share)} of the integers differ"
     pesq = None
     if {"core", "reference"} <= found.pesq.keys():
         pesq = f"{found.pesq['core']:.3f} on the core, {found.pesq['reference']:.3f} here"
@@ -200,9 +216,9 @@ def _deployment(found: Deployment) -> Iterator[Block]:
         "engine": found.engine,
         "new frames per step": found.frames_per_call,
         "latency": latency,
-        "working memory": bytes_text(found.arena_bytes),
-        "state": found.state_bytes and bytes_text(found.state_bytes),
-        "MAC a call": count_text(found.macs_per_call),
+        "working memory": f"{bytes_text(found.arena_bytes)}, free between calls" if found.arena_bytes else None,
+        "state": found.state_bytes and f"{bytes_text(found.state_bytes)}, kept from call to call",
+        "MAC per step": count_text(found.macs_per_call),
         "parameters": count_text(found.parameters),
         "against onnxruntime": agreement,
         **(_emulated(found.emulated) if found.emulated else {}),
@@ -243,7 +259,8 @@ def _emulated(run: Emulated) -> dict[str, object]:
     return {
         "emulated core": run.core and f"{run.core}, {run.kernels}, built with {run.compiler}",
         "program and weights": bytes_text(run.flash_bytes),
-        "RAM in all": run.ram_bytes and f"{bytes_text(run.ram_bytes)}, {bytes_text(run.stack_bytes)} of it stack",
+        "RAM": run.ram_bytes
+        and f"{bytes_text(run.ram_bytes)}: working memory, state, buffers, and {bytes_text(run.stack_bytes)} of stack",
         "instructions per step": count_text(run.instructions_per_call),
         "output, core against host": waveforms,
     }

@@ -11,7 +11,7 @@ from sezoo.report.figures import COLOURS, INK, drawing, plain
 from sezoo.report.words import NOTHING, change_text, change_tone, mean_text, signed
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
-__all__ = ["common_metric", "scores_section"]
+__all__ = ["common_clips", "common_metric", "scores_section"]
 
 SAME_SCORE = 1e-3
 """By how much the noisy clip's score may differ in two runs that scored the same clip."""
@@ -149,7 +149,7 @@ def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
     yield Heading(f"Paired differences from {first.name}")
     rows = []
     for run in others:
-        pairs = _same_clips(first, run)
+        pairs = common_clips(first, run)
         changes = [change(pairs, "other", "first", metric) for metric in metrics]
         cells = [_change(mean, metric) for mean, metric in zip(changes, metrics, strict=True)]
         rows.append([Cell(run.name, detail=run.version.label), Cell(str(len(pairs))), *cells])
@@ -164,7 +164,7 @@ def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
     yield Table(headings, "tn" + "n" * len(metrics), rows, caption)
 
 
-def _same_clips(first: ComparedRun, other: ComparedRun) -> list[ClipScores]:
+def common_clips(first: ComparedRun, other: ComparedRun) -> list[ClipScores]:
     """The clips of both runs: of the same name, and with the same noisy recording as far as its scores say."""
     known = {clip.name: clip.scores for clip in other.facts.evaluation.scores}
     return [

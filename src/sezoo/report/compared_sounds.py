@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Player, Section, Text
 from sezoo.report.compared_runs import ComparedRun
+from sezoo.report.compared_scores import common_metric
 from sezoo.report.players import HOW_TO_LISTEN, MOST_VERSIONS, Sound, read_sounds, score_text, sound_player, stft_of_run
 from sezoo.report.sound import MOST_BYTES, seconds_that_fit
 from sezoo.results.listening import FOLDER, ListenedClip
@@ -21,27 +23,61 @@ MOST_CLIPS = 4
 
 
 def sounds_section(runs: Sequence[ComparedRun]) -> Section | None:
-    """A player for each clip that at least two runs have kept, the longest first; None where there is none."""
-    found = sorted(_common(runs), key=lambda clip: -len(clip[1][0].waveform))[:MOST_CLIPS]
+    """A player for each clip that at least two runs have kept; None where there is none.
+
+    The clip in which the runs differ most comes first, by the metric that most of them are told by.
+    """
+    metric = common_metric(runs)
+    found = sorted(_common(runs, metric), key=lambda clip: -clip.difference)[:MOST_CLIPS]
     if not found:
         return None
-    lengths = {name: (len(sounds[0].waveform) / sounds[0].rate, sum(each.bytes for each in sounds))
-               for name, sounds in found}  # fmt: skip
+    lengths = {clip.name: (len(clip.sounds[0].waveform) / clip.sounds[0].rate, sum(each.bytes for each in clip.sounds))
+               for clip in found}  # fmt: skip
     longest = seconds_that_fit(lengths, MOST_BYTES)
     stft = stft_of_run(runs[0].facts)
     players: list[Player] = [
-        replace(sound_player(f"clip-{index}", name, "", sounds, stft, longest), chosen=1)
-        for index, (name, sounds) in enumerate(found, 1)
+        replace(
+            sound_player(f"clip-{index}", clip.name, _about(clip, metric, index == 1), clip.sounds, stft, longest),
+            chosen=1,
+        )
+        for index, clip in enumerate(found, 1)
     ]
     return Section("listening", "Listening", [Text(f"{HOW_TO_LISTEN} Scores are of the whole clip."), *players])
 
 
-def _common(runs: Sequence[ComparedRun]) -> Iterator[tuple[str, list[Sound]]]:
+@dataclass(frozen=True)
+class _Clip:
+    """A clip of several runs: its sounds, and by how much the runs' scores of it differ at most."""
+
+    name: str
+    sounds: list[Sound]
+    difference: float
+
+
+def _about(clip: _Clip, metric: str | None, is_first: bool) -> str:
+    if metric is None or not clip.difference:
+        return ""
+    facts = facts_of_metric(metric)
+    figure = f"{facts.label} differs by {facts.form.format(clip.difference)} {facts.unit}".strip()
+    return f"largest difference: {figure}" if is_first else figure
+
+
+def _difference(kept: Sequence[tuple[ComparedRun, ListenedClip]], metric: str | None) -> float:
+    scores = [
+        version.scores[metric]
+        for run, clip in kept
+        for version in clip.versions
+        if version.name == run.version.name and metric in version.scores
+    ]
+    return max(scores) - min(scores) if scores else 0.0
+
+
+def _common(runs: Sequence[ComparedRun], metric: str | None) -> Iterator[_Clip]:
     kept = [(run, {clip.name: clip for clip in run.facts.listened}) for run in runs if run.version]
     for name in dict.fromkeys(name for _, clips in kept for name in clips):
         both = [(run, clips[name]) for run, clips in kept if name in clips][: MOST_VERSIONS - 2]
         if len(both) > 1 and (sounds := _sounds(both)):
-            yield name, sounds
+            yield _Clip(name, sounds, _difference(both, metric))
 
 
 def _sounds(kept: Sequence[tuple[ComparedRun, ListenedClip]]) -> list[Sound]:

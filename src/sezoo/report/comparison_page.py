@@ -10,6 +10,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
+from sezoo.report.compared_judgement import comparison_judgement
 from sezoo.report.compared_runs import ComparedRun, compared_runs, configuration_differences
 from sezoo.report.compared_scores import common_metric, scores_section
 from sezoo.report.compared_sounds import sounds_section
@@ -45,6 +46,7 @@ def comparison_of(folders: Sequence[Path], place: Path) -> str:
         title=f"{pluralize(len(runs), 'run')} compared",
         about=listed([run.name for run in runs]),
         when=None,
+        judgement=comparison_judgement(runs),
         verdict=_best(runs),
         numbers=[],
         sections=[section for section in sections if section is not None],
@@ -118,7 +120,9 @@ def _cost_cells(run: ComparedRun) -> Iterator[Cell]:
     yield Cell(count_text(run.macs_a_second))
     yield Cell("" if facts.latency_ms is None else f"{facts.latency_ms:.0f}")
     yield Cell(bytes_text(size.flash) if size else "", detail=size.core if size else "")
-    yield Cell(bytes_text(size.ram) if size else "")
+    yield Cell(
+        bytes_text(size.ram) if size else "", detail=f"stack {bytes_text(size.stack)}" if size and size.stack else ""
+    )
     yield Cell(count_text(size.instructions_a_second) if size else "")
     yield Cell(f"{sum(fit.fits for fit in fits)} of {len(fits)}" if fits else "")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table, Text
-from sezoo.report.figures import COLOURS, INK, drawing, plain
+from sezoo.report.figures import COLOURS, drawing, legend, plain
 from sezoo.report.players import clip_masks, stft_of_run
 from sezoo.report.ranges import range_drawing
 from sezoo.report.words import MINUS, bytes_text, count_text, db_text, percent_text, range_text, signed
@@ -61,8 +61,8 @@ def _steps(found: LayerReport) -> Iterator[Block]:
         ["step", "what it does", "fidelity, dB", "gain, dB", ""],
         "twbnt",
         rows,
-        "Fidelity is the power of the float model's output over the power of the difference; higher is better. The "
-        "line on a bar marks the value before the step.",
+        "Fidelity: SI-SNR of the denoised int8 output to the float model's (higher is closer). The line on a bar marks "
+        "the value before the step.",
     )
 
 
@@ -98,7 +98,7 @@ def _along(found: LayerReport) -> Iterator[Picture]:
         ax.set_xlabel("activation")
         ax.set_ylabel("dB")
         plain(ax)
-        ax.legend(frameon=False, fontsize=9.5, labelcolor=INK, handlelength=1.4)
+        legend(ax)
         last = next(
             (tensor.accumulated_sqnr for tensor in reversed(known) if tensor.accumulated_sqnr is not None), None
         )
@@ -153,7 +153,7 @@ def _activations(tensors: Sequence[Tensor]) -> Iterator[Block]:
             Cell(tensor.name, detail=" ".join(filter(None, (tensor.op_type, tensor.dtype)))),
             Cell(f"range used {used or 'float'}, seen {seen}", svg=range_drawing(tensor)),
             Cell(used, detail=f"seen {seen}" if seen else ""),
-            Cell("" if tensor.saturated is None else f"{100 * tensor.saturated:.2g} %"),
+            Cell(percent_text(tensor.saturated)),
             Cell(db_text(tensor.sqnr), bar=bar),
             Cell(db_text(tensor.accumulated_sqnr)),
         ]

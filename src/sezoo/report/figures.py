@@ -16,7 +16,7 @@ from sezoo.report.blocks import Picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "INK", "MUTED", "RULE", "Drawing", "colour_of", "drawing", "plain"]
+__all__ = ["COLOURS", "INK", "MUTED", "RULE", "Drawing", "colour_of", "drawing", "legend", "plain", "style_of"]
 
 INK, MUTED, RULE, PAPER = "#101214", "#5f6771", "#d9dde2", "#fdfdfe"
 COLOURS = {
@@ -26,6 +26,7 @@ COLOURS = {
     "patches": "#957202",
     "board": "#a12f7d",
     "stream": "#0c7483",
+    "tflm": "#6a4fb0",
     "clean": "#2b794a",
     "good": "#2b794b",
     "bad": "#b3261f",
@@ -95,7 +96,7 @@ def plain(ax: Axes, grid: str = "both") -> None:
     """Axes with as few lines as say something."""
     ax.grid(axis=grid, linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=FONT_SIZE - 1)
+    ax.tick_params(length=3, width=0.8, labelsize=FONT_SIZE - 1)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_linewidth(0.8)
 
@@ -104,6 +105,21 @@ def colour_of(version: str) -> str:
     """The colour of a version, by its name: "int8_board" has the board's."""
     model, _, way = version.partition("_")
     return COLOURS.get(way, COLOURS.get(model, COLOURS["accent"]))
+
+
+def style_of(version: str) -> str:
+    """The line of a version: dashed for a float model as a device runs it, whose colour is that of the int8 model."""
+    model, _, way = version.partition("_")
+    return "--" if model == "float" and way else "-"
+
+
+def legend(ax: Axes, *, columns: int = 2) -> None:
+    """A legend above the axes, where it hides nothing; none where nothing has a label."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, columnspacing=1.2,
+            frameon=False, fontsize=FONT_SIZE - 1, labelcolor=INK, handlelength=1.4, borderpad=0,
+        )  # fmt: skip
 
 
 def _for_the_page(svg: str, alt: str, width: int, height: int) -> Markup:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.report.service_judgements import program_judgement, training_judgement
 from sezoo.report.words import change_text, listed, percent_text, signed
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
@@ -36,7 +37,9 @@ AUDIBLE_SHARE = 0.01
 
 
 def judgement(facts: RunFacts) -> str:
-    """Sentences on what int8 and the device cost, by the paired differences and their 95 % intervals; "" without any.
+    """Sentences on what the run came to; "" where nothing was measured.
+
+    What int8 and the device cost is judged by the paired differences and their 95 % intervals.
 
     A version is as good as another if the whole interval lies above minus the metric's margin (a non-inferiority test,
     Schumi and Wittes, Trials 12:106, 2011), and worse if it lies below zero and its mean beyond the margin. All between
@@ -44,12 +47,15 @@ def judgement(facts: RunFacts) -> str:
     """
     found, layers = facts.evaluation, facts.quantization
     sentences: list[str] = []
+    if facts.training is not None:
+        sentences += training_judgement(facts.training)
     if found is not None and found.metric is not None:
         sentences += _of_scores(found, layers)
     elif layers is not None and layers.closeness is not None:
         sentences.append(_of_closeness(layers.closeness))
     if layers is not None and layers.mostly_in_float:
         sentences.append(f"{layers.mostly_in_float.partition(' (')[0]}, which no chip gains from.")
+    sentences += program_judgement(facts)
     return " ".join(sentences)
 
 
@@ -119,8 +125,8 @@ def _of_closeness(closeness: float) -> str:
     """Without scores: by the error in the output."""
     much = "close to" if closeness >= CLOSE else "near" if closeness >= NEAR else "far from"
     return (
-        f"Int8 is {much} float: {closeness:.1f} dB SI-SNR of its output to float's. Recordings of the clean speech "
-        "(--clean) would show what that costs."
+        f"Int8 is {much} float: SI-SNR of the int8 output to the float output is {closeness:.1f} dB (higher is "
+        "closer). Recordings of the clean speech (--clean) would show what that costs."
     )
 
 

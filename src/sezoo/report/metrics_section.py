@@ -9,7 +9,7 @@ import numpy as np
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
-from sezoo.report.figures import INK, MUTED, colour_of, drawing, plain
+from sezoo.report.figures import MUTED, colour_of, drawing, legend, plain, style_of
 from sezoo.report.words import MINUS, NOTHING, change_text, change_tone, mean_text, signed
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
@@ -120,14 +120,15 @@ def _spread(
                 continue
             share = (np.arange(changes.size) + 0.5) / changes.size
             marker = {"marker": "o", "markersize": 3.5} if changes.size <= 60 else {}
-            ax.plot(changes, 100 * share, color=colour_of(version.name), linewidth=1.4, label=version.label, **marker)
+            line = {"color": colour_of(version.name), "linestyle": style_of(version.name), "linewidth": 1.4}
+            ax.plot(changes, 100 * share, label=version.label, **line, **marker)
             told.append(f"{version.label}: median change {np.median(changes):+.3f}")
         ax.axvline(0, color=MUTED, linewidth=0.8)
         ax.set_xlabel(f"change in {label}")
         ax.set_ylabel("% of clips below")
         ax.set_ylim(0, 100)
         plain(ax)
-        _legend(ax)
+        legend(ax)
         made.alt = f"{title}, as cumulative curves. {'; '.join(told)}."
     if told:
         yield made.picture
@@ -141,7 +142,7 @@ def _against(
     found: Evaluation, metric: str, versions: Sequence[VersionScores], against: str, name: str, of: str, what: str
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
-    title = f"Change in {label} from {name}, by the {what.removesuffix(', dB')}"
+    title = f"Change in {label} from {name}, by noisy {facts_of_metric(of).label}"
     told = []
     with drawing(f"against-{against}", title, "One dot per clip.", height=250) as made:
         ax = made.axes
@@ -157,16 +158,10 @@ def _against(
         ax.set_xlabel(what)
         ax.set_ylabel(f"change in {label}")
         plain(ax)
-        _legend(ax)
+        legend(ax)
         made.alt = f"{title}: scatter plot over the {what}. {'; '.join(told)}."
     if told:
         yield made.picture
-
-
-def _legend(ax) -> None:
-    if ax.get_legend_handles_labels()[0]:
-        style = {"frameon": False, "fontsize": 9.5, "labelcolor": INK, "handlelength": 1.2, "borderpad": 0}
-        ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, columnspacing=1.2, **style)
 
 
 def _settings(found: Evaluation) -> Table:

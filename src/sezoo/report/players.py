@@ -23,6 +23,7 @@ from sezoo.report.sound import flac_uri, seconds_that_fit
 from sezoo.report.words import signed
 from sezoo.results.listening import FOLDER, MASKS, ListenedClip
 from sezoo.results.run_results import RunFacts
+from sezoo.results.version_order import CLEAN, version_order
 
 __all__ = [
     "HOW_TO_LISTEN",
@@ -39,12 +40,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-ORDER = ("noisy", "float", "int8", "int8_stream", "int8_board", "int8_patches")
-"""In which versions get the keys: what a device does before what explains it; the clean clip comes last."""
-
 MOST_VERSIONS = 9
 
-LARGEST_CHANGE = "the largest change: "
+LARGEST_CHANGE = "largest change: "
 """In front of what the first of several players is about."""
 
 LONGEST = 3600
@@ -175,10 +173,13 @@ def sound_player(
 
 
 def _first_heard(sounds: Sequence[Sound]) -> int:
-    """What a device gives of the int8 model, or what that gives of whole clips, or the last but the clean clip."""
+    """What a device gives, on the board before in a stream; else the last that is neither in patches nor clean."""
     names = [sound.name for sound in sounds]
-    wanted = next((name for name in ("int8_stream", "int8_board", "int8") if name in names), None)
-    return max(0, len(names) - 1 - (names[-1] == "clean")) if wanted is None else names.index(wanted)
+    for mode in ("_board", "_stream", "_tflm"):
+        if on_device := [name for name in names if name.endswith(mode)]:
+            return names.index(on_device[-1])
+    rest = [name for name in names if name != CLEAN and not name.endswith("_patches")]
+    return names.index(rest[-1]) if rest else 0
 
 
 def clip_masks(facts: RunFacts, clip: ListenedClip, *, level: int = logging.WARNING) -> dict[str, np.ndarray]:
@@ -208,9 +209,9 @@ def read_masks(path: Path, names: Sequence[str], *, level: int = logging.WARNING
 
 def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
     versions = {version.name: version for version in clip.versions}
-    last = [name for name in versions if name == "clean"]
-    first = [name for name in ORDER if name in versions]
-    names = [*first, *(name for name in versions if name not in (*first, *last)), *last][:MOST_VERSIONS]
+    names = sorted(versions, key=version_order)
+    if len(names) > MOST_VERSIONS:  # the clean clip is worth more than the last but one
+        names = [*names[: MOST_VERSIONS - 1], names[-1]]
     return read_sounds(
         (folder / version.file, name, version.label, score_text(version.scores))
         for name, version in ((name, versions[name]) for name in names)

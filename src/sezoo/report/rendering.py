@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sezoo.base.foreign_text import to_one_line, to_printable
 from sezoo.base.version import __version__
 
-__all__ = ["rendered"]
+__all__ = ["balanced_columns", "rendered"]
 
 PACKAGE, FOLDER = "sezoo.report", "template"
 
@@ -20,6 +20,13 @@ PACKAGE, FOLDER = "sezoo.report", "template"
 def rendered(**values: Any) -> str:
     """The page with these values in it."""
     return _template().render(version=__version__, **values).rstrip() + "\n"
+
+
+def balanced_columns(count: int, most: int) -> int:
+    """Columns for so many tiles, at most `most`, so that rows are even and none has a single tile if that can be."""
+    rows = -(-count // most)
+    even = -(-count // rows) if rows else 1
+    return even if rows < 2 else next((columns for columns in range(even, 1, -1) if count % columns != 1), even)
 
 
 @cache
@@ -32,6 +39,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["balanced"] = balanced_columns
     environment.globals["inlined"] = lambda name: Markup(_text(name))
     return environment.get_template("report.html.j2")
 

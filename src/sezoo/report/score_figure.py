@@ -9,6 +9,7 @@ import numpy as np
 from sezoo.base.figure_files import write_png
 from sezoo.base.foreign_text import use_plain_labels
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.report.figures import colour_of
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.scores import NOISY
 
@@ -17,7 +18,6 @@ __all__ = ["save_score_figure"]
 SHOWN = ("pesq", "stoi", "si_snr", "dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak")
 PANELS = 3
 GREY = "#8a9099"
-COLOURS = ("#1f6feb", "#d1622b", "#b58900", "#8b3fa0", "#2e8b57", "#c2185b", "#607d8b")
 TITLE = {"fontsize": 10, "loc": "left"}
 
 
@@ -32,7 +32,7 @@ def save_score_figure(path: Path, results: Evaluation) -> None:
         return
     names = [NOISY, *(version.name for version in results.versions)]
     labels = ["noisy", *(version.label for version in results.versions)]
-    colours = dict(zip(names, (GREY, *COLOURS * (1 + len(names) // len(COLOURS))), strict=False))
+    colours = {name: colour_of(name) for name in names}
     figure = Figure(figsize=(12, 4.6 + 0.32 * len(names)), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(0.9 + 0.32 * len(names), 3.4))
     title = f"Means over {results.clips} clips ({results.seconds / 60:.1f} min) with their 95 % intervals"

@@ -9,7 +9,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
-from sezoo.report.words import bytes_text, change_text, count_text, listed, mean_text, percent_text
+from sezoo.report.words import bytes_text, change_text, count_text, listed, mean_text, percent_text, ram_parts_text
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
@@ -108,12 +108,13 @@ def _work(facts: RunFacts) -> str:
 
 
 def _speed(facts: RunFacts) -> str:
-    """For a benchmark without other results: its slowest and its fastest measurement."""
+    """Of a benchmark: the core of its board, or else the fastest target."""
     measured = [one for one in facts.benchmark.measurements if one.real_time_factor] if facts.benchmark else []
     emulated = [one for one in measured if one.is_estimate] or measured
     if not emulated:
         return ""
-    best = min(emulated, key=lambda one: one.real_time_factor)
+    core = facts.benchmark.facts.core
+    best = min(emulated, key=lambda one: (one.target != core, one.real_time_factor))
     clock = f" at {best.clock_mhz:g} MHz" if best.clock_mhz else ""
     about = "an estimated " if best.is_estimate else ""
     return f"{about}{percent_text(best.real_time_factor)} of real time on {best.target}{clock}"
@@ -205,9 +206,12 @@ def _models(facts: RunFacts) -> Iterator[KeyNumber]:
 
 
 def _on_target(facts: RunFacts) -> Iterator[KeyNumber]:
+    if facts.latency_ms is not None:
+        yield KeyNumber("latency", f"{facts.latency_ms:.0f} ms", "look-ahead, window and block of a call")
     if facts.sizes:
         size = facts.sizes[0]
-        yield KeyNumber(f"program, {size.core}", bytes_text(size.flash), f"RAM: {bytes_text(size.ram)}")
+        yield KeyNumber(f"program, {size.core}", bytes_text(size.flash), "code, constants and weights")
+        yield KeyNumber(f"RAM, {size.core}", bytes_text(size.ram), ram_parts_text(size))
     fits = board_fits(facts)
     if fits:
         good = [fit for fit in fits if fit.fits]

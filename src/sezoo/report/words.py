@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.results.run_results import ProgramSize
 from sezoo.results.scores import Mean
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "listed",
     "mean_text",
     "percent_text",
+    "ram_parts_text",
     "range_text",
     "signed",
 ]
@@ -35,6 +37,15 @@ def bytes_text(size: float | None) -> str:
     return f"{size:.0f} B"
 
 
+def ram_parts_text(size: ProgramSize) -> str:
+    """What the RAM of a program is made of, `21.7 KiB working memory, 33 KiB state, 964 B stack, 4.6 KiB buffers`."""
+    parts = {"working memory": size.arena, "state": size.state, "stack": size.stack}
+    known = {name: part for name, part in parts.items() if part}
+    if len(known) == len(parts) and (rest := size.ram - sum(known.values())) > 0:
+        known["buffers"] = rest
+    return ", ".join(f"{bytes_text(part)} {name}" for name, part in known.items())
+
+
 def count_text(count: float | None) -> str:
     """`870`, `12.4 k`, `63.5 M`, `1.59 G`."""
     if count is None:
@@ -46,9 +57,11 @@ def count_text(count: float | None) -> str:
 
 
 def percent_text(share: float | None) -> str:
-    """`4.2 %`, `137 %`."""
+    """`4.2 %`, `137 %`, `<0.01 %`."""
     if share is None:
         return ""
+    if 0 < share < 1e-4:
+        return "<0.01 %"
     return f"{100 * share:.2g} %" if share < 0.0995 else f"{100 * share:.0f} %"
 
 

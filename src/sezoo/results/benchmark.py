@@ -78,7 +78,8 @@ class Measurement:
     macs : multiply-accumulates of a call.
     parameters : of the model.
     flash : bytes of program and weights.
-    ram : bytes of all that is written to, `arena` (the activations) and `stack` among it.
+    ram : bytes of all that is written to: `arena` (working memory of a call), `state` (kept from call to call),
+        `stack`, and buffers.
     milliseconds : of a call: the median where there were several.
     worst_instructions : of the longest of all calls.
     instructions : of a call, on average.
@@ -100,6 +101,7 @@ class Measurement:
     flash: int | None = None
     ram: int | None = None
     arena: int | None = None
+    state: int | None = None
     stack: int | None = None
     milliseconds: float | None = None
     p95_milliseconds: float | None = None

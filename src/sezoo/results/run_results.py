@@ -49,12 +49,22 @@ FLOAT_MODELS = (BEST_MODEL, "preprocessed_model.onnx")
 
 @dataclass(frozen=True)
 class ProgramSize:
-    """What a program with the model takes on a core, and what it runs: bytes, instructions a second of audio."""
+    """What a program with the model takes on a core, and what it runs: bytes, instructions a second of audio.
+
+    Attributes
+    ----------
+    flash : code, constants and weights.
+    ram : all that is written to: `arena`, which is free between calls, `state`, which is kept from call to call,
+        `stack`, and buffers.
+    """
 
     core: str
     flash: int
     ram: int
     instructions_a_second: float | None
+    arena: int | None = None
+    state: int | None = None
+    stack: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,9 @@ class RunFacts:
         """Of the deployment, or else of what an evaluation or a benchmark has done as a device does it."""
         known = [self.deployment.latency_ms] if self.deployment else []
         known += [version.latency_ms for version in self.evaluation.on_devices()] if self.evaluation else []
-        known += [one.latency_ms for one in self.benchmark.measurements] if self.benchmark else []
+        if self.benchmark:  # of programs before the same on this computer
+            measured = sorted(self.benchmark.measurements, key=lambda one: one.flash is None)
+            known += [one.latency_ms for one in measured]
         return next((milliseconds for milliseconds in known if milliseconds), None)
 
     @property
@@ -133,13 +145,20 @@ class RunFacts:
             frames = self.deployment.frames_per_call if self.deployment else None
             seconds = frames / self.frames_a_second if frames and self.frames_a_second else None
             load = made.instructions_per_call / seconds if seconds and made.instructions_per_call else None
-            found[made.core] = ProgramSize(made.core, made.flash_bytes, made.ram_bytes, load)
+            found[made.core] = ProgramSize(
+                made.core, made.flash_bytes, made.ram_bytes, load,
+                self.deployment.arena_bytes, self.deployment.state_bytes, made.stack_bytes,
+            )  # fmt: skip
         for one in self.benchmark.measurements if self.benchmark else ():
             # What an NPU takes is the network alone, without a program or a stack, and is on none of these boards.
             if one.flash and one.ram and one.cycles is None and one.target not in found:
                 load = one.instructions / one.audio_seconds if one.instructions and one.audio_seconds else None
-                found[one.target] = ProgramSize(one.target, one.flash, one.ram, load)
+                found[one.target] = ProgramSize(one.target, one.flash, one.ram, load, one.arena, one.state, one.stack)
         return list(found.values())
+
+    def size_for(self, core: str) -> ProgramSize:
+        """That of the program for a core, or for the first one where none was built for it; only where there is one."""
+        return next((size for size in self.sizes if size.core == core), self.sizes[0])
 
 
 def read_run(folder: Path) -> RunFacts:

@@ -103,6 +103,8 @@ class DeploymentReport:
         """What of a board is too little for it: memory, or time by the estimate of an instruction a cycle."""
         facts, program = BOARDS[board], self.program
         ram = program.arena_bytes + program.state_bytes
+        if self.emulated is not None:  # what else it writes to is known
+            ram = self.emulated.size.ram + self.emulated.figures.stack
         if ram > facts.ram:
             needs = f"the package needs {ram / 1024:.0f}: {self._less('fewer')}"
             yield f"{board} has {facts.ram / 1024:.0f} KiB of RAM, {needs}"

@@ -1,0 +1,87 @@
+"""What a training, a deployment and a benchmark come to: a judgement in a sentence or two, with the cause of a no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sezoo.config.boards import BOARDS
+from sezoo.report.boards import BoardFit, board_fits
+from sezoo.report.words import bytes_text, listed, percent_text
+from sezoo.results.deployment import Deployment
+from sezoo.results.run_results import RunFacts
+from sezoo.results.training import LABELS, TrainingHistory
+
+__all__ = ["program_judgement", "training_judgement"]
+
+LOWER_IS_BETTER = ("train_loss", "val_loss", "wave_mse", "speech_cut")
+
+SAME_PESQ = 0.01
+"""Difference of one recording's PESQ on the core and on a PC below which both are called the same."""
+
+
+def training_judgement(found: TrainingHistory) -> Iterator[str]:
+    """Whether the best epoch is better than no network, and whether more epochs may help."""
+    metric, best = found.metric, found.best_epoch
+    value = found.at(metric, best)
+    if value is None:
+        return
+    label, noisy = LABELS.get(metric, metric), found.noisy.get(metric)
+    if noisy is None:
+        yield f"The best of {len(found.epochs)} epochs is {best}, with {label} {value:.4g}."
+    else:
+        gain = noisy - value if metric in LOWER_IS_BETTER else value - noisy
+        verb = "improves on" if gain > 0 else "does not improve on"
+        yield (
+            f"The network {verb} the noisy validation clips: {label} {value:.4g} at epoch {best} of "
+            f"{len(found.epochs)}, {noisy:.4g} noisy."
+        )
+    if best == found.epochs[-1] and len(found.epochs) > 1:
+        yield "The last epoch is the best: more epochs may help."
+
+
+def program_judgement(facts: RunFacts) -> Iterator[str]:
+    """Whether the program fits the board that the run names and keeps up there, and whether it computes what a PC does.
+
+    Nothing of runs that built no program.
+    """
+    if facts.sizes and (fit := _named_board(facts)) is not None:
+        yield _of_fit(facts, fit)
+    if facts.deployment:
+        yield from _of_output(facts.deployment)
+
+
+def _named_board(facts: RunFacts) -> BoardFit | None:
+    board = facts.setting("deployment", "hardware_setup", "board") if facts.deployment else None
+    name = board or (facts.benchmark.board if facts.benchmark else None)
+    return next((fit for fit in board_fits(facts) if fit.name == name), None)
+
+
+def _of_fit(facts: RunFacts, fit: BoardFit) -> str:
+    size, board = facts.size_for(fit.facts.core), BOARDS[fit.name]
+    amounts = [
+        f"{bytes_text(size.flash)} of {bytes_text(board.flash)} flash",
+        f"{bytes_text(size.ram)} of {bytes_text(board.ram)} RAM",
+    ]
+    if fit.load is not None:
+        amounts.append(f"an estimated {percent_text(fit.load)} of the core's time at {board.clock_mhz:g} MHz")
+    if fit.fits:
+        return f"The program fits {fit.name}: {listed(amounts)}."
+    lacks = [what for what in fit.too_much if what != "time"]
+    reasons = [f"too little {listed(lacks)}"] if lacks else []
+    reasons += ["too slow a core"] if "time" in fit.too_much else []
+    return f"{fit.name} has {listed(reasons)} for the program: {listed(amounts)}."
+
+
+def _of_output(made: Deployment) -> Iterator[str]:
+    run, pesq = made.emulated, made.pesq
+    if run is not None and run.waves_are_equal:
+        yield f"The emulated {run.core} gives the same samples as the computation on a PC."
+    elif run is not None and {"core", "reference"} <= pesq.keys():
+        loss = pesq["reference"] - pesq["core"]
+        figures = f"PESQ {pesq['core']:.3f}, {pesq['reference']:.3f} on a PC"
+        if abs(loss) < SAME_PESQ:
+            yield f"The emulated {run.core} denoises as well as a PC: {figures}."
+        else:
+            yield f"The emulated {run.core} is {'worse' if loss > 0 else 'better'} than a PC: {figures}."
+    elif run is None and made.tflite is None and made.application is None:
+        yield "The program was not run: no emulator was found, or none was asked for."
