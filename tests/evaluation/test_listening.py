@@ -56,7 +56,7 @@ def test_the_worst_on_the_board_is_one_more_where_it_is_another():
     clips[1].scores["int8_board"]["pesq"] = 0.0  # of the clip that is the worst without the board too
     found = chosen_clips(clips, VERSIONS, ["pesq"])
     assert [choice.place for choice in found] == ["best", "median", "worst"]
-    assert found[-1].why == "worst of 5 by PESQ from float to int8 board, and worst of 5 by PESQ from float to int8"
+    assert found[-1].why == "worst of 5 by PESQ from float to int8, and worst of 5 by PESQ from float to int8 board"
     assert found[-1].change == pytest.approx(-0.5)
 
 

@@ -190,7 +190,7 @@ def test_a_static_model_whose_graph_is_fixed_is_not_heard_whole(run, tmp_path, c
 
 def test_a_transform_that_the_board_cannot_do_is_only_an_error_if_the_board_was_asked_for(run, tmp_path):
     model = with_static_shape(mask_graph(), 40)
-    assert list(described(run(model, preprocessing={"power": 2}), tmp_path)) == ["float_patches", "float"]
+    assert list(described(run(model, preprocessing={"power": 2}), tmp_path)) == ["float", "float_patches"]
     with pytest.raises(UserError, match=r"preprocessing\.power: found 2"):
         described(run(model, preprocessing={"power": 2}, evaluation={"play_like": "board"}), tmp_path)
 
