@@ -57,7 +57,7 @@ def test_the_worst_on_the_board_is_one_more_where_it_is_another():
     found = chosen_clips(clips, VERSIONS, ["pesq"])
     assert [choice.place for choice in found] == ["best", "median", "worst"]
     assert found[-1].why == "worst of 5 by PESQ from float to int8, and worst of 5 by PESQ from float to int8 board"
-    assert found[-1].change == pytest.approx(-0.5)
+    assert found[-1].change == pytest.approx(-2.0)
 
 
 def test_one_model_is_compared_with_the_noisy_clip():
