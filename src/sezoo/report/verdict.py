@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sezoo.base.text import pluralize
+from sezoo.config.boards import BOARDS
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
@@ -113,7 +114,7 @@ def _speed(facts: RunFacts) -> str:
     emulated = [one for one in measured if one.is_estimate] or measured
     if not emulated:
         return ""
-    core = facts.benchmark.facts.core
+    core = BOARDS[facts.benchmark.board].core if facts.benchmark.board in BOARDS else ""
     best = min(emulated, key=lambda one: (one.target != core, one.real_time_factor))
     clock = f" at {best.clock_mhz:g} MHz" if best.clock_mhz else ""
     about = "an estimated " if best.is_estimate else ""
