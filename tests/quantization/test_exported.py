@@ -31,7 +31,8 @@ def mask(path, frames=40):
 def test_floats_of_16_bits_of_any_length(here, capsys):
     main(["export", "model.onnx", "--fp16"])
     assert re.search(
-        r"16 bits, float32 outside, any number of frames; \d\d dB from the original", capsys.readouterr().out
+        r"16 bits, float32 outside, any number of frames; SQNR against the original, for noise: \d\d dB",
+        capsys.readouterr().out,
     )
     model = load_onnx(here / "model_fp16.onnx")
     kinds = {weight.data_type for weight in model.graph.initializer if onnx.numpy_helper.to_array(weight).size > 4}
@@ -45,9 +46,21 @@ def test_floats_of_16_bits_of_any_length(here, capsys):
 def test_a_fixed_length(here, name):
     onnx.save(int8_model(), here / "int8.onnx")
     said = export(here / f"{name}.onnx", here / "fixed.onnx", frames=12)
-    assert "12 frames a call" in said and said.endswith(("equal to the original", "for noise"))
+    assert "12 frames a call" in said and re.search(
+        "; (equal to the original|SQNR against the original, for noise: [0-9]+ dB)$", said
+    )
     assert axes_of(magnitude_input(load_onnx(here / "fixed.onnx"))) == [1, 33, 12]
     np.testing.assert_allclose(mask(here / "fixed.onnx", 12), mask(here / f"{name}.onnx", 12), atol=0.02)
+
+
+@pytest.mark.parametrize("form", [{}, {"fp16": True}, {"stream": True}], ids=["dynamic", "fp16", "streaming"])
+def test_fixed_axes_that_can_be_dynamic_are_no_warning(here, caplog, form):
+    onnx.save(graphs.tcnn(blocks=0, axes=(1, 33, 24)), here / "fixed.onnx")
+    with caplog.at_level("INFO"):
+        export(here / "fixed.onnx", here / "made.onnx", **form)
+    lines = [record.getMessage() for record in caplog.records]
+    assert sum("its frames axis, fixed to 24, is made dynamic" in line for line in lines) == 1
+    assert not any("frames only" in line for line in lines)
 
 
 def test_in_python_the_file_has_the_commands_name(here):

@@ -53,8 +53,8 @@ def add_arguments(parser: Parser) -> None:
     add_setting(parser, "--device", key="training.device", metavar="NAME")
     parser.add_argument(
         "--resume", action="store_true",
-        help="go on with the unfinished training of -o, or without it with the newest in experiment_outputs, with its "
-        "recordings if none are named; -o with the folder of one does so by itself",
+        help="resume an unfinished training: that of the folder -o, else the newest in experiment_outputs; it takes "
+        "the recordings of that training if you name none (-o with such a folder resumes without --resume, too)",
     )  # fmt: skip
     add_output(parser)
     add_save_config(parser)

@@ -104,7 +104,7 @@ def _print_table(models: list[ZooModel]) -> None:
     console.print(table)
     noisy = next((model.pesq_noisy for model in models if model.pesq_noisy is not None), None)
     console.print(
-        "latency: in the stream engine, 1 frame a call, its block among it\n"
+        "latency: of the stream engine with 1 frame a call, including that frame\n"
         f"PESQ on VoiceBank+DEMAND, speaker p232; the noisy recordings have {noisy:.2f}\n"
         "sezoo zoo show NAME: the card; sezoo zoo get NAME: a copy of the files",
         style="dim", soft_wrap=True,

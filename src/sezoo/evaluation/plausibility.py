@@ -28,23 +28,23 @@ LEAST_PEAK = 4.0
 """How many times the correlation without a shift that with the shift has to be."""
 
 
-def warn_of_worse_than_noisy(means: Mapping[str, Mapping[str, Mean]], floats: Sequence[str]) -> None:
+def warn_of_worse_than_noisy(means: Mapping[str, Mapping[str, Mean]], floats: Mapping[str, str]) -> None:
     """Warn of float models whose denoised clips score below the noisy ones.
 
     Parameters
     ----------
     means : by version, then by metric.
-    floats : the names of the versions of float models.
+    floats : of the versions of float models, their labels by their names.
     """
     noisy = means.get(NOISY, {})
-    for version in floats:
+    for version, label in floats.items():
         for metric, unit in (("pesq", "PESQ"), ("si_snr", "SI-SNR")):
             found, before = means.get(version, {}).get(metric), noisy.get(metric)
             if found is not None and before is not None and found.value < before.value:
                 log.warning(
                     "%s: the denoised clips score below the noisy ones (%s %.2f, noisy %.2f): was the network trained "
                     "with this preprocessing, and does it give a mask?",
-                    version, unit, found.value, before.value,
+                    label, unit, found.value, before.value,
                 )  # fmt: skip
                 break
 

@@ -135,7 +135,8 @@ def evaluate(run: Run) -> Evaluation:
         clips, left_out = _scored(run, scoring, pairs)
         means = mean_scores(clips)
         warn_of_delay(means, pairs, scoring.sample_rate, scoring.stft)
-        warn_of_worse_than_noisy(means, [version.name for version in versions if version.name.startswith("float")])
+        floats = {version.name: version.label for version in versions if version.name.startswith("float")}
+        warn_of_worse_than_noisy(means, floats)
         results = results_of(
             versions,
             metrics,

@@ -75,11 +75,10 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             f"{path}: the batch axis of input '{contract.input}' is fixed to {contract.batch}; a dynamic one (or 1) "
             f"is needed: {'re-export it so' if contract.states else FIX_AXES.format(path=path)}"
         )
-    if contract.batch == 1 and not contract.states:
-        log.info("%s: the batch axis is fixed to 1; it is made dynamic if the graph allows it", path)
     if isinstance(contract.frames, int) and not contract.states:
         log.warning(
-            "%s: the graph works for %d frames only: so do the int8 models, and clips are cut into pieces of as many",
+            "%s: the graph works for %d frames only, and so do models made from it: clips are cut into pieces of that "
+            "length, and a recurrent layer starts anew in each; export it with a dynamic frames axis to avoid that",
             path, contract.frames,
         )  # fmt: skip
     mask_model = MaskModel(model, path)

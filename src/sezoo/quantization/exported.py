@@ -51,14 +51,17 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
         raise UserError(f"{target} already exists; name another file with -o")
     original = load_onnx(path)
     is_int8 = bool(quantized_nodes(original))
-    if not is_int8:
-        check_contract(original, path)
     if is_int8 and (fp16 or stream):
         flag, instead = ("--fp16", "give the float model") if fp16 else ("--streaming", "quantize the streaming form")
         raise UserError(f"{path}: {flag}: it is quantized; {instead}")
     if stream and frames not in (None, 1):
         raise UserError(f"--frames: found {frames}; allowed: 1 with --streaming")
-    model = streaming(original, path) if stream else original if is_int8 else with_dynamic_frames(original, path)
+    model = original
+    if stream:
+        model = streaming(original, path)
+    elif not is_int8:
+        model = with_dynamic_frames(original, path)
+        check_contract(model, path)
     own = frames_of(model)
     if frames is not None and own != frames:
         if isinstance(own, int):
@@ -95,7 +98,7 @@ def _check_equal(original: onnx.ModelProto, model: onnx.ModelProto, path: Path, 
     if not np.isfinite(found).all():
         raise UserError(f"{path}: in this form its output is not finite: what it computes does not fit 16 bits")
     near = sqnr(energy(np.abs(exact)), energy(np.abs(found - exact)))
-    return "equal to the original" if near is None else f"{near:.0f} dB from the original, for noise"
+    return "equal to the original" if near is None else f"SQNR against the original, for noise: {near:.0f} dB"
 
 
 def _form(model: onnx.ModelProto, is_int8: bool, fp16: bool) -> str:

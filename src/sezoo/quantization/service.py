@@ -145,7 +145,7 @@ def _report(
 ) -> None:
     float_bytes, int8_bytes = bytes_of(source), models.dynamic.stat().st_size
     log.info(
-        "%s: %.2f MiB of %.2f MiB; %s: the same, fixed to %s", display_path(models.dynamic), int8_bytes / 2**20,
+        "%s: %.2f MiB (float: %.2f MiB); %s: the same, fixed to %s", display_path(models.dynamic), int8_bytes / 2**20,
         float_bytes / 2**20, models.static.name, pluralize(frames, "frame"),
     )  # fmt: skip
     run.tracker.metrics(

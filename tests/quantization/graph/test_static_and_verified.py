@@ -111,12 +111,14 @@ def test_weights_listed_as_inputs_are_folded_too(opset, tmp_path):
 
 def test_a_batch_of_one_becomes_dynamic_where_it_can(tmp_path, caplog):
     path = tmp_path / "m.onnx"
+    caplog.set_level("INFO")
     for model, expected in (
         (graphs.tcnn(axes=(1, BINS, "time")), ["batch", BINS, "time"]),
         (graphs.batch_hard_coded(axes=(1, BINS, "time")), [1, BINS, "time"]),
     ):
         prepared = prepare(model, path, check_contract(model, path))
         assert axes_of(prepared.graph.input[0]) == expected
+    assert "its batch axis, fixed to 1, is made dynamic" in caplog.text
     assert "works for a batch of 1 only" in caplog.text
 
 

@@ -162,8 +162,9 @@ def _with_dynamic_batch(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 
     dynamic = with_dynamic_axes(model, axes=("batch",))
     if dynamic is None:
-        log.warning("%s: the graph works for a batch of 1 only; the int8 models keep that axis", path)
+        log.info("%s: the graph works for a batch of 1 only; the int8 models keep that axis", path)
         return model
+    log.info("%s: its batch axis, fixed to 1, is made dynamic", path)
     return dynamic
 
 
