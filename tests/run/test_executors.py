@@ -4,7 +4,7 @@ import importlib.util
 import os
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -239,6 +239,58 @@ def test_an_executor_that_cannot_be_had(executor, words, monkeypatch):
 def test_a_users_executor_that_stops_in_the_middle_is_lost(executor, work):
     with pytest.raises(Lost, match=rf"general\.executor: .*:{executor}: workers or their scheduler were lost"):
         list(results_of(work, ITEMS, executor=f"{__name__}:{executor}"))
+
+
+class Strange(Executor):
+    """A user's own executor that goes wrong where `fault` says."""
+
+    _max_workers = "many"
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def __enter__(self):
+        if self.fault == "enter":
+            raise OSError("no room here")
+        return self
+
+    def __exit__(self, *_):
+        if self.fault == "exit":
+            raise OSError("stuck")
+
+    def submit(self, function, *values):
+        if self.fault == "submit":
+            raise ValueError("no room here")
+        future = Future()
+        if self.fault == "future":
+            future.set_exception(OSError("no room here"))
+        else:
+            future.set_result("nonsense" if self.fault == "result" else function(*values))
+        return future
+
+
+for _fault in ("enter", "exit", "submit", "future", "result"):
+    globals()[f"wrong_in_{_fault}"] = partial(Strange, _fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        ("enter", UserError, "cannot be entered: OSError: no room here"),
+        ("submit", Lost, "lost (ValueError: no room here)"),
+        ("future", Lost, "lost (no room here)"),
+        ("result", UserError, "a task has given str, not its result"),
+    ],
+)
+def test_a_users_executor_that_goes_wrong(fault, kind, words):
+    with pytest.raises(kind, match=r"^general\.executor: ") as caught:
+        list(results_of(SQUARES, ITEMS, executor=f"{__name__}:wrong_in_{fault}"))
+    assert words in str(caught.value)
+
+
+def test_a_users_executor_that_cannot_be_closed_has_done_its_work(caplog):
+    assert dict(results_of(SQUARES, ITEMS, executor=f"{__name__}:wrong_in_exit")) == RIGHT
+    assert "cannot be closed: OSError: stuck" in caplog.text
 
 
 def test_a_file_in_the_current_folder(tmp_path, monkeypatch):

@@ -85,6 +85,7 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
     lines = list(json_lines(path))
     is_the_same = len(lines) > 1 and lines[0] == json.loads(json.dumps(first)) and not _is_finished(lines)
     known = _outcomes(lines[1:]) if is_the_same else {}
+    is_open = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="\n") as file:  # anew: the last line may be torn
@@ -92,12 +93,16 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
             clips._write(first)
             for key, outcome in known.items():
                 clips.add(key, outcome)
+            is_open = True
             yield clips
     except (UserError, KeyboardInterrupt) as error:
         if not isinstance(error, Lost):  # the run has no result, and leaves nothing
             path.unlink(missing_ok=True)
         raise
     except OSError as error:
+        if is_open:  # not of this file: what is written to it says so itself
+            path.unlink(missing_ok=True)
+            raise UserError(f"{error.filename or 'while clips were scored'}: {reason_of(error)}") from error
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
 
 

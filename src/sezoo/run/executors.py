@@ -7,6 +7,7 @@ future, and so are their results: the same ones, whatever did the work.
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,8 @@ IN_FLIGHT_HERE = 2
 
 SENT_ONCE_BYTES = 2**20
 """From here on, what the work needs is sent to a cluster once and not with every task."""
+
+log = logging.getLogger(__name__)
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -120,8 +123,15 @@ def results_of(
         try:
             sent = cluster.send(packed) if len(packed) >= SENT_ONCE_BYTES else packed
             submit, ahead = partial(_submitted, cluster, digest, sent), IN_FLIGHT * cluster.workers
-            yield from _results(submit, items, ahead, in_order=in_order)
-        except (BrokenExecutor, CancelledError, *lost_errors(executor)) as error:
+            for index, done in _results(submit, items, ahead, in_order=in_order):
+                if not isinstance(done, _Done):
+                    raise UserError(
+                        f"{KEY}: {to_one_line(executor)}: a task has given {type(done).__name__}, not its result"
+                    )
+                yield index, done.result
+        except (BrokenExecutor, CancelledError, OSError, *lost_errors(executor)) as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise  # a file's, and no connection's
             reason = to_one_line(str(error)) or type(error).__name__
             raise Lost(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
@@ -129,8 +139,12 @@ def results_of(
 def _submitted(cluster: Cluster, digest: str, sent: Any, item: Any) -> Future[Any]:
     try:
         future = cluster.pool.submit(_do, digest, sent, item)
+    except UserError:  # of a task that was done at once
+        raise
     except RuntimeError as error:  # as executors of Python raise it that have been shut down
         raise BrokenExecutor(str(error)) from error
+    except (Exception, SystemExit) as error:  # the user's own code, or a cluster's
+        raise BrokenExecutor(exception_line(error)) from error
     if not isinstance(future, Future):
         raise UserError(f"{KEY}: submit of {type(cluster.pool).__name__} gives no future, but {type(future).__name__}")
     return future
@@ -234,7 +248,14 @@ _prepared: dict[str, Callable[[Any], Any]] = {}
 _preparing = threading.Lock()
 
 
-def _do(digest: str, packed: bytes, item: Any) -> Any:
+@dataclass(frozen=True)
+class _Done:
+    """What a task gives; anything else is not from it."""
+
+    result: Any
+
+
+def _do(digest: str, packed: bytes, item: Any) -> _Done:
     """Do one item, in whichever process and thread; what was prepared last is kept."""
     with _preparing:
         if digest not in _prepared:
@@ -242,7 +263,7 @@ def _do(digest: str, packed: bytes, item: Any) -> Any:
             _prepared.clear()
             _prepared[digest] = prepare(shared)
         do = _prepared[digest]
-    return do(item)
+    return _Done(do(item))
 
 
 @contextmanager
@@ -270,5 +291,15 @@ def _of_function(name: str) -> Iterator[Cluster]:
         raise UserError(
             f"{KEY}: {to_one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}"
         )
-    with made as pool:
-        yield Cluster(pool, getattr(pool, "_max_workers", None) or available_processors(), as_it_is)
+    try:
+        pool = made.__enter__()
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{KEY}: {to_one_line(name)} cannot be entered: {exception_line(error)}") from error
+    workers = getattr(pool, "_max_workers", None)
+    try:
+        yield Cluster(pool, workers if isinstance(workers, int) and workers > 0 else available_processors(), as_it_is)
+    finally:
+        try:
+            made.__exit__(None, None, None)
+        except (Exception, SystemExit) as error:  # all that it had to do is done
+            log.warning("%s: %s cannot be closed: %s", KEY, to_one_line(name), exception_line(error))
