@@ -250,6 +250,8 @@ def test_bad_words(tmp_path, package, capsys):
         ([str(package), "--calls", "0"], "--calls: found 0"),
         ([str(package), "--baud", "0"], "--baud: found 0"),
         ([str(package), "--clean", "c.wav"], "--clean: needs --noisy"),
+        ([str(package), "--noisy", "no_such.wav"], "no_such.wav: no such file"),
+        ([str(package), "--port", ""], "--port: found nothing; allowed: "),
         ([str(package), "--port", "emulated:cortex-m3"], "allowed: emulated:cortex-m55"),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -76,6 +76,13 @@ def test_a_shipped_model_needs_no_zig_for_its_page(tmp_path, monkeypatch, capsys
     main([*words, "--overwrite"])
 
 
+def test_a_folder_is_no_page(tmp_path, capsys):
+    for words in ([], ["--overwrite"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["live", "utcn_live_small", "-o", str(tmp_path), *words])
+        assert ended.value.code == 2 and "is a folder" in capsys.readouterr().err
+
+
 @needs_zig
 def test_any_other_model_is_compiled(tmp_path):
     path = write_tiny_model(tmp_path / "model.onnx")

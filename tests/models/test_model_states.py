@@ -217,7 +217,7 @@ def test_inputs_that_can_be_no_states_are_not_taken_for_them():
     model = tcnn()
     model.graph.input.append(onnx.helper.make_tensor_value_info("level", onnx.TensorProto.FLOAT, ("batch",)))
     with pytest.raises(
-        UserError, match=r"has 2 inputs \(input, level\); .*call to call, would be in pairs of one shape"
+        UserError, match=r"has 2 inputs \(input, level\); .*call to call, would be in pairs of one shape; input 'level'"
     ):
         declared_contract(model, PATH)
 

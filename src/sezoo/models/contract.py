@@ -219,7 +219,7 @@ def _states_hint(model: onnx.ModelProto) -> str:
         return f"; states, which are fed back from call to call, have to be named: {named_so}{_unpaired_hint(model)}"
     if named:
         return _unpaired_hint(model)
-    return "; states, which are fed back from call to call, would be in pairs of one shape"
+    return f"; states, which are fed back from call to call, would be in pairs of one shape{_unpaired_hint(model)}"
 
 
 def _unpaired_hint(model: onnx.ModelProto) -> str:

@@ -38,6 +38,8 @@ def open_line(port: str, baud: int) -> Line:
     ------
     UserError : pyserial is missing; there is no such port, or it is in use; nobody listens there.
     """
+    if not port.strip():
+        raise UserError("--port: found nothing; allowed: COM3, /dev/ttyACM0, tcp:HOST:PORT ...")
     return _connected(port) if port.startswith(TCP) else _SerialLine(port, baud)
 
 

@@ -143,7 +143,7 @@ def _recording(facts: Package, noisy: Path | None, clean: Path | None) -> tuple[
     try:
         return read_clip(noisy, facts.sample_rate), None if clean is None else read_clip(clean, facts.sample_rate)
     except BadClipError as error:
-        raise UserError(str(error)) from error
+        raise UserError(f"{error.path}: {error.reason}") from error
 
 
 def _seconds(facts: Package, baud: int) -> float:

@@ -49,6 +49,8 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
     UserError : the model does not fit, is too large, or runs in patches only; zig is missing; the file exists.
     """
     model_path = config.model.onnx_path
+    if path.is_dir():
+        raise UserError(f"-o: {path} is a folder; the name of a file is needed")
     if path.exists() and not overwrite:
         raise UserError(f"{path} already exists; --overwrite replaces it, or choose another file with -o")
     if engine_of(config) != STREAM:
