@@ -67,7 +67,10 @@ def benchmark(run: Run) -> Benchmark:
     model = run.artefacts.int8_static or run.config.model.onnx_path
     found: list[Measurement] = []
     failed: dict[str, UserError] = {}
-    for target in _expanded(settings.targets):
+    targets = _expanded(settings.targets)
+    for number, target in enumerate(targets, 1):
+        if len(targets) > 1:
+            log.info("measuring on %s (%d of %d)", target, number, len(targets))
         try:
             if target == HOST:
                 found += measure_host(run)

@@ -78,10 +78,13 @@ class DeploymentReport:
     def told(self) -> Iterator[str]:
         """In words, for the log."""
         agreed, program = self.agreement, self.program
-        yield (
-            f"each operator against onnxruntime's: {100 * agreed.share:.2g} % of the integers differ, by "
-            f"{agreed.largest} at most; the mask by {agreed.mean_mask_difference:.1e} on average"
-        )
+        if agreed.largest == 0 and agreed.mean_mask_difference == 0:
+            yield "checked against onnxruntime: all operators and the mask are identical"
+        else:
+            yield (
+                f"checked against onnxruntime: {100 * agreed.share:.2g} % of the operators' integers differ, by "
+                f"at most {agreed.largest}; the mask differs by {agreed.mean_mask_difference:.1e} on average"
+            )
         yield (
             f"{program.arena_bytes / 1024:.1f} KiB of working memory, {program.state_bytes / 1024:.1f} KiB of state; "
             f"{self.latency_ms:.0f} ms of latency"
@@ -95,7 +98,7 @@ class DeploymentReport:
             f"{pluralize(program.engine.new, 'frame')}, {run.size.flash / 1024:.0f} KiB of flash"
         )
         if self.pesq and self.wave_snr is not None:
-            wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"{self.wave_snr:.0f} dB from each other"
+            wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"equal to {self.wave_snr:.0f} dB SNR"
             core, numpy = self.pesq["core"], self.pesq["reference"]
             yield f"{self.recording.told}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {wave}"
 

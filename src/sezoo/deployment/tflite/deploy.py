@@ -203,5 +203,5 @@ def _tell(found: Deployment, folder: Path) -> None:
         scores = (
             f"PESQ {found.pesq['tflite']:.3f} as TFLite Micro computes, {found.pesq['reference']:.3f} in the C package"
         )
-        wave = "" if tflite.wave_snr_db is None else f"; waveforms {tflite.wave_snr_db:.0f} dB from each other"
+        wave = "" if tflite.wave_snr_db is None else f"; waveforms equal to {tflite.wave_snr_db:.0f} dB SNR"
         log.info("%s: %s%s", found.recording, scores, wave)
