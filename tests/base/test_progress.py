@@ -93,6 +93,14 @@ def test_where_only_warnings_are_wanted_nothing_moves(screen, monkeypatch):
         assert screen() == ""
 
 
+def test_what_the_first_one_waits_for_is_not_expected_of_the_others(monkeypatch, caplog):
+    clock = iter([0, 100, 104, 110, 111])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with caplog.at_level(logging.INFO, "sezoo"):
+        list(counted("abcd", 4, "clips"))
+    assert [record.getMessage() for record in caplog.records] == ["clips: 1 of 4", "clips: 3 of 4, 5 s to go"]
+
+
 def test_the_log_has_lines_where_there_is_no_terminal(monkeypatch, caplog):
     clock = iter(range(0, 600, 2))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))

@@ -164,13 +164,16 @@ def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 
 
 def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    started = told = time.monotonic()
+    first = told = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
+        if done == 1:
+            first = now  # the first one also waits for processes that start: it is no measure of the others
         if now - told >= SECONDS_A_LINE and done < total:
             told = now
-            log.info("%s: %d of %d, %.0f s to go", what, done, total, (now - started) / done * (total - done))
+            rest = "" if done == 1 else f", {(now - first) / (done - 1) * (total - done):.0f} s to go"
+            log.info("%s: %d of %d%s", what, done, total, rest)
 
 
 def _is_notebook() -> bool:
