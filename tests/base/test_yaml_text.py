@@ -41,6 +41,7 @@ def as_a_setting(text: str) -> str:
     return "x" + text.replace("${", "$ {") if "${" in text and "}" in text and "." not in text else f"x{text}"
 
 
+@settings(deadline=None)
 @given(st.lists(texts(), max_size=30))
 def test_texts_come_back(values):
     assert load_yaml(dump_yaml({"values": values}), "x") == {"values": values}
@@ -141,3 +142,11 @@ def test_other_encodings(tmp_path, content, message):
 def test_a_mark_of_utf_8_is_no_part_of_it(tmp_path):
     (tmp_path / "user_config.yaml").write_bytes(codecs.BOM_UTF8 + b"a: {b: 1}")
     assert read_checked(tmp_path / "user_config.yaml") == {"a": {"b": 1}}
+
+
+def test_a_key_that_stands_twice_is_refused_wherever_it_is():
+    for text in ("a: 1\nb: 2\na: 3\n", "x: [{a: 1, a: 1}]\n"):
+        with pytest.raises(UserError, match=r"f\.yaml, line \d, column \d+: invalid YAML: found duplicate key a"):
+            load_yaml(text, "f.yaml")
+    merged = "base: &b {a: 1}\nother: {<<: *b, a: 2}\n'1': x\n1: y\n"
+    assert load_yaml(merged, "f.yaml") == {"base": {"a": 1}, "other": {"a": 2}, "1": "x", 1: "y"}

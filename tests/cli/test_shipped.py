@@ -102,7 +102,7 @@ def test_a_yaml_file_as_the_first_word(empty_folder, capsys):
     assert "did you mean quantization" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["other.yaml"])
-    assert "'other.yaml' is neither a command nor an override" in capsys.readouterr().err
+    assert "there is no file other.yaml" in capsys.readouterr().err
 
 
 def test_the_demos_recordings_are_copied_into_a_new_folder_only(tmp_path):

@@ -61,6 +61,7 @@ def load_yaml(text: str, what: str) -> Any:
             raise UserError(f"{what}: its aliases stand for {size:.1g} entries; {LARGEST} are the most")
         if _depth(node) > DEEPEST:
             raise UserError(f"{what}: nested in more than {DEEPEST} levels")
+        _check_keys(node, set())
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         raise UserError(f"{what}{_position_text(error)}: invalid YAML: {error.problem}{_hint(error)}") from error
@@ -68,6 +69,27 @@ def load_yaml(text: str, what: str) -> Any:
         raise UserError(f"{what}: invalid YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
         raise UserError(f"{what}: nested too deeply, or an alias that contains itself") from error
+
+
+def _check_keys(node: yaml.Node, seen: set[int]) -> None:
+    """Refuse a key that stands twice in a mapping: PyYAML would take the last one, Hydra refuses it."""
+    import yaml
+
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in keys:
+                    problem = f"found duplicate key {shorten(key.value, 40)}"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                keys.add((key.tag, key.value))
+            _check_keys(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_keys(value, seen)
 
 
 def dump_yaml(

@@ -169,6 +169,8 @@ def _check_no_value(words: list[str], word: str) -> None:
     index = words.index(word)
     if index and words[index - 1].startswith("-") and "=" not in words[index - 1]:
         return
+    if Path(word).suffix.lower() in (".yaml", ".yml"):
+        raise UserError(f"there is no file {word}")
     near = closest_match(word, COMMANDS)
     others = f"the commands are {', '.join(COMMANDS)}; overrides are SECTION.KEY=VALUE"
     hint = f"did you mean {near}?" if near else others
