@@ -161,8 +161,8 @@ def _trainer(
         share=(together.rank, together.count),
     )
     log.info(
-        "training on %d examples in %d batches an epoch, validating on %d, on %s",
-        len(sources[0]), len(batches), len(sources[1]), device,
+        "training on %d examples in %d %s an epoch, validating on %d, on %s",
+        len(sources[0]), len(batches), "batch" if len(batches) == 1 else "batches", len(sources[1]), device,
     )  # fmt: skip
     run.clips.update(training=ClipCount(len(sources[0])), validation=ClipCount(len(sources[1])))
     run.clips.update(recorded_clips(sources[0]))
