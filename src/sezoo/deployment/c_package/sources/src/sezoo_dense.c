@@ -411,6 +411,70 @@ static void one_four(four_block *b)
                    : "r"(b)
                    : "cc", "memory");
 }
+
+#if SEZOO_ROUNDS
+/* All fours of outputs of 16 bits without a zero point, to which one instruction limits. */
+static void all_fours_s16(fours_block *b)
+{
+    __asm volatile("push {r0-r12, lr}\n"
+                   "push {%0}\n"
+                   "ldr r11, [%0, #8]\n"
+                   "1:\n"
+                   "ldr r4, [sp]\n"
+                   "ldrd r5, r6, [r4, #32]\n"
+                   "ldm r5!, {r0, r1, r2, r3}\n"
+                   "str r5, [r4, #32]\n"
+                   "ldr r5, [r4, #16]\n"
+                   "add r1, r1, r5\n"
+                   "add r3, r3, r5\n"
+                   "vldm r6!, {s4-s7}\n"
+                   "str r6, [r4, #36]\n"
+                   "ldrd r10, r12, [r4]\n"
+                   "ldr lr, [r4, #12]\n"
+                   "2:\n" FOUR FOUR
+                   "cmp r10, r12\n"
+                   "bne 2b\n"
+                   "ldr r4, [sp]\n"
+                   "ldr r5, [r4, #20]\n"
+                   "uxtah r12, r12, lr\n"
+                   "add r11, r11, lr, lsr #16\n"
+                   "cmp r10, r5\n"
+                   "bne 2b\n"
+                   "vmov s0, s1, r0, r1\n"
+                   "vmov s2, s3, r2, r3\n"
+                   "vcvt.f32.s32 s0, s0\n"
+                   "vcvt.f32.s32 s1, s1\n"
+                   "vcvt.f32.s32 s2, s2\n"
+                   "vcvt.f32.s32 s3, s3\n"
+                   "vmul.f32 s0, s0, s4\n"
+                   "vmul.f32 s1, s1, s5\n"
+                   "vmul.f32 s2, s2, s6\n"
+                   "vmul.f32 s3, s3, s7\n"
+                   "vcvtr.s32.f32 s0, s0\n"
+                   "vcvtr.s32.f32 s1, s1\n"
+                   "vcvtr.s32.f32 s2, s2\n"
+                   "vcvtr.s32.f32 s3, s3\n"
+                   "vmov r0, r1, s0, s1\n"
+                   "vmov r2, r3, s2, s3\n"
+                   "ldrd r6, r7, [r4, #24]\n"
+                   "ssat r0, #16, r0\n"
+                   "ssat r1, #16, r1\n"
+                   "ssat r2, #16, r2\n"
+                   "ssat r3, #16, r3\n"
+                   "pkhbt r0, r0, r1, lsl #16\n"
+                   "pkhbt r2, r2, r3, lsl #16\n"
+                   "str r0, [r6], #4\n"
+                   "str r2, [r6], #4\n"
+                   "str r6, [r4, #24]\n"
+                   "cmp r6, r7\n"
+                   "bne 1b\n"
+                   "pop {r4}\n"
+                   "pop {r0-r12, lr}\n"
+                   :
+                   : "r"(b)
+                   : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "cc", "memory");
+}
+#endif
 #undef FOUR
 #undef PAIR
 
@@ -431,6 +495,11 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
         fours_block b = {row, piece_end, matrix->weights, steps, offset, end, out, (int8_t *)out + o, matrix->bias,
                          matrix->multiplier, rounding->zero_point};
         all_fours(&b);
+    } else if (whole && outputs >= 4) {
+        o = outputs / 4 * 4;
+        fours_block b = {row, piece_end, matrix->weights, steps, offset, end, out, (int8_t *)out + 2 * o, matrix->bias,
+                         matrix->multiplier, 0};
+        all_fours_s16(&b);
     }
 #endif
     for (; o < outputs; o += 4) {
@@ -439,16 +508,6 @@ void sezoo_dense(const sezoo_matrix *matrix, const sezoo_rounding *rounding, con
         four_block b = {bias[0], (int32_t)((uint32_t)bias[1] + offset), bias[2], (int32_t)((uint32_t)bias[3] + offset),
                         {0}, {0}, row, matrix->weights + o * depth, piece_end, steps, end};
         one_four(&b);
-#if SEZOO_ROUNDS
-        if (whole && count == 4) {
-            int16_t *to = (int16_t *)out + o;
-            to[0] = (int16_t)sezoo_limited(sezoo_nearest((float)b.a * multiplier[0]), INT16_MIN, INT16_MAX);
-            to[1] = (int16_t)sezoo_limited(sezoo_nearest((float)b.b * multiplier[1]), INT16_MIN, INT16_MAX);
-            to[2] = (int16_t)sezoo_limited(sezoo_nearest((float)b.c * multiplier[2]), INT16_MIN, INT16_MAX);
-            to[3] = (int16_t)sezoo_limited(sezoo_nearest((float)b.d * multiplier[3]), INT16_MIN, INT16_MAX);
-            continue;
-        }
-#endif
         const int32_t sums[] = {b.a, b.b, b.c, b.d};
         for (int32_t i = 0; i < count; ++i) {
             const int32_t rounded = sezoo_rounded_wide((float)sums[i] * multiplier[i], rounding);
