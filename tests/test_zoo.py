@@ -29,7 +29,7 @@ from sezoo.zoo import zoo_model, zoo_models
 
 ZOO = Path(sezoo.__file__).parent / "zoo"
 MODELS = sorted(path.name for path in ZOO.iterdir() if (path / "README.md").is_file())
-MEGABYTES = 24
+MEGABYTES = 32
 
 
 def card(name):
@@ -42,7 +42,7 @@ def noisy_clips(count=3):
 
 
 def test_there_are_models():
-    assert {"stft_tcnn_medium", "ugru", "utcn", "utcn_live_small", "utcn_small"} <= set(MODELS)
+    assert {"stft_tcnn_medium", "ugru", "utcn", "utcn_live", "utcn_live_small", "utcn_small"} <= set(MODELS)
     size = sum(path.stat().st_size for path in ZOO.rglob("*") if path.is_file())
     assert size < MEGABYTES * 2**20
 
@@ -81,7 +81,7 @@ def written_target(name):
 
 
 @pytest.mark.parametrize("kind", ["", "_int8"])
-@pytest.mark.parametrize("name", ["utcn", "utcn_small", "utcn_live_small"])
+@pytest.mark.parametrize("name", ["utcn", "utcn_small", "utcn_live", "utcn_live_small"])
 def test_masks_do_not_depend_on_how_loud_a_clip_is(name, kind):
     """From 60 dB less to 10 dB more, of whole clips and of frames that come in pieces."""
     model = MaskModel(ZOO / name / f"{name}{kind}.onnx")
@@ -122,7 +122,7 @@ def test_the_int8_models_denoise_as_the_float_model(name, kind):
 
 # Causal ones are for streams: in ST's patches a short look-ahead is of no use.
 @pytest.mark.parametrize(
-    "model", [model for model in zoo_models() if model.latency_ms > 25], ids=lambda model: model.name
+    "model", [model for model in zoo_models() if model.latency_ms > 35], ids=lambda model: model.name
 )
 def test_st_application_can_run_the_model_for_the_stm32n6(model):
     lookahead, _ = summary_of(model.float_model).field

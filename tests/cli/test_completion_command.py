@@ -70,7 +70,7 @@ def test_commands_and_values(completed):
     assert completed("sezoo benchmark model.onnx --on cortex-m5") == ["cortex-m55"]
     assert completed("sezoo benchmark model.onnx --on host,cortex-m5") == ["host,cortex-m55"]
     assert completed("sezoo zoo sh") == ["show"]
-    assert completed("sezoo zoo get utcn_") == ["utcn_live_small", "utcn_small"]
+    assert completed("sezoo zoo get utcn_") == ["utcn_live", "utcn_live_small", "utcn_small"]
     assert completed("sezoo completion f") == ["fish"]
     assert completed("sezoo deploy --backend stm") == ["stm32n6"]
     assert completed("sezoo evaluate --noisy x --no") == ["--noisy"]
