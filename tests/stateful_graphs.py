@@ -1,11 +1,11 @@
-"""Small mask models with states, as streaming networks are exported, and a loop that runs them in onnxruntime alone."""
+"""Small mask models with states, as streaming networks are exported, and a loop that runs them step by step."""
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
 
 from mask_graphs import BINS, Graph
+from sezoo.models.onnx_session import open_session
 
 HIDDEN = 12
 LSTM_STATES = {"h": "h_new", "c": "c_new"}
@@ -96,7 +96,7 @@ def looped(model, states, magnitude, frames, outputs=("mask",), start=None):
     -------
     calls : per call the outputs of these names, and what was fed into it.
     """
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model)  # by itself, onnxruntime multiplies bytes exactly on some processors only
     shapes = {value.name: value.shape for value in session.get_inputs()}
     fed = {name: np.zeros([n if isinstance(n, int) else 1 for n in shapes[name]], np.float32) for name in states}
     calls = []

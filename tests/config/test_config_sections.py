@@ -154,10 +154,12 @@ DEFAULTS = {
         "opset_version": 17,
         "sync_batch_norm": False,
         "quantization_aware": False,
+        "tensorboard": False,
         "quantization_ranges": "learned",
     },
     "quantization": {
         "num_quantization_samples": 100,
+        "num_workers": None,
         "random_seed": None,
         "noisy_quantization_files_path": None,
         "static_sequence_length": None,

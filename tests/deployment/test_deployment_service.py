@@ -344,7 +344,7 @@ def test_a_build_that_fails_leaves_no_package_and_what_was_there(here):
     qemu = stand_in(here / "qemu", "exit 0")
     config = configuration(sections={"tools": {"path_to_arm_gcc": gcc, "path_to_qemu": qemu}})
     message = refused(config, run)
-    log = "run/deployment_logs/build_check_vectors_cortex-m55.log"
+    log = "run/deployment_logs/build_check_vectors_cortex-m55_objects.log"
     assert message.startswith(f"gcc failed (exit code 1); its output is in {log}")
     assert "sezoo_conv.c:7:1: error: it is late" in message
     said = (here / log).read_text(encoding="utf-8")

@@ -140,14 +140,15 @@ class RunFacts:
     def sizes(self) -> list[ProgramSize]:
         """Of the program with the model in it, by core, the deployed one before benchmarks."""
         found: dict[str, ProgramSize] = {}
-        made = self.deployment.emulated if self.deployment else None
-        if made and made.flash_bytes and made.ram_bytes:
-            frames = self.deployment.frames_per_call if self.deployment else None
+        deployment = self.deployment
+        made = deployment.emulated if deployment else None
+        if deployment and made and made.flash_bytes and made.ram_bytes:
+            frames = deployment.frames_per_call
             seconds = frames / self.frames_a_second if frames and self.frames_a_second else None
             load = made.instructions_per_call / seconds if seconds and made.instructions_per_call else None
             found[made.core] = ProgramSize(
                 made.core, made.flash_bytes, made.ram_bytes, load,
-                self.deployment.arena_bytes, self.deployment.state_bytes, made.stack_bytes,
+                deployment.arena_bytes, deployment.state_bytes, made.stack_bytes,
             )  # fmt: skip
         for one in self.benchmark.measurements if self.benchmark else ():
             # What an NPU takes is the network alone, without a program or a stack, and is on none of these boards.
