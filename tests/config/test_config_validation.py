@@ -201,8 +201,8 @@ dataset: {shuffle: maybe}
         "num_workers, noisy_quantization_files_path, static_sequence_length, static_axis_name, states, quantizer, "
         "target_opset, per_channel, calibration_method, op_types_to_quantize, reduce_range, nodes_to_quantize, "
         "nodes_to_exclude, weight_type, weight_bits, activation_type, activation_bits, weight_overrides, "
-        "activation_overrides, extra_options, target, accuracy_recovery, max_float_macs, sensitivity (and 3 more problems: "
-        "quantization.static_sequence_length, quantization.calibration_method, dataset.shuffle)"
+        "activation_overrides, extra_options, target, accuracy_recovery, max_float_macs, sensitivity (and 3 more "
+        "problems: quantization.static_sequence_length, quantization.calibration_method, dataset.shuffle)"
     )
     assert message(raw_with("benchmarking: {board: x}\nzzz:")).endswith("(and 1 more problem: zzz)")
 
