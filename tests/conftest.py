@@ -84,9 +84,9 @@ WITHOUT_REPORT = {"evaluation", "training", "quantization", "deployment", "predi
 def no_page_of_small_runs(request, monkeypatch):
     """Runs in this process leave no report where nobody looks at it."""
     if request.path.parent.name in WITHOUT_REPORT:
-        from sezoo.report import of_run
+        from sezoo.report import run_report
 
-        monkeypatch.setattr(of_run, "write_run_report", lambda run: None)
+        monkeypatch.setattr(run_report, "write_run_report", lambda run: None)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from sezoo.config.modes import steps
 from sezoo.config.registries import REGISTRIES
 from sezoo.config.sections import Config
 from sezoo.models.download import with_local_model
-from sezoo.results.run_record import recorded
-from sezoo.run.run import Run, names_of_file, open_run
+from sezoo.results.run_record import record_run
+from sezoo.run.run import Run, open_run, use_file_key_names
 from sezoo.run.tracked_files import track_figures_and_sounds
 
 __all__ = ["SERVICES", "Service", "check_folder", "plan", "run_services"]
@@ -200,13 +200,13 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
         from sezoo.evaluation.preloaded import modules_to_score
 
         preload_fork_server(modules_to_score(config.evaluation.metrics or ("pesq", "stoi")))
-    with names_of_file(config):
+    with use_file_key_names(config):
         config, told = with_local_model(config)
     with open_run(config, folder, **given) as run:
-        with recorded(run):
+        with record_run(run):
             _do(run, letters, told)
         if config.general.report and not is_helper() and not _is_dry(config, letters):
-            from sezoo.report.of_run import write_run_report
+            from sezoo.report.run_report import write_run_report
 
             with working("writing the report"):
                 write_run_report(run)

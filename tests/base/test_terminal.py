@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from builders import quantization_config
-from sezoo.api.running import _log_files_filled
+from sezoo.api.running import _fill_log_files
 from sezoo.base.terminal import configure_logging, console
 from sezoo.config.validation import build_config
 from sezoo.run.folder import LOG_NAME
@@ -66,7 +66,7 @@ def test_a_program_that_calls_sezoo_sees_what_it_asked_for(tmp_path, logger, lev
     own.emit = lambda record: seen.append(record.levelno)
     logger.setLevel(level)
     logger.handlers[:], logger.propagate = [own], True
-    with caplog.at_level(logging.WARNING), _log_files_filled():
+    with caplog.at_level(logging.WARNING), _fill_log_files():
         text = run_log(tmp_path / "run")
     assert "calibrated" in text and "few clips" in text
     assert seen == ([] if level == logging.ERROR else [logging.WARNING])

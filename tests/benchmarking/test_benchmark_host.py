@@ -7,7 +7,7 @@ from builders import mask_graph
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.benchmarking import host
-from sezoo.benchmarking.host import clip_seen, measure_host
+from sezoo.benchmarking.host import benchmark_input, measure_host
 from sezoo.config.validation import build_config
 from sezoo.models.states import with_states
 from sezoo.quantization.graph.static_shape import with_static_shape
@@ -127,7 +127,7 @@ def test_models_with_states_are_called_call_by_call(run, sessions):
 
 def test_the_magnitudes_are_of_speech_in_noise_of_the_wanted_rate():
     for rate, stft in ((16000, Stft()), (8000, Stft(n_fft=256, hop_length=80, win_length=200))):
-        magnitudes = clip_seen(stft, rate)
+        magnitudes = benchmark_input(stft, rate)
         assert magnitudes.shape == (1, stft.bins, CLIP_FRAMES)
         assert magnitudes.dtype == np.float32 and magnitudes.flags.c_contiguous
         loud = magnitudes.max(axis=(0, 1))

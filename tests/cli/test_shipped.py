@@ -12,7 +12,7 @@ from sezoo.cli.main import main
 from sezoo.cli.section_options import KeyValue
 from sezoo.cli.shipped import demo_folder, is_demo, model_path, static_model_path
 from sezoo.config.validation import build_config
-from sezoo.demo.copied import copy_recordings
+from sezoo.demo.recordings_copy import copy_recordings
 from sezoo.models.onnx_file import load_configured
 from sezoo.zoo import zoo_model
 

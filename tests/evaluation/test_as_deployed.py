@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sezoo.denoising import Board, WholeClip
-from sezoo.evaluation.as_deployed import board_losses, unfed_boards
+from sezoo.evaluation.as_deployed import board_losses, incompatible_boards
 from sezoo.evaluation.versions import Version
 from sezoo.models.source import OnnxSource
 from sezoo.results.scores import ClipScores, mean_scores
@@ -48,10 +48,10 @@ def test_chance_gains_and_single_clips_are_not(on_board):
 def test_a_model_that_the_application_cannot_feed_is_told():
     model = zoo_model("utcn_small")
     version = replace(BOARD, source=OnnxSource(model.int8_static))
-    (text,) = unfed_boards([FLOAT, version])
+    (text,) = incompatible_boards([FLOAT, version])
     assert text.startswith("int8 on the board: ")
     assert model.int8_static.name in text
     assert "quantization.target: stm32n6" in text
-    assert unfed_boards([replace(BOARD, source=OnnxSource(model.stm32n6))]) == []
-    assert unfed_boards([replace(BOARD, source=OnnxSource(model.float_model))]) == []
-    assert unfed_boards([replace(version, play=Board(30, 16, half_away=False))]) == []
+    assert incompatible_boards([replace(BOARD, source=OnnxSource(model.stm32n6))]) == []
+    assert incompatible_boards([replace(BOARD, source=OnnxSource(model.float_model))]) == []
+    assert incompatible_boards([replace(version, play=Board(30, 16, half_away=False))]) == []

@@ -10,7 +10,7 @@ import soundfile
 from builders import RATE
 from sezoo.audio.stft import Stft
 from sezoo.denoising import Board, Patches, WholeClip
-from sezoo.evaluation.listening import SECONDS, chosen_clips, save_listening
+from sezoo.evaluation.listening import SECONDS, choose_clips, save_listening
 from sezoo.evaluation.scoring import ClipWaves
 from sezoo.results.listening import FOLDER, MASKS, ListeningIndex
 from sezoo.results.scores import ClipScores
@@ -34,7 +34,7 @@ VERSIONS = [version("float"), version("int8"), version("int8_board")]
 
 
 def test_the_best_the_median_and_the_worst_by_the_change_of_pesq():
-    found = chosen_clips(clips_with([0.0, -0.5, 0.1, -0.1, -0.2]), VERSIONS, ["stoi", "pesq"])
+    found = choose_clips(clips_with([0.0, -0.5, 0.1, -0.1, -0.2]), VERSIONS, ["stoi", "pesq"])
     assert [(choice.place, choice.clip.name) for choice in found] == [
         ("best", "clip2"), ("median", "clip3"), ("worst", "clip1"),
     ]  # fmt: skip
@@ -49,12 +49,12 @@ def test_the_worst_on_the_board_is_one_more_where_it_is_another():
         replace(clip, scores={**clip.scores, "int8_board": {"pesq": 2.0 - loss}})
         for clip, loss in zip(clips, (0.6, 0.5, 0.9, 0.95, 1.0), strict=True)
     ]
-    last = chosen_clips(clips, VERSIONS, ["pesq"])[-1]
+    last = choose_clips(clips, VERSIONS, ["pesq"])[-1]
     assert (last.place, last.clip.name, last.compared) == ("board", "clip4", ("float", "int8_board"))
     assert last.why == "worst of 5 by PESQ from float to int8 board"
     assert last.change == pytest.approx(-1.0)
     clips[1].scores["int8_board"]["pesq"] = 0.0  # of the clip that is the worst without the board too
-    found = chosen_clips(clips, VERSIONS, ["pesq"])
+    found = choose_clips(clips, VERSIONS, ["pesq"])
     assert [choice.place for choice in found] == ["best", "median", "worst"]
     assert found[-1].why == "worst of 5 by PESQ from float to int8, and worst of 5 by PESQ from float to int8 board"
     assert found[-1].change == pytest.approx(-2.0)
@@ -62,23 +62,23 @@ def test_the_worst_on_the_board_is_one_more_where_it_is_another():
 
 def test_one_model_is_compared_with_the_noisy_clip():
     clips = [ClipScores(f"clip{index}", 1.0, {"noisy": {"pesq": 1.0}, "int8": {"pesq": index}}) for index in (3, 1, 2)]
-    found = chosen_clips(clips, VERSIONS[1:2], ["pesq"])
+    found = choose_clips(clips, VERSIONS[1:2], ["pesq"])
     assert [choice.clip.name for choice in found] == ["clip3", "clip2", "clip1"]
     assert "from noisy to int8" in found[0].why
     assert found[0].compared == ("int8",)
 
 
 def test_where_lower_is_better_the_worst_is_the_largest():
-    found = chosen_clips(clips_with([0.3, 0.1, 0.2], "mse"), VERSIONS, ["mse"])
+    found = choose_clips(clips_with([0.3, 0.1, 0.2], "mse"), VERSIONS, ["mse"])
     assert {choice.place: choice.clip.name for choice in found} == {
         "best": "clip1", "median": "clip2", "worst": "clip0",
     }  # fmt: skip
 
 
 def test_a_clip_is_kept_once_and_one_that_has_no_scores_still():
-    assert [choice.place for choice in chosen_clips(clips_with([0.0]), VERSIONS, ["pesq"])] == ["best"]
+    assert [choice.place for choice in choose_clips(clips_with([0.0]), VERSIONS, ["pesq"])] == ["best"]
     unscored = [ClipScores("a", 1.0, {name: {} for name in ("noisy", "float", "int8")})]
-    (choice,) = chosen_clips(unscored, VERSIONS, ["pesq"])
+    (choice,) = choose_clips(unscored, VERSIONS, ["pesq"])
     assert (choice.place, choice.clip.name, choice.metric, choice.change) == ("first", "a", None, None)
 
 

@@ -11,7 +11,7 @@ from sezoo.evaluation import scored
 from sezoo.evaluation.service import evaluate
 from sezoo.results.names import SCORED_CLIPS
 from sezoo.results.unfinished import is_unfinished_evaluation
-from sezoo.run.executors import Lost
+from sezoo.run.executors import ConnectionLostError
 from sezoo.run.run import open_run
 
 CLIPS_IN_ALL = 6
@@ -57,7 +57,7 @@ def lost_after(clips):
     def score_clips(scoring, pairs, *where):
         for done, outcome in enumerate(real(scoring, pairs, *where)):
             if done == clips:
-                raise Lost("the scheduler is gone")
+                raise ConnectionLostError("the scheduler is gone")
             yield outcome
 
     real = scored.score_clips
@@ -68,7 +68,7 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same(tmp_path, monkeypatch, 
     whole = evaluated(tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(scored, "score_clips", lost_after(4))
-        with pytest.raises(Lost, match="4 of 6 clips are scored, and the same command"):
+        with pytest.raises(ConnectionLostError, match="4 of 6 clips are scored, and the same command"):
             evaluated(tmp_path / "ended")
     assert is_unfinished_evaluation(tmp_path / "ended")
     with (tmp_path / "ended" / SCORED_CLIPS).open("a", encoding="utf-8") as file:
@@ -83,7 +83,7 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same(tmp_path, monkeypatch, 
 def test_what_was_scored_otherwise_is_scored_again(tmp_path, monkeypatch, scored_now):
     with monkeypatch.context() as patch:
         patch.setattr(scored, "score_clips", lost_after(4))
-        with pytest.raises(Lost):
+        with pytest.raises(ConnectionLostError):
             evaluated(tmp_path / "run")
     scored_now.clear()
     evaluated(tmp_path / "run", metrics=["snr"])
@@ -169,7 +169,7 @@ def test_left_out_clips_are_not_read_again(tmp_path, monkeypatch, scored_now):
     (tmp_path / "noisy" / "2.wav").write_bytes(b"")
     with monkeypatch.context() as patch:
         patch.setattr(scored, "score_clips", lost_after(5))
-        with pytest.raises(Lost):
+        with pytest.raises(ConnectionLostError):
             evaluated(tmp_path / "run", skip_bad_files=True)
     scored_now.clear()
     results = evaluated(tmp_path / "run", skip_bad_files=True)

@@ -6,7 +6,7 @@ import yaml
 from sezoo.report.compared_runs import compared_runs
 from sezoo.report.compared_scores import scores_section
 from sezoo.report.compared_sounds import sounds_section
-from sezoo.report.words import NOTHING
+from sezoo.report.formatting import NOTHING
 from sezoo.results.run_results import read_run
 
 

@@ -13,7 +13,7 @@ from hostile_names import HOSTILE, hostile_names
 from hostile_runs import make_hostile
 from sezoo.report.blocks import Cell, Code, Heading, Notes, Section, Table, Text
 from sezoo.report.page import page_of
-from sezoo.report.rendering import rendered
+from sezoo.report.rendering import render
 
 
 class Elements(HTMLParser):
@@ -33,7 +33,7 @@ def page_with(name: str) -> str:
     blocks = [Text(name), Heading(name), Notes([name, name]), Code(name, name), Code(name, name, folded=True)]
     blocks.append(Table([name], "c", [[Cell(name, detail=name, href="a.html")], [Cell(name, tone="bad")]], name))
     blocks.append(Table([name], "b", [[Cell(name, bar=0.5)]], name, folded=True))
-    return rendered(title=name, about=name, when=None, verdict=name, numbers=[], sections=[Section("a", name, blocks)])
+    return render(title=name, about=name, when=None, verdict=name, numbers=[], sections=[Section("a", name, blocks)])
 
 
 PLAIN = Elements(page_with("plain")).found
@@ -51,7 +51,7 @@ def test_long_names_are_short_and_long_files_whole():
     page = page_with("n" * 10_000)
     assert len(page) < len(page_with("n")) + 5_000
     text = "\n".join(["a: b"] * 5_000)
-    assert text in rendered(
+    assert text in render(
         title="", about="", when=None, verdict="", numbers=[], sections=[Section("a", "", [Code(text)])]
     )
 

@@ -8,7 +8,7 @@ import pytest
 from sezoo.report.judgement import judgement
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import LookAhead, SettingCost, SilenceGate, VersionScores
-from sezoo.results.quantization import Layer, LayerReport, Tried, Weakness
+from sezoo.results.quantization import Layer, LayerReport, StepOutcome, Weakness
 from sezoo.results.run_record import RunRecord
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import ClipScores, Mean
@@ -90,7 +90,7 @@ def test_int8_that_loses_names_what_is_rounded_worst(judged):
     assert told.startswith("Int8 loses 0.200 PESQ against float (95 % interval ")
     cause = "): the weights of '/net/conv' (Conv) are rounded worst, 18 dB SQNR"
     assert f"{cause}; quantization.accuracy_recovery: auto may win it back. The C package is as good as int8" in told
-    assert f"{cause}. The" in judged(found, LayerReport(worst=(worst,), steps=(Tried("ranges"),)))
+    assert f"{cause}. The" in judged(found, LayerReport(worst=(worst,), steps=(StepOutcome("ranges"),)))
 
 
 def test_a_network_that_does_no_good_is_told(judged):

@@ -10,7 +10,7 @@ import yaml
 from sezoo.base.errors import UserError
 from sezoo.cli import report as report_command
 from sezoo.cli.parser import Parser
-from sezoo.report.of_run import write_run_report
+from sezoo.report.run_report import write_run_report
 
 
 @pytest.fixture

@@ -11,10 +11,18 @@ from matplotlib.image import imread
 from sezoo.audio.stft import Stft
 from sezoo.report.boards import board_fits
 from sezoo.report.figures import COLOURS, drawing
+from sezoo.report.formatting import (
+    bytes_text,
+    change_tone,
+    count_text,
+    format_signed,
+    join_words,
+    percent_text,
+    range_text,
+)
 from sezoo.report.images import palette_png, spectrogram_image
 from sezoo.report.ranges import range_drawing
 from sezoo.report.verdict import verdict
-from sezoo.report.words import bytes_text, change_tone, count_text, listed, percent_text, range_text, signed
 from sezoo.results.evaluation_parts import SilenceGate
 from sezoo.results.quantization import Tensor
 from sezoo.results.run_results import read_run
@@ -91,13 +99,13 @@ def test_a_range_shows_what_is_used_what_came_and_how_often():
         (count_text(63_528_960), "63.5 M"),
         (percent_text(1.316), "132 %"),
         (percent_text(0.0421), "4.2 %"),
-        (signed(-0.0731, "{:.3f}"), "−0.073"),  # noqa: RUF001
-        (signed(-0.0001, "{:.3f}"), "0"),
-        (signed(0.0, "{:.2e}"), "0"),
-        (signed(2e-7, "{:.2e}"), "+2.00e-07"),
+        (format_signed(-0.0731, "{:.3f}"), "−0.073"),  # noqa: RUF001
+        (format_signed(-0.0001, "{:.3f}"), "0"),
+        (format_signed(0.0, "{:.2e}"), "0"),
+        (format_signed(2e-7, "{:.2e}"), "+2.00e-07"),
         (range_text(-7.77, 14.0), "−7.77 to 14"),  # noqa: RUF001
         (range_text(8.4e-7, 24.8), "0 to 24.8"),
-        (listed(["a", "b", "c"]), "a, b and c"),
+        (join_words(["a", "b", "c"]), "a, b and c"),
     ],
 )
 def test_numbers_are_short(text, expected):

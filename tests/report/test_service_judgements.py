@@ -6,9 +6,9 @@ import pytest
 
 from sezoo.report.compared_judgement import comparison_judgement
 from sezoo.report.compared_runs import ComparedRun
+from sezoo.report.formatting import ram_parts_text
 from sezoo.report.rendering import balanced_columns
 from sezoo.report.service_judgements import program_judgement, training_judgement
-from sezoo.report.words import ram_parts_text
 from sezoo.results.run_results import ProgramSize, read_run
 
 

@@ -18,9 +18,9 @@ from sezoo.results.deployment import Deployment, Emulated, OnnxruntimeAgreement,
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import LookAhead, NotScored, SettingCost, SilenceGate, VersionScores
 from sezoo.results.listening import ListenedClip, ListenedVersion, ListeningIndex
-from sezoo.results.quantization import Convergence, Layer, LayerLoss, LayerReport, Tensor, Tried, Weakness
+from sezoo.results.quantization import Convergence, Layer, LayerLoss, LayerReport, StepOutcome, Tensor, Weakness
 from sezoo.results.robustness import ConditionScores, Robustness
-from sezoo.results.run_record import LOOK_AHEAD, RunRecord, RunWarning, recorded
+from sezoo.results.run_record import LOOK_AHEAD, RunRecord, RunWarning, record_run
 from sezoo.results.scores import ClipScores, Mean
 from sezoo.results.training import TrainingSummary
 from sezoo.run.run import ClipCount
@@ -57,7 +57,7 @@ FILES = [
         bytes=1000,
         plain=30.0,
         closeness=35.0,
-        steps=(Tried("rounding", "rounds", 30.0, 35.0, True),),
+        steps=(StepOutcome("rounding", "rounds", 30.0, 35.0, True),),
         convergence=Convergence(20, 0.01, 0.1, "input"),
         sensitivity=(LayerLoss("conv", "Conv", 1, 50.0),),
         dynamic="saved_models/quantized_model_int8.onnx",
@@ -218,7 +218,7 @@ def run(tmp_path):
 
 def test_a_run_is_recorded_from_its_start_to_its_end(run, tmp_path):
     log = logging.getLogger("sezoo.some")
-    with recorded(run):
+    with record_run(run):
         assert RunRecord.read(tmp_path).outcome == "running"
         assert RunRecord.read(tmp_path).end is None
         for _ in range(2):
@@ -244,7 +244,7 @@ def test_a_run_is_recorded_from_its_start_to_its_end(run, tmp_path):
     ],
 )
 def test_a_run_that_does_not_come_to_its_end(raised, outcome, told, run, tmp_path):
-    with pytest.raises(type(raised)), recorded(run):
+    with pytest.raises(type(raised)), record_run(run):
         raise raised
     found = RunRecord.read(tmp_path)
     assert (found.outcome, found.error) == (outcome, told)

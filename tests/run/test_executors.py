@@ -12,7 +12,7 @@ import pytest
 
 from sezoo.base.errors import UserError
 from sezoo.run.clusters import _check_answers
-from sezoo.run.executors import IN_FLIGHT_HERE, LOCAL, SENT_ONCE_BYTES, Lost, Work, results_of
+from sezoo.run.executors import IN_FLIGHT_HERE, LOCAL, SENT_ONCE_BYTES, ConnectionLostError, Work, results_of
 
 ITEMS = list(range(40))
 
@@ -190,7 +190,7 @@ def test_dask_workers_that_die_are_said_to_be_gone(cluster):
     with (
         dask.config.set(settings),
         LocalCluster(1, threads_per_worker=1, dashboard_address=":0", preload=[__file__]) as own,
-        pytest.raises(Lost, match=r"general\.executor: dask:.*were lost"),
+        pytest.raises(ConnectionLostError, match=r"general\.executor: dask:.*were lost"),
     ):
         list(results_of(Work(prepare_deadly, None), ITEMS, executor=f"dask:{own.scheduler_address}"))
 
@@ -211,7 +211,7 @@ def test_ray():
 
 
 def test_a_worker_that_dies_is_said_to_be_gone():
-    with pytest.raises(Lost, match="the number of workers: 1 needs less"):
+    with pytest.raises(ConnectionLostError, match="the number of workers: 1 needs less"):
         list(results_of(Work(prepare_deadly, None), ITEMS, executor=LOCAL, workers=2))
 
 
@@ -237,7 +237,9 @@ def test_an_executor_that_cannot_be_had(executor, words, monkeypatch):
     ("executor", "work"), [("shut_down", SQUARES), ("of_deadly_processes", Work(prepare_deadly, None))]
 )
 def test_a_users_executor_that_stops_in_the_middle_is_lost(executor, work):
-    with pytest.raises(Lost, match=rf"general\.executor: .*:{executor}: workers or their scheduler were lost"):
+    with pytest.raises(
+        ConnectionLostError, match=rf"general\.executor: .*:{executor}: workers or their scheduler were lost"
+    ):
         list(results_of(work, ITEMS, executor=f"{__name__}:{executor}"))
 
 
@@ -277,8 +279,8 @@ for _fault in ("enter", "exit", "submit", "future", "result"):
     ("fault", "kind", "words"),
     [
         ("enter", UserError, "cannot be entered: OSError: no room here"),
-        ("submit", Lost, "lost (ValueError: no room here)"),
-        ("future", Lost, "lost (no room here)"),
+        ("submit", ConnectionLostError, "lost (ValueError: no room here)"),
+        ("future", ConnectionLostError, "lost (no room here)"),
         ("result", UserError, "a task has given str, not its result"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 from sezoo.api.running import _goes_on_in
 from sezoo.base.errors import UserError
 from sezoo.base.files import write_text
-from sezoo.run.folder import claim_run_folder, is_begun_again, marked_as_running, was_killed
+from sezoo.run.folder import claim_run_folder, is_being_repeated, mark_as_running, was_killed
 
 
 def test_runs_of_the_same_second_get_folders_of_their_own(tmp_path):
@@ -43,16 +43,16 @@ def test_a_file_in_the_way(tmp_path):
 def killed(tmp_path):
     """The folder of a run of a process that has this one's number, but is not this one; as in a container."""
     folder = tmp_path / "run"
-    with marked_as_running(folder):
+    with mark_as_running(folder):
         marker = (folder / ".hydra" / "running").read_text(encoding="utf-8")
     write_text(folder / ".hydra" / "running", marker.replace(marker.split("-")[2], "0123abcd\n"))
     return folder
 
 
 def test_a_run_is_marked_as_long_as_it_lasts(tmp_path):
-    with pytest.raises(KeyboardInterrupt), marked_as_running(tmp_path):
+    with pytest.raises(KeyboardInterrupt), mark_as_running(tmp_path):
         assert not was_killed(tmp_path)
-        assert not is_begun_again(tmp_path)
+        assert not is_being_repeated(tmp_path)
         assert [path.name for path in (tmp_path / ".hydra").iterdir()] == ["running"]
         raise KeyboardInterrupt
     assert list((tmp_path / ".hydra").iterdir()) == []
@@ -60,10 +60,10 @@ def test_a_run_is_marked_as_long_as_it_lasts(tmp_path):
 
 def test_a_run_that_was_killed_is_known_until_one_has_come_to_its_end(killed):
     assert was_killed(killed)
-    with marked_as_running(killed), marked_as_running(killed):
+    with mark_as_running(killed), mark_as_running(killed):
         assert not was_killed(killed)
-        assert is_begun_again(killed)
-    assert not is_begun_again(killed)
+        assert is_being_repeated(killed)
+    assert not is_being_repeated(killed)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "again\nagain\n", "\x00", "a-1-b\n"])

@@ -66,7 +66,7 @@ def test_versions_that_are_none(session, cloud, answer, words):
 
 def test_a_model_is_there_as_long_as_it_is_needed(session, cloud, model):
     cloud.models["mine.onnx"] = b"a model of the user's own"
-    with session.uploaded(model) as name:
+    with session.upload(model) as name:
         assert re.fullmatch(r"quantized__model____[0-9a-f]{12}\.onnx", name)
         assert cloud.models[name] == model.read_bytes()
         assert sorted(session.models()) == sorted(["mine.onnx", name])
@@ -75,14 +75,14 @@ def test_a_model_is_there_as_long_as_it_is_needed(session, cloud, model):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError, ZeroDivisionError])
 def test_a_model_is_removed_whatever_happens(session, cloud, model, error):
-    with pytest.raises(error), session.uploaded(model):
+    with pytest.raises(error), session.upload(model):
         raise error
     assert cloud.sent_models and not cloud.models
 
 
 def test_a_model_that_cannot_be_removed_is_told(session, cloud, model, caplog):
     cloud.fails("DELETE", "models/", 500)
-    with session.uploaded(model) as name:
+    with session.upload(model) as name:
         pass
     assert f"the model {name} stays in ST's developer cloud" in caplog.text
 
@@ -90,20 +90,20 @@ def test_a_model_that_cannot_be_removed_is_told(session, cloud, model, caplog):
 @pytest.mark.parametrize("status", [404, 413, 500])
 def test_an_upload_that_is_refused(session, cloud, model, status):
     cloud.fails("POST", "files/models", status)
-    with pytest.raises(UserError, match=f"upload of the model: .*answered {status}"), session.uploaded(model):
+    with pytest.raises(UserError, match=f"upload of the model: .*answered {status}"), session.upload(model):
         pytest.fail("there is no model")
     assert cloud.count("DELETE", "") == 0
 
 
 def test_an_upload_may_be_answered_with_nothing(session, cloud, model, caplog):
     cloud.fails("POST", "files/models", b"")
-    with session.uploaded(model):
+    with session.upload(model):
         pass
     assert "does not list the model that was sent to it" in caplog.text
 
 
 def test_a_model_that_cannot_be_read(session, tmp_path):
-    with pytest.raises(UserError, match="cannot read"), session.uploaded(tmp_path / "none.onnx"):
+    with pytest.raises(UserError, match="cannot read"), session.upload(tmp_path / "none.onnx"):
         pass
 
 
@@ -147,7 +147,7 @@ def test_what_a_benchmark_is_asked_with(session, cloud):
 
 @pytest.mark.parametrize("action", ["analyze", "generate", "validate"])
 def test_a_run_of_the_tool(session, cloud, clock, model, action):
-    with session.uploaded(model) as name:
+    with session.upload(model) as name:
         found = session.run(action, {"model": name, "optimization": "ram"}, "10.0.0")
     assert found["result"]["info"]["memory_footprint"] == C_INFO["memory_footprint"]
     assert cloud.arguments[action] == {"model": name, "optimization": "ram"} and clock.pauses == [2]
@@ -218,7 +218,7 @@ def test_an_interruption_goes_through_while_it_waits(session, cloud, clock, mode
         raise KeyboardInterrupt
 
     session.patience = Patience(sleep=interrupted, clock=clock)
-    with pytest.raises(KeyboardInterrupt), session.uploaded(model):
+    with pytest.raises(KeyboardInterrupt), session.upload(model):
         benchmark(session)
     assert cloud.sent_models and not cloud.models
 

@@ -8,7 +8,7 @@ import pytest
 from sezoo.base.errors import UserError
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections_board import STEdgeAI
-from sezoo.targets.stedgeai.local import find_tool, measure_here, run_tool, target_of
+from sezoo.targets.stedgeai.local import find_tool, measure_locally, run_tool, target_of
 from sezoo.targets.stedgeai.measure import measure
 from st_cloud import C_INFO
 
@@ -84,7 +84,7 @@ def after(words, option):
 )
 def test_versions_and_their_reports(tool, model, tmp_path, version, files, expected):
     path = tool(version, files={name: json.dumps(content) for name, content in files.items()})
-    found = measure_here(model, "STM32H747I-DISCO", "balanced", path, tmp_path / "run")
+    found = measure_locally(model, "STM32H747I-DISCO", "balanced", path, tmp_path / "run")
     assert (found.tool_version, found.flash_bytes, found.ram_bytes, found.macs) == expected
     assert found.obtained == "local generate"
     kept = {file.name for file in (tmp_path / "run").iterdir()}
@@ -94,7 +94,7 @@ def test_versions_and_their_reports(tool, model, tmp_path, version, files, expec
 
 def test_how_the_program_is_called(tool, model, tmp_path):
     path = tool(files={"network_c_info.json": json.dumps(C_INFO)})
-    measure_here(model, "STM32H747I-DISCO", "ram", path, tmp_path)
+    measure_locally(model, "STM32H747I-DISCO", "ram", path, tmp_path)
     words = arguments_of(path)
     assert words[0] == "generate" and after(words, "-m") == str(model)
     assert after(words, "--target") == "stm32h7" and after(words, "--optimization") == "ram"

@@ -13,8 +13,8 @@ from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai import tokens
 from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.login import Login, login_form
-from sezoo.targets.stedgeai.tokens import Token, kept_token, token_of
-from sezoo.targets.stedgeai.urls import origin, place
+from sezoo.targets.stedgeai.tokens import Token, load_token, token_of
+from sezoo.targets.stedgeai.urls import origin, public_url
 from sezoo.targets.stedgeai.web import UnreachableError, Web
 from st_cloud import PASSWORD, USER, connected_cloud
 
@@ -73,10 +73,10 @@ def test_a_kept_file_that_is_damaged_is_ignored(cloud, content):
 def test_a_token_is_for_one_user_of_one_cloud(cloud, monkeypatch):
     token = login().bearer()
     service = f"{cloud.base}/api/user_service"
-    assert kept_token({"cloud": service, "user": USER}).access == token
-    assert kept_token({"cloud": service}).access == token  # where it is not known who the user is
-    assert kept_token({"cloud": service, "user": "other@example.com"}) is None
-    assert kept_token({"cloud": "https://elsewhere.invalid", "user": USER}) is None
+    assert load_token({"cloud": service, "user": USER}).access == token
+    assert load_token({"cloud": service}).access == token  # where it is not known who the user is
+    assert load_token({"cloud": service, "user": "other@example.com"}) is None
+    assert load_token({"cloud": "https://elsewhere.invalid", "user": USER}) is None
     monkeypatch.setenv("stmai_username", "other@example.com")
     with pytest.raises(UserError, match="does not accept the name and the password"):
         login().bearer()
@@ -291,5 +291,5 @@ def test_secrets_are_hidden_however_they_are_written():
 
 
 def test_addresses_in_messages_have_no_secrets():
-    assert place("https://me:word@host:8443/a/b?code=1#x") == "https://host:8443/a/b"
-    assert place("http://[::1]:80/") == "http://[::1]:80/" and place("http://[x") == "?"
+    assert public_url("https://me:word@host:8443/a/b?code=1#x") == "https://host:8443/a/b"
+    assert public_url("http://[::1]:80/") == "http://[::1]:80/" and public_url("http://[x") == "?"

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.config.sections import Scheduler  # noqa: E402
-from sezoo.training.scheduler import SCHEDULERS, build_scheduler, stepped_each  # noqa: E402
+from sezoo.training.scheduler import SCHEDULERS, build_scheduler, step_interval  # noqa: E402
 
 ARGUMENTS = {
     "StepLR": {"step_size": 2, "gamma": 0.5},
@@ -44,7 +44,7 @@ def test_every_scheduler_is_torchs_and_goes_on_from_its_state(name):
             resumed.load_state_dict(copy.deepcopy(scheduler.state_dict()))
         for each, its in ((scheduler, optimizer), (expected, expected_optimizer), (resumed, resumed_optimizer)):
             its.step()
-            each.step(1.0) if stepped_each(each) == "metric" else each.step()
+            each.step(1.0) if step_interval(each) == "metric" else each.step()
         assert optimizer.param_groups[0]["lr"] == expected_optimizer.param_groups[0]["lr"]
     assert optimizer.param_groups[0]["lr"] == resumed_optimizer.param_groups[0]["lr"]
 
@@ -55,13 +55,13 @@ def test_none_is_none():
 
 @pytest.mark.parametrize(("name", "each"), [("StepLR", "epoch"), ("OneCycleLR", "step"), ("CyclicLR", "step")])
 def test_how_often_it_is_stepped(name, each):
-    assert stepped_each(scheduler_of(name)) == each
+    assert step_interval(scheduler_of(name)) == each
 
 
 @pytest.mark.parametrize(("metric", "mode"), [("pesq", "max"), ("train_loss", "min"), ("wave_mse", "min")])
 def test_a_plateau_is_that_of_the_reference_metric(metric, mode):
     scheduler = scheduler_of("ReduceLROnPlateau", {"patience": 1}, metric)
-    assert (scheduler.mode, stepped_each(scheduler)) == (mode, "metric")
+    assert (scheduler.mode, step_interval(scheduler)) == (mode, "metric")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def test_one_metric_decides_where_nothing_else_is_said():
     plain = Selection("pesq", {}, {})
     assert plain.is_plain and plain.name == "pesq" and plain.metrics == ("pesq",)
     assert plain.score(row()) == 2.0
-    assert plain.refusal(row(pesq=-9), {}) is None
+    assert plain.rejection_reason(row(pesq=-9), {}) is None
     assert Selection("wave_mse", {}, {"stoi": 0.0}).score(row()) == -0.5
 
 
@@ -30,9 +30,9 @@ def test_several_metrics_are_added_up_and_those_where_less_is_better_taken_off()
 )  # fmt: skip
 def test_guards_refuse_what_is_paid_for_with_another_metric(values, refused):
     selection = Selection("pesq", {}, {"si-snr": -0.3, "speech_cut": 0.02})
-    held = selection.holding(row(), {})
+    held = selection.guard_values(row(), {})
     assert held == {"si-snr": 15.0, "speech_cut": 0.1}
-    why = selection.refusal(row(**values), held)
+    why = selection.rejection_reason(row(**values), held)
     assert (why is not None) == refused
     if refused:
         ((name, value),) = values.items()
@@ -43,10 +43,10 @@ def test_guards_hold_the_best_that_there_was_so_that_it_is_not_lost_step_by_step
     selection = Selection("pesq", {}, {"si-snr": -0.3})
     held = {}
     for value in (15.0, 14.8, 14.71):
-        assert selection.refusal(row(**{"si-snr": value}), held) is None
-        held = selection.holding(row(**{"si-snr": value}), held)
+        assert selection.rejection_reason(row(**{"si-snr": value}), held) is None
+        held = selection.guard_values(row(**{"si-snr": value}), held)
     assert held == {"si-snr": 15.0}
-    assert selection.refusal(row(**{"si-snr": 14.6}), held) is not None
+    assert selection.rejection_reason(row(**{"si-snr": 14.6}), held) is not None
 
 
 def test_what_could_not_be_measured():

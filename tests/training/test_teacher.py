@@ -9,7 +9,7 @@ from sezoo.audio.stft import Stft  # noqa: E402
 from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.training.batch import spectral_batch  # noqa: E402
 from sezoo.training.losses import compressed  # noqa: E402
-from sezoo.training.teacher import taught  # noqa: E402
+from sezoo.training.teacher import add_teacher_loss  # noqa: E402
 from sezoo.training.torch_stft import TorchStft  # noqa: E402
 
 STFT = TorchStft(Stft(64, 20, 50))
@@ -33,12 +33,14 @@ def batch():
 
 
 def test_the_teacher_s_clip_is_a_second_target(tmp_path, batch):
-    loss = taught(lambda batch, mask: compressed(STFT, batch, mask), write_teacher(tmp_path / "t.onnx"), 2.0, STFT)
+    loss = add_teacher_loss(
+        lambda batch, mask: compressed(STFT, batch, mask), write_teacher(tmp_path / "t.onnx"), 2.0, STFT
+    )
     half = torch.full_like(batch.noisy_spectrum.real, 0.5)
     assert loss(batch, half).item() == pytest.approx(compressed(STFT, batch, half).item(), rel=1e-4)
     mask = torch.full_like(half, 0.9, requires_grad=True)
     assert loss(batch, mask).item() > compressed(STFT, batch, mask).item() + 0.01
-    taught(lambda batch, mask: 0 * mask.sum(), tmp_path / "t.onnx", 1.0, STFT)(batch, mask).backward()
+    add_teacher_loss(lambda batch, mask: 0 * mask.sum(), tmp_path / "t.onnx", 1.0, STFT)(batch, mask).backward()
     inside = batch.valid_frames.expand_as(mask)
     assert (mask.grad[inside] >= 0).all() and mask.grad[
         inside
@@ -55,9 +57,9 @@ def test_the_teacher_s_clip_is_a_second_target(tmp_path, batch):
 )
 def test_teachers_that_do_not_fit(tmp_path, how, message):
     with pytest.raises(UserError, match=message):
-        taught(lambda batch, mask: mask.sum(), write_teacher(tmp_path / "t.onnx", **how), 1.0, STFT)
+        add_teacher_loss(lambda batch, mask: mask.sum(), write_teacher(tmp_path / "t.onnx", **how), 1.0, STFT)
 
 
 def test_no_teacher(tmp_path):
     with pytest.raises(UserError, match=r"training\.teacher: .*no_teacher.onnx"):
-        taught(lambda batch, mask: mask.sum(), tmp_path / "no_teacher.onnx", 1.0, STFT)
+        add_teacher_loss(lambda batch, mask: mask.sum(), tmp_path / "no_teacher.onnx", 1.0, STFT)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sezoo.training.variety import little_variety, voices
+from sezoo.training.variety import variety_problem, voices
 
 
 def paths(names):
@@ -27,8 +27,8 @@ def test_voices(names, count):
 
 def test_little_variety():
     speakers = paths(" ".join(f"p{number}_001" for number in range(5)))
-    assert little_variety(speakers) is None
-    assert little_variety(speakers, speakers) is None
-    assert "1 voice:" in little_variety(paths("p1_001 p1_002 p1_003 p1_004 p1_005"))
-    assert "1 voice and 2 noises:" in little_variety(paths("p1_001 p1_002"), paths("wind rain"))
-    assert "has 1 noise:" in little_variety(speakers, paths("wind"))
+    assert variety_problem(speakers) is None
+    assert variety_problem(speakers, speakers) is None
+    assert "1 voice:" in variety_problem(paths("p1_001 p1_002 p1_003 p1_004 p1_005"))
+    assert "1 voice and 2 noises:" in variety_problem(paths("p1_001 p1_002"), paths("wind rain"))
+    assert "has 1 noise:" in variety_problem(speakers, paths("wind"))

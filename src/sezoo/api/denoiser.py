@@ -78,7 +78,7 @@ class Denoiser:
         ------
         UserError : it is no such waveform.
         """
-        samples = _checked(waveform, "waveform")
+        samples = _check_waveform(waveform, "waveform")
         if not samples.size:
             raise UserError("waveform: it has no samples")
         denoised = self._denoiser.denoise_waveform(_columns(samples), sample_rate or self.sample_rate)
@@ -100,7 +100,7 @@ class Denoiser:
         ------
         UserError : no such samples, or not as in the call before; a model that needs a clip's peak.
         """
-        samples = _checked(samples, "samples")
+        samples = _check_waveform(samples, "samples")
         rate, columns = sample_rate or self.sample_rate, _columns(samples)
         if self._denoiser.peak_normalize:
             raise UserError("preprocessing.peak_normalize: a stream's peak is not known before its end")
@@ -128,7 +128,7 @@ class Denoiser:
         return columns[:, 0] if self._pushed is not None and self._pushed[1] == 1 else columns
 
 
-def _checked(waveform: object, what: str) -> np.ndarray:
+def _check_waveform(waveform: object, what: str) -> np.ndarray:
     import numpy as np
 
     found = np.asarray(waveform)

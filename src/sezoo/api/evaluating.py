@@ -17,7 +17,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import check_new_folder
 from sezoo.base.shipped import model_file
 from sezoo.base.user_code import reference_of
-from sezoo.report.on_request import written_report
+from sezoo.report.on_request import write_report
 from sezoo.results.names import EVALUATION, REPORT
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def run_evaluations(
         print_scores_of_models({name: EvaluationFile.required(part.folder) for name, part in parts.items()})
     page = None
     if all(part.report is not None for part in parts.values()):
-        page = written_report([part.folder for part in parts.values()], parent.absolute() / REPORT, overwrite=True)
+        page = write_report([part.folder for part in parts.values()], parent.absolute() / REPORT, overwrite=True)
     return Evaluation.joined(parent.absolute(), parts, page)
 
 

@@ -61,7 +61,7 @@ def run_settings(
         HYDRA_FOLDER,
         claim_run_folder,
         is_at_work_in,
-        marked_as_running,
+        mark_as_running,
         remove_without_results,
     )
     from sezoo.services import run_services
@@ -76,8 +76,8 @@ def run_settings(
     path = claim_run_folder(path, named_by_time=named_by_time)
     try:
         with (
-            marked_as_running(path),
-            _log_files_filled(),
+            mark_as_running(path),
+            _fill_log_files(),
         ):
             write_text(path / HYDRA_FOLDER / CONFIG_NAME, text)  # as a run from a YAML file has it
             run_services(config, path, tables=tables, function=function)
@@ -146,7 +146,7 @@ def _plain(value: object) -> object:
 
 
 @contextmanager
-def _log_files_filled() -> Iterator[None]:
+def _fill_log_files() -> Iterator[None]:
     """Whatever level somebody has set for sezoo's log, or nobody has, the run's log file has all of it.
 
     What goes to the handlers of the program that called us is what its own levels let through, as before.

@@ -18,10 +18,10 @@ __all__ = [
     "Spectrum",
     "backend_section",
     "deployment_section",
+    "drop_none",
     "extension",
-    "finished",
-    "given",
-    "merged",
+    "finalize_settings",
+    "merge_settings",
     "model_section",
     "name_list",
     "scored_set",
@@ -57,14 +57,14 @@ class Spectrum:
         return {key: value for key, value in mine.items() if value != getattr(default, key)}
 
 
-def given(**values: Any) -> Settings:
+def drop_none(**values: Any) -> Settings:
     """The values that are not None."""
     return {key: value for key, value in values.items() if value is not None}
 
 
 def section(name: str, **values: Any) -> Settings:
     """A section with what is given, or none where that is nothing."""
-    return {name: found} if (found := given(**values)) else {}
+    return {name: found} if (found := drop_none(**values)) else {}
 
 
 def name_list(names: Sequence[str] | None) -> list[str] | None:
@@ -119,9 +119,9 @@ def scored_set(noisy: Path, clean: Path | None) -> Settings:
     return dataset | extension(noisy, "dataset.noisy_test_files_path")
 
 
-def finished(settings: Settings, spectrum: Spectrum, model: Path | None, more: Settings | None) -> Settings:
+def finalize_settings(settings: Settings, spectrum: Spectrum, model: Path | None, more: Settings | None) -> Settings:
     """The settings with the spectrum's and further ones, in the order of a YAML file."""
-    settings = merged({**settings, "preprocessing": spectrum.settings()}, more)
+    settings = merge_settings({**settings, "preprocessing": spectrum.settings()}, more)
     if wrong := [name for name, keys in settings.items() if name != "operation_mode" and not isinstance(keys, Mapping)]:
         raise UserError(f"{wrong[0]}: found {settings[wrong[0]]!r}; allowed: a mapping of keys to values")
     path = settings["model"].get("onnx_path")
@@ -150,10 +150,10 @@ def _loaded(path: Path) -> onnx.ModelProto:
     return load_onnx(path)
 
 
-def merged(settings: Mapping[str, Any], more: Mapping[str, Any] | None) -> Settings:
+def merge_settings(settings: Mapping[str, Any], more: Mapping[str, Any] | None) -> Settings:
     """The settings, and further ones over them, key by key."""
     result = dict(settings)
     for key, value in (more or {}).items():
         mine = result.get(key)
-        result[key] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+        result[key] = merge_settings(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
     return result

@@ -11,10 +11,10 @@ from sezoo.api.sections import (
     Spectrum,
     backend_section,
     deployment_section,
+    drop_none,
     extension,
-    finished,
-    given,
-    merged,
+    finalize_settings,
+    merge_settings,
     model_section,
     name_list,
     scored_set,
@@ -62,7 +62,7 @@ def quantization_settings(
     quantization: Settings = {"noisy_quantization_files_path": data}
     if num_clips != 100:
         quantization["num_quantization_samples"] = num_clips
-    quantization |= given(static_sequence_length=frames)
+    quantization |= drop_none(static_sequence_length=frames)
     if target is not None:
         quantization["target"] = target
     settings: Settings = {"operation_mode": "quantization", "model": {"onnx_path": model}}
@@ -79,7 +79,7 @@ def quantization_settings(
     elif kind != DEFAULT_EXTENSION:
         settings["dataset"] = {"name": "custom", "file_extension": kind}
     settings["quantization"] = quantization
-    return finished(settings, spectrum, model, more)
+    return finalize_settings(settings, spectrum, model, more)
 
 
 def evaluation_settings(
@@ -120,7 +120,7 @@ def evaluation_settings(
         num_workers=workers,
     )
     settings |= backend_section(model, target=target, board=board, backend=backend)
-    return finished(settings, spectrum, model, more)
+    return finalize_settings(settings, spectrum, model, more)
 
 
 def score_settings(
@@ -145,7 +145,7 @@ def score_settings(
         dataset["num_test_samples"] = num_clips
     settings: Settings = {"operation_mode": "evaluation", "model": {"denoised_path": denoised}, "dataset": dataset}
     settings |= section("evaluation", metrics=name_list(metrics), num_workers=workers)
-    return finished(settings, Spectrum(sample_rate), None, more)
+    return finalize_settings(settings, Spectrum(sample_rate), None, more)
 
 
 def benchmarking_settings(
@@ -168,7 +168,7 @@ def benchmarking_settings(
     benchmarking = {"board": board, "targets": name_list(on), "clock_mhz": clock_mhz}
     benchmarking |= {"runs": runs if runs != 50 else None, "threads": threads if threads != 1 else None}
     settings: Settings = {"operation_mode": "benchmarking", "model": {"onnx_path": model}}
-    return finished(settings | section("benchmarking", **benchmarking), spectrum, model, more)
+    return finalize_settings(settings | section("benchmarking", **benchmarking), spectrum, model, more)
 
 
 def deployment_settings(
@@ -192,11 +192,11 @@ def deployment_settings(
     UserError : a model that is not there.
     """
     deployment = deployment_section(model, None, backend)
-    deployment |= given(engine=engine, frames_per_patch=frames, lookahead_frames=lookahead)
-    deployment |= given(emulate=None if emulate else False, package=package, dry_run=dry_run or None)
-    deployment |= given(hardware_setup=board and {"board": board})
+    deployment |= drop_none(engine=engine, frames_per_patch=frames, lookahead_frames=lookahead)
+    deployment |= drop_none(emulate=None if emulate else False, package=package, dry_run=dry_run or None)
+    deployment |= drop_none(hardware_setup=board and {"board": board})
     settings: Settings = {"operation_mode": "deployment", "model": {"onnx_path": model}, "deployment": deployment}
-    return finished(settings, spectrum, model, more)
+    return finalize_settings(settings, spectrum, model, more)
 
 
 def training_settings(
@@ -230,7 +230,7 @@ def training_settings(
             "and noisy ones (--clean, --noisy)"
         )
     settings: Settings = {"operation_mode": "training", "model": {"model_type": architecture}}
-    settings["model"] |= given(state_dict_path=weights)
+    settings["model"] |= drop_none(state_dict_path=weights)
     if spectrum.n_fft not in (None, 512):
         settings["model_specific"] = {"in_channels": spectrum.n_fft // 2 + 1}
     recipe = training_recipe(mixed=dataset["name"] == "mix", sample_rate=spectrum.sample_rate)
@@ -238,9 +238,9 @@ def training_settings(
         del recipe["training"]["lr_schedule"]
     settings["dataset"] = dataset | recipe["dataset"]
     settings["preprocessing"] = spectrum.settings()
-    chosen = given(epochs=epochs if epochs != 100 else None, batch_size=batch_size, device=device)
+    chosen = drop_none(epochs=epochs if epochs != 100 else None, batch_size=batch_size, device=device)
     settings["training"] = recipe["training"] | chosen
-    return merged(settings, more)
+    return merge_settings(settings, more)
 
 
 def prediction_settings(
@@ -270,9 +270,9 @@ def prediction_settings(
     UserError : a model that is not there.
     """
     prediction: Settings = {"input_path": recordings}
-    prediction |= given(output_path=None if output is None else output.absolute(), format=format)
-    prediction |= given(play_like=play_like if play_like != "whole" else None, overwrite=overwrite or None)
-    prediction |= given(attenuation_limit_db=attenuation_limit)
+    prediction |= drop_none(output_path=None if output is None else output.absolute(), format=format)
+    prediction |= drop_none(play_like=play_like if play_like != "whole" else None, overwrite=overwrite or None)
+    prediction |= drop_none(attenuation_limit_db=attenuation_limit)
     settings: Settings = {"operation_mode": "prediction", "model": model_section(model), "prediction": prediction}
     settings |= backend_section(model, target=target, board=board, backend=backend)
-    return finished(settings, spectrum, model, more)
+    return finalize_settings(settings, spectrum, model, more)

@@ -44,7 +44,7 @@ def save_benchmark_figure(path: Path, benchmark: Benchmark) -> None:
         return
     rows = max(len(timed), 1.4 * len(sized), 2)
     layers = layered and max(enumerate(layered), key=lambda at: (at[1][1][0] != "MAC", at[0]))[1]
-    shown = _shown(*layers) if layers else []
+    shown = _shown_layers(*layers) if layers else []
     heights = [1.1 + 0.34 * rows if timed or sized else 0, 1.0 + 0.22 * len(shown) if shown else 0]
     figure = Figure(figsize=(12, sum(heights)), dpi=110, layout="constrained")
     parts = figure.subfigures(sum(map(bool, heights)), 1, squeeze=False, height_ratios=list(filter(None, heights)))
@@ -72,7 +72,7 @@ def _draw_speed(ax, measurements: Sequence[Measurement]) -> None:
     _rows(ax, measurements)
     ax.set_xlabel(_legend(measurements), fontsize=8)
     ax.set_title("Seconds of computing per second of audio", **TITLE, pad=16)
-    _plain(ax)
+    _remove_frame(ax)
 
 
 def _limit(ax, limit: float, name: str, lowest: float, values: Sequence[float], unit: str = "") -> None:
@@ -111,10 +111,12 @@ def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement]) 
     facts = benchmark.facts
     whole = f"{bytes_text(facts.flash)} of flash, {bytes_text(facts.ram)} of RAM"
     ax.set_title(f"Share of what {benchmark.board} has: {whole}", **TITLE, pad=16)
-    _plain(ax)
+    _remove_frame(ax)
 
 
-def _shown(measurement: Measurement, costs: tuple[str, list[tuple[LayerCost, float]]]) -> list[tuple[str, float]]:
+def _shown_layers(
+    measurement: Measurement, costs: tuple[str, list[tuple[LayerCost, float]]]
+) -> list[tuple[str, float]]:
     """Names and costs of the layers that are shown, in the model's order, the rest of them in one."""
     heaviest = costs[1][:LAYERS]
     by_layer = {id(layer): cost for layer, cost in heaviest}
@@ -144,7 +146,7 @@ def _draw_layers(ax, measurement: Measurement, unit: str, shown: Sequence[tuple[
     ax.margins(x=0.14)
     ax.xaxis.set_major_formatter(lambda value, _: form(value) if value else "0")
     ax.set_title(f"Layers of {measurement.name}, by {unit}, in the model's order", **TITLE)
-    _plain(ax)
+    _remove_frame(ax)
 
 
 def _rows(ax, measurements: Sequence[Measurement]) -> None:
@@ -153,7 +155,7 @@ def _rows(ax, measurements: Sequence[Measurement]) -> None:
     ax.set_ylim(len(labels) - 0.4, -0.6)
 
 
-def _plain(ax) -> None:
+def _remove_frame(ax) -> None:
     ax.grid(axis="x", color="#e4e6e9")
     ax.set_axisbelow(True)
     ax.tick_params(labelsize=8)

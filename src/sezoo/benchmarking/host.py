@@ -38,7 +38,7 @@ from sezoo.models.summary import summary_of
 from sezoo.results.benchmark import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
 from sezoo.run.run import Run
 
-__all__ = ["HOST", "clip_seen", "measure_host"]
+__all__ = ["HOST", "benchmark_input", "measure_host"]
 
 log = logging.getLogger(__name__)
 
@@ -84,15 +84,15 @@ def measure_host(run: Run) -> list[Measurement]:
             length = static if model.static_frames is None else model.static_frames  # one patch for all, if possible
             frames, lookahead = patch_lengths(config, length, stateful=model.stateful)
             source = model.static or model.dynamic
-            magnitudes = clip_seen(stft, rate, model.kind)
+            magnitudes = benchmark_input(stft, rate, model.kind)
             log.info("timing %s: %s", model.name, display_path(source.display_name or source.path))
             patch = _middle(magnitudes, frames + 2 * lookahead)
             audio = frames * stft.hop_length / rate
             latency = latency_samples(lookahead, frames, stft, patches=not model.stateful)
-            timed = _timed(model.name, source, patch, settings, audio, STREAM if model.stateful else PATCH)
+            timed = _time_model(model.name, source, patch, settings, audio, STREAM if model.stateful else PATCH)
             found.append(replace(timed, latency_ms=1000 * latency / rate))
             if model.dynamic is not None:
-                found.append(_timed(model.name, model.dynamic, magnitudes, settings, CLIP_SECONDS, WHOLE_CLIP))
+                found.append(_time_model(model.name, model.dynamic, magnitudes, settings, CLIP_SECONDS, WHOLE_CLIP))
     return found
 
 
@@ -100,7 +100,7 @@ def _is_onnx(model: RunModel) -> bool:
     return isinstance(model.static or model.dynamic, OnnxSource)
 
 
-def clip_seen(stft: Stft, sample_rate: int, kind: str = MAGNITUDE_MASK) -> np.ndarray:
+def benchmark_input(stft: Stft, sample_rate: int, kind: str = MAGNITUDE_MASK) -> np.ndarray:
     """What a model sees of ten seconds of the noisy test recordings that come with sezoo: (1, bins, frames)."""
     samples, waveforms = CLIP_SECONDS * sample_rate, []
     for path in sorted((DEMO_RECORDINGS / "noisy_testset").glob("*.flac")):
@@ -119,7 +119,7 @@ def _middle(magnitudes: np.ndarray, frames: int) -> np.ndarray:
     return np.take(magnitudes, np.arange(frames) + max(0, (whole - frames) // 2), axis=2, mode="wrap")
 
 
-def _timed(
+def _time_model(
     name: str, source: OnnxSource, magnitudes: np.ndarray, settings: Benchmarking, audio_seconds: float, what: str
 ) -> Measurement:
     model = with_states(load_onnx(source.path), source.states)

@@ -67,7 +67,7 @@ def benchmark(run: Run) -> Benchmark:
     model = run.artefacts.int8_static or run.config.model.onnx_path
     found: list[Measurement] = []
     failed: dict[str, UserError] = {}
-    targets = _expanded(settings.targets)
+    targets = _expand_targets(settings.targets)
     for number, target in enumerate(targets, 1):
         if len(targets) > 1:
             log.info("measuring on %s (%d of %d)", target, number, len(targets))
@@ -104,7 +104,7 @@ def benchmark(run: Run) -> Benchmark:
     return result
 
 
-def _expanded(targets: Sequence[str]) -> dict[str, None]:
+def _expand_targets(targets: Sequence[str]) -> dict[str, None]:
     """The targets one by one, each once: `all` is this computer, the emulated cores and the NPUs."""
     found: dict[str, None] = {}
     for target in targets:

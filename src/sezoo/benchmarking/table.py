@@ -144,7 +144,7 @@ def _notes(benchmark: Benchmark) -> Iterator[str]:
     if any(one.is_estimate and not one.clock_mhz for one in measurements):
         yield "~ estimate; not measured on hardware"
     yield from _deadlines(measurements)
-    for how, targets in _grouped(measurements).items():
+    for how, targets in _group_by_method(measurements).items():
         yield f"{', '.join(targets)}: {how}"
     npus = [one for one in measurements if one.cycles is not None]
     if whole := [one.target for one in npus if not one.left_to_cpu]:
@@ -163,7 +163,7 @@ def _deadlines(measurements: Sequence[Measurement]) -> Iterator[str]:
             yield f"{one.target}, {one.what}: {keeps_up}; share of one core, ~ {shares}"
 
 
-def _grouped(measurements: tuple[Measurement, ...]) -> dict[str, list[str]]:
+def _group_by_method(measurements: tuple[Measurement, ...]) -> dict[str, list[str]]:
     """Targets by how they were measured."""
     found: dict[str, list[str]] = {}
     for one in measurements:

@@ -58,11 +58,11 @@ def run(options: argparse.Namespace) -> int:
         print_json(found)
     else:
         rows = [(folder / found.file_name, "all figures"), (folder / "board.wav", "what the board made")]
-        print_results(folder, rows, _told(found))
+        print_results(folder, rows, _result_text(found))
     return 0 if found.is_equal else EXIT_DIFFERENT
 
 
-def _told(found) -> list[str]:
+def _result_text(found) -> list[str]:
     """In words."""
     masks = f" and {found.masks_compared:,} masks" if found.masks_compared else ""
     if found.is_equal:

@@ -20,7 +20,7 @@ from typing import Any
 from sezoo.cli.parser import Parser, add_everywhere
 from sezoo.cli.section_options import KeyValue
 
-__all__ = ["add_arguments", "complete", "is_wanted", "run"]
+__all__ = ["add_arguments", "complete", "is_requested", "run"]
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 SHELL_VARIABLE = "_ARGCOMPLETE"
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     sys.stdout.write(shellcode(["sezoo"], shell=options.shell))
 
 
-def is_wanted() -> bool:
+def is_requested() -> bool:
     """Whether a shell asks for completions, which `complete` answers."""
     return SHELL_VARIABLE in os.environ
 

@@ -56,9 +56,9 @@ def run(options: argparse.Namespace) -> None:
     config = compose_file(path, options.overrides)
     if options.check and "q" in steps(config.operation_mode):
         from sezoo.quantization.service import check_quantization_settings
-        from sezoo.run.run import names_of_file
+        from sezoo.run.run import use_file_key_names
 
-        with names_of_file(config):
+        with use_file_key_names(config):
             check_quantization_settings(config)
     if options.print:
         if options.json:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     if options.copy is not None:
         if options.output is not None:
             raise UserError("-o, --copy: give one of them; --copy names the folder of the recordings itself")
-        from sezoo.demo.copied import copy_recordings
+        from sezoo.demo.recordings_copy import copy_recordings
 
         folders = [(path, pluralize(len(list(path.iterdir())), "recording")) for path in copy_recordings(options.copy)]
         print_results(options.copy, folders)

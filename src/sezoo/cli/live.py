@@ -71,9 +71,9 @@ def run(options: argparse.Namespace) -> None:
     if options.audio:
         if options.output is not None or options.json:
             raise UserError("--audio writes nothing; leave -o and --json out")
-        from sezoo.cli.live_audio import play
+        from sezoo.cli.live_audio import run_live
 
-        play(_config(options), options.microphone, options.loudspeaker)
+        run_live(_config(options), options.microphone, options.loudspeaker)
         return
     for name in ("microphone", "loudspeaker"):
         if getattr(options, name) is not None:

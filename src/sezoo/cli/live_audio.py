@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sezoo.config.sections import Config
     from sezoo.deployment.live.audio import LiveModel, Reading
 
-__all__ = ["play", "print_devices"]
+__all__ = ["print_devices", "run_live"]
 
 SECONDS, SECONDS_OF_LINES = 0.1, 10.0
 """From reading to reading: on a terminal, where the line is written over, and elsewhere."""
@@ -42,7 +42,7 @@ def print_devices() -> None:
     stdout_console().print(table)
 
 
-def play(config: Config, microphone: str | None, loudspeaker: str | None) -> None:
+def run_live(config: Config, microphone: str | None, loudspeaker: str | None) -> None:
     """Denoise the microphone until Ctrl-C.
 
     Parameters
@@ -66,7 +66,7 @@ def play(config: Config, microphone: str | None, loudspeaker: str | None) -> Non
             "Ctrl-C ends"
         )
         try:
-            with _shown() as show:
+            with _line_writer() as show:
                 while sound.is_active:
                     time.sleep(SECONDS if console().is_terminal else SECONDS_OF_LINES)
                     show(_line(model.read(), sound.underruns))
@@ -84,7 +84,7 @@ def _raise_why(error: Exception | None) -> None:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[str], None]]:
+def _line_writer() -> Iterator[Callable[[str], None]]:
     """What shows a line: in place of the one before on a terminal."""
     if not console().is_terminal:
         yield write

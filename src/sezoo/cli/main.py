@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     config_folder : of the YAML file where --config-path is not given; the working directory if None.
     command : how the user called it, for the help.
     """
-    if completion.is_wanted():
+    if completion.is_requested():
         completion.complete()
     # Starting up makes hundreds of thousands of objects that live on; to look through them for garbage again and
     # again takes a fifth of that time.
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
     escape_unencodable()
     configure_logging(logging.ERROR if is_helper() and not debug else level)
     try:
-        with _long_names_reported():
+        with _report_long_names():
             code = _dispatch(words, config_folder or Path(), command)
     except UserError as error:
         if debug:
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None, *, config_folder: Path | None =
 
 
 @contextmanager
-def _long_names_reported() -> Iterator[None]:
+def _report_long_names() -> Iterator[None]:
     """Report a name that is too long for the operating system, whichever access to a file meets it."""
     try:
         yield

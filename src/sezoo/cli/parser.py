@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
         """Name what was probably meant, and where to read on."""
         if found := CHOICE.search(message):
             choices = [choice.strip("' ") for choice in found["choices"].split(",")]
-            message += _meant(found["word"], choices)
+            message += _suggestion(found["word"], choices)
         if "arguments are required" in message and self.like_options:
             message += f"; is {self.like_options[0]} a file? Put -- before it"
         more = " See" if message.endswith("?") else "; see"
@@ -70,13 +70,13 @@ class Parser(argparse.ArgumentParser):
             word = next((word for word in rest if word.startswith("-")), rest[0])
             flag = word.partition("=")[0]
             flags = [string for action in self._actions for string in action.option_strings]
-            near = _meant(flag, [string for string in flags if string.startswith("--") or len(flag) < 3])
+            near = _suggestion(flag, [string for string in flags if string.startswith("--") or len(flag) < 3])
             what = "unknown option" if word.startswith("-") else "unexpected argument"
             self.error(f"{flag}: {what}{near}")
         return options
 
     @contextmanager
-    def options_named(self) -> Iterator[None]:
+    def name_options_in_errors(self) -> Iterator[None]:
         """End an error about keys of the configuration with the option that sets the first of them."""
         try:
             yield
@@ -99,7 +99,7 @@ class Parser(argparse.ArgumentParser):
             raise error.with_message(f"{message} ({name})") from error
 
 
-def _meant(word: str, words: Sequence[str]) -> str:
+def _suggestion(word: str, words: Sequence[str]) -> str:
     near = closest_match(word, words)
     return f"; did you mean {near}?" if near else ""
 

@@ -32,9 +32,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write it."""
-    from sezoo.report.on_request import written_report
+    from sezoo.report.on_request import write_report
 
-    page = written_report(options.runs, options.output, overwrite=options.overwrite)
+    page = write_report(options.runs, options.output, overwrite=options.overwrite)
     if options.json:
         print_json({"report": page})
     else:

@@ -99,10 +99,10 @@ def add_setting(
     if "action" not in how:
         how.setdefault("type", KeyValue(keys[0], several))
     action = container.add_argument(*flags, **{"help": AS_ITS_KEY, **how})
-    action.keys, action.default_is = keys, default_is or _in_words(how.get("default"))
+    action.keys, action.default_is = keys, default_is or _default_text(how.get("default"))
 
 
-def _in_words(default: Any) -> str:
+def _default_text(default: Any) -> str:
     return ", ".join(default) if isinstance(default, list) else "" if default is None else str(default)
 
 

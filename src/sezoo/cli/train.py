@@ -119,9 +119,9 @@ def _folder_to_resume(folder: Path | None) -> Path:
 
 def _settings_of_run(options: argparse.Namespace) -> dict:
     """The settings of the training that goes on, with other epochs, device and overrides where they are given."""
-    from sezoo.api.sections import given, merged
+    from sezoo.api.sections import drop_none, merge_settings
     from sezoo.results.unfinished import settings_of_run
 
     epochs = options.epochs if options.epochs != EPOCHS else None
-    changed = {"training": given(epochs=epochs, device=options.device)}
-    return merged(merged(settings_of_run(options.output), changed), settings_of(options.overrides))
+    changed = {"training": drop_none(epochs=epochs, device=options.device)}
+    return merge_settings(merge_settings(settings_of_run(options.output), changed), settings_of(options.overrides))

@@ -23,9 +23,9 @@ __all__ = [
     "BoardLoss",
     "board_losses",
     "gate_losses",
+    "incompatible_boards",
     "lookahead_advice",
     "setting_costs",
-    "unfed_boards",
 ]
 
 
@@ -150,7 +150,7 @@ def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> lis
     return found
 
 
-def unfed_boards(versions: Sequence[Version]) -> list[str]:
+def incompatible_boards(versions: Sequence[Version]) -> list[str]:
     """What to say of each version as on the STM32N6 whose int8 model ST's application could not feed.
 
     The application rounds the magnitudes to int8 itself. A model that first computes something of them in float is

@@ -55,51 +55,51 @@ class Condition:
     highest: float = 0.0
 
 
-def as_recorded(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+def unchanged(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
     """The pair as it is."""
     return noisy, clean
 
 
-def at_level(
+def set_level(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, dbfs: float
 ) -> Waves:
     """The pair with its speech, pauses left out, at an RMS of so many dBFS."""
-    return _scaled(noisy, clean, 10 ** (dbfs / 20) / np.sqrt(active_power(clean, sample_rate)))
+    return _scale_pair(noisy, clean, 10 ** (dbfs / 20) / np.sqrt(active_power(clean, sample_rate)))
 
 
-def at_peak(
+def set_peak(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, dbfs: float
 ) -> Waves:
     """The pair with the noisy clip's peak at so many dBFS."""
-    return _scaled(noisy, clean, 10 ** (dbfs / 20) / np.abs(noisy).max())
+    return _scale_pair(noisy, clean, 10 ** (dbfs / 20) / np.abs(noisy).max())
 
 
-def reverberant(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+def add_reverberation(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
     """The speech in a room with the noise as it is; the direct sound is the reference."""
     response = exponential_response(sample_rate, random.uniform(*REVERBERATION_SECONDS), random)
     spoken, direct = convolve_with_room(clean, response, 0)
-    return _fitting(spoken + (noisy - clean), direct)
+    return _limit_to_full_scale(spoken + (noisy - clean), direct)
 
 
-def within_band(
+def limit_bandwidth(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, highest: float
 ) -> Waves:
     """Both without what is above a frequency in Hz."""
     noisy, clean = limit_band((noisy, clean), sample_rate, highest, random)
-    return _fitting(noisy.astype(np.float32), clean.astype(np.float32))
+    return _limit_to_full_scale(noisy.astype(np.float32), clean.astype(np.float32))
 
 
-def overdriven(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+def clip_noisy(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
     """The noisy clip clipped 6 dB below its peak; the speech as it was is the reference."""
     return clip_peaks(noisy, CLIPPED_DB), clean
 
 
-def without_noise(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
+def remove_noise(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator) -> Waves:
     """The clean clip itself."""
     return clean, clean
 
 
-def at_snr(
+def set_snr(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
 ) -> Waves:
     """The same noise at so many dB below the speech, its pauses left out."""
@@ -110,7 +110,7 @@ def at_snr(
     return mix_at_snr(clean, noise, sample_rate, snr=decibels, level=level)
 
 
-def in_babble(
+def add_babble(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
 ) -> Waves:
     """Voices at so many dB below the speech, in place of the noise.
@@ -130,11 +130,11 @@ def in_babble(
     return mix_at_snr(clean, voices.astype(np.float32), sample_rate, snr=decibels, level=level)
 
 
-def _scaled(noisy: np.ndarray, clean: np.ndarray, gain: float) -> Waves:
-    return _fitting(noisy * np.float32(gain), clean * np.float32(gain))
+def _scale_pair(noisy: np.ndarray, clean: np.ndarray, gain: float) -> Waves:
+    return _limit_to_full_scale(noisy * np.float32(gain), clean * np.float32(gain))
 
 
-def _fitting(noisy: np.ndarray, clean: np.ndarray) -> Waves:
+def _limit_to_full_scale(noisy: np.ndarray, clean: np.ndarray) -> Waves:
     """Both quieter where the noisy clip would go beyond full scale."""
     peak = np.float32(max(1.0, np.abs(noisy).max()))
     return noisy / peak, clean / peak
@@ -143,18 +143,18 @@ def _fitting(noisy: np.ndarray, clean: np.ndarray) -> Waves:
 CONDITIONS: dict[str, Condition] = {
     condition.name: condition
     for condition in (
-        Condition(AS_RECORDED, "as recorded", as_recorded),
-        *(Condition(f"level_{-db}", f"{db} dBFS", partial(at_level, dbfs=db)) for db in (-65, -45, -25)),
-        Condition("peak_6", "-6 dBFS (peak)", partial(at_peak, dbfs=-6)),
-        Condition("reverberant", "reverberant", reverberant),
+        Condition(AS_RECORDED, "as recorded", unchanged),
+        *(Condition(f"level_{-db}", f"{db} dBFS", partial(set_level, dbfs=db)) for db in (-65, -45, -25)),
+        Condition("peak_6", "-6 dBFS (peak)", partial(set_peak, dbfs=-6)),
+        Condition("reverberant", "reverberant", add_reverberation),
         *(
-            Condition(f"band_{hertz}", f"up to {hertz / 1000:g} kHz", partial(within_band, highest=hertz), hertz)
+            Condition(f"band_{hertz}", f"up to {hertz / 1000:g} kHz", partial(limit_bandwidth, highest=hertz), hertz)
             for hertz in (3400, 5500, 7000)
         ),
-        Condition("clipped", "clipped", overdriven),
-        Condition(CLEAN, "clean speech", without_noise),
-        *(Condition(f"snr_{db}", f"SNR {db} dB", partial(at_snr, decibels=db)) for db in (0, 5, 10, 15, 20)),
-        Condition("babble", "babble, SNR 5 dB", partial(in_babble, decibels=5)),
+        Condition("clipped", "clipped", clip_noisy),
+        Condition(CLEAN, "clean speech", remove_noise),
+        *(Condition(f"snr_{db}", f"SNR {db} dB", partial(set_snr, decibels=db)) for db in (0, 5, 10, 15, 20)),
+        Condition("babble", "babble, SNR 5 dB", partial(add_babble, decibels=5)),
     )
 }
 """All of them by name, in the order in which they are shown."""
@@ -171,7 +171,7 @@ class ChangedPair(Pair):
 
     condition: str = AS_RECORDED
 
-    def changed(self, noisy: np.ndarray, clean: np.ndarray, sample_rate: int) -> Waves:
+    def apply(self, noisy: np.ndarray, clean: np.ndarray, sample_rate: int) -> Waves:
         """The waves of the pair, (samples,) float32 each, in its condition.
 
         Raises

@@ -22,7 +22,7 @@ from sezoo.evaluation.versions import Version
 from sezoo.results.listening import FOLDER, MASKS, ListenedClip, ListenedVersion, ListeningIndex
 from sezoo.results.scores import NOISY, ClipScores
 
-__all__ = ["SECONDS", "chosen_clips", "save_listening"]
+__all__ = ["SECONDS", "choose_clips", "save_listening"]
 
 SECONDS = 8.0
 """What is kept of a longer clip."""
@@ -54,7 +54,7 @@ def save_listening(
     versions = scorer.scoring.versions
     kept = []
     with atomic_folder(folder / FOLDER) as aside:
-        for choice in chosen_clips(clips, versions, tuple(scorer.metrics)):
+        for choice in choose_clips(clips, versions, tuple(scorer.metrics)):
             kept.append(_save(aside / choice.place, scorer, choice, pairs[choice.clip.name]))
         ListeningIndex(kept).write(aside)
         for place in PLACES:  # of a run in the same folder before this one
@@ -82,7 +82,7 @@ class Choice:
     compared: tuple[str, ...]
 
 
-def chosen_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metrics: Sequence[str]) -> list[Choice]:
+def choose_clips(clips: Sequence[ClipScores], versions: Sequence[Version], metrics: Sequence[str]) -> list[Choice]:
     """The best, the median and the worst clip by what the last model changed, and the worst on the board, each once.
 
     The change is from the float to the int8 model; where there is one model, from the noisy clip to it. It is of
@@ -148,7 +148,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
             shown.setdefault(version.model, version)
     if len(shown) > 1 and (board := _on_the_board(scoring.versions)) not in (None, *shown.values()):
         shown[board.name] = board
-    start, stop = _excerpt(waves, choice.compared, hop, rate)
+    start, stop = _choose_segment(waves, choice.compared, hop, rate)
     labels = {NOISY: "noisy", **{version.name: version.label for version in scoring.versions}, "clean": "clean"}
     kept = {NOISY: waves.noisy, **waves.denoised} | ({} if waves.clean is None else {"clean": waves.clean})
     versions = []
@@ -177,7 +177,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
     )
 
 
-def _excerpt(waves: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> tuple[int, int]:
+def _choose_segment(waves: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> tuple[int, int]:
     """Where models differ most in `SECONDS`, or a single one gives the loudest sound; it begins with a frame.
 
     Returns

@@ -23,10 +23,10 @@ from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.workers import score_clips
 from sezoo.metrics import METRICS, load_metrics
 from sezoo.models.source import ModelSource, OnnxSource
-from sezoo.run.executors import Lost
+from sezoo.run.executors import ConnectionLostError
 from sezoo.run.run import Run
 
-__all__ = ["outcomes_of", "part_of"]
+__all__ = ["outcomes_of", "select_shard"]
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,8 @@ def outcomes_of(run: Run, scoring: Scoring, pairs: Sequence[Pair], name: str, wh
                         raise bad_clip_error(outcome) from outcome
                     found[index] = outcome
                     scored.add(keys[index], outcome)
-            except Lost as error:
-                raise Lost(
+            except ConnectionLostError as error:
+                raise ConnectionLostError(
                     f"{error}; {len(found)} of {pluralize(len(pairs), 'clip')} are scored, and the same command with "
                     f"its results in {run.folder} goes on from there"
                 ) from error
@@ -78,7 +78,7 @@ def outcomes_of(run: Run, scoring: Scoring, pairs: Sequence[Pair], name: str, wh
     return found
 
 
-def part_of(pairs: Sequence[Pair], shard: tuple[int, int] | None) -> list[Pair]:
+def select_shard(pairs: Sequence[Pair], shard: tuple[int, int] | None) -> list[Pair]:
     """Every n-th pair from the i-th on, so that parts take equally long; all where there is no `shard` (i, n).
 
     Raises

@@ -21,7 +21,7 @@ from sezoo.base.version import __version__
 from sezoo.denoising.silence_gate import MutedFrames
 from sezoo.evaluation.scoring import ScoredClip
 from sezoo.results.names import SCORED_CLIPS
-from sezoo.run.executors import Lost
+from sezoo.run.executors import ConnectionLostError
 
 __all__ = ["ClipKey", "Outcome", "ScoredClips", "read_part", "scored_clips"]
 
@@ -96,7 +96,7 @@ def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips
             is_open = True
             yield clips
     except (UserError, KeyboardInterrupt) as error:
-        if not isinstance(error, Lost):  # the run has no result, and leaves nothing
+        if not isinstance(error, ConnectionLostError):  # the run has no result, and leaves nothing
             path.unlink(missing_ok=True)
         raise
     except OSError as error:

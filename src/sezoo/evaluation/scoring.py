@@ -130,7 +130,7 @@ class ClipScorer:
         """Read a pair and denoise it; errors as for `score`."""
         noisy, clean = read_pair(pair, self.scoring.sample_rate, self.scoring.stft)
         if isinstance(pair, ChangedPair):
-            noisy, clean = pair.changed(noisy, clean, self.scoring.sample_rate)
+            noisy, clean = pair.apply(noisy, clean, self.scoring.sample_rate)
         # The model sees the clip as loud as configured; what is compared with the clean clip has its own level.
         normalize = self.scoring.peak_normalize
         peaks = {name: normalization_peak(noisy, play, normalize=normalize) for name, (_, play) in self.players.items()}

@@ -24,7 +24,7 @@ from sezoo.denoising import NO_PEAK, is_on_device
 from sezoo.denoising.function import FunctionSource
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.denoising.run_models import RunModel, models_of
-from sezoo.evaluation.as_deployed import board_losses, gate_losses, lookahead_advice, setting_costs, unfed_boards
+from sezoo.evaluation.as_deployed import board_losses, gate_losses, incompatible_boards, lookahead_advice, setting_costs
 from sezoo.evaluation.listening import save_listening
 from sezoo.evaluation.model_arrays import save_arrays
 from sezoo.evaluation.noisy_scores import default_folder
@@ -32,7 +32,7 @@ from sezoo.evaluation.plausibility import warn_of_delay, warn_of_worse_than_nois
 from sezoo.evaluation.recordings import check_recordings, log_delays
 from sezoo.evaluation.results import results_of
 from sezoo.evaluation.robustness import robustness
-from sezoo.evaluation.scored import outcomes_of, part_of
+from sezoo.evaluation.scored import outcomes_of, select_shard
 from sezoo.evaluation.scoring import ClipScorer, Scoring
 from sezoo.evaluation.versions import Version, explaining_versions, function_version, recordings_version, versions_of
 from sezoo.metrics import NO_REFERENCE_METRICS, REFERENCE_METRICS, load_metrics
@@ -112,9 +112,9 @@ def evaluate(run: Run) -> Evaluation:
     ------
     UserError : the models, the clips or the settings are not fit for it; a worker was killed.
     """
-    pairs = part_of(test_pairs(run.config.dataset), run.config.evaluation.shard)
+    pairs = select_shard(test_pairs(run.config.dataset), run.config.evaluation.shard)
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        models, versions = _what_is_scored(run, Path(scratch), pairs)
+        models, versions = _versions_to_score(run, Path(scratch), pairs)
         explaining = explaining_versions(versions, models) if run.config.evaluation.explain_deployment else []
         if run.config.evaluation.explain_deployment and not explaining:
             log.warning(
@@ -124,7 +124,7 @@ def evaluate(run: Run) -> Evaluation:
         scoring = _scoring(run.config, [*versions, *explaining], pairs)
         if scoring.peak_normalize and any(is_on_device(version.play) for version in versions):
             log.warning("%s", NO_PEAK)
-        for line in unfed_boards(versions):
+        for line in incompatible_boards(versions):
             log.warning("%s", line)
         told = ", ".join(version.label for version in versions)
         log.info("scoring %s on %s", told, pluralize(len(pairs), "clip"))
@@ -132,7 +132,7 @@ def evaluate(run: Run) -> Evaluation:
             if is_on_device(version.play):
                 log.info("%s is scored %s", version.label, version.play)
         metrics = tuple(load_metrics(scoring.metrics))
-        clips, left_out = _scored(run, scoring, pairs)
+        clips, left_out = _score_pairs(run, scoring, pairs)
         means = mean_scores(clips)
         warn_of_delay(means, pairs, scoring.sample_rate, scoring.stft)
         floats = {version.name: version.label for version in versions if version.name.startswith("float")}
@@ -162,11 +162,11 @@ def evaluate(run: Run) -> Evaluation:
         wanted = {"inputs": run.config.evaluation.gen_npy_input, "outputs": run.config.evaluation.gen_npy_output}
         if any(wanted.values()):
             save_arrays(run.folder, compared, (by_name[clip.name] for clip in clips), **wanted)
-    _tell(run, results, versions, means, path)
+    _log_results(run, results, versions, means, path)
     return results
 
 
-def _what_is_scored(run: Run, scratch: Path, pairs: Sequence[Pair]) -> tuple[list[RunModel], list[Version]]:
+def _versions_to_score(run: Run, scratch: Path, pairs: Sequence[Pair]) -> tuple[list[RunModel], list[Version]]:
     """The run's models, and every way in which they are to be played; or recordings or a function in their place."""
     if (folder := run.config.model.denoised_path) is not None:
         test_set = test_pairs(run.config.dataset.model_copy(update={"num_test_samples": None}))
@@ -190,7 +190,7 @@ def _scoring(config: Config, versions: Sequence[Version], pairs: Sequence[Pair])
     )
 
 
-def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[ClipScores], dict[str, str]]:
+def _score_pairs(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[ClipScores], dict[str, str]]:
     """The clips' scores in the order of the pairs, and the clips that were left out with the reasons."""
     outcomes = outcomes_of(run, scoring, pairs, SCORED_CLIPS, "scoring")
     found = {index: clip for index, clip in outcomes.items() if isinstance(clip, ClipScores)}
@@ -199,10 +199,10 @@ def _scored(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> tuple[list[Cli
     return [found[index] for index in sorted(found)], {pairs[index].name: left_out[index].reason for index in left_out}
 
 
-def _tell(
+def _log_results(
     run: Run, results: Evaluation, versions: Sequence[Version], means: Mapping[str, Mapping[str, Mean]], path: Path
 ) -> None:
-    for line in _not_scored(results):
+    for line in _missing_scores(results):
         log.warning("%s", line)
     for each in (*results.look_ahead, *results.silence_gate):
         log.warning("%s", each.told)
@@ -219,7 +219,7 @@ def _tell(
     run.tracker.artifact(path, "evaluation")
 
 
-def _not_scored(results: Evaluation) -> Iterator[str]:
+def _missing_scores(results: Evaluation) -> Iterator[str]:
     """What could not be scored, a line for each metric and version with the first clip and its reason."""
     clips: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for each in results.not_scored:

@@ -69,7 +69,7 @@ def versions_of(models: Sequence[RunModel], config: Config) -> list[Version]:
     logs_path = config.evaluation.logs_path.as_posix()
     versions = []
     for model, suffix in zip(models, ("", "_quantized"), strict=False):
-        for index, (kind, play) in enumerate(_plays(model, bool(suffix), len(models) > 1, config).items()):
+        for index, (kind, play) in enumerate(_inference_modes(model, bool(suffix), len(models) > 1, config).items()):
             name = model.name if kind == WHOLE else f"{model.name}_{kind}"
             folder = f"{logs_path}{suffix}" + (f"_{kind}" if index else "")
             label = model.name + _remark(play)
@@ -96,7 +96,7 @@ def _remark(play: InferenceMode) -> str:
     return " in patches" if isinstance(play, Patches) else ""
 
 
-def _plays(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, InferenceMode]:
+def _inference_modes(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, InferenceMode]:
     """How a model is played, the way of its main scores first.
 
     Parameters

@@ -37,7 +37,7 @@ def score_clips(
     ------
     UserError : a model cannot be loaded or run, a worker was killed.
     """
-    if _stays_here(scoring, executor):
+    if _must_run_locally(scoring, executor):
         workers, executor = 1, LOCAL
     longest_first = sorted(range(len(pairs)), key=lambda index: -_size(pairs[index]))
     found = results_of(
@@ -55,7 +55,7 @@ def score_clips(
         found.close()
 
 
-def _stays_here(scoring: Scoring, executor: str) -> bool:
+def _must_run_locally(scoring: Scoring, executor: str) -> bool:
     """Whether there is a function that cannot be sent to other processes."""
     for version in scoring.versions:
         if isinstance(version.source, FunctionSource) and not version.source.can_be_sent:

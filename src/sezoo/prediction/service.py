@@ -24,7 +24,7 @@ from sezoo.models.source import ModelSource, open_model
 from sezoo.prediction.stream import Denoiser, blocks_in
 from sezoo.prediction.targets import Target, container_of, recordings_in, targets_for
 from sezoo.run.executors import LOCAL, Work, results_of
-from sezoo.run.folder import is_begun_again
+from sezoo.run.folder import is_being_repeated
 from sezoo.run.run import Run
 
 __all__ = ["check_prediction", "denoiser_of", "predict", "predict_targets"]
@@ -59,7 +59,7 @@ def predict(run: Run) -> list[Path]:
         _checked_sources(run.config),
         run.folder / settings.output_path,
         ending=settings.format,
-        overwrite=settings.overwrite or is_begun_again(run.folder),
+        overwrite=settings.overwrite or is_being_repeated(run.folder),
         hint=OVERWRITE_HINT,
     )
     return predict_targets(run, targets)
@@ -72,7 +72,7 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
         denoiser = denoising.denoiser()
         warn_of_magnitudes(denoiser.model, run.config.preprocessing.n_fft // 2 + 1)
         log.info("denoising %s with the %s model, %s", pluralize(len(targets), "recording"), name, denoising.play)
-        left_out = [bad for bad in _denoised(run, denoising, denoiser, targets) if bad is not None]
+        left_out = [bad for bad in _denoise_targets(run, denoising, denoiser, targets) if bad is not None]
     log_skipped_clips(left_out, len(targets))
     bad = {error.path for error in left_out}
     written = [target.path for target in targets if target.source not in bad]
@@ -94,12 +94,12 @@ def denoiser_of(run: Run) -> Denoiser:
     return denoiser
 
 
-def _denoising(run: Run, scratch: Path) -> tuple[str, Denoising]:
+def _denoising(run: Run, scratch: Path) -> tuple[str, DenoiserSpec]:
     """The last model that the run has, by its name."""
     config = run.config
     chosen = models_of(run, scratch)[-1]
     kind = chosen.deployed_kind(config.prediction.play_like, config)
-    return chosen.name, Denoising(
+    return chosen.name, DenoiserSpec(
         chosen.source_for(kind),
         stft_of(config.preprocessing),
         chosen.play(kind, config, config.prediction.attenuation_limit_db),
@@ -118,7 +118,7 @@ def _checked_sources(config: Config) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Denoising:
+class DenoiserSpec:
     """All that a `Denoiser` is made of, as something that can be handed to a worker."""
 
     source: ModelSource
@@ -133,8 +133,8 @@ class Denoising:
         return Denoiser(model, self.stft, self.play, self.sample_rate, peak_normalize=self.peak_normalize)
 
 
-def _denoised(
-    run: Run, denoising: Denoising, denoiser: Denoiser, targets: Sequence[Target]
+def _denoise_targets(
+    run: Run, denoising: DenoiserSpec, denoiser: Denoiser, targets: Sequence[Target]
 ) -> Iterator[BadClipError | None]:
     """Denoise recordings into files, and give the errors of those that are left out.
 
@@ -171,7 +171,7 @@ def _denoised(
         raise
 
 
-def _into_files(denoising: Denoising) -> Callable[[Target], BadClipError | None]:
+def _into_files(denoising: DenoiserSpec) -> Callable[[Target], BadClipError | None]:
     return partial(_into_file, denoising.denoiser())
 
 

@@ -48,11 +48,11 @@ class WaveformStream:
     def push(self, block: np.ndarray) -> np.ndarray:
         """Push samples (n, channels) float32; return those that are ready: (m, channels) float32."""
         self.left += len(block)
-        return self._counted(self.up.push(_each_channel(self.streams, self.down.push(block))))
+        return self._counted(self.up.push(_push_channels(self.streams, self.down.push(block))))
 
     def finish(self) -> np.ndarray:
         """Give the rest, so that as many samples have come out as went in: (m, channels) float32."""
-        rest = _each_channel(self.streams, self.down.finish())
+        rest = _push_channels(self.streams, self.down.finish())
         rest = np.concatenate([rest, np.stack([stream.finish() for stream in self.streams], axis=1)])
         rest = self._counted(np.concatenate([self.up.push(rest), self.up.finish()]))
         missing = np.zeros((self.left, self.channels), np.float32)
@@ -96,7 +96,7 @@ class Denoiser:
             if file.frames == 0:
                 raise BadClipError(source, "it has no samples")
             peak = np.float32(_peak(source) if self.peak_normalize else 1)
-            with atomic_write(target) as aside, _opened(aside, target, file) as write:
+            with atomic_write(target) as aside, _open_output(aside, target, file) as write:
                 stream = self.stream(file.samplerate, file.channels)
                 for block in blocks_of(file, BLOCK_SECONDS):
                     write(stream.push(block / peak) * peak)
@@ -116,7 +116,7 @@ class Denoiser:
         return WaveformStream(self.model, self.stft, self.play, self.sample_rate, rate, channels)
 
 
-def _each_channel(streams: list[DenoisingStream], block: np.ndarray) -> np.ndarray:
+def _push_channels(streams: list[DenoisingStream], block: np.ndarray) -> np.ndarray:
     """Push each channel's samples, (n, channels), into its stream; what is ready of all: (m, channels)."""
     return np.stack([stream.push(block[:, channel]) for channel, stream in enumerate(streams)], axis=1)
 
@@ -127,7 +127,7 @@ def _peak(path: Path) -> float:
 
 
 @contextmanager
-def _opened(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
+def _open_output(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
     """A file to write samples (n, channels) to, as the recording is but for what its container cannot hold."""
     name = name_for_soundfile(aside)
     aside.touch()  # a folder that cannot be written has a reason in Python's errors, none in libsndfile's

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table
 from sezoo.report.boards import BoardFit, board_fits
 from sezoo.report.deployed_sound import deployed_sounds
-from sezoo.report.figures import COLOURS, INK, MUTED, drawing, plain
-from sezoo.report.words import bytes_text, count_text, listed, percent_text, ram_parts_text
+from sezoo.report.figures import COLOURS, INK, MUTED, drawing, remove_frame
+from sezoo.report.formatting import bytes_text, count_text, join_words, percent_text, ram_parts_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 from sezoo.results.deployment import Application, Deployment, Emulated, TfliteModel
 from sezoo.results.run_record import LOOK_AHEAD, SILENCE_GATE
@@ -90,7 +90,7 @@ def _patch(frames: int, lookahead: int, before: int, after: int) -> Picture:
             ax.plot(frame + 0.5, row, "o", color=INK, markersize=4)
         ax.set_yticks([2, 1, 0], ["the call", "first mask needs", "last mask needs"])
         ax.set_xlabel("frames; green: in the step, red: not")
-        plain(ax, "x")
+        remove_frame(ax, "x")
         made.alt = f"{title}. {caption}"
     return made.picture
 
@@ -180,7 +180,7 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
     for one in found.measurements:
         if one.how and one.target not in ways[one.how]:
             ways[one.how].append(one.target)
-    yield Notes([f"{listed(targets)}: {how}." for how, targets in ways.items() if targets])
+    yield Notes([f"{join_words(targets)}: {how}." for how, targets in ways.items() if targets])
 
 
 def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[Cell]], caption: str) -> Table:

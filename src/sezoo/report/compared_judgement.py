@@ -8,7 +8,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.compared_scores import common_clips, common_metric
-from sezoo.report.words import signed
+from sezoo.report.formatting import format_signed
 from sezoo.results.scores import change
 
 __all__ = ["comparison_judgement"]
@@ -33,9 +33,9 @@ def comparison_judgement(runs: Sequence[ComparedRun]) -> str:
         return f"{best.name} has the best {facts.label}, but no clip in common with {second.name}."
     if difference.low == difference.high == 0:
         return f"{best.name} and {second.name} have the same {facts.label} on every clip."
-    figure = f"{facts.label} {signed(difference.value, facts.form)}"
+    figure = f"{facts.label} {format_signed(difference.value, facts.form)}"
     if difference.clips > 1:
-        low, high = (signed(end, facts.form) for end in (difference.low, difference.high))
+        low, high = (format_signed(end, facts.form) for end in (difference.low, difference.high))
         figure += f" (95 % interval {low} to {high})"
     if difference.low <= 0 <= difference.high:
         over = pluralize(difference.clips, "clip")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.compared_runs import ComparedRun
-from sezoo.report.figures import COLOURS, INK, drawing, plain
-from sezoo.report.words import NOTHING, change_text, change_tone, mean_text, signed
+from sezoo.report.figures import COLOURS, INK, drawing, remove_frame
+from sezoo.report.formatting import NOTHING, change_text, change_tone, format_signed, mean_text
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["common_clips", "common_metric", "scores_section"]
@@ -77,11 +77,11 @@ def _scores_alone(shown: Sequence[tuple[ComparedRun, Mean]], metric: str) -> Pic
                 "noisy", (noisy.value, -0.55), (4, 0), textcoords="offset points", fontsize=9.5,
                 color=COLOURS["noisy"], va="top",
             )  # fmt: skip
-        ax.set_yticks(range(len(shown)), [_cut(run.name) for run, _ in shown])
+        ax.set_yticks(range(len(shown)), [_shorten(run.name) for run, _ in shown])
         ax.tick_params(axis="y", labelcolor=INK)
         ax.set_ylim(len(shown) - 0.5, -0.6)
         ax.set_xlabel(f"{facts.label} {facts.unit}".strip())
-        plain(ax, "x")
+        remove_frame(ax, "x")
         values = "; ".join(f"{run.name} {mean_text(mean, metric)}" for run, mean in shown)
         made.alt = f"{title}, means with 95 % intervals: {values}."
     return made.picture
@@ -96,13 +96,13 @@ def _against_cost(points: Sequence[tuple[str, float, Mean]], metric: str, what: 
             ax.plot([x, x], [mean.low, mean.high], color=COLOURS["accent"], linewidth=1.6, alpha=0.5)
             ax.plot(x, mean.value, "o", color=COLOURS["accent"], markersize=6)
             ax.annotate(
-                _cut(name), (x, mean.value), (dx, dy), textcoords="offset points", ha=side, va="center", fontsize=9.5,
+                _shorten(name), (x, mean.value), (dx, dy), textcoords="offset points", ha=side, va="center", fontsize=9.5,
                 color=INK,
             )  # fmt: skip
         ax.set_xlabel(axis)
         ax.set_ylabel(f"{facts.label} {facts.unit}".strip())
         ax.margins(x=0.08, y=0.12)
-        plain(ax)
+        remove_frame(ax)
         values = "; ".join(f"{name} {mean_text(mean, metric)} at {x:.3g}" for name, x, mean in points)
         made.alt = f"{title} ({axis}): {values}."
     return made.picture
@@ -125,7 +125,7 @@ def _label_places(points: Sequence[tuple[str, float, Mean]]) -> list[tuple[float
     return [places[index] for index in range(len(points))]
 
 
-def _cut(name: str) -> str:
+def _shorten(name: str) -> str:
     """A name that a drawing has room for, cut in its middle."""
     if len(name) <= LONGEST_NAME:
         return name
@@ -186,7 +186,7 @@ def _change(mean: Mean | None, metric: str) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
     form = facts_of_metric(metric).form
-    detail = f"{signed(mean.low, form)} to {signed(mean.high, form)}"
+    detail = f"{format_signed(mean.low, form)} to {format_signed(mean.high, form)}"
     return Cell(change_text(mean, metric), change_tone(mean, metric), detail=detail if mean.clips > 1 else "")
 
 

@@ -14,9 +14,9 @@ from sezoo.report.compared_judgement import comparison_judgement
 from sezoo.report.compared_runs import ComparedRun, compared_runs, configuration_differences
 from sezoo.report.compared_scores import common_metric, scores_section
 from sezoo.report.compared_sounds import sounds_section
-from sezoo.report.rendering import rendered
+from sezoo.report.formatting import NOTHING, bytes_text, count_text, db_text, join_words
+from sezoo.report.rendering import render
 from sezoo.report.verdict import verdict
-from sezoo.report.words import NOTHING, bytes_text, count_text, db_text, listed
 from sezoo.results.names import REPORT
 from sezoo.results.run_results import RunFacts, read_run
 
@@ -42,9 +42,9 @@ def comparison_of(folders: Sequence[Path], place: Path) -> str:
         _costs(runs),
         _differences(runs),
     ]
-    return rendered(
+    return render(
         title=f"{pluralize(len(runs), 'run')} compared",
-        about=listed([run.name for run in runs]),
+        about=join_words([run.name for run in runs]),
         when=None,
         judgement=comparison_judgement(runs),
         verdict=_best(runs),
@@ -63,7 +63,7 @@ def _best(runs: Sequence[ComparedRun]) -> str:
     best, mean = max(scored, key=lambda each: each[1].value * (1 if told.higher_is_better else -1))
     sentence = f"{best.name} has the best {told.label}, {told.form.format(mean.value)} ({best.version.label})"
     others = [f"{run.name} {told.form.format(value.value)}" for run, value in scored if run is not best]
-    sentence += f"; {listed(others)}" if others else ""
+    sentence += f"; {join_words(others)}" if others else ""
     if len({run.facts.evaluation.clips for run, _ in scored}) > 1:
         sentence += "; the runs scored different numbers of clips"
     return sentence + "."

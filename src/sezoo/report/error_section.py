@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table, Text
-from sezoo.report.figures import COLOURS, drawing, legend, plain
+from sezoo.report.figures import COLOURS, drawing, legend, remove_frame
+from sezoo.report.formatting import MINUS, bytes_text, count_text, db_text, format_signed, percent_text, range_text
 from sezoo.report.players import clip_masks, stft_of_run
 from sezoo.report.ranges import range_drawing
-from sezoo.report.words import MINUS, bytes_text, count_text, db_text, percent_text, range_text, signed
 from sezoo.results.quantization import LayerReport, Tensor
 from sezoo.results.run_results import RunFacts
 
@@ -52,7 +52,7 @@ def _steps(found: LayerReport) -> Iterator[Block]:
                 Cell(step.name, tone),
                 Cell(step.does, tone),
                 Cell(db_text(step.after), tone, bar=shares[0], mark=shares[1]),
-                Cell("" if gain is None else signed(gain, "{:.1f}"), tone),
+                Cell("" if gain is None else format_signed(gain, "{:.1f}"), tone),
                 Cell("kept" if step.kept else "not kept", tone),
             ]
         )
@@ -97,7 +97,7 @@ def _along(found: LayerReport) -> Iterator[Picture]:
             ax.plot(*zip(*places, strict=True), color=colour, linewidth=1.4, marker="o", markersize=3.5, label=label)
         ax.set_xlabel("activation")
         ax.set_ylabel("dB")
-        plain(ax)
+        remove_frame(ax)
         legend(ax)
         last = next(
             (tensor.accumulated_sqnr for tensor in reversed(known) if tensor.accumulated_sqnr is not None), None
@@ -136,7 +136,7 @@ def _by_bin(facts: RunFacts) -> Iterator[Picture]:
         ax.set_ylabel(f"RMS of {names[0]} {MINUS} {names[1]}")
         ax.set_ylim(bottom=0)
         ax.margins(x=0)
-        plain(ax)
+        remove_frame(ax)
         made.alt = f"{title}: the largest is {rms.max():.4f} at {khz[rms.argmax()]:.1f} kHz, the mean {rms.mean():.4f}."
     yield made.picture
 

@@ -16,7 +16,7 @@ from sezoo.report.blocks import Picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "INK", "MUTED", "RULE", "Drawing", "colour_of", "drawing", "legend", "plain", "style_of"]
+__all__ = ["COLOURS", "INK", "MUTED", "RULE", "Drawing", "colour_of", "drawing", "legend", "remove_frame", "style_of"]
 
 INK, MUTED, RULE, PAPER = "#101214", "#5f6771", "#d9dde2", "#fdfdfe"
 COLOURS = {
@@ -88,11 +88,11 @@ def drawing(name: str, title: str, caption: str = "", *, width: int = 330, heigh
         axes.patch.set_visible(False)
         made = Drawing(axes, title)
         yield made
-        svg = _for_the_page(svg_of(figure), made.alt, width, height)
+        svg = _adapt_for_page(svg_of(figure), made.alt, width, height)
     made.picture = Picture(svg, title, caption, wide=width > 400)
 
 
-def plain(ax: Axes, grid: str = "both") -> None:
+def remove_frame(ax: Axes, grid: str = "both") -> None:
     """Axes with as few lines as say something."""
     ax.grid(axis=grid, linewidth=0.8)
     ax.set_axisbelow(True)
@@ -122,7 +122,7 @@ def legend(ax: Axes, *, columns: int = 2) -> None:
         )  # fmt: skip
 
 
-def _for_the_page(svg: str, alt: str, width: int, height: int) -> Markup:
+def _adapt_for_page(svg: str, alt: str, width: int, height: int) -> Markup:
     """Without what a file needs and a page does not; colours become the page's variables."""
     body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     body = re.sub(r"<svg[^>]*>", "", body, count=1)

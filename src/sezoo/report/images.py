@@ -22,18 +22,18 @@ ERROR_STOPS = ("#6db8ff", "#2f6fb0", "#111418", "#c06a1c", "#ffc05e")
 def spectrogram_image(waveform: np.ndarray, stft: Stft, loudest_db: float) -> str:
     """The spectrogram of a waveform (samples,) float32 as data URI: `DYNAMIC_RANGE_DB` below `loudest_db`."""
     power = np.square(np.abs(stft.analyse(waveform)))
-    level = 10 * np.log10(_reduced(power) + 1e-12)
+    level = 10 * np.log10(_downsample(power) + 1e-12)
     return data_uri(palette_png(_levels(1 + (level - loudest_db) / DYNAMIC_RANGE_DB), _palette("magma")))
 
 
 def mask_image(mask: np.ndarray) -> str:
     """A mask (bins, frames), 0 to 1, as data URI."""
-    return data_uri(palette_png(_levels(_reduced(mask.astype(np.float32))), _palette("viridis")))
+    return data_uri(palette_png(_levels(_downsample(mask.astype(np.float32))), _palette("viridis")))
 
 
 def mask_error_image(error: np.ndarray, limit: float) -> str:
     """A mask minus the float model's (bins, frames), -limit to limit, as data URI."""
-    return data_uri(palette_png(_levels(0.5 + _reduced(error) / (2 * limit)), _error_palette()))
+    return data_uri(palette_png(_levels(0.5 + _downsample(error) / (2 * limit)), _error_palette()))
 
 
 def data_uri(content: bytes, kind: str = "image/png") -> str:
@@ -63,7 +63,7 @@ def _levels(values: np.ndarray) -> np.ndarray:
     return np.clip(values * LEVELS, 0, LEVELS - 1).astype(np.uint8)[::-1]
 
 
-def _reduced(values: np.ndarray) -> np.ndarray:
+def _downsample(values: np.ndarray) -> np.ndarray:
     """Means of neighbours, so that at most `MOST_ROWS` by `MOST_COLUMNS` are left."""
     for axis, most in ((0, MOST_ROWS), (1, MOST_COLUMNS)):
         count = values.shape[axis]

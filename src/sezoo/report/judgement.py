@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.report.formatting import change_text, format_signed, join_words, percent_text
 from sezoo.report.service_judgements import program_judgement, training_judgement
-from sezoo.report.words import change_text, listed, percent_text, signed
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.quantization import LayerReport
@@ -106,7 +106,7 @@ def _of_difference(
         return f"{subject} loses {_amount(change, metric)} {label} against {against}{_interval(change, metric)}{cause}."
     if not _is_as_good(change, metric):
         return (
-            f"Whether {_uncapital(subject)} is as good as {against} cannot be told from "
+            f"Whether {_lower_first(subject)} is as good as {against} cannot be told from "
             f"{pluralize(change.clips, 'clip')}: {figure}."
         )
     worse = [
@@ -115,7 +115,7 @@ def _of_difference(
         if name != metric and (other := found.change(version.name, base.name, name)) and _is_worse(other, name)
     ]
     if worse:
-        return f"{subject} is as good as {against} by {figure}, but loses {listed(worse)}{cause}."
+        return f"{subject} is as good as {against} by {figure}, but loses {join_words(worse)}{cause}."
     if _gain(change, metric) > MARGINS.get(metric, 0) and not _holds_zero(change):
         return f"{subject} is better than {against}: {figure}."
     return f"{subject} is as good as {against}: {figure}."
@@ -158,7 +158,7 @@ def _cause_on_device(found: Evaluation, version: VersionScores) -> str:
     if costly:
         form = facts_of_metric(metric).form
         ranked = sorted(costly, key=costly.__getitem__, reverse=True)
-        return f": {listed([f'the {name} ({form.format(costly[name])})' for name in ranked])}"
+        return f": {join_words([f'the {name} ({form.format(costly[name])})' for name in ranked])}"
     gates = [gate for gate in found.silence_gate if gate.version == version.name and gate.muted_share is not None]
     if gates and gates[0].muted_share > AUDIBLE_SHARE:
         what = "frames with speech" if gates[0].of_speech else "frames"
@@ -185,7 +185,7 @@ def _subject(version: VersionScores) -> str:
         return f"'{version.label}'"
     program = re.search(r"\((.+?)(?:, patches)?\)$", version.label)
     if program is None or version.like == "whole":
-        return _capital(version.label)
+        return _capitalize(version.label)
     name = program[1]
     return name if "'s " in name or name.startswith("TF") else f"The {name}"
 
@@ -197,7 +197,7 @@ def _figure(change: Mean, metric: str) -> str:
 def _interval(change: Mean, metric: str) -> str:
     if change.clips < 2:
         return ""
-    low, high = (signed(end, facts_of_metric(metric).form) for end in (change.low, change.high))
+    low, high = (format_signed(end, facts_of_metric(metric).form) for end in (change.low, change.high))
     return f" (95 % interval {low} to {high})"
 
 
@@ -225,9 +225,9 @@ def _holds_zero(change: Mean) -> bool:
     return change.low <= 0 <= change.high
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _uncapital(text: str) -> str:
+def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:] if text.startswith(("The ", "Int8", "Float")) else text

@@ -9,8 +9,8 @@ import numpy as np
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
-from sezoo.report.figures import MUTED, colour_of, drawing, legend, plain, style_of
-from sezoo.report.words import MINUS, NOTHING, change_text, change_tone, mean_text, signed
+from sezoo.report.figures import MUTED, colour_of, drawing, legend, remove_frame, style_of
+from sezoo.report.formatting import MINUS, NOTHING, change_text, change_tone, format_signed, mean_text
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
@@ -78,7 +78,7 @@ def _mean(mean: Mean | None, metric: str) -> Cell:
 def _change(mean: Mean | None, metric: str) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
-    low, high = (signed(end, facts_of_metric(metric).form) for end in (mean.low, mean.high))
+    low, high = (format_signed(end, facts_of_metric(metric).form) for end in (mean.low, mean.high))
     detail = f"{low} to {high}" if mean.clips > 1 and low != high else ""
     return Cell(change_text(mean, metric), change_tone(mean, metric), detail=detail)
 
@@ -127,7 +127,7 @@ def _spread(
         ax.set_xlabel(f"change in {label}")
         ax.set_ylabel("% of clips below")
         ax.set_ylim(0, 100)
-        plain(ax)
+        remove_frame(ax)
         legend(ax)
         made.alt = f"{title}, as cumulative curves. {'; '.join(told)}."
     if told:
@@ -157,7 +157,7 @@ def _against(
         ax.axhline(0, color=MUTED, linewidth=0.8)
         ax.set_xlabel(what)
         ax.set_ylabel(f"change in {label}")
-        plain(ax)
+        remove_frame(ax)
         legend(ax)
         made.alt = f"{title}: scatter plot over the {what}. {'; '.join(told)}."
     if told:

@@ -9,10 +9,10 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, write_text
 from sezoo.results.names import REPORT
 
-__all__ = ["written_report"]
+__all__ = ["write_report"]
 
 
-def written_report(runs: Sequence[Path], output: Path | None = None, *, overwrite: bool = False) -> Path:
+def write_report(runs: Sequence[Path], output: Path | None = None, *, overwrite: bool = False) -> Path:
     """Write the page, and say which file it is. A run's own page in its folder is made again without being asked.
 
     Parameters

@@ -12,16 +12,16 @@ from sezoo.report.deployed_sound import has_deployed_sounds
 from sezoo.report.error_section import error_section
 from sezoo.report.judgement import judgement
 from sezoo.report.live_section import live_section
-from sezoo.report.making_section import making_section
 from sezoo.report.metrics_section import metrics_section
-from sezoo.report.players import HOW_TO_LISTEN, listened_players
-from sezoo.report.rendering import rendered
+from sezoo.report.players import HOW_TO_LISTEN, listening_players
+from sezoo.report.provenance_section import provenance_section
+from sezoo.report.rendering import render
 from sezoo.report.robustness_section import robustness_section
 from sezoo.report.sound import MOST_BYTES
 from sezoo.report.training_section import training_section
 from sezoo.report.verdict import key_numbers, verdict
 from sezoo.results.names import REPORT
-from sezoo.results.run_results import RunFacts, read_run, refused_results
+from sezoo.results.run_results import RunFacts, read_run, report_bad_results
 
 __all__ = ["LARGEST", "page_of", "report_of"]
 
@@ -50,14 +50,14 @@ def report_of(folder: Path) -> Path:
 
 def page_of(folder: Path) -> str:
     """The page of a run as text; errors as for `report_of`."""
-    with refused_results(folder):
+    with report_bad_results(folder):
         return _page(read_run(folder))
 
 
 def _page(facts: RunFacts) -> str:
     room = float(MOST_BYTES)
     while True:
-        page = rendered(
+        page = render(
             title=facts.name,
             about=f"{facts.mode.replace('_', ' ')} · {facts.setting('general', 'project_name') or ''}".strip(" ·"),
             when=facts.record.start,
@@ -83,13 +83,13 @@ def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
         metrics_section(facts),
         robustness_section(facts),
         chip_section(facts, share),
-        making_section(facts),
+        provenance_section(facts),
     ]
     return [section for section in sections if section is not None]
 
 
 def _listening(facts: RunFacts, room: float) -> Section | None:
-    players = listened_players(facts, room)
+    players = listening_players(facts, room)
     if not players:
         return None
     return Section("listening", "Listening", [Text(f"{HOW_TO_LISTEN} Scores are of the whole clip."), *players])

@@ -18,9 +18,9 @@ from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Player, PlayerImage, PlayerVersion
+from sezoo.report.formatting import format_signed
 from sezoo.report.images import mask_error_image, mask_image, spectrogram_image
 from sezoo.report.sound import flac_uri, seconds_that_fit
-from sezoo.report.words import signed
 from sezoo.results.listening import FOLDER, MASKS, ListenedClip
 from sezoo.results.run_results import RunFacts
 from sezoo.results.version_order import CLEAN, version_order
@@ -30,7 +30,7 @@ __all__ = [
     "MOST_VERSIONS",
     "Sound",
     "clip_masks",
-    "listened_players",
+    "listening_players",
     "read_masks",
     "read_sounds",
     "score_text",
@@ -122,7 +122,7 @@ def read_sounds(paths: Iterable[tuple[Path, str, str, str]]) -> list[Sound]:
     return sounds
 
 
-def listened_players(facts: RunFacts, room: float) -> list[Player]:
+def listening_players(facts: RunFacts, room: float) -> list[Player]:
     """A player for each clip that the evaluation has kept, the one that changed most first; lost files are left out.
 
     Parameters
@@ -169,10 +169,10 @@ def sound_player(
         PlayerVersion(sound.label, flac_uri(waveform, rate), spectrogram_image(waveform, stft, loudest), sound.scores)
         for sound, waveform in zip(sounds, waveforms, strict=True)
     ]
-    return Player(id, title, about, samples / rate, rate / 2000, versions, images, _first_heard(sounds))
+    return Player(id, title, about, samples / rate, rate / 2000, versions, images, _default_version(sounds))
 
 
-def _first_heard(sounds: Sequence[Sound]) -> int:
+def _default_version(sounds: Sequence[Sound]) -> int:
     """What a device gives, on the board before in a stream; else the last that is neither in patches nor clean."""
     names = [sound.name for sound in sounds]
     for mode in ("_board", "_stream", "_tflm"):
@@ -232,7 +232,7 @@ def _about(clip: ListenedClip, longest: float) -> str:
     told = clip.why
     if clip.metric and clip.change is not None:
         metric = facts_of_metric(clip.metric)
-        told += f": {signed(clip.change, metric.form)} {metric.unit}".rstrip()
+        told += f": {format_signed(clip.change, metric.form)} {metric.unit}".rstrip()
     if min(clip.seconds, longest) < clip.clip_seconds - 0.05:
         end = clip.start + min(clip.seconds, longest)
         told += f"; from {clip.start:.1f} to {end:.1f} s of its {clip.clip_seconds:.1f} s"

@@ -12,12 +12,12 @@ from markupsafe import Markup
 from sezoo.base.foreign_text import to_one_line, to_printable
 from sezoo.base.version import __version__
 
-__all__ = ["balanced_columns", "rendered"]
+__all__ = ["balanced_columns", "render"]
 
 PACKAGE, FOLDER = "sezoo.report", "template"
 
 
-def rendered(**values: Any) -> str:
+def render(**values: Any) -> str:
     """The page with these values in it."""
     return _template().render(version=__version__, **values).rstrip() + "\n"
 
@@ -34,7 +34,7 @@ def _template() -> Template:
     environment = Environment(
         loader=FunctionLoader(_text),
         autoescape=True,
-        finalize=_shown,
+        finalize=_to_page,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -44,7 +44,7 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-def _shown(value: Any) -> Any:
+def _to_page(value: Any) -> Any:
     """A value as the page has it: names of others are printable, and short unless they are lines of a file."""
     if type(value) is not str or value.startswith("data:"):
         return value

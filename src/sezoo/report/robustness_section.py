@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Notes, Picture, Pictures, Section, Table
-from sezoo.report.figures import COLOURS, INK, MUTED, colour_of, drawing, plain
+from sezoo.report.figures import COLOURS, INK, MUTED, colour_of, drawing, remove_frame
+from sezoo.report.formatting import MINUS, NOTHING, format_signed
 from sezoo.report.robustness_table import SHOWN, guard_text
-from sezoo.report.words import MINUS, NOTHING, signed
 from sezoo.results.robustness import ConditionScores, Robustness
 from sezoo.results.run_results import RunFacts
 
@@ -72,7 +72,7 @@ def _picture(found: Robustness, metric: str) -> Picture:
             told.append(f"{found.labels[version]}: " + _in_words(there, metric, version))
         ax.set_yticks(list(rows), [each.label for each in conditions], color=INK)
         ax.invert_yaxis()
-        plain(ax, "x")
+        remove_frame(ax, "x")
         handles, labels = ax.get_legend_handles_labels()
         made.axes.figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=10)
         made.alt = f"{title}. " + " ".join(told)
@@ -107,7 +107,7 @@ def _table(found: Robustness, version: str, label: str) -> Table:
         below = each.stoi_below.get(version)
         row.append(Cell(NOTHING, "quiet") if below is None else Cell(f"{100 * below:.0f} %"))
         row.append(Cell(guard_text(scores) or NOTHING))
-        row += [Cell(signed(scores[name], "{:.1f}") if name in scores else NOTHING) for name in levels]
+        row += [Cell(format_signed(scores[name], "{:.1f}") if name in scores else NOTHING) for name in levels]
         rows.append(row)
     caption = (
         f"{label}, {found.told} in each condition. Red: more than 0.02 PESQ or .005 STOI below the noisy clips. "

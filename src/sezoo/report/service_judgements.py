@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sezoo.config.boards import BOARDS
 from sezoo.report.boards import BoardFit, board_fits
-from sezoo.report.words import bytes_text, listed, percent_text
+from sezoo.report.formatting import bytes_text, join_words, percent_text
 from sezoo.results.deployment import Deployment
 from sezoo.results.run_results import RunFacts
 from sezoo.results.training import LABELS, TrainingHistory
@@ -65,11 +65,11 @@ def _of_fit(facts: RunFacts, fit: BoardFit) -> str:
     if fit.load is not None:
         amounts.append(f"an estimated {percent_text(fit.load)} of the core's time at {board.clock_mhz:g} MHz")
     if fit.fits:
-        return f"The program fits {fit.name}: {listed(amounts)}."
+        return f"The program fits {fit.name}: {join_words(amounts)}."
     lacks = [what for what in fit.too_much if what != "time"]
-    reasons = [f"too little {listed(lacks)}"] if lacks else []
+    reasons = [f"too little {join_words(lacks)}"] if lacks else []
     reasons += ["too slow a core"] if "time" in fit.too_much else []
-    return f"{fit.name} has {listed(reasons)} for the program: {listed(amounts)}."
+    return f"{fit.name} has {join_words(reasons)} for the program: {join_words(amounts)}."
 
 
 def _of_output(made: Deployment) -> Iterator[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from sezoo.base.text import pluralize
 from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
-from sezoo.report.figures import COLOURS, drawing, plain
-from sezoo.report.making_section import data_text
+from sezoo.report.figures import COLOURS, drawing, remove_frame
 from sezoo.report.players import HOW_TO_LISTEN, read_sounds, sound_player, stft_of_run
+from sezoo.report.provenance_section import data_text
 from sezoo.report.sound import seconds_that_fit
 from sezoo.results.run_results import RunFacts
 from sezoo.results.training import LABELS, TrainingHistory
@@ -88,7 +88,7 @@ def _curves(found: TrainingHistory) -> Iterator[Picture]:
                 ax.axvline(found.best_epoch, color=COLOURS["int8"], linewidth=1)
             ax.set_xlabel("epoch")
             ax.xaxis.get_major_locator().set_params(integer=True)
-            plain(ax)
+            remove_frame(ax)
             (first, _), (last, _) = known[0], known[-1]
             made.alt = f"{title} over the epochs: from {first:.4g} to {last:.4g}."
         yield made.picture

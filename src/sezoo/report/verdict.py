@@ -10,7 +10,15 @@ from sezoo.config.boards import BOARDS
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
-from sezoo.report.words import bytes_text, change_text, count_text, listed, mean_text, percent_text, ram_parts_text
+from sezoo.report.formatting import (
+    bytes_text,
+    change_text,
+    count_text,
+    join_words,
+    mean_text,
+    percent_text,
+    ram_parts_text,
+)
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
@@ -133,7 +141,7 @@ def _wanted_board(facts: RunFacts) -> str:
     if fit is None or not facts.sizes or fit.fits:
         return ""
     lacks = [what for what in fit.too_much if what != "time"]
-    told = [f"has too little {listed(lacks)} for it"] if lacks else []
+    told = [f"has too little {join_words(lacks)} for it"] if lacks else []
     if fit.load is not None and fit.load > 1:
         told.append(f"cannot keep up ({percent_text(fit.load)} of real time)")
     return f"{fit.name} {' and '.join(told)}"
@@ -154,8 +162,8 @@ def _boards(facts: RunFacts) -> str:
         return f"{what} all {len(fits)} boards known here"
     bad = [fit.name for fit in fits if not fit.fits]
     if len(bad) <= FEW:
-        return f"{what} {len(good)} of {len(fits)} boards, not {listed(bad)}"
-    names = listed(good) if len(good) <= FEW else f"{len(good)} of {len(fits)} boards"
+        return f"{what} {len(good)} of {len(fits)} boards, not {join_words(bad)}"
+    names = join_words(good) if len(good) <= FEW else f"{len(good)} of {len(fits)} boards"
     return f"{what} {names}"
 
 

@@ -14,7 +14,7 @@ from sezoo.base.foreign_text import to_encodable
 from sezoo.base.version import __version__
 from sezoo.results.names import ENVIRONMENT
 
-__all__ = ["CALL", "called", "read_environment", "write_environment"]
+__all__ = ["CALL", "invocation", "read_environment", "write_environment"]
 
 PACKAGES = ("numpy", "scipy", "onnx", "onnxruntime", "torch", "pesq", "pystoi", "soundfile", "soxr", "speechmos")
 
@@ -25,7 +25,7 @@ CALL = ("command", "in")
 """The names that are no programs with their versions: what was called, and the working directory."""
 
 
-def called() -> tuple[str, str]:
+def invocation() -> tuple[str, str]:
     """The command, and the working directory; empty where another program calls sezoo."""
     command = COMMANDS.get(Path(sys.argv[0]).stem)
     return (f"{command} {shlex.join(sys.argv[1:])}".rstrip(), str(Path.cwd())) if command else ("", "")
@@ -40,7 +40,7 @@ def write_environment(folder: Path) -> None:
         except PackageNotFoundError:
             continue
     found["system"] = f"{platform.system()} {platform.machine()}"
-    found |= {name: text for name, text in zip(CALL, called(), strict=True) if text}
+    found |= {name: text for name, text in zip(CALL, invocation(), strict=True) if text}
     write_json(folder / ENVIRONMENT, found)
 
 

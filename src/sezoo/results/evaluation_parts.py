@@ -26,7 +26,7 @@ __all__ = [
 Means = Mapping[MetricName, Mean]
 
 
-def _that_can_be_shown(facts: Any) -> Any:
+def _displayable(facts: Any) -> Any:
     """Those of a file, which may be another's: where one cannot be shown so, the metric's name is all that is."""
     return {name: each for name, each in facts.items() if _is_valid(each)} if isinstance(facts, dict) else {}
 
@@ -39,7 +39,7 @@ def _is_valid(facts: Any) -> bool:
     return True
 
 
-Facts = Annotated[Mapping[MetricName, MetricFacts], BeforeValidator(_that_can_be_shown)]
+Facts = Annotated[Mapping[MetricName, MetricFacts], BeforeValidator(_displayable)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import computed_field
 from sezoo.results.names import QUANTIZATION
 from sezoo.results.result_file import ResultFile
 
-__all__ = ["Convergence", "Layer", "LayerLoss", "LayerReport", "Tensor", "Tried", "Weakness"]
+__all__ = ["Convergence", "Layer", "LayerLoss", "LayerReport", "StepOutcome", "Tensor", "Weakness"]
 
 ENOUGH_MEDIAN, ENOUGH_LARGEST = 0.05, 0.25
 """Shares of a range's width: a range that is wrong by so much costs less than a tenth of a bit, or a third of one."""
@@ -91,7 +91,7 @@ class Weakness:
 
 
 @dataclass(frozen=True)
-class Tried:
+class StepOutcome:
     """What came of a step of accuracy recovery: dB of closeness before and after, and whether it was kept."""
 
     name: str
@@ -200,7 +200,7 @@ class LayerReport(ResultFile):
     bytes: int = 0
     plain: float | None = None
     closeness: float | None = None
-    steps: tuple[Tried, ...] = ()
+    steps: tuple[StepOutcome, ...] = ()
     convergence: Convergence | None = None
     sensitivity: tuple[LayerLoss, ...] = ()
     model: str = ""
@@ -222,19 +222,19 @@ class LayerReport(ResultFile):
             return ""
         layers = Counter(layer.op_type for layer in self.layers if layer.precision == "float" and layer.macs)
         others = Counter(dict(self.in_float)) - layers
-        besides = f"; besides them {_counted(others)}" if others else ""
+        besides = f"; besides them {_counts_text(others)}" if others else ""
         left_out = [kind for kind in layers if kind not in HELP]
         helps = [HELP[kind] for kind in layers if kind in HELP]
         if left_out:
             helps.append(LEFT_OUT.format(", ".join(left_out)))
         return (
-            f"{100 * share:.0f} % of the multiply-accumulates stay in float ({_counted(layers)}{besides}): "
+            f"{100 * share:.0f} % of the multiply-accumulates stay in float ({_counts_text(layers)}{besides}): "
             "the C package runs no layers in float, and the NPU of the STM32N6 leaves them to its core, which is many "
             f"times slower. What helps: {'; '.join(dict.fromkeys(helps))}."
         )
 
 
-def _counted(kinds: Counter[str]) -> str:
+def _counts_text(kinds: Counter[str]) -> str:
     """The most frequent kinds, with their numbers."""
     more = f" and {len(kinds) - MOST_KINDS} more types" if len(kinds) > MOST_KINDS else ""
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(MOST_KINDS)) + more

@@ -1,4 +1,4 @@
-"""What a run was: `run.json`, with its version, command, times, data and warnings; begun and ended by `recorded`."""
+"""What a run was: `run.json`, with its version, command, times, data and warnings; begun and ended by `record_run`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sezoo.base.processes import is_helper
 from sezoo.base.terminal import OneLine
 from sezoo.base.version import __version__
 from sezoo.config.plain_data import without_environment
-from sezoo.results.environment import called
+from sezoo.results.environment import invocation
 from sezoo.results.result_file import ResultFile
 from sezoo.run.folder import RECORD_NAME
 from sezoo.run.run import ClipCount, Run
 
-__all__ = ["LOOK_AHEAD", "SILENCE_GATE", "RunRecord", "RunWarning", "recorded"]
+__all__ = ["LOOK_AHEAD", "SILENCE_GATE", "RunRecord", "RunWarning", "record_run"]
 
 LOOK_AHEAD, SILENCE_GATE = "look-ahead", "silence gate"
 """What a warning can be about: `log.warning(..., extra={"about": LOOK_AHEAD})`."""
@@ -87,12 +87,12 @@ class RunRecord(ResultFile):
 
 
 @contextmanager
-def recorded(run: Run) -> Iterator[None]:
+def record_run(run: Run) -> Iterator[None]:
     """Keep `run.json` of a run: written at its start, and again at its end, whatever that is."""
     if is_helper():  # the first process writes
         yield
         return
-    command, directory = called()
+    command, directory = invocation()
     record = RunRecord(
         version=__version__,
         operation_mode=run.config.operation_mode,

@@ -27,7 +27,7 @@ from sezoo.results.run_record import RunRecord
 from sezoo.results.training import TrainingHistory, TrainingSummary
 from sezoo.run.folder import RESOLVED_NAME
 
-__all__ = ["FILES", "ProgramSize", "RunFacts", "read_config", "read_run", "refused_results"]
+__all__ = ["FILES", "ProgramSize", "RunFacts", "read_config", "read_run", "report_bad_results"]
 
 
 FILES: tuple[type[ResultFile], ...] = (
@@ -170,7 +170,7 @@ def read_run(folder: Path) -> RunFacts:
     UserError : the folder is none of a run; a file in it that is torn, or of a newer version.
     """
     config, text = read_config(folder)
-    with refused_results(folder):
+    with report_bad_results(folder):
         return _facts(folder, config, text)
 
 
@@ -196,7 +196,7 @@ def read_config(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 @contextmanager
-def refused_results(folder: Path) -> Iterator[None]:
+def report_bad_results(folder: Path) -> Iterator[None]:
     """Report values of another size than sezoo writes as those of a folder that is not a run's.
 
     Raises

@@ -35,7 +35,7 @@ from sezoo.base.user_code import exception_line, load_object
 from sezoo.base.worker_processes import follow_parent, worker_context
 from sezoo.run.clusters import KEY, Cluster, as_it_is, dask_executor, lost_errors, ray_executor
 
-__all__ = ["KEY", "LOCAL", "Lost", "Result", "Work", "results_of"]
+__all__ = ["KEY", "LOCAL", "ConnectionLostError", "Result", "Work", "results_of"]
 
 LOCAL = "local"
 
@@ -55,7 +55,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Lost(UserError):  # noqa: N818 - what happened, as for the other errors of a user
+class ConnectionLostError(UserError):
     """Workers, or the scheduler that has them, are gone."""
 
 
@@ -119,7 +119,7 @@ def results_of(
         return
     packed = pickle.dumps((work.prepare, work.shared))
     digest = hashlib.sha256(packed).hexdigest()
-    with _opened(executor) as cluster:
+    with _open_executor(executor) as cluster:
         try:
             sent = cluster.send(packed) if len(packed) >= SENT_ONCE_BYTES else packed
             submit, ahead = partial(_submitted, cluster, digest, sent), IN_FLIGHT * cluster.workers
@@ -133,7 +133,7 @@ def results_of(
             if isinstance(error, OSError) and error.filename is not None:
                 raise  # a file's, and no connection's
             reason = to_one_line(str(error)) or type(error).__name__
-            raise Lost(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
+            raise ConnectionLostError(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
 
 def _submitted(cluster: Cluster, digest: str, sent: Any, item: Any) -> Future[Any]:
@@ -204,13 +204,13 @@ def _in_processes(
         results = _results(submit, items, IN_FLIGHT * workers, in_order=in_order)
         try:
             with defer_interrupts():  # a worker that is half started would print what it misses
-                pool.submit(_nothing)  # starts them all
+                pool.submit(_noop)  # starts them all
             yield from results
         except (GeneratorExit, KeyboardInterrupt):
             stop.close()  # nobody waits for what is being done
             raise
         except BrokenExecutor as error:
-            raise Lost(
+            raise ConnectionLostError(
                 f"a worker process was ended from outside before all was done (is there enough memory? {workers_key}: "
                 f"{max(1, workers // 2)} needs less)"
             ) from error
@@ -223,7 +223,7 @@ _done_here: Callable[[Any], Any] | None = None
 _to_prepare: tuple[Callable[[Any], Callable[[Any], Any]], Any] | None = None
 
 
-def _nothing() -> None:
+def _noop() -> None:
     """A task that starts the workers."""
 
 
@@ -267,7 +267,7 @@ def _do(digest: str, packed: bytes, item: Any) -> _Done:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[Cluster]:
+def _open_executor(name: str) -> Iterator[Cluster]:
     """The executor of that name.
 
     Raises

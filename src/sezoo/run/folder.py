@@ -20,10 +20,10 @@ __all__ = [
     "RESOLVED_NAME",
     "claim_run_folder",
     "is_at_work_in",
-    "is_begun_again",
+    "is_being_repeated",
     "is_marked_as_running",
     "is_of_a_sweep",
-    "marked_as_running",
+    "mark_as_running",
     "remove_without_results",
     "was_killed",
 ]
@@ -65,10 +65,10 @@ def claim_run_folder(folder: Path, *, named_by_time: bool) -> Path:
 
 
 @contextmanager
-def marked_as_running(folder: Path) -> Iterator[None]:
+def mark_as_running(folder: Path) -> Iterator[None]:
     """Mark the folder as that of a run in progress; the mark stays if the run is terminated."""
     marker = folder / HYDRA_FOLDER / RUNNING_NAME
-    write_text(marker, owner() + ("\nagain\n" if is_begun_again(folder) else "\n"))
+    write_text(marker, owner() + ("\nagain\n" if is_being_repeated(folder) else "\n"))
     try:
         yield
     finally:
@@ -87,7 +87,7 @@ def is_marked_as_running(folder: Path) -> bool:
     return bool(_marker(folder))
 
 
-def is_begun_again(folder: Path) -> bool:
+def is_being_repeated(folder: Path) -> bool:
     """Whether the run in this folder was terminated; also while it is repeated, until it has ended."""
     return was_killed(folder) or "again" in _marker(folder)[1:]
 

@@ -22,8 +22,8 @@ from sezoo.run.folder import (
     LOG_NAME,
     RESOLVED_NAME,
     is_at_work_in,
-    is_begun_again,
-    marked_as_running,
+    is_being_repeated,
+    mark_as_running,
     remove_without_results,
 )
 from sezoo.run.tracking import Tracker, start_tracking
@@ -31,7 +31,7 @@ from sezoo.run.tracking import Tracker, start_tracking
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Artefacts", "ClipCount", "Run", "names_of_file", "open_run"]
+__all__ = ["Artefacts", "ClipCount", "Run", "open_run", "use_file_key_names"]
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +102,12 @@ def open_run(config: Config, folder: Path, **given: Any) -> Iterator[Run]:
     """
     shared = is_at_work_in(folder)
     try:
-        with marked_as_running(folder), _log_file(folder / LOG_NAME):
-            if is_begun_again(folder):
+        with mark_as_running(folder), _log_file(folder / LOG_NAME):
+            if is_being_repeated(folder):
                 log.warning("%s: replacing a run that was terminated before its end", folder)
             log.info("sezoo %s, %s, results in %s", __version__, config.operation_mode, folder)
             write_text(folder / RESOLVED_NAME, to_yaml(config))
-            with names_of_file(config), start_tracking(config, folder) as tracker, working(config.operation_mode):
+            with use_file_key_names(config), start_tracking(config, folder) as tracker, working(config.operation_mode):
                 yield Run(config, folder, tracker, **given)
     except (UserError, KeyboardInterrupt):
         if not shared:
@@ -122,7 +122,7 @@ def open_run(config: Config, folder: Path, **given: Any) -> Iterator[Run]:
 
 
 @contextmanager
-def names_of_file(config: Config) -> Iterator[None]:
+def use_file_key_names(config: Config) -> Iterator[None]:
     """Errors that are raised inside name keys as the user's file does."""
     try:
         yield

@@ -50,19 +50,19 @@ class Trackers:
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""
         for tracker in self.trackers:
-            with _trouble_told():
+            with _log_failures():
                 tracker.metrics(values, step)
 
     def artifact(self, path: Path, folder: str) -> None:
         """Track a copy of a file, in a folder of the run's artifacts."""
         for tracker in self.trackers:
-            with _trouble_told():
+            with _log_failures():
                 tracker.artifact(path, folder)
 
     def end(self, status: str, error: str = "") -> None:
         """Say how the run ended: FINISHED, FAILED or KILLED."""
         for tracker in self.trackers:
-            with _trouble_told():
+            with _log_failures():
                 tracker.end(status, error)
 
 
@@ -90,7 +90,7 @@ def start_tracking(config: Config, folder: Path) -> Iterator[Tracker]:
 
 
 @contextmanager
-def _trouble_told() -> Iterator[None]:
+def _log_failures() -> Iterator[None]:
     """A server that goes away, or a full disk, once a run is at work costs the entry there and not the run."""
     try:
         yield
@@ -107,7 +107,7 @@ def _tracker(config: Config, folder: Path) -> Tracker:
         check_clearml()
     trackers = [] if not config.mlflow.uri else [_mlflow_tracker(config, folder, parameters, tags)]
     if config.tracking.clearml:
-        with _trouble_told():
+        with _log_failures():
             trackers.append(ClearmlTracker(config.general.project_name, _run_name(folder), parameters, tags))
     return Trackers(*trackers)
 

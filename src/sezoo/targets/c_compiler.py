@@ -57,7 +57,7 @@ def find_compiler(configured: Path | None) -> CCompiler:
             )
         return find_zig()
     gcc = found.absolute()  # it is run in another folder
-    said = _said([str(gcc), "-dumpfullversion"])
+    said = _command_output([str(gcc), "-dumpfullversion"])
     version = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
     if version < OLDEST_GCC:
         raise UserError(
@@ -77,14 +77,14 @@ def find_zig() -> CCompiler:
     if not _has_zig():
         raise UserError("no compiler for WebAssembly was found: pip install 'sezoo[mcu]', which brings ziglang's")
     command = (sys.executable, "-m", "ziglang")
-    return CCompiler((*command, "cc"), True, _said([*command, "version"]))
+    return CCompiler((*command, "cc"), True, _command_output([*command, "version"]))
 
 
 def _has_zig() -> bool:
     return importlib.util.find_spec("ziglang") is not None
 
 
-def _said(command: Sequence[str]) -> str:
+def _command_output(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL

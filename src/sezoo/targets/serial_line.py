@@ -40,10 +40,10 @@ def open_line(port: str, baud: int) -> Line:
     """
     if not port.strip():
         raise UserError("--port: found nothing; allowed: COM3, /dev/ttyACM0, tcp:HOST:PORT ...")
-    return _connected(port) if port.startswith(TCP) else _SerialLine(port, baud)
+    return _connect(port) if port.startswith(TCP) else _SerialLine(port, baud)
 
 
-def _connected(port: str) -> Line:
+def _connect(port: str) -> Line:
     host, _, number = port.removeprefix(TCP).rpartition(":")
     if not host or not number.isdecimal() or not 0 < int(number) < 65536:
         raise UserError(f"--port: found {port}; allowed: tcp:HOST:PORT, with a PORT from 1 to 65535")

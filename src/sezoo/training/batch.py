@@ -12,7 +12,7 @@ from sezoo.training.torch_stft import TorchStft
 __all__ = ["SpectralBatch", "spectral_batch"]
 
 
-def _alone(count: torch.Tensor) -> torch.Tensor:
+def _single_process(count: torch.Tensor) -> torch.Tensor:
     return count
 
 
@@ -37,7 +37,7 @@ class SpectralBatch:
     noisy_spectrum: torch.Tensor
     clean_spectrum: torch.Tensor
     frames: torch.Tensor
-    across: Callable[[torch.Tensor], torch.Tensor] = _alone
+    across: Callable[[torch.Tensor], torch.Tensor] = _single_process
 
     @property
     def valid_frames(self) -> torch.Tensor:
@@ -55,7 +55,7 @@ def spectral_batch(
     clean: torch.Tensor,
     lengths: torch.Tensor,
     torch_stft: TorchStft,
-    across: Callable[[torch.Tensor], torch.Tensor] = _alone,
+    across: Callable[[torch.Tensor], torch.Tensor] = _single_process,
 ) -> SpectralBatch:
     """Analyse pairs of clips.
 

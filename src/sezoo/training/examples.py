@@ -21,9 +21,9 @@ from sezoo.data.mixing.recordings_found import usable_indices
 from sezoo.data.mixing.train_holdout import make_mixed_examples, train_holdout_split
 from sezoo.data.pairs import Pair, common_length, normalize_pair
 from sezoo.run.run import ClipCount
-from sezoo.training.variety import little_variety
+from sezoo.training.variety import variety_problem
 
-__all__ = ["ExampleSource", "PairExamples", "example_sources", "recorded_clips"]
+__all__ = ["ExampleSource", "PairExamples", "count_recordings", "example_sources"]
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class PairExamples:
         return normalize_pair(noisy, clean) if self.peak_normalize else (noisy, clean)
 
 
-def recorded_clips(source: ExampleSource) -> dict[str, ClipCount]:
+def count_recordings(source: ExampleSource) -> dict[str, ClipCount]:
     """How many recordings, and how many seconds of them, the training examples are made of."""
     kinds = ("training_speech", "training_noise") if isinstance(source, MixedExamples) else ("training_pairs",)
     return {
@@ -111,7 +111,7 @@ def example_sources(config: Config) -> tuple[ExampleSource, ExampleSource]:
     build = _mixed_sources if config.dataset.name == "mix" else _pair_sources
     training, validation = build(config, Memory(_cache_bytes(config.dataset)))
     speech, noise = validation.recordings if config.dataset.name == "mix" else (validation.recordings[1], None)
-    if (few := little_variety(speech.paths, noise and noise.paths)) is not None:
+    if (few := variety_problem(speech.paths, noise and noise.paths)) is not None:
         log.warning("%s", few)
     if len(training) < config.training.batch_size:
         log.warning(
@@ -130,7 +130,7 @@ def _pair_sources(config: Config, memory: Memory) -> tuple[PairExamples, PairExa
     every = _usable_pairs(training_pairs(dataset), config, memory)
     separate = validation_pairs(dataset)
     if separate is None:
-        held = sample(every.pairs, _held_out(dataset, len(every.pairs)), dataset.random_seed, VALIDATION_KEY)
+        held = sample(every.pairs, _holdout_amount(dataset, len(every.pairs)), dataset.random_seed, VALIDATION_KEY)
         validation = every.examples(held)
     else:
         others = _usable_pairs(separate, config, memory)
@@ -141,7 +141,7 @@ def _pair_sources(config: Config, memory: Memory) -> tuple[PairExamples, PairExa
     return every.examples(rest), validation
 
 
-def _held_out(dataset: Dataset, clips: int) -> int | float:
+def _holdout_amount(dataset: Dataset, clips: int) -> int | float:
     """How many, or which share, of a training set's clips are for validation."""
     amount, few = dataset.num_validation_samples, max(1, clips // AT_MOST_OF)
     if "num_validation_samples" not in dataset.model_fields_set and amount > few:
@@ -184,12 +184,12 @@ def _usable_pairs(pairs: Sequence[Pair], config: Config, memory: Memory) -> _Usa
         for kind in ("noisy", "clean")
     )
     lengths = zip(*(recordings.check(thorough=dataset.skip_bad_files) for recordings in (noisy, clean)), strict=True)
-    checked = [_checked(pair, *found, rate, stft.hop_length) for pair, found in zip(pairs, lengths, strict=True)]
+    checked = [_check_pair(pair, *found, rate, stft.hop_length) for pair, found in zip(pairs, lengths, strict=True)]
     position = {pairs[index]: index for index in usable_indices(checked, dataset.skip_bad_files)}
     return _UsablePairs(position, noisy, clean, stft.hop_length, config.preprocessing.peak_normalize)
 
 
-def _checked(
+def _check_pair(
     pair: Pair, noisy: int | BadClipError, clean: int | BadClipError, sample_rate: int, hop_length: int
 ) -> int | BadClipError:
     """Length of a pair, or why it cannot be used."""

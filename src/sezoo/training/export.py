@@ -46,7 +46,7 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int, warns:
     UserError : the network cannot be exported in that opset, or gives other masks in onnxruntime.
     """
     network = copy.deepcopy(network).cpu().float().eval()
-    model, decisions = _exported(network, bins, opset)
+    model, decisions = _export_model(network, bins, opset)
     session = MaskModel(model, path)
     for batch, frames in CHECKED_SHAPES:
         magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
@@ -68,7 +68,7 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int, warns:
         onnx.save(model, aside)
 
 
-def _exported(network: nn.Module, bins: int, opset: int) -> tuple[onnx.ModelProto, list[str]]:
+def _export_model(network: nn.Module, bins: int, opset: int) -> tuple[onnx.ModelProto, list[str]]:
     """The model, and the lines of the user's own code that decide by the input."""
     names = {0: AXIS_NAMES["batch"], 2: AXIS_NAMES["frames"]}
     file = io.BytesIO()

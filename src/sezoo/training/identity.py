@@ -67,12 +67,12 @@ def data_of_snapshot(config: Config, sources: Sequence[ExampleSource]) -> dict[s
     )
     dataset = to_dict(config)["dataset"]
     return {
-        "the recordings": _recordings_in_words(sources),
+        "the recordings": _recordings_text(sources),
         **{f"dataset.{key}": dataset[key] for key in keys},
     }
 
 
-def _recordings_in_words(sources: Sequence[ExampleSource]) -> str:
+def _recordings_text(sources: Sequence[ExampleSource]) -> str:
     """How many recordings there are, and a digest of their names."""
     paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
     digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
@@ -92,7 +92,7 @@ def recordings_in_detail(sources: Sequence[ExampleSource]) -> str:
             above = alike.index(False) if False in alike else len(alike)
             facts += [(path.parts[above:], _bytes_of(path)) for path in recordings.paths]
     digest = hashlib.sha256(repr(facts).encode(errors="backslashreplace")).hexdigest()
-    return f"{_recordings_in_words(sources)}, folders and sizes {digest[:8]}"
+    return f"{_recordings_text(sources)}, folders and sizes {digest[:8]}"
 
 
 def _bytes_of(path: Path) -> int:

@@ -89,9 +89,9 @@ class Loader:
         UserError : a recording that cannot be used, a worker was killed.
         """
         self.order.epoch = number
-        with _killed_workers_told(self.workers):
+        with _report_killed_workers(self.workers):
             batches = iter(self.batches)
-            with _told_at_once(self.workers):
+            with _report_immediately(self.workers):
                 try:
                     for batch in batches:
                         if isinstance(batch, UserError):
@@ -187,7 +187,7 @@ def _begin(worker: int, workers: int) -> None:
 
 
 @contextmanager
-def _killed_workers_told(workers: int) -> Iterator[None]:
+def _report_killed_workers(workers: int) -> Iterator[None]:
     """Torch's error for a worker that is gone, in one line."""
     try:
         yield
@@ -201,7 +201,7 @@ def _killed_workers_told(workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def _told_at_once(workers: int) -> Iterator[None]:
+def _report_immediately(workers: int) -> Iterator[None]:
     """Torch's signal handler, which notices a worker's end wherever the main thread is, raises our error too."""
     if not workers or not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         yield
@@ -209,7 +209,7 @@ def _told_at_once(workers: int) -> Iterator[None]:
     noticed = signal.getsignal(signal.SIGCHLD)
 
     def tell(number: int, frame: Any) -> None:
-        with _killed_workers_told(workers):
+        with _report_killed_workers(workers):
             noticed(number, frame)
 
     if callable(noticed):

@@ -17,9 +17,9 @@ import torch
 
 from sezoo.config.registries import LOSSES
 from sezoo.training.batch import SpectralBatch
-from sezoo.training.foreign_loss import foreign_loss
 from sezoo.training.pesq_disturbance import PesqDisturbance
 from sezoo.training.torch_stft import TorchStft
+from sezoo.training.user_loss import user_loss
 
 __all__ = ["Loss", "build_loss", "denoised_waveforms"]
 
@@ -90,7 +90,7 @@ def build_loss(
     """
     found = LOSSES.load(name)
     if name not in LOSSES.own:
-        return foreign_loss(name, found, torch_stft, arguments)
+        return user_loss(name, found, torch_stft, arguments)
     taken = inspect.signature(found).parameters
     return partial(found, torch_stft, **{key: value for key, value in weights.items() if key in taken})
 

@@ -120,17 +120,19 @@ class PesqDisturbance(nn.Module):
         missing = max(0, FRAME - wave.shape[-1])
         wave, reference = (nn.functional.pad(sound, (0, missing)) for sound in (wave, reference))
         valid = self._valid(lengths, wave.shape[-1])
-        heard, meant = self._bark_powers(wave, valid), self._bark_powers(reference, valid)
-        meant = meant * self._frequency_response(heard.detach(), meant, valid)
-        heard = heard * self._gain_variations(heard, meant)
-        loud_heard, loud_meant = self._loudness(heard), self._loudness(meant)
+        degraded_powers, reference_powers = self._bark_powers(wave, valid), self._bark_powers(reference, valid)
+        reference_powers = reference_powers * self._frequency_response(
+            degraded_powers.detach(), reference_powers, valid
+        )
+        degraded_powers = degraded_powers * self._gain_variations(degraded_powers, reference_powers)
+        loud_heard, loud_meant = self._loudness(degraded_powers), self._loudness(reference_powers)
         difference = loud_heard - loud_meant
         masked = 0.25 * torch.minimum(loud_heard, loud_meant)
         disturbance = (difference.abs() - masked).clamp_min(0)
-        asymmetry = ((heard + 50) / (meant + 50)) ** 1.2
+        asymmetry = ((degraded_powers + 50) / (reference_powers + 50)) ** 1.2
         asymmetry = torch.where(asymmetry < 3, 0.0, asymmetry.clamp_max(12))
         width = self.width[:, None]
-        power = torch.where(meant > self.threshold, meant, 0.0)[:, 1:].sum(1)
+        power = torch.where(reference_powers > self.threshold, reference_powers, 0.0)[:, 1:].sum(1)
         quiet = ((power + 1e5) / LEVEL) ** 0.04
         symmetric = _root(((disturbance[:, 1:] * width) ** 2).sum(1) * width.sum(), 2)
         added = ((disturbance * asymmetry)[:, 1:] * width).sum(1)
@@ -151,19 +153,27 @@ class PesqDisturbance(nn.Module):
         mean = (self.in_level_band @ power).sum(-1)[:, None, None] * 2 / (FRAME * (self.window**2).sum() * frames)
         return self.bark_matrix @ (power * (LEVEL / (mean + SILENT_POWER)))
 
-    def _frequency_response(self, heard: torch.Tensor, meant: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _frequency_response(
+        self, degraded_powers: torch.Tensor, reference_powers: torch.Tensor, valid: torch.Tensor
+    ) -> torch.Tensor:
         """What a filter has done to the bands all the time, which disturbs little: (batch, 49, 1)."""
-        spoken = torch.where(meant > 100 * self.threshold, meant, 0.0)[:, 1:].sum(1, keepdim=True) >= 1e7
+        spoken = (
+            torch.where(reference_powers > 100 * self.threshold, reference_powers, 0.0)[:, 1:].sum(1, keepdim=True)
+            >= 1e7
+        )
         frames = valid.sum(-1, keepdim=True).clamp_min(1)
 
         def mean(power: torch.Tensor) -> torch.Tensor:
             return torch.where(spoken & (power > 100 * self.threshold), power, 0.0).sum(-1, keepdim=True) / frames
 
-        return ((mean(heard) + 1000) / (mean(meant) + 1000)).clamp(0.01, 100)
+        return ((mean(degraded_powers) + 1000) / (mean(reference_powers) + 1000)).clamp(0.01, 100)
 
-    def _gain_variations(self, heard: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
+    def _gain_variations(self, degraded_powers: torch.Tensor, reference_powers: torch.Tensor) -> torch.Tensor:
         """Factor that brings each frame to the power of its reference, within limits: (batch, 1, frames)."""
-        audible = [torch.where(power > self.threshold, power, 0.0)[:, 1:].sum(1) for power in (heard, meant)]
+        audible = [
+            torch.where(power > self.threshold, power, 0.0)[:, 1:].sum(1)
+            for power in (degraded_powers, reference_powers)
+        ]
         ratio = (audible[1] + 5e3) / (audible[0] + 5e3)
         # The standard's recursion y[t] = 0.2 y[t-1] + 0.8 x[t], which has forgotten all but 6 frames.
         taps = 0.8 * 0.2 ** torch.arange(5, -1, -1, device=ratio.device, dtype=ratio.dtype)

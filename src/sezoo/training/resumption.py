@@ -9,7 +9,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.config.sections import Config
 from sezoo.results.names import SNAPSHOT, TRAINING
-from sezoo.run.folder import is_begun_again, is_of_a_sweep
+from sezoo.run.folder import is_being_repeated, is_of_a_sweep
 
 __all__ = ["check_no_other_training", "snapshot_to_resume"]
 
@@ -30,7 +30,7 @@ def check_no_other_training(config: Config, folder: Path) -> None:
             f"{display_path(folder)} holds a training already; go on with it "
             f"(training.snapshot_path={display_path(own)}), or name another folder (hydra.run.dir)"
         )
-    if history.is_file() and not own.is_file() and config.training.resume != "auto" and not is_begun_again(folder):
+    if history.is_file() and not own.is_file() and config.training.resume != "auto" and not is_being_repeated(folder):
         raise UserError(
             f"{display_path(folder)} holds a training already, without a snapshot; name another folder (hydra.run.dir)"
         )
@@ -61,7 +61,7 @@ def _resumed(config: Config, folder: Path) -> Path | None:
     own = folder / SNAPSHOT
     if config.training.snapshot_path is not None:
         return config.training.snapshot_path
-    if own.is_file() and (config.training.resume in ("auto", "own") or is_begun_again(folder)):
+    if own.is_file() and (config.training.resume in ("auto", "own") or is_being_repeated(folder)):
         return own
     if config.training.resume != "auto":
         return None

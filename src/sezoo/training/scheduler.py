@@ -16,7 +16,7 @@ from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Scheduler
 from sezoo.training.history import LOWER_IS_BETTER
 
-__all__ = ["SCHEDULERS", "SteppedEach", "build_scheduler", "stepped_each"]
+__all__ = ["SCHEDULERS", "StepInterval", "build_scheduler", "step_interval"]
 
 KEY = "training.lr_scheduler"
 OF_FUNCTIONS = {"LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"}
@@ -25,7 +25,7 @@ OF_FUNCTIONS = {"LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedSchedule
 EACH_STEP = {"OneCycleLR", "CyclicLR"}
 """Those that torch documents to be stepped after every batch; the others are after every epoch."""
 
-SteppedEach = Literal["step", "epoch", "metric"]
+StepInterval = Literal["step", "epoch", "metric"]
 """How often a scheduler is stepped; `metric` is after every epoch, with the reference metric."""
 
 SCHEDULERS: dict[str, type[LRScheduler]] = {
@@ -69,7 +69,7 @@ def build_scheduler(settings: Scheduler, optimizer: Optimizer, *, total_steps: i
     return cls(optimizer, **arguments)
 
 
-def stepped_each(scheduler: LRScheduler) -> SteppedEach:
+def step_interval(scheduler: LRScheduler) -> StepInterval:
     """How often a scheduler is stepped."""
     if isinstance(scheduler, ReduceLROnPlateau):
         return "metric"

@@ -62,7 +62,7 @@ class Selection:
         weights = self.weights or {self.reference: 1.0}
         return float(sum(weight * _sign(metric) * row[metric] for metric, weight in weights.items()))
 
-    def refusal(self, row: Row, held: Mapping[str, float]) -> str | None:
+    def rejection_reason(self, row: Row, held: Mapping[str, float]) -> str | None:
         """Why an epoch cannot be the best, in words; None where it can.
 
         Parameters
@@ -78,7 +78,7 @@ class Selection:
                     )
         return None
 
-    def holding(self, row: Row, held: Mapping[str, float]) -> dict[str, float]:
+    def guard_values(self, row: Row, held: Mapping[str, float]) -> dict[str, float]:
         """What the next epochs are held against when this one is the best."""
         return {
             metric: _sign(metric) * max(_sign(metric) * row[metric], _sign(metric) * held.get(metric, row[metric]))

@@ -24,7 +24,7 @@ from sezoo.results.names import TRAINING
 from sezoo.run.run import ClipCount, Run
 from sezoo.training.after_epoch import after_epoch
 from sezoo.training.event_files import EventFiles, check_tensorboard
-from sezoo.training.examples import example_sources, recorded_clips
+from sezoo.training.examples import count_recordings, example_sources
 from sezoo.training.first_network import Export, first_network, network_with_integers, plain_export, tell_size
 from sezoo.training.identity import data_of_snapshot, recordings_in_detail, settings_of_snapshot
 from sezoo.training.loader import Loader
@@ -33,11 +33,11 @@ from sezoo.training.optimization import build_optimizer, build_schedule
 from sezoo.training.parallel import Parallel, parallel
 from sezoo.training.quantization_aware.start import Int8Start
 from sezoo.training.resumption import snapshot_to_resume
-from sezoo.training.scheduler import build_scheduler, stepped_each
+from sezoo.training.scheduler import build_scheduler, step_interval
 from sezoo.training.selection import Selection
 from sezoo.training.shared_batch_norm import with_shared_batch_norms
 from sezoo.training.snapshot import Snapshot, load_snapshot
-from sezoo.training.teacher import taught
+from sezoo.training.teacher import add_teacher_loss
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.trainer import TrainedNetworks, Trainer, TrainingFiles
 from sezoo.training.validation import validate, validate_noisy
@@ -165,7 +165,7 @@ def _trainer(
         len(sources[0]), len(batches), "batch" if len(batches) == 1 else "batches", len(sources[1]), device,
     )  # fmt: skip
     run.clips.update(training=ClipCount(len(sources[0])), validation=ClipCount(len(sources[1])))
-    run.clips.update(recorded_clips(sources[0]))
+    run.clips.update(count_recordings(sources[0]))
     torch_stft = TorchStft(stft).to(device)
     loss = _loss(config, torch_stft)
     steps = training.epochs * len(batches)
@@ -187,7 +187,7 @@ def _trainer(
         loss=loss,
         optimizer=optimizer,
         schedule=scheduler or build_schedule(training.lr_schedule, optimizer, steps),
-        schedule_each=stepped_each(scheduler) if scheduler is not None else "step",
+        schedule_each=step_interval(scheduler) if scheduler is not None else "step",
         torch_stft=torch_stft,
         device=device,
         training=training,
@@ -226,7 +226,11 @@ def _loss(config: Config, torch_stft: TorchStft) -> Loss:
         cut_weight=training.cut_weight,
         si_snr_weight=training.si_snr_weight,
     )
-    return loss if training.teacher is None else taught(loss, training.teacher, training.teacher_weight, torch_stft)
+    return (
+        loss
+        if training.teacher is None
+        else add_teacher_loss(loss, training.teacher, training.teacher_weight, torch_stft)
+    )
 
 
 def _files(run: Run) -> TrainingFiles:

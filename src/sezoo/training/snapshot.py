@@ -14,7 +14,15 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
 from sezoo.models.torch.file import check_tensors, read_torch_file
 
-__all__ = ["Snapshot", "changed", "load_snapshot", "on_cpu", "random_states", "save_snapshot", "set_random_states"]
+__all__ = [
+    "Snapshot",
+    "changed_names",
+    "load_snapshot",
+    "on_cpu",
+    "random_states",
+    "save_snapshot",
+    "set_random_states",
+]
 
 FORMAT = 1
 
@@ -76,7 +84,7 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
         torch.save({"format": FORMAT, **asdict(snapshot)}, aside)
 
 
-def changed(known: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changed_names(known: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The names whose values are others now; a snapshot of an earlier version may know fewer names."""
     return [name for name, value in now.items() if name in known and known[name] != value]
 
@@ -130,7 +138,7 @@ def load_snapshot(path: Path, settings: dict[str, Any]) -> Snapshot:
     if wrong := _of_wrong_type(snapshot):
         raise UserError(f"{key}: {path} is no snapshot of sezoo's training, or a damaged one: {wrong}")
     known = snapshot.settings
-    if other := changed(known, settings):
+    if other := changed_names(known, settings):
         name = other[0]
         raise UserError(
             f"{key}: {path} is of a training with {name}: {known[name]!r}, the configuration has "

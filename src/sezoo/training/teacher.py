@@ -15,10 +15,10 @@ from sezoo.training.batch import SpectralBatch
 from sezoo.training.losses import Loss, compressed
 from sezoo.training.torch_stft import TorchStft
 
-__all__ = ["taught"]
+__all__ = ["add_teacher_loss"]
 
 
-def taught(loss: Loss, path: Path, weight: float, torch_stft: TorchStft) -> Loss:
+def add_teacher_loss(loss: Loss, path: Path, weight: float, torch_stft: TorchStft) -> Loss:
     """A loss plus what the masked spectra differ from a teacher's, as `compressed` measures it.
 
     Hinton et al., "Distilling the knowledge in a neural network", 2015: what a large network leaves of a clip is

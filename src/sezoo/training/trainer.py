@@ -26,9 +26,9 @@ from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.history import SCORE, History, Row, is_better, save_curves
 from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
-from sezoo.training.scheduler import SteppedEach
+from sezoo.training.scheduler import StepInterval
 from sezoo.training.selection import Selection
-from sezoo.training.snapshot import Snapshot, changed, on_cpu, random_states, save_snapshot, set_random_states
+from sezoo.training.snapshot import Snapshot, changed_names, on_cpu, random_states, save_snapshot, set_random_states
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.training_files import TrainingFiles
 from sezoo.training.weight_average import WeightAverage
@@ -91,7 +91,7 @@ class Trainer:
     files: TrainingFiles
     settings: dict[str, Any]
     progress: Callable[[Iterable, int, str], Iterable]
-    schedule_each: SteppedEach = "step"
+    schedule_each: StepInterval = "step"
     parallel: Parallel = field(default_factory=Parallel)
     each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
     validate_noisy: Callable[[], Mapping[str, float | None]] = dict
@@ -145,7 +145,7 @@ class Trainer:
         self.epoch, self.best, self.finished = snapshot.epoch, dict(snapshot.best), snapshot
         self.history = self._history(snapshot.history)
         log.info("resuming after epoch %d of %d", self.epoch, self.training.epochs)
-        if other := changed(snapshot.data, self.data):
+        if other := changed_names(snapshot.data, self.data):
             told = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
             if self.training.resume == "own":
                 raise UserError(
@@ -153,7 +153,7 @@ class Trainer:
                     "train in another folder"
                 )
             log.warning("the training so far had other data: %s", told)
-            self._score_best_anew()
+            self._rescore_best()
 
     def fit(self) -> TrainedNetworks:
         """Train until the last epoch, or until the reference metric has not improved for long enough.
@@ -164,7 +164,7 @@ class Trainer:
         KeyboardInterrupt, RuntimeError : after the state of the last finished epoch was saved.
         """
         if self.parallel.is_first:
-            self._tell_noisy()
+            self._log_noisy_scores()
         try:
             while self.epoch < self.training.epochs and not self._is_patience_over():
                 self._one_epoch(self.epoch + 1)
@@ -182,7 +182,7 @@ class Trainer:
             save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
         return TrainedNetworks(on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
 
-    def _tell_noisy(self) -> None:
+    def _log_noisy_scores(self) -> None:
         told = ", ".join(f"{name} {value:.4g}" for name, value in self.noisy.items() if value is not None)
         if told:
             log.info("the noisy validation clips: %s", told)
@@ -306,7 +306,7 @@ class Trainer:
                 "train_loss or wave_mse, or longer validation clips"
             )
         held = self.best.get("held") or {}
-        if (why := selection.refusal(row, held)) is not None:
+        if (why := selection.rejection_reason(row, held)) is not None:
             row[SCORE] = None
             log.info("epoch %d cannot be the best (training.guards): %s", epoch, why)
             return
@@ -314,10 +314,10 @@ class Trainer:
         if not selection.is_plain:
             row[SCORE] = value
         if is_better(value, self.best["value"], selection.name):
-            held = selection.holding(row, held)
+            held = selection.guard_values(row, held)
             self.best = {"epoch": epoch, "value": value, "network": on_cpu(self.result.state_dict()), "held": held}
 
-    def _score_best_anew(self) -> None:
+    def _rescore_best(self) -> None:
         """The best epoch so far by the validation examples that there are now, which the next ones are held against."""
         selection = self.selection
         if "train_loss" in selection.metrics or self.best["network"] is None:
@@ -328,7 +328,7 @@ class Trainer:
         if selection.missing(row) is None:
             value = row[selection.reference] if selection.is_plain else selection.score(row)
             log.info("the best so far, epoch %d, has a %s of %.4g on them", self.best["epoch"], selection.name, value)
-            self.best |= {"value": value, "held": selection.holding(row, {})}
+            self.best |= {"value": value, "held": selection.guard_values(row, {})}
 
     def _is_patience_over(self) -> bool:
         waited = self.epoch - self.best["epoch"]

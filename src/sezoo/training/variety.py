@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sezoo.base.text import pluralize
 
-__all__ = ["FEWEST", "little_variety", "voices"]
+__all__ = ["FEWEST", "variety_problem", "voices"]
 
 FEWEST = 5
 """Voices, and noises, of a validation set that says something about others."""
@@ -23,7 +23,7 @@ def voices(paths: Sequence[Path]) -> int:
     return len({match[1] for match in found}) if found and all(found) else len(paths)
 
 
-def little_variety(speech: Sequence[Path], noise: Sequence[Path] | None = None) -> str | None:
+def variety_problem(speech: Sequence[Path], noise: Sequence[Path] | None = None) -> str | None:
     """Why a validation set says little about other voices and noises; None if it has enough of both.
 
     Parameters

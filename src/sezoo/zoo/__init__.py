@@ -19,7 +19,7 @@ __all__ = ["ZooModel", "copy_model", "names_of_models", "training_recipe", "zoo_
 CARD = "README.md"
 RECIPE = ZOO / "utcn_small" / "training.yaml"
 """The training that starts from random weights, on speech and noise."""
-NOT_OF_THE_RECIPE = {
+RECIPE_EXCLUDES = {
     *("name", "speech_path", "noise_path", "num_training_samples", "num_validation_samples", "clip_seconds"),
     *("device", "epochs", "save_every", "reference_metric"),
 }
@@ -139,7 +139,7 @@ def training_recipe(*, mixed: bool, sample_rate: int) -> dict[str, dict[str, Any
     """
     sections = load_yaml(read_text(RECIPE), str(RECIPE))
     dataset, training = (
-        {key: value for key, value in sections[name].items() if key not in NOT_OF_THE_RECIPE}
+        {key: value for key, value in sections[name].items() if key not in RECIPE_EXCLUDES}
         for name in ("dataset", "training")
     )
     if sample_rate != 16000:

@@ -16,7 +16,7 @@ from sezoo.quantization.analysis.range_convergence import convergence
 from sezoo.quantization.recovery.input_precision import with_int8_input
 from sezoo.quantization.recovery.recipe import RecoveryResult
 from sezoo.quantization.recovery.steps import int16_input, rounding, split_input
-from sezoo.results.quantization import LayerLoss, LayerReport, Tried, Weakness
+from sezoo.results.quantization import LayerLoss, LayerReport, StepOutcome, Weakness
 from stateful_graphs import cached_convolution, gru_layer, lstm_cell
 
 CLIPS = magnitudes(60, 50, 70, 40, 60, 50)
@@ -314,7 +314,7 @@ def test_the_file_is_json_without_nan(tmp_path):
         report,
         plain=-np.inf,
         closeness=np.nan,
-        steps=(Tried("rounding", "rounds", -np.inf, 30.0, True),),
+        steps=(StepOutcome("rounding", "rounds", -np.inf, 30.0, True),),
         sensitivity=(LayerLoss("node_b0.in", "Conv", 1, 12.5),),
     )
     path = report.write(tmp_path / "run")

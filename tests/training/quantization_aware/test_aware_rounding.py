@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 torch = pytest.importorskip("torch")
-from sezoo.training.quantization_aware.rounding import rounded, rounded_bias, whole  # noqa: E402
+from sezoo.training.quantization_aware.rounding import fake_quantize, fake_quantize_bias, round_straight_through  # noqa: E402
 
 
 def test_values_are_onnxruntimes():
@@ -20,14 +20,14 @@ def test_values_are_onnxruntimes():
     graph = helper.make_graph(nodes, "graph", *ends, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     expected = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": values})[0]
-    found = rounded(torch.from_numpy(values), torch.tensor(0.05), torch.tensor(-9.0), (-128, 127))
+    found = fake_quantize(torch.from_numpy(values), torch.tensor(0.05), torch.tensor(-9.0), (-128, 127))
     np.testing.assert_array_equal(found.numpy(), expected)
 
 
 def test_gradients_are_those_of_learned_step_sizes():
     x = torch.tensor([0.26, -0.4, 5.0, -5.0], requires_grad=True)
     scale = torch.tensor(0.1, requires_grad=True)
-    made = rounded(x, scale, torch.tensor(0.0), (-8, 7))
+    made = fake_quantize(x, scale, torch.tensor(0.0), (-8, 7))
     torch.testing.assert_close(made, torch.tensor([0.3, -0.4, 0.7, -0.8]))
     made.sum().backward()
     assert x.grad.tolist() == [1, 1, 0, 0]  # nothing passes where it is cut off
@@ -38,7 +38,7 @@ def test_gradients_are_those_of_learned_step_sizes():
 def test_channels_have_gradients_of_their_own():
     x = torch.tensor([[0.26, 9.0], [0.5, 0.52]])
     scale = torch.tensor([[0.1], [0.5]], requires_grad=True)
-    rounded(x, scale, torch.zeros(2, 1), (-8, 7)).sum().backward()
+    fake_quantize(x, scale, torch.zeros(2, 1), (-8, 7)).sum().backward()
     expected = [(0.4 + 7) / 14**0.5, (1 - 1.04) / 14**0.5]
     assert scale.grad.flatten().tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -46,7 +46,7 @@ def test_channels_have_gradients_of_their_own():
 def test_a_bias_is_rounded_beyond_what_float32_counts():
     bias = torch.tensor([1.0, -0.3, 1e9], requires_grad=True)
     scale = torch.tensor([3e-9, 0.25, 0.25])
-    made = rounded_bias(bias, scale)
+    made = fake_quantize_bias(bias, scale)
     expected = np.array([np.rint(1 / float(scale[0])) * float(scale[0]), -0.25, (2**31 - 1) * 0.25])
     np.testing.assert_allclose(made.detach().numpy(), expected, rtol=1e-7)
     made.sum().backward()
@@ -55,6 +55,6 @@ def test_a_bias_is_rounded_beyond_what_float32_counts():
 
 def test_whole_numbers_pass_the_gradient_on():
     x = torch.tensor([0.5, 1.5, -0.2], requires_grad=True)
-    whole(x).sum().backward()
-    assert whole(x).tolist() == [0, 2, 0]
+    round_straight_through(x).sum().backward()
+    assert round_straight_through(x).tolist() == [0, 2, 0]
     assert x.grad.tolist() == [1, 1, 1]

@@ -35,7 +35,7 @@ from sezoo.models.onnx_file import load_configured, load_onnx
 from sezoo.results.deployment import Application, Deployment
 from sezoo.run.run import Run
 from sezoo.targets.programs import last_lines, run_program
-from sezoo.targets.stedgeai.local import checked_version
+from sezoo.targets.stedgeai.local import parse_version
 
 __all__ = ["check_stm32n6", "deploy_stm32n6"]
 
@@ -161,7 +161,7 @@ class _Deployment:
             log.info(
                 "tools.stedgeai.on_cloud: an STM32N6 is not deployed to from the cloud; %s is used", self.tools.stedgeai
             )
-        self.version = checked_version(self.run("version"), self.tools.stedgeai)
+        self.version = parse_version(self.run("version"), self.tools.stedgeai)
         log.info("stedgeai %s", self.version)
         self.write_headers()
         self.run("generate")

@@ -35,7 +35,7 @@ INAUDIBLE = 60.0
 LONGEST = 64
 """Frames of look-ahead up to which is searched: with it a call computes five times its usual 30 new frames."""
 
-EXCERPTS, EXCERPT_FRAMES = 8, 300
+EXCERPTS, SEGMENT_FRAMES = 8, 300
 """So many segments, and of each so many frames, are enough to tell half a dB."""
 
 NAME = Path("the model")
@@ -121,7 +121,7 @@ def advise(
     @cache
     def of_patches(lookahead: int) -> float:
         return _fidelity_text(
-            closeness, _in_patches(int8, Patches(min(frames, EXCERPT_FRAMES // 2), lookahead, mirrored=False))
+            closeness, _in_patches(int8, Patches(min(frames, SEGMENT_FRAMES // 2), lookahead, mirrored=False))
         )
 
     needed = _needed(of_patches, lookahead, longest, _goal(whole))
@@ -208,7 +208,7 @@ def _subset(segments: Sequence[Segment], frames: int) -> Iterator[Segment]:
     """A few of the segments, evenly spread; fewer where patches are so short that most frames are context."""
     count = min(EXCERPTS, max(2, frames // 2))
     for segment in segments[:: max(1, -(-len(segments) // count))]:
-        part = slice(None, EXCERPT_FRAMES)
+        part = slice(None, SEGMENT_FRAMES)
         yield Segment(segment.spectrum[:, part], np.ascontiguousarray(segment.magnitude[:, :, part]))
 
 

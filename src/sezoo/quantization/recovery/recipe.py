@@ -28,7 +28,7 @@ from sezoo.quantization.recovery.steps import (
     split_input,
 )
 from sezoo.quantization.target import Target
-from sezoo.results.quantization import Tried
+from sezoo.results.quantization import StepOutcome
 
 __all__ = ["STEPS", "RecoveryResult", "check_steps", "decibels", "recover", "write_plan"]
 
@@ -90,7 +90,7 @@ class RecoveryResult:
     model: onnx.ModelProto
     plain: float
     closeness: float
-    steps: tuple[Tried, ...]
+    steps: tuple[StepOutcome, ...]
 
 
 def write_plan(plan: Plan, context: RecoveryContext) -> RecoveryResult:
@@ -122,7 +122,7 @@ def recover(plan: Plan, context: RecoveryContext, target: Target) -> RecoveryRes
     model = context.write_model(plan)
     plain = closest = context.score(model, "plain int8")
     log.info("plain int8: %s", _against_float(plain))
-    tried: list[Tried] = []
+    tried: list[StepOutcome] = []
     for step in _steps(context.settings, target) if _has_steps(context.settings) else ():
         if auto and closest >= INAUDIBLE:
             break
@@ -137,7 +137,7 @@ def recover(plan: Plan, context: RecoveryContext, target: Target) -> RecoveryRes
         as_int8 = context.write_model(candidate)
         found = context.score(as_int8, step.name)
         is_kept = not auto or (math.isfinite(found) and found >= closest + step.least_gain)  # -inf >= -inf
-        tried.append(Tried(step.name, step.does, closest, found, is_kept))
+        tried.append(StepOutcome(step.name, step.does, closest, found, is_kept))
         fits = context.fits_target(as_int8)
         why = f"less than {step.least_gain:g} dB closer" if fits else f"not fit for {target.name}"
         why_not = "" if is_kept else f", not kept: {why}"

@@ -20,8 +20,8 @@ from sezoo.targets.stedgeai.addresses import addresses
 from sezoo.targets.stedgeai.local import is_n6, target_of
 from sezoo.targets.stedgeai.login import FORM, JSON, Login
 from sezoo.targets.stedgeai.reports import holds_report
-from sezoo.targets.stedgeai.urls import place
-from sezoo.targets.stedgeai.web import REQUEST_SECONDS, Answer, RefusedError, Web, may_pass
+from sezoo.targets.stedgeai.urls import public_url
+from sezoo.targets.stedgeai.web import REQUEST_SECONDS, Answer, RefusedError, Web, is_transient
 
 __all__ = ["Cloud", "Patience", "tool_arguments"]
 
@@ -112,7 +112,7 @@ class Cloud:
         return newest
 
     @contextmanager
-    def uploaded(self, model: Path) -> Iterator[str]:
+    def upload(self, model: Path) -> Iterator[str]:
         """Put a model there, under a name that no other has, for as long as the context lasts."""
         # the user's own models there may have the same name
         name = f"{re.sub(r'[^A-Za-z0-9_-]', '_', model.stem)[:60]}_{secrets.token_hex(6)}.onnx"
@@ -121,7 +121,7 @@ class Cloud:
         except OSError as error:
             raise UserError(f"cannot read {display_path(model)}: {reason_of(error)}") from error
         url = f"{self.where.file}/files/models"
-        log.info("%s (%.2f MiB) is sent to %s", display_path(model), len(content) / 1024**2, place(url))
+        log.info("%s (%.2f MiB) is sent to %s", display_path(model), len(content) / 1024**2, public_url(url))
         kind, body = _multipart(name, content)
         self.login.bearer()  # where that fails, nothing is there to be removed
         there = True
@@ -211,13 +211,13 @@ class Cloud:
                 content = self._ask("GET", url, what)
                 failures = 0
             except UserError as error:
-                if not may_pass(error) or failures == len(self.patience.tries_again):
+                if not is_transient(error) or failures == len(self.patience.tries_again):
                     raise
                 content = None
                 log.warning("%s; asking again", error)
             if content is not None:
                 if not isinstance(content, dict):
-                    raise self._error(what, f"{place(url)} answered with something else than a state")
+                    raise self._error(what, f"{public_url(url)} answered with something else than a state")
                 state, shown_state = _state(content)
                 if state in DONE or (not state and holds_report(content)):
                     return content

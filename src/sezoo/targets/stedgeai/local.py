@@ -15,7 +15,7 @@ from sezoo.targets.programs import Program, find_program, run_program
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
 from sezoo.targets.stedgeai.reports import read_reports
 
-__all__ = ["STEDGEAI", "Tool", "checked_version", "find_tool", "is_n6", "measure_here", "run_tool", "target_of"]
+__all__ = ["STEDGEAI", "Tool", "find_tool", "is_n6", "measure_locally", "parse_version", "run_tool", "target_of"]
 
 STEDGEAI = Program(
     name="stedgeai",
@@ -61,10 +61,10 @@ def find_tool(configured: Path | None, folder: Path) -> Tool:
     """
     path = find_program(STEDGEAI, configured)
     said = run_program([path, "--version"], folder / "stedgeai_version.log", timeout=VERSION_SECONDS)
-    return Tool(path, checked_version(said, path))
+    return Tool(path, parse_version(said, path))
 
 
-def checked_version(said: str, path: Path) -> str:
+def parse_version(said: str, path: Path) -> str:
     """The version in what `stedgeai --version` says, as 2.1.0.
 
     Raises
@@ -119,7 +119,7 @@ def run_tool(
     run_program(command, log_file, timeout=timeout)
 
 
-def measure_here(
+def measure_locally(
     model: Path, board: str, optimization: Optimization, configured: Path | None, folder: Path
 ) -> StEdgeAiResult:
     """Memory and work of a model from the program; the reports and what it said are kept in `folder`, the code not.

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from sezoo.base.errors import UserError
 from sezoo.targets.stedgeai.addresses import Addresses
-from sezoo.targets.stedgeai.tokens import Token, keep_token, kept_token, token_of
-from sezoo.targets.stedgeai.urls import place
-from sezoo.targets.stedgeai.web import Answer, Web, may_pass
+from sezoo.targets.stedgeai.tokens import Token, load_token, save_token, token_of
+from sezoo.targets.stedgeai.urls import public_url
+from sezoo.targets.stedgeai.web import Answer, Web, is_transient
 
 __all__ = ["NO_ACCOUNT", "PASSWORD", "USERNAME", "Login", "can_log_in", "login_form"]
 
@@ -54,7 +54,7 @@ class Login:
 
     def bearer(self) -> str:
         """The token to show."""
-        if self.token is None and (token := kept_token(self._owner)) is not None:
+        if self.token is None and (token := load_token(self._owner)) is not None:
             self._take(token)
         if self.token is None:
             self.begin()
@@ -75,7 +75,7 @@ class Login:
                 self._ask_token("login/refresh", {"refresh_token": self.token.refresh})
                 return
             except UserError as error:
-                if may_pass(error):
+                if is_transient(error):
                     raise
                 log.debug("the login cannot be renewed: %s", error)
         self.begin()
@@ -90,7 +90,7 @@ class Login:
         self.token = None
         name, password = credentials()
         self.web.secrets.add(password)
-        log.info("logging in at %s", place(self.where.sso))
+        log.info("logging in at %s", public_url(self.where.sso))
         # A session of its own: cookies of an earlier one would lead past the form.
         session = Web(self.web.origins, self.web.timeout, self.web.secrets)
         code = _Browser(session, self.where).code(name, password)
@@ -105,7 +105,7 @@ class Login:
         if token.refresh is None and self.token is not None:
             token = Token(token.access, self.token.refresh, token.expires_at)
         self._take(token)
-        keep_token(token, self._owner)
+        save_token(token, self._owner)
 
     def _take(self, token: Token) -> None:
         self.web.secrets.update(text for text in (token.access, token.refresh) if text)
@@ -218,7 +218,7 @@ class _Browser:
             raise UserError(f"{WHAT}: {answer.url} shows no form to log in with: see with a browser what it shows")
         filled = {**form.fields, "username": name, form.password: password, "_eventId": "Login"}
         self.web.secrets.update(value for key, value in form.fields.items() if key == "lt" and value)
-        url, answer = self._follow(joined(url, form.action), urlencode(filled).encode())
+        url, answer = self._follow(join_url(url, form.action), urlencode(filled).encode())
         if answer is None:
             return self._code_in(url)
         if answer.status == 401 or login_form(answer.text) is not None:
@@ -247,11 +247,11 @@ class _Browser:
                 if answer.status == 401 or 200 <= answer.status < 300:
                     return url, answer
                 raise self.web.refusal(answer, WHAT)
-            url = joined(url, answer.headers.get("Location") or "")
-        raise UserError(f"{WHAT}: {place(url)} redirects in a circle")
+            url = join_url(url, answer.headers.get("Location") or "")
+        raise UserError(f"{WHAT}: {public_url(url)} redirects in a circle")
 
 
-def joined(url: str, reference: str) -> str:
+def join_url(url: str, reference: str) -> str:
     """The address that a page means by a reference.
 
     Raises
@@ -261,4 +261,4 @@ def joined(url: str, reference: str) -> str:
     try:
         return urljoin(url, reference.strip())
     except ValueError:
-        raise UserError(f"{WHAT}: {place(url)} redirects to an invalid address") from None
+        raise UserError(f"{WHAT}: {public_url(url)} redirects to an invalid address") from None

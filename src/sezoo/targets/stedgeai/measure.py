@@ -13,7 +13,7 @@ from sezoo.config.sections_board import STEdgeAI
 from sezoo.targets.programs import find_program, try_program
 from sezoo.targets.stedgeai.cloud import Cloud, Patience, tool_arguments
 from sezoo.targets.stedgeai.facts import StEdgeAiResult
-from sezoo.targets.stedgeai.local import STEDGEAI, measure_here
+from sezoo.targets.stedgeai.local import STEDGEAI, measure_locally
 from sezoo.targets.stedgeai.login import NO_ACCOUNT, can_log_in
 from sezoo.targets.stedgeai.reports import result_of
 from sezoo.targets.stedgeai.tokens import token_file
@@ -42,21 +42,21 @@ def measure(
     UserError : none of them has a result; what each said. Reports that were in `folder` are as they were.
     """
     if not settings.on_cloud:
-        return measure_here(model, board, settings.optimization, settings.path_to_stedgeai, folder)
+        return measure_locally(model, board, settings.optimization, settings.path_to_stedgeai, folder)
     failures: list[str] = []
-    with _passed_over(failures, "cloud"):
+    with _log_failure(failures, "cloud"):
         cloud = Cloud(patience)
         version = cloud.version(settings.version)
-        with cloud.uploaded(model) as name:
+        with cloud.upload(model) as name:
             arguments = {"model": name, **tool_arguments(board, settings.optimization)}
-            with _passed_over(failures, "cloud benchmark"):
+            with _log_failure(failures, "cloud benchmark"):
                 answer = cloud.benchmark(board, arguments, version)
                 return _result(cloud, answer, "cloud benchmark", version, folder)
-            with _passed_over(failures, "cloud analyze"):
+            with _log_failure(failures, "cloud analyze"):
                 answer = cloud.run("analyze", arguments, version)
                 return _result(cloud, answer, "cloud analyze", version, folder)
-    with _passed_over(failures, "local generate"):
-        return measure_here(model, board, settings.optimization, settings.path_to_stedgeai, folder)
+    with _log_failure(failures, "local generate"):
+        return measure_locally(model, board, settings.optimization, settings.path_to_stedgeai, folder)
     raise UserError(f"ST Edge AI cannot measure {model.name} for {board}: {'; '.join(failures)}")
 
 
@@ -84,7 +84,7 @@ def check_measurable(settings: STEdgeAI) -> None:
 
 
 @contextmanager
-def _passed_over(failures: list[str], what: str) -> Iterator[None]:
+def _log_failure(failures: list[str], what: str) -> Iterator[None]:
     """Note why one way did not lead to a result, and go on with the next."""
     try:
         yield

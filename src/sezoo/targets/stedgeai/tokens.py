@@ -14,7 +14,7 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 
-__all__ = ["Token", "keep_token", "kept_token", "token_file", "token_of"]
+__all__ = ["Token", "load_token", "save_token", "token_file", "token_of"]
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def token_file() -> Path:
     return user_cache_path("sezoo", appauthor=False) / "st_cloud_token.json"
 
 
-def kept_token(owner: dict[str, str]) -> Token | None:
+def load_token(owner: dict[str, str]) -> Token | None:
     """The token that was kept for the same owner; None where there is none that can be used.
 
     Parameters
@@ -91,7 +91,7 @@ def kept_token(owner: dict[str, str]) -> Token | None:
     return token if all(content.get(key) == value for key, value in owner.items()) else None
 
 
-def keep_token(token: Token, owner: dict[str, str]) -> None:
+def save_token(token: Token, owner: dict[str, str]) -> None:
     """Keep a token for later runs. Where that is not possible they log in again."""
     path = token_file()
     content = {

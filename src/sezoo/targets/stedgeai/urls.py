@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from sezoo.base.errors import UserError
 
-__all__ = ["AddressError", "is_loopback", "is_safe", "origin", "place"]
+__all__ = ["AddressError", "is_loopback", "is_safe", "origin", "public_url"]
 
 
 class AddressError(UserError):
@@ -45,7 +45,7 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def place(url: str) -> str:
+def public_url(url: str) -> str:
     """An address for messages: without a user's name, a password, a query."""
     parts = parts_of(url)
     if not parts.hostname:

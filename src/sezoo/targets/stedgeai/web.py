@@ -18,9 +18,9 @@ from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_printable
 from sezoo.base.version import __version__
 from sezoo.targets.stedgeai.connection import Deadline, opener
-from sezoo.targets.stedgeai.urls import AddressError, is_loopback, is_safe, origin, place
+from sezoo.targets.stedgeai.urls import AddressError, is_loopback, is_safe, origin, public_url
 
-__all__ = ["Answer", "RefusedError", "UnreachableError", "Web", "may_pass"]
+__all__ = ["Answer", "RefusedError", "UnreachableError", "Web", "is_transient"]
 
 REQUEST_SECONDS = 30.0
 """Without a word of the server, after which a request is given up."""
@@ -65,7 +65,7 @@ class RefusedError(UserError):
         self.status = status
 
 
-def may_pass(error: UserError) -> bool:
+def is_transient(error: UserError) -> bool:
     """Whether the same request may succeed later: there was no answer, or a server error."""
     if isinstance(error, RefusedError):
         return error.status == 429 or error.status >= 500
@@ -145,16 +145,18 @@ class Web:
                 except urllib.error.HTTPError as error:  # which is the response
                     response = error
                 with response:
-                    answer = Answer(response.status, place(url), response.headers, _read(response, place(url)))
+                    answer = Answer(
+                        response.status, public_url(url), response.headers, _read(response, public_url(url))
+                    )
                 if deadline.is_over:  # an end of what it sent, made by us
                     raise TimeoutError
                 return answer
             except (OSError, http.client.HTTPException, ValueError) as error:
                 why = _why(TimeoutError() if deadline.is_over else error, timeout)
-                raise UnreachableError(self.clean(f"{place(url)} {why}")) from None
+                raise UnreachableError(self.clean(f"{public_url(url)} {why}")) from None
 
     def _check_address(self, url: str, secret: bool) -> None:
-        found, where = origin(url), self.phrase(place(url))
+        found, where = origin(url), self.phrase(public_url(url))
         if secret and not is_safe(url):
             raise AddressError(f"{where}: a login is not sent unencrypted: the address has to begin with https://")
         if found is None:
@@ -190,9 +192,13 @@ class Web:
         status = answer.status
         advice = ADVICE.get(status) or ("the server failed; try again later" if status >= 500 else "")
         if 300 <= status < 400:
-            advice = f"it has moved to {self.phrase(place(answer.headers.get('Location') or '?'))}"
+            advice = f"it has moved to {self.phrase(public_url(answer.headers.get('Location') or '?'))}"
         phrase = http.client.responses.get(status, "")
-        parts = [f"{what}: {answer.url} answered {status} {phrase}".rstrip(), self.words_of(said_in(answer)), advice]
+        parts = [
+            f"{what}: {answer.url} answered {status} {phrase}".rstrip(),
+            self.words_of(json_in_error(answer)),
+            advice,
+        ]
         return RefusedError(": ".join(part for part in parts if part), status)
 
     def words_of(self, content: object) -> str:
@@ -247,7 +253,7 @@ def _read(response: http.client.HTTPResponse, url: str) -> bytes:
     return b"".join(parts)
 
 
-def said_in(answer: Answer) -> object:
+def json_in_error(answer: Answer) -> object:
     """The JSON of an answer that is no success; None where there is none."""
     try:
         return json.loads(answer.body)

@@ -16,7 +16,7 @@ from sezoo.models.onnx_graph import attribute, float_weights, initializers, node
 from sezoo.models.states import magnitude_input, mask_output
 from sezoo.training.quantization_aware.operator_types import Attributes, Inputs
 from sezoo.training.quantization_aware.operators import OPERATORS
-from sezoo.training.quantization_aware.rounding import rounded, rounded_bias
+from sezoo.training.quantization_aware.rounding import fake_quantize, fake_quantize_bias
 
 __all__ = ["QuantizedNetwork"]
 
@@ -178,7 +178,7 @@ class QuantizedNetwork(nn.Module):
             return (self._rounded(node.grids[0], inputs[0]),)
         if node.grids:
             scales = [self._scale(name) for name in node.grids]
-            return (rounded_bias(inputs[0], (scales[0] * scales[1] * node.beta).detach()),)
+            return (fake_quantize_bias(inputs[0], (scales[0] * scales[1] * node.beta).detach()),)
         results = OPERATORS[node.op_type](inputs, node.attributes)
         return (results,) if isinstance(results, torch.Tensor) else results
 
@@ -191,7 +191,7 @@ class QuantizedNetwork(nn.Module):
         if grid.axis is not None:
             shape = [-1 if axis == grid.axis % x.ndim else 1 for axis in range(x.ndim)]
             scale, zero_point = scale.reshape(shape), zero_point.reshape(shape)
-        return rounded(x, scale, zero_point, grid.limits)
+        return fake_quantize(x, scale, zero_point, grid.limits)
 
     def _zero_point(self, name: str) -> torch.Tensor:
         return self.get_buffer(f"zero_points/{_key(name)}")

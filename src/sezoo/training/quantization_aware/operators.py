@@ -10,7 +10,7 @@ from torch.nn import functional
 from sezoo.training.quantization_aware.layers import LAYERS
 from sezoo.training.quantization_aware.movements import MOVEMENTS, axes_of
 from sezoo.training.quantization_aware.operator_types import Attributes, Inputs, Operator
-from sezoo.training.quantization_aware.rounding import whole
+from sezoo.training.quantization_aware.rounding import round_straight_through
 
 __all__ = ["OPERATORS"]
 
@@ -91,7 +91,7 @@ OPERATORS: dict[str, Operator] = LAYERS | MOVEMENTS | {
     "HardSwish": _each(functional.hardswish), "Softplus": _each(functional.softplus), "Gelu": _gelu,
     "Softmax": _softmax, "Abs": _each(torch.abs), "Neg": _each(torch.neg), "Sqrt": _each(torch.sqrt),
     "Exp": _each(torch.exp), "Log": _each(torch.log), "Erf": _each(torch.erf), "Reciprocal": _each(torch.reciprocal),
-    "Sin": _each(torch.sin), "Cos": _each(torch.cos), "Round": _each(whole),
+    "Sin": _each(torch.sin), "Cos": _each(torch.cos), "Round": _each(round_straight_through),
     "Equal": _each(torch.eq), "Less": _each(torch.lt), "Greater": _each(torch.gt), "Where": _each(torch.where),
     "ReduceMean": _reduced(torch.mean), "ReduceSum": _reduced(torch.sum), "ReduceMax": _reduced(torch.amax),
     "ReduceMin": _reduced(torch.amin), "Cast": _cast,

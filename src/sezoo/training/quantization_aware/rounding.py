@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-__all__ = ["rounded", "rounded_bias", "whole"]
+__all__ = ["fake_quantize", "fake_quantize_bias", "round_straight_through"]
 
 INT32 = 2**31 - 1
 
 
-class _Rounded(torch.autograd.Function):
+class _FakeQuantize(torch.autograd.Function):
     @staticmethod
     def forward(
         context: Any, x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, lowest: int, highest: int
@@ -37,7 +37,9 @@ class _Rounded(torch.autograd.Function):
         return of_x, of_scale, None, None, None
 
 
-def rounded(x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, limits: tuple[int, int]) -> torch.Tensor:
+def fake_quantize(
+    x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, limits: tuple[int, int]
+) -> torch.Tensor:
     """What a QuantizeLinear and a DequantizeLinear make of a tensor.
 
     The gradient passes straight through where nothing is cut off. That of the scale is the one of Esser et al.,
@@ -48,10 +50,10 @@ def rounded(x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, limi
     scale, zero_point : of shapes that broadcast to that of `x`; zero points are whole.
     limits : the lowest and the highest integer.
     """
-    return _Rounded.apply(x, scale, zero_point, *limits)
+    return _FakeQuantize.apply(x, scale, zero_point, *limits)
 
 
-def rounded_bias(bias: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def fake_quantize_bias(bias: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """A bias in 32 bits, at the scale of its layer's accumulators; the gradient passes straight through."""
     with torch.no_grad():
         steps = (bias.double() / scale).round().clamp(-INT32, INT32)  # float32 does not hold 32 bits
@@ -59,6 +61,6 @@ def rounded_bias(bias: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return bias + change
 
 
-def whole(x: torch.Tensor) -> torch.Tensor:
+def round_straight_through(x: torch.Tensor) -> torch.Tensor:
     """`x` rounded to nearest even, with the gradient of `x`."""
     return x + (torch.round(x) - x).detach()

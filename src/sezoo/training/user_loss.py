@@ -15,13 +15,13 @@ from sezoo.base.user_code import exception_line, failing_line
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.torch_stft import TorchStft
 
-__all__ = ["foreign_loss"]
+__all__ = ["user_loss"]
 
 KEY = "training.loss"
 CHECKED_FRAMES = 12
 
 
-def foreign_loss(
+def user_loss(
     name: str, found: object, torch_stft: TorchStft, arguments: Mapping[str, Any]
 ) -> Callable[[SpectralBatch, torch.Tensor], torch.Tensor]:
     """A loss, after it has been computed once on two short clips of noise.

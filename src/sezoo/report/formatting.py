@@ -14,12 +14,12 @@ __all__ = [
     "change_tone",
     "count_text",
     "db_text",
-    "listed",
+    "format_signed",
+    "join_words",
     "mean_text",
     "percent_text",
     "ram_parts_text",
     "range_text",
-    "signed",
 ]
 
 MINUS = "\N{MINUS SIGN}"
@@ -86,10 +86,10 @@ def mean_text(mean: Mean | None, metric: str) -> str:
 
 def change_text(mean: Mean | None, metric: str) -> str:
     """A change, with its sign."""
-    return "" if mean is None else signed(mean.value, facts_of_metric(metric).form)
+    return "" if mean is None else format_signed(mean.value, facts_of_metric(metric).form)
 
 
-def signed(value: float, form: str) -> str:
+def format_signed(value: float, form: str) -> str:
     """A value with its sign, `+0.3`, `-0.3`; without one where nothing but zeros would be seen."""
     text = form.format(abs(value))
     if not text.strip("0.e+-"):
@@ -104,6 +104,6 @@ def change_tone(mean: Mean | None, metric: str) -> str:
     return "good" if (mean.value > 0) == facts_of_metric(metric).higher_is_better else "bad"
 
 
-def listed(words: list[str]) -> str:
+def join_words(words: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from sezoo.base.text import pluralize
 from sezoo.report.blocks import Block, Cell, Code, Heading, Notes, Section, Table
-from sezoo.report.words import listed
+from sezoo.report.formatting import join_words
 from sezoo.results.environment import CALL
 from sezoo.results.run_record import RunRecord
 from sezoo.results.run_results import RunFacts
 from sezoo.run.folder import RESOLVED_NAME
 
-__all__ = ["data_text", "duration_text", "making_section"]
+__all__ = ["data_text", "duration_text", "provenance_section"]
 
 MOST_NAMES = 20
 
@@ -21,7 +21,7 @@ RECORDED = {"training_speech": "speech", "training_noise": "noise", "training_pa
 """What a training's examples are made of, by its name in the run's record."""
 
 
-def making_section(facts: RunFacts) -> Section:
+def provenance_section(facts: RunFacts) -> Section:
     """Every run has it."""
     blocks: list[Block] = [*_commands(facts), *_facts(facts), *_bad_clips(facts)]
     if warnings := [warning.text for warning in facts.record.warnings]:
@@ -70,7 +70,7 @@ def data_text(record: RunRecord, what: str) -> str:
         return ""
     if what == "training" and (held_out := record.clips.get("validation")):
         told = f"{count.clips} to train on, {held_out.clips} to validate on"
-        recorded = listed([f"{duration_text(found.seconds)} of {kind}" for key, kind in RECORDED.items()
+        recorded = join_words([f"{duration_text(found.seconds)} of {kind}" for key, kind in RECORDED.items()
                            if (found := record.clips.get(key)) and found.seconds])  # fmt: skip
         return told + (f", from {recorded}" if recorded else "")
     return pluralize(count.clips, "clip") + ("" if count.seconds is None else f", {count.seconds:.0f} s")
