@@ -96,7 +96,8 @@ def _against_cost(points: Sequence[tuple[str, float, Mean]], metric: str, what: 
             ax.plot([x, x], [mean.low, mean.high], color=COLOURS["accent"], linewidth=1.6, alpha=0.5)
             ax.plot(x, mean.value, "o", color=COLOURS["accent"], markersize=6)
             ax.annotate(
-                _shorten(name), (x, mean.value), (dx, dy), textcoords="offset points", ha=side, va="center", fontsize=9.5,
+                _shorten(name), (x, mean.value), (dx, dy), textcoords="offset points", ha=side, va="center",
+                fontsize=9.5,
                 color=INK,
             )  # fmt: skip
         ax.set_xlabel(axis)
