@@ -126,10 +126,9 @@ def test_dynamic_bins_without_configuration(path):
         check_contract(graphs.tcnn(axes=("batch", None, "seq_len")), path)
 
 
-def test_a_batch_of_one_is_told(path, caplog):
-    caplog.set_level("INFO")
-    check_contract(graphs.tcnn(axes=(1, BINS, "seq_len")), path)
-    assert "batch axis is fixed to 1" in caplog.text
+def test_a_batch_of_one_is_no_warning(path, caplog):
+    assert check_contract(graphs.tcnn(axes=(1, BINS, "seq_len")), path).batch == 1
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(
