@@ -135,6 +135,20 @@ def test_kernels_of_all_kinds_on_rare_networks(tmp_path, name, bits, lookahead):
         emulate(find_emulator(None), CORES[name], elf, vectors, tmp_path / "run.log", timeout=60)
 
 
+@needs_qemu
+@needs_arm_gcc
+@pytest.mark.parametrize("bits", [8, 16])
+def test_powers_and_roundings_of_four_floats_at_a_time(tmp_path, bits):
+    """Helium computes the beginning of a network four by four; 33 bins leave one over."""
+    graph = random_graph(132, 33, 7, operators=1, bits=bits)
+    assert [step.kind for step in graph.prologue] == ["pow", "quantize"]
+    package = write_tiny_package(program_of(graph, Stft(**SPECTRUM), 5, None), tmp_path / "p")
+    core, elf = CORES["cortex-m55"], tmp_path / "check.elf"
+    build_program(find_compiler(None), core, package, "check_vectors", elf, tmp_path / "build.log")
+    said = emulate(find_emulator(None), core, elf, package / "test_vectors", tmp_path / "run.log", timeout=60)
+    assert said == "all masks are equal\n"
+
+
 @needs_arm_gcc
 @pytest.mark.parametrize("name", CORES)
 def test_no_core_has_warnings_of_conversions(package, tmp_path, name):

@@ -56,11 +56,10 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
     if step.kind == "quantize":
         tensor = step.tensor
         yield f"{_pointer(tensor)}{made} = {_place(program, tensor)};"
-        value = (
-            f"sezoo_quantized({row(step.inputs[0])}[i], {c_float(tensor.scale)}, {tensor.zero_point}, {tensor.low}, "
-            f"{tensor.high})"
+        yield (
+            f"sezoo_quantize_s{tensor.bits}({row(step.inputs[0])}, {c_float(tensor.scale)}, {tensor.zero_point}, "
+            f"{tensor.low}, {tensor.high}, {made}, {step.items});"
         )
-        yield from _loop(step.items, f"{made}[i] = (int{tensor.bits}_t){value};")
         return
     offset = program.memory.offsets[f"row {step.output}"]
     yield f"float *const {made} = (float *)(void *)(arena + {offset});"
@@ -76,6 +75,9 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
         return
     if step.kind == "peak":
         yield from _peak(program, step, made, row(step.inputs[0]))
+        return
+    if step.kind == "pow" and step.constant is not None and step.constant.size == 1 and not step.first:
+        yield f"sezoo_pow_all({row(step.inputs[0])}, {c_float(step.constant[0])}, {made}, {step.items});"
         return
     if step.kind == "dequantize":
         value = f"(float)({row(step.inputs[0])}[i] - {step.tensor.zero_point}) * {c_float(step.tensor.scale)}"

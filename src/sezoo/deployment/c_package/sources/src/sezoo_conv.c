@@ -121,8 +121,8 @@ static void gathered_positions(const sezoo_conv *conv, const int8_t *input, int3
     }
 }
 
-void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *output,
-                    int32_t frames_out, void *scratch)
+static void any_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *output,
+                     int32_t frames_out, void *scratch)
 {
     const int8_t *input = x;
     int8_t *out = output;
@@ -167,6 +167,18 @@ void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, in
             gathered_positions(conv, input, frames_in, at, inside_end, positions, 0, frame_out, scratch);
         }
     }
+}
+
+void sezoo_run_conv(const sezoo_conv *conv, const void *x, int32_t frames_in, int32_t first_frame, void *output,
+                    int32_t frames_out, void *scratch)
+{
+    if (conv->dense && frames_out == 1 && conv->taps == 1 && conv->kernel == 1 && conv->positions_in == 1 &&
+        conv->positions_out == 1 && conv->pad == 0 && conv->groups == 1 && first_frame >= 0) { /* a row as it lies there */
+        sezoo_dense(&conv->matrix, &conv->rounding, (const int8_t *)x + first_frame * conv->input_row * conv->input_bytes,
+                    0, conv->input_bytes, output, conv->output_bytes, scratch);
+        return;
+    }
+    any_conv(conv, x, frames_in, first_frame, output, frames_out, scratch);
 }
 
 /* Where the activations of a tap are, or a row of zeros. */
