@@ -85,7 +85,7 @@ def test_everything_is_in_one_file(run, tmp_path):
     evaluate(run())
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert (found["clips"], found["seconds"]) == (5, 2.5)
-    assert list(found["versions"]) == ["float_patches", "float_board", "float_stream", "float"]
+    assert list(found["versions"]) == ["float", "float_patches", "float_stream", "float_board"]
     board = found["versions"]["float_board"]
     assert board["play"]["like"] == "board"
     assert board["folder"] == "eval_logs_board"
