@@ -35,7 +35,7 @@ def benchmark(
     ----------
     model : ONNX file; a static int8 one for everything but "host".
     on : "host" is onnxruntime here; "cortex-m55", "cortex-m7" and "cortex-m4" are the C package in an emulator;
-        "stedgeai" is ST's tool.
+        "stedgeai" is ST's tool; "ethos-u55-128" and the like are Arm's NPUs by vela's estimate; "all" is all of them.
     board : to fit into, which also says the clock; None is STM32N6570-DK.
     clock_mhz : for estimated times; None is the fastest of the board.
     runs : calls on the host that the median is of.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Clips", "extension_of", "folder_of", "folders_of_pairs"]
 
 Clips: TypeAlias = str | Path | Sequence["str | Path | np.ndarray"]
-"""A folder, files, or waves (samples,) at the model's sample rate; "demo" is the recordings that come with sezoo."""
+"""A folder, files, or waveforms (samples,) at the model's sample rate; "demo" is the recordings of the demo."""
 
 DEFAULT_EXTENSION = ".wav"
 DEMO_FOLDERS = {"clips": "noisy_trainset", "noisy": "noisy_testset", "clean": "clean_testset"}
@@ -36,7 +36,7 @@ def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like:
 
     Raises
     ------
-    UserError : no clips, files that are not there or of several kinds, arrays that are no waves.
+    UserError : no clips, files that are not there or of several kinds, arrays that are no waveforms.
     """
     if isinstance(clips, str) and clips == DEMO and what in DEMO_FOLDERS and not Path(DEMO).exists():
         return DEMO_RECORDINGS / DEMO_FOLDERS[what]
@@ -76,16 +76,16 @@ def _link(paths: Sequence[Path], names: Sequence[str] | None, folder: Path, what
                 raise UserError(f"{what}: cannot copy {path}: {reason_of(error)}") from error
 
 
-def _write(waves: Sequence[object], names: Sequence[str] | None, folder: Path, what: str, sample_rate: int) -> None:
+def _write(waveforms: Sequence[object], names: Sequence[str] | None, folder: Path, what: str, sample_rate: int) -> None:
     import numpy as np
     import soundfile
 
-    for index, entry in enumerate(waves):
+    for index, entry in enumerate(waveforms):
         wave = np.asarray(entry)
         if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating):
             raise UserError(
-                f"{what}: clip {index} is {wave.dtype} {wave.shape}; waves (samples,) of floats within -1 and 1 are "
-                "needed, or paths of files"
+                f"{what}: clip {index} is {wave.dtype} {wave.shape}; waveforms (samples,) of floats within -1 and 1, "
+                "or paths of files, are needed"
             )
         name = names[index] if names else f"{index:05}"
         soundfile.write(folder / f"{name}.wav", wave.astype(np.float32), sample_rate, subtype="FLOAT")

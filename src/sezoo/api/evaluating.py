@@ -53,7 +53,7 @@ def evaluate(
     Parameters
     ----------
     models : float or int8 ONNX files, dynamic or static, or torch weights of an STFT-TCNN; None with `denoise`.
-    noisy, clean : a folder each, files, or waves (samples,) at `sample_rate`. Files pair by name, lists in order.
+    noisy, clean : a folder each, files, or waveforms (samples,) at `sample_rate`. Files pair by name, lists in order.
         Without clean clips DNSMOS alone can score.
     denoise : in place of models a function that makes of a noisy waveform (samples,) float32 at `sample_rate` a
         denoised one of the same shape; or `path/to/file.py:name` of one. A function of a module is scored by several

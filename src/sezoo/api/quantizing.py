@@ -43,7 +43,7 @@ def quantize(
     ----------
     model : float ONNX file, magnitudes (batch, bins, frames) to a mask of that shape; or the name of a model that
         comes with sezoo, as everywhere: "utcn_small".
-    clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waves (samples,).
+    clips : noisy speech to calibrate with, 50 to 100 clips of a few seconds: a folder, files, or waveforms (samples,).
     target : what the int8 models are for: "generic", "stm32n6", "cortex-m" or one of your own; None is that of the
         backend or of the board, else generic.
     board, backend : that the models are for, and scored as run by: "portable-c" or "stm32n6".

@@ -35,7 +35,7 @@ class QuantizedModel(Table):
     dynamic : for clips of any length.
     static : of fixed length, for the board.
     float_bytes, int8_bytes : sizes of the float and the dynamic int8 file.
-    closeness : dB between the denoised waves and the float model's, on clips that nothing was fitted to; None where
+    closeness : SI-SNR in dB of the output to the float model's, on clips that nothing was fitted to; None where
         they are equal.
     closeness_plain : the same without accuracy recovery.
     evaluation : scores, where there were clean clips.

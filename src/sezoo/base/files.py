@@ -167,7 +167,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def file_text(text: str) -> str:
-    """Return the bytes that `write_text` writes for a text."""
+    """Return a text as `write_text` writes it."""
     return to_encodable(without_passwords(text))
 
 

@@ -159,6 +159,19 @@ uint32_t sezoo_spread(const sezoo_matrix *matrix, const void *x, int32_t piece_s
 
 /* What is spread of a piece. */
 static inline int32_t sezoo_spread_size(int32_t piece) { return (piece + 7) / 8 * 8; }
+
+/* Assembly at the end of the loop over a row in pieces: r10 reads activations, r11 weights, r12 is the end of the piece,
+   lr its length and what separates the weights of two pieces. The end of the row is `end` bytes into the block whose
+   address lies on the stack. */
+#define SEZOO_NEXT_PIECE(loop, end)                                                                                    \
+    "cmp r10, r12\n"                                                                                                   \
+    "bne " loop "\n"                                                                                                   \
+    "ldr r4, [sp]\n"                                                                                                   \
+    "ldr r5, [r4, #" end "]\n"                                                                                         \
+    "uxtah r12, r12, lr\n"                                                                                             \
+    "add r11, r11, lr, lsr #16\n"                                                                                      \
+    "cmp r10, r5\n"                                                                                                    \
+    "bne " loop "\n"
 #endif
 
 /* Rounded half to even without a library: adding 1.5 * 2^23 leaves the integer in the lowest bits of a float. A core with
@@ -174,6 +187,41 @@ static inline int32_t sezoo_nearest(float steps)
     __asm("vcvtr.s32.f32 %0, %1" : "=t"(whole.real) : "t"(steps));
     return whole.bits;
 }
+
+/* Assembly that rounds four accumulators in s0 to s3: converted, each with a fraction of so many bits (", #8" or ""),
+   multiplied by m0 to m3, and left as integers in r0 to r3. */
+#define SEZOO_ROUND_FOUR(f0, f1, f2, f3, m0, m1, m2, m3)                                                               \
+    "vcvt.f32.s32 s0, s0" f0 "\n"                                                                                      \
+    "vcvt.f32.s32 s1, s1" f1 "\n"                                                                                      \
+    "vcvt.f32.s32 s2, s2" f2 "\n"                                                                                      \
+    "vcvt.f32.s32 s3, s3" f3 "\n"                                                                                      \
+    "vmul.f32 s0, s0, " m0 "\n"                                                                                        \
+    "vmul.f32 s1, s1, " m1 "\n"                                                                                        \
+    "vmul.f32 s2, s2, " m2 "\n"                                                                                        \
+    "vmul.f32 s3, s3, " m3 "\n"                                                                                        \
+    "vcvtr.s32.f32 s0, s0\n"                                                                                           \
+    "vcvtr.s32.f32 s1, s1\n"                                                                                           \
+    "vcvtr.s32.f32 s2, s2\n"                                                                                           \
+    "vcvtr.s32.f32 s3, s3\n"                                                                                           \
+    "vmov r0, r1, s0, s1\n"                                                                                            \
+    "vmov r2, r3, s2, s3\n"
+
+/* Adds the zero point to r0 to r3 and limits them to int8. */
+#define SEZOO_LIMIT_FOUR_S8(zero_point)                                                                                \
+    "qadd r0, r0, " zero_point "\n"                                                                                    \
+    "qadd r1, r1, " zero_point "\n"                                                                                    \
+    "qadd r2, r2, " zero_point "\n"                                                                                    \
+    "qadd r3, r3, " zero_point "\n"                                                                                    \
+    "ssat r0, #8, r0\n"                                                                                                \
+    "ssat r1, #8, r1\n"                                                                                                \
+    "ssat r2, #8, r2\n"                                                                                                \
+    "ssat r3, #8, r3\n"
+
+/* The lowest bytes of r0 to r3 as the word r0. */
+#define SEZOO_PACK_FOUR_S8                                                                                             \
+    "bfi r0, r1, #8, #8\n"                                                                                             \
+    "bfi r2, r3, #8, #8\n"                                                                                             \
+    "pkhbt r0, r0, r2, lsl #16\n"
 #else
 #define SEZOO_ROUNDS 0
 #endif
