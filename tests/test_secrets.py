@@ -121,7 +121,7 @@ class Tracked:
 
     made: list[str]
 
-    def __init__(self, project, name, parameters):
+    def __init__(self, project, name, parameters, tags):
         self.made.append(name)
 
     def end(self, status, error=""):
