@@ -91,10 +91,11 @@ TrueFalse = Annotated[bool, Allowed("True, False")]
 
 SymbolPrefix = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40),
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=23),
     BeforeValidator(text),
-    Allowed("a name in C: a letter, then letters, digits and _, 40 at most"),
+    Allowed("a name in C: a letter, then letters, digits and _, 23 at most"),
 ]
+"""With `_denoiser` behind it 32 characters, as many as a component of a CMSIS-Pack may have."""
 
 
 Text = Annotated[str, BeforeValidator(text), Allowed("text")]

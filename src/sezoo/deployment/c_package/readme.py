@@ -103,7 +103,8 @@ _LAYERS = {
   `src` to the source folders; set -O3 for `src`. With CMake: `add_subdirectory`, and link `sezoo`.""",
     "arduino": """\
 - **Arduino**: put this folder into `libraries` of your sketchbook, under the name `sezoo_denoiser`. The example
-  `TimePerCall` says whether your board keeps up. Arduino compiles with -Os: the samples are the same, but later.""",
+  `TimePerCall` says whether your board keeps up. Arduino compiles with -Os: the samples are the same, but later.
+  Before you publish it, put the address of your page into `url` of `library.properties`.""",
     "platformio": """\
 - **PlatformIO**: put this folder into `lib` of your project, under the name `sezoo_denoiser`.""",
     "zephyr": """\
