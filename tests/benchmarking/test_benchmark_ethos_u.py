@@ -8,7 +8,7 @@ import pytest
 
 from int8_graphs import BINS, FORMS
 from sezoo.base.errors import UserError
-from sezoo.benchmarking import service
+from sezoo.benchmarking import ethos_u, service
 from sezoo.benchmarking.table import print_benchmark
 from sezoo.config.npus import NPUS
 from sezoo.results.benchmark import Benchmark, LeftToCpu, Measurement
@@ -40,10 +40,28 @@ def test_an_npu_computes_all_of_it(here):
     assert one["is_estimate"] and one["cycles"] > 1000 and not one["left_to_cpu"]
     assert one["milliseconds"] == pytest.approx(one["cycles"] / 500_000)
     assert one["audio_seconds"] == pytest.approx(NEW * SPECTRUM["hop_length"] / 16000)
+    deployed = configuration(engine="patch", backend="tflite")
+    run_services(deployed, here / "deployed")
+    facts_of_file = json.loads((here / "deployed" / "deployment.json").read_text(encoding="utf-8"))
+    assert one["latency_ms"] == pytest.approx(facts_of_file["latency_ms"])
     assert facts["fits"] == []  # the board's memory is not that of a chip with this NPU
     assert read_run(here / "run").sizes == []  # nor is the network alone a program
     compiled = here / "run/ethos_u/ethos-u55-128/denoiser_vela.tflite"
     assert compiled.read_bytes()[4:8] == b"TFL3"
+
+
+@needs_vela
+def test_several_npus_take_one_file(here, monkeypatch):
+    """The model is read and lowered once, and vela asked once for its version."""
+    calls = []
+    for name in ("find_vela", "lowered"):
+        original = getattr(ethos_u, name)
+        monkeypatch.setattr(
+            ethos_u, name, lambda *words, name=name, original=original: calls.append(name) or original(*words)
+        )
+    found = benchmarked(here / "run", "ethos-u55-128", "ethos-u85-256", deployment={"engine": "patch"})
+    u55, u85 = found["measurements"]
+    assert sorted(calls) == ["find_vela", "lowered"] and u85["cycles"] < u55["cycles"]
 
 
 @needs_vela
@@ -75,16 +93,16 @@ def measured(target, **more):
 
 
 def test_all_is_every_target_but_sts_and_what_is_missing_is_told(here, monkeypatch, caplog):
-    def missing(run, model, target):
+    def missing(npus, target):
         raise UserError("vela was not found")
 
     monkeypatch.setattr(service, "measure_host", lambda run: [measured("host")])
     monkeypatch.setattr(service, "measure_emulated", lambda run, model, target: measured(target))
-    monkeypatch.setattr(service, "measure_ethos_u", missing)
+    monkeypatch.setattr(service.Npus, "measure", missing)
     facts = benchmarked(here / "run", "all")
     assert [one["target"] for one in facts["measurements"]] == ["host", *CORES]
     told = [record.message for record in caplog.records if record.message.startswith("not measured: ")]
-    assert len(told) == len(NPUS) and "vela was not found" in told[0]
+    assert told == [f"not measured: {', '.join(NPUS)}: vela was not found"]
 
 
 def test_the_table_names_what_is_left(capsys):

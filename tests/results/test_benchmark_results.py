@@ -129,7 +129,7 @@ def test_all_numbers_are_in_the_table_whole_at_120_and_at_80_columns(printed):
         assert "…" not in text
         assert "int8, patch on cortex-m4 does not fit NUCLEO-G474RE" in cells
         assert "it needs 137 % of the flash" in cells
-        assert "~ estimate: instructions at 170 MHz, one a cycle; not measured on hardware" in text
+        assert "~ estimate: instructions, one a cycle, at 170 MHz; not measured on hardware" in text
         assert "host (2 threads): onnxruntime here" in text
     assert printed(BOTH, 160).count("int8, patch  ") == 1
     assert printed(BOTH, 80).count("int8, patch  ") == 2

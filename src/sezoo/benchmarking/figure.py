@@ -26,6 +26,9 @@ ROOM = 32
 NUMBERS = {"textcoords": "offset points", "va": "center", "fontsize": 8}
 ON_WHITE = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
 TITLE = {"fontsize": 10, "loc": "left"}
+MEMORY_ROW = 1.4
+"""Height of a target's flash and RAM, in rows of its time."""
+
 LAYERS = 24
 """That are shown one by one, in the model's order; of deeper models the heaviest."""
 
@@ -42,7 +45,7 @@ def save_benchmark_figure(path: Path, benchmark: Benchmark) -> None:
     layered = [(one, costs) for one in benchmark.measurements if (costs := costs_of_layers(one)) is not None]
     if not (timed or sized or layered):
         return
-    rows = max(len(timed), 1.4 * len(sized), 2)
+    rows = max(len(timed), MEMORY_ROW * len(sized), 2)
     layers = layered and max(enumerate(layered), key=lambda at: (at[1][1][0] != "MAC", at[0]))[1]
     shown = _shown_layers(*layers) if layers else []
     heights = [1.1 + 0.34 * rows if timed or sized else 0, 1.0 + 0.22 * len(shown) if shown else 0]
@@ -53,7 +56,7 @@ def save_benchmark_figure(path: Path, benchmark: Benchmark) -> None:
         if timed:
             _draw_speed(next(panels), timed)
         if sized:
-            _draw_memory(next(panels), benchmark, sized)
+            _draw_memory(next(panels), benchmark, sized, rows / MEMORY_ROW)
     if shown:
         _draw_layers(parts[-1, 0].subplots(), layers[0], layers[1][0], shown)
     write_png(figure, path)
@@ -90,8 +93,13 @@ def _legend(measurements: Sequence[Measurement]) -> str:
     return "pale, ~: estimated, not measured on hardware" if estimated else ""
 
 
-def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement]) -> None:
-    """Shares of the board's flash and RAM, in per cent on a logarithmic axis that has 100 on it."""
+def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement], rows: float) -> None:
+    """Shares of the board's flash and RAM, in per cent on a logarithmic axis that has 100 on it.
+
+    Parameters
+    ----------
+    rows : for which there is room.
+    """
     lowest = 0.1
     shares = []
     for row, one in enumerate(measurements):
@@ -107,7 +115,7 @@ def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement]) 
             style = {"color": RED, "weight": "bold"} if share > 1 else {}
             ax.annotate(told, (percent, row + place), (5, 0), bbox=ON_WHITE, **NUMBERS, **style)
     _limit(ax, 100, "all of it", lowest, shares, " %")
-    _rows(ax, measurements)
+    _rows(ax, measurements, rows)
     facts = benchmark.facts
     whole = f"{bytes_text(facts.flash)} of flash, {bytes_text(facts.ram)} of RAM"
     ax.set_title(f"Share of what {benchmark.board} has: {whole}", **TITLE, pad=16)
@@ -149,10 +157,10 @@ def _draw_layers(ax, measurement: Measurement, unit: str, shown: Sequence[tuple[
     _remove_frame(ax)
 
 
-def _rows(ax, measurements: Sequence[Measurement]) -> None:
+def _rows(ax, measurements: Sequence[Measurement], rows: float = 0) -> None:
     labels = [f"{one.model}, {one.what}\n{one.target}" for one in measurements]
     ax.set_yticks(range(len(labels)), labels, fontsize=8)
-    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.set_ylim(max(len(labels), rows) - 0.4, -0.6)
 
 
 def _remove_frame(ax) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.benchmarking.emulated import check_emulated, measure_emulated
-from sezoo.benchmarking.ethos_u import measure_ethos_u
+from sezoo.benchmarking.ethos_u import Npus
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.benchmarking.host import HOST, measure_host
 from sezoo.benchmarking.table import print_benchmark
@@ -47,10 +47,10 @@ def check_benchmarking(config: Config) -> None:
             from sezoo.targets.stedgeai.measure import check_measurable
 
             check_measurable(config.tools.stedgeai)
-        elif target in NPUS:
-            find_vela()
-        elif target != HOST:
+        elif target not in NPUS and target != HOST:
             check_emulated(config)
+    if any(target in NPUS for target in config.benchmarking.targets):
+        find_vela()
 
 
 def benchmark(run: Run) -> Benchmark:
@@ -67,7 +67,7 @@ def benchmark(run: Run) -> Benchmark:
     model = run.artefacts.int8_static or run.config.model.onnx_path
     found: list[Measurement] = []
     failed: dict[str, UserError] = {}
-    targets = _expand_targets(settings.targets)
+    targets, npus = _expand_targets(settings.targets), Npus(run, model)
     for number, target in enumerate(targets, 1):
         if len(targets) > 1:
             log.info("measuring on %s (%d of %d)", target, number, len(targets))
@@ -77,7 +77,7 @@ def benchmark(run: Run) -> Benchmark:
             elif target == STEDGEAI:
                 found.append(_by_st_edge_ai(run, model))
             elif target in NPUS:
-                found.append(measure_ethos_u(run, model, target))
+                found.append(npus.measure(target))
             else:
                 found.append(measure_emulated(run, model, target))
         except UserError as error:  # what the other targets measure is not lost
@@ -96,12 +96,19 @@ def benchmark(run: Run) -> Benchmark:
         if one.milliseconds is not None:
             run.tracker.metrics({f"ms_{one.target}_{one.model}_{one.what}".replace(" ", "_"): one.milliseconds})
     run.tracker.artifact(path, "benchmark")
-    for target in (each for each in tuple(failed) if each not in settings.targets):
-        log.warning("not measured: %s: %s", target, failed.pop(target))
-    if failed:
-        told = "; ".join(f"{target}: {error}" for target, error in failed.items())
-        raise UserError(f"benchmarking.targets: not measured: {told}")
+    for told in _by_reason({target: error for target, error in failed.items() if target not in settings.targets}):
+        log.warning("not measured: %s", told)
+    if asked_for := _by_reason({target: error for target, error in failed.items() if target in settings.targets}):
+        raise UserError(f"benchmarking.targets: not measured: {'; '.join(asked_for)}")
     return result
+
+
+def _by_reason(failed: Mapping[str, UserError]) -> list[str]:
+    """Why targets were not measured; those with the same reason together."""
+    found: dict[str, list[str]] = {}
+    for target, error in failed.items():
+        found.setdefault(str(error), []).append(target)
+    return [f"{', '.join(targets)}: {reason}" for reason, targets in found.items()]
 
 
 def _expand_targets(targets: Sequence[str]) -> dict[str, None]:

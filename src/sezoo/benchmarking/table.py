@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -137,10 +137,10 @@ def _notes(benchmark: Benchmark) -> Iterator[str]:
     if any(one.real_time_factor is not None for one in measurements):
         yield "RTF: seconds of computing per second of audio; below 1 it keeps up"
     estimates = [one for one in measurements if one.is_estimate and one.clock_mhz]
-    for clock in sorted({one.clock_mhz for one in estimates if one.cycles is None}):
-        yield f"~ estimate: instructions at {clock:g} MHz, one a cycle; not measured on hardware"
-    for clock in sorted({one.clock_mhz for one in estimates if one.cycles is not None}):
-        yield f"~ estimate: cycles of the NPU at {clock:g} MHz, by its compiler; not measured on hardware"
+    if clocks := _clocks(one for one in estimates if one.cycles is None):
+        yield f"~ estimate: instructions, one a cycle, {clocks}; not measured on hardware"
+    if clocks := _clocks(one for one in estimates if one.cycles is not None):
+        yield f"~ estimate: cycles of the NPU by its compiler, {clocks}; not measured on hardware"
     if any(one.is_estimate and not one.clock_mhz for one in measurements):
         yield "~ estimate; not measured on hardware"
     yield from _deadlines(measurements)
@@ -152,6 +152,17 @@ def _notes(benchmark: Benchmark) -> Iterator[str]:
     for one in npus:
         if left := ", ".join(f"{each.name} ({each.kind})" for each in one.left_to_cpu):
             yield f"{one.target}: left to the processor: {left}"
+
+
+def _clocks(measurements: Iterable[Measurement]) -> str:
+    """`at 500 MHz`; where targets differ, which has which: `at 800 MHz (cortex-m55) and 480 MHz (cortex-m7)`."""
+    by_clock: dict[float, list[str]] = {}
+    for one in measurements:
+        by_clock.setdefault(one.clock_mhz, []).append(one.target)
+    if len(by_clock) < 2:
+        return "".join(f"at {clock:g} MHz" for clock in by_clock)
+    told = [f"{clock:g} MHz ({', '.join(targets)})" for clock, targets in by_clock.items()]
+    return f"at {', '.join(told[:-1])} and {told[-1]}"
 
 
 def _deadlines(measurements: Sequence[Measurement]) -> Iterator[str]:

@@ -158,7 +158,7 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
         return [
             Cell(one.target, detail=f"{one.model}, {one.what}"),
             Cell(time, detail=f"at {one.clock_mhz:g} MHz" if one.clock_mhz else ""),
-            Cell("" if one.audio_seconds is None else f"{1000 * one.audio_seconds:.4g} ms"),
+            Cell(_audio_text(one.audio_seconds)),
             Cell("" if factor is None else f"{about}{factor:.2g}", "bad" if factor and factor > 1 else ""),
             Cell(count_text(one.instructions)),
             Cell(count_text(one.macs)),
@@ -180,7 +180,25 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
     for one in found.measurements:
         if one.how and one.target not in ways[one.how]:
             ways[one.how].append(one.target)
-    yield Notes([f"{join_words(targets)}: {how}." for how, targets in ways.items() if targets])
+    yield Notes(
+        [*(f"{join_words(targets)}: {how}." for how, targets in ways.items() if targets), *_left_to_cpu(found)]
+    )
+
+
+def _audio_text(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.4g} ms"
+
+
+def _left_to_cpu(found: Benchmark) -> Iterator[str]:
+    """What NPUs leave to the processor; those that leave nothing together."""
+    npus = [one for one in found.measurements if one.cycles is not None]
+    if whole := [one.target for one in npus if not one.left_to_cpu]:
+        yield f"No operator of the network is left to the processor on {join_words(whole)}."
+    for one in npus:
+        if one.left_to_cpu:
+            yield f"{one.target} leaves {join_words([each.name for each in one.left_to_cpu])} to the processor."
 
 
 def _without_empty(headings: Sequence[str], kinds: str, rows: Sequence[Sequence[Cell]], caption: str) -> Table:
