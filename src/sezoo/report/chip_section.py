@@ -180,9 +180,7 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
     for one in found.measurements:
         if one.how and one.target not in ways[one.how]:
             ways[one.how].append(one.target)
-    yield Notes(
-        [*(f"{join_words(targets)}: {how}." for how, targets in ways.items() if targets), *_left_to_cpu(found)]
-    )
+    yield Notes([*(f"{join_words(targets)}: {how}." for how, targets in ways.items() if targets), *_left_to_cpu(found)])
 
 
 def _audio_text(seconds: float | None) -> str:
