@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import stat
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +78,16 @@ def test_the_packages_are_those_that_sezoo_requires(capsys):
     assert not {"torch", "pytest"} & set(packages)
     assert {each["name"] for each in found["optional_packages"]} == set(health.OPTIONAL)
     assert found["folders"][-1]["name"] == "cache"
+
+
+def test_extras_are_the_same_in_pyproject_the_readme_and_the_doctor():
+    """Whoever reads one of the three finds every extra that a user can install."""
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {name: each for name, each in project["optional-dependencies"].items() if name not in ("docs", "dev")}
+    rows = re.findall(r"^\| `\.\[.*", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`\.\[([\w-]+)\]`", row)} == set(extras)
+    remedies = " ".join(remedy for _, remedy in health.OPTIONAL.values())
+    assert set(re.findall(r"sezoo\[([\w-]+)\]", remedies)) == set(extras)
+    packages = {re.match(r"[\w.-]+", line)[0] for lines in extras.values() for line in lines}
+    assert packages == set(health.OPTIONAL)

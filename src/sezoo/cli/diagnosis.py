@@ -23,12 +23,21 @@ SECONDS = 10
 
 OPTIONAL = {
     "torch": ("training (sezoo train) and torch weights", "pip install 'sezoo[train]'"),
+    "pyroomacoustics": ("simulated rooms to train in (dataset.rooms: image)", "pip install 'sezoo[rooms]'"),
     "speechmos": ("DNSMOS, scores without clean speech", "pip install 'sezoo[dnsmos]'"),
-    "ziglang": ("a C compiler where there is no arm-none-eabi-gcc", "pip install 'sezoo[mcu]'"),
+    "ziglang": ("sezoo live, and a C compiler where there is no arm-none-eabi-gcc", "pip install 'sezoo[mcu]'"),
+    "pyserial": ("testing C packages on boards (sezoo board-test)", "pip install 'sezoo[board]'"),
+    "ai-edge-litert": ("running .tflite files, to check their integers", "pip install 'sezoo[litert]'"),
+    "tflite-micro": ("running .tflite files by TensorFlow Lite Micro itself", "pip install 'sezoo[tflm]'"),
+    "ethos-u-vela": ("estimates for Arm's Ethos-U (sezoo benchmark)", "pip install 'sezoo[ethos-u]'"),
     "sounddevice": ("microphone and headphones (sezoo live --audio)", "pip install 'sezoo[live]'"),
     "tensorboard": ("event files of trainings (training.tensorboard)", "pip install 'sezoo[tensorboard]'"),
     "mlflow": ("looking at tracked runs, tracking on a server", "pip install 'sezoo[mlflow]'"),
     "clearml": ("tracking in ClearML (tracking.clearml)", "pip install 'sezoo[clearml]', then clearml-init"),
+    "distributed": ("scoring and denoising on a Dask cluster (general.executor)", "pip install 'sezoo[dask]'"),
+    "ray": ("scoring and denoising on a Ray cluster (general.executor)", "pip install 'sezoo[ray]'"),
+    "notebook": ("the notebooks of the documentation", "pip install 'sezoo[notebooks]'"),
+    "pandas": ("results as tables (to_dataframe)", "pip install 'sezoo[notebooks]'"),
 }
 """Packages, what each is for, and how to get it."""
 
