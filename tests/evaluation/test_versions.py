@@ -1,3 +1,5 @@
+import logging
+
 import onnx
 import pytest
 
@@ -38,17 +40,36 @@ def described(run, tmp_path):
     return {version.name: (version.folder, version.play) for version in versions_of(models, run.config)}
 
 
+SHORT = {"n_fft": 64, "win_length": 64, "hop_length": 16}
+
+
+def int8_model():
+    settings = quantization()
+    prepared, op_types = ready(tcnn(), settings)
+    return ours(prepared, magnitudes(60), op_types, settings)
+
+
 def test_a_dynamic_float_model_is_heard_whole(run, tmp_path):
     assert described(run(mask_graph()), tmp_path) == {"float": ("eval_logs", WholeClip((0, 0)))}
 
 
-def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
-    assert described(run(with_static_shape(mask_graph(), 40)), tmp_path) == {
-        "float_patches": ("eval_logs", Patches(30, 5)),
-        "float_board": ("eval_logs_board", Board(30, 5)),
-        "float_stream": ("eval_logs_stream", Stream((0, 0))),
-        "float": ("eval_logs_whole", WholeClip((0, 0))),
+def test_a_static_int8_model_is_scored_as_deployed_and_whole(run, tmp_path):
+    found = described(run(with_static_shape(int8_model(), 40), preprocessing=SHORT), tmp_path)
+    assert {name: (folder, type(play)) for name, (folder, play) in found.items()} == {
+        "int8_patches": ("eval_logs", Patches),
+        "int8_board": ("eval_logs_board", Board),
+        "int8_stream": ("eval_logs_stream", Stream),
+        "int8": ("eval_logs_whole", WholeClip),
     }
+
+
+def test_a_float_model_of_fixed_frames_is_scored_on_whole_clips(run, tmp_path, caplog):
+    """As torch exports it without dynamic axes: nothing says that a device would run it."""
+    caplog.set_level(logging.INFO)
+    assert described(run(with_static_shape(mask_graph(), 40)), tmp_path) == {
+        "float": ("eval_logs", WholeClip((0, 0))),
+    }
+    assert "its frames axis, fixed to 40, is made dynamic" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -64,7 +85,6 @@ def test_a_static_model_is_heard_as_deployed_and_whole(run, tmp_path):
         ({"quantization": {"target": "stm32n6"}}, ["patches", "board"]),
         ({"quantization": {"target": "generic"}}, ["stream"]),
         ({"benchmarking": {"board": "NUCLEO-F401RE"}}, ["stream"]),
-        ({"benchmarking": {}}, ["patches", "stream", "board"]),
     ],
 )
 def test_a_static_model_is_scored_as_it_would_be_deployed(run, tmp_path, sections, ways):
@@ -158,10 +178,7 @@ def test_what_is_asked_for_is_done(run, tmp_path):
 
 
 def test_an_int8_model_is_called_so(run, tmp_path):
-    settings = quantization()
-    prepared, op_types = ready(tcnn(), settings)
-    int8 = ours(prepared, magnitudes(60), op_types, settings)
-    found = described(run(int8, preprocessing={"n_fft": 64, "win_length": 64, "hop_length": 16}), tmp_path)
+    found = described(run(int8_model(), preprocessing=SHORT), tmp_path)
     assert list(found) == ["int8"]
     assert found["int8"][1].context == (6, 3)  # before: the bound that the kernels give
 
@@ -182,15 +199,18 @@ def test_after_a_quantization_float_and_int8_are_compared(run, tmp_path):
 
 def test_a_static_model_whose_graph_is_fixed_is_not_heard_whole(run, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("sezoo.denoising.run_models.with_dynamic_axes", lambda *_, **__: None)
+    caplog.set_level(logging.INFO)
     found = described(run(with_static_shape(mask_graph(), 40)), tmp_path)
-    assert list(found) == ["float_patches", "float_board"]
+    assert list(found) == ["float_patches"]
+    assert "the graph works for 40 frames only, so that clips are run in patches of that length" in caplog.text
     with pytest.raises(UserError, match="play_like: whole clips need dynamic frames; this model has 40"):
         described(run(evaluation={"play_like": "whole"}), tmp_path)
 
 
 def test_a_transform_that_the_board_cannot_do_is_only_an_error_if_the_board_was_asked_for(run, tmp_path):
     model = with_static_shape(mask_graph(), 40)
-    assert list(described(run(model, preprocessing={"power": 2}), tmp_path)) == ["float", "float_patches"]
+    for_board = run(model, preprocessing={"power": 2}, deployment={})
+    assert list(described(for_board, tmp_path)) == ["float", "float_patches"]
     with pytest.raises(UserError, match=r"preprocessing\.power: found 2"):
         described(run(model, preprocessing={"power": 2}, evaluation={"play_like": "board"}), tmp_path)
 

@@ -249,11 +249,14 @@ def _onnx_model(path: Path, config: Config, scratch: Path) -> RunModel:
 
 
 def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path, kind: str | None) -> OnnxSource | None:
-    """A static model with its frames axis dynamic, to hear what it would do with whole clips."""
+    """A static model with its frames axis dynamic, to run whole clips; None where the graph does not allow it."""
     dynamic = with_dynamic_axes(model, axes=("frames",))
+    frames = static_frames_of(model)
     if dynamic is None:
-        log.info("%s: its graph allows no other number of frames, so that whole clips cannot be run", path)
+        log.info("%s: the graph works for %d frames only, so that clips are run in patches of that length", path, frames)
         return None
+    if not quantized_nodes(model):
+        log.info("%s: its frames axis, fixed to %d, is made dynamic", path, frames)
     copy = scratch / f"{path.stem}_dynamic.onnx"
     onnx.save(dynamic, copy)
     return OnnxSource(copy, path, kind=kind)

@@ -111,10 +111,10 @@ def _inference_modes(model: RunModel, made_here: bool, has_others: bool, config:
         if has_others and model.static is None:  # of a float model beside its int8 one there are no integers
             kinds.pop(TFLM, None)
         return {kind: model.play(kind, config, settings.attenuation_limit_db) for kind in kinds}
-    if model.static is not None:
+    if model.static is not None and _is_of_a_device(model, config):
         deployed = _deployed_kinds(model, config)
         kinds = (WHOLE, *deployed) if made_here else (*deployed, WHOLE)
-    elif settings.fixed_sequence_length is not None:
+    elif settings.fixed_sequence_length is not None or model.dynamic is None:
         kinds = (PATCHES,)
     else:
         kinds = (WHOLE, BOARD) if settings.explain_deployment and not has_others else (WHOLE,)
@@ -125,6 +125,11 @@ def _inference_modes(model: RunModel, made_here: bool, has_others: bool, config:
         else:
             log.info("not scored %s: %s", WITHOUT[kind], problem)
     return plays
+
+
+def _is_of_a_device(model: RunModel, config: Config) -> bool:
+    """Whether a static model is what a device runs, and not a float one that was exported for one length of clips."""
+    return model.name == "int8" or wanted_backend(config, model.target) is not None
 
 
 def _deployed_kinds(model: RunModel, config: Config) -> tuple[str, ...]:
