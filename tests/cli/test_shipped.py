@@ -51,6 +51,16 @@ def test_what_is_on_the_disk_comes_first(empty_folder):
     assert demo_folder("noisy_testset")("demo").samefile(empty_folder / "demo")
 
 
+def test_results_under_the_name_of_what_comes_with_sezoo_are_not_taken_for_it(empty_folder):
+    """After `sezoo demo -o demo` and `sezoo zoo get utcn_small -o utcn_small` the names mean what they did before."""
+    (empty_folder / "utcn_small").mkdir()
+    (empty_folder / "demo").mkdir()
+    (empty_folder / "demo" / "run.json").write_text("{}", encoding="utf-8")
+    assert model_path("utcn_small").samefile(zoo_model("utcn_small").float_model)
+    assert static_model_path("utcn_small").samefile(zoo_model("utcn_small").int8_static)
+    assert demo_folder("noisy_testset")("demo").samefile(DEMO_RECORDINGS / "noisy_testset")
+
+
 def test_a_name_that_is_nearly_one():
     with pytest.raises(argparse.ArgumentTypeError, match="utcn_smal; did you mean utcn_small"):
         model_path("utcn_smal")

@@ -19,6 +19,7 @@ from sezoo.cli.table import COMMANDS
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import SECTIONS
 from sezoo.config.validation import build_config
+from sezoo.report.score_table import short_names
 from sezoo.zoo import training_recipe, zoo_model
 
 SETTINGS = ["mlflow.uri=null"]
@@ -256,6 +257,13 @@ def test_quiet_and_verbose(project, sezoo):
     assert (code, "Traceback" in err) == (2, True)
 
 
+def test_long_names_of_models_are_cut_in_the_middle_unless_that_makes_them_the_same():
+    names = ["a_name_of_a_model_that_is_long_1", "a_name_of_a_model_that_is_long_2", "short"]
+    assert [len(name) for name in short_names(names).values()] == [20, 20, 5]
+    twins = [f"a_name_{middle}_that_ends_like_the_other" for middle in ("one", "two")]
+    assert short_names(twins) == {name: name for name in twins}
+
+
 def test_several_models_are_one_table_with_their_names(project, sezoo):
     write_model(project / "other.onnx", seed=1)
     for number, path in enumerate(sorted(Path("noisy").iterdir())):
@@ -290,6 +298,7 @@ def test_several_models_are_one_table_with_their_names(project, sezoo):
         ("quantize model.onnx --data noisy --target cortexm", "(did you mean cortex-m?) (--target)"),
         ("quantize model.onnx --data noisy --frames 0", "allowed: a whole number from 1 to 10000 (--frames)"),
         ("quantize model.onnx --data noisy --frames x", "found 'x'; allowed: a whole number from 1 to"),
+        ("quantize model.onnx --data noisy --frames autoo", "--frames: found 'autoo'; allowed: auto, or a number of"),
         ("quantize model.onnx --data noisy --clips 0", "(--clips)"),
         ("quantize model.onnx --data nosy", "nosy is not there; a folder of recordings is needed (--data)"),
         ("quantize model.onnx --data noisy --clean x", "x is not there; a folder of recordings is needed (--clean)"),

@@ -30,14 +30,14 @@ def told(on_board, *, noisy=1.5, explained=False):
 def test_a_loss_on_the_board_is_told_with_what_explains_it():
     (text,) = told([1.7, 1.7, 1.72, 1.73])
     assert text == (
-        "int8 on the board: PESQ is worse than float's by 0.302; evaluation.explain_deployment: True says which of the "
-        "board's settings cost it"
+        "int8 on the board: PESQ is 0.302 below float; evaluation.explain_deployment: True shows which of the board's "
+        "settings cost it"
     )
-    assert told([1.7, 1.7, 1.72, 1.73], explained=True)[0].endswith("the table of the board's settings says why")
+    assert told([1.7, 1.7, 1.72, 1.73], explained=True)[0].endswith("the table of the board's settings shows why")
 
 
 def test_worse_than_noisy_is_told():
-    assert "by 0.302, and worse than that of the noisy clips; " in told([1.7, 1.7, 1.72, 1.73], noisy=1.8)[0]
+    assert "is 0.302 below float, and below the noisy clips; " in told([1.7, 1.7, 1.72, 1.73], noisy=1.8)[0]
 
 
 @pytest.mark.parametrize("on_board", [[2.0, 2.02, 2.01, 2.04], [1.9, 2.2, 1.9, 2.2], [2.5, 2.5, 2.5, 2.5], [1.0]])

@@ -42,9 +42,13 @@ def test_a_noisy_set_24_ms_late_is_told(tmp_path, caplog):
 def test_a_float_model_below_the_noisy_clips_is_told(caplog):
     caplog.set_level(logging.WARNING)
     means = {"noisy": {"pesq": mean(3.43), "si_snr": mean(8)}, "float_stream": {"pesq": mean(2.58), "si_snr": mean(9)}}
-    labels = {"float_stream": "float (C package)"}
+    labels = {"float_stream": "float (C package)", "float": "float"}
     warn_of_worse_than_noisy(means, labels)
     assert "float (C package): the denoised clips score below the noisy ones (PESQ 2.58, noisy 3.43)" in caplog.text
+    caplog.clear()
+    warn_of_worse_than_noisy({**means, "float": {"pesq": mean(2.6)}}, labels)
+    (line,) = caplog.messages  # one for all versions
+    assert line.startswith("float (C package), float: the denoised clips score below the noisy ones (PESQ 2.58,")
     caplog.clear()
     warn_of_worse_than_noisy({**means, "float_stream": {"pesq": mean(3.5), "si_snr": mean(9)}}, labels)
     assert not caplog.text

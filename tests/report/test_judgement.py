@@ -109,7 +109,7 @@ def test_few_and_noisy_clips_decide_nothing(judged):
 def test_a_loss_by_another_metric_is_not_hidden(judged):
     more = {"float": {"si_snr": 16.0}, "int8": {"si_snr": 14.5}}
     told = judged(evaluation({"float": 0.5, "int8": 0.0}, more=more))
-    assert told.startswith("Int8 is as good as float by PESQ 0 (") and ", but loses 1.50 dB of SI-SNR" in told
+    assert told.startswith("Int8 is as good as float by PESQ 0.000 (") and ", but loses 1.50 dB of SI-SNR" in told
 
 
 def test_less_is_better_of_an_error(judged):
@@ -141,4 +141,4 @@ def test_recordings_have_the_name_of_their_folder(judged):
         dataclasses.replace(clip, scores={**clip.scores, "recordings": clip.scores["float"]}) for clip in found.scores
     ]
     told = judged(dataclasses.replace(found, versions=[version], scores=scores))
-    assert told.startswith("'rnnoise' does not improve on the noisy recordings, PESQ 0 (") and told.endswith(").")
+    assert told.startswith("'rnnoise' does not improve on the noisy recordings, PESQ 0.000 (") and told.endswith(").")

@@ -100,7 +100,7 @@ def test_a_range_shows_what_is_used_what_came_and_how_often():
         (percent_text(1.316), "132 %"),
         (percent_text(0.0421), "4.2 %"),
         (format_signed(-0.0731, "{:.3f}"), "−0.073"),  # noqa: RUF001
-        (format_signed(-0.0001, "{:.3f}"), "0"),
+        (format_signed(-0.0001, "{:.3f}"), "0.000"),
         (format_signed(0.0, "{:.2e}"), "0"),
         (format_signed(2e-7, "{:.2e}"), "+2.00e-07"),
         (range_text(-7.77, 14.0), "−7.77 to 14"),  # noqa: RUF001

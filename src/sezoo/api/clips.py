@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of
-from sezoo.base.shipped import DEMO, DEMO_RECORDINGS
+from sezoo.base.shipped import DEMO_RECORDINGS, is_demo_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def folder_of(clips: Clips, scratch: Path, what: str, *, sample_rate: int, like:
     ------
     UserError : no clips, files that are not there or of several kinds, arrays that are no waveforms.
     """
-    if isinstance(clips, str) and clips == DEMO and what in DEMO_FOLDERS and not Path(DEMO).exists():
+    if isinstance(clips, str) and what in DEMO_FOLDERS and is_demo_word(clips):
         return DEMO_RECORDINGS / DEMO_FOLDERS[what]
     if isinstance(clips, str | Path):
         return Path(clips)

@@ -5,7 +5,16 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match
 
-__all__ = ["DEMO", "DEMO_RECORDINGS", "ZOO", "is_plain_name", "model_file", "shipped_model", "shipped_models"]
+__all__ = [
+    "DEMO",
+    "DEMO_RECORDINGS",
+    "ZOO",
+    "is_demo_word",
+    "is_plain_name",
+    "model_file",
+    "shipped_model",
+    "shipped_models",
+]
 
 DEMO = "demo"
 """The word that stands for the demo's recordings."""
@@ -22,9 +31,17 @@ def shipped_models() -> dict[str, Path]:
 def shipped_model(word: str) -> Path | None:
     """The file of the shipped model of that name; None where it is a path, or there is no such model.
 
-    What is on the disk under that name comes first.
+    A file of that name comes first; a folder, where results of it may be, does not.
     """
-    return shipped_models().get(word) if is_plain_name(word) and not Path(word).exists() else None
+    return shipped_models().get(word) if is_plain_name(word) and not _is_own_model(word) else None
+
+
+def is_demo_word(word: object) -> bool:
+    """Whether it stands for the demo's recordings.
+
+    A folder of that name comes first, unless a run has written its results there, as `sezoo demo -o demo` does.
+    """
+    return word == DEMO and (not Path(DEMO).exists() or Path(DEMO, "run.json").is_file())
 
 
 def model_file(word: str | Path, *, static: bool = False) -> Path:
@@ -38,7 +55,7 @@ def model_file(word: str | Path, *, static: bool = False) -> Path:
     ------
     UserError : it is a name without an ending, and neither a file nor a shipped model.
     """
-    if isinstance(word, Path) or not is_plain_name(word) or Path(word).exists():
+    if isinstance(word, Path) or not is_plain_name(word) or _is_own_model(word):
         return Path(word)
     if static and (shipped := shipped_model(f"{word}_int8_static")) is not None:
         return shipped
@@ -48,6 +65,11 @@ def model_file(word: str | Path, *, static: bool = False) -> Path:
     others = "sezoo zoo list shows those that come with sezoo"
     hint = f"did you mean {near}, which comes with sezoo?" if near else others
     raise UserError(f"there is no model {word}; {hint}")
+
+
+def _is_own_model(word: str) -> bool:
+    """Whether something on the disk of that name can be a model."""
+    return Path(word).exists() and (not Path(word).is_dir() or word not in shipped_models())
 
 
 def is_plain_name(word: str) -> bool:

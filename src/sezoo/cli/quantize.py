@@ -12,6 +12,7 @@ import shlex
 from typing import Any
 
 from sezoo.base.files import display_path
+from sezoo.base.text import closest_match
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
@@ -120,7 +121,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _frames(text: str) -> Any:
-    return None if text.strip().lower() == "auto" else KeyValue("quantization.static_sequence_length")(text)
+    word = text.strip().lower()
+    if word == "auto":
+        return None
+    if closest_match(word, ("auto",)):
+        raise argparse.ArgumentTypeError(f"found '{text}'; allowed: auto, or a number of frames; did you mean auto?")
+    return KeyValue("quantization.static_sequence_length")(text)
 
 
 def _size(count: int) -> str:

@@ -2,7 +2,7 @@
 
 `utcn_small` is the float model of that name, `utcn_small_int8`, `utcn_small_int8_static` and `utcn_small_stm32n6` its
 int8 ones (where only a static int8 one can be used, `utcn_small` is that), and `demo` the recordings of the demo. What
-is on the disk under that name comes first.
+is on the disk under that name comes first, except folders with the results of a run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.shipped import DEMO, DEMO_RECORDINGS, model_file
+from sezoo.base.shipped import DEMO, DEMO_RECORDINGS, is_demo_word, model_file
 
 __all__ = ["DEMO", "demo_folder", "is_demo", "model_path", "static_model_path"]
 
@@ -34,16 +34,14 @@ def _model(word: str, *, static: bool) -> Path:
 
 
 class demo_folder:  # noqa: N801 - used as a function: type=demo_folder("noisy_testset")
-    """Reads the path of a folder; `demo` is the demo's of that name, where no folder is called so."""
+    """Reads the path of a folder; `demo` is the demo's of that name, where no folder of recordings is called so."""
 
     def __init__(self, name: str):
         self.name = name
 
     def __call__(self, word: str) -> Path:
         """The folder."""
-        if word != DEMO or Path(word).exists():
-            return Path(word)
-        return DEMO_RECORDINGS / self.name
+        return DEMO_RECORDINGS / self.name if is_demo_word(word) else Path(word)
 
 
 def is_demo(folder: Path | None) -> bool:

@@ -253,7 +253,9 @@ def _dynamic_copy(model: onnx.ModelProto, path: Path, scratch: Path, kind: str |
     dynamic = with_dynamic_axes(model, axes=("frames",))
     frames = static_frames_of(model)
     if dynamic is None:
-        log.info("%s: the graph works for %d frames only, so that clips are run in patches of that length", path, frames)
+        log.info(
+            "%s: the graph works for %d frames only, so that clips are run in patches of that length", path, frames
+        )
         return None
     if not quantized_nodes(model):
         log.info("%s: its frames axis, fixed to %d, is made dynamic", path, frames)

@@ -50,12 +50,13 @@ class BoardLoss:
     def __str__(self) -> str:
         facts = facts_of_metric(self.metric)
         amount = facts.form.format(abs(self.loss.value))
-        told = f"{self.label}: {facts.label} is worse than {self.first}'s by {amount}"
+        side = "below" if facts.higher_is_better else "above"
+        told = f"{self.label}: {facts.label} is {amount} {side} {self.first}"
         if self.below_noisy:
-            told += ", and worse than that of the noisy clips"
+            told += f", and {side} the noisy clips"
         if self.explained:
-            return f"{told}; the table of the board's settings says why"
-        return f"{told}; evaluation.explain_deployment: True says which of the board's settings cost it"
+            return f"{told}; the table of the board's settings shows why"
+        return f"{told}; evaluation.explain_deployment: True shows which of the board's settings cost it"
 
 
 def board_losses(

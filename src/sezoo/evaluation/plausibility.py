@@ -29,7 +29,7 @@ LEAST_PEAK = 4.0
 
 
 def warn_of_worse_than_noisy(means: Mapping[str, Mapping[str, Mean]], floats: Mapping[str, str]) -> None:
-    """Warn of float models whose denoised clips score below the noisy ones.
+    """Warn in one line of float models whose denoised clips score below the noisy ones.
 
     Parameters
     ----------
@@ -37,16 +37,19 @@ def warn_of_worse_than_noisy(means: Mapping[str, Mapping[str, Mean]], floats: Ma
     floats : of the versions of float models, their labels by their names.
     """
     noisy = means.get(NOISY, {})
+    worse: dict[str, str] = {}
     for version, label in floats.items():
         for metric, unit in (("pesq", "PESQ"), ("si_snr", "SI-SNR")):
             found, before = means.get(version, {}).get(metric), noisy.get(metric)
             if found is not None and before is not None and found.value < before.value:
-                log.warning(
-                    "%s: the denoised clips score below the noisy ones (%s %.2f, noisy %.2f): was the network trained "
-                    "with this preprocessing, and does it give a mask?",
-                    label, unit, found.value, before.value,
-                )  # fmt: skip
+                worse[label] = f"{unit} {found.value:.2f}, noisy {before.value:.2f}"
                 break
+    if worse:
+        log.warning(
+            "%s: the denoised clips score below the noisy ones (%s): was the network trained with this preprocessing, "
+            "and does it give a mask?",
+            ", ".join(worse), next(iter(worse.values())),
+        )  # fmt: skip
 
 
 def warn_of_delay(means: Mapping[str, Mapping[str, Mean]], pairs: Sequence[Pair], sample_rate: int, stft: Stft) -> None:

@@ -90,10 +90,10 @@ def change_text(mean: Mean | None, metric: str) -> str:
 
 
 def format_signed(value: float, form: str) -> str:
-    """A value with its sign, `+0.3`, `-0.3`; without one where nothing but zeros would be seen."""
+    """A value with its sign, `+0.3`, `-0.3`; without one where only zeros would be seen, `0.0`, or `0` for `0e+00`."""
     text = form.format(abs(value))
     if not text.strip("0.e+-"):
-        return "0"
+        return "0" if "e" in text else text
     return f"{'+' if value > 0 else MINUS}{text}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import stdout_console as results_console
 from sezoo.base.terminal import styled_text
-from sezoo.base.text import pluralize
+from sezoo.base.text import pluralize, shorten_middle
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.scores import NOISY, ClipScores, Mean
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["print_scores", "print_scores_of_models"]
+__all__ = ["print_scores", "print_scores_of_models", "short_names"]
 
+
+LONGEST_NAME = 20
+"""Characters of a model's name beside those of others; a row of differences has two of them."""
 
 METRIC_WIDTH = 10
 """Columns of a terminal that a metric takes at most: what does not fit side by side is shown one below the other."""
@@ -36,7 +39,7 @@ def print_scores(results: Evaluation, title: str = "") -> None:
     if latencies := [
         f"{version.label} {version.latency_ms:.4g} ms" for version in results.versions if version.latency_ms
     ]:
-        console.print(f"latency on a device, a call's block among it: {', '.join(latencies)}", style="dim")
+        console.print(f"latency on a device, including the block of one call: {', '.join(latencies)}", style="dim")
     if not results.cost_of_board_settings:
         return
     console.print("cost of the board's settings: change of the scores without each", style="italic")
@@ -52,17 +55,24 @@ def print_scores_of_models(models: Mapping[str, Evaluation]) -> None:
     models : evaluations by the names of their models; the others are compared with the first.
     """
     first = next(iter(models.values()))
+    short = short_names(models)
     versions = [
-        replace(version, name=f"{model}: {version.name}", label=f"{model}: {version.label}")
+        replace(version, name=f"{model}: {version.name}", label=f"{short[model]}: {version.label}")
         for model, evaluation in models.items()
         for version in evaluation.versions
     ]
     costs = [
-        replace(cost, model=f"{model}: {cost.model}")
+        replace(cost, model=f"{short[model]}: {cost.model}")
         for model, evaluation in models.items()
         for cost in evaluation.cost_of_board_settings
     ]
     print_scores(replace(first, versions=versions, scores=_joined_scores(models), cost_of_board_settings=costs))
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Names that fit twice into a row, cut in the middle where they are longer; whole where they would be the same."""
+    short = {name: shorten_middle(name, LONGEST_NAME) for name in names}
+    return {name: cut if list(short.values()).count(cut) == 1 else name for name, cut in short.items()}
 
 
 def _joined_scores(models: Mapping[str, Evaluation]) -> list[ClipScores]:

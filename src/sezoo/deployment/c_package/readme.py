@@ -25,7 +25,7 @@ def readme(report: DeploymentReport) -> str:
     rate = report.settings.sample_rate
     rows = [
         ("samples in and out", f"16-bit or float32, {rate} Hz, {engine.new * stft.hop_length} a call"),
-        ("latency", f"{report.latency_ms:.0f} ms ({engine.latency(stft)} samples), a call's block among them"),
+        ("latency", f"{report.latency_ms:.0f} ms ({engine.latency(stft)} samples), including the block of one call"),
         ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
         ("state", f"{program.state_bytes:,} bytes"),
         ("weights and biases", f"{graph.parameters:,}"),
