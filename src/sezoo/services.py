@@ -208,7 +208,7 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
         if config.general.report and not is_helper() and not _is_dry(config, letters):
             from sezoo.report.run_report import write_run_report
 
-            with working("writing the report"):
+            with working("writing the report", in_log=True):
                 write_run_report(run)
         track_figures_and_sounds(run)
 

@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -110,6 +111,27 @@ def test_the_log_has_lines_where_there_is_no_terminal(monkeypatch, caplog):
         "clips: 3 of 7, 8 s to go",
         "clips: 6 of 7, 2 s to go",
     ]
+
+
+def test_the_log_says_again_what_is_being_done_where_nothing_is_counted(monkeypatch, caplog):
+    """Only the innermost, and nothing once it is done."""
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.01)
+
+    def wait_for(count):
+        while len(caplog.messages) < count:
+            time.sleep(0.01)
+
+    with caplog.at_level(logging.INFO, "sezoo"):
+        with working("deploying"), working("building", in_log=True):
+            wait_for(2)
+            with working("linking", in_log=True):
+                before = len(caplog.messages)
+                wait_for(before + 2)
+        said = list(caplog.messages)
+        time.sleep(0.05)
+        assert caplog.messages == said
+    assert said[:2] == ["building, for 0 s now"] * 2
+    assert said[before + 1] == "linking, for 0 s now"
 
 
 def test_a_notebook_has_a_bar_of_html(monkeypatch):

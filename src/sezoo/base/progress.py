@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,20 +30,30 @@ Item = TypeVar("Item")
 
 SECONDS_A_LINE = 5
 """Between lines of progress where there is no terminal to draw a bar on."""
+SECONDS_OF_SILENCE = 3
+"""After which the log says again what is being done, where no steps are counted."""
 SECONDS_A_CELL = 0.2
 """Between two states of the bar in a notebook."""
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
+def working(what: str, *, in_log: bool = False) -> Iterator[None]:
     """Show on a terminal that something is being done, and for how long, until this context ends.
 
     Inside another one, or where `counted` is at work inside, the innermost is shown.
+
+    Parameters
+    ----------
+    in_log : where there is no terminal, the log says it every few seconds. For work in which nothing is counted or
+        logged: a compiler, an emulator.
     """
-    if not _is_terminal():
-        yield
-        return
-    with _DISPLAY.showing(_Work(to_one_line(what))):
+    if _is_terminal():
+        with _DISPLAY.showing(_Work(to_one_line(what))):
+            yield
+    elif in_log and not _is_notebook():
+        with _logged(to_one_line(what)):
+            yield
+    else:
         yield
 
 
@@ -174,6 +185,31 @@ def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
             told = now
             rest = "" if done == 1 else f", {(now - first) / (done - 1) * (total - done):.0f} s to go"
             log.info("%s: %d of %d%s", what, done, total, rest)
+
+
+_LOGGED: list[str] = []
+"""What `_logged` is at work on, the innermost last."""
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Say every few seconds what is being done and since when; only the innermost does."""
+    ended, begun = threading.Event(), time.monotonic()
+
+    def say() -> None:
+        while not ended.wait(SECONDS_OF_SILENCE):
+            if _LOGGED[-1:] == [what]:
+                log.info("%s, for %.0f s now", what, time.monotonic() - begun)
+
+    _LOGGED.append(what)
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        _LOGGED.remove(what)
+        ended.set()
+        thread.join()
 
 
 def _is_notebook() -> bool:

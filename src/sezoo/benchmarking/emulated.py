@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from sezoo.base.progress import working
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config, Deployment
 from sezoo.denoising.backend import PORTABLE_C
@@ -52,7 +53,8 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         package = Path(scratch) / "package"
         package.mkdir()
-        program = package_for(load_onnx(model), model, _with_deployment(config), waveform, package)
+        with working("writing the C package and its test vectors", in_log=True):
+            program = package_for(load_onnx(model), model, _with_deployment(config), waveform, package)
         done = run_emulated(emulation, core, package, waveform, rate, Path(scratch) / core.name)
     figures = done.figures
     facts = BOARDS[config.benchmarking.board]

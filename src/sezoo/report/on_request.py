@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, write_text
+from sezoo.base.progress import working
 from sezoo.results.names import REPORT
 
 __all__ = ["write_report"]
@@ -36,6 +37,7 @@ def write_report(runs: Sequence[Path], output: Path | None = None, *, overwrite:
     from sezoo.report.comparison_page import comparison_of  # what draws and encodes loads here
     from sezoo.report.page import page_of
 
-    page = comparison_of(runs, target.parent) if several else page_of(runs[0])
+    with working("comparing the runs" if several else "writing the report", in_log=True):
+        page = comparison_of(runs, target.parent) if several else page_of(runs[0])
     write_text(target, page)
     return target

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sezoo.base.files import write_text
+from sezoo.base.progress import working
 from sezoo.report.blocks import Section, Text
 from sezoo.report.chip_section import chip_section
 from sezoo.report.deployed_sound import has_deployed_sounds
@@ -75,17 +76,21 @@ def _sections(facts: RunFacts, room: float) -> Sequence[Section]:
     """The sections that the run has data for, with at most this many bytes of sound, shared evenly."""
     with_sounds = [bool(facts.listened), bool(facts.training and facts.training.sounds), has_deployed_sounds(facts)]
     share = room / max(1, sum(with_sounds))
-    sections = [
-        _listening(facts, share),
-        live_section(facts),
-        training_section(facts, share),
-        error_section(facts),
-        metrics_section(facts),
-        robustness_section(facts),
-        chip_section(facts, share),
-        provenance_section(facts),
-    ]
-    return [section for section in sections if section is not None]
+    made: dict[str, Callable[[], Section | None]] = {
+        "listening": lambda: _listening(facts, share),
+        "live": lambda: live_section(facts),
+        "training": lambda: training_section(facts, share),
+        "errors": lambda: error_section(facts),
+        "metrics": lambda: metrics_section(facts),
+        "robustness": lambda: robustness_section(facts),
+        "device": lambda: chip_section(facts, share),
+        "provenance": lambda: provenance_section(facts),
+    }
+    found = []
+    for name, make in made.items():
+        with working(f"writing the report: {name}", in_log=True):
+            found.append(make())
+    return [section for section in found if section is not None]
 
 
 def _listening(facts: RunFacts, room: float) -> Section | None:

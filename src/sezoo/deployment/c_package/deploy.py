@@ -13,6 +13,7 @@ import onnx
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
+from sezoo.base.progress import working
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import has_input_gain
@@ -96,18 +97,21 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     recording = recording_of(config)
     emulation = tools_of(config, run.folder / "deployment_logs") if config.deployment.emulate else None
 
-    agreed = agreement(program.graph, model, _patches(program, recording))
+    with working("comparing the operators with onnxruntime's", in_log=True):
+        agreed = agreement(program.graph, model, _patches(program, recording))
     _remove_unfinished(run.folder)
     package = unused_path(run.folder / C_PACKAGE)
     with atomic_folder(package) as aside:
-        masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
+        with working("writing the C package and its test vectors", in_log=True):
+            masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
         emulated = None
         if emulation is not None:
             log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
             wave, rate = recording.noisy, settings.sample_rate
             with atomic_folder(unused_path(run.folder / f"emulated_{core.name}")) as folder:
                 emulated = run_emulated(emulation, core, aside, wave, rate, folder)
-        reference = reference_of(program, settings, recording, model_path)
+        with working("denoising the recording in numpy, as the package does", in_log=True):
+            reference = reference_of(program, settings, recording, model_path)
         tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.audio.clip import read_clip, write_clip
+from sezoo.base.progress import working
 from sezoo.deployment.c_package.vectors import MAGNITUDES, MASKS
 from sezoo.targets.c_compiler import CCompiler, build_program
 from sezoo.targets.cores import Core
@@ -68,19 +69,24 @@ def run_emulated(
     def built(program: str) -> Path:
         elf = folder / f"{program}.elf"
         log_file = emulation.logs / f"build_{program}_{core.name}.log"
-        build_program(emulation.compiler, core, package, program, elf, log_file)
+        with working(f"building {program} for a {core.name} with {emulation.compiler}", in_log=True):
+            build_program(emulation.compiler, core, package, program, elf, log_file)
         return elf
 
     for name in (MAGNITUDES, MASKS):
         shutil.copyfile(package / "test_vectors" / name, folder / name)
     log_file = emulation.logs / f"check_vectors_{core.name}.log"
-    emulate(emulation.qemu, core, built("check_vectors"), folder, log_file, timeout=VECTOR_SECONDS)
+    elf = built("check_vectors")
+    with working(f"checking the test vectors on an emulated {core.name}", in_log=True):
+        emulate(emulation.qemu, core, elf, folder, log_file, timeout=VECTOR_SECONDS)
     for name in (MAGNITUDES, MASKS):
         (folder / name).unlink()
     write_clip(folder / "noisy.wav", wave, sample_rate)
     elf = built("denoise_wav")
     seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(wave) / sample_rate
-    emulate(emulation.qemu, core, elf, folder, emulation.logs / f"denoise_wav_{core.name}.log", timeout=seconds)
+    log_file = emulation.logs / f"denoise_wav_{core.name}.log"
+    with working(f"denoising {len(wave) / sample_rate:.0f} s of audio on an emulated {core.name}", in_log=True):
+        emulate(emulation.qemu, core, elf, folder, log_file, timeout=seconds)
     denoised = (
         read_clip(folder / "denoised.wav", sample_rate) if _has_sound(folder / "denoised.wav") else np.zeros_like(wave)
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from sezoo.audio.stft import stft_of
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_folder, display_path, unused_path, write_text
+from sezoo.base.progress import working
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STREAM, engine_of, stream_frames
 from sezoo.denoising.backend import TFLITE as TFLITE_BACKEND
@@ -111,7 +112,8 @@ def deploy_tflite(run: Run, path: Path) -> None:
 
     with atomic_folder(unused_path(run.folder / TFLITE_FOLDER)) as folder:
         data = write_tflite(low, path.name, folder)
-        by_litert, by_tflm, arena = _proven(data, low, vectors)
+        with working("running the file on the test vectors", in_log=True):
+            by_litert, by_tflm, arena = _proven(data, low, vectors)
         side = side_file(program, low, settings.sample_rate, path.name, arena)
         write_text(folder / SIDE_FILE, json.dumps(side, indent=1) + "\n")
         (folder / "test_vectors").mkdir()
@@ -119,11 +121,13 @@ def deploy_tflite(run: Run, path: Path) -> None:
         write_text(folder / "README.md", readme(program, low, len(data), path.name))
         write_package_around(program, low, settings, calls, vectors, folder / C_PACKAGE)
         rename_symbols(folder / C_PACKAGE, config.deployment.symbol_prefix)
-    agreed = agreement(original, model, patches_of(recording, stft, original.frames))
-    waves = {
-        name: reference_of(program, settings, recording, path, arithmetic)
-        for name, arithmetic in (("reference", ONNXRUNTIME), ("tflite", TFLITE))
-    }
+    with working("comparing the operators with onnxruntime's", in_log=True):
+        agreed = agreement(original, model, patches_of(recording, stft, original.frames))
+    with working("denoising the recording in numpy, as the file does", in_log=True):
+        waves = {
+            name: reference_of(program, settings, recording, path, arithmetic)
+            for name, arithmetic in (("reference", ONNXRUNTIME), ("tflite", TFLITE))
+        }
     tell_what_the_gate_mutes(waves["tflite"], recording, stft, settings.silence_threshold)
     found = Deployment(
         model=path.name,
