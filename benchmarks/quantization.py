@@ -1,6 +1,6 @@
 """Quantizing: CPU time and peak memory against the number and the length of the clips.
 
-    python benchmarks/quantization.py [--mlflow] [METHOD ...]
+    python benchmarks/quantization.py [--mlflow] [--no-recovery] [--no-report] [METHOD ...]
 
 Prints one line a case. Reference service on a like machine: 9.4 CPU s and 814 MiB for 100 clips by MinMax,
 726 MiB for 25 clips and 985 MiB for 240, ValueError by Entropy and Percentile.
@@ -29,7 +29,10 @@ def main():
     parser.add_argument(
         "--mlflow", action="store_true", help="with tracking in a folder, as the reference's YAML has it"
     )
+    parser.add_argument("--no-recovery", action="store_true", help="quantization.accuracy_recovery: none")
+    parser.add_argument("--no-report", action="store_true", help="general.report: False, without analysis and page")
     options = parser.parse_args()
+    recovery = "none" if options.no_recovery else "auto"
     for method, count, seconds in CASES:
         if options.methods and method not in options.methods:
             continue
@@ -47,6 +50,8 @@ quantization:
   num_quantization_samples:
   calibration_method: {method}
   op_types_to_quantize: [Conv, Add, Relu]
+  accuracy_recovery: {recovery}
+general: {{report: {not options.no_report}}}
 mlflow: {{uri: {uri}}}
 """,
                 encoding="utf-8",

@@ -115,7 +115,7 @@ def advise(
     int8 = MaskModel(model, NAME)
     closeness = FidelityScorer(_whole(MaskModel(float_model, NAME), margin), list(_subset(segments, frames)), stft)
     whole = _fidelity_text(closeness, _whole(int8, margin))
-    if not closeness.waves or not np.isfinite(whole):
+    if not closeness.references or not np.isfinite(whole):
         return None
 
     @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,17 @@ from sezoo.quantization.calibration.segments import Segment
 __all__ = ["FidelityScorer", "mask_function"]
 
 EQUAL = 100.0
-"""dB given to waves that agree to rounding: nobody hears a difference, and a mean over clips stays finite."""
+"""dB given to waveforms that agree to rounding: the difference is inaudible, and a mean over clips stays finite."""
 
 SILENT = 1e-14
-"""Mean square of a wave that has nothing to compare."""
+"""Mean square below which a waveform has nothing to compare."""
 
 MaskOf = Callable[[np.ndarray], np.ndarray]
-"""What a model sees of an segment, (1, bins, frames), to what it gives, of the same shape."""
+"""From the model's input for a segment, (1, bins, frames), to its output, of the same shape."""
 
 
 def mask_function(model: onnx.ModelProto) -> MaskOf:
-    """The model run by onnxruntime, from what it sees of a clip to its masks, or to an enhanced spectrum."""
+    """The model run by onnxruntime: from its input for a clip to its masks, or to an enhanced spectrum."""
     return MaskModel(model, Path("the model")).whole
 
 
@@ -41,38 +42,43 @@ class FidelityScorer:
     """
 
     def __init__(self, reference: MaskOf, segments: Sequence[Segment], stft: Stft, kind: str = MAGNITUDE_MASK):
-        self.stft, self.kind = stft, kind
-        waves = [(segment, self._wave(reference, segment)) for segment in segments]
-        self.waves = [(segment, wave) for segment, wave in waves if np.mean(np.square(wave)) > SILENT]
+        self.reference, self.segments, self.stft, self.kind = reference, segments, stft, kind
 
-    def __call__(self, masks: MaskOf, told: Callable[[Sequence], Iterable] = iter) -> float:
-        """Mean SI-SNR of the denoised waves against the float model's, in dB, at most `EQUAL`.
+    @cached_property
+    def references(self) -> list[tuple[Segment, np.ndarray]]:
+        """Segments and the float model's denoised waveforms, without silent ones; computed on first use."""
+        waveforms = [(segment, self._waveform(self.reference, segment)) for segment in self.segments]
+        return [(segment, waveform) for segment, waveform in waveforms if np.mean(np.square(waveform)) > SILENT]
 
-        It is that also if all the waves are silent, and minus infinity for masks that are no numbers.
+    def __call__(self, masks: MaskOf, progress: Callable[[Sequence], Iterable] = iter) -> float:
+        """Mean SI-SNR of the denoised waveforms to the float model's, in dB, at most `EQUAL`.
+
+        It is `EQUAL` also if all waveforms are silent, and minus infinity for masks that are NaN or infinite.
 
         Parameters
         ----------
-        told : passes the segments on, telling how far it is.
+        progress : iterates over the segments and reports the progress.
         """
+        references = self.references  # what the float model raises is no fault of the model that is scored
         try:
-            values = [_si_snr(wave, self._wave(masks, segment)) for segment, wave in told(self.waves)]
+            values = [_si_snr(waveform, self._waveform(masks, segment)) for segment, waveform in progress(references)]
         except UserError:
             return -np.inf
         return float(np.mean(values)) if values else EQUAL
 
-    def _wave(self, masks: MaskOf, segment: Segment) -> np.ndarray:
+    def _waveform(self, masks: MaskOf, segment: Segment) -> np.ndarray:
         frames = segment.spectrum.shape[1]
         masked = apply_output(self.kind, segment.spectrum, masks(segment.magnitude)[0])
         return self.stft.synthesise(masked, max(self.stft.hop_length, (frames - 1) * self.stft.hop_length))
 
 
-def _si_snr(reference: np.ndarray, wave: np.ndarray) -> float:
+def _si_snr(reference: np.ndarray, waveform: np.ndarray) -> float:
     """As `sezoo.metrics` has it, limited to `EQUAL`, and low but finite for silence."""
-    reference, wave = reference.astype(np.float64), wave.astype(np.float64)
-    target = reference * (np.dot(reference, wave) / np.dot(reference, reference))
-    wanted, error = np.sum(np.square(target)), np.sum(np.square(wave - target))
+    reference, waveform = reference.astype(np.float64), waveform.astype(np.float64)
+    target = reference * (np.dot(reference, waveform) / np.dot(reference, reference))
+    wanted, error = np.sum(np.square(target)), np.sum(np.square(waveform - target))
     limit = 10.0 ** (EQUAL / 10)
-    if wanted < np.finfo(np.float32).tiny:  # a silent wave is as far away as can be
+    if wanted < np.finfo(np.float32).tiny:  # a silent waveform is as far away as can be
         return -EQUAL
     if error * limit <= wanted:
         return EQUAL

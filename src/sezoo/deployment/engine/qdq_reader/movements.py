@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Floats, Mixed, Pending, Real, of_sources_in
@@ -87,6 +86,8 @@ def _zeros(node: Node) -> dict[str, np.ndarray]:
 
 def _evaluated(node: Node, feeds: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
     """The outputs of a node, by onnx's reference implementation."""
+    from onnx.reference import ReferenceEvaluator  # takes a tenth of a second to load, and most models need none
+
     constants = {name: node.constant(position) for position, name in enumerate(node.inputs) if name not in feeds}
     weights = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items() if name]
     inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None) for name in feeds]
