@@ -98,7 +98,7 @@ def line_of(name: str, row: Row, folder: Path, options: argparse.Namespace) -> s
     transform += [f"preprocessing.win_length={n_fft}"]
     settings = [*transform, *row.settings, "general.report=False"]
     static = folder / "run" / "saved_models" / "quantized_model_int8_static.onnx"
-    run(["quantize", model, *calibration(options.clips), "--target", "cortex-m", "-o", folder / "run", *settings])
+    quantize(model, settings, folder, options.clips)
     report = json.loads((folder / "run" / "quantization_report.json").read_text(encoding="utf-8"))
     pesq = ["", "", ""]
     if row.make.endswith(".onnx"):
@@ -140,12 +140,28 @@ def with_bins_first(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def calibration(clips: int) -> list[str]:
-    """Words of the calibration's recordings."""
+MIXED = """\
+operation_mode: quantization
+dataset: {name: mix, clip_seconds: 4.0}
+quantization: {target: cortex-m}
+"""
+"""A run that calibrates on mixtures, which the command `quantize` does not make."""
+
+
+def quantize(model: Path, settings: list[str], folder: Path, clips: int) -> None:
+    """Quantize into `folder / "run"`, calibrated on mixtures of SPEECH and NOISE, or on the demo's recordings."""
     if "SPEECH" not in os.environ:
-        return ["--data", "demo"]
-    folders = [f"dataset.clean_speech_path={os.environ['SPEECH']}", f"dataset.noise_path={os.environ['NOISE']}"]
-    return [*folders, "dataset.name=mix", f"quantization.num_quantization_samples={clips}"]
+        run(["quantize", model, "--data", "demo", "--target", "cortex-m", "-o", folder / "run", *settings])
+        return
+    (folder / "mixed.yaml").write_text(MIXED, encoding="utf-8")
+    of_run = {
+        "model.onnx_path": model,
+        "dataset.speech_path": os.environ["SPEECH"],
+        "dataset.noise_path": os.environ["NOISE"],
+        "quantization.num_quantization_samples": clips,
+        "hydra.run.dir": folder / "run",
+    }
+    run([folder / "mixed.yaml", *(f"{key}={value}" for key, value in of_run.items()), *settings])
 
 
 def run(words: list[object]) -> None:

@@ -15,11 +15,13 @@ import yaml
 
 import sezoo
 from builders import mix, noise, write_clips, write_model, write_speech_and_noise
+from recurrent_graphs import recurrent
 from sezoo.api import deploying, quantizing
 from sezoo.audio.stft import Stft
 from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.denoising import WholeClip, denoise
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.state_loop import StateLoop
 from sezoo.zoo import zoo_model
 
 PLAIN = {"quantization": {"accuracy_recovery": ["none"]}, "mlflow": {"uri": None}}
@@ -361,6 +363,24 @@ def test_a_stream_is_what_the_whole_waveform_gives(mode, project):
     for _ in range(2):  # finish() begins anew
         pieces = [denoiser.push(wave[start : start + 333]) for start in range(0, len(wave), 333)]
         np.testing.assert_allclose(np.concatenate([*pieces, denoiser.finish()]), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["whole", "stream"])
+def test_a_recurrent_network_in_pieces_computes_each_frame_once(mode, project, monkeypatch):
+    given, call = [], StateLoop.__call__
+    onnx.save(recurrent("GRU", bins=257), "recurrent.onnx")
+    denoiser, wave = sezoo.Denoiser("recurrent.onnx", play_like=mode), noise(0.7)
+    whole = denoiser(wave)
+    denoiser.push(wave[:1])  # the form for pieces is made, and tried
+    denoiser.finish()
+    monkeypatch.setattr(StateLoop, "__call__", lambda self, frames: given.append(frames.shape[2]) or call(self, frames))
+    pieces = [denoiser.push(wave[start : start + 333]) for start in range(0, len(wave), 333)]
+    reached = 160 * (sum(given) - 1)  # frames whose masks are known are synthesised at once
+    assert sum(map(len, pieces)) > reached - 400 and reached > len(wave) - 800
+    pieces.append(denoiser.finish())
+    assert sum(given) <= len(wave) // 160 + 6 and max(given) <= 6
+    step = 1 / 32768 if mode == "stream" else 0  # of samples in 16 bits
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6 + 1.01 * step)
 
 
 def test_channels_and_other_rates(project):

@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 import mask_graphs as graphs
+import recurrent_graphs
 from builders import RATE
 from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.sound_devices import Duplex
@@ -18,6 +19,7 @@ from sezoo.denoising import Stream, denoise
 from sezoo.deployment.live.audio import LiveModel
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
+from sezoo.models.state_loop import StateLoop
 from sound_stand_ins import stand_in
 from tiny_models import int8_model, write_tiny_model
 
@@ -68,6 +70,29 @@ def test_it_is_heard_as_the_c_stream_plays_it(tmp_path, noise, played, kind):
     level = re.fullmatch(r"noisy [█·]{15}  (-\d+) dBFS  denoised .* load +\d+% \(longest .*\)  under-runs 1", line)[1]
     assert int(level) == round(10 * np.log10(np.mean(np.square(noise / 32768))))
     assert re.fullmatch(rf"[\d.]+ s, {len(noise) // 30} calls of .* ms: load .*, under-runs 1", end)
+
+
+@pytest.fixture
+def lengths(monkeypatch):
+    """How many frames the model was given in each call."""
+    given, call = [], StateLoop.__call__
+    monkeypatch.setattr(StateLoop, "__call__", lambda self, frames: given.append(frames.shape[2]) or call(self, frames))
+    return given
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize("kind", ["float", "int8"])
+def test_a_recurrent_network_computes_each_frame_once(tmp_path, noise, played, lengths, kind, frames):
+    model, path = recurrent_graphs.recurrent("GRU", "LSTM", bins=33), tmp_path / "model.onnx"
+    if kind == "int8":
+        model = recurrent_graphs.dynamic_int8(model)
+    onnx.save(model, path)
+    heard, _ = played(noise, path, *SPECTRUM, "--frames", frames)
+    calls = len(noise) // (30 * frames)
+    assert lengths[-calls:] == [frames] * calls
+    expected = to_int16(denoise(from_int16(noise), MaskModel(model, path), STFT, Stream((None, 0))))
+    np.testing.assert_allclose(heard[30:], expected[: len(heard) - 30], atol=1)
+    assert np.abs(expected).max() > 1000
 
 
 def test_with_an_attenuation_limit_of_0_db_it_is_the_microphone_later(tmp_path, noise, played):

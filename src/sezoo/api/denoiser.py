@@ -14,6 +14,7 @@ from sezoo.base.shipped import model_file
 if TYPE_CHECKING:
     import numpy as np
 
+    from sezoo.prediction.stream import Denoiser as PreparedDenoiser
     from sezoo.prediction.stream import WaveformStream
 
 __all__ = ["Denoiser"]
@@ -23,7 +24,8 @@ class Denoiser:
     """Denoises waveforms with a model that is loaded once.
 
     Called with a waveform it gives the denoised one. `push` and `finish` do the same for a waveform that comes in
-    pieces: what is pushed comes out, later by what the model looks ahead, until `finish` gives the rest.
+    pieces: what is pushed comes out, later by what the model looks ahead, until `finish` gives the rest. A recurrent or
+    causal model computes each frame once, whatever the pieces are; the first `push` makes the form of it that does.
 
     Parameters
     ----------
@@ -57,7 +59,9 @@ class Denoiser:
 
         spectrum = Spectrum(sample_rate, n_fft, hop_length, win_length)
         made = prediction_settings(model_file(model), Path("waveform"), spectrum, play_like=play_like, more=settings)
-        self._denoiser = denoiser_of(Run(build_config(made), Path(), Trackers()))
+        self._run = Run(build_config(made), Path(), Trackers())
+        self._denoiser = denoiser_of(self._run)
+        self._in_pieces: PreparedDenoiser | None = None  # for `push`
         self.sample_rate: int = self._denoiser.sample_rate
         self._stream: WaveformStream | None = None
         self._pushed: tuple[int, int] | None = None
@@ -105,7 +109,7 @@ class Denoiser:
         if self._denoiser.peak_normalize:
             raise UserError("preprocessing.peak_normalize: a stream's peak is not known before its end")
         if self._stream is None:
-            self._stream = self._denoiser.stream(rate, columns.shape[1])
+            self._stream = self._prepared_in_pieces().live_stream(rate, columns.shape[1])
             self._pushed = (rate, samples.ndim)
         if self._pushed != (rate, samples.ndim) or self._stream.channels != columns.shape[1]:
             raise UserError("samples: rate and channels have to be those of the stream's first; finish() begins anew")
@@ -123,6 +127,13 @@ class Denoiser:
         rest = self._as_pushed(self._stream.finish())
         self._stream = None
         return rest
+
+    def _prepared_in_pieces(self) -> PreparedDenoiser:
+        from sezoo.prediction.service import denoiser_of
+
+        if self._in_pieces is None:
+            self._in_pieces = denoiser_of(self._run, in_pieces=True)
+        return self._in_pieces
 
     def _as_pushed(self, columns: np.ndarray) -> np.ndarray:
         return columns[:, 0] if self._pushed is not None and self._pushed[1] == 1 else columns

@@ -62,8 +62,12 @@ class DenoisingStream(Protocol):
         """Give the rest, so that as many samples have come out as went in."""
 
 
-def open_stream(model: MaskFunction, stft: Stft, mode: InferenceMode) -> DenoisingStream:
+def open_stream(model: MaskFunction, stft: Stft, mode: InferenceMode, *, immediate: bool = False) -> DenoisingStream:
     """A stream that denoises with `model` in the given way.
+
+    Parameters
+    ----------
+    immediate : each push gives all that is known, as live sound needs it; see `MaskStream`.
 
     Raises
     ------
@@ -72,8 +76,8 @@ def open_stream(model: MaskFunction, stft: Stft, mode: InferenceMode) -> Denoisi
     if isinstance(mode, Board):
         return BoardStream(model, stft, mode)
     if isinstance(mode, Stream):
-        return EngineStream(MaskStream(model, _whole_clip_mode(mode), stft.bins), stft, mode)
-    return SpectralStream(model, stft, mode)
+        return EngineStream(MaskStream(model, _whole_clip_mode(mode), stft.bins, immediate=immediate), stft, mode)
+    return SpectralStream(model, stft, mode, immediate=immediate)
 
 
 def _whole_clip_mode(mode: Stream) -> WholeClip:

@@ -107,7 +107,9 @@ class MaskStream:
             context = mode.context or (None, None)
             self.step = UNBOUNDED_FRAMES if None in context else WHOLE_CLIP_FRAMES
             self.before, self.after = (UNBOUNDED_CONTEXT if frames is None else frames for frames in context)
-        self.immediate = immediate and self.length is None
+        # Where later frames count without bound, only long pieces have nearly all of them.
+        bounded = in_patches or has_states or (mode.context is not None and mode.context[1] is not None)
+        self.immediate = immediate and self.length is None and bounded
         self.held = self.before if in_patches else 0  # frames of context before the first pending one
         self.to_mirror = self.before if in_patches and mode.mirrored else 0  # of them still zeros
         self.kind = kind_of(model)
@@ -132,9 +134,18 @@ class MaskStream:
         self.seen = np.concatenate([self.seen, magnitude if self.of_magnitudes else spectrum], axis=1)
         known = max(0, self.spectrum.shape[1] - self.after)
         if self.immediate:
-            self.step = max(1, known)
+            return self._masked_at_once(known)
         ready = known // self.step
         return self._masked(ready * self.step, ready)
+
+    def _masked_at_once(self, known: int) -> np.ndarray:
+        """All frames whose masks are known: (bins, known) complex64."""
+        pieces = [self.spectrum[:, :0]]
+        while known:
+            self.step = min(known, WHOLE_CLIP_FRAMES)
+            pieces.append(self._masked(self.step, 1))
+            known -= self.step
+        return np.concatenate(pieces, axis=1)
 
     def finish(self) -> np.ndarray:
         """Give the frames that are left: (bins, m) complex64."""

@@ -42,6 +42,7 @@ from sezoo.models.receptive_field import (
 from sezoo.models.source import ModelSource, OnnxSource, TorchSource, open_model
 from sezoo.models.spectra import MAGNITUDE_MASK, with_kind
 from sezoo.models.states import frames_of, states_of, with_states
+from sezoo.models.streaming import streaming
 from sezoo.run.run import Run
 
 __all__ = ["BOARD", "PATCHES", "STREAM", "TFLM", "WHOLE", "RunModel", "models_of", "static_frames_of"]
@@ -138,6 +139,27 @@ class RunModel:
     def source_for(self, kind: str) -> ModelSource:
         """The file of the model for this mode."""
         return self.dynamic if kind in (WHOLE, STREAM) or self.static is None else self.static
+
+    def source_in_pieces(self, scratch: Path) -> ModelSource:
+        """The file of the model for sound that comes in pieces: one with states, where it can be made.
+
+        It then computes each frame once, whatever the pieces are. Other models see their past again for each piece.
+
+        Parameters
+        ----------
+        scratch : an existing folder for a temporary file.
+        """
+        source = self.dynamic or self.static
+        if self.stateful or isinstance(source, TorchSource):
+            return source
+        try:
+            made = streaming(with_kind(load_onnx(source.path), source.kind), source.path, None)
+        except UserError as error:
+            log.debug("%s", error)
+            return source
+        copy = scratch / f"{source.path.stem}_in_pieces.onnx"
+        onnx.save(made, copy)
+        return OnnxSource(copy, source.display_name or source.path, states_of(made), source.kind)
 
     def deployed_kind(self, kind: str, config: Config) -> str:
         """The mode itself, but the stream for the board if its program computes this model as a stream."""

@@ -14,10 +14,15 @@ __all__ = ["MaskedSynthesis", "SpectralStream"]
 
 
 class MaskedSynthesis:
-    """Frames in, samples of the masked frames out: what is left to do when the spectrum is known."""
+    """Frames in, samples of the masked frames out: what is left to do when the spectrum is known.
 
-    def __init__(self, model: MaskFunction, stft: Stft, mode: WholeClip | Patches):
-        self.masks = MaskStream(model, mode, stft.bins)
+    Parameters
+    ----------
+    immediate : as for `MaskStream`.
+    """
+
+    def __init__(self, model: MaskFunction, stft: Stft, mode: WholeClip | Patches, *, immediate: bool = False):
+        self.masks = MaskStream(model, mode, stft.bins, immediate=immediate)
         self.synthesis = SynthesisStream(stft)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
@@ -32,10 +37,10 @@ class MaskedSynthesis:
 class SpectralStream:
     """Denoises a waveform that comes in pieces, with the spectrum that `Stft.analyse` has of the whole waveform."""
 
-    def __init__(self, model: MaskFunction, stft: Stft, mode: WholeClip | Patches):
+    def __init__(self, model: MaskFunction, stft: Stft, mode: WholeClip | Patches, *, immediate: bool = False):
         self.stft = stft
         self.analysis = AnalysisStream(stft)
-        self.masked = MaskedSynthesis(model, stft, mode)
+        self.masked = MaskedSynthesis(model, stft, mode, immediate=immediate)
         self.missing = 0  # samples that have gone in and not come out yet
 
     def push(self, waveform: np.ndarray) -> np.ndarray:

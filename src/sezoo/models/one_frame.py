@@ -1,7 +1,8 @@
-"""A model of whole clips written as one of a single frame: what it remembers of a clip become inputs and outputs.
+"""A model of whole clips written as one of a piece: what it remembers of a clip become inputs and outputs.
 
 A recurrent layer remembers its states, a convolution over past frames the frames that its kernel reaches back to. All
-begin a clip with zeros, as the padding of the whole clip does, so that frame by frame the model computes the same.
+begin a clip with zeros, as the padding of the whole clip does, so that piece by piece the model computes the same. A
+piece is one frame, or has any number of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sezoo.models.onnx_graph import (
     copy_model,
     keep_needed,
     node_label,
+    producers,
     readers,
     reads_of,
     set_weights,
@@ -54,22 +56,30 @@ ALONG = {
 
 POOLS = {"AveragePool", "MaxPool"}
 
+QUANTIZERS = {"QuantizeLinear", "DequantizeLinear"}
+"""Of an int8 model; zeros stay zeros."""
+
 END = np.iinfo(np.int64).max
 
 
-def one_frame(model: onnx.ModelProto, traced: FrameTrace) -> onnx.ModelProto:
-    """The one-frame form of a float model, opset 11 or later, which carries the names of its states.
+def one_frame(model: onnx.ModelProto, traced: FrameTrace, frames: int | None = 1) -> onnx.ModelProto:
+    """The form of a model, opset 11 or later, that takes a clip in pieces, and carries the names of its states.
+
+    Parameters
+    ----------
+    model : float, or int8 in QDQ form.
+    frames : of a piece; None is any number.
 
     Raises
     ------
     UserError : the node for which there is none, and what would help.
     """
-    return _Writer(model, traced).written()
+    return _Writer(model, traced, frames).written()
 
 
 @dataclass
 class _Writer:
-    """Writes the one-frame form, node by node.
+    """Writes the form, node by node.
 
     Attributes
     ----------
@@ -79,6 +89,7 @@ class _Writer:
 
     model: onnx.ModelProto
     traced: FrameTrace
+    frames: int | None
     padding: dict[str, int] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
 
@@ -89,13 +100,13 @@ class _Writer:
         self.behind: list[onnx.NodeProto] = []
 
     def written(self) -> onnx.ModelProto:
-        """The one-frame model.
+        """The model of a piece.
 
         Raises
         ------
         UserError : the node for which there is none.
         """
-        self.read_by = readers(self.model.graph)
+        self.read_by, self.made_by = readers(self.model.graph), producers(self.model.graph)
         self.outputs = {value.name for value in self.model.graph.output}
         del self.graph.node[:], self.graph.value_info[:]
         for node in self.model.graph.node:
@@ -105,8 +116,8 @@ class _Writer:
             self.nodes += [copy, *self.behind]
             self.behind.clear()
         self.graph.node.extend(self.nodes)
-        fix_lengths(self.made, self.graph.input[0], 1, 1)
-        fix_lengths(self.made, self.graph.output[0], 1, 1)
+        fix_lengths(self.made, self.graph.input[0], 1, self.frames)
+        fix_lengths(self.made, self.graph.output[0], 1, self.frames)
         made = with_states(self.made, self.states)
         batch_of_one(made)
         keep_needed(made.graph)
@@ -116,14 +127,19 @@ class _Writer:
         return self.traced.axes.get(name)
 
     def _write(self, node: onnx.NodeProto) -> None:
-        """Change the copy of a node to what it does on one frame."""
+        """Change the copy of a node to what it does on a piece."""
         over = [name for name in reads_of(node) if self._axis(name) is not None]
+        if node.op_type in QUANTIZERS and over:
+            self.padding[node.output[0]] = self.padding.get(over[0], 0)
+            return
         if not over or self.traced.values[next(filter(None, node.output))].dtype.kind in "iu":
             return
         if node.op_type in ("Conv", "ConvTranspose", *POOLS):
             return self._kernel(node)
         if node.op_type in LAYERS:
             return self._recurrent(node)
+        if node.op_type == "Scan":
+            return self._scan(node)
         if node.op_type == "Pad":
             return self._pad(node)
         if node.op_type == "Slice":
@@ -227,6 +243,26 @@ class _Writer:
             given.pop()
         node.input[:], node.output[:] = given, outputs
 
+    def _scan(self, node: onnx.NodeProto) -> None:
+        """A layer of an int8 model, which is written out as a loop over frames."""
+        sequences = attribute(node, "num_scan_inputs", 0)
+        count = len(node.input) - sequences
+        along = attribute(node, "scan_input_axes", [0] * sequences)
+        pairs = list(zip(node.input[count:], along, strict=True))
+        over = [name for name, axis in pairs if self._axis(name) == axis % self.traced.values[name].ndim]
+        if not over:  # its steps are those within a frame
+            return
+        if any(attribute(node, "scan_input_directions", [])) or any(self.padding.get(name) for name in over):
+            raise UserError(f"{node_label(node)} does not begin with the first frame; a stream has no later ones")
+        for place in range(count):
+            start, last = node.input[place], node.output[place]
+            if self.read_by[last] or last in self.outputs:
+                raise UserError(f"{node_label(node)}: its state after the last frame is used, which a stream never has")
+            if np.any(self.traced.values[start]):
+                raise UserError(f"{node_label(node)} begins with a state that is not zero; states begin with zeros")
+            shape = self.traced.values[start].shape
+            node.input[place], node.output[place] = self._new_state(node, f"state{place + 1}", shape)
+
     def _kernel(self, node: onnx.NodeProto) -> None:
         """A convolution or a pooling: what its kernel reaches back to becomes a state."""
         source, axis, is_pool = node.input[0], self._axis(node.input[0]), node.op_type in POOLS
@@ -271,12 +307,28 @@ class _Writer:
         both = self.names.new(f"{cache}.frames")
         join = self.names.new(f"{both}.join")
         self.nodes.append(helper.make_node("Concat", [cache, source], [both], join, axis=axis))
-        self.nodes.append(self._part(both, kept, axis, 1, END))
-        node.input[0] = both
+        self.nodes.append(self._part(both, kept, axis, -reach, END))
+        node.input[0] = self._rounded_again(source, both)
         output = node.output[0]
-        if transposed:  # of the frames that it makes of those, the one that all of them add to
+        if transposed:  # of the frames that it makes of those, the ones that all of them add to
             node.output[0] = self.names.new(f"{output}.frames")
-            self.behind.append(self._part(node.output[0], output, axis, reach, reach + 1))
+            self.behind.append(self._part(node.output[0], output, axis, reach, -reach))
+
+    def _rounded_again(self, source: str, both: str) -> str:
+        """In an int8 model past and new frames are integers for the kernel; those that come from there are exact."""
+        chain = []
+        for kind in reversed(("QuantizeLinear", "DequantizeLinear")):
+            node = self.made_by.get(chain[-1].input[0] if chain else source)
+            if node is None or node.op_type != kind:
+                return both
+            chain.append(node)
+        for node in reversed(chain):
+            copy = onnx.NodeProto.FromString(node.SerializeToString())
+            copy.input[0], copy.output[0] = both, self.names.new(f"{both}.{node.op_type}")
+            copy.name = self.names.new(f"{copy.output[0]}.node")
+            self.nodes.append(copy)
+            both = copy.output[0]
+        return both
 
     def _part(self, source: str, target: str, axis: int, start: int, end: int) -> onnx.NodeProto:
         """A node that cuts frames out of a tensor."""

@@ -18,7 +18,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.data.dataset import bad_clip_error, log_skipped_clips, test_pairs
 from sezoo.denoising import InferenceMode
-from sezoo.denoising.run_models import models_of
+from sezoo.denoising.run_models import STREAM, WHOLE, models_of
 from sezoo.models.contract import warn_of_magnitudes
 from sezoo.models.source import ModelSource, open_model
 from sezoo.prediction.stream import Denoiser, blocks_in
@@ -81,26 +81,31 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
     return written
 
 
-def denoiser_of(run: Run) -> Denoiser:
+def denoiser_of(run: Run, *, in_pieces: bool = False) -> Denoiser:
     """The last model that the run has, loaded and set up as the configuration says.
+
+    Parameters
+    ----------
+    in_pieces : for sound that is heard while it comes: the model in a form with states, where there is one.
 
     Raises
     ------
     UserError : the model is not fit for it.
     """
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
-        denoiser = _denoising(run, Path(scratch))[1].denoiser()
+        denoiser = _denoising(run, Path(scratch), in_pieces=in_pieces)[1].denoiser()
     warn_of_magnitudes(denoiser.model, run.config.preprocessing.n_fft // 2 + 1)
     return denoiser
 
 
-def _denoising(run: Run, scratch: Path) -> tuple[str, DenoiserSpec]:
+def _denoising(run: Run, scratch: Path, *, in_pieces: bool = False) -> tuple[str, DenoiserSpec]:
     """The last model that the run has, by its name."""
     config = run.config
     chosen = models_of(run, scratch)[-1]
     kind = chosen.deployed_kind(config.prediction.play_like, config)
+    in_pieces = in_pieces and kind in (WHOLE, STREAM)
     return chosen.name, DenoiserSpec(
-        chosen.source_for(kind),
+        chosen.source_in_pieces(scratch) if in_pieces else chosen.source_for(kind),
         stft_of(config.preprocessing),
         chosen.play(kind, config, config.prediction.attenuation_limit_db),
         config.preprocessing.sample_rate,

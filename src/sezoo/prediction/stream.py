@@ -37,11 +37,15 @@ class WaveformStream:
     ----------
     rate, channels : of the waveform, in Hz.
     model_rate : sample rate of the model, in Hz.
+    immediate : each push gives all that is known, as live sound needs it.
     """
 
-    def __init__(self, model: MaskFunction, stft: Stft, play: InferenceMode, model_rate: int, rate: int, channels: int):
+    def __init__(
+        self, model: MaskFunction, stft: Stft, play: InferenceMode, model_rate: int, rate: int, channels: int,
+        *, immediate: bool = False,
+    ):  # fmt: skip
         self.down, self.up = Resampler(rate, model_rate, channels), Resampler(model_rate, rate, channels)
-        self.streams = [open_stream(model, stft, play) for _ in range(channels)]
+        self.streams = [open_stream(model, stft, play, immediate=immediate) for _ in range(channels)]
         self.left = 0  # samples that went in and have not come out
         self.channels = channels
 
@@ -112,8 +116,12 @@ class Denoiser:
         return np.concatenate([*pieces, stream.finish()]) * peak
 
     def stream(self, rate: int, channels: int) -> WaveformStream:
-        """For a waveform in pieces, at `rate` Hz."""
+        """For a waveform in pieces, at `rate` Hz, as long as one waits for the result only at its end."""
         return WaveformStream(self.model, self.stft, self.play, self.sample_rate, rate, channels)
+
+    def live_stream(self, rate: int, channels: int) -> WaveformStream:
+        """For a waveform that is heard while it comes, at `rate` Hz: each push gives all that is known."""
+        return WaveformStream(self.model, self.stft, self.play, self.sample_rate, rate, channels, immediate=True)
 
 
 def _push_channels(streams: list[DenoisingStream], block: np.ndarray) -> np.ndarray:

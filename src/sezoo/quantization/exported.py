@@ -41,7 +41,7 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
     ----------
     fp16 : weights and activations in floats of 16 bits; of float models.
     frames : of a call, fixed; None leaves the axes of the frames and of the batch dynamic.
-    stream : one frame a call, with states as inputs and outputs; of float models of whole clips.
+    stream : one frame a call, with states as inputs and outputs; of models of whole clips.
 
     Raises
     ------
@@ -51,9 +51,8 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
         raise UserError(f"{target} already exists; name another file with -o")
     original = load_onnx(path)
     is_int8 = bool(quantized_nodes(original))
-    if is_int8 and (fp16 or stream):
-        flag, instead = ("--fp16", "give the float model") if fp16 else ("--streaming", "quantize the streaming form")
-        raise UserError(f"{path}: {flag}: it is quantized; {instead}")
+    if is_int8 and fp16:
+        raise UserError(f"{path}: --fp16: it is quantized; give the float model")
     if stream and frames not in (None, 1):
         raise UserError(f"--frames: found {frames}; allowed: 1 with --streaming")
     model = original

@@ -126,12 +126,12 @@ def live_model(config: Config) -> LiveModel:
         chosen = models_of(Run(config, Path(), Trackers()), Path(scratch))[-1]
         mode = chosen.play(STREAM, config)
         assert isinstance(mode, Stream)
-        model = open_model(chosen.source_for(STREAM))
+        model = open_model(chosen.source_in_pieces(Path(scratch)))
     warn_of_magnitudes(model, stft.bins)
-    if not chosen.stateful and mode.context and mode.context[0] is None:
+    if not model.stateful and mode.context and mode.context[0] is None:
         log.warning(
-            "the network is recurrent, and its file has no states: each call runs ten seconds of its past; --frames 10 "
-            "makes fewer calls, and sezoo export --streaming writes a float model with states"
+            "the network is recurrent, and has no form with states: each call runs ten seconds of its past; --frames "
+            "10 makes fewer calls, and sezoo model FILE --streaming shows which node is the reason"
         )
     trial = CallStream(model, stft, mode)
     for _ in range(TRIALS):
