@@ -12,7 +12,7 @@ import pytest
 from sezoo.targets.object_cache import compiled_objects
 
 SOURCES = Path(str(files("sezoo.deployment.c_package"))) / "sources"
-FIXED = ("conv", "dense", "matmul", "elementwise", "groups", "fft", "stream")
+FIXED = ("conv", "dense", "matmul", "elementwise", "groups", "products", "fft", "stream")
 """The sources that are the same in every package."""
 
 OF_A_PACKAGE = ("model", "denoiser", "spectra")

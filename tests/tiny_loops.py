@@ -5,6 +5,7 @@ import numpy as np
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.operators import Curve, Loop, Normalize, Rearrange, Softmax, State, Sweep
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor
 from tiny_graphs import STEPS, Builder
 
@@ -77,9 +78,10 @@ class LoopBuilder(Builder):
         return Normalize(name, source, output, groups, *values)
 
     def softmax(self, source, groups, bits, name):
-        """Of groups of a row of 8 bits."""
-        output = self.wide(name, source.items, bits)
-        table = np.rint(np.exp(-np.arange(256) * self.random.uniform(0.002, 0.1)) * 2.0**20).astype(np.int32)
+        """Of groups of a row."""
+        output, step = self.wide(name, source.items, bits), self.random.uniform(0.002, 0.1) * 128 / LIMITS[source.bits]
+        distance = np.arange(256) if source.bits == 8 else np.outer([1, 256], np.arange(256)).ravel()
+        table = np.rint(np.exp(-distance * step) * 2.0**20).astype(np.int32)
         return Softmax(name, source, output, groups, table, F(1) / output.scale, output.low, output.high)
 
     def loop(self, source, bits):
@@ -167,10 +169,30 @@ def grouped_graph(seed, bins, frames):
         builder.put(builder.normalize(builder.tensors[-1], groups, made, f"norm {number}"), 1)
         source = builder.tensors[-1]
     for bits in (8, 16):
-        builder.put(builder.product(source, 12, 8), 1)
+        builder.put(builder.product(source, 12, bits), 1)
         builder.put(
             builder.softmax(builder.tensors[-1], int(builder.random.choice([1, 3, 4])), bits, f"soft {bits}"), 1
         )
         source = builder.tensors[-1]
+    builder.put(builder.product(source, 9, 8), 1)
+    return builder.graph(frames)
+
+
+def product_graph(seed, bins, frames):
+    """Products of two tensors of 8 and 16 bits, and of two parts of one, in groups of a row."""
+    builder = LoopBuilder(seed, bins)
+    random = builder.random
+    builder.conv()
+    source = builder.tensors[-1]
+    for number, (bits, made) in enumerate([(8, 8), (8, 16), (16, 8), (16, 16)]):
+        groups, rows, columns, depth = (int(random.integers(1, high)) for high in (4, 6, 14, 22))
+        for size in (rows, columns):  # the second one may wait for frames to come
+            builder.put(builder.product(source, groups * size * depth, bits, taps=number % 2 + 1), 1)
+        a, b = builder.tensors[-2:]
+        output = builder.wide(f"matrix {number}", groups * rows * columns, made)
+        multiplier = F(3 * a.scale * b.scale / output.scale / np.sqrt(depth))
+        given = (groups, rows, columns, depth, multiplier, output.low, output.high)
+        builder.put(Product(output.name, a, b, output, *given), 1)
+        source = output
     builder.put(builder.product(source, 9, 8), 1)
     return builder.graph(frames)

@@ -106,3 +106,29 @@ def test_a_fixed_length_is_left_alone():
         }
     """)
     assert with_constant_shapes(model) is model
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_that_are_computed_from_shapes():
+    """The scale of attention's scores, in a network whose batch is fixed."""
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = torch.nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, x):
+            tokens = x.permute(0, 2, 1).reshape(-1, BINS // 4, 4)
+            made = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+            return torch.sigmoid(made.reshape(1, -1, BINS).permute(0, 2, 1))
+
+    file = io.BytesIO()
+    torch.onnx.export(
+        Network().eval(), (torch.rand(1, BINS, 20),), file, dynamo=False, opset_version=17,
+        input_names=["input"], output_names=["mask"], dynamic_axes={"input": {2: "frames"}, "mask": {2: "frames"}},
+    )  # fmt: skip
+    model = onnx.load_from_string(file.getvalue())
+    changed = with_constant_shapes(model)
+    assert "Sqrt" in operators(model) and not {"Shape", "Sqrt", "Cast"} & set(operators(changed))
+    magnitude = np.random.default_rng(0).random((1, BINS, 31), np.float32)
+    np.testing.assert_allclose(MaskModel(changed).whole(magnitude), MaskModel(model).whole(magnitude), atol=1e-6)

@@ -108,7 +108,7 @@ def test_of_many_activations_they_are_left_out_unasked(monkeypatch, caplog):
     assert "set quantization.activation_bits to 16, or to auto" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling"])
+@pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling", "softmax over bins"])
 def test_auto_widens_what_pays_and_what_the_target_can_run(name):
     plan, settings = plan_of(OPERATORS[name]())
     context = bench_of(plan.model, settings, TARGETS["cortex-m"])
@@ -119,6 +119,8 @@ def test_auto_widens_what_pays_and_what_the_target_can_run(name):
     else:
         assert gain > 3 and "mask" not in auto.int16
     names = plan.ranges.keys() - int8_only(plan.model)
+    all_of_them = context.fit_score(context.write_model(plan.with_int16_activations(names)))
+    assert context.fit_score(context.write_model(auto)) >= all_of_them - activation_bits.LEAST_GAIN
     assert auto.int16 <= plan.with_int16_activations(names).int16
     assert int16_activations(plan, replace(context, activation_types=("Int8",))) is plan
 

@@ -1,4 +1,4 @@
-"""Reshapes and Pads by constants, where the exporter computes them from the input's shape at every call."""
+"""Reshapes by constants, and whatever else the exporter computes from the input's shape at every call."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ EXAMPLES = ((1, 24), (2, 37))
 
 BATCHES = tuple(batch for batch, _ in EXAMPLES)
 
-KINDS = {"Reshape": "shape", "Pad": "pads"}
-"""Operators whose second input becomes a constant, and what it is called then."""
-
 COPIED, INFERRED = 0, -1
 """ONNX's values in the shape of a Reshape, for an axis that is the input's and for one that the others leave."""
 
 
 def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.ModelProto:
-    """The model with constant shapes in all Reshapes that change nothing but known axes, and constant pads.
+    """The model with constant shapes in all Reshapes that change nothing but known axes, and other constants of shapes.
 
     Exporters leave a chain of Shape, Gather or Slice, and Concat before each Reshape, which compilers for
     microcontrollers refuse and quantizers stumble over. The shapes are looked at for two batches and lengths: an axis
     in front that is the batch is copied, one other that follows the frames is inferred, where more than one follows
     them those are copied that lie where they did, and all others are what they always are. A shape that is anything
-    else stays as it is, and so does a model with states, of several inputs, or with a fixed batch or length.
+    else stays as it is, and so does a model with states, of several inputs, or with a fixed length. What other
+    operators read of shapes (the pads of a Pad, the scale of attention's scores) becomes a constant if it is the same
+    for both.
 
     Parameters
     ----------
@@ -41,35 +40,64 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
     """
     axes = axes_of(magnitude_input(model)) if len(graph_inputs(model)) == 1 and not states_of(model) else None
     layout = layout_of(axes)
-    if layout is None or [isinstance(axes[at], int) for at in (0, layout.bins, layout.frames)] != [False, True, False]:
+    if layout is None or not isinstance(axes[layout.bins], int) or isinstance(axes[layout.frames], int):
         return model
     made_by = {name: node for node in model.graph.node for name in node.output}
     known = {weight.name for weight in model.graph.initializer}
     known |= {name for name, node in made_by.items() if node.op_type == "Constant"}
-    computed = [node for node in model.graph.node if node.op_type in KINDS and node.input[1] not in known]
-    if not computed:
+    reshapes = [node for node in model.graph.node if node.op_type == "Reshape" and node.input[1] not in known]
+    others = _read_of_shapes(model.graph, known)
+    if not reshapes and not others:
         return model
-    looked_at = sorted({name for node in computed for name in node.input if name})
-    shapes = [layout.axes(batch, axes[layout.bins], frames * multiple) for batch, frames in EXAMPLES]
+    looked_at = sorted({name for node in reshapes for name in node.input} | others)
+    batches = [axes[0] if isinstance(axes[0], int) else batch for batch in BATCHES]
+    shapes = [
+        layout.axes(batch, axes[layout.bins], frames * multiple)
+        for batch, (_, frames) in zip(batches, EXAMPLES, strict=True)
+    ]
     first, second = (_values(model, looked_at, shape) for shape in shapes)
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     names = UnusedNames(changed.graph)
+    constants: dict[str, str] = {}
+
+    def constant(values: np.ndarray, name: str) -> str:
+        name = names.new(name)
+        changed.graph.initializer.append(numpy_helper.from_array(values, name))
+        return name
+
+    for name in sorted(others):
+        if np.array_equal(first[name], second[name]):
+            constants[name] = constant(first[name], f"{name}_constant")
     for node in changed.graph.node:
-        if node.op_type not in KINDS or node.input[1] not in first:
-            continue
-        data, wanted = node.input[:2]
-        if node.op_type == "Pad":
-            constant = first[wanted] if np.array_equal(first[wanted], second[wanted]) else None
-        else:
-            constant = _constant(first[wanted], second[wanted], first[data].shape, second[data].shape)
-        if constant is not None:
-            name = names.new(f"{node.output[0]}_{KINDS[node.op_type]}")
-            changed.graph.initializer.append(numpy_helper.from_array(constant, name))
-            node.input[1] = name
+        if node.op_type == "Reshape" and node.input[1] not in known:
+            data, wanted = node.input
+            shape = _constant(first[wanted], second[wanted], first[data].shape, second[data].shape)
+            if shape is not None:
+                node.input[1] = constant(shape, f"{node.output[0]}_shape")
+        node.input[:] = [constants.get(name, name) for name in node.input]
     del changed.graph.value_info[:]
     _without_dead_nodes(changed.graph)
     return changed
+
+
+def _read_of_shapes(graph: onnx.GraphProto, known: set[str]) -> set[str]:
+    """Names of the tensors that depend on shapes alone, and that an operator reads which depends on values as well.
+
+    Those of the shapes of Reshapes are left out, unless something else reads them. Pads may be computed of constants.
+    """
+    of_shapes = {node.input[1] for node in graph.node if node.op_type == "Pad" and len(node.input) > 1} - known
+    for node in graph.node:
+        inputs = {name for name in node.input if name}
+        if node.op_type == "Shape" or (inputs & of_shapes and inputs <= of_shapes | known):
+            of_shapes.update(node.output)
+    return {
+        name
+        for node in graph.node
+        if not set(node.output) <= of_shapes
+        for place, name in enumerate(node.input)
+        if name in of_shapes and (node.op_type, place) != ("Reshape", 1)
+    }
 
 
 def _values(model: onnx.ModelProto, names: list[str], shape: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from attention_graphs import ATTENTION
 from int8_graphs import BINS, PATH, clips, patches
 from operator_graphs import OPERATORS, cached_convolutions, plan_of
 from sezoo.deployment.engine.agreement import agreement
@@ -14,17 +15,19 @@ from sezoo.quantization.graph.static_shape import with_static_shape
 
 FRAMES = 20
 
+NETWORKS = OPERATORS | ATTENTION
+
 HANDFUL = 3
 """Integers of a small tensor that may differ by a step, where one in ten thousand would be none."""
 
-LEAST = {"norm of a frame": 30}
+LEAST = {"norm of a frame": 30, "attention over channels": 30}
 """dB of closeness where 8 bits behind an operator leave less than 33: random weights make outputs of every size."""
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_integers_are_those_of_onnxruntime(name, bits):
-    model = OPERATORS[name]()
+    model = NETWORKS[name]()
     plan, settings = plan_of(model, bits=bits)
     magnitude = clips(1, 60, 3)[0]
     wanted = MaskModel(model).whole(magnitude)

@@ -6,6 +6,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+import attention_graphs
 import mask_graphs
 from int8_graphs import (
     BINS,
@@ -129,6 +130,11 @@ def test_means_over_time():
     inner = graph.relu(graph.conv("input", "c", BINS, BINS))
     mean = graph.over_axes("ReduceMean", inner, "mean", 2, keepdims=1)
     refused(static_int8(graph.finished(graph.node("Sub", [inner, mean], "centred"))), "ReduceMean node 'node_mean'")
+
+
+def test_attention_over_time():
+    model = static_int8(attention_graphs.over_time())
+    refused(model, "MatMul node 'node_scores'", "attention over time", "within a frame")
 
 
 def test_frames_on_another_axis_of_each_operand():

@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from int8_graphs import BINS
+from int8_graphs import BINS, PATH
 from operator_graphs import OPERATORS, C, Operators, plan_of
 from quantizers import ready
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.models.onnx_graph import readers
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.graph.integer_forms import with_integer_forms
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.qdq import write_qdq
+from sezoo.quantization.graph.static_shape import with_static_shape
 
 
 def model_of(node, shape, weights):
@@ -129,4 +131,71 @@ def test_norms_whose_means_are_of_a_transposed_tensor():
     assert not {"Sqrt", "ReduceMean"} & {node.op_type for node in written.graph.node}
     x = np.random.default_rng(0).random((1, BINS, 1), np.float32)
     wanted, found = (open_session(each).run(None, {"input": x})[0] for each in (model, written))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+LENGTHS = {"b": 2, "h": 3, "q": 4, "k": 5, "d": 6, "e": 7, "t": 9}
+
+
+@pytest.mark.parametrize(
+    ("equation", "constant", "written"),
+    [
+        ("bhqd,bhkd->bhqk", None, {"Transpose", "MatMul"}),
+        ("bhqk,bhkd->bhqd", None, {"MatMul"}),
+        ("bqhd,bkhd->bhqk", None, {"Transpose", "MatMul"}),
+        ("bhqk,bkhd->bqhd", None, {"Transpose", "MatMul"}),
+        ("bqhd,bkhd", None, {"Transpose", "Reshape", "MatMul"}),  # sums over what both have
+        ("bqhd,bqd->bh", None, {"Transpose", "Reshape", "MatMul"}),
+        ("bqkd,bqed->bk", None, {"Einsum"}),  # a letter that one operand alone has is summed over
+        ("bi,bj->bij", None, {"Einsum"}),  # nothing is summed
+        ("...d,...d->...", None, {"Einsum"}),
+        ("bhqd,de->bhqe", "right", {"Conv", "Transpose"}),
+        ("de,bhdq->bheq", "left", {"Conv", "Transpose"}),
+        ("bdqt,de->beqt", "right", {"Conv", "Transpose"}),
+        ("bhdt,hde->bhet", "right", {"Transpose", "Reshape", "MatMul"}),  # other weights for each head
+    ],
+)
+def test_einsum(equation, constant, written):
+    terms = [
+        [LENGTHS.get(letter, 3) for letter in term if letter != "."] for term in equation.split("->")[0].split(",")
+    ]
+    random = np.random.default_rng(0)
+    values = [random.standard_normal(shape).astype(np.float32) for shape in terms]
+    names = ["left", "right"]
+    node = helper.make_node("Einsum", names, ["y"], "sums", equation=equation)
+    weights = [
+        numpy_helper.from_array(value, name) for name, value in zip(names, values, strict=True) if name == constant
+    ]
+    given = {name: value for name, value in zip(names, values, strict=True) if name != constant}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape) for name, value in given.items()]
+    graph = helper.make_graph(
+        [node], "one", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], weights
+    )
+    model = with_known_shapes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    changed = with_integer_forms(model)
+    assert {node.op_type for node in changed.graph.node} <= written
+    (wanted,), (found,) = (open_session(each).run(None, given) for each in (model, changed))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_rows_that_frames_and_bins_were_joined_to(heads):
+    """As PyTorch's attention has them; a layer over them would be none over time."""
+    graph = Operators(opset=13)
+    turned = graph.transposed(graph.start(), "bins, frames", 2, 3, 0, 1)  # (BINS, frames, 1, C)
+    if heads == 2:
+        turned = graph.reshaped(turned, "heads", BINS, -1, 2, C // 2)
+    joined = graph.reshaped(turned, "joined", -1, C)
+    matrix, bias = graph.random("linear.weight", 6, C, fan_in=C), graph.random("linear.bias", 6, fan_in=8)
+    made = graph.node("Gemm", [joined, matrix, bias], "linear", transB=1)
+    apart = graph.transposed(graph.reshaped(made, "apart", BINS, -1, 1, 6), "image again", 2, 3, 0, 1)
+    last = graph.conv(apart, "out", 6, 1, kernel=(1, 1), gain=3)
+    graph.node("Sigmoid", [graph.over_axes("Squeeze", last, "flat", 1)], "mask")
+    axes = (1, BINS, "frames")
+    model = graph.model((("input", axes),), (("mask", axes),))
+    plan, settings = plan_of(model)
+    integer_graph_of(with_static_shape(write_qdq(plan, settings), 7), PATH)
+    assert [node.op_type for node in plan.model.graph.node].count("Conv") == 3
+    x = np.random.default_rng(0).random((1, BINS, 9), np.float32)
+    wanted, found = (open_session(each).run(None, {"input": x})[0] for each in (model, plan.model))
     np.testing.assert_allclose(found, wanted, atol=1e-5)

@@ -32,6 +32,7 @@ from sezoo.deployment.engine.operators import (
     State,
     Sweep,
 )
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor, padded
 
 __all__ = ["begins_nonzero", "definition", "first_states", "packed_weights"]
@@ -49,6 +50,8 @@ def definition(program: Program, index: int, operator: Operator, curves: dict[by
         return _depthwise(program, name, operator) if operator.is_depthwise else _conv(program, name, operator)
     if isinstance(operator, Elementwise):
         return _elementwise(name, operator)
+    if isinstance(operator, Product):
+        return _product(name, operator)
     if isinstance(operator, Expression):
         return expression_source(name, operator)
     if isinstance(operator, Lookup):
@@ -174,12 +177,26 @@ def _elementwise(name: str, operator: Elementwise) -> str:
     return f"{c_comment(operator.name)}\n" + _struct("sezoo_elementwise", name, fields)
 
 
+def _product(name: str, operator: Product) -> str:
+    a, b, output = operator.a, operator.b, operator.output
+    fields = [
+        f".rounding = {_rounding(output, operator.low, operator.high)}",
+        f".multiplier = {c_float(operator.multiplier)}",
+        f".zero_point_a = {a.zero_point}, .zero_point_b = {b.zero_point}",
+        f".groups = {operator.groups}, .rows = {operator.rows}, .columns = {operator.columns}",
+        f".depth = {operator.depth}",
+        f".a_row = {padded(a.items)}, .b_row = {padded(b.items)}, .output_row = {padded(output.items)}",
+        f".input_bytes = {a.bits // 8}, .output_bytes = {output.bits // 8}",
+    ]
+    return f"{c_comment(operator.name)} /* {operator.macs:,} MAC a frame */\n" + _struct("sezoo_product", name, fields)
+
+
 def _over_groups(name: str, operator: Normalize | Softmax) -> str:
     fields = [
         f".rounding = {_rounding(operator.output, operator.low, operator.high)}",
         f".inverse = {c_float(operator.inverse)}, .groups = {operator.groups}, .size = {operator.size}",
         f".input_row = {padded(operator.input.items)}, .output_row = {padded(operator.output.items)}",
-        f".output_bytes = {operator.output.bits // 8}",
+        f".input_bytes = {operator.input.bits // 8}, .output_bytes = {operator.output.bits // 8}",
     ]
     comment = f"{c_comment(operator.name)}\n"
     if isinstance(operator, Softmax):
@@ -187,7 +204,6 @@ def _over_groups(name: str, operator: Normalize | Softmax) -> str:
         return comment + c_array(f"{name}_table", operator.table) + _struct("sezoo_softmax", name, fields)
     fields += [
         f".factor = {name}_factor, .offset = {name}_offset, .epsilon = {c_float(operator.epsilon)}",
-        f".input_bytes = {operator.input.bits // 8}",
     ]
     arrays = c_array(f"{name}_factor", operator.factor) + c_array(f"{name}_offset", operator.offset)
     return comment + arrays + _struct("sezoo_normalize", name, fields)

@@ -12,6 +12,7 @@ from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
 from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Outside, Sweep, unrolled
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 
@@ -189,7 +190,9 @@ class Program:
         return self.integer_bytes + sum(size for _, size in self.kept_floats.values())
 
     def scratch_bytes(self, operator: Operator) -> int:
-        """What a convolution needs besides its rows; see SEZOO_SCRATCH in sezoo_kernels.h."""
+        """What a convolution or a product needs besides its rows; see SEZOO_SCRATCH in sezoo_kernels.h."""
+        if isinstance(operator, Product):
+            return 4 * operator.columns
         if not isinstance(operator, Conv):
             return 0
         if operator.is_depthwise:

@@ -22,6 +22,7 @@ from sezoo.deployment.engine.operators import (
     State,
     Sweep,
 )
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor, padded
 
 __all__ = ["address_of", "run_function"]
@@ -154,6 +155,9 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         of_16_bits = "_s16" if operator.a.bits == 16 else ""
         first = f"(const int16_t *)(const void *)({inputs[0]})" if of_16_bits else inputs[0]
         return [f"sezoo_run_{operator.kind}{of_16_bits}(&{name}, {first}, {inputs[1]}, {out}, {frames});"]
+    if isinstance(operator, Product):
+        scratch = f"arena + {program.memory.offsets[f'scratch {index}']}"
+        return [f"sezoo_run_product(&{name}, {inputs[0]}, {inputs[1]}, {out}, {frames}, {scratch});"]
     if isinstance(operator, Expression):
         return [f"{name}({', '.join([*inputs, out])}, {frames});"]
     if isinstance(operator, Lookup):

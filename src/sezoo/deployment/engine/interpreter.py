@@ -29,6 +29,7 @@ from sezoo.deployment.engine.operators import (
     Softmax,
     Sweep,
 )
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -110,6 +111,8 @@ def run_operator(
         return arithmetic.conv(operator, accumulators).reshape(len(accumulators), -1)
     if isinstance(operator, Elementwise):
         return arithmetic.elementwise(operator, *inputs)
+    if isinstance(operator, Product):
+        return _product(operator, *inputs)
     if isinstance(operator, Lookup):
         return arithmetic.table(operator)[inputs[0].astype(np.int64) + 128]
     if isinstance(operator, Expression):
@@ -199,6 +202,16 @@ def _accumulators(conv: Conv, rows: np.ndarray) -> np.ndarray:
     return total.astype(np.int64) + conv.folded_bias
 
 
+def _product(operator: Product, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    left, right = (
+        rows.reshape(len(rows), operator.groups, -1, operator.depth).astype(np.float64) - tensor.zero_point
+        for rows, tensor in ((a, operator.a), (b, operator.b))
+    )
+    sums = left @ right.swapaxes(2, 3)  # exact, as float64 has all integers of these sums
+    steps = sums.astype(F).reshape(len(a), -1) * operator.multiplier
+    return rounded(steps, operator.output, operator.low, operator.high)
+
+
 def _expression(operator: Expression, inputs: list[np.ndarray]) -> np.ndarray:
     rows = dict(zip(operator.inputs, inputs, strict=True))
     real = {each: (row.astype(np.int32) - each.zero_point).astype(F) * each.scale for each, row in rows.items()}
@@ -234,6 +247,10 @@ def _normalize(operator: Normalize, rows: np.ndarray) -> np.ndarray:
 
 def _softmax(operator: Softmax, rows: np.ndarray) -> np.ndarray:
     grouped = rows.reshape(len(rows), operator.groups, operator.size).astype(np.int64)
-    parts = operator.table[grouped.max(axis=2, keepdims=True) - grouped]
+    distance, table = grouped.max(axis=2, keepdims=True) - grouped, operator.table.astype(np.int64)
+    if operator.input.bits == 8:
+        parts = table[distance]
+    else:
+        parts = (table[distance % 256] * table[256 + distance // 256] + (1 << 19)) >> 20
     shares = parts.astype(F) * (F(1) / parts.sum(axis=2, keepdims=True, dtype=np.int64).astype(F))
     return rounded((shares * operator.inverse).reshape(rows.shape), operator.output, operator.low, operator.high)

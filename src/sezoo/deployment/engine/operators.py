@@ -9,6 +9,7 @@ import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = [
@@ -164,12 +165,13 @@ class Normalize(_OfGroups):
 class Softmax(_OfGroups):
     """Groups of items of a row, each with the sum 1.
 
-    With the largest item q0 of a group, ``table[q0 - q]`` is multiplied by 1 / their sum, and by `inverse`, each step
-    rounded to float32; the sum is exact.
+    With the largest item q0 of a group and d = q0 - q, the power ``table[d]`` is multiplied by 1 / the sum of all, and
+    by `inverse`, each step rounded to float32; the sum is exact. Of 16 bits the power is that of the low byte of d
+    times that of the high one: ``(table[d % 256] * table[256 + d // 256] + 2^19) >> 20``.
 
     Attributes
     ----------
-    table : (256,) int32, ``exp(-i * scale of the input)`` in steps of 2^-20.
+    table : (256,) int32, ``exp(-i * scale of the input)`` in steps of 2^-20; of 16 bits 256 more behind, for 256 i.
     inverse : 1 / scale of the output.
     """
 
@@ -297,7 +299,20 @@ class Outside:
     macs = 0
 
 
-Operator = Conv | Elementwise | Expression | Curve | Lookup | Normalize | Softmax | Rearrange | Loop | Sweep | Outside
+Operator = (
+    Conv
+    | Product
+    | Elementwise
+    | Expression
+    | Curve
+    | Lookup
+    | Normalize
+    | Softmax
+    | Rearrange
+    | Loop
+    | Sweep
+    | Outside
+)
 
 
 def unrolled(operators: Iterable[Operator]) -> Iterator[Operator]:

@@ -18,27 +18,33 @@ MOVERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "I
 """What comes out of them has the integers of what goes in."""
 
 
-def inputs_of_norms(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the tensors that normalizations behind layers read, and of those that they were moved from.
+SCALED = {*MOVERS, "Mul", "Div"}
+"""What stands between the products of attention and their softmax."""
 
-    A normalization makes quiet frames as loud as others, and with them the steps that they were rounded in.
+
+def inputs_of_norms(model: onnx.ModelProto) -> frozenset[str]:
+    """Names of the tensors that normalizations and softmaxes behind layers read, and of those they were moved from.
+
+    A normalization makes quiet frames as loud as others, and with them the steps that they were rounded in; a softmax
+    makes factors of steps.
     """
     behind = behind_layers(model.graph)
     inputs = [node.input[0] for node in model.graph.node if node.op_type in NORMS]
-    return frozenset(name for name in with_sources_of_moves(model, inputs) if name in behind)
+    scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
+    wide = with_sources_of_moves(model, inputs) | with_sources_of_moves(model, scores, SCALED)
+    return frozenset(name for name in wide if name in behind)
 
 
 def int8_only(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the tensors that are kept in 8 bits: masks of magnitudes, and what a softmax reads.
+    """Names of the tensors that are kept in 8 bits: masks of magnitudes.
 
-    A mask is looked up in a table, and a softmax's powers are. Logits may have 16 bits, their sigmoid has 8. Complex
-    masks, and spectra above all, need 16.
+    A mask is looked up in a table. Logits may have 16 bits, their sigmoid has 8. Complex masks, and spectra above all,
+    need 16.
     """
     states = {name for pair in states_of(model).items() for name in pair}
     masks = [value.name for value in model.graph.output if value.name not in states]
     masks = [] if input_layout(model).is_complex else masks
-    scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
-    return frozenset(with_sources_of_moves(model, [*masks, *scores]))
+    return frozenset(with_sources_of_moves(model, masks))
 
 
 def with_sources_of_moves(model: onnx.ModelProto, names: Iterable[str], through: Collection[str] = MOVERS) -> set[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
 from sezoo.models.states import states_of
 from sezoo.quantization.fidelity.context import RecoveryContext
-from sezoo.quantization.graph.wide_tensors import MOVERS, with_sources_of_moves
+from sezoo.quantization.graph.wide_tensors import MOVERS, int8_only, with_sources_of_moves
 from sezoo.quantization.overrides import user_tensors
 from sezoo.quantization.plan import Plan
 
@@ -32,7 +32,9 @@ def int16_activations(plan: Plan, context: RecoveryContext) -> Plan:
 
     Each is widened alone, on segments that steps may learn from. Errors of different tensors add up in power, nearly:
     the share of the error that goes with a tensor says what is left when several are widened. The largest come first,
-    until one brings less than `LEAST_GAIN`; what the target cannot run is passed over.
+    until one brings less than `LEAST_GAIN`; what the target cannot run is passed over. Of tensors that are made of each
+    other none may bring anything alone. So all are widened as well: where that is better by `LEAST_GAIN`, those that
+    brought least are narrowed again, one by one, as long as no more than `LEAST_GAIN` is lost together.
     """
     if "Int16" not in context.activation_types or plan.int8_input:
         return plan
@@ -41,17 +43,45 @@ def int16_activations(plan: Plan, context: RecoveryContext) -> Plan:
         names: error - _error(plan.with_int16_activations(names), context)
         for names in context.with_progress("int16_activations", list(_candidates(plan, context)))
     }
-    widened: list[str] = []
+    before = plan
     for names, gain in sorted(gains.items(), key=lambda item: -item[1]):
         if gain < error * (1 - 10 ** (-LEAST_GAIN / 10)):
             break
         wider = plan.with_int16_activations(names)
         if context.is_readable(context.write_model(wider)):
             plan, error = wider, max(error - gain, 0.0)
-            widened += names
+    plan = _narrowed(before, plan, sorted(gains, key=lambda names: gains[names]), context)
+    widened = sorted(plan.int16 - before.int16)
     if widened:
         log.info("  %s in 16 bits: %s", pluralize(len(widened), "activation"), short_list(widened, SHOWN))
     return plan
+
+
+def _narrowed(before: Plan, chosen: Plan, names: Sequence[tuple[str, ...]], context: RecoveryContext) -> Plan:
+    """All in 16 bits but for those that need not be, if that is better than what has been chosen; else the choice.
+
+    Parameters
+    ----------
+    names : that can be widened, those first that bring least.
+    """
+
+    def wide(groups: Iterable[tuple[str, ...]]) -> Plan:
+        return before.with_int16_activations([name for group in groups for name in group])
+
+    narrow = int8_only(before.model)
+    names = [group for group in names if not narrow & set(group)]
+    if not names or not context.is_readable(context.write_model(wide(names))):
+        return chosen
+    loss, least = 10 ** (LEAST_GAIN / 10), _error(wide(names), context)
+    if _error(chosen, context) < loss * least:
+        return chosen
+    kept = list(names)
+    for group in context.with_progress("int16_activations, narrowed", list(names)):
+        fewer = [each for each in kept if each != group]
+        model = context.write_model(wide(fewer)) if fewer else None
+        if model is not None and context.is_readable(model) and _error(wide(fewer), context) < loss * least:
+            kept = fewer
+    return wide(kept)
 
 
 def int16_activations_of_few(plan: Plan, context: RecoveryContext) -> Plan:

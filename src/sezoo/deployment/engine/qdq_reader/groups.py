@@ -41,8 +41,7 @@ def pending_over_groups(node: Node, value: Real, layout: Layout, row_of: Callabl
 
     Raises
     ------
-    UnsupportedError : it goes over frames; groups that are too long; a softmax of 16 bits; factors that are no
-        constants.
+    UnsupportedError : it goes over frames; groups that are too long; factors that are no constants.
     """
     axes = _axes(node, value.items.ndim)
     if layout.axis in axes and layout.frames > 1:
@@ -108,9 +107,10 @@ def _affine(node: Node, shape: tuple[int, ...], frames_at: int | None) -> list[n
 
 
 def _softmax(node: Node, tensor: Tensor, output: Tensor, groups: int) -> Softmax:
-    if tensor.bits != 8:
-        raise UnsupportedError(f"{node} reads {tensor.bits} bits; 8 can be run")
-    table = np.rint(np.exp(-np.arange(256) * np.float64(tensor.scale)) * UNIT).astype(np.int32)
+    distance = np.arange(256)
+    if tensor.bits == 16:
+        distance = np.concatenate([distance, 256 * distance])
+    table = np.rint(np.exp(-distance * np.float64(tensor.scale)) * UNIT).astype(np.int32)
     return Softmax(node.output, tensor, output, groups, table, F(1), 0, 0)
 
 

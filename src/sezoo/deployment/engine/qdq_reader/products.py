@@ -53,13 +53,14 @@ def of_batches(
     scale: np.ndarray,
     row_of: Callable[[np.ndarray], Tensor],
 ) -> Pending:
-    """A 1x1 convolution whose batches are frames, or bins."""
+    """A 1x1 convolution whose batches are frames, or bins; in groups as well."""
     kernel, ones = weights.shape[2:], [1] * (weights.ndim - 2)
     pads = pads_of(node, value.items.shape[2:], kernel, ones, ones)
-    if node.attribute("group", 1) != 1 or node.attribute("strides", ones) != ones or any(pads[0] + pads[1]):
+    if node.attribute("strides", ones) != ones or any(pads[0] + pads[1]):
         raise UnsupportedError(f"{node} is not over time: its input is {value.items.shape}")
     bias = node.inputs[2] if len(node.inputs) > 2 else ""
-    return _product(node, value, layout, (weights.reshape(weights.shape[:2]), scale, bias), 1, row_of)
+    constants = (weights.reshape(weights.shape[:2]), scale, bias)
+    return _product(node, value, layout, constants, 1, row_of, node.attribute("group", 1))
 
 
 def _product(
@@ -69,12 +70,13 @@ def _product(
     constants: tuple[np.ndarray, np.ndarray, str],
     summed: int,
     row_of: Callable[[np.ndarray], Tensor],
+    groups: int = 1,
 ) -> Pending:
     """Sums over an axis.
 
     Parameters
     ----------
-    constants : weights (outputs, inputs), their scales, and the name of the bias.
+    constants : weights (outputs, inputs of a group), their scales, and the name of the bias.
     """
     weights, scale, bias_name = constants
     dimensions = value.items.ndim
@@ -86,7 +88,7 @@ def _product(
     row = np.moveaxis(layout.row, at, -1)
     others, outputs = row.shape[:-1], len(weights)
     positions = int(np.prod(others))
-    ordered = weights.reshape(1, outputs, 1, 1, -1)
+    ordered = weights.reshape(groups, outputs // groups, 1, 1, -1)
     tensor, ordered = placed(value, row.ravel(), ordered, positions, row_of)
     multiplier = (tensor.scale * scale).astype(F)
     bias = bias_of(node, multiplier, outputs) if bias_name else np.zeros(outputs, np.int64)

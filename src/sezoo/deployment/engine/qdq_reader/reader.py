@@ -27,6 +27,7 @@ from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedC
 from sezoo.deployment.engine.qdq_reader.products import pending_product
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_points, mask_table
+from sezoo.deployment.engine.qdq_reader.two_tensors import pending_product_of_two
 from sezoo.deployment.engine.qdq_reader.values import (
     Floats,
     Layout,
@@ -227,11 +228,11 @@ class Reader:
         return pending(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
 
     def _product(self, node: Node) -> Pending:
-        """A MatMul or a Gemm with constant weights on one side."""
+        """A MatMul of two tensors, or one or a Gemm with constant weights on one side."""
         from_left = self.constants.real(node.inputs[0]) is not None
         self.value(node, node.inputs[1 if from_left else 0])
         if self.constants.real(node.inputs[0 if from_left else 1]) is None:
-            raise UnsupportedError(f"{node} multiplies two tensors; a product with constant weights can be run")
+            return pending_product_of_two(self, node)
         return self._layer(node, pending_product, 1 if from_left else 0, from_left=from_left)
 
     def _function(self, node: Node) -> Value:

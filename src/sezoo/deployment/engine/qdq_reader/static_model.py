@@ -36,9 +36,9 @@ __all__ = ["integer_graph_of"]
 
 SUPPORTED = (
     "Conv over time or over frequencies and time, grouped and depthwise among them; MatMul and Gemm with constant "
-    "weights; Add, Sub, Mul, Max and Min of integer tensors; LayerNormalization, InstanceNormalization, Softmax and "
-    "MaxPool over bins and channels; LSTM and GRU as sezoo quantizes them, over frames or over the bins of each, and "
-    "states of a model of one frame; functions of one tensor "
+    "weights, and MatMul of two tensors within a frame; Add, Sub, Mul, Max and Min of integer tensors; "
+    "LayerNormalization, InstanceNormalization, Softmax and MaxPool over bins and channels; LSTM and GRU as sezoo "
+    "quantizes them, over frames or over the bins of each, and states of a model of one frame; functions of one tensor "
     f"({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in float before the first int8 tensor, "
     f"{', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool over the frames up to now"
 )

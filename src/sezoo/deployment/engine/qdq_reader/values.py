@@ -14,6 +14,7 @@ import numpy as np
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression, Tree
 from sezoo.deployment.engine.operators import Elementwise, Normalize, Softmax
+from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
 from sezoo.deployment.engine.tensor import Tensor
@@ -149,7 +150,7 @@ class Pending:
     lowest, highest : to which a ReLU or a Clip has limited it.
     """
 
-    operator: Conv | Normalize | Softmax | Unrounded
+    operator: Conv | Product | Normalize | Softmax | Unrounded
     items: np.ndarray
     lowest: float = -np.inf
     highest: float = np.inf
@@ -193,7 +194,7 @@ class Pending:
             highest=min(max(self.highest, low), high),
         )
 
-    def finished(self, output: Tensor) -> Conv | Elementwise | Expression | Normalize | Softmax:
+    def finished(self, output: Tensor) -> Conv | Product | Elementwise | Expression | Normalize | Softmax:
         """The operator, rounding to `output`."""
         output = replace(output, items=self.total)
         low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
@@ -202,7 +203,7 @@ class Pending:
         if isinstance(self.operator, Normalize | Softmax):
             inverse = np.float32(1) / output.scale
             return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
-        # `multiplier` holds the scales of input and weights so far.
+        # `multiplier` holds the scales of what is multiplied so far.
         return replace(
             self.operator, output=output, multiplier=self.operator.multiplier / output.scale, low=low, high=high
         )

@@ -77,28 +77,48 @@ void sezoo_run_normalize(const sezoo_normalize *op, const void *x, void *out, in
     }
 }
 
-void sezoo_run_softmax(const sezoo_softmax *op, const int8_t *x, void *out, int32_t frames)
+static int32_t power_s8(const int32_t *table, int32_t distance) { return table[distance]; }
+
+static int32_t power_s16(const int32_t *table, int32_t distance)
+{
+    const int64_t product = (int64_t)table[distance & 255] * table[256 + (distance >> 8)];
+    return (int32_t)((product + (1 << 19)) >> 20);
+}
+
+#define SOFTMAX(name, in, power)                                                                                       \
+    static void name(const sezoo_softmax *op, const in *x, void *out, int32_t to)                                      \
+    {                                                                                                                  \
+        int32_t largest = x[0], sum = 0;                                                                               \
+        for (int32_t i = 1; i < op->size; ++i) {                                                                       \
+            largest = x[i] > largest ? x[i] : largest;                                                                 \
+        }                                                                                                              \
+        for (int32_t i = 0; i < op->size; ++i) {                                                                       \
+            sum += power(op->table, largest - x[i]);                                                                   \
+        }                                                                                                              \
+        const float ratio = 1.0f / (float)sum;                                                                         \
+        for (int32_t i = 0; i < op->size; ++i) {                                                                       \
+            const float share = (float)power(op->table, largest - x[i]) * ratio;                                       \
+            const int32_t rounded = sezoo_rounded_wide(share * op->inverse, &op->rounding);                            \
+            if (op->output_bytes == 1) {                                                                               \
+                ((int8_t *)out)[to + i] = (int8_t)rounded;                                                             \
+            } else {                                                                                                   \
+                ((int16_t *)out)[to + i] = (int16_t)rounded;                                                           \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+SOFTMAX(softmax_s8, int8_t, power_s8)
+SOFTMAX(softmax_s16, int16_t, power_s16)
+
+void sezoo_run_softmax(const sezoo_softmax *op, const void *x, void *out, int32_t frames)
 {
     for (int32_t t = 0; t < frames; ++t) {
         for (int32_t group = 0; group < op->groups; ++group) {
-            const int8_t *from = x + t * op->input_row + group * op->size;
-            const int32_t to = t * op->output_row + group * op->size;
-            int32_t largest = from[0], sum = 0;
-            for (int32_t i = 1; i < op->size; ++i) {
-                largest = from[i] > largest ? from[i] : largest;
-            }
-            for (int32_t i = 0; i < op->size; ++i) {
-                sum += op->table[largest - from[i]];
-            }
-            const float ratio = 1.0f / (float)sum;
-            for (int32_t i = 0; i < op->size; ++i) {
-                const float share = (float)op->table[largest - from[i]] * ratio;
-                const int32_t rounded = sezoo_rounded_wide(share * op->inverse, &op->rounding);
-                if (op->output_bytes == 1) {
-                    ((int8_t *)out)[to + i] = (int8_t)rounded;
-                } else {
-                    ((int16_t *)out)[to + i] = (int16_t)rounded;
-                }
+            const int32_t from = t * op->input_row + group * op->size, to = t * op->output_row + group * op->size;
+            if (op->input_bytes == 1) {
+                softmax_s8(op, (const int8_t *)x + from, out, to);
+            } else {
+                softmax_s16(op, (const int16_t *)x + from, out, to);
             }
         }
     }

@@ -77,6 +77,17 @@ typedef struct {
     int32_t factor_a, factor_b, offset;
 } sezoo_elementwise;
 
+/* Matrix products of two tensors, one for each group: `rows` times `depth` integers of a with `columns` times `depth` of
+   b are `rows` times `columns`. Groups lie one behind the other. */
+typedef struct {
+    sezoo_rounding rounding;
+    float multiplier;
+    int32_t zero_point_a, zero_point_b;
+    int32_t groups, rows, columns, depth; /* depth 2^14 at most */
+    int32_t a_row, b_row, output_row;     /* integers from one frame to the next */
+    int32_t input_bytes, output_bytes;    /* of an integer */
+} sezoo_product;
+
 /* Groups of a row, one behind the other: without their mean and over their standard deviation, times a factor, plus an
    offset. `epsilon` is that of the variance times (size / scale of the input) squared. */
 typedef struct {
@@ -89,14 +100,15 @@ typedef struct {
     int32_t input_bytes, output_bytes; /* of an integer */
 } sezoo_normalize;
 
-/* Groups of a row, each with the sum 1: `table` has the powers of the distances from the largest, in steps of 2^-20. */
+/* Groups of a row, each with the sum 1: `table` has the powers of the distances from the largest, in steps of 2^-20. Of
+   16 bits those of the low byte come first, and then those of the high one; the power is their product. */
 typedef struct {
-    const int32_t *table; /* 256 */
+    const int32_t *table; /* 256, or 512 */
     float inverse;
     sezoo_rounding rounding;
     int32_t groups, size; /* 1024 at most */
     int32_t input_row, output_row;
-    int32_t output_bytes;
+    int32_t input_bytes, output_bytes; /* of an integer */
 } sezoo_softmax;
 
 /* Bytes of scratch memory that a matrix product needs. */
@@ -125,8 +137,11 @@ void sezoo_run_add(const sezoo_elementwise *op, const int8_t *a, const int8_t *b
 void sezoo_run_add_s16(const sezoo_elementwise *op, const int16_t *a, const int8_t *b, int8_t *out, int32_t frames);
 void sezoo_run_mul(const sezoo_elementwise *op, const int8_t *a, const int8_t *b, int8_t *out, int32_t frames);
 
+/* `scratch` holds an int32 for each column. */
+void sezoo_run_product(const sezoo_product *op, const void *a, const void *b, void *out, int32_t frames, void *scratch);
+
 void sezoo_run_normalize(const sezoo_normalize *op, const void *x, void *out, int32_t frames);
-void sezoo_run_softmax(const sezoo_softmax *op, const int8_t *x, void *out, int32_t frames);
+void sezoo_run_softmax(const sezoo_softmax *op, const void *x, void *out, int32_t frames);
 
 /* out[i] = table[x[i] + 128] */
 void sezoo_run_lookup(const int8_t table[256], const int8_t *x, int8_t *out, int32_t row, int32_t frames);

@@ -1,0 +1,125 @@
+"""An Einsum of two operands as Transposes, Reshapes and a MatMul, which is what it is wherever nothing is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from sezoo.models.onnx_graph import attribute
+from sezoo.quantization.graph.rewriting import Rewriter
+
+__all__ = ["FORMS"]
+
+Axes = Sequence[int | str]
+
+
+def _einsum(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """A sum over letters that both operands have, for every letter that both and the output have."""
+    if node.op_type != "Einsum" or len(node.input) != 2:
+        return False
+    terms = _terms(attribute(node, "equation", b"").decode())
+    shapes = [graph.lengths(name) for name in node.input]
+    if terms is None or any(len(shape) != len(term) for shape, term in zip(shapes, terms, strict=False)):
+        return False
+    left, right, made = terms
+    operands = [*node.input]
+    if operands[0] in graph.weights and operands[1] not in graph.weights:  # weights on the right, as layers have them
+        left, right, operands, shapes = right, left, operands[::-1], shapes[::-1]
+    batch = [letter for letter in left if letter in right and letter in made]
+    summed = [letter for letter in left if letter in right and letter not in made]
+    rows, columns = ([letter for letter in term if letter not in (*batch, *summed)] for term in (left, right))
+    if not summed or set(made) != {*batch, *rows, *columns}:
+        return False
+    lengths = dict(zip((*left, *right), (*shapes[0], *shapes[1]), strict=True))
+    if operands[1] in graph.weights and not batch:
+        return _with_weights(graph, node, (left, made), (rows, summed, columns), operands, right)
+    groups = [_length(lengths, letters) for letters in (rows, summed, columns)]
+    if None in groups or sum(isinstance(lengths[letter], str) for letter in batch) > 1:
+        return False
+    known = [lengths[letter] if isinstance(lengths[letter], int) else -1 for letter in batch]
+    a = _matrix(graph, node, operands[0], left, (batch, rows, summed), (known, groups[0], groups[1]), "left")
+    b = _matrix(graph, node, operands[1], right, (batch, summed, columns), (known, groups[1], groups[2]), "right")
+    order, is_in_shape = [*batch, *rows, *columns], len(rows) == len(columns) == 1
+    is_in_order = order == list(made)
+    end = node.output[0] if is_in_shape and is_in_order else graph.tensor(f"{node.name}/product")
+    product = graph.put("MatMul", [a, b], end, node.name)
+    if not is_in_shape:
+        shape = graph.integers(f"{node.name}/shape", *known, *(int(lengths[letter]) for letter in (*rows, *columns)))
+        end = node.output[0] if is_in_order else graph.tensor(f"{node.name}/shaped")
+        product = graph.put("Reshape", [product, shape], end)
+    if not is_in_order:
+        graph.put("Transpose", [product], node.output[0], perm=[order.index(letter) for letter in made])
+    return True
+
+
+def _with_weights(
+    graph: Rewriter,
+    node: onnx.NodeProto,
+    terms: tuple[str, str],
+    letters: tuple[list[str], list[str], list[str]],
+    operands: list[str],
+    of_weights: str,
+) -> bool:
+    """The product with a matrix of constants, which may keep all other axes as they are."""
+    (left, made), (rows, summed, columns) = terms, letters
+    if len(summed) != 1 or len(columns) != 1 or len(left) not in (2, 3, 4):
+        return False
+    matrix = np.einsum(f"{of_weights}->{summed[0]}{columns[0]}", graph.weights[operands[1]])
+    order = [*rows, summed[0]]
+    source = _turned(graph, node, operands[0], left, order, "left")
+    weight = graph.constant(f"{node.name}/matrix", np.ascontiguousarray(matrix))
+    order = [*rows, columns[0]]
+    end = node.output[0] if order == list(made) else graph.tensor(f"{node.name}/product")
+    graph.put("MatMul", [source, weight], end, node.name)
+    if end != node.output[0]:
+        graph.put("Transpose", [end], node.output[0], perm=[order.index(letter) for letter in made])
+    return True
+
+
+def _terms(equation: str) -> tuple[str, str, str] | None:
+    """The letters of both operands and of the output; None where one is repeated in a term, or there are dots."""
+    inputs, arrow, made = equation.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if "." in equation or len(terms) != 2:
+        return None
+    if not arrow:
+        made = "".join(sorted(letter for letter in set(inputs) - {","} if inputs.count(letter) == 1))
+    if any(len(set(term)) != len(term) for term in (*terms, made)):
+        return None
+    return terms[0], terms[1], made
+
+
+def _length(lengths: dict[str, int | str], letters: Sequence[str]) -> int | None:
+    """Of all these axes together; None where one is not known."""
+    found = [lengths[letter] for letter in letters]
+    return int(np.prod(found, dtype=np.int64)) if all(isinstance(length, int) for length in found) else None
+
+
+def _turned(graph: Rewriter, node: onnx.NodeProto, name: str, term: str, order: list[str], what: str) -> str:
+    if order == list(term):
+        return name
+    made = graph.tensor(f"{node.name}/{what}")
+    return graph.put("Transpose", [name], made, perm=[term.index(letter) for letter in order])
+
+
+def _matrix(
+    graph: Rewriter,
+    node: onnx.NodeProto,
+    name: str,
+    term: str,
+    letters: tuple[list[str], list[str], list[str]],
+    sizes: tuple[list[int], int, int],
+    what: str,
+) -> str:
+    """An operand as matrices, (*batch, rows, columns)."""
+    source = _turned(graph, node, name, term, [*letters[0], *letters[1], *letters[2]], what)
+    if len(letters[1]) == len(letters[2]) == 1:
+        return source
+    shape = graph.integers(f"{node.name}/{what}/shape", *sizes[0], *sizes[1:])
+    return graph.put("Reshape", [source, shape], graph.tensor(f"{node.name}/{what}/matrix"))
+
+
+FORMS = (_einsum,)
+"""See `rewriting.rewritten`."""

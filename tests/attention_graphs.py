@@ -1,0 +1,100 @@
+"""Small mask models with products of two tensors: attention within a frame, as exporters write it."""
+
+from int8_graphs import BINS, HIDDEN
+from operator_graphs import C, Operators
+
+HEADS, DEPTH = 2, 4
+WIDTH = HEADS * DEPTH
+
+
+class Attention(Operators):
+    """Frames are a batch inside, each with C tokens of BINS numbers or BINS of C."""
+
+    def tokens(self, *shape):
+        """(frames, tokens, channels)."""
+        turned = self.transposed(self.start(), "frames first", 0, 3, 2, 1)
+        return self.reshaped(turned, "tokens", -1, *shape)
+
+    def linear(self, source, name, inward, outward):
+        weight = self.random(f"{name}.weight", inward, outward, fan_in=inward)
+        made = self.node("MatMul", [source, weight], f"{name}.product")
+        return self.node("Add", [made, self.random(f"{name}.bias", outward, fan_in=8)], name)
+
+    def heads(self, source, name, *perm):
+        """(frames, tokens, WIDTH) to heads, in an order of (frames, tokens, heads, channels of one)."""
+        whole = self.reshaped(self.linear(source, name, C, WIDTH), f"{name}.cut", -1, BINS, HEADS, DEPTH)
+        return self.transposed(whole, f"{name}.heads", *perm)
+
+    def from_tokens(self, source, channels):
+        """The mask of (frames, BINS, channels)."""
+        image = self.transposed(self.reshaped(source, "frames again", 1, -1, BINS, channels), "image again", 0, 3, 2, 1)
+        last = self.conv(image, "out", channels, 1, kernel=(1, 1), gain=3)
+        self.node("Sigmoid", [self.over_axes("Squeeze", last, "flat", 1)], "mask")
+        axes = (1, BINS, "frames")
+        return self.model((("input", axes),), (("mask", axes),))
+
+
+def several_heads():
+    """Over bins, as PyTorch's layer writes it."""
+    graph = Attention(opset=13)
+    tokens = graph.tokens(BINS, C)
+    query, value = (graph.heads(tokens, name, 0, 2, 1, 3) for name in ("query", "value"))
+    scores = graph.node("MatMul", [query, graph.heads(tokens, "key", 0, 2, 3, 1)], "scores")
+    scaled = graph.node("Mul", [scores, graph.number("scale", 0.5)], "scaled")
+    shares = graph.node("Softmax", [scaled], "shares", axis=-1)
+    mixed = graph.transposed(graph.node("MatMul", [shares, value], "mixed"), "tokens first", 0, 2, 1, 3)
+    return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
+
+
+def einsum():
+    """The same in Einstein's notation, and the layers as well."""
+    graph = Attention(opset=13)
+    tokens, parts = graph.tokens(BINS, C), []
+    for name in ("query", "key", "value"):
+        weight = graph.random(f"{name}.weight", HEADS * DEPTH, C, fan_in=C)
+        made = graph.node("Einsum", [tokens, weight], name, equation="ntc,dc->ntd")
+        parts.append(graph.reshaped(made, f"{name}.heads", -1, BINS, HEADS, DEPTH))
+    scores = graph.node("Einsum", parts[:2], "scores", equation="nqhd,nkhd->nhqk")
+    shares = graph.node("Softmax", [scores], "shares", axis=-1)
+    mixed = graph.node("Einsum", [shares, parts[2]], "mixed", equation="nhqk,nkhd->nqhd")
+    return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
+
+
+def over_channels():
+    """One head with bins as what is summed, and no layer in between; one matrix for all products of a frame."""
+    graph = Attention(opset=13)
+    frames = graph.transposed(graph.start(), "frames", 0, 3, 1, 2)  # (1, frames, C, BINS)
+    scores = graph.node("MatMul", [frames, graph.transposed(frames, "turned", 0, 1, 3, 2)], "scores")
+    shares = graph.node("Softmax", [graph.node("Mul", [scores, graph.number("scale", 0.1)], "scaled")], "shares")
+    mixed = graph.node("MatMul", [shares, frames], "mixed")
+    return graph.from_image(graph.transposed(mixed, "image again", 0, 2, 3, 1))
+
+
+def linear_attention():
+    """Keys with values first: no softmax, and sums that a frame has one of."""
+    graph = Attention(opset=13)
+    tokens = graph.tokens(BINS, C)
+    query, value = (graph.heads(tokens, name, 0, 2, 1, 3) for name in ("query", "value"))
+    key = graph.heads(tokens, "key", 0, 2, 3, 1)
+    query, key = (graph.node("Sigmoid", [each], f"{each}.open") for each in (query, key))
+    memory = graph.node("MatMul", [key, value], "memory")
+    mixed = graph.transposed(graph.node("MatMul", [query, memory], "mixed"), "tokens first", 0, 2, 1, 3)
+    return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
+
+
+def over_time():
+    """Each frame with all others, which no stream can do."""
+    graph = Attention(opset=13)
+    inner = graph.conv("input", "in", BINS, HIDDEN, kernel=(3,))
+    scores = graph.node("MatMul", [graph.transposed(inner, "turned", 0, 2, 1), inner], "scores")
+    shares = graph.node("Softmax", [scores], "shares", axis=1)
+    return graph.finished(graph.conv(graph.node("MatMul", [inner, shares], "mixed"), "out", HIDDEN, BINS))
+
+
+ATTENTION = {
+    "attention over bins": several_heads,
+    "attention, einsum": einsum,
+    "attention over channels": over_channels,
+    "linear attention": linear_attention,
+}
+"""The builders by what they show."""
