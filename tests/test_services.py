@@ -52,6 +52,16 @@ def test_a_single_service_checks_itself(stand_ins, tmp_path):
     assert stand_ins == ["do e"]
 
 
+@pytest.mark.parametrize(("processors", "workers", "starts"), [(1, None, 0), (4, None, 1), (4, 1, 0), (1, 2, 1)])
+def test_scoring_in_this_process_starts_no_fork_server(processors, workers, starts, stand_ins, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(services, "available_processors", lambda: processors)
+    monkeypatch.setattr("sezoo.base.worker_processes.preload_fork_server", started.append)
+    raw = evaluation_config(evaluation={"num_workers": workers})
+    run_services(build_config(raw), tmp_path / "out")
+    assert len(started) == starts and stand_ins == ["do e"]
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sezoo.base.errors import UserError
 from sezoo.base.processes import is_helper
+from sezoo.base.processors import available_processors
 from sezoo.base.progress import working
 from sezoo.base.registry import shadowed_names
 from sezoo.config.modes import steps
@@ -195,7 +196,7 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
     letters = plan(config.operation_mode)
     if is_helper():
         letters = "".join(letter for letter in letters if letter == "t")
-    if "e" in letters and config.evaluation.num_workers != 1:
+    if "e" in letters and (config.evaluation.num_workers or available_processors()) > 1:
         from sezoo.base.worker_processes import preload_fork_server
         from sezoo.evaluation.preloaded import modules_to_score
 
