@@ -1,12 +1,12 @@
 import pickle
 import struct
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
 
 from builders import RATE, noise
+from plain_librosa import librosa
 from sezoo.audio import file as audio_file
 from sezoo.audio.clip import BadClipError, read_clip, write_clip
 from sezoo.base.errors import UserError

@@ -2,12 +2,12 @@
 
 import logging
 
-import librosa
 import numpy as np
 import pytest
 import scipy.signal
 
 from builders import RATE, noise, quantization_config, write_clips, write_model, write_yaml
+from plain_librosa import librosa
 from sezoo.audio.stft import Stft, stft_of, warn_of_overlap
 from sezoo.audio.stft_stream import SynthesisStream
 from sezoo.audio.stft_window import COSINE_WINDOWS, overlap_weight, window_label, window_values

@@ -1,10 +1,10 @@
-import librosa
 import numpy as np
 import onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import Unity, mask_graph, noise, write_model
+from plain_librosa import librosa
 from sezoo.audio.stft import Stft
 from sezoo.denoising import denoise, normalize_peak
 from sezoo.models.mask_model import MaskModel

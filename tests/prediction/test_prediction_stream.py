@@ -2,7 +2,6 @@
 
 import struct
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import RATE, Unity, mask_graph, noise, time_convolution
+from plain_librosa import librosa
 from sezoo.audio.clip import Resampler, read_clip
 from sezoo.audio.file import BadClipError
 from sezoo.audio.stft import Stft

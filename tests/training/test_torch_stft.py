@@ -1,8 +1,9 @@
-import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from plain_librosa import librosa
 
 torch = pytest.importorskip("torch")
 
