@@ -150,6 +150,23 @@ def test_a_recurrent_model_is_a_stream_of_all_that_was(run, tmp_path):
     assert [play for _, play in described(asked, tmp_path).values()] == [WholeClip(), Stream((None, 0))]
 
 
+def test_patches_that_the_c_package_does_not_have_of_a_recurrent_model_are_not_scored(run, tmp_path):
+    shape = {"n_fft": 2 * (BINS - 1), "win_length": 64, "hop_length": 32}
+    model = with_static_shape(graphs.recurrent("GRU"), 20)
+    deployment = {"backend": "portable-c", "engine": "patch"}
+    with pytest.raises(UserError, match=r"engine: found patch; .* is recurrent \('layer0'\).*engine: stream"):
+        described(run(model, preprocessing=shape, deployment=deployment, evaluation={"play_like": "board"}), tmp_path)
+
+
+def test_the_layer_for_which_a_model_is_no_stream_is_named(run, tmp_path):
+    shape = {"n_fft": 2 * (BINS - 1), "win_length": 64, "hop_length": 32}
+    model = graphs.recurrent("GRU")
+    backwards = onnx.helper.make_attribute("direction", "reverse")
+    next(node for node in model.graph.node if node.op_type == "GRU").attribute.append(backwards)
+    with pytest.raises(UserError, match=r"has none: the node GRU 'layer0' is reverse over frames.* whole clip"):
+        described(run(model, preprocessing=shape, evaluation={"play_like": "stream"}), tmp_path)
+
+
 def test_a_model_that_no_stream_can_run(run, tmp_path, monkeypatch):
     monkeypatch.setattr("sezoo.denoising.run_models.receptive_field_of", lambda *_: None)
     found = described(run(with_static_shape(mask_graph(), 40), deployment={"backend": "portable-c"}), tmp_path)

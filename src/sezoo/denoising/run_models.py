@@ -26,6 +26,7 @@ from sezoo.denoising.backend import (
     with_backend,
 )
 from sezoo.denoising.board import board_problem, transform_problem
+from sezoo.denoising.mode_problems import patch_problem, unbounded_problem
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.contract import check_power, declared_contract
@@ -176,7 +177,9 @@ class RunModel:
         if kind == TFLM and (self.name != "int8" or self.static is None):
             return "play_like: tflm is for a static int8 model, as sezoo quantize makes it; this model is none"
         if kind == STREAM and self.stream_context is None and not self.stateful:
-            return "play_like: a stream needs a bound of how far a model looks ahead; this one has none"
+            return unbounded_problem(self.dynamic)
+        if kind == BOARD and (problem := patch_problem(self.static or self.dynamic, config, self.target)) is not None:
+            return problem
         if kind in (BOARD, TFLM) and self.kind != MAGNITUDE_MASK:
             return "play_like: a board's patches are of magnitudes; this model takes complex spectra: whole, or stream"
         problem_of = {BOARD: board_problem, TFLM: board_problem, STREAM: transform_problem}.get(kind)

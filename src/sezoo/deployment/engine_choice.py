@@ -9,6 +9,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import PATCH, engine_of, stream_frames
+from sezoo.denoising.mode_problems import recurrent_patches
 from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.engine.integer_graph import IntegerGraph
@@ -28,11 +29,7 @@ def engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
     """
     settings = config.deployment
     if graph.loops and engine_of(config) == PATCH:
-        key, found = ("engine", "patch") if settings.engine else ("input_gain", "True")
-        raise UserError(
-            f"deployment.{key}: found {found}; {path} is recurrent ('{graph.loops[0].name}'): its states go from frame "
-            "to frame, and patches begin anew; allowed: deployment.engine: stream, without an input gain"
-        )
+        raise UserError(recurrent_patches(config, path, graph.loops[0].name))
     if engine_of(config) == PATCH:
         if settings.engine is None and settings.input_gain:
             log.info("engine: patch, as deployment.input_gain: True scales patches (a stream has none)")
