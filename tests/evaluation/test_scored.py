@@ -1,10 +1,12 @@
 """Clips are scored once: a run that was ended goes on, and the runs of parts are joined."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from builders import evaluation_config, write_clips, write_model
+from sezoo.api.running import run_settings
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
 from sezoo.evaluation import scored
@@ -51,6 +53,11 @@ def evaluated(folder, **settings):
         return evaluate(run)
 
 
+def threads():
+    """An executor as users write them."""
+    return ThreadPoolExecutor(2)
+
+
 def lost_after(clips):
     """A scoring of clips that is ended from outside."""
 
@@ -78,6 +85,19 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same(tmp_path, monkeypatch, 
     assert sorted(scored_now) == ["4.wav", "5.wav"]
     assert again.clips == whole.clips and again.means == whole.means
     assert not is_unfinished_evaluation(tmp_path / "ended")
+
+
+def test_a_run_that_lost_its_cluster_goes_on_elsewhere_and_not_with_other_settings(tmp_path, monkeypatch, scored_now):
+    raw = evaluation_config(evaluation={"metrics": ["snr"], "num_workers": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(scored, "score_clips", lost_after(4))
+        with pytest.raises(ConnectionLostError, match="4 of 6 clips are scored"):
+            run_settings({**raw, "general": {"executor": f"{__name__}:threads"}}, tmp_path / "run")
+    with pytest.raises(UserError, match="run already exists and is not an empty folder"):
+        run_settings({**raw, "evaluation": {**raw["evaluation"], "metrics": ["si_snr"]}}, tmp_path / "run")
+    scored_now.clear()
+    run_settings({**raw, "evaluation": {**raw["evaluation"], "num_workers": 1}}, tmp_path / "run")
+    assert len(scored_now) == CLIPS_IN_ALL - 4
 
 
 def test_what_was_scored_otherwise_is_scored_again(tmp_path, monkeypatch, scored_now):

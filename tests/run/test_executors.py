@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -193,6 +195,57 @@ def test_dask_workers_that_die_are_said_to_be_gone(cluster):
         pytest.raises(ConnectionLostError, match=r"general\.executor: dask:.*were lost"),
     ):
         list(results_of(Work(prepare_deadly, None), ITEMS, executor=f"dask:{own.scheduler_address}"))
+
+
+def prepare_slow(_):
+    return slow
+
+
+def slow(item):
+    time.sleep(0.1)
+    return item
+
+
+CLUSTER = """\
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    where = dict(protocol="tcp", host="127.0.0.1", dashboard_address=":0", processes=False)
+    print(LocalCluster(1, threads_per_worker=1, preload=sys.argv[1:], **where).scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+CLIENT = """\
+import sys
+from test_executors import ITEMS, Work, prepare_slow, results_of
+from sezoo.run.executors import ConnectionLostError
+try:
+    for result in results_of(Work(prepare_slow, None), ITEMS, executor=sys.argv[1]):
+        print(result, flush=True)
+except ConnectionLostError as error:
+    sys.exit(error.message)
+"""
+
+
+@pytest.mark.long
+@needs_dask
+def test_a_dask_scheduler_that_is_killed_is_one_line_on_the_terminal(tmp_path):
+    for name, text in (("cluster.py", CLUSTER), ("client.py", CLIENT)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    words = [sys.executable, str(tmp_path / "cluster.py"), __file__]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, **how) as cluster:
+        try:
+            words = [sys.executable, str(tmp_path / "client.py"), f"dask:{cluster.stdout.readline().strip()}"]
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+            with subprocess.Popen(words, stderr=subprocess.PIPE, env=environment, **how) as client:
+                assert client.stdout.readline().startswith("(")
+                cluster.kill()
+                said = client.stderr.read()
+            assert client.returncode == 1
+        finally:
+            cluster.kill()
+    assert len(said.splitlines()) == 1 and "workers or their scheduler were lost" in said
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sezoo.api.sections import Settings
 from sezoo.base.errors import UserError
-from sezoo.base.yaml_text import dump_yaml
+from sezoo.base.yaml_text import dump_yaml, load_yaml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,8 +116,11 @@ def was_finished(folder: Path, settings: Settings, result: str) -> bool:
 
 
 def _goes_on_in(folder: Path, text: str) -> bool:
-    """Whether the folder holds nothing but a run with the same settings that was ended before it had all results."""
-    from sezoo.base.files import file_text, read_text
+    """Whether the folder holds nothing but a run with the same settings that was ended before it had all results.
+
+    Settings that say only where the work is done may differ: after a cluster is lost, this machine can go on.
+    """
+    from sezoo.base.files import read_text
     from sezoo.results.unfinished import is_unfinished_evaluation
     from sezoo.run.folder import CONFIG_NAME, HYDRA_FOLDER, was_killed
 
@@ -126,7 +129,22 @@ def _goes_on_in(folder: Path, text: str) -> bool:
     config = folder / HYDRA_FOLDER / CONFIG_NAME
     if not config.is_file():  # it had only just begun
         return all(path.name == HYDRA_FOLDER for path in folder.iterdir())
-    return (was_killed(folder) or is_unfinished_evaluation(folder)) and read_text(config) == file_text(text)
+    is_ended = was_killed(folder) or is_unfinished_evaluation(folder)
+    return is_ended and _without_places(read_text(config)) == _without_places(text)
+
+
+def _without_places(text: str) -> object:
+    """The settings of a YAML text without those that say which machines and how many processes do the work."""
+    settings = load_yaml(text, "the settings")
+    if not isinstance(settings, dict):
+        return settings
+    rest = {}
+    for section, entries in settings.items():
+        if isinstance(entries, dict):
+            entries = {key: entry for key, entry in entries.items() if key not in ("executor", "num_workers")}
+        if entries != {}:
+            rest[section] = entries
+    return rest
 
 
 def yaml_of(settings: Settings, *, ascii_only: bool = False) -> str:

@@ -23,7 +23,7 @@ from sezoo.evaluation.scoring import Scoring
 from sezoo.evaluation.workers import score_clips
 from sezoo.metrics import METRICS, load_metrics
 from sezoo.models.source import ModelSource, OnnxSource
-from sezoo.run.executors import ConnectionLostError
+from sezoo.run.executors import KEY, ConnectionLostError
 from sezoo.run.run import Run
 
 __all__ = ["outcomes_of", "select_shard"]
@@ -72,7 +72,7 @@ def outcomes_of(run: Run, scoring: Scoring, pairs: Sequence[Pair], name: str, wh
             except ConnectionLostError as error:
                 raise ConnectionLostError(
                     f"{error}; {len(found)} of {pluralize(len(pairs), 'clip')} are scored, and the same command with "
-                    f"its results in {run.folder} goes on from there"
+                    f"its results in {run.folder} goes on from there, with any {KEY}"
                 ) from error
         scored.finish()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -46,9 +47,25 @@ def dask_executor(address: str) -> Iterator[Cluster]:
         client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{KEY}: no Dask scheduler answers at {to_one_line(address)}") from error
-    with client, client.get_executor(pure=False, retries=0) as pool:
+    with _silent_logs(), client, client.get_executor(pure=False, retries=0) as pool:
         threads = sum(client.nthreads().values())  # none yet, where the cluster grows with its tasks
         yield Cluster(pool, max(1, threads), partial(client.scatter, broadcast=True) if threads else as_it_is)
+
+
+@contextmanager
+def _silent_logs() -> Iterator[None]:
+    """Keep tracebacks of Dask and tornado off the terminal: what is lost is raised, and reported in one line."""
+    loggers = [
+        logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado", "tornado.application")
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 class _RayExecutor(Executor):
