@@ -69,7 +69,7 @@ def built(package, program, objects):
     return package / program
 
 
-def ran(program, *words, folder):
-    """Run a program that was built here: its exit code, and what it said."""
-    done = subprocess.run([program, *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=60)
+def ran(program, *words, folder, seconds=60):
+    """Run a program that was built here, for so many seconds at most: its exit code, and what it said."""
+    done = subprocess.run([program, *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=seconds)
     return done.returncode, done.stderr
