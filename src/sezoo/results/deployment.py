@@ -97,7 +97,10 @@ class TfliteModel:
     operators : how many of each kind.
     integers_compared_with_litert, integers_compared_with_tflm : what LiteRT's reference kernels and TensorFlow Lite
         Micro gave, all of them equal to numpy's; null where they are not installed.
-    tflm_arena_bytes : that TensorFlow Lite Micro took of its arena on this computer, records among it.
+    tflm_arena_bytes : that TensorFlow Lite Micro took of its arena on this computer, records among it; null where it is
+        not installed.
+    ram_bytes : that arena, or what is enough by our own plan where it was not measured, and the working memory and the
+        state of the C package around the network; without the stack.
     wave_snr_db : of the wave that TFLite Micro's rounding gives against that of the C package; null where they are
         equal.
     """
@@ -107,6 +110,7 @@ class TfliteModel:
     integers_compared_with_litert: int | None = None
     integers_compared_with_tflm: int | None = None
     tflm_arena_bytes: int | None = None
+    ram_bytes: int | None = None
     wave_snr_db: float | None = None
 
 

@@ -6,8 +6,11 @@ import numpy as np
 import onnx
 import pytest
 
+from c_builds import compiled, needs_gcc, ran
 from int8_graphs import FORMS
 from sezoo.base.errors import UserError
+from sezoo.deployment.tflite import deploy
+from sezoo.deployment.tflite.tflm import has_tflm
 from sezoo.quantization.target import target_of
 from sezoo.services import run_services
 from tiny_models import FRAMES, LOOKAHEAD, NEW, configuration, write_tiny_model
@@ -61,6 +64,30 @@ def test_a_stream_has_its_states_in_the_side_file(here):
     assert side["states"] and facts["state_bytes"] == sum(np.prod(state["shape"]) for state in side["states"])
     assert [state["output"] for state in side["states"]] == list(range(1, 1 + len(side["states"])))
     assert "## States" in (here / "run/tflite/README.md").read_text(encoding="utf-8")
+
+
+PRINTS_ITS_SIZE = """\
+#include <stdio.h>
+#include "sezoo_denoiser.h"
+static sezoo_denoiser denoiser;
+static SEZOO_ARENA(arena);
+int main(void) { fprintf(stderr, "%u", (unsigned)(sizeof denoiser + sizeof arena)); return 0; }
+"""
+
+
+@needs_gcc
+@pytest.mark.parametrize("engine", [{"engine": "patch"}, {"engine": "stream", "frames_per_patch": 1}])
+@pytest.mark.parametrize("is_measured", [True, False])
+def test_ram_is_the_arena_and_the_package(here, monkeypatch, engine, is_measured):
+    if is_measured and not has_tflm():
+        pytest.skip("tflite-micro is not installed")
+    monkeypatch.setattr(deploy, "has_tflm", lambda: is_measured)
+    facts, side = deployed(here / "run", **engine)
+    (here / "size.c").write_text(PRINTS_ITS_SIZE, encoding="utf-8")
+    compiled(f"-I{here / 'run/tflite/c_package/include'}", "size.c", "-o", here / "size", folder=here)
+    arena = side["arena"]["measured" if is_measured else "enough"]
+    own = facts["tflite"]["ram_bytes"] - arena
+    assert 0 <= int(ran(here / "size", folder=here)[1]) - own < 512  # settings, and alignment
 
 
 def test_what_it_is_quantized_for(here):

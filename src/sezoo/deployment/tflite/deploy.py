@@ -27,11 +27,11 @@ from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
 from sezoo.deployment.tflite.array_source import array_header, array_source
-from sezoo.deployment.tflite.c_package import write_package_around
+from sezoo.deployment.tflite.c_package import program_around, write_package_around
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.lowerable import check_operators
 from sezoo.deployment.tflite.lowering import Lowered, lowered
-from sezoo.deployment.tflite.memory import activation_bytes
+from sezoo.deployment.tflite.memory import activation_bytes, arena_bytes
 from sezoo.deployment.tflite.preparation import prepared
 from sezoo.deployment.tflite.proof import check_integers, has_litert, litert_outputs
 from sezoo.deployment.tflite.readme import readme
@@ -106,6 +106,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
     program = Program(prepared(original), engine_for(original, path, config), stft)
     settings = package_settings(config, model, path, program.engine)
     low = lowered(program.graph, path, program.engine.new if program.engine.is_stream else None)
+    around = program_around(program, low)
     recording = recording_of(config)
     calls = vector_calls(program, recording.noisy)
     vectors = vectors_of(program, calls)
@@ -149,6 +150,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
             integers_compared_with_litert=by_litert,
             integers_compared_with_tflm=by_tflm,
             tflm_arena_bytes=arena and arena.total,
+            ram_bytes=(arena.total if arena else arena_bytes(low.file)) + around.arena_bytes + around.state_bytes,
             wave_snr_db=_snr(waves),
         ),
     )
@@ -198,10 +200,10 @@ def _tell(found: Deployment, folder: Path) -> None:
     log.info("TensorFlow Lite model: %s", display_path(folder / MODEL))
     log.info("%s bytes; %s", f"{tflite.file_bytes:,}", kinds)
     if tflite.tflm_arena_bytes:
-        told = "arena of TFLite Micro on this computer: %.1f KiB; a microcontroller's records are shorter"
+        told = "arena of TFLite Micro, measured on this computer: %.1f KiB; a microcontroller's records are shorter"
         log.info(told, tflite.tflm_arena_bytes / 1024)
     else:
-        told = "%.1f KiB for activations by our plan; TFLite Micro's may differ a little, and its records come on top"
+        told = "%.1f KiB for activations by our plan; TFLite Micro's records come on top (pip install 'sezoo[tflm]')"
         log.info(told, found.arena_bytes / 1024)
     if found.pesq:
         scores = (
