@@ -1,11 +1,13 @@
 """Additions of LiteRT's default kernels: which pairs they round apart, and scales with which they do not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from int8_graphs import FORMS, PATH, patches
+from sezoo import zoo
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
@@ -14,11 +16,13 @@ from sezoo.deployment.engine.operators import Elementwise
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import weight_scales
+from sezoo.deployment.tflite import additions
 from sezoo.deployment.tflite import operators as tf
-from sezoo.deployment.tflite.additions import pairs_rounded_apart, with_agreeing_additions
+from sezoo.deployment.tflite.additions import lost_factors, pairs_rounded_apart, with_agreeing_additions
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.graph import TfliteGraph
 from sezoo.deployment.tflite.proof import has_litert
+from sezoo.models.onnx_file import load_onnx
 
 FORM = "Add, Sub, Mul"
 SEEDS = (1, 6, 8, 15, 26)
@@ -88,6 +92,21 @@ def test_our_integers_and_multipliers_stay():
         if isinstance(operator, Conv):
             back = operator.input.scale * weight_scales(operator) / operator.output.scale
             np.testing.assert_allclose(back, operator.multiplier, rtol=1.3e-7)
+
+
+def test_convolutions_keep_more_of_their_factors_than_with_scales_that_suit_the_additions_alone(monkeypatch):
+    """On a shipped model, whose factors all come back from its own scales."""
+    path = Path(zoo.__file__).parent / "utcn_small" / "utcn_small_int8_static.onnx"
+    graph = integer_graph_of(load_onnx(path), path)
+
+    def lost_share(graph):
+        convs = [each for each in graph.operators if isinstance(each, Conv)]
+        return sum(lost_factors(each) / len(each.multiplier) for each in convs)
+
+    chosen = with_agreeing_additions(graph)
+    monkeypatch.setattr(additions, "LOST_FACTORS", 0)
+    alone = with_agreeing_additions(graph)
+    assert lost_share(graph) == 0 < lost_share(chosen) < lost_share(alone) / 4
 
 
 def test_scales_that_others_depend_on_stay():
