@@ -1,10 +1,9 @@
-"""How much memory a .tflite file's activations take, planned as greedily as TFLite Micro plans it."""
+"""How much memory a .tflite file's activations take, planned as TFLite Micro plans it."""
 
 from __future__ import annotations
 
 import math
 
-from sezoo.deployment.engine.memory_plan import Buffer, planned
 from sezoo.deployment.tflite.graph import TfliteGraph
 from sezoo.deployment.tflite.operators import CONV_2D, DEPTHWISE_CONV_2D, RESHAPE
 
@@ -13,6 +12,9 @@ __all__ = ["activation_bytes", "arena_bytes"]
 OF_A_TENSOR, OF_AN_OPERATOR, OF_AN_END, OF_A_CHANNEL, AT_LEAST = 24, 64 + 128, 96, 8, 2048
 """Bytes of TensorFlow Lite Micro's records with addresses of 64 bits: of each tensor; of each operator, with what its
 kernel keeps; of each input and output; of each channel of a convolution, multiplier and shift."""
+
+ALIGNMENT = 16
+"""Bytes, of each tensor in the arena."""
 
 TO_PLAN = 64
 """Bytes of a tensor while it plans its memory, where the activations are later."""
@@ -39,7 +41,11 @@ def arena_bytes(graph: TfliteGraph) -> int:
 
 
 def activation_bytes(graph: TfliteGraph) -> int:
-    """Bytes of an arena that the tensors share, inputs and outputs among them; TFLite Micro's records come on top."""
+    """Bytes of an arena that the tensors share, inputs and outputs among them; TFLite Micro's records come on top.
+
+    As its `GreedyMemoryPlanner` plans: the largest tensors first, of those of one size the last of the file, each in
+    the first gap among the tensors that are needed at the same time.
+    """
     first, last, place = dict.fromkeys(graph.inputs, 0), dict.fromkeys(graph.inputs, 0), {}
     for step, operator in enumerate(graph.operators):
         (output,) = operator.outputs
@@ -49,9 +55,20 @@ def activation_bytes(graph: TfliteGraph) -> int:
         for index in (*operator.inputs, output):
             last[place.get(index, index)] = step
     last |= {place.get(index, index): len(graph.operators) for index in graph.outputs}
-    buffers = (
-        Buffer(str(index), math.prod(tensor.shape) * tensor.dtype.itemsize, begin, last[index])
-        for index, begin in first.items()
-        for tensor in [graph.tensors[index]]
-    )
-    return planned(buffers).size
+    sizes = {
+        index: _aligned(math.prod(graph.tensors[index].shape) * graph.tensors[index].dtype.itemsize) for index in first
+    }
+    placed: list[tuple[int, int, int]] = []
+    for index in sorted(first, key=lambda each: (-sizes[each], -each)):
+        offset = 0
+        for start, end, other in sorted(placed):
+            if first[other] <= last[index] and first[index] <= last[other]:
+                if start - offset >= sizes[index]:
+                    break
+                offset = max(offset, end)
+        placed.append((offset, offset + sizes[index], index))
+    return max((end for _, end, _ in placed), default=0)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
