@@ -33,6 +33,23 @@ def test_a_program_that_fits_and_one_that_does_not(full_run):
     assert next(program_judgement(small)).startswith("NUCLEO-F401RE has too little flash")
 
 
+def test_a_benchmark_on_this_computer_is_judged_by_the_slowest_call(full_run):
+    facts = dataclasses.replace(read_run(full_run), deployment=None)
+    one = dataclasses.replace(
+        facts.benchmark.measurements[0], target="host", model="int8", what="patch", flash=None, ram=None
+    )
+
+    def judged(*milliseconds):
+        calls = [dataclasses.replace(one, audio_seconds=0.3, milliseconds=each) for each in milliseconds]
+        found = dataclasses.replace(facts.benchmark, measurements=calls)
+        return list(program_judgement(dataclasses.replace(facts, benchmark=found)))
+
+    (told,) = judged(15, 30)
+    assert told.startswith("Int8 keeps up on this computer: 10 % of real time (patch); --on cortex-m55 or all")
+    assert judged(600)[0].startswith("Int8 does not keep up on this computer: 200 % of real time")
+    assert judged(None) == []
+
+
 def test_a_core_that_loses_is_told(full_run):
     facts = read_run(full_run)
     emulated = dataclasses.replace(facts.deployment.emulated, waves_are_equal=False)

@@ -124,6 +124,7 @@ def _spread(
             ax.plot(changes, 100 * share, label=version.label, **line, **marker)
             told.append(f"{version.label}: median change {np.median(changes):+.3f}")
         ax.axvline(0, color=MUTED, linewidth=0.8)
+        ax.locator_params(axis="x", nbins=6)  # numbers with a sign and two decimals stand side by side
         ax.set_xlabel(f"change in {label}")
         ax.set_ylabel("% of clips below")
         ax.set_ylim(0, 100)
@@ -142,7 +143,7 @@ def _against(
     found: Evaluation, metric: str, versions: Sequence[VersionScores], against: str, name: str, of: str, what: str
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
-    title = f"Change in {label} from {name}, by noisy {facts_of_metric(of).label}"
+    title = f"Change in {label} from {name}, by {'SNR' if of in INPUT_SNR else f'noisy {label}'}"
     told = []
     with drawing(f"against-{against}", title, "One dot per clip.", height=250) as made:
         ax = made.axes

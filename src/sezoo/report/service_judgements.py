@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sezoo.config.boards import BOARDS
 from sezoo.report.boards import BoardFit, board_fits
 from sezoo.report.formatting import bytes_text, join_words, percent_text
+from sezoo.results.benchmark import Benchmark
 from sezoo.results.deployment import Deployment
 from sezoo.results.run_results import RunFacts
 from sezoo.results.training import LABELS, TrainingHistory
@@ -14,6 +15,9 @@ from sezoo.results.training import LABELS, TrainingHistory
 __all__ = ["program_judgement", "training_judgement"]
 
 LOWER_IS_BETTER = ("train_loss", "val_loss", "wave_mse", "speech_cut")
+
+HOST = "host"
+"""The target that is the computer at hand."""
 
 SAME_PESQ = 0.01
 """Difference of one recording's PESQ on the core and on a PC below which both are called the same."""
@@ -42,10 +46,12 @@ def training_judgement(found: TrainingHistory) -> Iterator[str]:
 def program_judgement(facts: RunFacts) -> Iterator[str]:
     """Whether the program fits the board that the run names and keeps up there, and whether it computes what a PC does.
 
-    Nothing of runs that built no program.
+    Of a benchmark that built no program, whether the model keeps up.
     """
     if facts.sizes and (fit := _named_board(facts)) is not None:
         yield _of_fit(facts, fit)
+    elif facts.benchmark:
+        yield from _of_speed(facts.benchmark)
     if facts.deployment:
         yield from _of_output(facts.deployment)
 
@@ -70,6 +76,21 @@ def _of_fit(facts: RunFacts, fit: BoardFit) -> str:
     reasons = [f"too little {join_words(lacks)}"] if lacks else []
     reasons += ["too slow a core"] if "time" in fit.too_much else []
     return f"{fit.name} has {join_words(reasons)} for the program: {join_words(amounts)}."
+
+
+def _of_speed(found: Benchmark) -> Iterator[str]:
+    """Whether the slowest of what was measured keeps up; nothing where no time is known."""
+    measured = [one for one in found.measurements if one.real_time_factor]
+    if not measured:
+        return
+    slowest = max(measured, key=lambda one: one.real_time_factor)
+    where = "this computer" if slowest.target == HOST else slowest.target
+    verb = "keeps up" if slowest.real_time_factor < 1 else "does not keep up"
+    subject = {"int8": "Int8", "float": "Float"}.get(slowest.model, slowest.model)
+    more = "" if slowest.target != HOST else "; --on cortex-m55 or all measures microcontrollers"
+    yield (
+        f"{subject} {verb} on {where}: {percent_text(slowest.real_time_factor)} of real time ({slowest.what}){more}."
+    )
 
 
 def _of_output(made: Deployment) -> Iterator[str]:

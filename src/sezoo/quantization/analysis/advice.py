@@ -57,13 +57,13 @@ def _advice(tensor: Tensor, plan: Plan, context: RecoveryContext) -> str:
         )
     if bits(tensor.dtype) > 8:
         return f"it has {bits(tensor.dtype)} bits already: nothing is to be done"
-    more_bits = "16 bits (quantization.activation_overrides) where the target has them"
+    more_bits = "16 bits (quantization.activation_overrides), if the target has them"
     if tensor.rms_steps < FEW_STEPS:
         return (
             f"its RMS is {tensor.rms_steps:.2g} steps, as peaks take most of the range: "
             f"quantization.calibration_method: Percentile, accuracy_recovery's step equalization, or {more_bits}"
         )
-    return f"its range fits and its levels are used: only {more_bits} would do better"
+    return f"range well used; only {more_bits}, would help"
 
 
 def _range_widening(context: RecoveryContext) -> str:
