@@ -88,6 +88,16 @@ def test_what_is_no_metric(mine):
     assert "other.py:plain has the name of another metric" in error_of("mine.py:plain", "other.py:plain")
 
 
+def test_a_class_that_cannot_be_instantiated_or_called(mine):
+    Path("classes.py").write_text(
+        "class Fails:\n    def __init__(self):\n        raise OSError('no model file')\nclass Plain:\n    pass\n",
+        encoding="utf-8",
+    )
+    start = "evaluation.metrics: classes.py:"
+    assert error_of("classes.py:Fails") == f"{start}Fails is no metric: Fails() fails: OSError: no model file"
+    assert error_of("classes.py:Plain") == f"{start}Plain is no metric: instances of its class Plain cannot be called"
+
+
 def test_a_form_that_is_none():
     with pytest.raises(ValueError, match="form"):
         metric(form="{0.__class__}")(lambda denoised: 1.0)

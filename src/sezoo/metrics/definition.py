@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from sezoo.base.user_code import exception_line
 from sezoo.config.metric_facts import MetricFacts
 from sezoo.metrics.checks import MetricError
 
@@ -100,7 +101,7 @@ def as_metric(compute: Callable[..., float], facts: MetricFacts | None = None, *
 
     Raises
     ------
-    TypeError : it cannot be called, or has parameters of other names.
+    TypeError : it cannot be called, or has parameters of other names; it is a class that cannot be instantiated.
     """
     if isinstance(compute, Metric):
         return compute
@@ -108,13 +109,23 @@ def as_metric(compute: Callable[..., float], facts: MetricFacts | None = None, *
         raise TypeError("it is no function")
     name = getattr(compute, "__name__", type(compute).__name__)
     if inspect.isclass(compute):
-        compute = compute()
+        compute = _instance_of(compute)
     parameters = inspect.signature(compute).parameters.values()
     if others := [p.name for p in parameters if p.name not in TAKEN]:
         raise TypeError(f"it takes {', '.join(others)}; allowed: {', '.join(TAKEN)}, those that it needs")
     if "denoised" not in (p.name for p in parameters):
         raise TypeError("it does not take denoised, the clip that is scored")
     return Metric(name, compute, facts or MetricFacts(name), **more)
+
+
+def _instance_of(kind: type) -> Callable[..., float]:
+    try:
+        made = kind()
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise TypeError(f"{kind.__name__}() fails: {exception_line(error)}") from error
+    if not callable(made):
+        raise TypeError(f"instances of its class {kind.__name__} cannot be called")
+    return made
 
 
 def _is_importable(package: str) -> bool:
