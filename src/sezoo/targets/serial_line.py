@@ -50,7 +50,7 @@ def _connect(port: str) -> Line:
     try:
         return TcpLine(socket.create_connection((host.strip("[]"), int(number)), CONNECT_SECONDS), port)
     except (OSError, UnicodeError) as error:
-        raise UserError(f"--port {port}: cannot connect: {_reason(error)}") from error
+        raise UserError(f"--port {port}: cannot connect: {_reason(error)}; does something listen there?") from error
 
 
 class TcpLine:

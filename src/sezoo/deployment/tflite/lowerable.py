@@ -46,7 +46,7 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
             raise UserError(
                 f"{path}: recurrent layer '{operator.name}' has no operator in TensorFlow Lite that computes it as "
                 "it was quantized; Cortex-M cores run it (deployment.backend: portable-c, benchmarking.targets: "
-                "cortex-m55)"
+                "cortex-m55), or take a network of convolutions, such as utcn_live"
             )
         if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, Lookup, Rearrange)):
             raise UserError(
