@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from builders import write_clips
 from c_builds import HOST_GCC, built, fixed_objects, ran
 from complex_graphs import BINS, int8_of, network, spectra
 from int8_graphs import PATH
@@ -148,7 +149,10 @@ def test_the_service_deploys_it(models, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     onnx.save(models["spectrum"], tmp_path / "static.onnx")
     transform = {"n_fft": STFT.n_fft, "hop_length": STFT.hop_length, "win_length": STFT.win_length}
-    how = {"sections": {"preprocessing": {**transform, "window": "sqrt_hann"}}, "emulate": False}
+    write_clips(tmp_path / "noisy", "clip.wav", seconds=200 * STFT.hop_length / RATE)  # the reference takes ms a frame
+    dataset = {"name": "custom", "noisy_test_files_path": "noisy", "file_extension": ".wav"}
+    sections = {"preprocessing": {**transform, "window": "sqrt_hann"}, "dataset": dataset}
+    how = {"sections": sections, "emulate": False}
     settings = {"model": "static.onnx", "frames_per_patch": 1, "lookahead_frames": None, **how}
     run_services(configuration("deployment", **settings), tmp_path / "run")
     facts = json.loads((tmp_path / "run" / "deployment.json").read_text(encoding="utf-8"))
