@@ -22,11 +22,14 @@ IMPORTED = (
     *("sezoo.services", "sezoo.api", "sezoo.evaluation.service", "sezoo.quantization.service", "sezoo.report.page"),
     *("sezoo.cli.hydra_run", "scipy.signal", "matplotlib.figure", "onnx.version_converter", "pesq", "pystoi", "yaml"),
     *("onnxruntime", "onnxruntime.quantization"),
+    *("hydra", "hydra.core.override_parser.overrides_parser", "rich.console", "matplotlib.backends.backend_svg"),
 )
 """onnxruntime starts a thread, which is not there in a fork; only what it does when a process ends needs it (`_end`).
 
 OpenBLAS, which numpy and scipy bring, ends its threads before a fork and starts them anew behind it.
 """
+TRAINING = (*IMPORTED, "torch", "torch._dynamo", "torch.onnx", "torch.utils.data", "sezoo.training.service")
+"""What a training imports as well; torch's optimizers import `torch._dynamo` with their first step."""
 LATE = "late"
 SOURCES = Path(__file__).parents[1] / "src"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from builders import write_clips, write_yaml
-from warm_sezoo import FORKS, IMPORTED, WarmPython
+from warm_sezoo import FORKS, TRAINING, WarmPython
 
 torch = pytest.importorskip("torch")
 
@@ -65,7 +65,7 @@ def folder(tmp_path):
 def pythons():
     """Two that have imported torch, where such can run commands."""
     with ExitStack() as stack:
-        yield [stack.enter_context(closing(WarmPython(SOURCES, (*IMPORTED, "torch")))) for _ in range(2) if FORKS]
+        yield [stack.enter_context(closing(WarmPython(SOURCES, TRAINING))) for _ in range(2) if FORKS]
 
 
 @pytest.fixture
@@ -119,6 +119,8 @@ def test_two_processes_train_as_one_does_also_when_they_are_stopped_between(fold
     assert code == 0, said
     one, two = history(folder / "one"), history(folder / "two")
     for single, parallel in zip(one, two, strict=True):
+        # A share of about a thousand bins: one or two that lie on its limit fall on the other side of it.
+        assert parallel.pop("speech_cut") == pytest.approx(single.pop("speech_cut"), abs=1e-3)
         assert parallel == pytest.approx(single, rel=1e-4)
     assert (folder / "two" / "saved_models" / "best_trained_model.onnx").is_file()
     left = {path.name for path in folder.iterdir()} - {"one", "two", "noisy", "clean", "user_config.yaml", "net.py"}
