@@ -3,7 +3,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,8 +46,18 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """A user's folder for caches that is empty when the tests begin."""
+    """A user's folder for caches that is empty when the tests begin.
+
+    What compilers make once for all packages is shared with the other processes of tests.
+    """
     folder = tmp_path_factory.mktemp("cache")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        compiled = tmp_path_factory.getbasetemp().parent / "compiled"
+        for name in ("sezoo/objects", "zig"):
+            (compiled / name).mkdir(parents=True, exist_ok=True)
+            (folder / name).parent.mkdir(exist_ok=True)
+            with suppress(OSError):  # Windows has links for administrators only
+                (folder / name).symlink_to(compiled / name, target_is_directory=True)
     before = os.environ.get("XDG_CACHE_HOME")
     if sys.platform == "linux":  # matplotlib's list of fonts takes seconds to make, and is the same for all sessions
         os.environ.setdefault("MPLCONFIGDIR", str(Path(before or Path.home() / ".cache", "matplotlib")))
