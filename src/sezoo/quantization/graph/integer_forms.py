@@ -7,7 +7,15 @@ from collections.abc import Collection
 import onnx
 
 from sezoo.models.onnx_graph import copy_model
-from sezoo.quantization.graph import as_convolutions, as_other_operators, einsum, norms, rows_apart
+from sezoo.quantization.graph import (
+    as_convolutions,
+    as_other_operators,
+    einsum,
+    norms,
+    reductions,
+    rows_apart,
+    selections,
+)
 from sezoo.quantization.graph.linear_layers import behind_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.products import with_products_as_convolutions
@@ -17,6 +25,10 @@ __all__ = ["ACTIVATIONS_ALONE", "nodes_before_layers", "with_integer_forms", "wi
 
 ACTIVATIONS_ALONE = frozenset({"PRelu", "Sub", "Max", "Min", "LayerNormalization", "InstanceNormalization"})
 """Operators behind layers whose activations are rounded; constants of theirs stay in float, as kernels have them."""
+
+
+FIRST = einsum.FORMS + rows_apart.FORMS + reductions.FORMS + selections.FORMS
+"""What they write other forms are for."""
 
 
 def with_integer_forms(
@@ -34,7 +46,7 @@ def with_integer_forms(
     forms = as_convolutions.FORMS + as_other_operators.FORMS
     if opset >= norms.OPSET or not opset_is_fixed:
         forms = norms.FORMS + forms
-    written = rewrite(rewrite(model, einsum.FORMS + rows_apart.FORMS, kept), forms, kept)
+    written = rewrite(rewrite(model, FIRST, kept), forms, kept)
     if opset < norms.OPSET and any(node.op_type == "LayerNormalization" for node in written.graph.node):
         written = copy_model(written)
         for entry in written.opset_import:

@@ -20,7 +20,7 @@ F = np.float32
 OPERATORS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "max", "Min": "min", "Sum": "add", "MaxPool": "max"}
 """Of two operands, or of more one after the other; by the names that an `Expression` has for them."""
 
-OF_ONE = {"Relu", "Clip", "LeakyRelu", "PRelu", "Neg", "Abs"}
+OF_ONE = {"Relu", "Clip", "LeakyRelu", "PRelu", "Neg", "Abs", "Sign"}
 """Those that are made of the others."""
 
 
@@ -116,6 +116,8 @@ def _joined(node: Node, trees: Sequence[Tree]) -> Tree:
         return ("mul", first, first)
     if kind == "Abs":
         return ("max", first, ("mul", first, -np.ones(1, F)))
+    if kind == "Sign" and isinstance(first, Tensor):  # two, or nothing, or minus two for a step: cut off at one
+        return ("min", ("max", ("mul", first, 2 / first.scale * np.ones(1, F)), -np.ones(1, F)), np.ones(1, F))
     if kind == "LeakyRelu":
         slope = np.array([node.attribute("alpha", 0.01)], F)
         return ("add", ("max", first, zero), ("mul", ("min", first, zero), slope))

@@ -17,9 +17,10 @@ __all__ = ["MOVEMENTS", "folded", "moved"]
 MOVEMENTS = {
     *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Concat", "Pad"),
     *("Identity", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Resize", "ScatterND", "ScatterElements"),
+    "Where",
 }
 
-JOINING = {"Concat": (), "ScatterND": (1,), "ScatterElements": (1,)}
+JOINING = {"Concat": (), "ScatterND": (1,), "ScatterElements": (1,), "Where": (0,)}
 """Those that put several tensors together, and their other inputs."""
 
 

@@ -17,6 +17,7 @@ __all__ = ["FUNCTIONS", "curve_table", "integer_table", "mask_points", "mask_tab
 FUNCTIONS = {
     *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"),
     *("Softplus", "Softsign", "Gelu", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Erf", "Round"),
+    *("Sin", "Cos", "Atan", "Shrink", "ThresholdedRelu"),
     *("Floor", "Ceil", "Sign", "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"),
 }
 """Operators that are functions of one value, where their other operands are numbers."""
