@@ -7,7 +7,7 @@ from sezoo.deployment.c_package.package import PackageSettings, write_package
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Rearrange
+from sezoo.deployment.engine.operators import Elementwise, LookupTable, Permute
 from sezoo.deployment.engine.stream_plan import frames_behind_a_mask, stream_plan
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -160,13 +160,13 @@ class Builder:
         source = self.any(bits=8)
         table = self.random.integers(-128, 128, 256).astype(np.int8)
         output = self.tensor(source.items)
-        self.put(Lookup(f"table {len(self.operators)}", source, output, table), self.grids[source.name])
+        self.put(LookupTable(f"table {len(self.operators)}", source, output, table), self.grids[source.name])
 
     def rearrange(self):
         inputs = tuple(self.any(bits=8) for _ in range(int(self.random.integers(1, 4))))
         total = sum(tensor.items for tensor in inputs)
         index = self.random.permutation(total)[: int(self.random.integers(1, min(total, 60) + 1))]
-        self.put(Rearrange(f"order {len(self.operators)}", inputs, self.tensor(len(index)), index), 1)
+        self.put(Permute(f"order {len(self.operators)}", inputs, self.tensor(len(index)), index), 1)
 
     def graph(self, frames):
         """All so far; what nobody reads is added up, so that nothing is for nothing."""
@@ -176,7 +176,7 @@ class Builder:
         loose = tuple(tensor for tensor in self.tensors if tensor.name not in read)
         if len(loose) > 1:
             total = sum(tensor.items for tensor in loose)
-            self.put(Rearrange("all", loose, self.tensor(total), np.arange(total)), 1)
+            self.put(Permute("all", loose, self.tensor(total), np.arange(total)), 1)
         result = self.tensors[-1]
         return IntegerGraph(
             bins=self.bins,
@@ -217,7 +217,7 @@ def program_of(graph, stft, new, lookahead=None):
 def magnitudes(program, calls, seed=0):
     """Of some calls: (bins, computed) float32 each, with zeros among them; complex64 where such go in."""
     random = np.random.default_rng(seed)
-    shape = (program.stft.bins, program.engine.computed)
+    shape = (program.stft.bins, program.engine.frames_computed)
     made = [(random.gamma(0.5, 1.0, shape) * (random.random(shape) < 0.9)).astype(F) for _ in range(calls)]
     if not program.graph.is_complex:
         return made

@@ -4,7 +4,7 @@ import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
-from sezoo.deployment.engine.operators import Curve, Loop, Normalize, Rearrange, Softmax, State, Sweep
+from sezoo.deployment.engine.operators import Curve, Loop, Normalize, Permute, Softmax, State, Sweep
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor
 from tiny_graphs import STEPS, Builder
@@ -66,7 +66,7 @@ class LoopBuilder(Builder):
         if self.random.random() < 0.3:
             index = np.where(self.random.random(items) < 0.2, -1, index)
         output = Tensor(name, items, source.scale, source.zero_point, source.bits)
-        return Rearrange(name, (source,), output, index)
+        return Permute(name, (source,), output, index)
 
     def normalize(self, source, groups, bits, name):
         """Groups of a row, each item with a factor and an offset of its own."""

@@ -21,7 +21,7 @@ from sezoo.cli.main import main
 from sezoo.deployment.board_test import run
 from sezoo.deployment.board_test.link import Answer, Link
 from sezoo.deployment.board_test.packets import Decoder, Packet
-from sezoo.deployment.validation.command import compared
+from sezoo.deployment.validation.command import compare_files
 from sezoo.results.board_test import BoardTest
 from sezoo.targets.serial_line import open_line
 from tiny_graphs import program_of, random_graph, write_tiny_package
@@ -114,7 +114,7 @@ def test_packets_come_out_as_they_went_in(length):
     random = np.random.default_rng(length)
     for zeros in (0, 1, 256):
         data = random.integers(0 if zeros else 1, 1 if zeros == 256 else 256, length, np.uint8).tobytes()
-        encoded = Packet(b"F", 0x01000200, data).encoded()
+        encoded = Packet(b"F", 0x01000200, data).encode()
         assert 0 not in encoded[1:-1]
         decoder = Decoder()
         found = [packet for byte in encoded for packet in decoder.packets(bytes([byte]))]
@@ -122,7 +122,7 @@ def test_packets_come_out_as_they_went_in(length):
 
 
 def test_what_is_damaged_is_no_packet():
-    encoded = Packet(b"F", 7, bytes(range(40))).encoded()
+    encoded = Packet(b"F", 7, bytes(range(40))).encode()
     for place in range(1, len(encoded) - 1):
         for spoiled in (encoded[:place] + encoded[place + 1 :],
                         encoded[:place] + bytes([encoded[place] ^ 64]) + encoded[place + 1 :]):  # fmt: skip
@@ -179,10 +179,10 @@ def test_another_model(board, package, tmp_path, monkeypatch):
     header.write_text(header.read_text().replace('MODEL_HASH "0', 'MODEL_HASH "1'))
     monkeypatch.setattr(run, "open_line", lambda port, baud: Pipes(board))
     with pytest.raises(UserError, match=r"COM3: the board runs another model: SHA-256 000000000000.*has 100000000000"):
-        run.board_tested(other, "COM3", tmp_path / "out", calls=2)
+        run.run_board_test(other, "COM3", tmp_path / "out", calls=2)
     header.write_text(re.sub(r'MODEL_HASH "1', 'MODEL_HASH "0', header.read_text()).replace("HOP 20", "HOP 10"))
     with pytest.raises(UserError, match="the same model in another package: 40 samples a call"):
-        run.board_tested(other, "COM3", tmp_path / "out", calls=2)
+        run.run_board_test(other, "COM3", tmp_path / "out", calls=2)
     assert not (tmp_path / "out").exists()
 
 
@@ -202,7 +202,7 @@ class Says:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [(b"", "nothing answers the first packet"), (b"login: \r\n", r"\d+ bytes arrived, and none .* another speed"),
-     (Packet(b"h", 9).encoded(), "speaks version 9 of the protocol, this sezoo 1")],
+     (Packet(b"h", 9).encode(), "speaks version 9 of the protocol, this sezoo 1")],
 )  # fmt: skip
 def test_what_is_no_board(answer, words):
     with pytest.raises(UserError, match=words):
@@ -259,7 +259,7 @@ def test_bad_words(tmp_path, package, capsys):
         assert ended.value.code == 2 and said in capsys.readouterr().err
     (package / "examples" / "board_test.c").rename(tmp_path / "aside.c")
     with pytest.raises(UserError, match="an earlier version wrote it"):
-        run.board_tested(package, "COM77", tmp_path / "out")
+        run.run_board_test(package, "COM77", tmp_path / "out")
     (tmp_path / "aside.c").rename(package / "examples" / "board_test.c")
 
 
@@ -293,7 +293,7 @@ def test_on_an_emulated_board(package, tmp_path, capsys, monkeypatch):
     found = BoardTest.required(tmp_path / "out")
     assert found.is_equal and found.calls == 40 and 0 < found.stack_bytes < 4096
     assert found.ticks_per_call <= found.ticks_of_the_longest_call and found.milliseconds_per_call is None
-    vectors, comparison = compared(tmp_path / "out/vectors.npz", tmp_path / "out/board.npz", 0)
+    vectors, comparison = compare_files(tmp_path / "out/vectors.npz", tmp_path / "out/board.npz", 0)
     assert comparison.within and vectors.layer("mask").values.shape == (40, 33, 2)
 
 

@@ -184,7 +184,7 @@ def test_wrong_magnitudes_are_noticed(tmp_path, objects, new, lookahead):
     write_vectors(calls, vector_masks(program, calls), package / "test_vectors")
     check_vectors = built(package, "check_vectors", objects)
     assert ran(check_vectors, folder=package / "test_vectors") == (0, "all masks are equal\n")
-    wrong = np.random.default_rng(1).gamma(0.5, 1.0, (len(calls) * program.engine.computed, 33))
+    wrong = np.random.default_rng(1).gamma(0.5, 1.0, (len(calls) * program.engine.frames_computed, 33))
     wrong.astype("<f4").tofile(package / "test_vectors" / MAGNITUDES)
     assert ran(check_vectors, folder=package / "test_vectors") == (1, "masks differ\n")
 

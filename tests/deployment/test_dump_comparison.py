@@ -11,7 +11,7 @@ from quantizers import ours, quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.cli import compare as compare_command
 from sezoo.deployment.validation.comparison import compare
-from sezoo.deployment.validation.dump import matched, read_dump, read_like
+from sezoo.deployment.validation.dump import match_tensors, read_dump, read_like
 from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.deployment.validation.vectors import read_vectors, write_vectors
 from sezoo.quantization.graph.static_shape import with_static_shape
@@ -151,7 +151,7 @@ def test_numbers_are_those_of_the_arrays(files, vectors, mask, tmp_path):
     other[1, 5, 7] += 4 if other[1, 5, 7] < 100 else -4
     other[0, 2, 3] += 1 if other[0, 2, 3] < 100 else -1
     np.save(tmp_path / "b.npy", other.astype(np.int8))
-    (result,) = compare(vectors, *matched(read_dump(tmp_path / "b.npy"), vectors), tolerance=1).results
+    (result,) = compare(vectors, *match_tensors(read_dump(tmp_path / "b.npy"), vectors), tolerance=1).results
     layer = vectors.layer("mask")
     assert (result.values, result.differing, result.beyond, result.largest) == (mask.size, 2, 1, 4)
     assert result.first == (1, 7)

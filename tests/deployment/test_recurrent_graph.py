@@ -17,7 +17,7 @@ from sezoo.config.sections import Config
 from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.interpreter import run_graph
-from sezoo.deployment.engine.operators import Loop, unrolled
+from sezoo.deployment.engine.operators import Loop, unroll
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.deployment.engine_choice import engine_for
@@ -48,7 +48,7 @@ def test_the_graph_computes_what_onnxruntime_does(kinds, how, wide):
     graph = integer_graph_of(model, PATH)
     loops = [operator for operator in graph.operators if isinstance(operator, Loop)]
     assert [len(loop.states) for loop in loops] == [2 if kind == "LSTM" else 1 for kind in kinds]
-    weights = sum(conv.weights.size for conv in unrolled(graph.operators) if isinstance(conv, Conv))
+    weights = sum(conv.weights.size for conv in unroll(graph.operators) if isinstance(conv, Conv))
     assert weights == graph.macs_per_frame
     found = agreement(graph, model, patches())
     # A curve is up to two steps of 16 bits from the function, which add up over frames.

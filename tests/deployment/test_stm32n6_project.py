@@ -12,7 +12,7 @@ from sezoo.cli.hydra_run import compose_file
 from sezoo.config.sections import Deployment
 from sezoo.deployment.stm32n6 import project_files
 from sezoo.deployment.stm32n6.c_project import read_c_project
-from sezoo.deployment.stm32n6.project_files import changed_project
+from sezoo.deployment.stm32n6.project_files import change_project
 from sezoo.deployment.stm32n6.relaxed_json import read_relaxed_json
 from sezoo.deployment.stm32n6.runtime import find_runtime
 from sezoo.deployment.stm32n6.steps import Places, steps_of
@@ -354,7 +354,7 @@ def test_an_interrupted_change_is_taken_back(project, tmp_path, output):
     files = [project / MODELS / "network.c", project / "other/folder/new.c"]
     new |= dict.fromkeys(files, write(tmp_path / "new", "new"))
     before, folders = contents(project), {path for path in project.rglob("*") if path.is_dir()}
-    with pytest.raises(KeyboardInterrupt), changed_project(project, new, output, tmp_path / "kept") as replaced:
+    with pytest.raises(KeyboardInterrupt), change_project(project, new, output, tmp_path / "kept") as replaced:
         assert replaced == [project / name for name in (*RUNTIME_FOLDERS, f"{MODELS}/network.c")]
         assert not output.exists()
         assert {path.read_text(encoding="utf-8") for path in files} == {"new"}
@@ -369,7 +369,7 @@ def test_a_second_interruption_waits(project, tmp_path, monkeypatch):
     """As it would come while the project is put back."""
     before, remove = contents(project), project_files._remove
     new = {project / MODELS / "network.c": write(tmp_path / "new", "new"), project / "other/new.c": tmp_path / "new"}
-    with pytest.raises(KeyboardInterrupt), changed_project(project, new, project / "out", tmp_path / "kept"):
+    with pytest.raises(KeyboardInterrupt), change_project(project, new, project / "out", tmp_path / "kept"):
         monkeypatch.setattr(project_files, "_remove", lambda path: (signal.raise_signal(signal.SIGINT), remove(path)))
         raise KeyboardInterrupt
     assert contents(project) == before
@@ -379,11 +379,11 @@ def test_a_file_in_a_folder_that_is_replaced(project, tmp_path):
     make_runtime(tmp_path / "installed", "3.0")
     folder, before = project / RUNTIME_FOLDERS[2], contents(project)
     new = {folder: tmp_path / "installed" / RUNTIME_FOLDERS[2], folder / "ll_aton.c": write(tmp_path / "new", "new")}
-    with pytest.raises(KeyboardInterrupt), changed_project(project, new, project / "out", tmp_path / "kept"):
+    with pytest.raises(KeyboardInterrupt), change_project(project, new, project / "out", tmp_path / "kept"):
         assert (folder / "ll_aton.c").read_text(encoding="utf-8") == "new"
         raise KeyboardInterrupt
     assert contents(project) == before
-    with changed_project(project, new, project / "out", tmp_path / "kept"):
+    with change_project(project, new, project / "out", tmp_path / "kept"):
         pass
     assert contents(tmp_path / "kept") == {
         name: text for name, text in before.items() if name.startswith(RUNTIME_FOLDERS[2])
@@ -395,7 +395,7 @@ def test_a_folder_that_cannot_be_copied_changes_nothing(project, tmp_path):
     new = {project / MODELS / "network.c": write(tmp_path / "new", "new"), project / "b/c": tmp_path / "none"}
     with (
         pytest.raises(UserError, match=r"^cannot change the C project: .*none: "),
-        changed_project(project, new, project / "out", tmp_path / "kept"),
+        change_project(project, new, project / "out", tmp_path / "kept"),
     ):
         pytest.fail("nothing may be done with half of the files")
     assert contents(project) == before and not (project / "b").exists()
@@ -408,7 +408,7 @@ def test_a_runtime_that_cannot_be_read(project, tmp_path):
         write(runtime / "good.h", "").with_name("lost.h").symlink_to(tmp_path / "none")
     except OSError:
         pytest.skip("links are not allowed here")
-    change = changed_project(project, {project / RUNTIME_FOLDERS[1]: runtime}, project / "out", tmp_path / "kept")
+    change = change_project(project, {project / RUNTIME_FOLDERS[1]: runtime}, project / "out", tmp_path / "kept")
     with pytest.raises(UserError, match=r"^cannot copy .*lost\.h to "), change:
         pytest.fail("nothing may be done with half of the files")
     assert contents(project) == before

@@ -38,12 +38,12 @@ def board_test(
     ------
     UserError : no package; the port cannot be opened, or nothing useful answers there; another model; a reset.
     """
-    from sezoo.deployment.board_test.run import board_tested
+    from sezoo.deployment.board_test.run import run_board_test
 
     if calls is not None and calls < 1:
         raise UserError(f"calls: found {calls}; allowed: 1 or more")
     noisy, clean = (None if path is None else Path(path) for path in (noisy, clean))
-    return board_tested(
+    return run_board_test(
         Path(package),
         port,
         unused_path(Path(folder)),

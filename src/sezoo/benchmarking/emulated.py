@@ -65,7 +65,7 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
         target=target,
         model="int8",
         what=STREAM if program.engine.is_stream else PATCH,
-        macs=program.graph.macs_per_frame * program.engine.computed,
+        macs=program.graph.macs_per_frame * program.engine.frames_computed,
         parameters=program.graph.parameters,
         flash=done.size.flash,
         ram=done.size.ram + figures.stack,
@@ -92,7 +92,7 @@ def _layers(program: Program, steps: tuple[int, ...], calls: int) -> list[LayerC
 
     A sweep is counted as a whole, and the operators in it are not.
     """
-    frames = program.engine.computed
+    frames = program.engine.frames_computed
     in_sweeps = {id(each) for sweep in program.steps if isinstance(sweep, Sweep) for each in sweep.operators}
     macs = [
         0 if isinstance(operator, Loop) or id(operator) in in_sweeps else operator.macs * frames

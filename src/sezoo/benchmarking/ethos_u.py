@@ -18,11 +18,11 @@ from sezoo.denoising.backend import STREAM as STREAM_ENGINE
 from sezoo.denoising.backend import TFLITE, engine_of
 from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import Lookup, Rearrange
+from sezoo.deployment.engine.operators import LookupTable, Permute
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.tflite.deploy import MODEL, write_tflite
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
-from sezoo.deployment.tflite.lowering import Lowered, lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph, lower_graph
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_onnx
 from sezoo.results.benchmark import PATCH, STREAM, LayerCost, LeftToCpu, Measurement
@@ -60,7 +60,7 @@ class Npus:
         graph = tflite_graph_of(static, self.model)
         declared_contract(static, self.model, n_fft=self.run.config.preprocessing.n_fft)
         engine = engine_for(graph, self.model, _with_deployment(self.run.config))
-        return _Network(graph, engine, lowered(graph, self.model, 1 if engine.is_stream else None))
+        return _Network(graph, engine, lower_graph(graph, self.model, 1 if engine.is_stream else None))
 
     def measure(self, target: str) -> Measurement:
         """Compile the model for an NPU; `ethos_u/TARGET/denoiser_vela.tflite` is in the run's folder.
@@ -89,7 +89,7 @@ class Npus:
             target=target,
             model="int8",
             what=STREAM if engine.is_stream else PATCH,
-            macs=network.graph.macs_per_frame * engine.computed,
+            macs=network.graph.macs_per_frame * engine.frames_computed,
             parameters=network.graph.parameters,
             flash=estimate.flash,
             ram=estimate.sram,
@@ -121,7 +121,7 @@ class _Network:
 
     graph: IntegerGraph
     engine: Engine
-    low: Lowered
+    low: LoweredGraph
 
     def name_of(self, tensor: str) -> str:
         """What made a tensor of the file, by its name in the ONNX model."""
@@ -158,9 +158,9 @@ def _left_to_cpu(network: _Network, estimate: VelaEstimate) -> Iterator[LeftToCp
             reasons.setdefault(name, estimate.reasons.get(layer.tensor, "vela does not say why"))
     for name, found in kinds.items():
         operator = by_name.get(name)
-        if isinstance(operator, Lookup):
+        if isinstance(operator, LookupTable):
             remedy = "a function by a table; ReLU, ReLU6 or a limit in its place is part of a convolution"
-        elif isinstance(operator, Rearrange):
+        elif isinstance(operator, Permute):
             remedy = "an order of single items; parts that lie in a row, one behind the other, are slices for the NPU"
         else:
             remedy = f"{reasons[name]} (vela)"

@@ -39,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
     """Test, and say what came of it."""
     from sezoo.base.errors import UserError
     from sezoo.base.files import unused_path
-    from sezoo.deployment.board_test.run import board_tested
+    from sezoo.deployment.board_test.run import run_board_test
 
     if options.calls is not None and options.calls < 1:
         raise UserError(f"--calls: found {options.calls}; allowed: 1 or more")
     folder = unused_path(options.output)
-    found = board_tested(
+    found = run_board_test(
         options.package,
         options.port,
         folder,

@@ -31,9 +31,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare."""
-    from sezoo.deployment.validation.command import EXIT_DIFFERENT, compared, print_comparison
+    from sezoo.deployment.validation.command import EXIT_DIFFERENT, compare_files, print_comparison
 
-    vectors, comparison = compared(options.vectors, options.output, options.tolerance)
+    vectors, comparison = compare_files(options.vectors, options.output, options.tolerance)
     if options.json:
         first = comparison.first
         print_json(

@@ -15,7 +15,7 @@ from sezoo.data.pairs import read_pair
 from sezoo.denoising.silence_gate import count_muted_frames, gate_warning
 from sezoo.results.run_record import SILENCE_GATE
 
-__all__ = ["Recording", "patches_of", "recording_of", "tell_what_the_gate_mutes"]
+__all__ = ["Recording", "patches_of", "recording_of", "report_gated_clips"]
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def _has_test_clips(dataset: Dataset | None) -> bool:
     return dataset.name not in ("custom", "mix") or dataset.noisy_test_files_path is not None
 
 
-def tell_what_the_gate_mutes(denoised: np.ndarray, recording: Recording, stft: Stft, threshold: float | None) -> None:
+def report_gated_clips(denoised: np.ndarray, recording: Recording, stft: Stft, threshold: float | None) -> None:
     """Warn of a silence gate, with the share of the recording's speech that it mutes; nothing where there is none.
 
     Parameters

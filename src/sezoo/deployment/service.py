@@ -17,7 +17,7 @@ from sezoo.denoising.backend import PORTABLE_C, STM32N6, TFLITE, backend_of, boa
 from sezoo.denoising.run_models import static_frames_of
 from sezoo.deployment.c_package.deploy import check_c_package, deploy_c_package
 from sezoo.deployment.checks import with_patch_lengths
-from sezoo.deployment.recording import patches_of, recording_of, tell_what_the_gate_mutes
+from sezoo.deployment.recording import patches_of, recording_of, report_gated_clips
 from sezoo.deployment.stm32n6.deploy import check_stm32n6, deploy_stm32n6
 from sezoo.deployment.tflite.deploy import check_tflite, deploy_tflite
 from sezoo.deployment.validation.vectors import write_vectors
@@ -107,7 +107,7 @@ def _tell_what_the_gate_mutes(config: Config, path: Path) -> None:
     stft, recording, model = stft_of(config.preprocessing), recording_of(config), load_onnx(path)
     lengths = with_patch_lengths(config, static_frames_of(model), path).deployment
     play = board_of(config, lengths.frames_per_patch, lengths.lookahead_frames, calibrated_with_gain=False)
-    tell_what_the_gate_mutes(
+    report_gated_clips(
         denoise(recording.noisy, MaskModel(model, path), stft, play), recording, stft, play.silence_threshold
     )
 

@@ -6,7 +6,7 @@ import pytest
 from int8_graphs import FORMS, FRAMES, PATH, patches
 from sezoo.deployment.engine.agreement import Agreement, agreement
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.operators import Lookup
+from sezoo.deployment.engine.operators import LookupTable
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.results.deployment import OperatorAgreement
 
@@ -50,7 +50,7 @@ def test_a_wrong_table_is_found_by_its_size():
     name = graph.operators[-1].output.name
 
     def inverted(operator):
-        assert isinstance(operator, Lookup)
+        assert isinstance(operator, LookupTable)
         return replace(operator, table=operator.table[::-1].copy())
 
     found = agreement(changed(graph, name, inverted), model, patches())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import mask_of, run_operator, run_tensors
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Rearrange
+from sezoo.deployment.engine.operators import Elementwise, LookupTable, Permute
 from sezoo.deployment.engine.tensor import Tensor, padded
 
 F = np.float32
@@ -207,9 +207,9 @@ def test_sums_of_int8_and_int16():
 def test_tables_and_orders():
     table = np.arange(-128, 128)[::-1].astype(np.int8)
     rows = np.array([[-128, 0, 127], [1, 2, 3]], np.int8)
-    lookup = Lookup("l", tensor("in", 3), tensor("out", 3), table)
+    lookup = LookupTable("l", tensor("in", 3), tensor("out", 3), table)
     np.testing.assert_array_equal(run_operator(lookup, [rows]), -1 - rows)
-    order = Rearrange("r", (tensor("a", 3), tensor("b", 1)), tensor("out", 5), np.array([3, 0, 0, 2, 1]))
+    order = Permute("r", (tensor("a", 3), tensor("b", 1)), tensor("out", 5), np.array([3, 0, 0, 2, 1]))
     found = run_operator(order, [rows, rows[:, :1] + np.int8(9)])
     np.testing.assert_array_equal(found, [[-119, -128, -128, 127, 0], [10, 1, 1, 3, 2]])
 

@@ -3,7 +3,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sezoo.deployment.engine.memory_plan import ALIGNMENT, Buffer, planned
+from sezoo.deployment.engine.memory_plan import ALIGNMENT, Buffer, plan_memory
 
 
 def aligned(size):
@@ -12,7 +12,7 @@ def aligned(size):
 
 def check(buffers):
     """All that has to hold of a plan; gives its size."""
-    plan = planned(buffers)
+    plan = plan_memory(buffers)
     assert set(plan.offsets) == {buffer.name for buffer in buffers}
     for buffer in buffers:
         assert plan.offsets[buffer.name] % ALIGNMENT == 0
@@ -36,11 +36,11 @@ def test_no_two_buffers_are_in_each_others_way(sizes):
     buffers = [Buffer(f"b{i}", size, first, first + length) for i, (size, first, length) in enumerate(sizes)]
     size = check(buffers)
     assert needed_at_once(buffers) <= size <= sum(aligned(buffer.size) for buffer in buffers)
-    assert planned(reversed(buffers)).size == size  # whatever order they come in
+    assert plan_memory(reversed(buffers)).size == size  # whatever order they come in
 
 
 def test_nothing_needs_nothing():
-    assert planned([]).size == 0
+    assert plan_memory([]).size == 0
 
 
 def test_a_chain_takes_the_two_largest_neighbours():
@@ -60,7 +60,7 @@ def test_the_smallest_gap_that_fits_is_taken():
         Buffer("c", 90, 0, 9),
         Buffer("late", 32, 5, 9),
     ]
-    plan = planned(buffers)
+    plan = plan_memory(buffers)
     check(buffers)
     assert plan.offsets["late"] in (plan.offsets["early too"], plan.offsets["early"])
     assert plan.size == needed_at_once(buffers)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from int8_graphs import FORMS, PATH
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.operators import Lookup
+from sezoo.deployment.engine.operators import LookupTable
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import (
@@ -68,8 +68,8 @@ def test_the_scales_of_weights_give_the_multiplier_back(form):
 def test_another_scale_is_told_from_another_function():
     source, output = Tensor("a", 4, np.float32(0.1), 3), Tensor("b", 4, np.float32(0.17), -5)
     x = (np.arange(-128, 128) - 3) * 0.1
-    scaled = Lookup("scaled", source, output, np.clip(np.rint(x / 0.17) - 5, -128, 127).astype(np.int8))
-    tanh = Lookup("tanh", source, output, np.clip(np.rint(np.tanh(x) / 0.17) - 5, -128, 127).astype(np.int8))
+    scaled = LookupTable("scaled", source, output, np.clip(np.rint(x / 0.17) - 5, -128, 127).astype(np.int8))
+    tanh = LookupTable("tanh", source, output, np.clip(np.rint(np.tanh(x) / 0.17) - 5, -128, 127).astype(np.int8))
     assert np.abs(requantized_table(scaled).astype(int) - scaled.table).max() <= 1
     assert requantized_table(tanh) is None
     assert TFLITE.table(tanh) is tanh.table

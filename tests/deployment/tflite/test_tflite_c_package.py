@@ -22,7 +22,7 @@ from sezoo.deployment.recording import Recording
 from sezoo.deployment.tflite.c_package import program_around, write_package_around
 from sezoo.deployment.tflite.deploy import write_tflite
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
-from sezoo.deployment.tflite.lowering import lowered
+from sezoo.deployment.tflite.lowering import lower_graph
 from sezoo.deployment.tflite.vectors import vectors_of
 from tiny_models import FRAMES, LOOKAHEAD, NEW, RATE, SPECTRUM, static_model, write_tiny_model
 
@@ -47,7 +47,7 @@ def package(tmp_path_factory, request):
     program = Program(graph, engine, Stft(**SPECTRUM))
     calls = vector_calls(program, recording())
     vectors = vectors_of(program, calls)
-    low = lowered(graph, model, 1 if is_stream else None)
+    low = lower_graph(graph, model, 1 if is_stream else None)
     assert bool(low.states) == is_stream and (lag > 0)
     write_package_around(program, low, SETTINGS, calls, vectors, folder / "c")
     write_tflite(low, model.name, folder / "c")
@@ -111,7 +111,7 @@ def test_the_network_and_its_kernels_are_not_in_it(package):
     assert "_weights[" not in source and "op_" not in source
     assert not (folder / "src/sezoo_conv.c").exists()
     header = (folder / "include/sezoo_network.h").read_text(encoding="utf-8")
-    assert f"SEZOO_NETWORK_OUTPUT_BYTES {{{program.engine.computed * program.graph.result.items}" in header
+    assert f"SEZOO_NETWORK_OUTPUT_BYTES {{{program.engine.frames_computed * program.graph.result.items}" in header
     text = (folder / "examples/network_tflm.cc").read_text(encoding="utf-8")
     assert "MicroMutableOpResolver<" in text and "resolver.AddConv2D();" in text and "@" not in text
 

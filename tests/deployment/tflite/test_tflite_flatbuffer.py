@@ -7,11 +7,11 @@ from int8_graphs import FORMS, PATH
 from sezoo.deployment.tflite.array_source import array_source
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
-from sezoo.deployment.tflite.lowering import lowered
+from sezoo.deployment.tflite.lowering import lower_graph
 
 
 def written(form="depthwise"):
-    file = lowered(tflite_graph_of(FORMS[form](), PATH), PATH).file
+    file = lower_graph(tflite_graph_of(FORMS[form](), PATH), PATH).file
     return file, flatbuffer_of(file, "a model")
 
 

@@ -15,9 +15,9 @@ from sezoo.deployment.tflite import operators as tf
 from sezoo.deployment.tflite.axis import Axis
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
-from sezoo.deployment.tflite.lowering import lowered
+from sezoo.deployment.tflite.lowering import lower_graph
 from sezoo.deployment.tflite.memory import activation_bytes
-from sezoo.deployment.tflite.preparation import prepared
+from sezoo.deployment.tflite.preparation import prepare_graph
 from sezoo.deployment.tflite.proof import check_integers, has_litert, litert_outputs
 from tflite_vectors import OF_8_BITS, OF_16_BITS, of_patches, of_stream
 
@@ -36,7 +36,7 @@ def read(form):
 @pytest.mark.parametrize("form", OF_8_BITS)
 def test_litert_computes_the_integers_of_numpy(form):
     graph = read(form)
-    low = lowered(graph, PATH)
+    low = lower_graph(graph, PATH)
     vectors = of_patches(graph)
     assert compared(low, vectors) == 3 * vectors.outputs[0].size
 
@@ -45,7 +45,7 @@ def test_litert_computes_the_integers_of_numpy(form):
 @pytest.mark.parametrize("form", OF_8_BITS)
 def test_and_frame_by_frame_with_states_that_are_handed_on(form):
     graph = read(form)
-    low = lowered(graph, PATH, 1)
+    low = lower_graph(graph, PATH, 1)
     vectors = of_stream(graph)
     assert compared(low, vectors) > 500
     assert [state.rows for state in low.states] == [rows for rows in stream_plan(graph).kept.values() if rows]
@@ -57,7 +57,7 @@ def test_default_kernels_compute_what_the_c_package_does(form):
     from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
 
     graph = read(form)
-    low, vectors = lowered(graph, PATH), of_patches(graph, ONNXRUNTIME)
+    low, vectors = lower_graph(graph, PATH), of_patches(graph, ONNXRUNTIME)
     made = list(litert_outputs(flatbuffer_of(low.file, "test"), low, vectors, reference=False))
     assert np.mean(np.array(made) != vectors.outputs) < 1e-3
 
@@ -65,7 +65,7 @@ def test_default_kernels_compute_what_the_c_package_does(form):
 @needs_litert
 def test_a_wrong_integer_is_found():
     graph = read("dilated")
-    low, vectors = lowered(graph, PATH), of_patches(graph)
+    low, vectors = lower_graph(graph, PATH), of_patches(graph)
     vectors.outputs[1][3, 5] ^= 1
     with pytest.raises(UserError, match="1 of 240 integers differ from numpy's in call 1"):
         compared(low, vectors)
@@ -75,13 +75,13 @@ def test_a_wrong_integer_is_found():
 def test_what_is_folded_and_cut_off_leaves_the_masks_as_they_are(form):
     whole = integer_graph_of(FORMS[form](), PATH)
     for patch in patches(1):
-        np.testing.assert_array_equal(run_graph(prepared(whole), patch), run_graph(whole, patch))
+        np.testing.assert_array_equal(run_graph(prepare_graph(whole), patch), run_graph(whole, patch))
 
 
 def test_the_last_function_is_the_programs_and_orders_of_channels_are_the_weights():
-    kinds = [operator.kind for operator in lowered(read("pixel shuffle"), PATH).file.operators]
+    kinds = [operator.kind for operator in lower_graph(read("pixel shuffle"), PATH).file.operators]
     assert tf.CAST not in kinds
-    assert len(prepared(integer_graph_of(FORMS["pixel shuffle"](), PATH)).operators) < len(
+    assert len(prepare_graph(integer_graph_of(FORMS["pixel shuffle"](), PATH)).operators) < len(
         integer_graph_of(FORMS["pixel shuffle"](), PATH).operators
     )
 
@@ -99,7 +99,7 @@ def test_recurrent_layers_are_refused_by_name():
 
 
 def test_limits_that_are_no_activation_are_operators():
-    file = lowered(read("Clip before the quantizer"), PATH).file
+    file = lower_graph(read("Clip before the quantizer"), PATH).file
     assert tf.MINIMUM in [operator.kind for operator in file.operators]
 
 
@@ -113,7 +113,7 @@ def test_a_large_stride_becomes_channels():
         stride=4, pad=1, output=replace(conv.output, items=6),
     )  # fmt: skip
     changed = replace(graph, operators=(strided,), result=strided.output)
-    low = lowered(changed, PATH)
+    low = lower_graph(changed, PATH)
     assert [operator.options.get("stride_w", 1) for operator in low.file.operators if operator.kind is tf.CONV_2D] == [
         1
     ]
@@ -134,6 +134,6 @@ def test_same_is_where_tensorflow_puts_its_zeros(size, taps, stride):
 
 
 def test_activations_share_memory():
-    low = lowered(read("depthwise"), PATH)
+    low = lower_graph(read("depthwise"), PATH)
     sizes = [np.prod(tensor.shape) for tensor in low.file.tensors if tensor.data is None]
     assert max(sizes) < activation_bytes(low.file) < sum(sizes)

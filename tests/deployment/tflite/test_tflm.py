@@ -8,7 +8,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.shipped import ZOO
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
-from sezoo.deployment.tflite.lowering import lowered
+from sezoo.deployment.tflite.lowering import lower_graph
 from sezoo.deployment.tflite.memory import activation_bytes, arena_bytes
 from sezoo.deployment.tflite.proof import check_integers
 from sezoo.deployment.tflite.tflm import has_tflm, tflm_arena, tflm_outputs
@@ -37,14 +37,14 @@ def magnitudes(frames, seed=8):
 def test_it_computes_the_integers_of_numpy(form):
     graph = tflite_graph_of(FORMS[form](), PATH)
     vectors = of_patches(graph)
-    assert compared(lowered(graph, PATH), vectors) == 3 * vectors.outputs[0].size
+    assert compared(lower_graph(graph, PATH), vectors) == 3 * vectors.outputs[0].size
 
 
 @pytest.mark.parametrize("form", OF_8_BITS)
 def test_and_frame_by_frame_with_states_that_are_handed_on(form):
     graph = tflite_graph_of(FORMS[form](), PATH)
     vectors = of_stream(graph)
-    assert compared(lowered(graph, PATH, 1), vectors) > 500
+    assert compared(lower_graph(graph, PATH, 1), vectors) > 500
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -53,24 +53,24 @@ def test_the_models_that_come_with_sezoo(name):
     path = ZOO / name / f"{name}_int8_static.onnx"
     graph = tflite_graph_of(load_onnx(path), path)
     patch = of_patches(graph, magnitudes=[magnitudes(graph.frames)])
-    assert compared(lowered(graph, path), patch) == patch.outputs[0].size
+    assert compared(lower_graph(graph, path), patch) == patch.outputs[0].size
     assert len(np.unique(patch.outputs[0])) > 50
     stream = of_stream(graph, magnitudes(60))
-    assert compared(lowered(graph, path, 1), stream) > 30 * graph.result.items
+    assert compared(lower_graph(graph, path, 1), stream) > 30 * graph.result.items
 
 
 @pytest.mark.parametrize("frames", [None, 1])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_planned_arena_is_enough_and_little_more(name, frames):
     path = ZOO / name / f"{name}_int8_static.onnx"
-    low = lowered(tflite_graph_of(load_onnx(path), path), path, frames)
+    low = lower_graph(tflite_graph_of(load_onnx(path), path), path, frames)
     arena = tflm_arena(flatbuffer_of(low.file, "test"), low)
     assert arena.activations == activation_bytes(low.file)
     assert arena.total <= arena_bytes(low.file) <= arena.total * WORST_ARENA
 
 
 def test_what_it_refuses_is_an_error():
-    low = lowered(tflite_graph_of(FORMS["dilated"](), PATH), PATH)
+    low = lower_graph(tflite_graph_of(FORMS["dilated"](), PATH), PATH)
     data = bytearray(flatbuffer_of(low.file, "test"))
     low.file.tensors.clear()  # so that the planned arena is far too small
     low.file.operators.clear()

@@ -23,7 +23,7 @@ from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.deployment.tflite.c_package import write_package_around
 from sezoo.deployment.tflite.deploy import ARRAY, write_tflite
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
-from sezoo.deployment.tflite.lowering import lowered
+from sezoo.deployment.tflite.lowering import lower_graph
 from sezoo.deployment.tflite.tflm import has_tflm
 from sezoo.deployment.tflite.vectors import vectors_of
 
@@ -113,7 +113,7 @@ def written(folder, form, *, is_stream):
     lag = stream_plan(graph).lag[graph.result.name]
     engine = Engine(True, 1, lag) if is_stream else Engine(False, graph.frames - 4, 2)
     program = Program(graph, engine, Stft(**SPECTRUM))
-    low = lowered(graph, PATH, 1 if is_stream else None)
+    low = lower_graph(graph, PATH, 1 if is_stream else None)
     calls = vector_calls(program, np.random.default_rng(3).standard_normal(4000).astype(np.float32))
     write_package_around(
         program, low, PackageSettings(RATE, False, None), calls, vectors_of(program, calls), folder / "c"

@@ -130,7 +130,7 @@ class Link:
         before = self.decoder.received
         for attempt in range(TRIES):
             self.repeated += attempt > 0
-            self.line.write(packet.encoded())
+            self.line.write(packet.encode())
             answer = self._awaited(wanted, number)
             if answer is not None:
                 return answer

@@ -26,7 +26,7 @@ class Packet:
     number: int = 0
     data: bytes = b""
 
-    def encoded(self) -> bytes:
+    def encode(self) -> bytes:
         """As it goes over the line; the zero before it ends whatever a broken packet has begun."""
         body = HEAD.pack(self.kind, self.number) + self.data
         return b"\0" + _stuffed(body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")) + b"\0"

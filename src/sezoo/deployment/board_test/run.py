@@ -29,7 +29,7 @@ from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import emulated_board, find_emulator
 from sezoo.targets.serial_line import Line, open_line
 
-__all__ = ["BAUD", "EMULATED", "REFERENCE", "board_tested"]
+__all__ = ["BAUD", "EMULATED", "REFERENCE", "run_board_test"]
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Package:
         return cls(folder, value("MODEL_HASH"), int(value("SAMPLE_RATE")), samples, int(value("DELAY")))
 
 
-def board_tested(
+def run_board_test(
     package: Path,
     port: str,
     folder: Path,

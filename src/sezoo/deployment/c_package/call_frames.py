@@ -26,22 +26,22 @@ class Engine:
     lookahead: int
 
     @property
-    def computed(self) -> int:
+    def frames_computed(self) -> int:
         """Frames that the network computes in a call."""
         return self.new if self.is_stream else self.new + 2 * self.lookahead
 
     @property
-    def held(self) -> int:
+    def frames_buffered(self) -> int:
         """Frames whose samples are there in a call, the oldest ones first those that come out next."""
-        return self.new + self.lookahead if self.is_stream else self.computed
+        return self.new + self.lookahead if self.is_stream else self.frames_computed
 
     @property
     def first_computed(self) -> int:
         """The first of the held frames that the network computes."""
-        return self.held - self.computed
+        return self.frames_buffered - self.frames_computed
 
     @property
-    def first_kept(self) -> int:
+    def first_output(self) -> int:
         """The first of the held frames that come out."""
         return 0 if self.is_stream else self.lookahead
 
@@ -50,7 +50,7 @@ class Engine:
         """The row of the mask for it."""
         return 0 if self.is_stream else self.lookahead
 
-    def late(self, stft: Stft) -> int:
+    def ring_offset(self, stft: Stft) -> int:
         """Samples that the ring of ST's application writes later than it could."""
         return 0 if self.is_stream else (stft.n_fft - stft.win_length) // 2
 

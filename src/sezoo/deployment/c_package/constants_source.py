@@ -24,10 +24,10 @@ from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.operators import (
     Curve,
     Elementwise,
-    Lookup,
+    LookupTable,
     Normalize,
     Operator,
-    Rearrange,
+    Permute,
     Softmax,
     State,
     Sweep,
@@ -54,13 +54,13 @@ def definition(program: Program, index: int, operator: Operator, curves: dict[by
         return _product(name, operator)
     if isinstance(operator, Expression):
         return expression_source(name, operator)
-    if isinstance(operator, Lookup):
+    if isinstance(operator, LookupTable):
         return c_array(f"{name}_table", operator.table, comment=f"a function of one integer: {operator.name}")
     if isinstance(operator, Curve):
         return _curve(name, operator, curves)
     if isinstance(operator, Normalize | Softmax):
         return _over_groups(name, operator)
-    if isinstance(operator, Rearrange) and runs_of(operator) is None:
+    if isinstance(operator, Permute) and runs_of(operator) is None:
         behind = sum(tensor.items for tensor in operator.inputs)  # a zero
         index = np.where(operator.index < 0, behind, operator.index)
         return c_array(f"{name}_index", index.astype(np.uint16), comment=f"another order: {operator.name}")

@@ -34,7 +34,7 @@ from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.qdq_reader.nodes import UnsupportedError
 from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
 from sezoo.deployment.engine_choice import engine_for
-from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
+from sezoo.deployment.recording import Recording, patches_of, recording_of, report_gated_clips
 from sezoo.models.contract import declared_contract
 from sezoo.models.onnx_file import load_configured, load_onnx
 from sezoo.models.states import input_layout
@@ -112,7 +112,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
                 emulated = run_emulated(emulation, core, aside, wave, rate, folder)
         with working("denoising the recording in numpy, as the package does", in_log=True):
             reference = reference_of(program, settings, recording, model_path)
-        tell_what_the_gate_mutes(reference, recording, program.stft, settings.silence_threshold)
+        report_gated_clips(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
         write_text(aside / "README.md", readme(report))
         rename_symbols(aside, config.deployment.symbol_prefix)  # the same code, which was tried out above

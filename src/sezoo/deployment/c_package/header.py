@@ -29,7 +29,7 @@ def denoiser_header(program: Program, settings: PackageSettings) -> str:
         "DELAY": engine.delay(stft),
         "MILLISECONDS": f"{1000 * engine.latency(stft) / sample_rate:.1f}",
         "ARENA": program.arena_bytes,
-        "HELD": stft.win_length + (engine.held - 1) * stft.hop_length,
+        "HELD": stft.win_length + (engine.frames_buffered - 1) * stft.hop_length,
         "WINDOW": stft.win_length,
         "HISTORY": max(16, program.history_bytes),  # C has no arrays of nothing
         "STARTED": max(1, engine.lookahead),  # compilers warn of unsigned numbers less than 0

@@ -12,7 +12,7 @@ from sezoo.deployment.c_package.constants_source import definition, first_states
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.prologue_source import prologue_source
 from sezoo.deployment.c_package.steps_source import address_of, run_function
-from sezoo.deployment.engine.operators import Outside
+from sezoo.deployment.engine.operators import ExternalNetwork
 from sezoo.deployment.engine.tensor import padded
 
 __all__ = ["model_source"]
@@ -22,7 +22,7 @@ def model_source(program: Program) -> str:
     """The text of `sezoo_model.c`."""
     graph = program.graph
     parts = [_HEAD]
-    if any(isinstance(operator, Outside) for operator in graph.operators):
+    if any(isinstance(operator, ExternalNetwork) for operator in graph.operators):
         parts.append('#include "sezoo_network.h"\n')
     parts += _transform_tables(program)
     if graph.mask_table is not None:

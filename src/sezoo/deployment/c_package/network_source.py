@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.engine.operators import Outside
+from sezoo.deployment.engine.operators import ExternalNetwork
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["first_states", "network_call", "network_header"]
 
 
-def network_header(network: Outside, frames: int) -> str:
+def network_header(network: ExternalNetwork, frames: int) -> str:
     """The text of `sezoo_network.h`.
 
     Parameters
@@ -85,7 +85,7 @@ _CONTRACT = """ A state that goes in and the one that comes out have the same
    address: read all of `in` before you write to `out`."""
 
 
-def first_states(program: Program, network: Outside) -> list[str]:
+def first_states(program: Program, network: ExternalNetwork) -> list[str]:
     """The lines that set what a stream hands on to what it is before the first call."""
     return [
         f"sezoo_fill(history + {program.outside_offsets[state.tensor.name]}, {state.bytes}, "
@@ -94,7 +94,7 @@ def first_states(program: Program, network: Outside) -> list[str]:
     ]
 
 
-def network_call(program: Program, network: Outside, inputs: list[str], out: str, frames: int) -> list[str]:
+def network_call(program: Program, network: ExternalNetwork, inputs: list[str], out: str, frames: int) -> list[str]:
     """The lines that call it: rows have no gaps in its tensors, and 16 bytes each or a multiple of that in the arena.
 
     What a stream hands on is set to zero points where it is of frames before the first one.

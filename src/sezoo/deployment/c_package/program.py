@@ -10,8 +10,8 @@ from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.call_frames import Engine
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, planned
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Operator, Outside, Sweep, unrolled
+from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, plan_memory
+from sezoo.deployment.engine.operators import Elementwise, ExternalNetwork, LookupTable, Loop, Operator, Sweep, unroll
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import ROW, Tensor, padded
@@ -64,7 +64,7 @@ class Program:
     @cached_property
     def steps(self) -> tuple[Operator, ...]:
         """All operators in the order in which they are run; those of a loop are before the loop."""
-        return tuple(unrolled(self.graph.operators))
+        return tuple(unroll(self.graph.operators))
 
     @cached_property
     def place(self) -> dict[int, int]:
@@ -85,7 +85,7 @@ class Program:
 
     def rows(self, operator: Operator) -> int:
         """Rows that an operator makes at a time."""
-        return 1 if any(each is operator for each in self._in_loops) else self.engine.computed
+        return 1 if any(each is operator for each in self._in_loops) else self.engine.frames_computed
 
     @cached_property
     def _in_loops(self) -> tuple[Operator, ...]:
@@ -154,7 +154,7 @@ class Program:
         """Where the rows lie between calls that a network outside is handed, in bytes, in place of all of the above."""
         offsets, end = {}, 0
         for operator in self.steps:
-            for state in operator.states if isinstance(operator, Outside) else ():
+            for state in operator.states if isinstance(operator, ExternalNetwork) else ():
                 offsets[state.tensor.name] = end
                 end += padded(state.bytes)
         return offsets
@@ -163,7 +163,9 @@ class Program:
     def integer_bytes(self) -> int:
         """Kept rows and states together."""
         states = sum(state.before.row_bytes for loop in self.graph.loops for state in loop.states)
-        outside = sum(padded(state.bytes) for each in self.steps if isinstance(each, Outside) for state in each.states)
+        outside = sum(
+            padded(state.bytes) for each in self.steps if isinstance(each, ExternalNetwork) for state in each.states
+        )
         return outside + states + sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
 
     @cached_property
@@ -204,12 +206,12 @@ class Program:
     @property
     def is_one_frame(self) -> bool:
         """Whether a call has one frame to transform, which is SEZOO_ONE_FRAME in sezoo_spectra.h."""
-        return self.engine.computed == 1 and self.stft.n_fft >= SHORTEST_OF_ONE and not self.graph.is_complex
+        return self.engine.frames_computed == 1 and self.stft.n_fft >= SHORTEST_OF_ONE and not self.graph.is_complex
 
     @property
     def spectrum_stays(self) -> bool:
         """Whether the frame that the network computes comes out in the same call, and its spectrum is kept for that."""
-        return self.is_one_frame and self.engine.first_computed == self.engine.first_kept
+        return self.is_one_frame and self.engine.first_computed == self.engine.first_output
 
     @cached_property
     def memory(self) -> MemoryPlan:
@@ -224,7 +226,7 @@ class Program:
             if tensor.name in held:
                 continue
             first = shared.get(tensor.name, tensor.name)
-            rows = 1 if tensor.name in self.in_loops else self.kept(tensor) + self.engine.computed
+            rows = 1 if tensor.name in self.in_loops else self.kept(tensor) + self.engine.frames_computed
             places[first] = Buffer(f"tensor {first}", rows * tensor.row_bytes, made[first], needed[tensor.name])
         row = magnitude_row(graph.values)
         # The transform of one frame works where its magnitudes are next, and where its mask was.
@@ -241,7 +243,7 @@ class Program:
             Buffer("synthesis", 0 if self.spectrum_stays else spectra * FLOAT, last, last),
             Buffer("mask", max(mask, graph.values) * FLOAT, last, last),
         ]
-        plan = planned(buffer for buffer in buffers if buffer.size)
+        plan = plan_memory(buffer for buffer in buffers if buffer.size)
         offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}
         return MemoryPlan(offsets, plan.size)
 
@@ -259,7 +261,7 @@ class Program:
             for tensor in operator.inputs:
                 needed[tensor.name] = place[id(operator)]
         for loop in (operator for operator in self.steps if isinstance(operator, Loop | Sweep)):
-            first, end = place[id(next(unrolled(loop.operators)))], place[id(loop)]
+            first, end = place[id(next(unroll(loop.operators)))], place[id(loop)]
             made[loop.output.name] = first
             held = [*loop.inputs, *(state.after for state in loop.states)]
             if isinstance(loop, Sweep):
@@ -280,7 +282,7 @@ class Program:
         if self.engine.is_stream:
             return shared
         for index, operator in enumerate(self.graph.operators):
-            if isinstance(operator, Elementwise | Lookup):
+            if isinstance(operator, Elementwise | LookupTable):
                 for tensor in operator.inputs:
                     is_last = needed[tensor.name] == index + 1
                     if is_last and tensor.row_bytes == operator.output.row_bytes:
@@ -307,5 +309,5 @@ class Program:
     @property
     def state_bytes(self) -> int:
         """What lives from call to call: samples, the ring of the output, and kept rows."""
-        samples = 2 * (self.stft.win_length + (self.engine.held - 1) * self.stft.hop_length)
+        samples = 2 * (self.stft.win_length + (self.engine.frames_buffered - 1) * self.stft.hop_length)
         return samples + 2 * FLOAT * self.stft.win_length + self.history_bytes

@@ -20,7 +20,8 @@ def readme(report: DeploymentReport) -> str:
     how = (
         "Every frame is computed once: what the convolutions need of earlier frames is kept from call to call."
         if engine.is_stream
-        else f"A call computes a patch of {engine.computed} frames, {engine.lookahead} on either side of the new ones."
+        else f"A call computes a patch of {engine.frames_computed} frames, {engine.lookahead} on either side of "
+        "the new ones."
     )
     rate = report.settings.sample_rate
     rows = [
@@ -29,7 +30,7 @@ def readme(report: DeploymentReport) -> str:
         ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
         ("state", f"{program.state_bytes:,} bytes"),
         ("weights and biases", f"{graph.parameters:,}"),
-        ("multiplications", f"{graph.macs_per_frame * engine.computed:,} a call"),
+        ("multiplications", f"{graph.macs_per_frame * engine.frames_computed:,} a call"),
         *_measured(report),
         ("model's SHA-256", f"`{report.settings.model_hash}` (`SEZOO_MODEL_HASH`)"),
         ("written by", f"sezoo {__version__}"),

@@ -6,16 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from sezoo.deployment.engine.operators import Rearrange
+from sezoo.deployment.engine.operators import Permute
 from sezoo.deployment.engine.tensor import padded
 
-__all__ = ["rearrange", "runs_of"]
+__all__ = ["permute_source", "runs_of"]
 
 SHORTEST_RUN, MOST_RUNS = 8, 64
 """Items, on average, and runs of neighbours that are copied one by one; else every item is looked up."""
 
 
-def rearrange(name: str, operator: Rearrange, inputs: list[str], out: str, frames: int) -> list[str]:
+def permute_source(name: str, operator: Permute, inputs: list[str], out: str, frames: int) -> list[str]:
     """The statements that put the items of rows at these addresses in their order."""
     bytes_, row = operator.output.bits // 8, padded(operator.output.items)
     if (runs := runs_of(operator)) is not None:
@@ -52,7 +52,7 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def runs_of(operator: Rearrange) -> list[tuple[int, int, int, int]] | None:
+def runs_of(operator: Permute) -> list[tuple[int, int, int, int]] | None:
     """Neighbours that stay so: operand, first item, where to, and how many; None where they are too many or too few."""
     index, ends = operator.index, np.cumsum([tensor.items for tensor in operator.inputs])
     operands = np.searchsorted(ends, index, side="right")

@@ -155,7 +155,7 @@ def deployment_of(report: DeploymentReport) -> Deployment:
         latency_ms=report.latency_ms,
         arena_bytes=program.arena_bytes,
         state_bytes=program.state_bytes,
-        macs_per_call=program.graph.macs_per_frame * program.engine.computed,
+        macs_per_call=program.graph.macs_per_frame * program.engine.frames_computed,
         parameters=program.graph.parameters,
         onnxruntime=OnnxruntimeAgreement(
             report.agreement.share,

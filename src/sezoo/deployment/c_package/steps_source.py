@@ -7,17 +7,17 @@ import numpy as np
 from sezoo.deployment.c_package.constants_source import begins_nonzero
 from sezoo.deployment.c_package.network_source import first_states, network_call
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.c_package.rearrangement_source import rearrange
+from sezoo.deployment.c_package.rearrangement_source import permute_source
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.operators import (
     Curve,
     Elementwise,
-    Lookup,
+    ExternalNetwork,
+    LookupTable,
     Loop,
     Normalize,
     Operator,
-    Outside,
     Softmax,
     State,
     Sweep,
@@ -51,7 +51,7 @@ def run_function(program: Program) -> str:
         if program.kept(tensor)
     ]
     for operator in graph.operators:
-        if isinstance(operator, Outside):
+        if isinstance(operator, ExternalNetwork):
             kept += first_states(program, operator)
     for loop in graph.loops:
         for number, state in enumerate(loop.states):
@@ -74,7 +74,7 @@ def _begun(state: State, place: str, first: str) -> list[str]:
 
 def _loop(program: Program, loop: Loop) -> list[str]:
     """Operators that are run frame by frame; frames before the first one of all are left out."""
-    frames, lag = program.engine.computed, program.lag(loop.output)
+    frames, lag = program.engine.frames_computed, program.lag(loop.output)
     start = f"frames_before < {lag} ? {lag} - (int32_t)frames_before : 0" if lag else "0"
     rows = {tensor.name: program.first_row(loop, operand) for operand, tensor in enumerate(loop.inputs)}
     rows[loop.output.name] = program.kept(loop.output)
@@ -109,7 +109,7 @@ def address_of(program: Program, tensor: Tensor, row: int = 0) -> str:
 
 
 def _step(program: Program, index: int, operator: Operator) -> list[str]:
-    frames = program.engine.computed
+    frames = program.engine.frames_computed
     out = address_of(program, operator.output, program.kept(operator.output))
     if isinstance(operator, Conv):
         source = operator.input
@@ -160,7 +160,7 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         return [f"sezoo_run_product(&{name}, {inputs[0]}, {inputs[1]}, {out}, {frames}, {scratch});"]
     if isinstance(operator, Expression):
         return [f"{name}({', '.join([*inputs, out])}, {frames});"]
-    if isinstance(operator, Lookup):
+    if isinstance(operator, LookupTable):
         return [f"sezoo_run_lookup({name}_table, {inputs[0]}, {out}, {row}, {frames});"]
     if isinstance(operator, Normalize | Softmax):
         return [f"sezoo_run_{operator.kind.lower()}(&{name}, {inputs[0]}, {out}, {frames});"]
@@ -170,9 +170,9 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
         gentle = int(np.abs(np.diff(operator.table.astype(np.int32))).max() < GENTLE)
         source = f"(const int16_t *)(const void *)({inputs[0]})"
         return [f"sezoo_run_curve{wide or '_s8'}({name}_curve, {gentle}, {source}, {typed}, {row * frames});"]
-    if isinstance(operator, Outside):
+    if isinstance(operator, ExternalNetwork):
         return network_call(program, operator, inputs, out, frames)
-    return rearrange(name, operator, inputs, out, frames)
+    return permute_source(name, operator, inputs, out, frames)
 
 
 def _sweep(program: Program, name: str, sweep: Sweep, inputs: list[str], out: str, frames: int) -> list[str]:
@@ -215,7 +215,7 @@ def _arrived(program: Program, tensor: Tensor) -> list[str]:
     """A stream's new rows: those of frames before the clip are made zero, and what is kept goes before them."""
     if not program.stream:
         return []
-    kept, lag, frames = program.kept(tensor), program.lag(tensor), program.engine.computed
+    kept, lag, frames = program.kept(tensor), program.lag(tensor), program.engine.frames_computed
     lines = []
     if lag:
         lines.append(

@@ -38,11 +38,11 @@ def vector_calls(program: Program, wave: np.ndarray) -> list[np.ndarray]:
     spectrum = stft.analyse(wave)
     given = spectrum if program.graph.is_complex else stft.magnitude(spectrum)
     calls = max(CALLS, -(-(_frames_to_fill(program) + FRAMES) // engine.new))
-    frames = (calls - 1) * engine.new + engine.computed
+    frames = (calls - 1) * engine.new + engine.frames_computed
     power = np.cumsum(np.append(0, np.square(np.abs(given), dtype=np.float64).sum(axis=0)))
     first = int(np.argmax(power[frames:] - power[:-frames])) if len(power) > frames else 0
     starts = first + engine.new * np.arange(calls)
-    return [np.take(given, np.arange(start, start + engine.computed), axis=1, mode="wrap") for start in starts]
+    return [np.take(given, np.arange(start, start + engine.frames_computed), axis=1, mode="wrap") for start in starts]
 
 
 def vector_masks(

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.deployment.engine.integer_graph import IntegerGraph, Site
+from sezoo.deployment.engine.integer_graph import IntegerGraph, TensorLocation
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_graph, run_loop, run_operator
 from sezoo.deployment.engine.operators import Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
@@ -90,7 +90,7 @@ def _own_masks(graph: IntegerGraph) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-def _theirs(rows: Mapping[str, Site], found: Mapping[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
+def _theirs(rows: Mapping[str, TensorLocation], found: Mapping[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
     """onnxruntime's integers as rows, by the names of the tensors."""
     theirs: dict[str, np.ndarray] = {}
     for name, site in rows.items():
@@ -114,7 +114,7 @@ def _compare(operators: Sequence[Operator], theirs: dict[str, np.ndarray], count
         count[2] = max(count[2], int(difference.max()))
 
 
-def _rows_of(site: Site, integers: np.ndarray, frames: int) -> np.ndarray | None:
+def _rows_of(site: TensorLocation, integers: np.ndarray, frames: int) -> np.ndarray | None:
     """onnxruntime's integers as rows: (frames, items) int8 or int16; None where it has a part of them alone."""
     size = frames * site.tensor.items
     items = site.items.ravel()

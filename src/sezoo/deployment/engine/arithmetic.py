@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.operators import Elementwise, Lookup
+from sezoo.deployment.engine.operators import Elementwise, LookupTable
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["ONNXRUNTIME", "Arithmetic", "rounded"]
@@ -34,7 +34,7 @@ class Arithmetic:
     name: str
     conv: Callable[[Conv, np.ndarray], np.ndarray]
     elementwise: Callable[[Elementwise, np.ndarray, np.ndarray], np.ndarray]
-    table: Callable[[Lookup], np.ndarray]
+    table: Callable[[LookupTable], np.ndarray]
 
 
 def rounded(steps: np.ndarray, output: Tensor, low: int, high: int) -> np.ndarray:

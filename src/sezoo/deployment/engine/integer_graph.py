@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.operators import Loop, Operator, unrolled
+from sezoo.deployment.engine.operators import Loop, Operator, unroll
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.spectra import MAGNITUDE_MASK
 
-__all__ = ["FloatStep", "IntegerGraph", "Site"]
+__all__ = ["FloatStep", "IntegerGraph", "TensorLocation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class FloatStep:
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
+class TensorLocation:
     """Where the integers of the ONNX graph are to be found.
 
     Attributes
@@ -90,7 +90,7 @@ class IntegerGraph:
     result: Tensor
     mask_table: np.ndarray | None
     mask_index: np.ndarray
-    sites: tuple[Site, ...] = ()
+    sites: tuple[TensorLocation, ...] = ()
     kind: str = MAGNITUDE_MASK
 
     @property
@@ -111,7 +111,7 @@ class IntegerGraph:
     @property
     def parameters(self) -> int:
         """Weights and biases."""
-        convs = [operator for operator in unrolled(self.operators) if isinstance(operator, Conv)]
+        convs = [operator for operator in unroll(self.operators) if isinstance(operator, Conv)]
         return sum(conv.weights.size + conv.bias.size for conv in convs)
 
     @property

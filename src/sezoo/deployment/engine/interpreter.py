@@ -21,11 +21,11 @@ from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import (
     Curve,
     Elementwise,
-    Lookup,
+    ExternalNetwork,
+    LookupTable,
     Loop,
     Normalize,
     Operator,
-    Outside,
     Softmax,
     Sweep,
 )
@@ -113,7 +113,7 @@ def run_operator(
         return arithmetic.elementwise(operator, *inputs)
     if isinstance(operator, Product):
         return _product(operator, *inputs)
-    if isinstance(operator, Lookup):
+    if isinstance(operator, LookupTable):
         return arithmetic.table(operator)[inputs[0].astype(np.int64) + 128]
     if isinstance(operator, Expression):
         return _expression(operator, inputs)
@@ -127,7 +127,7 @@ def run_operator(
         return run_loop(operator, inputs, first_states(operator))
     if isinstance(operator, Sweep):
         return _sweep(operator, inputs)
-    if isinstance(operator, Outside):
+    if isinstance(operator, ExternalNetwork):
         raise TypeError(f"{operator.name} is computed by another program")
     zeros = np.full((len(inputs[0]), 1), operator.output.zero_point, operator.output.dtype)
     return np.concatenate([*inputs, zeros], axis=1)[:, operator.index]

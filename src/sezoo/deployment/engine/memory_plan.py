@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Buffer", "MemoryPlan", "planned"]
+__all__ = ["Buffer", "MemoryPlan", "plan_memory"]
 
 ALIGNMENT = 16
 """Bytes: a vector register."""
@@ -34,7 +34,7 @@ class MemoryPlan:
     size: int
 
 
-def planned(buffers: Iterable[Buffer]) -> MemoryPlan:
+def plan_memory(buffers: Iterable[Buffer]) -> MemoryPlan:
     """Give every buffer a place, the largest ones first, each in the smallest gap that it fits into.
 
     Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020), which is

@@ -15,17 +15,17 @@ from sezoo.deployment.engine.tensor import Tensor
 __all__ = [
     "Curve",
     "Elementwise",
+    "ExternalNetwork",
     "KeptRows",
-    "Lookup",
+    "LookupTable",
     "Loop",
     "Normalize",
     "Operator",
-    "Outside",
-    "Rearrange",
+    "Permute",
     "Softmax",
     "State",
     "Sweep",
-    "unrolled",
+    "unroll",
 ]
 
 
@@ -82,7 +82,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Lookup:
+class LookupTable:
     """A function of one value, by a table that onnxruntime filled: (256,) int8, for -128 to 127 in order."""
 
     name: str
@@ -99,7 +99,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, eq=False)
-class Rearrange:
+class Permute:
     """Items in another order, from one row or several.
 
     Attributes
@@ -281,7 +281,7 @@ class KeptRows:
 
 
 @dataclass(frozen=True, eq=False)
-class Outside:
+class ExternalNetwork:
     """A network that another program computes: integers of all frames in, integers of all frames out.
 
     Attributes
@@ -305,19 +305,19 @@ Operator = (
     | Elementwise
     | Expression
     | Curve
-    | Lookup
+    | LookupTable
     | Normalize
     | Softmax
-    | Rearrange
+    | Permute
     | Loop
     | Sweep
-    | Outside
+    | ExternalNetwork
 )
 
 
-def unrolled(operators: Iterable[Operator]) -> Iterator[Operator]:
+def unroll(operators: Iterable[Operator]) -> Iterator[Operator]:
     """Operators in the order in which they are run, those of a loop or a sweep before itself."""
     for operator in operators:
         if isinstance(operator, Loop | Sweep):
-            yield from unrolled(operator.operators)
+            yield from unroll(operator.operators)
         yield operator

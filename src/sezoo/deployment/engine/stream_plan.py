@@ -16,7 +16,7 @@ from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
-from sezoo.deployment.engine.operators import Loop, Operator, Outside
+from sezoo.deployment.engine.operators import ExternalNetwork, Loop, Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -47,7 +47,7 @@ def stream_plan(graph: IntegerGraph) -> StreamPlan:
     lag = {tensor.name: 0 for tensor in graph.entries}
     for operator in graph.operators:
         latest = max(lag[tensor.name] for tensor in operator.inputs)
-        lag[operator.output.name] = latest + (operator.after if isinstance(operator, Conv | Outside) else 0)
+        lag[operator.output.name] = latest + (operator.after if isinstance(operator, Conv | ExternalNetwork) else 0)
     kept = dict.fromkeys(lag, 0)
     for operator in graph.operators:
         for tensor in operator.inputs:
@@ -76,7 +76,7 @@ def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
     """Rows before the newest ones that an operator reads."""
     if isinstance(operator, Conv):
         return operator.span
-    if isinstance(operator, Outside):
+    if isinstance(operator, ExternalNetwork):
         return 0
     return lag[operator.output.name] - lag[tensor.name]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sezoo.deployment.engine.arithmetic import Arithmetic
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.operators import Elementwise, Lookup
+from sezoo.deployment.engine.operators import Elementwise, LookupTable
 
 __all__ = ["TFLITE", "by_quantized_multiplier", "requantized_table", "weight_scales"]
 
@@ -81,7 +81,7 @@ _WEIGHT_SCALES: WeakKeyDictionary[Conv, np.ndarray] = WeakKeyDictionary()
 """Of convolutions that have been asked for: patches ask again and again."""
 
 
-def requantized_table(lookup: Lookup) -> np.ndarray | None:
+def requantized_table(lookup: LookupTable) -> np.ndarray | None:
     """What TFLite's QUANTIZE makes of -128 to 127, (256,) int8; None if that is another function than the table's."""
     source, output = lookup.input, lookup.output
     steps = by_quantized_multiplier(np.arange(-128, 128) - source.zero_point, float(source.scale) / float(output.scale))
@@ -89,7 +89,7 @@ def requantized_table(lookup: Lookup) -> np.ndarray | None:
     return table if np.abs(table.astype(int) - lookup.table).max() <= NEAR else None
 
 
-def _table(lookup: Lookup) -> np.ndarray:
+def _table(lookup: LookupTable) -> np.ndarray:
     found = requantized_table(lookup)
     return lookup.table if found is None else found
 

@@ -27,7 +27,7 @@ from sezoo.deployment.checks import with_patch_lengths
 from sezoo.deployment.stm32n6.c_project import CProject, read_c_project
 from sezoo.deployment.stm32n6.checks import check_model, check_settings
 from sezoo.deployment.stm32n6.headers import header_texts
-from sezoo.deployment.stm32n6.project_files import changed_project
+from sezoo.deployment.stm32n6.project_files import change_project
 from sezoo.deployment.stm32n6.runtime import find_runtime
 from sezoo.deployment.stm32n6.steps import Places, Step, command_line, steps_of
 from sezoo.deployment.stm32n6.tools import Toolbox, find_tools, plain_tools
@@ -167,7 +167,7 @@ class _Deployment:
         self.run("generate")
         self.take_weights()
         output = self.project.application.parent
-        with changed_project(self.project.folder, self.new_files(), output, self.places.replaced) as replaced:
+        with change_project(self.project.folder, self.new_files(), output, self.places.replaced) as replaced:
             for path in replaced:
                 log.info("replaced in the C project: %s", path.relative_to(self.project.folder))
             self.build()

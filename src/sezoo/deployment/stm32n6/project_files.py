@@ -14,13 +14,13 @@ from sezoo.base.files import reason_of
 from sezoo.base.interrupts import defer_interrupts
 from sezoo.base.part_files import part_path
 
-__all__ = ["changed_project"]
+__all__ = ["change_project"]
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def changed_project(project: Path, new: Mapping[Path, Path], output: Path, keep_in: Path) -> Iterator[list[Path]]:
+def change_project(project: Path, new: Mapping[Path, Path], output: Path, keep_in: Path) -> Iterator[list[Path]]:
     """Change the project for what is done in this context; if that fails, everything is as it was before.
 
     Parameters

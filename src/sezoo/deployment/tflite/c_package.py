@@ -18,9 +18,9 @@ from sezoo.deployment.c_package.network_source import network_header
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
-from sezoo.deployment.engine.operators import KeptRows, Outside
+from sezoo.deployment.engine.operators import ExternalNetwork, KeptRows
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
-from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph
 from sezoo.deployment.tflite.memory import arena_bytes
 from sezoo.deployment.tflite.readme import resolver_calls
 from sezoo.deployment.tflite.vectors import Vectors
@@ -31,7 +31,7 @@ OF_NETWORKS = ("conv", "dense", "elementwise", "groups", "matmul")
 """Kernels, which the package has no use for."""
 
 
-def program_around(program: Program, low: Lowered) -> Program:
+def program_around(program: Program, low: LoweredGraph) -> Program:
     """The same program, whose network another program computes.
 
     Parameters
@@ -40,13 +40,13 @@ def program_around(program: Program, low: Lowered) -> Program:
     """
     graph = program.graph
     states = tuple(KeptRows(state.tensor, state.rows, state.lag) for state in low.states)
-    network = Outside("the network", graph.entries, graph.result, program.lag(graph.result), states)
+    network = ExternalNetwork("the network", graph.entries, graph.result, program.lag(graph.result), states)
     return Program(replace(graph, operators=(network,), sites=()), program.engine, program.stft)
 
 
 def write_package_around(
     program: Program,
-    low: Lowered,
+    low: LoweredGraph,
     settings: PackageSettings,
     calls: Sequence[np.ndarray],
     vectors: Vectors,
@@ -67,8 +67,8 @@ def write_package_around(
     for name in OF_NETWORKS:
         (folder / "src" / f"sezoo_{name}.c").unlink()
     network = around.steps[0]
-    assert isinstance(network, Outside)
-    write_text(folder / "include" / "sezoo_network.h", network_header(network, around.engine.computed))
+    assert isinstance(network, ExternalNetwork)
+    write_text(folder / "include" / "sezoo_network.h", network_header(network, around.engine.frames_computed))
     own = files("sezoo.deployment.tflite")
     stand_in = folder / "examples" / "host" / "network_of_vectors.c"
     write_text(stand_in, (own / stand_in.name).read_text(encoding="utf-8"))

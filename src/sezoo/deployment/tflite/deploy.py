@@ -25,14 +25,14 @@ from sezoo.deployment.engine.arithmetic import ONNXRUNTIME
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.engine_choice import engine_for
-from sezoo.deployment.recording import Recording, patches_of, recording_of, tell_what_the_gate_mutes
+from sezoo.deployment.recording import Recording, patches_of, recording_of, report_gated_clips
 from sezoo.deployment.tflite.array_source import array_header, array_source
 from sezoo.deployment.tflite.c_package import program_around, write_package_around
 from sezoo.deployment.tflite.flatbuffer import flatbuffer_of
 from sezoo.deployment.tflite.lowerable import check_operators
-from sezoo.deployment.tflite.lowering import Lowered, lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph, lower_graph
 from sezoo.deployment.tflite.memory import activation_bytes, arena_bytes
-from sezoo.deployment.tflite.preparation import prepared
+from sezoo.deployment.tflite.preparation import prepare_graph
 from sezoo.deployment.tflite.proof import check_integers, has_litert, litert_outputs
 from sezoo.deployment.tflite.readme import readme
 from sezoo.deployment.tflite.side_file import side_file
@@ -75,7 +75,7 @@ def check_tflite(config: Config) -> None:
             )
 
 
-def write_tflite(low: Lowered, model: str, folder: Path) -> bytes:
+def write_tflite(low: LoweredGraph, model: str, folder: Path) -> bytes:
     """Write `denoiser.tflite` and its array: the file's content."""
     data = flatbuffer_of(low.file, f"sezoo: {model}")
     (folder / MODEL).write_bytes(data)
@@ -103,9 +103,9 @@ def deploy_tflite(run: Run, path: Path) -> None:
     original = integer_graph_of(model, path)
     check_operators(original, path)
     declared_contract(model, path, n_fft=stft.n_fft)
-    program = Program(prepared(original), engine_for(original, path, config), stft)
+    program = Program(prepare_graph(original), engine_for(original, path, config), stft)
     settings = package_settings(config, model, path, program.engine)
-    low = lowered(program.graph, path, program.engine.new if program.engine.is_stream else None)
+    low = lower_graph(program.graph, path, program.engine.new if program.engine.is_stream else None)
     around = program_around(program, low)
     recording = recording_of(config)
     calls = vector_calls(program, recording.noisy)
@@ -129,7 +129,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
             name: reference_of(program, settings, recording, path, arithmetic)
             for name, arithmetic in (("reference", ONNXRUNTIME), ("tflite", TFLITE))
         }
-    tell_what_the_gate_mutes(waves["tflite"], recording, stft, settings.silence_threshold)
+    report_gated_clips(waves["tflite"], recording, stft, settings.silence_threshold)
     found = Deployment(
         model=path.name,
         backend=TFLITE_BACKEND,
@@ -139,7 +139,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
         latency_ms=1000 * program.engine.latency(stft) / settings.sample_rate,
         arena_bytes=activation_bytes(low.file),
         state_bytes=sum(state.rows * state.tensor.items for state in low.states),
-        macs_per_call=program.graph.macs_per_frame * program.engine.computed,
+        macs_per_call=program.graph.macs_per_frame * program.engine.frames_computed,
         parameters=program.graph.parameters,
         onnxruntime=OnnxruntimeAgreement(agreed.share, agreed.largest, agreed.mean_mask_difference, agreed.operators),
         recording=recording.told,
@@ -160,7 +160,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
     run.tracker.metrics(metrics | {f"pesq_{name}": value for name, value in found.pesq.items()})
 
 
-def _proven(data: bytes, low: Lowered, vectors: Vectors) -> tuple[int | None, int | None, Arena | None]:
+def _proven(data: bytes, low: LoweredGraph, vectors: Vectors) -> tuple[int | None, int | None, Arena | None]:
     """How many integers of LiteRT and of TFLite Micro are numpy's, and the arena; None where one is missing."""
     by_litert = by_tflm = arena = None
     if has_litert():

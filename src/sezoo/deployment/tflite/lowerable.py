@@ -10,9 +10,9 @@ from sezoo.base.errors import UserError
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Loop, Rearrange, Sweep
+from sezoo.deployment.engine.operators import Elementwise, LookupTable, Loop, Permute, Sweep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.tflite.preparation import prepared
+from sezoo.deployment.tflite.preparation import prepare_graph
 
 __all__ = ["check_operators", "tflite_graph_of"]
 
@@ -26,7 +26,7 @@ def tflite_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     """
     graph = integer_graph_of(model, path)
     check_operators(graph, path)
-    return prepared(graph)
+    return prepare_graph(graph)
 
 
 def check_operators(graph: IntegerGraph, path: Path) -> None:
@@ -48,13 +48,13 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
                 "it was quantized; Cortex-M cores run it (deployment.backend: portable-c, benchmarking.targets: "
                 "cortex-m55), or take a network of convolutions, such as utcn_live"
             )
-        if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, Lookup, Rearrange)):
+        if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, LookupTable, Permute)):
             raise UserError(
                 f"{path}: operator '{operator.name}' ({operator.kind}) computes in float32 or in 16 bits, for which "
                 "TensorFlow Lite has no int8 operator; quantize every sum and product of it, or deploy the model with "
                 "deployment.backend: portable-c"
             )
-        unfolds = isinstance(operator, Rearrange) and (operator.index < 0).any()
+        unfolds = isinstance(operator, Permute) and (operator.index < 0).any()
         if unfolds or (isinstance(operator, Conv) and operator.rows > 1):
             raise UserError(
                 f"{path}: '{operator.name}' unfolds a padded frame, or goes over several rows of one, for which "

@@ -20,7 +20,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import Elementwise, Lookup, Operator, Rearrange
+from sezoo.deployment.engine.operators import Elementwise, LookupTable, Operator, Permute
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import requantized_table, weight_scales
@@ -30,7 +30,7 @@ from sezoo.deployment.tflite.convolutions import kernel_of
 from sezoo.deployment.tflite.graph import TfliteGraph
 from sezoo.deployment.tflite.lowerable import check_operators
 
-__all__ = ["Lowered", "StateTensor", "lowered"]
+__all__ = ["LoweredGraph", "StateTensor", "lower_graph"]
 
 MOST_SLICES = 8
 """Runs of items up to which slices that are put together are taken, which an NPU has; a GATHER above."""
@@ -56,7 +56,7 @@ class StateTensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Lowered:
+class LoweredGraph:
     """A graph in TensorFlow Lite's terms.
 
     Attributes
@@ -73,12 +73,12 @@ class Lowered:
     names: tuple[str, ...]
 
 
-def lowered(graph: IntegerGraph, path: Path, frames: int | None = None) -> Lowered:
+def lower_graph(graph: IntegerGraph, path: Path, frames: int | None = None) -> LoweredGraph:
     """The graph for TensorFlow Lite, which computes the same sums.
 
     Parameters
     ----------
-    graph : as `preparation.prepared` gives it.
+    graph : as `preparation.prepare_graph` gives it.
     path : for messages.
     frames : of a stream's call; None for patches of the graph's length.
 
@@ -103,7 +103,7 @@ class _Lowering:
         self.names: list[str] = []
         self.state_ends: list[tuple[int, int]] = []
 
-    def run(self) -> Lowered:
+    def run(self) -> LoweredGraph:
         for tensor in self.graph.entries:
             shape = self._shape_of_entry(tensor)
             index = self._new(tensor, shape)
@@ -118,7 +118,7 @@ class _Lowering:
             self.file.inputs.append(source)
             self.file.outputs.append(end)
         self.names += [self.graph.result.name] * (len(self.file.operators) - len(self.names))
-        return Lowered(
+        return LoweredGraph(
             self.file, self.graph.entries, self.graph.result, tuple(self.states), tuple(self.names)
         )  # fmt: skip
 
@@ -191,7 +191,7 @@ class _Lowering:
             return self._conv(operator)
         if isinstance(operator, Elementwise):
             return self._elementwise(operator)
-        return self._lookup(operator) if isinstance(operator, Lookup) else self._rearrange(operator)
+        return self._lookup(operator) if isinstance(operator, LookupTable) else self._rearrange(operator)
 
     def _conv(self, conv: Conv) -> int:
         kernel = kernel_of(conv, self.native[conv.input.name], self.frames, is_stream=self.plan is not None)
@@ -255,7 +255,7 @@ class _Lowering:
                 source = self.file.add(kind, [source, bound], made)
         return source
 
-    def _lookup(self, lookup: Lookup) -> int:
+    def _lookup(self, lookup: LookupTable) -> int:
         """A function: QUANTIZE where it is another scale, else its table, exactly, by GATHER, which is the CPU's."""
         shape, name = self.native[lookup.input.name], lookup.name
         source = self._read(lookup, 0)
@@ -270,7 +270,7 @@ class _Lowering:
         table = self.file.constant(f"{name}/table", lookup.table, lookup.output.scale, lookup.output.zero_point)
         return self.file.add(tf.GATHER, [table, place], output, axis=0)
 
-    def _rearrange(self, order: Rearrange) -> int:
+    def _rearrange(self, order: Permute) -> int:
         self._check_scales(order)
         starts = np.flatnonzero(np.diff(order.index, prepend=order.index[0] - 2) != 1)
         output = self._new(order.output, (1, len(order.index)))
@@ -289,7 +289,7 @@ class _Lowering:
             return self.file.add(tf.RESHAPE, [parts[0], sizes], output)
         return self.file.add(tf.CONCATENATION, parts, output, axis=3)
 
-    def _parts(self, order: Rearrange, offsets: np.ndarray, first: int, end: int) -> list[int]:
+    def _parts(self, order: Permute, offsets: np.ndarray, first: int, end: int) -> list[int]:
         """Items one behind the other, which may be of several inputs."""
         parts = []
         for operand, tensor in enumerate(order.inputs):
@@ -311,7 +311,7 @@ class _Lowering:
         made = self.file.like(name, (1, self.frames, 1, items), parts[0])
         return self.file.add(tf.CONCATENATION, parts, made, axis=3)
 
-    def _check_scales(self, order: Rearrange) -> None:
+    def _check_scales(self, order: Permute) -> None:
         steps = {(float(each.scale), each.zero_point) for each in (*order.inputs, order.output)}
         if len(steps) > 1:
             raise UserError(

@@ -12,13 +12,13 @@ import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import Lookup, Operator, Rearrange
+from sezoo.deployment.engine.operators import LookupTable, Operator, Permute
 from sezoo.deployment.tflite.additions import with_agreeing_additions
 
-__all__ = ["prepared"]
+__all__ = ["prepare_graph"]
 
 
-def prepared(graph: IntegerGraph) -> IntegerGraph:
+def prepare_graph(graph: IntegerGraph) -> IntegerGraph:
     """A graph with the same masks, with fewer operators."""
     return with_agreeing_additions(_cut(_folded(graph)))
 
@@ -27,7 +27,7 @@ def _folded(graph: IntegerGraph) -> IntegerGraph:
     readers = [tensor.name for operator in graph.operators for tensor in operator.inputs] + [graph.result.name]
     operators: list[Operator] = []
     for operator in graph.operators:
-        if isinstance(operator, Rearrange) and operators and readers.count(operators[-1].output.name) == 1:
+        if isinstance(operator, Permute) and operators and readers.count(operators[-1].output.name) == 1:
             joined = _as_one(operators[-1], operator)
             if joined is not None:
                 operators[-1] = joined
@@ -36,7 +36,7 @@ def _folded(graph: IntegerGraph) -> IntegerGraph:
     return replace(graph, operators=tuple(operators))
 
 
-def _as_one(conv: Operator, order: Rearrange) -> Conv | None:
+def _as_one(conv: Operator, order: Permute) -> Conv | None:
     """A convolution that gives its channels in another order, the same one at every position; None where it cannot."""
     if not isinstance(conv, Conv) or conv.groups > 1 or order.inputs != (conv.output,):
         return None
@@ -60,9 +60,9 @@ def _cut(graph: IntegerGraph) -> IntegerGraph:
     table, index = graph.mask_table, graph.mask_index
     while len(operators) > 1 and operators[-1].output == result:
         last = operators[-1]
-        if isinstance(last, Lookup):
+        if isinstance(last, LookupTable):
             result, table = last.input, table[last.table.astype(np.int64) + 128]
-        elif isinstance(last, Rearrange) and len(set(last.inputs)) == 1:
+        elif isinstance(last, Permute) and len(set(last.inputs)) == 1:
             result, index = last.inputs[0], (last.index % last.inputs[0].items)[index]
         else:
             break

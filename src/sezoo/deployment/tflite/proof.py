@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph
 from sezoo.deployment.tflite.vectors import Vectors, run_calls
 
 __all__ = ["check_integers", "has_litert", "litert_outputs"]
@@ -22,7 +22,7 @@ def has_litert() -> bool:
     return importlib.util.find_spec("ai_edge_litert") is not None
 
 
-def litert_outputs(data: bytes, low: Lowered, vectors: Vectors, *, reference: bool = True) -> Iterator[np.ndarray]:
+def litert_outputs(data: bytes, low: LoweredGraph, vectors: Vectors, *, reference: bool = True) -> Iterator[np.ndarray]:
     """What LiteRT makes of the vectors' inputs: the integers of each call's output.
 
     Parameters

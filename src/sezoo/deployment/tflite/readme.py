@@ -6,7 +6,7 @@ from collections import Counter
 
 from sezoo.base.foreign_text import escape
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph
 
 __all__ = ["readme", "resolver_calls"]
 
@@ -29,7 +29,7 @@ RESOLVER = {
 """The methods of TFLite Micro's MicroMutableOpResolver."""
 
 
-def readme(program: Program, low: Lowered, size: int, model: str) -> str:
+def readme(program: Program, low: LoweredGraph, size: int, model: str) -> str:
     """The text of `README.md`.
 
     Parameters
@@ -43,7 +43,8 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
     call = (
         f"{engine.new} new frame, every frame is computed once"
         if engine.is_stream
-        else f"a patch of {engine.computed} frames: {engine.new} new ones, {engine.lookahead} of context on each side"
+        else f"a patch of {engine.frames_computed} frames: {engine.new} new ones, "
+        f"{engine.lookahead} of context on each side"
     )
     return _README.format(
         model=escape(model, "markdown"),
@@ -57,7 +58,7 @@ def readme(program: Program, low: Lowered, size: int, model: str) -> str:
     )
 
 
-def resolver_calls(low: Lowered) -> list[str]:
+def resolver_calls(low: LoweredGraph) -> list[str]:
     """What registers the file's operators in TFLite Micro, a line of C++ for each kind."""
     return [f"resolver.{RESOLVER[kind]}();" for kind in sorted({each.kind.name for each in low.file.operators})]
 

@@ -15,7 +15,7 @@ from sezoo.audio.stft_window import window_values
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
 from sezoo.deployment.engine.tensor import Tensor
-from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph
 from sezoo.deployment.tflite.memory import activation_bytes, arena_bytes
 from sezoo.deployment.tflite.tflm import Arena
 
@@ -23,7 +23,7 @@ __all__ = ["side_file"]
 
 
 def side_file(
-    program: Program, low: Lowered, sample_rate: int, model: str, arena: Arena | None = None
+    program: Program, low: LoweredGraph, sample_rate: int, model: str, arena: Arena | None = None
 ) -> dict[str, Any]:
     """The content of `denoiser.json`.
 
@@ -40,7 +40,7 @@ def side_file(
         "engine": "stream" if engine.is_stream else "patch",
         "spectrum": _spectrum(stft, sample_rate),
         "frames": {
-            "of_a_call": engine.computed,
+            "of_a_call": engine.frames_computed,
             "new": engine.new,
             "first_kept": engine.first_mask,
             "lookahead": engine.lookahead,
@@ -83,11 +83,11 @@ def _quantization(tensor: Tensor) -> dict[str, Any]:
     return {"scale": float(tensor.scale), "zero_point": tensor.zero_point, "bits": tensor.bits}
 
 
-def _tensor(low: Lowered, index: int, tensor: Tensor) -> dict[str, Any]:
+def _tensor(low: LoweredGraph, index: int, tensor: Tensor) -> dict[str, Any]:
     return {"name": tensor.name, "shape": low.file.tensors[index].shape, **_quantization(tensor)}
 
 
-def _states(low: Lowered) -> list[dict[str, Any]]:
+def _states(low: LoweredGraph) -> list[dict[str, Any]]:
     """What is handed from call to call: input and output by their numbers in the file."""
     first_input = len(low.entries)
     return [
@@ -106,7 +106,7 @@ def _mask(graph: IntegerGraph) -> dict[str, Any]:
     return {"table": _floats(graph.mask_table), "item_of_bin": graph.mask_index.tolist()}
 
 
-def _arena(low: Lowered, measured: Arena | None) -> dict[str, int | None]:
+def _arena(low: LoweredGraph, measured: Arena | None) -> dict[str, int | None]:
     """Bytes for TensorFlow Lite Micro: what is enough by our own plan, and what it took on this computer."""
     return {
         "enough": arena_bytes(low.file),

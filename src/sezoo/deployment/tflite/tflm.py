@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sezoo.base.errors import UserError
-from sezoo.deployment.tflite.lowering import Lowered
+from sezoo.deployment.tflite.lowering import LoweredGraph
 from sezoo.deployment.tflite.memory import arena_bytes
 from sezoo.deployment.tflite.vectors import Vectors, run_calls
 
@@ -57,7 +57,7 @@ class Arena:
         return self.activations + self.records
 
 
-def tflm_arena(data: bytes, low: Lowered) -> Arena:
+def tflm_arena(data: bytes, low: LoweredGraph) -> Arena:
     """What the interpreter takes of its arena.
 
     Raises
@@ -79,7 +79,7 @@ def tflm_arena(data: bytes, low: Lowered) -> Arena:
     return Arena(int(found["head"]), int(found["tail"]))
 
 
-def tflm_outputs(data: bytes, low: Lowered, vectors: Vectors) -> Iterator[np.ndarray]:
+def tflm_outputs(data: bytes, low: LoweredGraph, vectors: Vectors) -> Iterator[np.ndarray]:
     """What TensorFlow Lite Micro makes of the vectors' inputs: the integers of each call's output.
 
     Raises

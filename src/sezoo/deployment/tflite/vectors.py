@@ -13,7 +13,7 @@ from sezoo.deployment.engine.interpreter import run_tensors
 from sezoo.deployment.engine.prologue import run_prologue
 from sezoo.deployment.engine.stream_plan import stream_integers, stream_plan
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
-from sezoo.deployment.tflite.lowering import Lowered, StateTensor
+from sezoo.deployment.tflite.lowering import LoweredGraph, StateTensor
 
 __all__ = ["Vectors", "run_calls", "vectors_of"]
 
@@ -70,7 +70,7 @@ def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
 
 
 def run_calls(
-    run: Callable[[list[np.ndarray]], list[np.ndarray]], low: Lowered, vectors: Vectors
+    run: Callable[[list[np.ndarray]], list[np.ndarray]], low: LoweredGraph, vectors: Vectors
 ) -> Iterator[np.ndarray]:
     """What an interpreter makes of the vectors' inputs, with the states handed on: the integers of each call's output.
 

@@ -11,11 +11,11 @@ from sezoo.base.foreign_text import short_list
 from sezoo.base.terminal import stdout_console
 from sezoo.base.text import pluralize
 from sezoo.deployment.validation.comparison import Comparison, LayerResult, compare
-from sezoo.deployment.validation.dump import matched, read_dump
+from sezoo.deployment.validation.dump import match_tensors, read_dump
 from sezoo.deployment.validation.layers import Vectors
 from sezoo.deployment.validation.vectors import read_vectors
 
-__all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compared", "print_comparison"]
+__all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compare_files", "print_comparison"]
 
 TOLERANCE = 1.0
 """LSB, where the command is given no other: what two ways to round may differ by in one layer."""
@@ -24,7 +24,7 @@ EXIT_DIFFERENT = 1
 NAMES_SHOWN = 5
 
 
-def compared(vectors: Path, output: Path, tolerance: float | None) -> tuple[Vectors, Comparison]:
+def compare_files(vectors: Path, output: Path, tolerance: float | None) -> tuple[Vectors, Comparison]:
     """The vectors of a file, and a dump held against them.
 
     Parameters
@@ -39,7 +39,7 @@ def compared(vectors: Path, output: Path, tolerance: float | None) -> tuple[Vect
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UserError(f"--tolerance: found {tolerance:g}; allowed: 0 or more, in LSB")
     read = read_vectors(vectors)
-    readings, others = matched(read_dump(output), read)
+    readings, others = match_tensors(read_dump(output), read)
     return read, compare(read, readings, others, tolerance)
 
 

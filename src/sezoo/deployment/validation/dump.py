@@ -16,7 +16,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match, pluralize
 from sezoo.deployment.validation.layers import Layer, Vectors
 
-__all__ = ["Dump", "Reading", "matched", "read_dump", "read_like"]
+__all__ = ["Dump", "Reading", "match_tensors", "read_dump", "read_like"]
 
 ENDINGS = (".npz", ".npy", ".bin", ".raw")
 MUCH_BETTER = 0.5
@@ -81,7 +81,7 @@ def read_dump(path: Path) -> Dump:
 # -- which tensor it is ----------------------------------------------------------------------------------
 
 
-def matched(dump: Dump, vectors: Vectors) -> tuple[dict[str, Reading], list[str]]:
+def match_tensors(dump: Dump, vectors: Vectors) -> tuple[dict[str, Reading], list[str]]:
     """The tensors of a dump that the vectors have too, read like the PC's, and the names of the others.
 
     A tensor is found by its name, by that of its quantized form or of its node, in the spelling of C as well, or by

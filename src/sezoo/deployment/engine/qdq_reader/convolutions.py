@@ -9,13 +9,13 @@ import numpy as np
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.products import of_batches
-from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
+from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
 from sezoo.deployment.engine.qdq_reader.weights import (
     F,
     bias_of,
     integer_conv,
     pads_of,
-    placed,
+    place_weights,
     weights_of,
     without_edges,
 )
@@ -25,7 +25,9 @@ from sezoo.deployment.engine.tensor import Tensor
 __all__ = ["pending_conv"]
 
 
-def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.ndarray], Tensor]) -> Pending:
+def pending_conv(
+    node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor]
+) -> UnroundedOutput:
     """The convolution, its output not rounded yet.
 
     Parameters
@@ -80,7 +82,7 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     ordered = np.moveaxis(weights, 2 + in_time_at, 2).reshape(outputs, weights.shape[1], kernel[in_time_at], taps)
     ordered = ordered.transpose(0, 2, 3, 1).reshape(groups, outputs // groups, kernel[in_time_at], taps, -1)
 
-    tensor, ordered = placed(value, row.T.ravel(), ordered, positions_in, row_of)
+    tensor, ordered = place_weights(value, row.T.ravel(), ordered, positions_in, row_of)
     multiplier = (tensor.scale * scale).astype(F)
     conv = integer_conv(
         node,
@@ -100,4 +102,4 @@ def pending_conv(node: Node, value: Real, layout: Layout, row_of: Callable[[np.n
     if not over:
         made = made[:, :, 0]
     # Frames beyond the clip's last are there until something cuts them off.
-    return Pending(conv, in_time(made, conv.output.items, layout.frames + before + after - span, layout.axis))
+    return UnroundedOutput(conv, in_time(made, conv.output.items, layout.frames + before + after - span, layout.axis))

@@ -10,7 +10,7 @@ import numpy as np
 
 from sezoo.deployment.engine.expression import Tree
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, Unrounded, laid_out
+from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, UnroundedSum, laid_out
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["is_expression", "pending_expression"]
@@ -32,10 +32,10 @@ def is_expression(node: Node) -> bool:
 
 def pending_expression(
     node: Node,
-    operands: Sequence[Real | Pending | np.ndarray],
+    operands: Sequence[QuantizedView | UnroundedOutput | np.ndarray],
     frames: int,
-    row_of: Callable[[Real, np.ndarray, str], Tensor],
-) -> Pending:
+    row_of: Callable[[QuantizedView, np.ndarray, str], Tensor],
+) -> UnroundedOutput:
     """An operator's output, not rounded yet; what it reads may not be rounded either.
 
     Parameters
@@ -48,7 +48,7 @@ def pending_expression(
     UnsupportedError : operands of which frames are on different axes, or that are in another order in their rows; an
         operator that no expression is made of; a constant that changes from frame to frame.
     """
-    values = [each for each in operands if isinstance(each, Real | Pending)]
+    values = [each for each in operands if isinstance(each, QuantizedView | UnroundedOutput)]
     constants = [each for each in operands if isinstance(each, np.ndarray)]
     full = np.broadcast_shapes(*(value.items.shape for value in values))
     if np.broadcast_shapes(full, *(each.shape for each in constants)) != full:
@@ -66,13 +66,13 @@ def pending_expression(
             continue
         value, of_value = next(rows)
         trees.append(_tree(value, of_value, node, row_of, f"{node.output}/{'ab'[place] if place < 2 else place}"))
-    return Pending(
-        Unrounded(node.output, _joined(node, trees), len(layout.natural)),
+    return UnroundedOutput(
+        UnroundedSum(node.output, _joined(node, trees), len(layout.natural)),
         layout.items_at(np.arange(len(layout.natural))),
     )
 
 
-def _without_zeros(value: Real | Pending, frames: int, node: Node) -> Layout:
+def _without_zeros(value: QuantizedView | UnroundedOutput, frames: int, node: Node) -> Layout:
     layout = laid_out(value, frames, node)
     if layout.before or layout.after or (layout.row < 0).any():
         raise UnsupportedError(f"{node} reads zeros that a Pad put there")
@@ -80,13 +80,17 @@ def _without_zeros(value: Real | Pending, frames: int, node: Node) -> Layout:
 
 
 def _tree(
-    value: Real | Pending, layout: Layout, node: Node, row_of: Callable[[Real, np.ndarray, str], Tensor], name: str
+    value: QuantizedView | UnroundedOutput,
+    layout: Layout,
+    node: Node,
+    row_of: Callable[[QuantizedView, np.ndarray, str], Tensor],
+    name: str,
 ) -> Tree:
-    if isinstance(value, Real):
+    if isinstance(value, QuantizedView):
         if not value.is_rounded:
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
         return row_of(value, layout.natural, name)
-    if not isinstance(value.operator, Unrounded) or not np.array_equal(layout.natural, np.arange(value.total)):
+    if not isinstance(value.operator, UnroundedSum) or not np.array_equal(layout.natural, np.arange(value.total)):
         raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
     return value.tree
 

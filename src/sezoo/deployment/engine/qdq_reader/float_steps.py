@@ -9,7 +9,7 @@ import numpy as np
 
 from sezoo.deployment.engine.integer_graph import FloatStep
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import FloatRow, Floats, Layout, Real, Source, laid_out
+from sezoo.deployment.engine.qdq_reader.values import FloatRow, FloatView, Layout, QuantizedView, Source, laid_out
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["FLOAT_OPERATORS", "OVER_ITEMS_OR_FRAMES", "FloatSteps"]
@@ -32,7 +32,7 @@ class FloatSteps:
     tensors: list[Tensor] = field(default_factory=list)
     real_rows: dict[str, FloatRow] = field(default_factory=dict)
 
-    def quantized(self, value: Floats, tensor: Tensor, node: Node) -> Real:
+    def quantized(self, value: FloatView, tensor: Tensor, node: Node) -> QuantizedView:
         """Rounded to a tensor, which the operators begin with. Zeros that a Pad put there are its zero point."""
         layout = laid_out(value, self.frames, node)
         order = layout.natural
@@ -44,31 +44,31 @@ class FloatSteps:
         self.tensors.append(tensor)
         self.steps.append(FloatStep("quantize", (row.name,), tensor.name, row.size, tensor=tensor))
         if not has_zeros:
-            return Real((Source(tensor),), layout.items_at(np.arange(row.size)))
+            return QuantizedView((Source(tensor),), layout.items_at(np.arange(row.size)))
         place = np.full(value.total, -1)
         place[order] = np.arange(row.size)
         frame, item = np.divmod(value.items, value.total)
-        return Real((Source(tensor),), np.where(value.items < 0, -1, frame * row.size + place[item]))
+        return QuantizedView((Source(tensor),), np.where(value.items < 0, -1, frame * row.size + place[item]))
 
-    def made(self, value: Real) -> bool:
+    def made(self, value: QuantizedView) -> bool:
         """Whether these are integers of the beginning, or functions of them that there are steps for."""
         return all(
             source.tensor in self.tensors and all(each.op_type in FLOAT_OPERATORS for each in source.functions)
             for source in value.sources
         )
 
-    def as_floats(self, value: Real | Floats, node: Node) -> Floats:
+    def as_floats(self, value: QuantizedView | FloatView, node: Node) -> FloatView:
         """Integers of the beginning as real numbers again.
 
         Raises
         ------
         UnsupportedError : they are the network's own, which there are no steps in float behind.
         """
-        if isinstance(value, Floats):
+        if isinstance(value, FloatView):
             return value
         if not self.made(value):
             raise UnsupportedError(f"{node} works in float on what comes from int8 operators")
-        return Floats(tuple(self._real_row(source) for source in value.sources), value.items)
+        return FloatView(tuple(self._real_row(source) for source in value.sources), value.items)
 
     def _real_row(self, source: Source) -> FloatRow:
         """What integers stand for, with functions of one number applied, as a row; made once."""
@@ -80,7 +80,7 @@ class FloatSteps:
             last = functions[-1]
             row = self._real_row(replace(source, functions=functions[:-1]))
             given = (last.constant(position) for position, read in enumerate(last.inputs) if read)
-            operands = [Floats((row,), np.empty(0)) if constant is None else constant for constant in given]
+            operands = [FloatView((row,), np.empty(0)) if constant is None else constant for constant in given]
             row = self._steps_of(last, [row], operands, None, name)
         else:
             row = FloatRow(name, tensor.items)
@@ -88,7 +88,7 @@ class FloatSteps:
         self.real_rows[name] = row
         return row
 
-    def function(self, node: Node, operands: Sequence[Floats | np.ndarray]) -> Floats:
+    def function(self, node: Node, operands: Sequence[FloatView | np.ndarray]) -> FloatView:
         """An operator item by item; constants are arrays.
 
         Raises
@@ -96,7 +96,7 @@ class FloatSteps:
         UnsupportedError : an operator that is not there; operands of different shapes; a constant that changes with
             time.
         """
-        values = [operand for operand in operands if isinstance(operand, Floats)]
+        values = [operand for operand in operands if isinstance(operand, FloatView)]
         if node.op_type not in FLOAT_OPERATORS:
             raise UnsupportedError(f"{node} works in float on the magnitudes")
         shapes = np.broadcast_arrays(*(value.items for value in values))
@@ -110,9 +110,9 @@ class FloatSteps:
             raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
         # Not the output's own name: a QuantizeLinear makes a tensor of that.
         made = self._steps_of(node, rows, operands, layouts[0], f"{node.output}/float")
-        return Floats((made,), layouts[0].items_at(np.arange(made.size)))
+        return FloatView((made,), layouts[0].items_at(np.arange(made.size)))
 
-    def mean(self, value: Floats, node: Node) -> Floats:
+    def mean(self, value: FloatView, node: Node) -> FloatView:
         """A ReduceMean over all items of a frame.
 
         Raises
@@ -132,9 +132,9 @@ class FloatSteps:
         shape = [size for axis, size in enumerate(value.items.shape) if axis not in over]
         if node.attribute("keepdims", 1):
             shape = [1 if axis in over else size for axis, size in enumerate(value.items.shape)]
-        return Floats((FloatRow(name, 1),), np.arange(self.frames).reshape(shape))
+        return FloatView((FloatRow(name, 1),), np.arange(self.frames).reshape(shape))
 
-    def peak(self, value: Floats, node: Node) -> Floats:
+    def peak(self, value: FloatView, node: Node) -> FloatView:
         """A MaxPool over the frames up to each one, which gives as many frames as it gets.
 
         Raises
@@ -162,17 +162,17 @@ class FloatSteps:
         inside = replace(value, items=np.take(value.items, layout.before + np.arange(self.frames), layout.axis))
         return self._peak_of(inside, replace(layout, before=0, after=0), kernel[at], node)
 
-    def peak_of_a_frame(self, value: Floats, window: int, node: Node) -> Floats:
+    def peak_of_a_frame(self, value: FloatView, window: int, node: Node) -> FloatView:
         """The same for a model of one frame, where the frames before it are a state that begins with zeros."""
         return self._peak_of(value, self._layout(value, node), window, node)
 
-    def _peak_of(self, value: Floats, layout: Layout, window: int, node: Node) -> Floats:
+    def _peak_of(self, value: FloatView, layout: Layout, window: int, node: Node) -> FloatView:
         row = self._row(value, layout.natural, f"{node.output}/row")
         name = f"{node.output}/float"
         self.steps.append(FloatStep("peak", (row.name,), name, row.size, window=window))
-        return Floats((FloatRow(name, row.size),), layout.items_at(np.arange(row.size)))
+        return FloatView((FloatRow(name, row.size),), layout.items_at(np.arange(row.size)))
 
-    def _is_never_negative(self, value: Floats) -> bool:
+    def _is_never_negative(self, value: FloatView) -> bool:
         """Whether the zeros before a clip are no larger than any of the values, by the steps that made them."""
         made = {step.output: step for step in self.steps}
         positive = {"pow", "sqrt", "abs", "exp", "relu"}
@@ -191,7 +191,7 @@ class FloatSteps:
         self,
         node: Node,
         rows: list[FloatRow],
-        operands: Sequence[Floats | np.ndarray],
+        operands: Sequence[FloatView | np.ndarray],
         layout: Layout | None,
         name: str,
     ) -> FloatRow:
@@ -231,13 +231,13 @@ class FloatSteps:
         self.steps.append(FloatStep(kind, names, name, rows[0].size, constant, first))
         return FloatRow(name, rows[0].size)
 
-    def _layout(self, value: Floats, node: Node) -> Layout:
+    def _layout(self, value: FloatView, node: Node) -> Layout:
         layout = laid_out(value, self.frames, node)
         if layout.before or layout.after or (layout.row < 0).any():
             raise UnsupportedError(f"{node} reads zeros that a Pad put before the first int8 tensor")
         return layout
 
-    def _row(self, value: Floats, order: np.ndarray, name: str) -> FloatRow:
+    def _row(self, value: FloatView, order: np.ndarray, name: str) -> FloatRow:
         """The items in that order as a row of their own, or the row that has them so already."""
         if len(value.sources) == 1 and np.array_equal(order, np.arange(value.total)):
             return value.sources[0]

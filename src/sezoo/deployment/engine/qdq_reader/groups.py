@@ -9,7 +9,7 @@ import numpy as np
 
 from sezoo.deployment.engine.operators import Normalize, Softmax
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
+from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["OVER_GROUPS", "pending_over_groups", "windows"]
@@ -31,7 +31,9 @@ LONGEST_SOFTMAX = 1024
 """Items whose powers add up to 31 bits at most."""
 
 
-def pending_over_groups(node: Node, value: Real, layout: Layout, row_of: Callable[[np.ndarray], Tensor]) -> Pending:
+def pending_over_groups(
+    node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor]
+) -> UnroundedOutput:
     """A normalization or a softmax, its output not rounded yet.
 
     Parameters
@@ -79,7 +81,7 @@ def pending_over_groups(node: Node, value: Real, layout: Layout, row_of: Callabl
     made[places] = np.arange(groups.size)
     outer = [length for axis, length in enumerate(layout.row.shape) if axis not in over]
     made = np.moveaxis(made.reshape(*outer, *shape), behind, over)
-    return Pending(operator, in_time(made, groups.size, layout.frames, layout.axis))
+    return UnroundedOutput(operator, in_time(made, groups.size, layout.frames, layout.axis))
 
 
 def _axes(node: Node, dimensions: int) -> list[int]:
@@ -114,7 +116,7 @@ def _softmax(node: Node, tensor: Tensor, output: Tensor, groups: int) -> Softmax
     return Softmax(node.output, tensor, output, groups, table, F(1), 0, 0)
 
 
-def windows(node: Node, value: Real) -> Sequence[Real]:
+def windows(node: Node, value: QuantizedView) -> Sequence[QuantizedView]:
     """The values of which a MaxPool takes the largest, each in the shape of its output.
 
     What is beyond an edge is another one of the same window.

@@ -12,11 +12,11 @@ from sezoo.deployment.engine.operators import State
 from sezoo.deployment.engine.qdq_reader.nodes import UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
-    Floats,
-    Mixed,
-    Pending,
-    Real,
+    FloatView,
+    MixedView,
+    QuantizedView,
     Source,
+    UnroundedOutput,
     in_time,
     laid_out,
     of_sources_in,
@@ -26,11 +26,11 @@ from sezoo.deployment.engine.tensor import Tensor
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader
 
-__all__ = ["Held", "begin_state", "held_states", "rounded_states"]
+__all__ = ["RoundedState", "begin_state", "held_states", "rounded_states"]
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class RoundedState:
     """Integers that a quantizer makes of a state, or of some of its items; or of floats that stand beside states.
 
     Attributes
@@ -56,20 +56,20 @@ def begin_state(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
     row = FloatRow(f"state {name}", int(np.prod(of_one)))
     reader.states[row.name] = name
     items = np.arange(row.size).reshape(of_one)
-    reader.values[name] = Floats((row,), items if reader.frames == 1 else in_time(items, row.size, reader.frames, 0))
+    reader.values[name] = FloatView((row,), items if reader.frames == 1 else in_time(items, row.size, reader.frames, 0))
 
 
-def rounded_states(reader: Reader, value: Floats | Mixed, tensor: Tensor, node: object) -> Real:
+def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor, node: object) -> QuantizedView:
     """Integers of states, of parts of one, or of states and what stands beside them, as in a convolution's cache.
 
     What has been rounded to the same steps before is not rounded again.
     """
-    alone = len(value.sources) == 1 and isinstance(value, Floats)
+    alone = len(value.sources) == 1 and isinstance(value, FloatView)
     if alone and not _covering(reader, value.sources[0], value.items.ravel(), tensor):
         layout = laid_out(value, reader.frames, node)
         tensor = replace(tensor, items=len(layout.natural))
-        reader.held.append(Held(reader.states[value.sources[0].name], tensor, layout.natural))
-        return Real((Source(tensor),), layout.items_at(np.arange(tensor.items)))
+        reader.held.append(RoundedState(reader.states[value.sources[0].name], tensor, layout.natural))
+        return QuantizedView((Source(tensor),), layout.items_at(np.arange(tensor.items)))
     if reader.frames != 1:
         raise UnsupportedError(f"{node} puts states of several frames together")
     items, sources, start, offset = np.empty_like(value.items), [], 0, 0
@@ -90,10 +90,10 @@ def rounded_states(reader: Reader, value: Floats | Mixed, tensor: Tensor, node: 
             sources.append(Source(held.tensor))
         start += sources[-1].size
     items[value.items < 0] = -1
-    return Real(tuple(sources), items)
+    return QuantizedView(tuple(sources), items)
 
 
-def _covering(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor) -> Held | None:
+def _covering(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor) -> RoundedState | None:
     """What has some items of a row already, in the steps of a tensor."""
     name = reader.states.get(row.name, row.name)
     for held in (*reader.held, *reader.beside_states):
@@ -103,14 +103,14 @@ def _covering(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor)
     return None
 
 
-def _rounded_row(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor, node: object) -> Held:
+def _rounded_row(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor, node: object) -> RoundedState:
     tensor = replace(tensor, name=f"{tensor.name}/{row.name}", items=len(wanted))
     if row.name in reader.states:
-        held = Held(reader.states[row.name], tensor, wanted)
+        held = RoundedState(reader.states[row.name], tensor, wanted)
         reader.held.append(held)
         return held
-    rounded = reader.steps.quantized(Floats((row,), wanted[np.newaxis]), tensor, node)
-    held = Held(row.name, rounded.sources[0].tensor, wanted)
+    rounded = reader.steps.quantized(FloatView((row,), wanted[np.newaxis]), tensor, node)
+    held = RoundedState(row.name, rounded.sources[0].tensor, wanted)
     reader.beside_states.append(held)
     return held
 
@@ -143,13 +143,15 @@ def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np
     return states
 
 
-def _row_of(reader: Reader, value: Real | Floats | Mixed | Pending, held: Held, name: str) -> Tensor:
+def _row_of(
+    reader: Reader, value: QuantizedView | FloatView | MixedView | UnroundedOutput, held: RoundedState, name: str
+) -> Tensor:
     """What takes a state's place, in its steps and its order."""
     wanted = replace(held.tensor, name=name)
     flat = value.items.ravel()[held.items][np.newaxis]
-    if not isinstance(value, Pending):
+    if not isinstance(value, UnroundedOutput):
         value = of_sources_in(replace(value, items=flat))
-        if isinstance(value, Real):
+        if isinstance(value, QuantizedView):
             rounded = reader.rounded_to(wanted, value, f"the state '{held.state}'")
         else:
             rounded = rounded_states(reader, value, wanted, name)
@@ -157,5 +159,5 @@ def _row_of(reader: Reader, value: Real | Floats | Mixed | Pending, held: Held, 
         if len(flat[0]) != value.total:
             raise UnsupportedError(f"the state '{held.state}' is a part of a tensor that no QuantizeLinear has rounded")
         rounded = reader.rounded_to(wanted, value, f"the state '{held.state}'")
-        rounded = Real(rounded.sources, flat)
+        rounded = QuantizedView(rounded.sources, flat)
     return reader.row(rounded, rounded.items[0], f"{name}/row")

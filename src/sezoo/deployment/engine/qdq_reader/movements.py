@@ -10,9 +10,15 @@ import onnx
 from onnx import helper, numpy_helper
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Floats, Mixed, Pending, Real, of_sources_in
+from sezoo.deployment.engine.qdq_reader.values import (
+    FloatView,
+    MixedView,
+    QuantizedView,
+    UnroundedOutput,
+    of_sources_in,
+)
 
-__all__ = ["MOVEMENTS", "folded", "moved"]
+__all__ = ["MOVEMENTS", "fold_constants", "move"]
 
 MOVEMENTS = {
     *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Concat", "Pad"),
@@ -24,9 +30,9 @@ JOINING = {"Concat": (), "ScatterND": (1,), "ScatterElements": (1,), "Where": (0
 """Those that put several tensors together, and their other inputs."""
 
 
-def moved(
-    node: Node, values: Sequence[Real | Floats | Mixed | Pending], opset: int
-) -> list[Real | Floats | Mixed | Pending]:
+def move(
+    node: Node, values: Sequence[QuantizedView | FloatView | MixedView | UnroundedOutput], opset: int
+) -> list[QuantizedView | FloatView | MixedView | UnroundedOutput]:
     """What a movement makes of values of one kind, or of integers and states: a value for each output.
 
     Raises
@@ -37,13 +43,13 @@ def moved(
     if node.op_type == "Resize" and node.attribute("mode", b"nearest") != b"nearest":
         mode = node.attribute("mode", b"nearest").decode()
         raise UnsupportedError(f"{node} interpolates ({mode}); mode 'nearest' can be run")
-    if len(values) > 1 and any(isinstance(value, Pending) for value in values):
+    if len(values) > 1 and any(isinstance(value, UnroundedOutput) for value in values):
         raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
     if len(values) == 1:
         (value,) = values
         parts = [_padded(node, value.items)] if node.op_type == "Pad" else _run(node, [value.items], opset)
         made = [replace(value, items=part) for part in parts]
-        return [of_sources_in(each) for each in made] if isinstance(value, Mixed) else made
+        return [of_sources_in(each) for each in made] if isinstance(value, MixedView) else made
     sources = tuple(source for value in values for source in value.sources)
     total = sum(source.size for source in sources)
     renumbered, offset = [], 0
@@ -53,10 +59,10 @@ def moved(
         offset += value.total
     (items,) = _run(node, renumbered, opset)
     kinds = {type(value) for value in values}
-    return [kinds.pop()(sources, items) if len(kinds) == 1 else of_sources_in(Mixed(sources, items))]
+    return [kinds.pop()(sources, items) if len(kinds) == 1 else of_sources_in(MixedView(sources, items))]
 
 
-def folded(node: Node, opset: int) -> list[np.ndarray]:
+def fold_constants(node: Node, opset: int) -> list[np.ndarray]:
     """What a node makes of constants alone: an array for each output."""
     return _evaluated(node, {}, opset)
 

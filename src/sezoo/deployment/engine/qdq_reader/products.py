@@ -7,16 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
-from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, placed, weights_of
+from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
+from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, place_weights, weights_of
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["of_batches", "pending_product"]
 
 
 def pending_product(
-    node: Node, value: Real, layout: Layout, row_of: Callable[[np.ndarray], Tensor], *, from_left: bool = False
-) -> Pending:
+    node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor], *, from_left: bool = False
+) -> UnroundedOutput:
     """A matrix product with constant weights as a convolution that sees one position of one frame.
 
     Parameters
@@ -47,12 +47,12 @@ def pending_product(
 
 def of_batches(
     node: Node,
-    value: Real,
+    value: QuantizedView,
     layout: Layout,
     weights: np.ndarray,
     scale: np.ndarray,
     row_of: Callable[[np.ndarray], Tensor],
-) -> Pending:
+) -> UnroundedOutput:
     """A 1x1 convolution whose batches are frames, or bins; in groups as well."""
     kernel, ones = weights.shape[2:], [1] * (weights.ndim - 2)
     pads = pads_of(node, value.items.shape[2:], kernel, ones, ones)
@@ -65,13 +65,13 @@ def of_batches(
 
 def _product(
     node: Node,
-    value: Real,
+    value: QuantizedView,
     layout: Layout,
     constants: tuple[np.ndarray, np.ndarray, str],
     summed: int,
     row_of: Callable[[np.ndarray], Tensor],
     groups: int = 1,
-) -> Pending:
+) -> UnroundedOutput:
     """Sums over an axis.
 
     Parameters
@@ -89,9 +89,9 @@ def _product(
     others, outputs = row.shape[:-1], len(weights)
     positions = int(np.prod(others))
     ordered = weights.reshape(groups, outputs // groups, 1, 1, -1)
-    tensor, ordered = placed(value, row.ravel(), ordered, positions, row_of)
+    tensor, ordered = place_weights(value, row.ravel(), ordered, positions, row_of)
     multiplier = (tensor.scale * scale).astype(F)
     bias = bias_of(node, multiplier, outputs) if bias_name else np.zeros(outputs, np.int64)
     conv = integer_conv(node, tensor, ordered, bias, multiplier, positions_in=positions, positions=positions)
     made = np.moveaxis(np.arange(positions * outputs).reshape(*others, outputs), -1, at)
-    return Pending(conv, in_time(made, conv.output.items, layout.frames, layout.axis))
+    return UnroundedOutput(conv, in_time(made, conv.output.items, layout.frames, layout.axis))

@@ -1,7 +1,7 @@
 """Walking through the nodes of a QDQ graph, in order.
 
 Moving values about (Reshape, Transpose, Slice, Concat ...) costs nothing here, see `values`. Only where a convolution
-or an addition wants another order of a row does a `Rearrange` come out of it.
+or an addition wants another order of a row does a `Permute` come out of it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from onnx import numpy_helper
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
-from sezoo.deployment.engine.integer_graph import Site
-from sezoo.deployment.engine.operators import Curve, Lookup, Operator, Rearrange
+from sezoo.deployment.engine.integer_graph import TensorLocation
+from sezoo.deployment.engine.operators import Curve, LookupTable, Operator, Permute
 from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
-from sezoo.deployment.engine.qdq_reader.loops import Held, rounded_states
-from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, folded, moved
+from sezoo.deployment.engine.qdq_reader.loops import RoundedState, rounded_states
+from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, fold_constants, move
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.products import pending_product
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_points, mask_table
 from sezoo.deployment.engine.qdq_reader.two_tensors import pending_product_of_two
 from sezoo.deployment.engine.qdq_reader.values import (
-    Floats,
+    FloatView,
     Layout,
-    Mixed,
-    Pending,
-    Real,
+    MixedView,
+    QuantizedView,
     Source,
-    Unrounded,
+    UnroundedOutput,
+    UnroundedSum,
     Value,
     laid_out,
 )
@@ -68,11 +68,11 @@ class Reader:
         self.constants, self.frames, self.opset = constants, frames, opset
         self.steps = FloatSteps(frames)
         self.operators: list[Operator] = []
-        self.sites: list[Site] = []
+        self.sites: list[TensorLocation] = []
         self.states: dict[str, str] = {}
-        self.held: list[Held] = []
-        self.beside_states: list[Held] = []
-        self.rounded: dict[Tensor, Real] = {}
+        self.held: list[RoundedState] = []
+        self.beside_states: list[RoundedState] = []
+        self.rounded: dict[Tensor, QuantizedView] = {}
         self.values: dict[str, Value] = {}
         self.read_names: set[str] = set()
         self.windows: Mapping[str, int] = {}
@@ -92,7 +92,7 @@ class Reader:
     def mask(self, output: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray, np.ndarray | None]:
         """The tensor that the mask is looked up from, the item of each number, and the table if there is one."""
         value = self.values.get(output)
-        if not isinstance(value, Real):
+        if not isinstance(value, QuantizedView):
             raise UnsupportedError(f"the mask '{output}' is neither an int8 tensor nor a function of one")
         result, index = self._mask(value, output, spectrum)
         if result.bits != 8:
@@ -100,7 +100,7 @@ class Reader:
             return result, index, mask_points(functions, result, self.opset) if functions else None
         return result, index, mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset)
 
-    def _mask(self, value: Real, name: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray]:
+    def _mask(self, value: QuantizedView, name: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray]:
         """One tensor with all items of the mask, and which of them is which bin, or real and then imaginary part."""
         layout = self._without_zeros(value, f"the mask '{name}'")
         order = layout.row[0] if spectrum.parts == 1 else layout.row[0].T
@@ -122,11 +122,11 @@ class Reader:
         elif kind == "DequantizeLinear" and node.inputs[0] in self.constants.plain:
             self.constants.quantized[output] = _quantized_constant(node)
         elif all(self.constants.real(name) is not None for name in node.inputs if name):
-            self.constants.plain |= zip(node.proto.output, folded(node, self.opset), strict=True)
+            self.constants.plain |= zip(node.proto.output, fold_constants(node, self.opset), strict=True)
         elif kind == "QuantizeLinear":
             self.values[output] = rounded = self._quantized(node)
             if len(rounded.sources) == 1 and (rounded.items >= 0).all():
-                self.sites.append(Site(output, rounded.sources[0].tensor, rounded.items, node.offset))
+                self.sites.append(TensorLocation(output, rounded.sources[0].tensor, rounded.items, node.offset))
         elif kind == "DequantizeLinear":
             self.values[output] = self.value(node, node.inputs[0])
         elif kind in MOVEMENTS:
@@ -155,7 +155,7 @@ class Reader:
 
     # -- rounding --------------------------------------------------------------------------------------------
 
-    def _quantized(self, node: Node) -> Real:
+    def _quantized(self, node: Node) -> QuantizedView:
         value = self.value(node, node.inputs[0])
         tensor = node.quantizer(node.inputs[0], value.total)
         # Some quantizers write a QuantizeLinear for each reader, the same one or another.
@@ -166,28 +166,28 @@ class Reader:
             )
         return self.rounded[tensor]
 
-    def rounded_to(self, tensor: Tensor, value: Value, node: object) -> Real:
+    def rounded_to(self, tensor: Tensor, value: Value, node: object) -> QuantizedView:
         """A value in the steps of a tensor, by operators that are added where it takes some.
 
         Parameters
         ----------
         node : that wants it so, for messages.
         """
-        if isinstance(value, Floats):
+        if isinstance(value, FloatView):
             if self._is_of_states(value):
                 return rounded_states(self, value, tensor, node)
             return self.steps.quantized(value, tensor, node)
-        if isinstance(value, Mixed):
+        if isinstance(value, MixedView):
             return rounded_states(self, value, tensor, node)
-        if isinstance(value, Pending):
-            self.operators.append(value.finished(tensor))
-            return Real((Source(self.operators[-1].output),), value.items)
+        if isinstance(value, UnroundedOutput):
+            self.operators.append(value.finish(tensor))
+            return QuantizedView((Source(self.operators[-1].output),), value.items)
         widths = {tensor.bits, *(source.tensor.bits for source in value.sources)}
         as_it_is = all(_is_in_steps_of(source, tensor) for source in value.sources)
         if max(widths) > 8 and not as_it_is and self.steps.made(value):  # no table is for so many integers
             return self.steps.quantized(self.steps.as_floats(value, node), tensor, node)
         sources = (self.requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
-        return Real(tuple(sources), value.items)
+        return QuantizedView(tuple(sources), value.items)
 
     def requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
         """A source with its functions applied, in the steps of another quantizer."""
@@ -205,7 +205,7 @@ class Reader:
             self.operators.append(Expression(name, old, output, F(1) / output.scale, output.low, output.high))
             return Source(output)
         table = integer_table(source.functions, old, output, self.opset)
-        self.operators.append(Lookup(name, old, output, table))
+        self.operators.append(LookupTable(name, old, output, table))
         return Source(output)
 
     # -- operators -------------------------------------------------------------------------------------------
@@ -213,21 +213,23 @@ class Reader:
     def _move(self, node: Node) -> None:
         names = dict.fromkeys(name for name in node.inputs if name and self.constants.real(name) is None)
         values = [self.value(node, name) for name in names]
-        states = any(isinstance(value, Floats) and self._is_of_states(value) for value in values)
-        if any(isinstance(value, Floats) for value in values) and not (states and self.frames == 1):
+        states = any(isinstance(value, FloatView) and self._is_of_states(value) for value in values)
+        if any(isinstance(value, FloatView) for value in values) and not (states and self.frames == 1):
             values = [self.steps.as_floats(value, node) for value in values]
-        for name, value in zip(node.proto.output, moved(node, values, self.opset), strict=True):
+        for name, value in zip(node.proto.output, move(node, values, self.opset), strict=True):
             self.values[name] = value
 
-    def _layer(self, node: Node, pending: Callable[..., Pending], operand: int = 0, **how: bool) -> Pending:
+    def _layer(
+        self, node: Node, pending: Callable[..., UnroundedOutput], operand: int = 0, **how: bool
+    ) -> UnroundedOutput:
         """A layer on integers, as `pending` reads it of its input and of that one's order."""
         value = self.value(node, node.inputs[operand])
-        if not isinstance(value, Real) or not value.is_rounded:
+        if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
         layout = laid_out(value, self.frames, node)
         return pending(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
 
-    def _product(self, node: Node) -> Pending:
+    def _product(self, node: Node) -> UnroundedOutput:
         """A MatMul of two tensors, or one or a Gemm with constant weights on one side."""
         from_left = self.constants.real(node.inputs[0]) is not None
         self.value(node, node.inputs[1 if from_left else 0])
@@ -240,36 +242,36 @@ class Reader:
         values = [operand for operand in operands if isinstance(operand, Value)]
         if any(operand is None for operand in operands) or not values:
             raise UnsupportedError(f"{node} has no form that can be run")
-        if any(isinstance(value, Mixed) for value in values):
+        if any(isinstance(value, MixedView) for value in values):
             raise UnsupportedError(f"{node} works in float on states and integers: nothing has rounded its input")
-        in_float = any(isinstance(value, Floats) for value in values)
+        in_float = any(isinstance(value, FloatView) for value in values)
         several = any(isinstance(operand, np.ndarray) and operand.size != 1 for operand in operands)
-        if several and all(isinstance(value, Real) for value in values):
+        if several and all(isinstance(value, QuantizedView) for value in values):
             in_float |= all(self.steps.made(value) for value in values)
         if node.op_type in OVER_ITEMS_OR_FRAMES and self._is_of_the_beginning(values[0]):
             value = self.steps.as_floats(values[0], node)
             if node.output in self.windows:
                 return self.steps.peak_of_a_frame(value, self.windows[node.output], node)
             return self.steps.mean(value, node) if node.op_type == "ReduceMean" else self.steps.peak(value, node)
-        if node.op_type == "MaxPool" and isinstance(values[0], Real):
+        if node.op_type == "MaxPool" and isinstance(values[0], QuantizedView):
             return pending_expression(node, windows(node, values[0]), self.frames, self.row)
         if in_float:
             given = [self.steps.as_floats(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
         first = values[0]
-        if isinstance(first, Pending) and len(values) == 1 and node.op_type in ("Relu", "Clip"):
+        if isinstance(first, UnroundedOutput) and len(values) == 1 and node.op_type in ("Relu", "Clip"):
             return first.clamped(node)
-        if isinstance(first, Pending) and not isinstance(first.operator, Unrounded):
+        if isinstance(first, UnroundedOutput) and not isinstance(first.operator, UnroundedSum):
             if node.op_type == "Add" and len(values) == 1 and isinstance(first.operator, Conv):
                 return with_constant_added(first, next(each for each in operands if each is not first), node)
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
-        of_16_bits = isinstance(first, Real) and any(source.tensor.bits > 8 for source in first.sources)
-        in_order = isinstance(first, Pending) or several or (of_16_bits and first.is_rounded)
+        of_16_bits = isinstance(first, QuantizedView) and any(source.tensor.bits > 8 for source in first.sources)
+        in_order = isinstance(first, UnroundedOutput) or several or (of_16_bits and first.is_rounded)
         if len(values) > 1 or (in_order and is_expression(node)):
             return pending_expression(node, operands, self.frames, self.row)
         if node.op_type not in FUNCTIONS:
             raise UnsupportedError(f"{node} has no integer form")
-        if isinstance(first, Pending):
+        if isinstance(first, UnroundedOutput):
             return first.clamped(node)
         if several:
             raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
@@ -277,21 +279,21 @@ class Reader:
             raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
         return values[0].with_function(node)
 
-    def _is_of_states(self, value: Floats) -> bool:
+    def _is_of_states(self, value: FloatView) -> bool:
         return any(source.name in self.states for source in value.sources)
 
     def _is_of_the_beginning(self, value: Value) -> bool:
-        return isinstance(value, Floats) or (isinstance(value, Real) and self.steps.made(value))
+        return isinstance(value, FloatView) or (isinstance(value, QuantizedView) and self.steps.made(value))
 
     # -- rows ------------------------------------------------------------------------------------------------
 
-    def _without_zeros(self, value: Real, who: object) -> Layout:
+    def _without_zeros(self, value: QuantizedView, who: object) -> Layout:
         layout = laid_out(value, self.frames, who)
         if layout.before or layout.after or (layout.row < 0).any():
             raise UnsupportedError(f"{who} reads zeros that a Pad put there")
         return layout
 
-    def row(self, value: Real, order: np.ndarray, name: str) -> Tensor:
+    def row(self, value: QuantizedView, order: np.ndarray, name: str) -> Tensor:
         """Items in an order as a row of their own, or the row that has them so already.
 
         Raises
@@ -304,10 +306,10 @@ class Reader:
         if len({(tensor.scale, tensor.zero_point, tensor.bits) for tensor in tensors}) > 1:
             raise UnsupportedError(f"'{name}' is put together of tensors with different scales")
         for operator in self.operators:  # made for another reader already
-            if isinstance(operator, Rearrange) and operator.inputs == tensors and np.array_equal(operator.index, order):
+            if isinstance(operator, Permute) and operator.inputs == tensors and np.array_equal(operator.index, order):
                 return operator.output
         output = replace(tensors[0], name=name, items=len(order))
-        self.operators.append(Rearrange(name, tensors, output, order))
+        self.operators.append(Permute(name, tensors, output, order))
         return output
 
 

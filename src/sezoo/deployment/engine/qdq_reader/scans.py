@@ -11,7 +11,7 @@ import onnx
 from sezoo.deployment.engine.operators import Loop, State, Sweep
 from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, Real, Source, in_time, laid_out
+from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, Source, in_time, laid_out
 from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read_scan"]
 
 
-def read_scan(reader: Reader, node: Node) -> dict[str, Real]:
+def read_scan(reader: Reader, node: Node) -> dict[str, QuantizedView]:
     """The loop of a Scan over frames, or its sweep within them, which goes to the reader's operators: values by name.
 
     Raises
@@ -53,7 +53,7 @@ def read_scan(reader: Reader, node: Node) -> dict[str, Real]:
 
 def _layout(reader: Reader, node: Node, name: str) -> Layout:
     value = reader.value(node, name)
-    if not isinstance(value, Real) or not value.is_rounded:
+    if not isinstance(value, QuantizedView) or not value.is_rounded:
         raise UnsupportedError(f"{node} works in float: its input '{name}' is not quantized")
     layout = laid_out(value, reader.frames, node)
     if layout.before or layout.after or (layout.row < 0).any():
@@ -105,11 +105,13 @@ class _Scanned:
         tensors = []
         for name, outside, layout in zip(self.names, self.outside, self.layouts, strict=True):
             tensor = self._row(outside, layout.row, name)
-            self.inner.values[name] = Real((Source(tensor),), np.arange(tensor.items).reshape(layout.row.shape))
+            self.inner.values[name] = QuantizedView(
+                (Source(tensor),), np.arange(tensor.items).reshape(layout.row.shape)
+            )
             tensors.append(tensor)
         return tensors
 
-    def loop(self, inputs: list[Tensor], states: list[State]) -> dict[str, Real]:
+    def loop(self, inputs: list[Tensor], states: list[State]) -> dict[str, QuantizedView]:
         """The operator, and the value that it makes."""
         name, end, axis, _ = self._sequence()
         value = self._made(name, end)
@@ -118,7 +120,9 @@ class _Scanned:
         self.reader.operators.append(Loop(name, tuple(dict.fromkeys(inputs)), tensor, inside, tuple(states)))
         items = np.arange(tensor.items).reshape(value.items.shape)
         return {
-            name: Real((Source(tensor),), in_time(items, tensor.items, self.reader.frames, axis % (items.ndim + 1)))
+            name: QuantizedView(
+                (Source(tensor),), in_time(items, tensor.items, self.reader.frames, axis % (items.ndim + 1))
+            )
         }
 
     def sweep_inputs(self) -> list[tuple[Tensor, Tensor]]:
@@ -133,11 +137,13 @@ class _Scanned:
             part = replace(tensor, name=f"{self.node.output}/{name}/step", items=steps[0].size)
             items = np.arange(part.items).reshape(steps.shape[1:])
             frames_at = None if layout.axis is None else layout.axis - (axis < layout.axis)
-            self.inner.values[name] = Real((Source(part),), in_time(items, part.items, self.reader.frames, frames_at))
+            self.inner.values[name] = QuantizedView(
+                (Source(part),), in_time(items, part.items, self.reader.frames, frames_at)
+            )
             pairs.append((tensor, part))
         return pairs
 
-    def sweep(self, pairs: list[tuple[Tensor, Tensor]], states: list[State]) -> dict[str, Real]:
+    def sweep(self, pairs: list[tuple[Tensor, Tensor]], states: list[State]) -> dict[str, QuantizedView]:
         """The operator, and the value that it makes."""
         name, end, axis, backwards = self._sequence()
         value = self._made(name, end)
@@ -152,7 +158,7 @@ class _Scanned:
         rows = np.arange(output.items).reshape(steps, *layout.row.shape)
         frames_at = None if layout.axis is None else layout.axis + 1
         items = in_time(rows[::-1] if backwards else rows, output.items, self.reader.frames, frames_at)
-        return {name: Real((Source(output),), np.moveaxis(items, 0, axis % items.ndim))}
+        return {name: QuantizedView((Source(output),), np.moveaxis(items, 0, axis % items.ndim))}
 
     def _row(self, outside: str, order: np.ndarray, name: str) -> Tensor:
         return self.reader.row(self.reader.values[outside], order.ravel(), f"{self.node.output}/{name}")
@@ -168,8 +174,8 @@ class _Scanned:
             raise UnsupportedError(f"{self.node} gives {len(read)} sequences that something reads; one can be run")
         return read[0]
 
-    def _made(self, name: str, end: str) -> Real:
+    def _made(self, name: str, end: str) -> QuantizedView:
         value = self.inner.values.get(end)
-        if not isinstance(value, Real) or not value.is_rounded:
+        if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{self.node} gives '{name}', which is not rounded to integers inside")
         return value

@@ -21,7 +21,7 @@ from sezoo.deployment.engine.qdq_reader.reader import Reader
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
-    Floats,
+    FloatView,
     in_time,
 )
 from sezoo.models.contract import Contract, declared_contract
@@ -109,7 +109,7 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
     reader.windows = windows
     row, order = _begun(contract, spectrum)
-    reader.values[contract.input] = Floats((row,), in_time(order, row.size, contract.frames, spectrum.frames))
+    reader.values[contract.input] = FloatView((row,), in_time(order, row.size, contract.frames, spectrum.frames))
     if states and contract.frames != 1:
         raise UnsupportedError(
             f"it has {pluralize(len(states), 'state')} and takes {contract.frames} frames; a model with states can be "

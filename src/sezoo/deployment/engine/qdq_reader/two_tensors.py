@@ -10,7 +10,7 @@ import numpy as np
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Pending, Real, in_time, laid_out
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput, in_time, laid_out
 from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ DEEPEST = 1 << 14
 """Products that are added up: sums of so many int8 products, and what zero points make of them, have 32 bits."""
 
 
-def pending_product_of_two(reader: Reader, node: Node) -> Pending:
+def pending_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
     """A MatMul of two tensors, its output not rounded yet: (..., rows, depth) times (..., depth, columns).
 
     Raises
@@ -35,7 +35,7 @@ def pending_product_of_two(reader: Reader, node: Node) -> Pending:
     if node.op_type != "MatMul" or any(value.items.ndim < 2 for value in values):
         raise UnsupportedError(f"{node} multiplies two tensors; a MatMul of two matrices within a frame can be run")
     for value in values:
-        if not isinstance(value, Real) or not value.is_rounded:
+        if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
     batch = np.broadcast_shapes(*(value.items.shape[:-2] for value in values))
     spread = [replace(value, items=np.broadcast_to(value.items, (*batch, *value.items.shape[-2:]))) for value in values]
@@ -54,10 +54,10 @@ def pending_product_of_two(reader: Reader, node: Node) -> Pending:
     output = Tensor(node.output, groups * rows * columns, F(1), 0)
     operator = Product(node.output, a, b, output, groups, rows, columns, depth, a.scale * b.scale, 0, 0)
     made = np.arange(output.items).reshape(*outer, rows, columns)
-    return Pending(operator, in_time(made, output.items, reader.frames, at))
+    return UnroundedOutput(operator, in_time(made, output.items, reader.frames, at))
 
 
-def _in_a_frame(reader: Reader, node: Node, values: list[Real]) -> tuple[int | None, list[np.ndarray]]:
+def _in_a_frame(reader: Reader, node: Node, values: list[QuantizedView]) -> tuple[int | None, list[np.ndarray]]:
     """The axis of time, and the items of a frame of each operand without it."""
     if reader.frames == 1:  # all axes are those of the frame
         parts = [value.items for value in values]

@@ -19,7 +19,18 @@ from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["Floats", "Layout", "Mixed", "Pending", "Real", "Source", "Unrounded", "Value", "laid_out", "of_sources_in"]
+__all__ = [
+    "FloatView",
+    "Layout",
+    "MixedView",
+    "QuantizedView",
+    "Source",
+    "UnroundedOutput",
+    "UnroundedSum",
+    "Value",
+    "laid_out",
+    "of_sources_in",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Real:
+class QuantizedView:
     """Real numbers that come from integers."""
 
     sources: tuple[Source, ...]
@@ -52,7 +63,7 @@ class Real:
         """Whether these are the integers' own values, with no function applied."""
         return not any(source.functions for source in self.sources)
 
-    def with_function(self, node: Node) -> Real:
+    def with_function(self, node: Node) -> QuantizedView:
         """With one function more."""
         return replace(self, sources=tuple(replace(each, functions=(*each.functions, node)) for each in self.sources))
 
@@ -66,7 +77,7 @@ class FloatRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Floats:
+class FloatView:
     """Real numbers that come from magnitudes, before the first integer."""
 
     sources: tuple[FloatRow, ...]
@@ -79,7 +90,7 @@ class Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Mixed:
+class MixedView:
     """Real numbers of one frame, some of which come from integers and some from states that nothing has rounded yet."""
 
     sources: tuple[Source | FloatRow, ...]
@@ -91,7 +102,7 @@ class Mixed:
         return sum(source.size for source in self.sources)
 
 
-def of_sources_in(value: Real | Floats | Mixed) -> Real | Floats | Mixed:
+def of_sources_in(value: QuantizedView | FloatView | MixedView) -> QuantizedView | FloatView | MixedView:
     """A value of one frame without the sources that none of its items comes from, of the kind that the others make."""
     kept, items, offset, start = [], value.items.copy(), 0, 0
     for source in value.sources:
@@ -104,11 +115,11 @@ def of_sources_in(value: Real | Floats | Mixed) -> Real | Floats | Mixed:
     if not kept:
         return value
     kinds = {isinstance(source, Source) for source in kept}
-    return (Mixed if len(kinds) > 1 else Real if True in kinds else Floats)(tuple(kept), items)
+    return (MixedView if len(kinds) > 1 else QuantizedView if True in kinds else FloatView)(tuple(kept), items)
 
 
 @dataclass(frozen=True, eq=False)
-class Unrounded:
+class UnroundedSum:
     """An expression whose result no quantizer has rounded yet.
 
     Attributes
@@ -120,7 +131,7 @@ class Unrounded:
     tree: Tree
     items: int
 
-    def finished(self, output: Tensor, low: int, high: int) -> Elementwise | Expression:
+    def finish(self, output: Tensor, low: int, high: int) -> Elementwise | Expression:
         """The operator, rounding to `output`: a sum or a product of two int8 tensors has kernels of its own."""
         if (simple := self._of_two(output, low, high)) is not None:
             return replace(simple, inverse=reciprocal_for(simple, output))
@@ -141,7 +152,7 @@ class Unrounded:
 
 
 @dataclass(frozen=True, eq=False)
-class Pending:
+class UnroundedOutput:
     """What an operator makes, not rounded yet.
 
     Attributes
@@ -150,7 +161,7 @@ class Pending:
     lowest, highest : to which a ReLU or a Clip has limited it.
     """
 
-    operator: Conv | Product | Normalize | Softmax | Unrounded
+    operator: Conv | Product | Normalize | Softmax | UnroundedSum
     items: np.ndarray
     lowest: float = -np.inf
     highest: float = np.inf
@@ -158,7 +169,7 @@ class Pending:
     @property
     def total(self) -> int:
         """Items in its row."""
-        return self.operator.items if isinstance(self.operator, Unrounded) else self.operator.output.items
+        return self.operator.items if isinstance(self.operator, UnroundedSum) else self.operator.output.items
 
     @property
     def tree(self) -> Tree:
@@ -169,7 +180,7 @@ class Pending:
                 tree = (kind, tree, np.array([limit], np.float32))
         return tree
 
-    def clamped(self, node: Node) -> Pending:
+    def clamped(self, node: Node) -> UnroundedOutput:
         """Behind a ReLU or a Clip.
 
         Raises
@@ -194,12 +205,12 @@ class Pending:
             highest=min(max(self.highest, low), high),
         )
 
-    def finished(self, output: Tensor) -> Conv | Product | Elementwise | Expression | Normalize | Softmax:
+    def finish(self, output: Tensor) -> Conv | Product | Elementwise | Expression | Normalize | Softmax:
         """The operator, rounding to `output`."""
         output = replace(output, items=self.total)
         low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
-        if isinstance(self.operator, Unrounded):
-            return self.operator.finished(output, low, high)
+        if isinstance(self.operator, UnroundedSum):
+            return self.operator.finish(output, low, high)
         if isinstance(self.operator, Normalize | Softmax):
             inverse = np.float32(1) / output.scale
             return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
@@ -217,7 +228,7 @@ class Pending:
         return int(np.clip(steps, output.low, output.high))
 
 
-Value = Real | Floats | Mixed | Pending
+Value = QuantizedView | FloatView | MixedView | UnroundedOutput
 
 
 @dataclass(frozen=True, eq=False)

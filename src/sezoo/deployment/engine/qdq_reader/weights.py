@@ -9,10 +9,19 @@ import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Pending, Real
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["F", "bias_of", "integer_conv", "pads_of", "placed", "weights_of", "with_constant_added", "without_edges"]
+__all__ = [
+    "F",
+    "bias_of",
+    "integer_conv",
+    "pads_of",
+    "place_weights",
+    "weights_of",
+    "with_constant_added",
+    "without_edges",
+]
 
 F = np.float32
 
@@ -20,8 +29,8 @@ LARGEST = 2**31 - 1
 """Of an accumulator on the chip."""
 
 
-def placed(
-    value: Real, order: np.ndarray, weights: np.ndarray, positions: int, row_of: Callable[[np.ndarray], Tensor]
+def place_weights(
+    value: QuantizedView, order: np.ndarray, weights: np.ndarray, positions: int, row_of: Callable[[np.ndarray], Tensor]
 ) -> tuple[Tensor, np.ndarray]:
     """The row that a layer reads, and its weights in the order of that row.
 
@@ -62,7 +71,7 @@ def integer_conv(
     return conv
 
 
-def with_constant_added(pending: Pending, constant: np.ndarray, node: Node) -> Pending:
+def with_constant_added(pending: UnroundedOutput, constant: np.ndarray, node: Node) -> UnroundedOutput:
     """A convolution's or a product's output plus a constant for each of its outputs, which is a bias.
 
     Raises

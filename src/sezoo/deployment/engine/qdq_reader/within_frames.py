@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, Pending, Real, in_time
-from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, placed, without_edges
+from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
+from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, place_weights, without_edges
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["within_frames"]
@@ -16,12 +16,12 @@ __all__ = ["within_frames"]
 
 def within_frames(
     node: Node,
-    value: Real,
+    value: QuantizedView,
     layout: Layout,
     weights: np.ndarray,
     scale: np.ndarray,
     row_of: Callable[[np.ndarray], Tensor],
-) -> Pending:
+) -> UnroundedOutput:
     """A convolution whose batches are frames, such as one over a frame and those that were kept of earlier ones.
 
     Where it has two axes, that at which it stands in one place alone is taken for channels, or for rows.
@@ -61,7 +61,7 @@ def within_frames(
     row, edge = without_edges(row.reshape(-1, row.shape[-1]))
     order = np.moveaxis(row.reshape(-1, rows, row.shape[-1]), 0, -1).ravel()
     ordered = np.ascontiguousarray(weights.transpose(0, 1, 3, 4, 2))
-    tensor, ordered = placed(value, order, ordered, row.shape[1], row_of)
+    tensor, ordered = place_weights(value, order, ordered, row.shape[1], row_of)
     multiplier = (tensor.scale * scale).astype(F)
     conv = integer_conv(
         node,
@@ -78,4 +78,4 @@ def within_frames(
     )
     made = np.arange(counts[kept] * outputs).reshape(counts[kept], outputs).T
     made = made.reshape(outputs, *(counts[axis] if axis == kept else 1 for axis in range(dimensions)))
-    return Pending(conv, in_time(made, conv.output.items, layout.frames, 0))
+    return UnroundedOutput(conv, in_time(made, conv.output.items, layout.frames, 0))
