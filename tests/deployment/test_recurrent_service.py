@@ -8,6 +8,7 @@ import pytest
 import recurrent_graphs as graphs
 from mask_graphs import BINS, Graph
 from sezoo.base.errors import UserError
+from sezoo.models.streaming import streaming
 from sezoo.services import run_services
 from tiny_models import configuration
 
@@ -58,6 +59,13 @@ def test_patches_are_not_for_recurrent_networks(here):
     onnx.save(graphs.static_int8(graphs.recurrent("GRU"), 12), here / "float.onnx")
     message = refused(config_of("deployment", engine="patch", lookahead_frames=5), here / "run")
     assert "deployment.engine: found patch" in message and "allowed: deployment.engine: stream" in message
+
+
+def test_the_one_frame_form_of_an_int8_model_is_for_other_runtimes(here):
+    whole = graphs.static_int8(graphs.recurrent("GRU"), 12)
+    onnx.save(streaming(whole, here / "int8.onnx"), here / "float.onnx")
+    message = refused(config_of("deployment"), here / "run")
+    assert "Scan node 'layer0'" in message and "deploy the int8 model of whole clips" in message
 
 
 def test_what_a_stream_cannot_have_is_named_before_the_work_begins(here):

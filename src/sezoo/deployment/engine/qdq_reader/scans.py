@@ -66,8 +66,8 @@ def _first(reader: Reader, node: Node, name: str, inner: Reader) -> np.ndarray:
     constant = reader.constants.real(name)
     if constant is None:
         raise UnsupportedError(
-            f"{node} begins with '{name}', which is no constant; states of the model itself can be run where it takes "
-            "one frame"
+            f"{node} begins with '{name}', which is no constant; deploy the int8 model of whole clips, which the C "
+            "package runs frame by frame by itself, or quantize the one-frame form of the float model"
         )
     if inner.frames > 1 and not (len(constant) == inner.frames and (constant == constant[:1]).all()):
         raise UnsupportedError(f"{node} begins with other states in some frames than in others")
