@@ -114,7 +114,35 @@ def group_norm():
     return graph.of_one_clip(graph.node("Add", [scaled, graph.uniform("offset", -0.5, 0.5, 4, 1)], "moved"))
 
 
+def norm_behind_a_function():
+    """A norm reads 16 bits, and a function of 8 makes them."""
+    graph = Operators(opset=13)
+    return graph.from_image(graph.normalized(graph.node("Elu", [graph.start()], "elu"), 1))
+
+
+def norm_of_the_input():
+    """In float, as all that comes before the first layer."""
+    graph = Operators(opset=17)
+    turned = graph.transposed("input", "turned", 0, 2, 1)
+    given = [turned, graph.uniform("factor", 0.5, 1.5, BINS), graph.uniform("offset", -0.5, 0.5, BINS)]
+    normed = graph.transposed(graph.node("LayerNormalization", given, "norm", axis=-1), "back", 0, 2, 1)
+    return graph.finished(graph.conv(graph.relu(graph.conv(normed, "in", BINS, C, kernel=(3,))), "out", C, BINS))
+
+
+def bins_left_out():
+    """Zeros for the highest bins, behind the mask of the others."""
+    graph = Operators(opset=13)
+    inner = graph.relu(graph.conv("input", "in", BINS, C, kernel=(3,)))
+    low = graph.node("Sigmoid", [graph.conv(inner, "out", C, BINS - 2)], "low")
+    graph.node("Pad", [low, graph.integers("pads", 0, 0, 0, 0, 2, 0)], "mask")
+    axes = ("batch", BINS, "frames")
+    return graph.model((("input", axes),), (("mask", axes),))
+
+
 SELECTIONS = {
+    "norm behind a function": norm_behind_a_function,
+    "norm of the input": norm_of_the_input,
+    "bins left out": bins_left_out,
     "choice of two": by_constants("tensor"),
     "choice or zero": by_constants("zeros"),
     "choice or numbers": by_constants("numbers"),

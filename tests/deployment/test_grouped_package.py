@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from c_builds import HOST_GCC, SOURCES, built, compiled, fixed_objects, needs_gcc, ran
 from int8_graphs import PATH
 from operator_graphs import OPERATORS, cached_convolutions, static_int8
+from selection_graphs import SELECTIONS
 from sezoo.audio.stft import Stft
 from sezoo.deployment.engine.interpreter import run_operator
 from sezoo.deployment.engine.operators import Normalize, Softmax
@@ -142,10 +143,19 @@ def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
 
 @pytest.mark.parametrize(
     ("name", "bits"),
-    [("caches", 8), ("caches", 16), ("transposed in groups", 16), ("norm of bins, affine", 8), ("max pooling", 16)],
+    [
+        *(
+            ("caches", 8),
+            ("caches", 16),
+            ("transposed in groups", 16),
+            ("norm of bins, affine", 8),
+            ("max pooling", 16),
+        ),
+        *(("shrunk", 16), ("norm behind a function", 8), ("bins left out", 8), ("choice of two", 8), ("L2 norm", 16)),
+    ],
 )
 def test_networks_that_were_quantized(objects, tmp_path, name, bits):
-    model = cached_convolutions() if name == "caches" else OPERATORS[name]()
+    model = cached_convolutions() if name == "caches" else (OPERATORS | SELECTIONS)[name]()
     graph = integer_graph_of(static_int8(model, 1 if name == "caches" else 3, bits=bits), PATH)
     package = write_tiny_package(program_of(graph, Stft(22, 8, 22), 3), tmp_path / "package")
     done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")

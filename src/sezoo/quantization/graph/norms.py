@@ -17,14 +17,18 @@ OPSET = 17
 """That LayerNormalization came with; until then nothing changed its meaning but RoiAlign."""
 
 
+MEANS_BY_INPUT = 18
+"""From here on the axes of a ReduceMean are an input."""
+
+
 def _layer_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
     """``(x - mean) / sqrt(variance + epsilon)``, and a factor and an offset behind it."""
     centred, epsilon = _quotient(graph, node)
     if centred is None:
         return False
     source, axes = _centred(graph, centred)
-    shape = graph.lengths(source) if source else []
-    if not axes or 0 in axes or any(not isinstance(shape[axis], int) for axis in axes):
+    shape = graph.lengths(source) if source in graph.behind_layers else []
+    if not shape or not axes or 0 in axes or any(not isinstance(shape[axis], int) for axis in axes):
         return False
     end, (factor, offset) = _with_affine(graph, node, shape, axes)
     sizes = [shape[axis] for axis in axes]
@@ -162,5 +166,35 @@ def _affine(graph: Rewriter, node: onnx.NodeProto) -> bool:
     return True
 
 
-FORMS = (_layer_norm, _affine)
+def _written_out(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """A LayerNormalization that no layer comes before: in means and differences, which are computed in float there."""
+    source = node.input[0]
+    if node.op_type != "LayerNormalization" or source in graph.behind_layers or not graph.lengths(source):
+        return False
+    dimensions, name = len(graph.lengths(source)), node.name
+    axes = list(range(attribute(node, "axis", -1) % dimensions, dimensions))
+
+    def put(op_type: str, inputs: list[str], what: str, **attributes: object) -> str:
+        return graph.put(op_type, inputs, graph.tensor(f"{name}/{what}"), **attributes)
+
+    opset = next(entry.version for entry in graph.model.opset_import if entry.domain in ("", "ai.onnx"))
+
+    def mean_of(read: str, what: str) -> str:
+        if opset >= MEANS_BY_INPUT:
+            return put("ReduceMean", [read, graph.integers(f"{name}/axes", *axes)], what, keepdims=1)
+        return put("ReduceMean", [read], what, axes=axes, keepdims=1)
+
+    centred = put("Sub", [source, mean_of(source, "mean")], "centred")
+    variance = mean_of(put("Mul", [centred, centred], "square"), "variance")
+    epsilon = graph.constant(f"{name}/epsilon", np.full(1, attribute(node, "epsilon", 1e-5), np.float32))
+    root = put("Sqrt", [put("Add", [variance, epsilon], "positive")], "deviation")
+    parts = [("Div", root), *zip(("Mul", "Add"), filter(None, node.input[1:]), strict=False)]
+    for number, (op_type, other) in enumerate(parts):
+        is_last = number == len(parts) - 1
+        made = node.output[0] if is_last else graph.tensor(f"{name}/{op_type}")
+        centred = graph.put(op_type, [centred, other], made, name if is_last else None)
+    return True
+
+
+FORMS = (_layer_norm, _written_out, _affine)
 """See `rewriting.rewritten`."""

@@ -102,10 +102,13 @@ class Reader:
 
     def _mask(self, value: QuantizedView, name: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray]:
         """One tensor with all items of the mask, and which of them is which bin, or real and then imaginary part."""
-        layout = self._without_zeros(value, f"the mask '{name}'")
+        layout = laid_out(value, self.frames, f"the mask '{name}'")
+        zeros = (layout.row < 0).any()  # of bins that the network leaves out
+        if layout.before or layout.after or (zeros and not value.is_rounded):
+            raise UnsupportedError(f"the mask '{name}' reads zeros that a Pad put there")
         order = layout.row[0] if spectrum.parts == 1 else layout.row[0].T
         order = order.ravel()
-        if len(value.sources) == 1:
+        if len(value.sources) == 1 and not zeros:
             return value.sources[0].tensor, order
         if not value.is_rounded:
             raise UnsupportedError(f"the mask '{name}' is put together of functions of int8 tensors, and not rounded")
@@ -196,12 +199,14 @@ class Reader:
             return source
         name = wanted.name if number == 0 else f"{wanted.name}/{number}"
         output = replace(wanted, name=name, items=old.items)
+        if old.bits == 8 and wanted.bits == 16 and source.functions:  # 256 times as fine, each integer is at a point
+            wide = replace(old, name=f"{name}/fine", scale=old.scale / F(256), zero_point=256 * old.zero_point, bits=16)
+            self.operators.append(Expression(wide.name, old, wide, F(1) / wide.scale, wide.low, wide.high))
+            old = wide
         if old.bits == 16 and source.functions:
             self.operators.append(Curve(name, old, output, curve_table(source.functions, old, output, self.opset)))
             return Source(output)
         if old.bits != 8 or wanted.bits != 8:
-            if source.functions:
-                raise UnsupportedError(f"{node} makes {wanted.bits} bits of a function of the 8 of '{old.name}'")
             self.operators.append(Expression(name, old, output, F(1) / output.scale, output.low, output.high))
             return Source(output)
         table = integer_table(source.functions, old, output, self.opset)
