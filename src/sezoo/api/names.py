@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from sezoo.config.benchmark_target import BenchmarkTarget
+
 __all__ = [
     "Backend",
     "BenchmarkTarget",
@@ -21,13 +23,6 @@ InferenceMode: TypeAlias = Literal["whole", "patches", "board", "stream"]
 
 EvaluationMode: TypeAlias = InferenceMode | Literal["tflm"]
 """How an evaluation runs a model: as above, or in the integers of TFLite Micro and Ethos-U."""
-
-BenchmarkTarget: TypeAlias = Literal[
-    "host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128",
-    "ethos-u55-256", "ethos-u65-256", "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512",
-    "ethos-u85-1024", "ethos-u85-2048", "stedgeai", "all",
-]  # fmt: skip
-"""Where a model is measured."""
 
 Backend: TypeAlias = Literal["portable-c", "tflite", "stm32n6"]
 """How a model gets onto a board."""

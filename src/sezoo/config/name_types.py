@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field
 
 from sezoo.config.allowed import Allowed, FromRegistry, OtherSpellings
+from sezoo.config.benchmark_target import BenchmarkTarget
 from sezoo.config.registries import LAYOUTS, LOSSES, METRICS, NETWORKS, TARGETS
 from sezoo.config.values import literal, number
 
@@ -117,13 +118,6 @@ MetricWeights = Annotated[
 InferenceModeNames = Annotated[
     tuple[Literal["whole", "patches", "board", "stream", "tflm"], ...], Field(min_length=1), BeforeValidator(_names)
 ]
-
-
-BenchmarkTarget = Literal[
-    "host", "cortex-m55", "cortex-m7", "cortex-m4", "cortex-m33", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128",
-    "ethos-u55-256", "ethos-u65-256", "ethos-u65-512", "ethos-u85-128", "ethos-u85-256", "ethos-u85-512",
-    "ethos-u85-1024", "ethos-u85-2048", "stedgeai", "all",
-]  # fmt: skip
 
 
 TargetNames = Annotated[
