@@ -151,6 +151,6 @@ class Evaluation(Table):
         return listened_sounds(self._folders())
 
     def _folders(self) -> dict[str, Path]:
-        """The runs' folders by model; one alone has no name."""
+        """The runs' folders by model; a single one has no name."""
         inner = {name.partition(": ")[0]: self.folder / name.partition(": ")[0] for name in self.versions}
         return inner if all(path.is_dir() for path in inner.values()) else {"": self.folder}

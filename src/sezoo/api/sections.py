@@ -68,7 +68,7 @@ def section(name: str, **values: Any) -> Settings:
 
 
 def name_list(names: Sequence[str] | None) -> list[str] | None:
-    """Names as a list of their own; one alone may be plain text."""
+    """Names as a list; a single name may be plain text."""
     return None if names is None else [names] if isinstance(names, str) else list(names)
 
 

@@ -22,7 +22,7 @@ def model_path(word: str) -> Path:
 
 
 def static_model_path(word: str) -> Path:
-    """As `model_path`; the name of a shipped model alone is its static int8 one, which is what runs on a device."""
+    """As `model_path`; the bare name of a shipped model means its static int8 file, which runs on a device."""
     return _model(word, static=True)
 
 

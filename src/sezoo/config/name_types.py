@@ -27,7 +27,7 @@ __all__ = [
 
 
 def _names(value: Any) -> Any:
-    """One name alone is a list of one; `('Conv', 'MatMul')` is the YAML files' way to write a tuple."""
+    """A single name is a list of one; `('Conv', 'MatMul')` is the YAML files' way to write a tuple."""
     value = literal(value)
     return (value,) if isinstance(value, str) else value
 

@@ -79,7 +79,7 @@ def bins_problem(n_fft: int) -> str | None:
 
 
 def frames_problem(frames: int) -> str | None:
-    """Why ST's application does not take a static model of so many frames; None if it does."""
+    """Why ST's application refuses a static model of this number of frames; None if it accepts it."""
     if frames <= MOST_FRAMES:
         return None
     return f"{frames} frames; the board's program takes {MOST_FRAMES} at most"

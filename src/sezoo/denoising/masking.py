@@ -54,7 +54,7 @@ def with_fresh_state(model: MaskFunction, mode: InferenceMode) -> Callable[[np.n
 def limit_attenuation(
     model: Callable[[np.ndarray], np.ndarray], limit: float | None, kind: str = MAGNITUDE_MASK
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A model whose masks take away at most so many dB: a mix of the denoised and the noisy spectrum.
+    """A model whose masks attenuate by at most `limit` dB: a mix of the denoised and the noisy spectrum.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ def check_frames(frames: int, path: Path, settings: Deployment) -> None:
 
 
 def _fitting(length: int, new: int, lookahead: int) -> str:
-    """The settings that would make so many frames of this length: those nearest to what is set."""
+    """The settings that fit a static model of this length, nearest to the configured ones."""
     fits = []
     if length >= new and (length - new) % 2 == 0:
         fits.append(f"deployment.lookahead_frames: {(length - new) // 2}")

@@ -101,7 +101,7 @@ def _with_backend(run: Run, model: Path) -> Run:
 
 
 def _tell_what_the_gate_mutes(config: Config, path: Path) -> None:
-    """Play the board on a recording, where a silence gate is set."""
+    """Run a recording as on the board, where a silence gate is set."""
     if config.deployment.output_silence_threshold is None:
         return
     stft, recording, model = stft_of(config.preprocessing), recording_of(config), load_onnx(path)

@@ -63,14 +63,14 @@ def unchanged(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np
 def set_level(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, dbfs: float
 ) -> Waves:
-    """The pair with its speech, pauses left out, at an RMS of so many dBFS."""
+    """The pair with its speech, pauses left out, at the given RMS in dBFS."""
     return _scale_pair(noisy, clean, 10 ** (dbfs / 20) / np.sqrt(active_power(clean, sample_rate)))
 
 
 def set_peak(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, dbfs: float
 ) -> Waves:
-    """The pair with the noisy clip's peak at so many dBFS."""
+    """The pair with the noisy clip's peak at the given level in dBFS."""
     return _scale_pair(noisy, clean, 10 ** (dbfs / 20) / np.abs(noisy).max())
 
 
@@ -102,7 +102,7 @@ def remove_noise(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random:
 def set_snr(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
 ) -> Waves:
-    """The same noise at so many dB below the speech, its pauses left out."""
+    """The same noise at the given SNR in dB, pauses of the speech left out."""
     noise = noisy - clean
     if not noise.any():
         raise ValueError("it has no noise that could be louder or quieter")
@@ -113,7 +113,7 @@ def set_snr(
 def add_babble(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
 ) -> Waves:
-    """Voices at so many dB below the speech, in place of the noise.
+    """Voices at the given SNR in dB, in place of the noise.
 
     They say what the clip says, each from another place on and faster or slower, which makes other speakers of them:
     any test set has them.

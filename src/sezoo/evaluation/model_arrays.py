@@ -76,7 +76,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
 
 
 def _save(folder: Path, name: str, arrays: Sequence[np.ndarray]) -> None:
-    """One file of arrays that differ in their first axis alone, else one each."""
+    """One file of arrays that differ only in their first axis, otherwise one file each."""
     if len({array.shape[1:] for array in arrays}) == 1:
         np.save(folder / f"{name}.npy", np.concatenate(arrays))
         return

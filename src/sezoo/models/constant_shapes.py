@@ -82,7 +82,7 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
 
 
 def _read_of_shapes(graph: onnx.GraphProto, known: set[str]) -> set[str]:
-    """Names of the tensors that depend on shapes alone, and that an operator reads which depends on values as well.
+    """Names of the tensors that depend only on shapes and are read by an operator that also depends on values.
 
     Those of the shapes of Reshapes are left out, unless something else reads them. Pads may be computed of constants.
     """

@@ -158,7 +158,7 @@ def _too_large(address: str) -> UserError:
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to encrypted addresses alone, and as long as there is time."""
+    """Follows redirects to HTTPS addresses only, until the time is up."""
 
     def __init__(self, until: float):
         self.until = until

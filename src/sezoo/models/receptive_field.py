@@ -235,7 +235,7 @@ def _frames_a_step(model: onnx.ModelProto) -> dict[str, dict[int, int]]:
 
 
 def _shapes(model: onnx.ModelProto, frames: int) -> dict[str, list[int]]:
-    """The shape of each value of a graph for a clip of so many frames; 0 for what is not known."""
+    """The shape of each value of a graph for a clip of `frames` frames; 0 for unknown axes."""
     of_clip = onnx.ModelProto()
     of_clip.CopyFrom(model)
     del of_clip.graph.value_info[:]
@@ -259,7 +259,7 @@ def _field_within(model: MaskModel, bins: int, middle: int, frames: int) -> tupl
 
 
 def _changed_masks(model: MaskModel, bins: int, middle: int, frames: int) -> np.ndarray:
-    """Of so many frames, those whose mask another random spectrum in frame `middle` changes.
+    """The frames whose mask changes with another random spectrum in frame `middle`.
 
     That frame is quieter than the others, so that it is never the loudest of the frames that a running level is of.
     """

@@ -229,7 +229,7 @@ def _tensor_to_float32(tensor: TensorProto, *, change: bool) -> bool:
 
 
 def without_other_outputs(model: onnx.ModelProto, kept: set[str]) -> onnx.ModelProto:
-    """The model with these outputs only, and without the nodes and weights that the others alone needed."""
+    """The model with these outputs only, and without the nodes and weights that only the others needed."""
     if {value.name for value in model.graph.output} <= kept:
         return model
     pruned = copy_model(model)

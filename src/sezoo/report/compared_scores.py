@@ -24,7 +24,7 @@ LONGEST_NAME = 34
 
 
 def common_metric(runs: Sequence[ComparedRun]) -> str | None:
-    """The metric that most runs are told by; None where none was scored."""
+    """The metric that most runs have as their main one; None if none was scored."""
     metrics = [run.facts.evaluation.metric for run in runs if run.facts.evaluation]
     known = [metric for metric in metrics if metric]
     return max(dict.fromkeys(known), key=known.count, default=None)
@@ -46,7 +46,7 @@ def scores_section(runs: Sequence[ComparedRun]) -> Section | None:
 
 
 def _pictures(runs: Sequence[ComparedRun], metric: str) -> Iterator[Picture]:
-    """The scores alone, and against each cost in which the runs differ."""
+    """The scores by themselves, and against each cost in which the runs differ."""
     shown = [(run, mean) for run in runs if (mean := run.version.means.get(metric)) is not None]
     if len(shown) < 2:
         return

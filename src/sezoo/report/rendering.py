@@ -23,7 +23,7 @@ def render(**values: Any) -> str:
 
 
 def balanced_columns(count: int, most: int) -> int:
-    """Columns for so many tiles, at most `most`, so that rows are even and none has a single tile if that can be."""
+    """The number of columns for `count` tiles, at most `most`: even rows, none with a single tile if possible."""
     rows = -(-count // most)
     even = -(-count // rows) if rows else 1
     return even if rows < 2 else next((columns for columns in range(even, 1, -1) if count % columns != 1), even)

@@ -130,7 +130,7 @@ class Evaluation(ResultFile):
 
     @property
     def metric(self) -> str | None:
-        """The one that is told where there is room for one: PESQ, or the first that was scored."""
+        """The metric to show where there is room for one: PESQ, or the first that was scored."""
         scored = [name for name in self.metrics if name in self.reference.means]
         return min(scored, key=lambda name: name != "pesq", default=None)
 

@@ -136,7 +136,7 @@ class Convergence:
 
 @dataclass(frozen=True)
 class LayerLoss:
-    """A layer, or all operators of a type that has no weights, quantized alone.
+    """The loss if only one layer is quantized, or only the operators of one type without weights.
 
     Attributes
     ----------

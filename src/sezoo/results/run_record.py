@@ -130,7 +130,7 @@ def record_run(run: Run) -> Iterator[None]:
 
 
 def _write_at_end(record: RunRecord, folder: Path, outcome: str) -> None:
-    """A disk that is full is told by what filled it, where there is something else to tell."""
+    """A full disk is reported by the write that filled it, unless another error is reported."""
     try:
         record.write(folder, again=True)
     except UserError:

@@ -153,7 +153,7 @@ def _submitted(cluster: Cluster, digest: str, sent: Any, item: Any) -> Future[An
 def _results(
     submit: Callable[[Item], Future[Result]], items: Sequence[Item], ahead: int, *, in_order: bool
 ) -> Iterator[tuple[int, Result]]:
-    """Results as they come or in order, with so many tasks handed over at a time."""
+    """Results as they come or in order, with at most `ahead` tasks submitted at a time."""
     todo = iter(enumerate(items))
     running: dict[Future[Result], int] = {}
     try:

@@ -145,7 +145,7 @@ class _RunLog(logging.FileHandler):
 
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
-    """Everything that is logged goes to this file as well, and how the run ended to it alone."""
+    """Everything that is logged goes to this file as well; how the run ended goes only there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")

@@ -18,7 +18,7 @@ class Line(Protocol):
     """What bytes go through, both ways."""
 
     def read(self, seconds: float) -> bytes:
-        """What has arrived, as soon as there is any; nothing after so many seconds."""
+        """What has arrived, as soon as there is any; nothing after the time-out."""
 
     def write(self, data: bytes) -> None:
         """Send all of it."""

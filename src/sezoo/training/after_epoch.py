@@ -26,7 +26,7 @@ SOUNDS = 3
 def after_epoch(
     run: Run, source: ExampleSource, stft: Stft, events: EventFiles, network: nn.Module, row: Mapping[str, Any]
 ) -> None:
-    """Track an epoch's row; every so many epochs save sounds, and with TensorBoard after the first and the last too."""
+    """Track an epoch's row; save sounds every few epochs, with TensorBoard after the first and last too."""
     training, epoch = run.config.training, row["epoch"]
     run.tracker.metrics({name: value for name, value in row.items() if name != "epoch" and value is not None}, epoch)
     is_saved = bool(training.sound_examples_every) and epoch % training.sound_examples_every == 0

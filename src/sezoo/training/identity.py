@@ -1,4 +1,4 @@
-"""What a training is told by when it goes on from a snapshot: its settings, and what its examples are made of."""
+"""What identifies a training that resumes from a snapshot: its settings and the sources of its examples."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 
 class Loader:
-    """Batches of examples, epoch by epoch, in an order that the seed and the epoch alone decide.
+    """Batches of examples, epoch by epoch, in an order that depends only on the seed and the epoch.
 
     Recordings that there is room for are decoded before the workers start, which then share them. Spawned workers
     share the room instead: each keeps what it decodes itself.

@@ -12,7 +12,7 @@ __all__ = ["with_merged_pads"]
 
 
 def with_merged_pads(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with Pads of zeros in the convolutions that alone read them, so that nothing is copied for them.
+    """The model with zero Pads merged into the convolutions that are their only readers, so that nothing is copied.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class Selection:
 
     @property
     def is_plain(self) -> bool:
-        """Whether one metric alone decides, which then needs no column for the score."""
+        """Whether a single metric decides; the score then needs no column."""
         return not self.weights and not self.guards
 
     @property

@@ -13,7 +13,7 @@ __all__ = ["SharedBatchNorm", "with_shared_batch_norms"]
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """A batch norm whose means and variances are over the batches of all processes; alone it is torch's own."""
+    """A batch norm whose means and variances are those of the batches of all processes; in one it is torch's."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channels, ...) to the same shape."""

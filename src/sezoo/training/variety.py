@@ -1,4 +1,4 @@
-"""How many voices and noises validation hears: with few of them the best epoch is the best for those alone."""
+"""How many voices and noises validation covers: with few, the best epoch is the best for only those."""
 
 from __future__ import annotations
 

@@ -32,26 +32,26 @@ class Engine:
 
     @property
     def frames_buffered(self) -> int:
-        """Frames whose samples are there in a call, the oldest ones first those that come out next."""
+        """Frames whose samples are buffered in a call, the oldest first."""
         return self.new + self.lookahead if self.is_stream else self.frames_computed
 
     @property
     def first_computed(self) -> int:
-        """The first of the held frames that the network computes."""
+        """The first of the buffered frames that the network computes."""
         return self.frames_buffered - self.frames_computed
 
     @property
     def first_output(self) -> int:
-        """The first of the held frames that come out."""
+        """The first of the buffered frames that are output in this call."""
         return 0 if self.is_stream else self.lookahead
 
     @property
     def first_mask(self) -> int:
-        """The row of the mask for it."""
+        """The row of the mask for the first output frame."""
         return 0 if self.is_stream else self.lookahead
 
     def ring_offset(self, stft: Stft) -> int:
-        """Samples that the ring of ST's application writes later than it could."""
+        """Offset in samples at which ST's application writes to its output ring."""
         return 0 if self.is_stream else (stft.n_fft - stft.win_length) // 2
 
     def delay(self, stft: Stft) -> int:

@@ -248,7 +248,7 @@ def reference_of(
     path: Path,
     arithmetic: Arithmetic = ONNXRUNTIME,
 ) -> np.ndarray:
-    """The recording as the package denoises it, in numpy: (samples,) float32."""
+    """The recording denoised in numpy as by the package: (samples,) float32."""
     engine = program.engine
     if engine.is_stream:
         gate = settings.silence_threshold

@@ -115,7 +115,7 @@ def _compare(operators: Sequence[Operator], theirs: dict[str, np.ndarray], count
 
 
 def _rows_of(site: TensorLocation, integers: np.ndarray, frames: int) -> np.ndarray | None:
-    """onnxruntime's integers as rows: (frames, items) int8 or int16; None where it has a part of them alone."""
+    """onnxruntime's integers as rows: (frames, items) int8 or int16; None where onnxruntime has only a part of them."""
     size = frames * site.tensor.items
     items = site.items.ravel()
     there = items < size  # a convolution that is padded for more frames than are kept makes them all

@@ -1,4 +1,4 @@
-"""A model between the microphone and the loudspeaker of this computer: ONNX, played as the C stream plays it."""
+"""A model between the microphone and the loudspeaker of this computer: ONNX, run like the C package's stream."""
 
 from __future__ import annotations
 

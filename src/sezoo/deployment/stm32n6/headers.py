@@ -1,4 +1,4 @@
-"""The C files that tell the board's application about the model: its constants, and the window of its spectra."""
+"""The C files that describe the model to the board's application: its constants and the window of its spectra."""
 
 from __future__ import annotations
 

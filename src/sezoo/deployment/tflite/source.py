@@ -1,4 +1,4 @@
-"""A static int8 model as TFLite Micro computes it, for whatever plays models: in numpy, without any package."""
+"""A static int8 model as TFLite Micro computes it, for inference: in numpy, without any package."""
 
 from __future__ import annotations
 

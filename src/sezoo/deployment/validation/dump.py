@@ -175,7 +175,7 @@ def _sample_shape(layer: Layer) -> tuple[int, ...]:
 
 
 def _samples(count: int, layer: Layer) -> int:
-    """How many samples of a layer so many values are; 0 where they are none, or more than the PC computed."""
+    """The number of samples of a layer in `count` values; 0 if none, or more than the PC computed."""
     size = prod(_sample_shape(layer))
     return count // size if count % size == 0 and count // size <= len(layer.values) else 0
 

@@ -1,4 +1,4 @@
-"""The whole report: put together, and told in a few lines of the log."""
+"""The whole report: assembled, and summarized in a few lines of the log."""
 
 from __future__ import annotations
 

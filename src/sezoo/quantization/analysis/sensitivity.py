@@ -1,4 +1,4 @@
-"""What each layer costs alone: int8 models in which nothing else is quantized, judged by the denoised waves."""
+"""The fidelity that each layer costs: int8 models in which only that layer is quantized, scored by SI-SNR."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def sensitivity(plan: Plan, context: RecoveryContext, progress: Progress) -> lis
 
 
 def _groups(plan: Plan) -> dict[tuple[str, str], list[onnx.NodeProto]]:
-    """The quantized nodes by name and type: layers with weights alone, the others together with their like.
+    """The quantized nodes by name and type: each layer with weights by itself, the others grouped by type.
 
     An input that is rounded for whatever reads it stands for itself, without nodes.
     """

@@ -44,7 +44,7 @@ class CalibrationClips(Protocol):
 
 
 def calibration_clips(config: Config) -> CalibrationClips:
-    """The configured clips, so many as are asked for.
+    """The configured clips, limited to the configured number.
 
     Raises
     ------

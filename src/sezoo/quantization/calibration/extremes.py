@@ -86,7 +86,7 @@ def extremes_watcher(
 
 
 def _extremes_of_clip(calls: Iterable[list[np.ndarray]], minima: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lowest values, sums and highest values over all calls, whose numbers are so many of the first two and the rest.
+    """Lowest values, sums and highest values over all calls; a call gives `minima` of each of the first two.
 
     A clip can be very many calls, where a model takes a frame at a time: no list of them is made.
     """

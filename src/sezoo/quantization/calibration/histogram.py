@@ -141,7 +141,7 @@ class SignedHistogram:
 
 
 def _merged_in_pairs(counts: np.ndarray, times: float) -> np.ndarray:
-    """The counts in bins that are so many times as wide, a power of two; zeros, in the middle, stay in their bin."""
+    """The counts in bins that are wider by a power of two; zeros, in the middle, stay in their bin."""
     while times > 1:
         pairs = counts.reshape(-1, 2).sum(axis=1)
         counts = np.zeros_like(counts)

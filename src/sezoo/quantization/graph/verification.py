@@ -64,7 +64,7 @@ def _is_recurrent(model: onnx.ModelProto) -> bool:
 
 
 def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> np.ndarray:
-    """The mask of the patch, in calls of so many frames."""
+    """The mask of the patch, in calls of `frames` frames."""
     session = open_session(model, optimization="none")
     call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
     return np.concatenate(

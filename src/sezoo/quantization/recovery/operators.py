@@ -68,7 +68,7 @@ def operators(plan: Plan, context: RecoveryContext) -> Plan:
 
 
 def _rounding_nodes(plan: Plan, written: onnx.ModelProto) -> set[str]:
-    """Names of the nodes that are quantized; onnxruntime leaves some alone, as those that work on shapes."""
+    """Names of the nodes that are quantized; onnxruntime leaves some in float, such as those that work on shapes."""
     made_by = producers(written.graph)
     alone = {
         node.name

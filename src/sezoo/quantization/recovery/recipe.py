@@ -181,7 +181,7 @@ def _steps(settings: Quantization, target: Target) -> list[Step]:
 
 
 def check_steps(wanted: tuple[str, ...]) -> None:
-    """Check that `auto` and `none` stand alone.
+    """Check that `auto` and `none` are not combined with other steps.
 
     Raises
     ------

@@ -96,7 +96,7 @@ def hidden_states(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def float_nodes(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the nodes that onnxruntime's quantizer has to leave alone: other Scans, and what only moves states."""
+    """Names of the nodes that onnxruntime's quantizer must leave in float: other Scans, and moves of states."""
     layers = recurrences(model)
     ours = {each.node.name for each in layers}
     others = {node.name for node in model.graph.node if node.op_type == "Scan"} - ours

@@ -1,4 +1,4 @@
-"""Web addresses: which may be asked, and how they are told without what is secret in them."""
+"""Web addresses: which ones may be requested, and how they are shown without secrets."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def move(
 
 
 def fold_constants(node: Node, opset: int) -> list[np.ndarray]:
-    """What a node makes of constants alone: an array for each output."""
+    """The outputs of a node whose inputs are all constants: an array for each output."""
     return _evaluated(node, {}, opset)
 
 

@@ -76,7 +76,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class Node:
-    """A node, which is told by its operator and its name."""
+    """A node; messages name it by its operator and its name."""
 
     proto: onnx.NodeProto
     constants: Constants

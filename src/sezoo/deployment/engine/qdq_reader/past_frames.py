@@ -47,7 +47,7 @@ def without_past_frames(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[s
 
 
 def _pool_of(model: onnx.ModelProto, name: str, after: str) -> str | None:
-    """The output of the MaxPool for which alone a state keeps past frames; None if it does anything else."""
+    """The output of the MaxPool that alone reads a state of past frames; None if others read it."""
     read_by, made_by, constants = readers(model.graph), producers(model.graph), _constants(model.graph)
     joins, cut = read_by[name], made_by.get(after)
     if len(joins) != 1 or joins[0].op_type != "Concat" or cut is None or cut.op_type != "Slice":

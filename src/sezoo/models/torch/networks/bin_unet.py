@@ -130,7 +130,7 @@ class ConvBnRelu(nn.Sequential):
 
 
 class Residual2d(nn.Module):
-    """A 3x3 convolution that looks so many frames ahead, with batch norm, added to its input, ReLU."""
+    """A 3x3 convolution with a look-ahead in frames, batch norm, residual connection and ReLU."""
 
     def __init__(self, channels: int, ahead: int):
         super().__init__()

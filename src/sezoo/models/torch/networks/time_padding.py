@@ -1,4 +1,4 @@
-"""Convolutions over time that look so many frames ahead, and the rest of their reach behind."""
+"""Convolutions over time with a look-ahead of a few frames; the rest of their context is in the past."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def frames_ahead(lookahead: int | None, causal: bool, reaches: Sequence[int]) ->
 
 
 class TimeConv1d(nn.Conv1d):
-    """A depthwise convolution over frames that keeps their number, with so many of the frames it reaches ahead.
+    """A depthwise convolution over frames that keeps their number, with a look-ahead in frames.
 
     Its weights are those of a symmetric one. Only where it is none are zeros put on by an operator of their own.
     """
