@@ -43,8 +43,9 @@ class Service:
 
 def _training(run: Run) -> None:
     _check_folders(run.config)  # said before torch is imported, which takes many seconds on a busy machine
-    import sezoo.models.torch.mask_model  # noqa: F401 - says what to install where there is no torch
-    from sezoo.training.service import train
+    with working("loading PyTorch", in_log=True):
+        import sezoo.models.torch.mask_model  # noqa: F401 - says what to install where there is no torch
+        from sezoo.training.service import train
 
     if not run.config.training.quantization_aware:
         train(run)

@@ -214,7 +214,7 @@ def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been
         told = process.communicate(timeout=60)[1]
         if end is signal.SIGINT:
             assert process.returncode == 130
-            assert "go on with training.snapshot_path=" in told
+            assert "training.snapshot_path=" in told
         snapshot = f"training.snapshot_path=stopped_{end.name}/training_logs/training_snapshot.pth"
         code, err = run(f"hydra.run.dir=resumed_{end.name}", snapshot, *LONG)
         assert code == 0, err
@@ -244,7 +244,7 @@ def test_a_signal_while_the_epochs_are_saved_loses_none(when, numbers, project, 
     monkeypatch.setattr(trainer.Trainer, "_one_epoch", one_epoch)
     code, err = run("hydra.run.dir=out", "training.save_every=100")
     assert code == 130
-    assert "go on with training.snapshot_path=" in err
+    assert "training.snapshot_path=" in err
     finished = 3 if when == "after the last epoch" else 2
     assert validated == [*range(1, finished + 1)]
     monkeypatch.undo()

@@ -380,7 +380,7 @@ class Trainer:
         with defer_interrupts():
             self._save()
             log.warning(
-                "go on with training.snapshot_path=%s, or after a command with sezoo train --resume",
+                "to resume: sezoo train --resume after a command, or training.snapshot_path=%s",
                 display_path(self.files.snapshot),
             )
 

@@ -224,13 +224,14 @@ class Recordings:
         missing = [index for index in range(len(self)) if index not in self.kept]
         if not missing or not self.memory.left:
             return
-        log.info("caching %s in memory, as far as they fit", pluralize(len(missing), "recording"))
+        folder = self.paths[0].parent.name
+        log.info("%s: caching %s in memory, as far as they fit", folder, pluralize(len(missing), "recording"))
         decoding = _in_threads(self._decode, missing)
         for index, decoded in zip(missing, decoding, strict=False):
             if not self._keep(index, decoded):
                 break
         gigabytes = sum(decoded.samples.nbytes for decoded in self.kept.values()) / 1e9
-        log.info("%d of %d recordings are cached, %.2f GB", len(self.kept), len(self), gigabytes)
+        log.info("%s: %d of %d recordings are cached, %.2f GB", folder, len(self.kept), len(self), gigabytes)
 
     def _decoded(self, index: int) -> Decoded:
         if (kept := self.kept.get(index)) is not None:
