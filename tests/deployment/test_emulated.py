@@ -12,6 +12,8 @@ import pytest
 
 from builders import RATE
 from c_builds import FIXED, OF_A_PACKAGE
+from mask_graphs import BINS, Graph
+from recurrent_graphs import static_int8
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.deployment.c_package.call_frames import Engine
@@ -133,6 +135,26 @@ def test_kernels_of_all_kinds_on_rare_networks(tmp_path, name, bits, lookahead):
     masks.tofile(vectors / MASKS)
     with pytest.raises(UserError, match=r"failed \(exit code 1\)[^$]*masks differ"):
         emulate(find_emulator(None), CORES[name], elf, vectors, tmp_path / "run.log", timeout=60)
+
+
+@needs_qemu
+@needs_arm_gcc
+@pytest.mark.parametrize("channels", [80, 96, 112, 176])
+def test_taps_in_time_of_more_channels_than_a_run_of_the_kernel_has(tmp_path, channels):
+    """One frame a call, three taps: rows that are read from where they lie, up to 80 channels, and that are copied."""
+    graph = Graph(channels)
+    graph.node("Relu", [graph.conv("input", "first", BINS, channels)], "relu")
+    weight = graph.random("wide.w", 24, channels, 3, fan_in=3 * channels)
+    inputs = ["relu", weight, graph.random("wide.b", 24, fan_in=16)]
+    graph.node("Relu", [graph.node("Conv", inputs, "wide", kernel_shape=[3], pads=[2, 0])], "rectified")
+    graph.node("Sigmoid", [graph.conv("rectified", "head", 24, BINS)], "mask")
+    whole = static_int8(graph.model(), 12)
+    program = program_of(integer_graph_of(whole, tmp_path / "int8.onnx"), Stft(2 * (BINS - 1), 32, 64), 1)
+    package, elf = write_tiny_package(program, tmp_path / "package", calls=20), tmp_path / "check.elf"
+    core = CORES["cortex-m55"]
+    build_program(find_compiler(None), core, package, "check_vectors", elf, tmp_path / "build.log")
+    said = emulate(find_emulator(None), core, elf, package / "test_vectors", tmp_path / "run.log", timeout=120)
+    assert said == "all masks are equal\n"
 
 
 @needs_qemu

@@ -101,9 +101,9 @@ class Program:
         """Parts of a row of weights whose activations are read from different places: its taps in time, or one."""
         piece = conv.weights[0, 0, 0].size
         is_contiguous = conv.groups == 1 and (conv.dilation == 1 or conv.weights.shape[3] == 1)
-        fits = piece <= LARGEST_PIECE and conv.input.bits == 8
+        fits = piece <= LARGEST_PIECE if conv.input.bits == 8 else self.is_dense(conv)
         grown = conv.taps * padded(piece) / padded(conv.taps * piece)
-        return conv.taps if is_contiguous and (fits or self.is_dense(conv)) and grown <= MOST_PADDING else 1
+        return conv.taps if is_contiguous and fits and grown <= MOST_PADDING else 1
 
     def depth(self, conv: Conv) -> int:
         """Weights of an output of a convolution, padded."""
