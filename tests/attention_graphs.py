@@ -77,7 +77,8 @@ def linear_attention():
     query, value = (graph.heads(tokens, name, 0, 2, 1, 3) for name in ("query", "value"))
     key = graph.heads(tokens, "key", 0, 2, 3, 1)
     query, key = (graph.node("Sigmoid", [each], f"{each}.open") for each in (query, key))
-    memory = graph.node("MatMul", [key, value], "memory")
+    whole = graph.node("MatMul", [key, value], "whole memory")
+    memory = graph.node("Mul", [whole, graph.number("scale", 0.05)], "memory")
     mixed = graph.transposed(graph.node("MatMul", [query, memory], "mixed"), "tokens first", 0, 2, 1, 3)
     return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
 

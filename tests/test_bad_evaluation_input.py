@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import soundfile
+from onnx import helper, numpy_helper
 
 from builders import RATE, evaluation_config, mask_graph, noise, write_clips, write_model, write_yaml
 from sezoo.cli.main import main
@@ -96,7 +97,12 @@ def test_a_model_that_gives_the_wrong_shape(project, fails):
 
 
 def test_a_look_ahead_that_does_not_fit_the_static_length(project, fails):
-    onnx.save(with_static_shape(mask_graph(), 40), project / "model.onnx")
+    model = mask_graph()
+    sigmoid = next(node for node in model.graph.node if node.op_type == "Sigmoid")
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 257, 40]), "of 40 frames"))
+    model.graph.node.append(helper.make_node("Reshape", ["free", "of 40 frames"], [sigmoid.output[0]]))
+    sigmoid.output[0] = "free"
+    onnx.save(with_static_shape(model, 40), project / "model.onnx")
     message = fails("evaluation.frames_per_patch=30", "evaluation.lookahead_frames=14")
     assert message == (
         "evaluation.lookahead_frames: found 14; 30 new frames and two look-aheads are 58 frames, but the model has 40: "

@@ -54,14 +54,14 @@ def test_an_npu_computes_all_of_it(here):
 def test_several_npus_take_one_file(here, monkeypatch):
     """The model is read and lowered once, and vela asked once for its version."""
     calls = []
-    for name in ("find_vela", "lowered"):
+    for name in ("find_vela", "lower_graph"):
         original = getattr(ethos_u, name)
         monkeypatch.setattr(
             ethos_u, name, lambda *words, name=name, original=original: calls.append(name) or original(*words)
         )
     found = benchmarked(here / "run", "ethos-u55-128", "ethos-u85-256", deployment={"engine": "patch"})
     u55, u85 = found["measurements"]
-    assert sorted(calls) == ["find_vela", "lowered"] and u85["cycles"] < u55["cycles"]
+    assert sorted(calls) == ["find_vela", "lower_graph"] and u85["cycles"] < u55["cycles"]
 
 
 @needs_vela

@@ -14,6 +14,7 @@ from builders import RATE
 from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.sound_devices import Duplex
 from sezoo.audio.stft import Stft
+from sezoo.cli.live_audio import SECONDS, SECONDS_OF_LINES
 from sezoo.cli.main import main
 from sezoo.denoising import Stream, denoise
 from sezoo.deployment.live.audio import LiveModel
@@ -38,10 +39,12 @@ def played(monkeypatch, capsys):
 
     def play(sound, *words, **how):
         monkeypatch.setitem(sys.modules, "sounddevice", module := stand_in(sound, **how))
-        sleeps = iter([None])
+        sleeps, asleep = iter([None]), time.sleep
 
         def sleep(seconds):
-            if next(sleeps, "over") == "over":
+            if seconds not in (SECONDS, SECONDS_OF_LINES):  # of a process that is waited for
+                asleep(seconds)
+            elif next(sleeps, "over") == "over":
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(time, "sleep", sleep)

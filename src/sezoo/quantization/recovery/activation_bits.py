@@ -68,8 +68,6 @@ def _narrowed(before: Plan, chosen: Plan, names: Sequence[tuple[str, ...]], cont
     def wide(groups: Iterable[tuple[str, ...]]) -> Plan:
         return before.with_int16_activations([name for group in groups for name in group])
 
-    narrow = int8_only(before.model)
-    names = [group for group in names if not narrow & set(group)]
     if not names or not context.is_readable(context.write_model(wide(names))):
         return chosen
     loss, least = 10 ** (LEAST_GAIN / 10), _error(wide(names), context)
@@ -104,7 +102,7 @@ def _error(plan: Plan, context: RecoveryContext) -> float:
 def _candidates(plan: Plan, context: RecoveryContext) -> Iterator[tuple[str, ...]]:
     """Activations of 8 bits, together with those that have the same integers."""
     model = plan.model
-    own, seen = user_tensors(context.settings), set(plan.int16 | plan.fixed_ranges)
+    kept, seen = user_tensors(context.settings) | int8_only(model), set(plan.int16 | plan.fixed_ranges)
     pairs = {name: pair for pair in states_of(model).items() for name in pair}
     for node in reversed(model.graph.node):
         if node.op_type not in plan.op_types or node.name in plan.in_float:
@@ -115,5 +113,5 @@ def _candidates(plan: Plan, context: RecoveryContext) -> Iterator[tuple[str, ...
             same = with_sources_of_moves(model, pairs.get(name, (name,)), {*MOVERS, "Relu", "Clip"})
             same = {each for one in same for each in pairs.get(one, (one,))} & plan.ranges.keys()
             seen |= same
-            if not own & same:
+            if not kept & same:
                 yield tuple(sorted(same))

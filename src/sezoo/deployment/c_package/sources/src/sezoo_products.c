@@ -88,8 +88,8 @@ static int32_t sum_s16(const int16_t *x, int32_t depth)
 static uint32_t word(const void *x) { return ((const sezoo_unaligned *)x)->value; }
 
 /* Bytes 0 and 2, and 1 and 3, of a word as pairs of int16. */
-static int32_t even(uint32_t bytes) { return (int32_t)__sxtb16(bytes); }
-static int32_t odd(uint32_t bytes) { return (int32_t)__sxtb16(bytes >> 8); }
+static int32_t even(uint32_t bytes) { return (int32_t)__sxtb16((int8x4_t)bytes); }
+static int32_t odd(uint32_t bytes) { return (int32_t)__sxtb16((int8x4_t)(bytes >> 8)); }
 
 static void four_s8(const int8_t *a, const int8_t *b, int32_t depth, int32_t made[TOGETHER])
 {
