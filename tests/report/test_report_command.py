@@ -48,6 +48,14 @@ def test_the_page_of_a_run_is_made_again(report, bare_run):
     assert "How it was made" in (bare_run / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_run_is_not_the_best_by_a_metric_that_no_other_has(report, two_runs, tmp_path):
+    (two_runs[1] / "evaluation.json").unlink()
+    report(*two_runs)
+    page = (tmp_path / "here" / "report.html").read_text(encoding="utf-8")
+    assert "No metric was scored in more than one of these runs; PESQ of" in page
+    assert "has the best PESQ" not in page
+
+
 def test_scripts_get_the_path_of_the_page(report, bare_run):
     assert json.loads(report(bare_run, "--json")) == {"report": (bare_run / "report.html").as_posix()}
 

@@ -61,7 +61,10 @@ def _best(runs: Sequence[ComparedRun]) -> str:
     told = facts_of_metric(metric)
     scored = [(run, mean) for run in runs if run.version and (mean := run.version.means.get(metric)) is not None]
     best, mean = max(scored, key=lambda each: each[1].value * (1 if told.higher_is_better else -1))
-    sentence = f"{best.name} has the best {told.label}, {told.form.format(mean.value)} ({best.version.label})"
+    what = f"{told.form.format(mean.value)} ({best.version.label})"
+    if len(scored) == 1:
+        return f"No metric was scored in more than one of these runs; {told.label} of {best.name} is {what}."
+    sentence = f"{best.name} has the best {told.label}, {what}"
     others = [f"{run.name} {told.form.format(value.value)}" for run, value in scored if run is not best]
     sentence += f"; {join_words(others)}" if others else ""
     if len({run.facts.evaluation.clips for run, _ in scored}) > 1:
