@@ -1,0 +1,72 @@
+"""Which operators work on every frame for itself, so that a piece needs nothing of the frames before it."""
+
+from __future__ import annotations
+
+import onnx
+
+from sezoo.models.one_frame.piece import Piece
+from sezoo.models.onnx_graph import attribute
+
+__all__ = ["MOVERS", "why_not_by_frame"]
+
+BY_FRAME = {
+    *("Abs", "Add", "And", "BatchNormalization", "Cast", "Ceil", "Clip", "Cos"),
+    *("DepthToSpace", "Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Expand"),
+    *("Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu"),
+    *("Less", "LessOrEqual", "Log", "Max", "Min", "Mish", "Mul", "Neg"),
+    *("Not", "Or", "PRelu", "Pow", "Reciprocal", "Relu", "Resize", "Round"),
+    *("Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "SpaceToDepth", "Sqrt"),
+    *("Sub", "Sum", "Tanh", "ThresholdedRelu", "Upsample", "Where"),
+}
+"""Operators that work on every frame for itself, if only their output has as many of them."""
+
+MOVERS = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten"}
+"""Operators that move values about; where the frames are afterwards, their shapes have shown."""
+
+ALONG = {
+    **dict.fromkeys(("Concat", "Split", "Gather", "Softmax", "LogSoftmax", "CumSum", "TopK", "ArgMax"), "axis"),
+    "LayerNormalization": "axis",
+}
+"""Operators that work along an axis, and the attribute with it."""
+
+
+def why_not_by_frame(piece: Piece, node: onnx.NodeProto, source: str) -> str | None:
+    """Why a node cannot work on a frame of this input for itself, with a remedy; None where it can."""
+    kind = node.op_type
+    axis, rank = piece.axis(source), piece.value(source).ndim
+    later = "works over all frames of a clip, later ones too; take a running mean, or one over bins or channels"
+    if kind.startswith("Reduce"):
+        found = attribute(node, "axes", None)
+        if found is None and len(node.input) > 1 and node.input[1]:
+            found = piece.value(node.input[1]).tolist()
+        axes = range(rank) if not found else [each % rank for each in found]
+        return later if axis in axes else None
+    if kind in ("GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "GroupNormalization"):
+        return later if axis >= (1 if kind == "GroupNormalization" else 2) else None
+    if kind in ALONG:
+        defaults = {"Gather": 0, "Split": 0, "TopK": -1, "ArgMax": 0}
+        along = attribute(node, ALONG[kind], defaults.get(kind, -1))
+        if kind == "CumSum":
+            along = int(piece.value(node.input[1]))
+        along %= rank
+        return later if along == axis or (kind == "LayerNormalization" and along <= axis) else None
+    if kind in ("MatMul", "Gemm"):
+        return None if piece.axis(node.output[0]) is not None and not _is_contracted(piece, node) else later
+    if kind in BY_FRAME:
+        return None
+    return "is an operator of which it is not known what it does with frames; write it in others"
+
+
+def _is_contracted(piece: Piece, node: onnx.NodeProto) -> bool:
+    """Whether a product adds up over frames."""
+    for place, name in enumerate(node.input[:2]):
+        axis = piece.axis(name)
+        if axis is None:
+            continue
+        rank = piece.value(name).ndim
+        summed = rank - 1 if place == 0 else max(0, rank - 2)
+        if node.op_type == "Gemm" and attribute(node, ("transA", "transB")[place], 0):
+            summed = rank - 1 - summed
+        if axis == summed:
+            return True
+    return False
