@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +17,12 @@ from torch import nn
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write, display_path
 from sezoo.base.interrupts import defer_interrupts
-from sezoo.base.user_code import exception_line
 from sezoo.config.sections import Training
-from sezoo.models.torch.mask_model import computes_bfloat16
 from sezoo.results.training import TrainingSummary, write_noisy
-from sezoo.training.batch import SpectralBatch, spectral_batch
+from sezoo.training.batch import SpectralBatch
 from sezoo.training.history import SCORE, History, Row, is_better, save_curves
-from sezoo.training.parallel import Parallel, is_lost_connection
-from sezoo.training.regularization import ActivationPenalty, clip_weights_
+from sezoo.training.one_pass import Batch, OnePass
+from sezoo.training.parallel import Parallel
 from sezoo.training.scheduler import StepInterval
 from sezoo.training.selection import Selection
 from sezoo.training.snapshot import Snapshot, changed_names, on_cpu, random_states, save_snapshot, set_random_states
@@ -48,8 +45,8 @@ class Batches(Protocol):
     def __len__(self) -> int:
         """Batches of an epoch."""
 
-    def epoch(self, number: int) -> Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """noisy, clean (batch, samples) float32 and lengths (batch,) of each batch of an epoch."""
+    def epoch(self, number: int) -> Iterable[Batch]:
+        """Those of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +101,14 @@ class Trainer:
     drawn: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.trained = self.parallel.wrapped(self.network)  # the same weights
         self.selection = Selection.of(self.training)
         self.history = self._history()
         decay = self.training.weight_averaging
         self.average = WeightAverage(self.network, decay) if decay is not None else None
+        self.one_pass = OnePass(
+            self.network, self.loss, self.optimizer, self.schedule if self.schedule_each == "step" else None,
+            self.torch_stft, self.device, self.training, self.average, self.parallel,
+        )  # fmt: skip
 
     @cached_property
     def noisy(self) -> Mapping[str, float | None]:
@@ -227,76 +227,8 @@ class Trainer:
             self.schedule.step()
 
     def _train(self, epoch: int) -> float:
-        """One pass over the training examples: the mean loss of its steps, without the penalty."""
-        self.network.train()
-        regularization = self.training.regularization
-        penalty = None
-        if regularization.activation_regularization is not None:
-            penalty = ActivationPenalty(
-                self.network,
-                regularization.act_reg_layer_types,
-                regularization.act_reg_threshold,
-                regularization.penalty_type,
-            )
-        total, steps = 0.0, 0
         batches = self.progress(self.batches.epoch(epoch), len(self.batches), f"epoch {epoch}")
-        try:
-            for noisy, clean, lengths in batches:
-                total += self._step(noisy, clean, lengths, penalty, epoch, steps + 1)
-                steps += 1
-        finally:
-            if penalty is not None:
-                penalty.close()
-        return total / steps
-
-    def _step(
-        self,
-        noisy: torch.Tensor,
-        clean: torch.Tensor,
-        lengths: torch.Tensor,
-        penalty: ActivationPenalty | None,
-        epoch: int,
-        step: int,
-    ) -> float:
-        batch = spectral_batch(
-            noisy.to(self.device, non_blocking=True), clean.to(self.device, non_blocking=True),
-            lengths.to(self.device), self.torch_stft, self.parallel.across,
-        )  # fmt: skip
-        magnitude = self.torch_stft.magnitude(batch.noisy_spectrum)
-        rounds = self.training.quantization_aware  # bfloat16 does not hold an int8 tensor's values
-        half = self.training.mixed_precision and not rounds and computes_bfloat16(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            mask = self._mask(magnitude)
-        loss = self.loss(batch, mask.float())
-        value = self.parallel.mean(float(loss.detach()))
-        if not math.isfinite(value):
-            raise UserError(
-                f"training.loss: it became {value} in epoch {epoch}, step {step}; {self._last_good()}; a smaller "
-                "optimizer_arguments.lr or gradient_clipping may help"
-            )
-        if penalty is not None:
-            loss = loss + self.training.regularization.activation_regularization * penalty.value()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.training.gradient_clipping is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.training.gradient_clipping)
-        self.optimizer.step()
-        if self.schedule is not None and self.schedule_each == "step":
-            self.schedule.step()
-        if self.training.regularization.weight_clipping_max is not None:
-            clip_weights_(self.network, self.training.regularization.weight_clipping_max)
-        if self.average is not None:
-            self.average.update(self.network)
-        return value
-
-    def _mask(self, magnitude: torch.Tensor) -> torch.Tensor:
-        try:
-            return self.trained(magnitude)
-        except Exception as error:  # a user's own network raises what it likes, at some lengths only
-            if is_lost_connection(error):
-                raise
-            shape = tuple(magnitude.shape)
-            raise UserError(f"the network cannot be run on shape {shape}: {exception_line(error)}") from error
+        return self.one_pass.mean_loss(batches, epoch, self._last_good())
 
     def _note_best(self, epoch: int) -> None:
         row, selection = self.history.rows[-1], self.selection
