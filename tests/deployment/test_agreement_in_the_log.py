@@ -29,4 +29,4 @@ def test_the_agreement_is_a_sentence(differing, largest, mask, expected):
         "m.onnx", program, SimpleNamespace(sample_rate=16000), 8, Agreement((operator,), mask),
         SimpleNamespace(clean=None), np.zeros(1, np.float32), None,
     )  # fmt: skip
-    assert next(iter(report.told())) == expected
+    assert next(iter(report.log_lines())) == expected

@@ -1,1 +1,1 @@
-"""From an int8 model to what runs on a microcontroller."""
+"""Deployment of static int8 models on microcontrollers: C packages, TensorFlow Lite files, STM32N6 projects."""

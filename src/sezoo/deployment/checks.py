@@ -1,4 +1,4 @@
-"""What all backends want of the settings and of the model."""
+"""Checks of the settings and the model that all backends share."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["check_frames", "check_transform", "needed_frames", "with_patch_lengt
 
 
 def check_transform(config: Config) -> None:
-    """Check that the board can compute the spectrum.
+    """Check that the board can compute the configured STFT.
 
     Raises
     ------
-    UserError : a transform of another length than a power of two, or another one that the board does not have.
+    UserError : the length is not a power of two, or the board does not implement the transform.
     """
     spectrum, threshold = config.preprocessing, config.deployment.output_silence_threshold
     if threshold is not None and threshold > 0:
@@ -47,38 +47,38 @@ def check_transform(config: Config) -> None:
 
 
 def needed_frames(settings: Deployment) -> int | None:
-    """Frames of the static model that the settings ask for; None where they leave that to the model."""
+    """Return the number of frames of the static model that the settings require, or None if they leave it open."""
     new, lookahead = settings.frames_per_patch, settings.lookahead_frames
     return None if new is None or lookahead is None else new + 2 * lookahead
 
 
 def with_patch_lengths(config: Config, frames: int, path: Path) -> Config:
-    """The configuration with the patches of a static model filled in where the file leaves them open.
+    """Return the configuration, with the patch lengths taken from the static model where the file has none.
 
     Parameters
     ----------
-    frames : of the static model.
+    frames : number of frames of the static model.
 
     Raises
     ------
-    UserError : settings that do not fit its length.
+    UserError : the settings do not fit the number of frames.
     """
     settings = config.deployment
     if needed_frames(settings) is not None:
         check_frames(frames, path, settings)
         return config
-    # What an evaluation is to be run with is not what is deployed.
+    # The evaluation section does not apply to the deployed model.
     new, lookahead = patch_lengths(config.model_copy(update={"evaluation": Evaluation()}), frames)
     settings = settings.model_copy(update={"frames_per_patch": new, "lookahead_frames": lookahead})
     return config.model_copy(update={"deployment": settings})
 
 
 def check_frames(frames: int, path: Path, settings: Deployment) -> None:
-    """Check that a static model is as long as the patches.
+    """Check that a static model has as many frames as the patches.
 
     Raises
     ------
-    UserError : it is not; what would fit.
+    UserError : it has not; the message says which settings would fit.
     """
     new, lookahead, needed = settings.frames_per_patch, settings.lookahead_frames, needed_frames(settings)
     if frames != needed:
@@ -90,7 +90,7 @@ def check_frames(frames: int, path: Path, settings: Deployment) -> None:
 
 
 def _fitting(length: int, new: int, lookahead: int) -> str:
-    """The settings that fit a static model of this length, nearest to the configured ones."""
+    """Return advice: the settings nearest to the configured ones that fit a static model of this length."""
     fits = []
     if length >= new and (length - new) % 2 == 0:
         fits.append(f"deployment.lookahead_frames: {(length - new) // 2}")

@@ -1,4 +1,4 @@
-"""Which engine a model is deployed with, and what that takes of its frames."""
+"""The choice of a model's engine, stream or patch, and of its frames per process() call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
-    """The engine that is configured, or the one that suits the model.
+    """Return the configured engine, or the one that suits the model.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The recording that a deployed model is tried on."""
+"""The recording that a deployed model is tested on."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["Recording", "patches_of", "recording_of", "report_gated_clips"]
 log = logging.getLogger(__name__)
 
 MOST_SECONDS = 10
-"""An emulator takes some seconds for one of audio."""
+"""Longest recording: an emulator takes some seconds per second of audio."""
 
 MOST_FRAMES = 1000
-"""A recurrent network in numpy takes milliseconds for one: ten seconds at a hop of 10 ms, less at a shorter one."""
+"""Most frames, 10 s at a hop of 10 ms: a recurrent network takes milliseconds per frame in numpy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A noisy clip, and the clean speech in it where that is known: (samples,) float32.
+    """A noisy clip and its clean speech, if known: (samples,) float32 each.
 
     Attributes
     ----------
-    name : of the noisy file.
-    origin : of which recordings it is one, in words.
+    name : name of the noisy file.
+    origin : the data set it belongs to, as a phrase for messages.
     """
 
     noisy: np.ndarray
@@ -42,19 +42,19 @@ class Recording:
     origin: str
 
     @property
-    def told(self) -> str:
-        """What it is, for messages."""
+    def display_name(self) -> str:
+        """Name and origin, for messages."""
         return f"{self.name} {self.origin}"
 
 
 def recording_of(config: Config) -> Recording:
-    """The first test clip of the configured data set, or of the recordings that come with sezoo.
+    """Return the first test clip of the configured data set, or of the recordings that come with sezoo.
 
-    Of it come at most 10 s, and 1000 frames.
+    It is cut to 10 s and 1000 frames at most.
 
     Raises
     ------
-    UserError : the data set's test half cannot be used.
+    UserError : the data set's test split cannot be used.
     """
     dataset = config.dataset if _has_test_clips(config.dataset) else Dataset(name="demo")
     pair = min(test_pairs(dataset), key=lambda each: each.name)
@@ -77,20 +77,20 @@ def _has_test_clips(dataset: Dataset | None) -> bool:
 
 
 def report_gated_clips(denoised: np.ndarray, recording: Recording, stft: Stft, threshold: float | None) -> None:
-    """Warn of a silence gate, with the share of the recording's speech that it mutes; nothing where there is none.
+    """Log a warning about the silence gate, if any, with the share of the recording's speech that it mutes.
 
     Parameters
     ----------
-    denoised : the recording through the gate, (samples,) float32
-    threshold : in dBFS; None where there is no gate.
+    denoised : the recording after the gate, (samples,) float32
+    threshold : threshold of the gate in dBFS; None for no gate.
     """
     if threshold is not None:
         muted = count_muted_frames(denoised, recording.clean, stft.hop_length)
-        log.warning("%s", gate_warning(threshold, muted, recording.told), extra={"about": SILENCE_GATE})
+        log.warning("%s", gate_warning(threshold, muted, recording.display_name), extra={"about": SILENCE_GATE})
 
 
 def patches_of(recording: Recording, stft: Stft, frames: int, *, of_spectra: bool = False) -> list[np.ndarray]:
-    """Two patches of magnitudes, or of spectra, from the beginning and from the middle: (bins, frames) each."""
+    """Return two patches of magnitudes or spectra, (bins, frames) each, from the beginning and from the middle."""
     spectrum = stft.analyse(recording.noisy)
     given = spectrum if of_spectra else stft.magnitude(spectrum)
     starts = (0, given.shape[1] // 2)

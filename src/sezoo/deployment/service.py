@@ -1,4 +1,4 @@
-"""The service `deployment`: a static int8 model in, what runs on the board out."""
+"""The `deployment` service: turn a static int8 model into code or files for the board."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ __all__ = ["check_deployment", "deploy"]
 log = logging.getLogger(__name__)
 
 VECTORS = "validation_vectors"
-"""Folder in the run's."""
+"""Folder for the validation vectors, inside the run's folder."""
 
 
 def check_deployment(config: Config) -> None:
-    """Check what can be checked before there is a model.
+    """Check the settings and the tools before the model exists.
 
     Raises
     ------
-    UserError : settings that do not fit together, or a tool that is missing.
+    UserError : the settings contradict each other, or a tool is missing.
     """
     check_input_gain(config)
     _check_backend(config)
@@ -67,11 +67,11 @@ def _check_backend(config: Config) -> None:
 
 
 def deploy(run: Run) -> None:
-    """Bring the run's static int8 model, or the configured one, onto the board.
+    """Deploy the run's static int8 model, or the configured one, with the configured backend.
 
     Raises
     ------
-    UserError : the model or the settings are not fit for it; a tool is missing or fails.
+    UserError : the model or the settings do not suit the backend; a tool is missing or fails.
     """
     if run.config.preprocessing.peak_normalize:
         log.warning("%s", NO_PEAK)
@@ -82,7 +82,7 @@ def deploy(run: Run) -> None:
     if backend_of(run.config) == STM32N6:
         deploy_stm32n6(run, model)
         _write_vectors(run, model)
-        _tell_what_the_gate_mutes(run.config, model)
+        _report_silence_gate(run.config, model)
     elif backend_of(run.config) == TFLITE:
         deploy_tflite(run, model)
     else:
@@ -90,7 +90,7 @@ def deploy(run: Run) -> None:
 
 
 def _with_backend(run: Run, model: Path) -> Run:
-    """The run with the backend set that the configuration and the model lead to."""
+    """Return the run with `deployment.backend` resolved from the configuration and the model."""
     settings = run.config.deployment
     if settings.backend is not None or not model.is_file():
         return run
@@ -100,22 +100,22 @@ def _with_backend(run: Run, model: Path) -> Run:
     return replace(run, config=run.config.model_copy(update={"deployment": deployment}))
 
 
-def _tell_what_the_gate_mutes(config: Config, path: Path) -> None:
-    """Run a recording as on the board, where a silence gate is set."""
+def _report_silence_gate(config: Config, path: Path) -> None:
+    """Denoise a recording as on the board and report what the silence gate mutes, if one is set."""
     if config.deployment.output_silence_threshold is None:
         return
     stft, recording, model = stft_of(config.preprocessing), recording_of(config), load_onnx(path)
     lengths = with_patch_lengths(config, static_frames_of(model), path).deployment
-    play = board_of(config, lengths.frames_per_patch, lengths.lookahead_frames, calibrated_with_gain=False)
+    mode = board_of(config, lengths.frames_per_patch, lengths.lookahead_frames, calibrated_with_gain=False)
     report_gated_clips(
-        denoise(recording.noisy, MaskModel(model, path), stft, play), recording, stft, play.silence_threshold
+        denoise(recording.noisy, MaskModel(model, path), stft, mode), recording, stft, mode.silence_threshold
     )
 
 
 def _write_vectors(run: Run, model: Path) -> None:
-    """What the network gives for real patches, for `stedgeai validate` and `sezoo compare`."""
+    """Write the network's inputs and outputs on patches of a recording, for `stedgeai validate` and `sezoo compare`."""
     stft = stft_of(run.config.preprocessing)
     recording = recording_of(run.config)
     patches = patches_of(recording, stft, static_frames_of(load_onnx(model)))
-    written = write_vectors(model, [patch[np.newaxis] for patch in patches], run.folder / VECTORS)
-    log.info("validation vectors, for sezoo compare: %s", display_path(written.layers.parent))
+    vectors = write_vectors(model, [patch[np.newaxis] for patch in patches], run.folder / VECTORS)
+    log.info("validation vectors, for sezoo compare: %s", display_path(vectors.layers.parent))

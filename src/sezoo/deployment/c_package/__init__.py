@@ -1,1 +1,1 @@
-"""An int8 model as a package of C sources for any Cortex-M, or any computer."""
+"""Packages of C sources that run a static int8 model on any Cortex-M, or on any computer."""

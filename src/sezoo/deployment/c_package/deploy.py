@@ -1,4 +1,4 @@
-"""The backend `portable-c`: a static int8 model in, a package of C sources out, built and run on an emulated core."""
+"""The `portable-c` backend: write a static int8 model as a package of C sources and test it on an emulated core."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ log = logging.getLogger(__name__)
 
 
 def check_c_package(config: Config) -> None:
-    """Check what can be checked before there is a model: the settings, and that the tools are there.
+    """Check the settings, and that the tools are installed, before the model exists.
 
     Raises
     ------
-    UserError : the first thing that does not fit or is missing.
+    UserError : the first setting that does not fit, or the first tool that is missing.
     """
     check_transform(config)
     settings = config.deployment
@@ -76,16 +76,16 @@ def check_c_package(config: Config) -> None:
 
 
 def deploy_c_package(run: Run, model_path: Path) -> None:
-    """Write the package into the run's folder, and show that it does on the board's core what it should.
+    """Write the package into the run's folder, and verify it on an emulation of the board's core.
 
     Parameters
     ----------
-    model_path : of the static int8 model.
+    model_path : path of the static int8 model.
 
     Raises
     ------
-    UserError : the model or the settings do not fit, a tool is missing, the package does not compile, or the core's
-        masks are not those of the vectors.
+    UserError : the model or the settings do not fit, a tool is missing, the package does not compile, or the masks
+        computed on the core differ from the test vectors.
     """
     config = run.config
     check_c_package(config)
@@ -120,7 +120,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
     log.info("C package: %s", display_path(package))
     if pack := write_pack(package, run.folder):
         log.info("CMSIS-Pack: %s", display_path(pack))
-    for line in report.told():
+    for line in report.log_lines():
         log.info("%s", line)
     for line in report.too_much_for(config.deployment.hardware_setup.board):
         log.warning("deployment.hardware_setup.board: %s", line)
@@ -128,7 +128,7 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Remove the package of a deployment that was killed before it wrote its report: this one starts again."""
+    """Remove the package of a deployment that was terminated before it wrote its report."""
     package = folder / C_PACKAGE
     if any((package / "src").glob("*_model.c")) and not (folder / DEPLOYMENT).exists():
         log.info("%s is of a deployment that did not finish: it is written anew", display_path(package))
@@ -137,17 +137,17 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 SEQUENCE = 30
-"""Frames of a patch of a model that takes one at a time."""
+"""Frames of a test patch for a model that takes one frame at a time."""
 
 
 def _patches(program: Program, recording: Recording) -> list[np.ndarray]:
-    """Magnitudes, or spectra, to compare operators on."""
+    """Return the patches of magnitudes or spectra that the operators are compared on."""
     frames = program.graph.frames if program.graph.frame_loop is None else SEQUENCE
     return patches_of(recording, program.stft, frames, of_spectra=program.graph.is_complex)
 
 
 def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
-    """The C program of a static int8 model.
+    """Return the C program of a static int8 model.
 
     Raises
     ------
@@ -165,21 +165,21 @@ def _program_of(model: onnx.ModelProto, path: Path, config: Config) -> Program:
 
 
 def tools_of(config: Config, logs: Path) -> Emulation:
-    """The tools to build and to emulate with.
+    """Return the compiler and the emulator.
 
     Parameters
     ----------
-    logs : folder for what they say.
+    logs : folder for their output.
 
     Raises
     ------
-    UserError : one is missing or too old.
+    UserError : a tool is missing or too old.
     """
     return Emulation(find_compiler(config.tools.path_to_arm_gcc), find_emulator(config.tools.path_to_qemu), logs)
 
 
 def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.ndarray, folder: Path) -> Program:
-    """Write a package into an empty folder, with vectors from a recording.
+    """Write a package into an empty folder, with test vectors from a recording.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.nda
 
 
 def program_for(model: onnx.ModelProto, path: Path, config: Config) -> tuple[Program, PackageSettings]:
-    """The C program of a static int8 model, and what its package has besides.
+    """Return the C program of a static int8 model, and the settings of its package.
 
     Raises
     ------
@@ -207,7 +207,12 @@ def program_for(model: onnx.ModelProto, path: Path, config: Config) -> tuple[Pro
 
 
 def package_settings(config: Config, model: onnx.ModelProto, path: Path, engine: Engine) -> PackageSettings:
-    """What the configuration asks of a package; a stream has no gain, which is of patches."""
+    """Return the package settings of a configuration; only the patch engine has an input gain.
+
+    Raises
+    ------
+    UserError : an input gain is set for a model of complex spectra.
+    """
     settings, rate = config.deployment, config.preprocessing.sample_rate
     if settings.input_gain and input_layout(model).is_complex:
         raise UserError(
@@ -226,11 +231,11 @@ def package_settings(config: Config, model: onnx.ModelProto, path: Path, engine:
 
 
 def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray, folder: Path, *, model: Path) -> int:
-    """Write a package, with vectors from a recording that can show that a build is wrong: how many masks can.
+    """Write a package with test vectors from a recording; return the number of masks that can reveal a wrong build.
 
     Raises
     ------
-    UserError : all masks are the same.
+    UserError : all masks are equal.
     """
     masks = write_package(program, settings, vector_calls(program, wave), folder)
     if not masks:
@@ -248,7 +253,7 @@ def reference_of(
     path: Path,
     arithmetic: Arithmetic = ONNXRUNTIME,
 ) -> np.ndarray:
-    """The recording denoised in numpy as by the package: (samples,) float32."""
+    """Return the recording as the package denoises it, emulated in numpy: (samples,) float32."""
     engine = program.engine
     if engine.is_stream:
         gate = settings.silence_threshold
@@ -256,7 +261,7 @@ def reference_of(
             program.graph, recording.noisy, program.stft, engine.new, gate, arithmetic,
             attenuation_limit=settings.attenuation_limit,
         )  # fmt: skip
-    play = Board(
+    mode = Board(
         engine.new,
         engine.lookahead,
         settings.silence_threshold,
@@ -264,4 +269,4 @@ def reference_of(
         half_away=False,
         attenuation_limit=settings.attenuation_limit,
     )
-    return denoised_in_patches(program.graph, path, recording.noisy, program.stft, play, arithmetic)
+    return denoised_in_patches(program.graph, path, recording.noisy, program.stft, mode, arithmetic)

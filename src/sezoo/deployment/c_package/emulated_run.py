@@ -1,4 +1,4 @@
-"""Building a C package for a core, and running it there: on its vectors, and on a recording."""
+"""Build a C package for a core, and run it in the emulator on its test vectors and on a recording."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["EmulatedRun", "Emulation", "run_emulated"]
 
 VECTOR_SECONDS = 120
 SECONDS_PER_SECOND = 30
-"""Time for an emulator to denoise a second of audio, at most."""
+"""Time-out of the emulator per second of audio."""
 
 
 @dataclass(frozen=True)
 class Emulation:
-    """The tools: a compiler, the emulator, and where what they say is kept."""
+    """The tools of an emulation: compiler, path of QEMU, and the folder for their logs."""
 
     compiler: CCompiler
     qemu: Path
@@ -34,12 +34,12 @@ class Emulation:
 
 @dataclass(frozen=True)
 class EmulatedRun:
-    """What came of it.
+    """Result of an emulated run.
 
     Attributes
     ----------
-    figures : counted while the recording was denoised.
-    size : of the program, its buffers for samples among them.
+    figures : instruction counts and stack depth, measured while the recording was denoised.
+    size : size of the program, including its sample buffers.
     denoised : (samples,) float32
     """
 
@@ -53,20 +53,20 @@ class EmulatedRun:
 def run_emulated(
     emulation: Emulation, core: Core, package: Path, wave: np.ndarray, sample_rate: int, folder: Path
 ) -> EmulatedRun:
-    """Check the package's vectors on a core, and denoise a recording there.
+    """Check the package's test vectors on an emulated core, and denoise a recording there.
 
     Parameters
     ----------
     wave : (samples,) float32
-    folder : for programs and recordings, `noisy.wav` and `denoised.wav`; it is made.
+    folder : folder for the programs and recordings (`noisy.wav`, `denoised.wav`); it is created if missing.
 
     Raises
     ------
-    UserError : the package does not compile, or its masks are not those of the vectors.
+    UserError : the package does not compile, or its masks differ from the test vectors.
     """
     folder.mkdir(parents=True, exist_ok=True)
 
-    def built(program: str) -> Path:
+    def build(program: str) -> Path:
         elf = folder / f"{program}.elf"
         log_file = emulation.logs / f"build_{program}_{core.name}.log"
         with working(f"building {program} for a {core.name} with {emulation.compiler}", in_log=True):
@@ -76,13 +76,13 @@ def run_emulated(
     for name in (MAGNITUDES, MASKS):
         shutil.copyfile(package / "test_vectors" / name, folder / name)
     log_file = emulation.logs / f"check_vectors_{core.name}.log"
-    elf = built("check_vectors")
+    elf = build("check_vectors")
     with working(f"checking the test vectors on an emulated {core.name}", in_log=True):
         emulate(emulation.qemu, core, elf, folder, log_file, timeout=VECTOR_SECONDS)
     for name in (MAGNITUDES, MASKS):
         (folder / name).unlink()
     write_clip(folder / "noisy.wav", wave, sample_rate)
-    elf = built("denoise_wav")
+    elf = build("denoise_wav")
     seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(wave) / sample_rate
     log_file = emulation.logs / f"denoise_wav_{core.name}.log"
     with working(f"denoising {len(wave) / sample_rate:.0f} s of audio on an emulated {core.name}", in_log=True):
@@ -94,5 +94,5 @@ def run_emulated(
 
 
 def _has_sound(path: Path) -> bool:
-    """Whether any sample is not zero; a clip that is all below the gate is no error here."""
+    """Return whether any sample is nonzero; a clip that lies below the gate throughout is no error here."""
     return any(path.read_bytes()[44:])

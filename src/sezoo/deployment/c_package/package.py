@@ -1,4 +1,4 @@
-"""Writing the package: its sources, the generated ones among them, and vectors to check a build with."""
+"""Writer of the package: static and generated C sources, and the test vectors that verify a build."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["PackageSettings", "write_package", "write_sources"]
 
 
 def write_package(program: Program, settings: PackageSettings, calls: Sequence[np.ndarray], folder: Path) -> int:
-    """Write all but the README into an empty folder.
+    """Write the whole package except its README into an empty folder.
 
     Parameters
     ----------
-    calls : magnitudes of some calls in a row, each (bins, frames that a call computes) float32; the vectors are made
-        of them.
+    calls : magnitudes of consecutive process() calls, (bins, frames that a call computes) float32 each, from which the
+        test vectors are computed.
 
     Returns
     -------
-    masks : how many of the vectors' masks can show that a build is wrong.
+    masks : number of masks in the test vectors that can reveal a wrong build.
     """
     write_sources(program, settings, folder)
     vectors = folder / "test_vectors"
@@ -41,7 +41,7 @@ def write_package(program: Program, settings: PackageSettings, calls: Sequence[n
 
 
 def write_sources(program: Program, settings: PackageSettings, folder: Path) -> None:
-    """Write all but the README and the test vectors into an empty folder."""
+    """Write the sources, that is, everything except the README and the test vectors, into an empty folder."""
     with as_file(files("sezoo.deployment.c_package") / "sources") as sources:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
     (folder / "include").mkdir()

@@ -75,7 +75,7 @@ class DeploymentReport:
         """From the arrival of a sample to its output."""
         return 1000 * self.program.engine.latency(self.program.stft) / self.settings.sample_rate
 
-    def told(self) -> Iterator[str]:
+    def log_lines(self) -> Iterator[str]:
         """In words, for the log."""
         agreed, program = self.agreement, self.program
         if agreed.largest == 0 and agreed.mean_mask_difference == 0:
@@ -100,7 +100,7 @@ class DeploymentReport:
         if self.pesq and self.wave_snr is not None:
             wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"equal to {self.wave_snr:.0f} dB SNR"
             core, numpy = self.pesq["core"], self.pesq["reference"]
-            yield f"{self.recording.told}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {wave}"
+            yield f"{self.recording.display_name}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {wave}"
 
     def too_much_for(self, board: str) -> Iterator[str]:
         """What of a board is too little for it: memory, or time by the estimate of an instruction a cycle."""
@@ -163,7 +163,7 @@ def deployment_of(report: DeploymentReport) -> Deployment:
             report.agreement.mean_mask_difference,
             report.agreement.operators,
         ),
-        recording=report.recording.told,
+        recording=report.recording.display_name,
         pesq=report.pesq,
         emulated=None if run is None else _emulated(report, run),
     )

@@ -1,4 +1,4 @@
-"""What a C package has besides its network."""
+"""Settings of a C package."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["PackageSettings"]
 
 @dataclass(frozen=True)
 class PackageSettings:
-    """What a package has besides its network.
+    """Settings of a package that are not part of the network.
 
     Attributes
     ----------
-    input_gain : magnitudes of loud calls are scaled to the peak, as ST's application does.
-    silence_threshold : in dBFS, below which a call's output is silent; None where there is no gate.
-    attenuation_limit : in dB, what is taken away at most when a denoiser is new; None for no limit.
+    input_gain : whether the magnitudes of loud calls are scaled down to the peak, as in ST's application.
+    silence_threshold : level in dBFS below which the output of a call is muted; None for no gate.
+    attenuation_limit : initial limit of the attenuation in dB; None for no limit.
     model_hash : SHA-256 of the ONNX file, in hexadecimal digits.
-    layers : build systems besides CMake that the package drops into; of `LAYERS`.
+    layers : build systems besides CMake that the package supports, each in `LAYERS`.
     """
 
     sample_rate: int

@@ -1,4 +1,4 @@
-"""Names of one's own for all that a package defines, so that several of them link into one program."""
+"""A symbol prefix per package, so that several packages link into one program."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ NAMES = {"Kconfig"}
 
 
 def rename_symbols(folder: Path, prefix: str) -> None:
-    """Give functions, types, macros, headers and files of a package another prefix than `sezoo`.
+    """Replace the prefix `sezoo` of a package's functions, types, macros, headers and files.
 
     Parameters
     ----------
-    folder : the package; it is changed in place.
-    prefix : an identifier of C; macros have it in upper case.
+    folder : folder of the package, which is changed in place.
+    prefix : a C identifier; macros have it in upper case.
     """
     if prefix == DEFAULT:
         return
 
-    def renamed(found: re.Match[str]) -> str:
+    def with_prefix(found: re.Match[str]) -> str:
         return f"{prefix.upper() if found[1].isupper() else prefix}_"
 
     texts = (path for path in folder.rglob("*") if path.suffix in TEXTS or path.name in NAMES)
     for path in sorted(path for path in texts if path.is_file()):
-        text = NAMED.sub(renamed, path.read_text(encoding="utf-8"))
+        text = NAMED.sub(with_prefix, path.read_text(encoding="utf-8"))
         if path.name == "CMakeLists.txt":
             text = CMAKE_TARGET.sub(prefix, text)
-        target = path.with_name(NAMED.sub(renamed, path.name))
+        target = path.with_name(NAMED.sub(with_prefix, path.name))
         target.write_text(text, encoding="utf-8", newline="\n")
         if target != path:
             path.unlink()

@@ -1,6 +1,6 @@
-"""The test vectors of a package: magnitudes of some calls in a row, and the masks that have to come out of them.
+"""The test vectors of a package: magnitudes of consecutive process() calls, and the masks expected for them.
 
-Of a complex network they are real and imaginary parts, of what goes in and of what comes out.
+For a complex network both are stored as real and imaginary parts.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from sezoo.deployment.engine.stream_plan import frames_behind_a_mask, stream_mas
 __all__ = ["MAGNITUDES", "MASKS", "masks_that_check", "vector_calls", "vector_masks", "write_vectors"]
 
 MAGNITUDES, MASKS = "magnitudes.f32", "masks.f32"
-"""The files: float32, frame after frame; see `rows_of`."""
+"""File names; the content is float32, frame by frame, in the layout of `rows_of`."""
 
 CALLS, FRAMES = 3, 8
-"""At least so many calls, and frames whose masks depend on the magnitudes alone."""
+"""Minimum number of calls, and of frames whose masks depend only on the magnitudes, not on the initial state."""
 
 
 def vector_calls(program: Program, wave: np.ndarray) -> list[np.ndarray]:
-    """What goes into calls in a row, from where a recording has most power: (bins, frames that a call computes) each.
+    """Return the input of consecutive calls, (bins, frames that a call computes) each, from a recording's loudest part.
 
-    A stream gets as many as it takes until its masks depend on nothing from before the first call, and some more.
+    A stream gets enough calls for its masks to become independent of the initial state, and at least `FRAMES` frames
+    more.
 
     Parameters
     ----------
-    wave : (samples,) float32; a short one is repeated.
+    wave : (samples,) float32; a recording that is too short is repeated.
     """
     engine, stft = program.engine, program.stft
     spectrum = stft.analyse(wave)
@@ -48,7 +49,7 @@ def vector_calls(program: Program, wave: np.ndarray) -> list[np.ndarray]:
 def vector_masks(
     program: Program, calls: Sequence[np.ndarray], arithmetic: Arithmetic = ONNXRUNTIME
 ) -> list[np.ndarray]:
-    """The masks that come out of each call: (bins, new frames) float32, or complex64."""
+    """Return the masks of each call: (bins, new frames) float32, or complex64."""
     graph, engine = program.graph, program.engine
     if engine.is_stream:
         return list(stream_masks(graph, np.concatenate(calls, axis=1), engine.new, arithmetic))
@@ -57,10 +58,10 @@ def vector_masks(
 
 
 def masks_that_check(program: Program, masks: Sequence[np.ndarray]) -> int:
-    """How many of the masks show whether a build reads its input; none if they would be the same for any.
+    """Return the number of masks that reveal whether a build reads its input; 0 if the masks do not depend on it.
 
-    Those of a stream's beginning do not: they depend on what it begins with. Frames of a patch differ from each other
-    by how near they are to its edges, so that those of different calls are compared.
+    The first masks of a stream are not counted, as they depend on its initial state. The frames of a patch differ by
+    their distance to its edges, so masks of different calls are compared.
     """
     if program.engine.is_stream:
         settled = np.concatenate(masks, axis=1)[:, _frames_to_fill(program) :]
@@ -69,12 +70,12 @@ def masks_that_check(program: Program, masks: Sequence[np.ndarray]) -> int:
 
 
 def _frames_to_fill(program: Program) -> int:
-    """Frames after which all that a stream keeps comes from its input."""
+    """Return the number of frames after which a stream's state depends only on its input."""
     return frames_behind_a_mask(program.graph) if program.engine.is_stream else 0
 
 
 def write_vectors(calls: Sequence[np.ndarray], masks: Sequence[np.ndarray], folder: Path) -> None:
-    """Write the two files into a folder that is there."""
+    """Write the two files into an existing folder."""
     for name, values in ((MAGNITUDES, calls), (MASKS, masks)):
         frames = np.concatenate([rows_of(value) for value in values])
         (folder / name).write_bytes(frames.astype("<f4").tobytes())

@@ -142,7 +142,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
         macs_per_call=program.graph.macs_per_frame * program.engine.frames_computed,
         parameters=program.graph.parameters,
         onnxruntime=OnnxruntimeAgreement(agreed.share, agreed.largest, agreed.mean_mask_difference, agreed.operators),
-        recording=recording.told,
+        recording=recording.display_name,
         pesq=_pesq(recording, waves, settings),
         tflite=TfliteModel(
             file_bytes=len(data),

@@ -1,6 +1,6 @@
-"""Thin layers by which a package drops into other build systems than CMake; all of them compile the same sources.
+"""Files that add other build systems than CMake to a package; all of them compile the same sources.
 
-Each folder here has what is copied into the package, with @NAME@ where a value goes.
+Each folder here holds the files that are copied into the package, with @NAME@ as a placeholder for a value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIRST_DATE_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
 def summary_of(program: Program, settings: PackageSettings) -> str:
-    """The package in one line, which needs no quotes in any of the files."""
+    """Return a one-line description of the package that needs no quotes in any of the files."""
     engine, stft = program.engine, program.stft
     samples, latency = engine.new * stft.hop_length, 1000 * engine.latency(stft) / settings.sample_rate
     return (
@@ -33,12 +33,12 @@ def summary_of(program: Program, settings: PackageSettings) -> str:
 
 
 def add_layers(package: Path, names: Iterable[str], model_hash: str, summary: str) -> None:
-    """Copy layers into a package whose sources are there.
+    """Copy build-system layers into a package whose sources exist.
 
     Parameters
     ----------
-    names : of `LAYERS`.
-    summary : the package in one line.
+    names : names of layers, each in `LAYERS`.
+    summary : one-line description of the package.
     """
     sources = "\n".join(
         f'        <file category="sourceC" name="src/{path.name}"/>' for path in sorted((package / "src").glob("*.c"))
@@ -56,11 +56,11 @@ def add_layers(package: Path, names: Iterable[str], model_hash: str, summary: st
 
 
 def write_pack(package: Path, folder: Path) -> Path | None:
-    """The package as a CMSIS-Pack, one file that tools import: its path; None where it has no such layer.
+    """Write the package as a CMSIS-Pack, one file that tools import; return its path, or None without that layer.
 
     Parameters
     ----------
-    folder : for the file.
+    folder : folder of the file.
     """
     description = next(package.glob("*.pdsc"), None)
     if description is None:
