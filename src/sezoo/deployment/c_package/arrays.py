@@ -1,4 +1,4 @@
-"""Numbers as C source."""
+"""Arrays and numbers as C source."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = [
 COLUMNS = 120
 
 TOGETHER = 4
-"""Outputs of a matrix whose weights lie together."""
+"""Number of a matrix's outputs whose weights are interleaved."""
 
-OF_A_LAYER = ("_weights", "_bias", "_multiplier")
-"""How the names of what belongs to one layer end."""
+LAYER_SUFFIXES = ("_weights", "_bias", "_multiplier")
+"""Suffixes of the names of arrays that belong to a single layer."""
 
 
 def c_comment(text: str) -> str:
-    """A comment, whatever names of a model are in it."""
+    """Return a C comment, with the model's names escaped."""
     return f"/* {escape(text, 'c')} */"
 
 
 def c_float(value: float) -> str:
-    """A float32 as a C literal that is exactly it."""
+    """Return a float32 as an exact (hexadecimal) C literal."""
     value = float(np.float32(value))
     if not np.isfinite(value):
         raise ValueError(f"{value} has no C literal")
@@ -41,19 +41,20 @@ def c_float(value: float) -> str:
 
 
 def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
-    """A constant array: int8 as words of four, in which the compiler reads them eight times as fast, others one by one.
+    """Return the definition of a constant array.
 
-    int8 arrays are called `name_words`, and `name` is a macro that points to the bytes. Arrays of layers and those that
-    are shared can be put into different sections, see sezoo_model.h.
+    int8 values are written as 32-bit words, which compile eight times as fast: the array is `name_words`, and `name` is
+    a macro that points to the bytes. Arrays of layers and shared arrays can be placed in different sections, see
+    sezoo_model.h.
     """
-    section = "SEZOO_WEIGHTS" if name.endswith(OF_A_LAYER) else "SEZOO_TABLES"
+    section = "SEZOO_WEIGHTS" if name.endswith(LAYER_SUFFIXES) else "SEZOO_TABLES"
     values = np.ascontiguousarray(values).ravel()
     note = f"{c_comment(comment)}\n" if comment else ""
     if values.dtype == np.int8:
         words = np.pad(values, (0, -len(values) % 4)).view("<u4")
         texts = [f"0x{word:08X}" for word in words]
         head = f"static const uint32_t {name}_words[{len(words)}] {section} = {{\n"
-        return f"{note}{head}{_wrapped(texts)}}};\n#define {name} ((const int8_t *)(const void *){name}_words)\n"
+        return f"{note}{head}{_wrap(texts)}}};\n#define {name} ((const int8_t *)(const void *){name}_words)\n"
     if values.dtype == np.float32:
         kind, texts = "float", [c_float(value) for value in values]
     else:
@@ -61,21 +62,21 @@ def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
             {"int32": "int32_t", "uint16": "uint16_t", "int16": "int16_t"}[values.dtype.name],
             [str(value) for value in values],
         )
-    return f"{note}static const {kind} {name}[{len(values)}] {section} = {{\n{_wrapped(texts)}}};\n"
+    return f"{note}static const {kind} {name}[{len(values)}] {section} = {{\n{_wrap(texts)}}};\n"
 
 
-def _wrapped(texts: list[str]) -> str:
+def _wrap(texts: list[str]) -> str:
     a_line = max(1, COLUMNS // (max(len(text) for text in texts) + 2))
     lines = (texts[first : first + a_line] for first in range(0, len(texts), a_line))
     return "".join(f"    {', '.join(line)},\n" for line in lines)
 
 
 def matrix_array(name: str, weights: np.ndarray) -> str:
-    """The weights of matrices as a constant array, whose order a macro of sezoo_weights.h makes that of the kernels.
+    """Return the definition of matrix weights; a macro of sezoo_weights.h puts them in the order of the kernels.
 
     Parameters
     ----------
-    weights : as `matrix_weights` orders them.
+    weights : weights in the order of `matrix_weights`.
     """
     blocks = np.ascontiguousarray(weights).view("<u4").reshape(-1, TOGETHER * ROW // 4)
     lines = [f"    SEZOO_BLOCK({', '.join(f'0x{word:08X}' for word in block)}),\n" for block in blocks]
@@ -86,12 +87,12 @@ def matrix_array(name: str, weights: np.ndarray) -> str:
 
 
 def padded_outputs(values: np.ndarray) -> np.ndarray:
-    """(groups, outputs) with zeros behind, as outputs are computed four by four."""
+    """Return (groups, outputs) padded with zeros to a multiple of four outputs, which are computed four at a time."""
     return np.pad(values, ((0, 0), (0, -values.shape[1] % TOGETHER)))
 
 
 def matrix_weights(weights: np.ndarray) -> np.ndarray:
-    """Weights in the order in which a matrix product reads them.
+    """Return the weights in the order in which a matrix product reads them.
 
     Parameters
     ----------
@@ -109,6 +110,6 @@ def matrix_weights(weights: np.ndarray) -> np.ndarray:
 
 
 def depthwise_weights(weights: np.ndarray) -> np.ndarray:
-    """(channels, 1, taps, kernel, 1) int8 to (taps, kernel, channels padded to 16)."""
+    """Return weights (channels, 1, taps, kernel, 1) int8 as (taps, kernel, channels padded to 16)."""
     ordered = weights[:, 0, :, :, 0].transpose(1, 2, 0)
     return np.pad(ordered, ((0, 0), (0, 0), (0, padded(len(weights)) - len(weights))))

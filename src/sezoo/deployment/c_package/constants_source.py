@@ -39,11 +39,11 @@ __all__ = ["begins_nonzero", "definition", "first_states", "packed_weights"]
 
 
 def definition(program: Program, index: int, operator: Operator, curves: dict[bytes, str]) -> str:
-    """The constants of an operator.
+    """Return the C definitions of an operator's constants.
 
     Parameters
     ----------
-    curves : the names of those that are there already, by their points: layers share them.
+    curves : names of the curves defined so far, by the bytes of their points; layers share equal curves.
     """
     name = f"op_{index:02d}"
     if isinstance(operator, Conv):
@@ -61,7 +61,7 @@ def definition(program: Program, index: int, operator: Operator, curves: dict[by
     if isinstance(operator, Normalize | Softmax):
         return _over_groups(name, operator)
     if isinstance(operator, Permute) and runs_of(operator) is None:
-        behind = sum(tensor.items for tensor in operator.inputs)  # a zero
+        behind = sum(tensor.items for tensor in operator.inputs)  # index of the zero behind all items
         index = np.where(operator.index < 0, behind, operator.index)
         return c_array(f"{name}_index", index.astype(np.uint16), comment=f"another order: {operator.name}")
     if isinstance(operator, Sweep):
@@ -81,7 +81,7 @@ def _curve(name: str, curve: Curve, curves: dict[bytes, str]) -> str:
 
 
 def first_states(program: Program) -> Iterator[str]:
-    """What states are before the first frame, where that is not zero."""
+    """Yield the arrays of the states' initial values that are not zero."""
     for loop in program.graph.loops:
         for number, state in enumerate(loop.states):
             if begins_nonzero(state):
@@ -89,7 +89,7 @@ def first_states(program: Program) -> Iterator[str]:
 
 
 def begins_nonzero(state: State) -> bool:
-    """Whether a state is something else than zero at first."""
+    """Return whether the initial value of a state is not zero."""
     return bool((state.first != state.before.zero_point).any())
 
 
@@ -98,7 +98,7 @@ def _rounding(output: Tensor, low: int, high: int) -> str:
 
 
 def packed_weights(program: Program, conv: Conv) -> np.ndarray:
-    """The weights of a convolution in the order in which its kernel reads them: int8 of any shape."""
+    """Return the weights of a convolution in the order in which its kernel reads them, int8."""
     if conv.is_depthwise:
         return depthwise_weights(conv.weights)
     groups, outputs = conv.weights.shape[:2]
@@ -163,7 +163,7 @@ def _shared_fields(conv: Conv) -> list[str]:
 
 def _elementwise(name: str, operator: Elementwise) -> str:
     a, b = operator.a, operator.b
-    if b.bits == 16:  # the kernels have the wider one first
+    if b.bits == 16:  # the kernels expect the wider operand first
         raise ValueError(f"{operator.name}: the second operand has 16 bits")
     integers = integer_sum(operator) or IntegerSum(0, 0, 0)
     fields = [

@@ -1,4 +1,4 @@
-"""An expression as a C function, four items at a time."""
+"""An expression as a C function that computes four items at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FUNCTIONS = {"add": "sezoo_add", "sub": "sezoo_sub", "mul": "sezoo_mul", "max": 
 
 
 def expression_source(name: str, operator: Expression) -> str:
-    """The function of that name: addresses of the inputs' rows, that of the output's, and how many rows there are."""
+    """Return a C function with that name; it takes the addresses of the inputs and the output, and the row count."""
     row, output = padded(operator.output.items), operator.output
     arrays = [
         c_array(f"{name}_numbers_{number}", np.pad(values, (0, row - len(values))))

@@ -16,7 +16,7 @@ __all__ = ["denoiser_header"]
 
 
 def denoiser_header(program: Program, settings: PackageSettings) -> str:
-    """The text of `sezoo_denoiser.h`."""
+    """Return the text of `sezoo_denoiser.h`."""
     sample_rate, attenuation_limit = settings.sample_rate, settings.attenuation_limit
     silence_threshold = settings.silence_threshold
     engine, stft = program.engine, program.stft

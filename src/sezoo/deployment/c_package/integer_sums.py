@@ -1,8 +1,8 @@
-"""Additions of two int8 tensors in integers, for cores on which conversions to float cost most of an addition.
+"""Additions of two int8 tensors in integers, for cores where most of the cost is the conversion to float.
 
 An addition is two products in float32, a sum, a product and a rounding. It is the same function of its 65,536 pairs of
 operands as ``(offset + (factor_a * 256 a >> 16) + (factor_b * 256 b >> 16)) >> 20``, limited to int8, for suitable
-integers: all pairs are tried, and nothing is taken on trust.
+integers, which is verified on all pairs.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sezoo.deployment.engine.operators import Elementwise
 __all__ = ["IntegerSum", "integer_sum"]
 
 SHIFT = 20
-"""Bits behind the point, as the kernel has them."""
+"""Fractional bits of the kernel."""
 
 PRODUCT_SHIFT = 8
-"""Of a product's 32 highest bits of 48, where operands are multiplied by 256."""
+"""Fractional bits dropped from a product: operands are multiplied by 256, products shifted right by 16."""
 
 MARGIN, ENOUGH = 5e-6, 4e-6
-"""Steps of the output by which sums shall be away from where rounding changes; truncation takes two 2^-20."""
+"""Target and sufficient distance, in output steps, of sums from rounding boundaries; truncation costs 2 * 2^-20."""
 
 ATTEMPTS = 60
 
 OFFSETS = range(-3, 4)
-"""Around the one that the truncated products want."""
+"""Corrections to the offset computed for truncated products that are tried."""
 
 INT32 = 1 << 31
 INTEGERS = np.arange(-128, 128)
@@ -35,7 +35,7 @@ INTEGERS = np.arange(-128, 128)
 
 @dataclass(frozen=True)
 class IntegerSum:
-    """The three integers, int32 each."""
+    """The factors and the offset of an addition in integers, int32 each."""
 
     factor_a: int
     factor_b: int
@@ -43,10 +43,10 @@ class IntegerSum:
 
 
 def integer_sum(operator: Elementwise) -> IntegerSum | None:
-    """The integers that give what an addition gives for all pairs of int8; None where none were found.
+    """Return integers that give the same result as an addition for all int8 pairs, or None if none were found.
 
-    The bounds between one result and the next are lines in the plane of both operands. Factors and offset are moved
-    (Agmon's relaxation method, 1954) until every pair is on its side of them.
+    The boundaries between adjacent results are lines in the plane of both operands. Factors and offset are adjusted
+    (Agmon's relaxation method, 1954) until every pair lies on the correct side.
     """
     a, b, output = operator.a, operator.b, operator.output
     if operator.kind != "add" or {a.bits, b.bits, output.bits} != {8} or (operator.low, operator.high) != (-128, 127):
@@ -54,7 +54,7 @@ def integer_sum(operator: Elementwise) -> IntegerSum | None:
     x = (INTEGERS - a.zero_point).astype(np.float32) * operator.scales[0]
     y = (INTEGERS - b.zero_point).astype(np.float32) * operator.scales[1]
     wanted = np.clip(np.rint((x[:, np.newaxis] + y) * operator.inverse).astype(np.int64) + output.zero_point, -128, 127)
-    by_a, by_b, rest = _separated(operator, wanted)
+    by_a, by_b, rest = _separate(operator, wanted)
     scale = 1 << SHIFT
     factors = round(by_a * scale * (1 << PRODUCT_SHIFT)), round(by_b * scale * (1 << PRODUCT_SHIFT))
     for more in OFFSETS:
@@ -65,8 +65,8 @@ def integer_sum(operator: Elementwise) -> IntegerSum | None:
     return None
 
 
-def _separated(operator: Elementwise, wanted: np.ndarray) -> tuple[float, float, float]:
-    """Steps of the output for a step of either operand, and what is added to them."""
+def _separate(operator: Elementwise, wanted: np.ndarray) -> tuple[float, float, float]:
+    """Return the output steps per step of each operand, and the offset, that separate the results best."""
     by_a, by_b = (float(scale) * float(operator.inverse) for scale in operator.scales)
     rest = operator.output.zero_point - operator.a.zero_point * by_a - operator.b.zero_point * by_b
     place, best, widest = np.array([by_a, by_b, rest]), np.zeros(3), -np.inf
@@ -87,7 +87,7 @@ def _separated(operator: Elementwise, wanted: np.ndarray) -> tuple[float, float,
 
 
 def _sums(integers: IntegerSum) -> np.ndarray:
-    """What the kernel computes for all pairs: (256, 256), or nothing where it would overflow."""
+    """Return the kernel's results for all pairs, (256, 256), or an empty array if it would overflow."""
     by_a = (integers.factor_a * (INTEGERS.astype(np.int64) << 8)) >> 16
     by_b = (integers.factor_b * (INTEGERS.astype(np.int64) << 8)) >> 16
     first = integers.offset + by_a

@@ -9,7 +9,7 @@ __all__ = ["model_header"]
 
 
 def model_header(program: Program) -> str:
-    """The text of `sezoo_model.h`, which only the sources of the package include."""
+    """Return the text of `sezoo_model.h`, a header internal to the package."""
     engine, stft, memory = program.engine, program.stft, program.memory
     constants = {
         "BINS": stft.bins,

@@ -19,7 +19,7 @@ __all__ = ["model_source"]
 
 
 def model_source(program: Program) -> str:
-    """The text of `sezoo_model.c`."""
+    """Return the text of `sezoo_model.c`."""
     graph = program.graph
     parts = [_HEAD]
     if any(isinstance(operator, ExternalNetwork) for operator in graph.operators):

@@ -1,4 +1,4 @@
-"""The C of a package whose network is a function of the user's: its declaration, and the call of it."""
+"""C code for a package whose network is a function supplied by the user: its declaration and its call."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["first_states", "network_call", "network_header"]
 
 
 def network_header(network: ExternalNetwork, frames: int) -> str:
-    """The text of `sezoo_network.h`.
+    """Return the text of `sezoo_network.h`.
 
     Parameters
     ----------
-    frames : of a call.
+    frames : number of frames per process() call.
     """
     states = [state.bytes for state in network.states]
     inputs, outputs = [frames * tensor.items for tensor in network.inputs], [frames * network.output.items]
     return _HEADER.format(
         inputs=len(inputs) + len(states),
-        input_sizes=_listed(inputs + states),
+        input_sizes=_comma_separated(inputs + states),
         outputs=len(outputs) + len(states),
-        output_sizes=_listed(outputs + states),
+        output_sizes=_comma_separated(outputs + states),
         states=_STATES.format(
             count=len(states),
             total=sum(states),
-            rows=_listed([state.rows for state in network.states]),
-            lags=_listed([state.lag for state in network.states]),
-            zeros=_listed([state.tensor.zero_point for state in network.states]),
+            rows=_comma_separated([state.rows for state in network.states]),
+            lags=_comma_separated([state.lag for state in network.states]),
+            zeros=_comma_separated([state.tensor.zero_point for state in network.states]),
         )
         if states
         else "",
@@ -40,7 +40,7 @@ def network_header(network: ExternalNetwork, frames: int) -> str:
     )
 
 
-def _listed(values: Sequence[int]) -> str:
+def _comma_separated(values: Sequence[int]) -> str:
     return ", ".join(str(value) for value in values)
 
 
@@ -86,7 +86,7 @@ _CONTRACT = """ A state that goes in and the one that comes out have the same
 
 
 def first_states(program: Program, network: ExternalNetwork) -> list[str]:
-    """The lines that set what a stream hands on to what it is before the first call."""
+    """Return the C statements that initialize the states of a stream before the first call."""
     return [
         f"sezoo_fill(history + {program.outside_offsets[state.tensor.name]}, {state.bytes}, "
         f"{state.tensor.zero_point}, 1);"
@@ -95,13 +95,13 @@ def first_states(program: Program, network: ExternalNetwork) -> list[str]:
 
 
 def network_call(program: Program, network: ExternalNetwork, inputs: list[str], out: str, frames: int) -> list[str]:
-    """The lines that call it: rows have no gaps in its tensors, and 16 bytes each or a multiple of that in the arena.
+    """Return the C statements that call the network: its tensors are packed, rows in the arena padded to 16 bytes.
 
-    What a stream hands on is set to zero points where it is of frames before the first one.
+    State rows that belong to frames before the first one are set to zero points.
 
     Parameters
     ----------
-    inputs, out : addresses of rows.
+    inputs, out : C expressions for the addresses of the rows.
     """
     result, mask_table = network.output, program.graph.mask_table
     if result.bits != 8 or any(tensor.bits != 8 for tensor in network.inputs) or mask_table is None:

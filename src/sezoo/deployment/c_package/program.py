@@ -1,4 +1,4 @@
-"""What the generated C does in a call: which rows of which buffers its steps read and write, and where those lie."""
+"""The execution plan of the generated C: the steps of a process() call, and the memory layout of their buffers."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 __all__ = ["LANES", "LARGEST_SUM", "Program", "magnitude_row"]
 
 LANES = 4
-"""Frames that a Fourier transform is made of at a time, where a call computes more than one."""
+"""Number of frames that one Fourier transform processes in parallel, if a call computes more than one."""
 
 
 SHORTEST_OF_ONE = 32
-"""Samples from which on the transform of one frame is there; see sezoo_fft_forward_one."""
+"""Smallest n_fft that the transform of a single frame supports; see sezoo_fft_forward_one."""
 
 
 FLOAT = 4
-"""Bytes."""
+"""Bytes of a float32."""
 
 LARGEST_PIECE = 5 * ROW
-"""Integers of a tap in time that Helium's kernel takes from where they lie, if there are several."""
+"""Largest number of integers per tap in time that Helium's kernel reads in place, if there are several taps."""
 
 MOST_PADDING = 1.34
-"""By how much weights may grow so that taps in time can be read from where they lie."""
+"""Largest factor by which padding may enlarge the weights so that taps in time can be read in place."""
 
 LARGEST_SUM = 1 << 23
-"""Below it 256 times a sum is an int32."""
+"""Bound on sums: 256 times a smaller sum fits int32."""
 
 
 def magnitude_row(values: int) -> int:
-    """Floats from one frame's magnitudes, or real and imaginary parts, to the next one's."""
+    """Return the stride in floats between the rows of two frames' magnitudes, or real and imaginary parts."""
     return -(-values // LANES) * LANES
 
 
-def _begun(sweep: Sweep) -> list[Tensor]:
-    """What is there before the first operator of a step."""
+def _sweep_inputs(sweep: Sweep) -> list[Tensor]:
+    """Return the tensors that exist before the first operator of a step: the parts of the inputs, and the states."""
     return [*sweep.parts, *(state.before for state in sweep.states)]
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """An integer graph, an engine, and the places of all buffers.
+    """An integer graph with its engine and the layout of all buffers.
 
-    The steps are numbered: 0 makes the integers of the beginning, step i + 1 is operator i of `steps`, the last one
-    makes samples.
+    Buffer lifetimes are counted in steps: step 0 quantizes the input, step i + 1 runs operator i of `steps`, and the
+    last step computes samples.
     """
 
     graph: IntegerGraph
@@ -63,42 +63,42 @@ class Program:
 
     @cached_property
     def steps(self) -> tuple[Operator, ...]:
-        """All operators in the order in which they are run; those of a loop are before the loop."""
+        """All operators in execution order; the operators of a loop stand before the loop."""
         return tuple(unroll(self.graph.operators))
 
     @cached_property
     def place(self) -> dict[int, int]:
-        """Where an operator is among the steps, by its id."""
+        """Index of each operator in `steps`, by the operator's id()."""
         return {id(operator): index for index, operator in enumerate(self.steps)}
 
     @cached_property
     def in_loops(self) -> frozenset[str]:
-        """Names of the tensors that are made inside loops and sweeps, a row at a time."""
+        """Names of the tensors inside loops and sweeps, which hold one row at a time."""
         outside = {tensor.name for tensor in self.graph.tensors}
-        return frozenset({tensor.name for tensor in self._made} - outside)
+        return frozenset({tensor.name for tensor in self._tensors} - outside)
 
     @cached_property
-    def _made(self) -> tuple[Tensor, ...]:
-        """All tensors that are made in a call."""
-        begun = chain.from_iterable(_begun(sweep) for sweep in self.steps if isinstance(sweep, Sweep))
-        return (*self.graph.entries, *(each.output for each in self.steps), *begun)
+    def _tensors(self) -> tuple[Tensor, ...]:
+        """All tensors of a call, including those inside loops and sweeps."""
+        inputs = chain.from_iterable(_sweep_inputs(sweep) for sweep in self.steps if isinstance(sweep, Sweep))
+        return (*self.graph.entries, *(each.output for each in self.steps), *inputs)
 
     def rows(self, operator: Operator) -> int:
-        """Rows that an operator makes at a time."""
-        return 1 if any(each is operator for each in self._in_loops) else self.engine.frames_computed
+        """Return the number of rows that an operator computes at a time."""
+        return 1 if any(each is operator for each in self._loop_operators) else self.engine.frames_computed
 
     @cached_property
-    def _in_loops(self) -> tuple[Operator, ...]:
-        """The operators in loops and sweeps."""
+    def _loop_operators(self) -> tuple[Operator, ...]:
+        """The operators inside loops and sweeps."""
         return tuple(operator for loop in self.steps if isinstance(loop, Loop | Sweep) for operator in loop.operators)
 
     def is_dense(self, conv: Conv) -> bool:
-        """Whether a convolution is computed row by row."""
+        """Return whether a convolution is computed row by row, as a dense layer."""
         alone = conv.groups == 1 and conv.positions == 1 and self.rows(conv) == 1
         return conv.output.bits > 8 or alone
 
     def pieces(self, conv: Conv) -> int:
-        """Parts of a row of weights whose activations are read from different places: its taps in time, or one."""
+        """Return the number of parts of a weight row whose activations are read in place: the taps in time, or 1."""
         piece = conv.weights[0, 0, 0].size
         is_contiguous = conv.groups == 1 and (conv.dilation == 1 or conv.weights.shape[3] == 1)
         fits = piece <= LARGEST_PIECE if conv.input.bits == 8 else self.is_dense(conv)
@@ -106,32 +106,32 @@ class Program:
         return conv.taps if is_contiguous and fits and grown <= MOST_PADDING else 1
 
     def depth(self, conv: Conv) -> int:
-        """Weights of an output of a convolution, padded."""
+        """Return the number of weights per output of a convolution, including padding."""
         pieces = self.pieces(conv)
         return pieces * padded(conv.weights[0, 0].size // pieces)
 
     @cached_property
     def stream(self) -> StreamPlan | None:
-        """Lags and kept rows; None of patches."""
+        """Lags and history rows of all tensors; None for the patch engine."""
         return stream_plan(self.graph) if self.engine.is_stream else None
 
     def kept(self, tensor: Tensor) -> int:
-        """Rows of earlier calls in front of a tensor's new ones."""
+        """Return the number of rows of earlier calls that stand before a tensor's new rows."""
         return self.stream.kept[tensor.name] if self.stream else 0
 
     def lag(self, tensor: Tensor) -> int:
-        """Frames by which its newest row lags behind."""
+        """Return the number of frames by which a tensor's newest row lags behind the newest input frame."""
         return self.stream.lag[tensor.name] if self.stream else 0
 
     def first_row(self, operator: Operator, operand: int) -> int:
-        """The row of a buffer that an operator begins to read at; less than 0 is beyond a patch's edge."""
+        """Return the first row of a buffer that an operator reads; a negative row lies beyond the edge of a patch."""
         if self.stream:
             return self.stream.first_row(operator, operand)
         return -operator.before if isinstance(operator, Conv) else 0
 
     @cached_property
     def history_offsets(self) -> dict[str, int]:
-        """Where the kept rows of the tensors that have some lie between calls, in bytes."""
+        """Offset in bytes, in the history between calls, of the history rows of each tensor that has any."""
         offsets, end = {}, 0
         for tensor in self.graph.tensors:
             if self.kept(tensor):
@@ -141,7 +141,7 @@ class Program:
 
     @cached_property
     def state_offsets(self) -> dict[str, int]:
-        """Where the states of loops lie between frames, in bytes, behind the kept rows."""
+        """Offset in bytes, in the history, of each state of a loop; the states follow the history rows."""
         offsets, end = {}, sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
         for loop in self.graph.loops:
             for state in loop.states:
@@ -151,7 +151,7 @@ class Program:
 
     @cached_property
     def outside_offsets(self) -> dict[str, int]:
-        """Where the rows lie between calls that a network outside is handed, in bytes, in place of all of the above."""
+        """Offset in bytes, in the history, of each state of an external network, which has no other history."""
         offsets, end = {}, 0
         for operator in self.steps:
             for state in operator.states if isinstance(operator, ExternalNetwork) else ():
@@ -161,7 +161,7 @@ class Program:
 
     @cached_property
     def integer_bytes(self) -> int:
-        """Kept rows and states together."""
+        """Size in bytes of all history rows and states."""
         states = sum(state.before.row_bytes for loop in self.graph.loops for state in loop.states)
         outside = sum(
             padded(state.bytes) for each in self.steps if isinstance(each, ExternalNetwork) for state in each.states
@@ -170,9 +170,9 @@ class Program:
 
     @cached_property
     def kept_floats(self) -> dict[str, tuple[int, int]]:
-        """Where a stream keeps the floats of earlier frames that a `peak` needs, and how many bytes, by its output.
+        """Offset and size in bytes of the float history of each `peak` step of a stream, by the name of its output.
 
-        They lie behind the rows of integers. A patch begins with zeros, and has them in the arena.
+        Floats follow the integers in the history. A patch starts with zeros, and has its floats in the arena.
         """
         places, end = {}, self.integer_bytes
         for name, size in self.window_bytes.items() if self.stream else ():
@@ -182,17 +182,17 @@ class Program:
 
     @cached_property
     def window_bytes(self) -> dict[str, int]:
-        """Bytes of the earlier frames that each `peak` looks at, by its output."""
+        """Size in bytes of the earlier frames in the window of each `peak` step, by the name of its output."""
         peaks = [step for step in self.graph.prologue if step.kind == "peak"]
         return {step.output: (step.window - 1) * step.items * FLOAT for step in peaks}
 
     @cached_property
     def history_bytes(self) -> int:
-        """All kept rows together."""
+        """Size in bytes of the whole history, integers and floats."""
         return self.integer_bytes + sum(size for _, size in self.kept_floats.values())
 
     def scratch_bytes(self, operator: Operator) -> int:
-        """What a convolution or a product needs besides its rows; see SEZOO_SCRATCH in sezoo_kernels.h."""
+        """Return the scratch memory of a convolution or a product in bytes; see SEZOO_SCRATCH in sezoo_kernels.h."""
         if isinstance(operator, Product):
             return 4 * operator.columns
         if not isinstance(operator, Conv):
@@ -205,31 +205,33 @@ class Program:
 
     @property
     def is_one_frame(self) -> bool:
-        """Whether a call has one frame to transform, which is SEZOO_ONE_FRAME in sezoo_spectra.h."""
+        """Whether a call transforms a single frame; SEZOO_ONE_FRAME in sezoo_spectra.h."""
         return self.engine.frames_computed == 1 and self.stft.n_fft >= SHORTEST_OF_ONE and not self.graph.is_complex
 
     @property
     def spectrum_stays(self) -> bool:
-        """Whether the frame that the network computes comes out in the same call, and its spectrum is kept for that."""
+        """Whether a call outputs the frame that it computes, so that its spectrum stays in memory until then."""
         return self.is_one_frame and self.engine.first_computed == self.engine.first_output
 
     @cached_property
     def memory(self) -> MemoryPlan:
-        """The places of tensors, scratch memory, spectra and magnitudes."""
+        """Offsets of tensors, scratch memory, spectra and magnitudes in the arena."""
         graph, last = self.graph, len(self.steps) + 1
-        held = set(self.state_offsets)
-        made, needed = self._lives(last)
-        shared = self._in_place(needed)
+        states = set(self.state_offsets)
+        first_step, last_step = self._lifetimes(last)
+        shared = self._in_place(last_step)
         places: dict[str, Buffer] = {}
-        tensors = {tensor.name: tensor for tensor in self._made}
+        tensors = {tensor.name: tensor for tensor in self._tensors}
         for tensor in tensors.values():
-            if tensor.name in held:
+            if tensor.name in states:
                 continue
             first = shared.get(tensor.name, tensor.name)
             rows = 1 if tensor.name in self.in_loops else self.kept(tensor) + self.engine.frames_computed
-            places[first] = Buffer(f"tensor {first}", rows * tensor.row_bytes, made[first], needed[tensor.name])
+            places[first] = Buffer(
+                f"tensor {first}", rows * tensor.row_bytes, first_step[first], last_step[tensor.name]
+            )
         row = magnitude_row(graph.values)
-        # The transform of one frame works where its magnitudes are next, and where its mask was.
+        # The transform of one frame works in the memory of its magnitudes (forward) and of its mask (inverse).
         spectra, magnitudes, mask = (
             (self.stft.n_fft,) * 3 if self.is_one_frame else (self.stft.n_fft * LANES, LANES * row, graph.values)
         )
@@ -247,36 +249,36 @@ class Program:
         offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}
         return MemoryPlan(offsets, plan.size)
 
-    def _lives(self, last: int) -> tuple[dict[str, int], dict[str, int]]:
-        """The steps from which on, and up to which, each tensor is needed.
+    def _lifetimes(self, last: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the first and the last step that need each tensor, by the tensor's name.
 
-        What goes into a loop or a sweep and what comes out of it is there from its first step to its last one.
+        Inputs and outputs of a loop or a sweep live from its first step to its last step.
         """
-        made = {tensor.name: 0 for tensor in self.graph.entries}
+        first_step = {tensor.name: 0 for tensor in self.graph.entries}
         place = {id(operator): index + 1 for index, operator in enumerate(self.steps)}
         for operator in self.steps:
-            made.setdefault(operator.output.name, place[id(operator)])
-        needed = dict(made)
+            first_step.setdefault(operator.output.name, place[id(operator)])
+        last_step = dict(first_step)
         for operator in self.steps:
             for tensor in operator.inputs:
-                needed[tensor.name] = place[id(operator)]
+                last_step[tensor.name] = place[id(operator)]
         for loop in (operator for operator in self.steps if isinstance(operator, Loop | Sweep)):
             first, end = place[id(next(unroll(loop.operators)))], place[id(loop)]
-            made[loop.output.name] = first
-            held = [*loop.inputs, *(state.after for state in loop.states)]
+            first_step[loop.output.name] = first
+            live = [*loop.inputs, *(state.after for state in loop.states)]
             if isinstance(loop, Sweep):
-                made |= dict.fromkeys((tensor.name for tensor in _begun(loop)), first)
-                held += [loop.part, *_begun(loop)]
-            for tensor in (loop.output, *held):
-                needed[tensor.name] = max(needed.get(tensor.name, 0), end)
-        needed[self.graph.result.name] = last
-        return made, needed
+                first_step |= dict.fromkeys((tensor.name for tensor in _sweep_inputs(loop)), first)
+                live += [loop.part, *_sweep_inputs(loop)]
+            for tensor in (loop.output, *live):
+                last_step[tensor.name] = max(last_step.get(tensor.name, 0), end)
+        last_step[self.graph.result.name] = last
+        return first_step, last_step
 
-    def _in_place(self, needed: dict[str, int]) -> dict[str, str]:
-        """Outputs that take the place of an input which nobody reads any more, and the tensor that had it first.
+    def _in_place(self, last_step: dict[str, int]) -> dict[str, str]:
+        """Return the outputs computed in place of their input, each with the tensor that first used the memory.
 
-        An operator that looks at one integer at a time can write over what it has read. A stream's rows do not begin
-        at the same row of their buffers.
+        An operator on single integers can overwrite an input that no later step reads. Streams have none, as rows
+        start at different offsets in their buffers.
         """
         shared: dict[str, str] = {}
         if self.engine.is_stream:
@@ -284,7 +286,7 @@ class Program:
         for index, operator in enumerate(self.graph.operators):
             if isinstance(operator, Elementwise | LookupTable):
                 for tensor in operator.inputs:
-                    is_last = needed[tensor.name] == index + 1
+                    is_last = last_step[tensor.name] == index + 1
                     if is_last and tensor.row_bytes == operator.output.row_bytes:
                         shared[operator.output.name] = shared.get(tensor.name, tensor.name)
                         break
@@ -292,9 +294,9 @@ class Program:
 
     @cached_property
     def float_rows(self) -> dict[str, int]:
-        """Items of the rows of floats that the prologue makes."""
+        """Number of floats in each row that the prologue computes, by the row's name."""
         return {step.output: step.items for step in self.graph.prologue if step.kind != "quantize"} | {
-            # Integers that are used in the prologue alone have no rows in the network.
+            # Integers that only the prologue uses have no rows in the network.
             step.output: -(-step.items * step.tensor.bits // 8 // FLOAT)
             for step in self.graph.prologue
             if step.kind == "quantize" and step.tensor not in self.graph.entries
@@ -302,12 +304,12 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        """The block of memory that a call needs; kernels read up to 15 integers beyond the end of a row."""
+        """Size of the working memory of a call in bytes; kernels read up to 15 integers beyond the end of a row."""
         bits = max(tensor.bits for tensor in (*self.graph.entries, *(operator.output for operator in self.steps)))
         return self.memory.size + ROW * bits // 8
 
     @property
     def state_bytes(self) -> int:
-        """What lives from call to call: samples, the ring of the output, and kept rows."""
+        """Size in bytes of the state between calls: buffered samples, the output ring, and the history."""
         samples = 2 * (self.stft.win_length + (self.engine.frames_buffered - 1) * self.stft.hop_length)
         return samples + 2 * FLOAT * self.stft.win_length + self.history_bytes

@@ -1,4 +1,4 @@
-"""The generated function that makes the integers of the beginning from a frame's magnitudes."""
+"""The generated C function of the float front end: from the magnitudes of a frame to the network's integer inputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CALLS = {
 
 
 def prologue_source(program: Program) -> str:
-    """Tables, and the function `sezoo_model_enter`."""
+    """Return the C tables and the function `sezoo_model_enter`."""
     steps = program.graph.prologue
     numbers = {step.output: number for number, step in enumerate(steps)}
     tables, lines = [], []
@@ -64,7 +64,7 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
     offset = program.memory.offsets[f"row {step.output}"]
     yield f"float *const {made} = (float *)(void *)(arena + {offset});"
     if step.kind == "gather":
-        yield from _gathered(program, step, number, row)
+        yield from _gather(program, step, number, row)
         return
     if step.kind == "mean":
         (source,) = step.inputs
@@ -94,7 +94,7 @@ def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, in
 
 
 def _peak(program: Program, step: FloatStep, made: str, source: str) -> Iterator[str]:
-    """The largest of each item in the frames up to now; the oldest one makes room for the newest one."""
+    """Yield the C statements for the running maximum of each item; the newest frame replaces the oldest."""
     items, others = step.items, step.window - 1
     yield "{"
     if step.output in program.kept_floats:
@@ -127,7 +127,7 @@ def _pointer(tensor: Tensor) -> str:
 
 
 def _place(program: Program, tensor: Tensor) -> str:
-    """Where the integers of the frame go: into the network's row, or to the prologue's own memory."""
+    """Return the address of a frame's integers: a row of the network, or the front end's own memory."""
     if tensor in program.graph.entries:
         first = program.memory.offsets[f"tensor {tensor.name}"] + program.kept(tensor) * tensor.row_bytes
         place = f"arena + {first} + frame * {tensor.row_bytes}"
@@ -136,15 +136,15 @@ def _place(program: Program, tensor: Tensor) -> str:
     return place if tensor.bits == 8 else f"(int16_t *)(void *)({place})"
 
 
-def _gathered(program: Program, step: FloatStep, number: int, row) -> Iterator[str]:
-    """Items of rows in another order: copied in blocks where they are few, else one by one."""
+def _gather(program: Program, step: FloatStep, number: int, row) -> Iterator[str]:
+    """Yield the C statements that permute items of rows: block copies if the blocks are few, else item by item."""
     blocks = _blocks(step)
     sizes = [_size(program, name) for name in step.inputs]
     starts = np.cumsum([0, *sizes])
     if blocks is not None:
         for to, first, count in blocks:
             which = int(np.searchsorted(starts, first, side="right")) - 1
-            # A block may reach from one row into the next.
+            # A block may span several rows.
             while count:
                 here = min(count, int(starts[which + 1]) - first)
                 source = f"{row(step.inputs[which])} + {first - int(starts[which])}"
@@ -162,7 +162,7 @@ def _gathered(program: Program, step: FloatStep, number: int, row) -> Iterator[s
 
 
 def _is_one_item(step: FloatStep) -> bool:
-    """Whether a row is one item again and again, as a level is that all bins are divided by."""
+    """Return whether a row repeats a single item, such as a level that all bins are divided by."""
     return step.items > 1 and bool((step.index == step.index[0]).all())
 
 
@@ -171,7 +171,7 @@ def _size(program: Program, name: str) -> int:
 
 
 def _blocks(step: FloatStep) -> list[tuple[int, int, int]] | None:
-    """(to, from, count) of the contiguous pieces of an order, or None if it has many."""
+    """Return (to, from, count) of each contiguous block of a permutation, or None if there are more than eight."""
     breaks = np.flatnonzero(np.diff(step.index) != 1) + 1
     if len(breaks) > 8:
         return None

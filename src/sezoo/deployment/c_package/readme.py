@@ -1,4 +1,4 @@
-"""The README of a C package, with the sizes and figures of the very model in it."""
+"""The README of a C package, with the sizes and figures of its model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["readme"]
 
 
 def readme(report: DeploymentReport) -> str:
-    """The text of `README.md`."""
+    """Return the text of `README.md`."""
     program = report.program
     graph, engine, stft = program.graph, program.engine, program.stft
     how = (
@@ -93,7 +93,7 @@ def _exact(report: DeploymentReport) -> str:
 
 
 def _layers(report: DeploymentReport) -> str:
-    """How the package gets into projects of each build system that it has files for."""
+    """Return instructions for adding the package to a project, for each supported build system."""
     names = ("stm32cubeide", *report.settings.layers)
     return f"## In your project\n\n{''.join(f'{_LAYERS[name]}{chr(10)}' for name in names)}\n"
 
@@ -116,7 +116,7 @@ _LAYERS = {
     "esp-idf": """\
 - **ESP-IDF**: put this folder into `components` of your project, under the name `sezoo_denoiser`.""",
 }
-"""By layer."""
+"""Instructions by build system."""
 
 _README = """\
 # A denoiser for speech in C

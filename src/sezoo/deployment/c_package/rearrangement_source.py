@@ -1,4 +1,4 @@
-"""Items in another order in `sezoo_model.c`: neighbours that stay so are copied in runs, else each is looked up."""
+"""Permutations in `sezoo_model.c`: copies of contiguous runs of items, or an index table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sezoo.deployment.engine.tensor import padded
 __all__ = ["permute_source", "runs_of"]
 
 SHORTEST_RUN, MOST_RUNS = 8, 64
-"""Items, on average, and runs of neighbours that are copied one by one; else every item is looked up."""
+"""Limits for copying in runs: least average length in items, and most runs; otherwise an index table is used."""
 
 
 def permute_source(name: str, operator: Permute, inputs: list[str], out: str, frames: int) -> list[str]:
-    """The statements that put the items of rows at these addresses in their order."""
+    """Return the C statements that permute the items of rows at these addresses."""
     bytes_, row = operator.output.bits // 8, padded(operator.output.items)
     if (runs := runs_of(operator)) is not None:
         steps = (f" + r * {row * bytes_}", " + r * {}") if frames > 1 else ("", "")
@@ -53,7 +53,7 @@ def _indented(lines: list[str]) -> list[str]:
 
 
 def runs_of(operator: Permute) -> list[tuple[int, int, int, int]] | None:
-    """Neighbours that stay so: operand, first item, where to, and how many; None where they are too many or too few."""
+    """Return (operand, first item, destination, count) of each contiguous run; None if they are too short or many."""
     index, ends = operator.index, np.cumsum([tensor.items for tensor in operator.inputs])
     operands = np.searchsorted(ends, index, side="right")
     edges = [0, *(np.flatnonzero((np.diff(index) != 1) | (np.diff(operands) != 0)) + 1).tolist(), len(index)]

@@ -1,4 +1,4 @@
-"""What is known of a C package: its sizes, how exact it is, and what it did on the emulated core."""
+"""Results of a C package: its sizes, its agreement with onnxruntime, and its run on the emulated core."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["DeploymentReport", "deployment_of"]
 
 @dataclass(frozen=True, eq=False)
 class DeploymentReport:
-    """All that was found out.
+    """Results of a deployment as a C package.
 
     Attributes
     ----------
-    masks : how many of the package's test vectors can show that a build is wrong.
-    reference : (samples,) float32, the recording as numpy denoises it.
-    emulated : None where nothing was run.
+    masks : number of the package's test vectors that can reveal a wrong build.
+    reference : the recording denoised in numpy, (samples,) float32
+    emulated : None if the package was not emulated.
     """
 
     model: str
@@ -46,7 +46,7 @@ class DeploymentReport:
 
     @cached_property
     def pesq(self) -> dict[str, float]:
-        """Of the recording, as numpy and as the core denoises it; empty where it cannot be scored."""
+        """PESQ of the recording denoised in numpy and on the core; empty if it cannot be scored."""
         clean = self.recording.clean
         if clean is None:
             return {}
@@ -60,7 +60,7 @@ class DeploymentReport:
 
     @cached_property
     def wave_snr(self) -> float | None:
-        """In dB, of the core's wave against numpy's: infinite where they are equal. None where nothing was run."""
+        """SNR in dB of the core's output against numpy's, infinite if they are equal; None if nothing was emulated."""
         if self.emulated is None:
             return None
         if np.array_equal(self.reference, self.emulated.denoised):
@@ -72,11 +72,11 @@ class DeploymentReport:
 
     @property
     def latency_ms(self) -> float:
-        """From the arrival of a sample to its output."""
+        """Time in ms from the arrival of a sample to its output."""
         return 1000 * self.program.engine.latency(self.program.stft) / self.settings.sample_rate
 
     def log_lines(self) -> Iterator[str]:
-        """In words, for the log."""
+        """Yield the results as lines for the log."""
         agreed, program = self.agreement, self.program
         if agreed.largest == 0 and agreed.mean_mask_difference == 0:
             yield "checked against onnxruntime: all operators and the mask are identical"
@@ -103,10 +103,10 @@ class DeploymentReport:
             yield f"{self.recording.display_name}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {wave}"
 
     def too_much_for(self, board: str) -> Iterator[str]:
-        """What of a board is too little for it: memory, or time by the estimate of an instruction a cycle."""
+        """Yield the resources of a board that the package exceeds: memory, or time at one instruction per cycle."""
         facts, program = BOARDS[board], self.program
         ram = program.arena_bytes + program.state_bytes
-        if self.emulated is not None:  # what else it writes to is known
+        if self.emulated is not None:  # measured, including the stack and other writable memory
             ram = self.emulated.size.ram + self.emulated.figures.stack
         if ram > facts.ram:
             needs = f"the package needs {ram / 1024:.0f}: {self._less('fewer')}"
@@ -124,13 +124,13 @@ class DeploymentReport:
             )
 
     def _less(self, frames: str) -> str:
-        """What takes less memory or time: fewer or more frames a call of a stream, or a stream instead of patches."""
+        """Return advice to save memory or time: other frames per call of a stream, or a stream instead of patches."""
         of_stream = f"{frames} frames a call (deployment.frames_per_patch)"
         instead = of_stream if self.program.engine.is_stream else "deployment.engine: stream"
         return f"take {instead}, or a smaller network"
 
     def metrics(self) -> dict[str, float]:
-        """For the experiment tracking."""
+        """Return the metrics for the experiment tracker."""
         found: dict[str, float] = {
             "arena_bytes": self.program.arena_bytes,
             "integers_differing_share": self.agreement.share,
@@ -144,7 +144,7 @@ class DeploymentReport:
 
 
 def deployment_of(report: DeploymentReport) -> Deployment:
-    """The report as `deployment.json` has it."""
+    """Return the report as the record in `deployment.json`."""
     program, run = report.program, report.emulated
     return Deployment(
         model=report.model,
@@ -186,7 +186,7 @@ def _emulated(report: DeploymentReport, run: EmulatedRun) -> Emulated:
             for operator, steps in zip(report.program.steps, figures.steps, strict=True)
         ),
         masks_compared=report.masks,
-        masks_equal_the_reference=report.masks > 0,  # run_emulated has refused any that differ
+        masks_equal_the_reference=report.masks > 0,  # run_emulated raises if any differs
         wave_snr_db=None if waves_are_equal else report.wave_snr,
         waves_are_equal=waves_are_equal,
     )

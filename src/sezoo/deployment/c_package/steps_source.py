@@ -1,4 +1,4 @@
-"""The steps of a call in `sezoo_model.c`: each operator's kernel, on buffers in the arena."""
+"""The steps of a process() call in `sezoo_model.c`: one kernel call per operator, on buffers in the arena."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from sezoo.deployment.engine.tensor import Tensor, padded
 __all__ = ["address_of", "run_function"]
 
 GENTLE = 520
-"""Steps from point to point below which a curve can be computed in 16 bits; see sezoo_run_curve_s16."""
+"""Bound on the difference of adjacent points of a curve that is computed in 16 bits; see sezoo_run_curve_s16."""
 
 
 def run_function(program: Program) -> str:
-    """All operators in order, on buffers in the arena."""
+    """Return the C functions that run all operators in order and that initialize the history."""
     graph, place = program.graph, program.place
-    lines = ["(void)history;", "(void)frames_before;"]  # a patch has neither
+    lines = ["(void)history;", "(void)frames_before;"]  # the patch engine uses neither
     for tensor in graph.entries:
-        lines += _arrived(program, tensor)
+        lines += _store_rows(program, tensor)
     for operator in graph.operators:
         if isinstance(operator, Loop):
             lines += _loop(program, operator)
         else:
             lines += _step(program, place[id(operator)], operator)
-        lines += _arrived(program, operator.output)
+        lines += _store_rows(program, operator.output)
         lines.append(f"SEZOO_TRACE({place[id(operator)]});")
     kept = [
         f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {program.kept(tensor) * tensor.row_bytes}, "
@@ -56,15 +56,15 @@ def run_function(program: Program) -> str:
     for loop in graph.loops:
         for number, state in enumerate(loop.states):
             offset = program.state_offsets[state.before.name]
-            kept += _begun(state, f"history + {offset}", f"first_{number}_{offset}")
+            kept += _initial_state(state, f"history + {offset}", f"first_{number}_{offset}")
     kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.kept_floats.values()]
     return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
         "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
     )
 
 
-def _begun(state: State, place: str, first: str) -> list[str]:
-    """A state as it begins, at an address."""
+def _initial_state(state: State, place: str, first: str) -> list[str]:
+    """Return the C statements that write the initial value of a state to an address."""
     tensor = state.before
     lines = [f"sezoo_fill({place}, {tensor.row_bytes}, {tensor.zero_point}, {tensor.bits // 8});"]
     if begins_nonzero(state):
@@ -73,7 +73,7 @@ def _begun(state: State, place: str, first: str) -> list[str]:
 
 
 def _loop(program: Program, loop: Loop) -> list[str]:
-    """Operators that are run frame by frame; frames before the first one of all are left out."""
+    """Return the C loop that runs operators frame by frame, from the first frame of the clip on."""
     frames, lag = program.engine.frames_computed, program.lag(loop.output)
     start = f"frames_before < {lag} ? {lag} - (int32_t)frames_before : 0" if lag else "0"
     rows = {tensor.name: program.first_row(loop, operand) for operand, tensor in enumerate(loop.inputs)}
@@ -103,7 +103,7 @@ def _function(head: str, lines: list[str]) -> str:
 
 
 def address_of(program: Program, tensor: Tensor, row: int = 0) -> str:
-    """The address of a row, counted from the first one in the buffer."""
+    """Return the address of a row as a C expression; row 0 is the first one in the buffer."""
     offset = program.memory.offsets[f"tensor {tensor.name}"] + row * tensor.row_bytes
     return f"arena + {offset}"
 
@@ -125,11 +125,11 @@ def _step(program: Program, index: int, operator: Operator) -> list[str]:
 def _run_conv(
     program: Program, index: int, conv: Conv, source: tuple[str, int, int], out: str, frames: int
 ) -> list[str]:
-    """A convolution.
+    """Return the C statements of a convolution.
 
     Parameters
     ----------
-    source : the address of its input, the rows that are there, and the one that it begins to read at.
+    source : address of the input, number of rows in the buffer, and the first row that the convolution reads.
     """
     scratch = f"arena + {program.memory.offsets[f'scratch {index}']}"
     name = f"sezoo_run_{'depthwise' if conv.is_depthwise else 'conv'}(&op_{index:02d}"
@@ -145,7 +145,7 @@ def _run_conv(
 
 
 def _run(program: Program, index: int, operator: Operator, inputs: list[str], out: str, frames: int) -> list[str]:
-    """An operator on rows at these addresses."""
+    """Return the C statements of an operator on rows at these addresses."""
     name, row = f"op_{index:02d}", padded(operator.output.items)
     wide = "_s16" if operator.output.bits == 16 else ""
     typed = f"(int16_t *)(void *)({out})" if wide else out
@@ -176,34 +176,34 @@ def _run(program: Program, index: int, operator: Operator, inputs: list[str], ou
 
 
 def _sweep(program: Program, name: str, sweep: Sweep, inputs: list[str], out: str, frames: int) -> list[str]:
-    """Operators that are run step by step in each frame, on one row each."""
+    """Return the C loop that runs operators step by step within each frame, on one row each."""
 
-    def moved(to: str, source: str, part: Tensor) -> str:
+    def copy(to: str, source: str, part: Tensor) -> str:
         return f"memcpy({to}, {source}, {part.items * part.bits // 8});"
 
-    def stepped(row: str, whole: Tensor, part: Tensor) -> str:
+    def step_address(row: str, whole: Tensor, part: Tensor) -> str:
         return f"{row} + r * {whole.row_bytes} + step * {part.items * part.bits // 8}"
 
     steps = [
-        moved(address_of(program, part), stepped(row, whole, part), part)
+        copy(address_of(program, part), step_address(row, whole, part), part)
         for row, whole, part in zip(inputs, sweep.inputs, sweep.parts, strict=True)
     ]
     for operator in sweep.operators:
         rows = [address_of(program, tensor) for tensor in operator.inputs]
         steps += _run(program, program.place[id(operator)], operator, rows, address_of(program, operator.output), 1)
-    steps.append(moved(stepped(out, sweep.output, sweep.part), address_of(program, sweep.part), sweep.part))
+    steps.append(copy(step_address(out, sweep.output, sweep.part), address_of(program, sweep.part), sweep.part))
     steps += [
         f"memcpy({address_of(program, state.before)}, {address_of(program, state.after)}, {state.before.row_bytes});"
         for state in sweep.states
     ]
-    begun = [
+    initial = [
         line
         for number, state in enumerate(sweep.states)
-        for line in _begun(state, address_of(program, state.before), f"{name}_first_{number}")
+        for line in _initial_state(state, address_of(program, state.before), f"{name}_first_{number}")
     ]
     return [
         f"for (int32_t r = 0; r < {frames}; ++r) {{",
-        *(f"    {line}" for line in begun),
+        *(f"    {line}" for line in initial),
         f"    for (int32_t step = 0; step < {sweep.steps}; ++step) {{",
         *(f"        {line}" for line in steps),
         "    }",
@@ -211,8 +211,8 @@ def _sweep(program: Program, name: str, sweep: Sweep, inputs: list[str], out: st
     ]
 
 
-def _arrived(program: Program, tensor: Tensor) -> list[str]:
-    """A stream's new rows: those of frames before the clip are made zero, and what is kept goes before them."""
+def _store_rows(program: Program, tensor: Tensor) -> list[str]:
+    """Return the C statements that clear rows of frames before the clip, and prepend and update a tensor's history."""
     if not program.stream:
         return []
     kept, lag, frames = program.kept(tensor), program.lag(tensor), program.engine.frames_computed
