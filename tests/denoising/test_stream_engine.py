@@ -11,7 +11,7 @@ from sezoo.base.errors import UserError
 from sezoo.denoising import Stream, WholeClip, denoise, denoise_variants, normalization_peak, open_stream
 from sezoo.denoising.silence_gate import MutedFrames, count_muted_frames, gate_warning
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.reference import denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.mask_model import MaskModel
@@ -53,7 +53,7 @@ def played(form):
 def test_masks_of_the_whole_clip_are_those_that_the_engine_computes_frame_by_frame(form, threshold):
     model, graph, lag = played(form)
     clip = wave(700)
-    expected = denoised_in_stream(graph, clip, STFT, 3, threshold)
+    expected = denoise_in_stream(graph, clip, STFT, 3, threshold)
     found = denoise(clip, model, STFT, Stream((20, lag), 3, threshold))
     assert found.shape == expected.shape and found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
@@ -68,7 +68,7 @@ def test_a_recurrent_model_is_played_as_the_engine_runs_it():
     graph = integer_graph_of(with_static_shape(model, 20), PATH)
     found = denoise(clip, MaskModel(model, PATH), stft, Stream((None, recurrent_lookahead(model, PATH))))
     assert np.abs(found - clip).max() > 100 * STEP
-    assert np.abs(found - denoised_in_stream(graph, clip, stft, 1)).mean() < 2 * STEP
+    assert np.abs(found - denoise_in_stream(graph, clip, stft, 1)).mean() < 2 * STEP
 
 
 def test_without_bound_before_a_long_clip_is_run_in_pieces(monkeypatch):

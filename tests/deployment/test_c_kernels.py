@@ -13,7 +13,7 @@ from c_builds import FIXED, SOURCES, STRICT, compiled, needs_gcc
 from sezoo.deployment.c_package.arrays import depthwise_weights, matrix_weights, padded_outputs
 from sezoo.deployment.engine.interpreter import run_operator
 from sezoo.deployment.engine.operators import Curve
-from sezoo.deployment.engine.prologue import BINARY, UNARY, quantized_magnitudes
+from sezoo.deployment.engine.prologue import BINARY, UNARY, quantize_magnitudes
 from sezoo.deployment.engine.tensor import Tensor, padded
 
 pytestmark = needs_gcc
@@ -241,7 +241,7 @@ def test_quantizing_rounds_half_to_even_and_saturates(library, values, scale, bi
     made = np.empty(len(x), np.int32)
     library.do_quantized(at(x), at(made), len(x), c_float(scale), zero_point, low, high)
     with np.errstate(over="ignore"):
-        expected = quantized_magnitudes(x, Tensor("t", 1, F(scale), zero_point, bits))
+        expected = quantize_magnitudes(x, Tensor("t", 1, F(scale), zero_point, bits))
     np.testing.assert_array_equal(made, expected)
 
 

@@ -25,7 +25,7 @@ from sezoo.deployment.c_package.vectors import (
 )
 from sezoo.deployment.engine.integer_graph import FloatStep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_patches, denoise_in_stream
 from sezoo.deployment.engine.stream_plan import frames_behind_a_mask
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.receptive_field import receptive_field_of
@@ -126,7 +126,7 @@ def test_a_stream_that_keeps_rows_of_16_bits(tmp_path, objects):
     while not any(conv.span for conv in builder.operators):
         builder.conv(entry)
     program = program_of(builder.graph(5), Stft(32, 8, 32), 5)
-    assert program.kept(entry) and entry.zero_point % 257  # bytes that are not the same
+    assert program.history_rows(entry) and entry.zero_point % 257  # bytes that are not the same
     assert check(write_tiny_package(program, tmp_path / "p"), objects) == (0, "all masks are equal\n")
 
 
@@ -211,10 +211,10 @@ def test_a_recording_is_denoised_as_by_the_reference(tmp_path, objects, stft, ne
     wave = speech_like(samples)
     found = denoised_by_c(package, objects, wave)
     if lookahead is None:
-        expected = denoised_in_stream(graph, wave, stft, new, threshold)
+        expected = denoise_in_stream(graph, wave, stft, new, threshold)
     else:
         play = Board(new, lookahead, threshold, input_gain=gain, half_away=False)
-        expected = denoised_in_patches(graph, Path("model.onnx"), wave, stft, play)
+        expected = denoise_in_patches(graph, Path("model.onnx"), wave, stft, play)
     steps = np.abs(to_int16(found).astype(int) - to_int16(expected).astype(int))
     assert steps.max() <= 1 and np.mean(steps > 0) < 0.01
     if samples > 1:

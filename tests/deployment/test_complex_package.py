@@ -17,7 +17,7 @@ from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.operators import Sweep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.reference import denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.deployment.tflite.lowerable import check_operators
 from sezoo.models.mask_model import MaskModel
@@ -112,7 +112,7 @@ def test_sound_is_that_of_the_reference(packages, objects, tmp_path, name):
     program, package = packages[name]
     write_clip(tmp_path / "noisy.wav", sound(), RATE)
     assert ran(built(package, "denoise_wav", objects), folder=tmp_path) == (0, "")
-    wanted = denoised_in_stream(program.graph, sound(), program.stft, 1)
+    wanted = denoise_in_stream(program.graph, sound(), program.stft, 1)
     assert np.abs(read_clip(tmp_path / "denoised.wav", RATE) - wanted).max() * 32768 <= 1.01
     assert np.abs(wanted).max() > 0.01
 
@@ -121,7 +121,7 @@ def test_sound_is_that_of_the_reference(packages, objects, tmp_path, name):
 def test_an_attenuation_limit_leaves_a_share_of_the_input(packages, name):
     graph = packages[name][0].graph
     plain, limited = (
-        denoised_in_stream(graph, sound(), STFT, 1, attenuation_limit=limit) for limit in (None, 20 * np.log10(4))
+        denoise_in_stream(graph, sound(), STFT, 1, attenuation_limit=limit) for limit in (None, 20 * np.log10(4))
     )
     np.testing.assert_allclose(limited, 0.25 * sound() + 0.75 * plain, atol=2 / 32768)
 
@@ -133,7 +133,7 @@ def test_on_an_emulated_core(packages, tmp_path):
     emulation = Emulation(find_compiler(None), find_emulator(None), tmp_path / "logs")
     run = run_emulated(emulation, CORES["cortex-m55"], package, sound(), RATE, tmp_path / "run")
     assert len(run.figures.steps) == len(program.steps)
-    wanted = denoised_in_stream(program.graph, sound(), program.stft, 1)
+    wanted = denoise_in_stream(program.graph, sound(), program.stft, 1)
     assert np.mean(np.abs(run.denoised - wanted) * 32768 > 1) < 0.05
 
 

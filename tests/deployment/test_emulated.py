@@ -23,7 +23,7 @@ from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import MASKS
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.reference import denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.targets.c_compiler import CCompiler, build_program, find_compiler
 from sezoo.targets.cores import CORES
@@ -83,7 +83,7 @@ def test_every_core_by_every_compiler(stream, package, tmp_path, name, compiler)
         assert log.startswith("$ ") and log.count("\n") == 1  # the compiler has nothing to say
     assert not list((tmp_path / "logs").glob("*_objects.log"))  # nor has it of what is compiled once
 
-    expected = denoised_in_stream(stream.graph, wave, stream.stft, 8)
+    expected = denoise_in_stream(stream.graph, wave, stream.stft, 8)
     assert run.denoised.shape == wave.shape
     apart = np.abs(run.denoised - expected) * 32768
     # rounded the other way, a magnitude changes a mask by a step or two

@@ -15,7 +15,7 @@ from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.reference import denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.models.states import states_of
 from sezoo.models.streaming import streaming
@@ -160,5 +160,5 @@ def test_on_emulated_cores(tmp_path, name):
     wave = np.round(np.random.default_rng(0).standard_normal(800) * 3000).astype(np.float32) / 32768
     run = run_emulated(emulation, CORES[name], package, wave, RATE, tmp_path / "run")
     assert len(run.figures.steps) == len(program.steps)
-    expected = denoised_in_stream(program.graph, wave, program.stft, 2)
+    expected = denoise_in_stream(program.graph, wave, program.stft, 2)
     assert np.mean(np.abs(run.denoised - expected) * 32768 > 1) < 0.05

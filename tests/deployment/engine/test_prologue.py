@@ -12,7 +12,7 @@ from sezoo.deployment.engine.prologue import (
     UNARY,
     exp2_of,
     log2_of,
-    quantized_magnitudes,
+    quantize_magnitudes,
     run_prologue,
 )
 from sezoo.deployment.engine.tensor import Tensor
@@ -129,7 +129,7 @@ def test_rounding_is_that_of_quantize_linear(bits, element, scale):
     graph = helper.make_graph([node], "g", ends[:1], ends[1:], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     (expected,) = open_session(model, optimization="none").run(None, {"x": values})
-    found = quantized_magnitudes(values, tensor)
+    found = quantize_magnitudes(values, tensor)
     assert found.dtype == kind
     np.testing.assert_array_equal(found, expected)
 

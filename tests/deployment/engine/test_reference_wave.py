@@ -10,7 +10,7 @@ from sezoo.denoising.modes import Board
 from sezoo.deployment.engine.integer_graph import FloatStep, IntegerGraph
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
-from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_patches, denoise_in_stream
 from sezoo.deployment.engine.stream_plan import stream_plan
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.mask_model import MaskModel
@@ -64,7 +64,7 @@ def by_definition(graph, samples, stft):
 @pytest.mark.parametrize("samples", [1, 10, 100, 333])
 def test_a_stream_whose_masks_are_one_changes_nothing(stft, samples):
     clip = wave(samples)
-    found = denoised_in_stream(unity(), clip, stft, 3)
+    found = denoise_in_stream(unity(), clip, stft, 3)
     assert found.shape == clip.shape
     assert found.dtype == F
     np.testing.assert_allclose(found, clip, atol=1.01 * STEP)
@@ -77,7 +77,7 @@ def test_a_stream_is_the_whole_clip_masked_at_once(stft, form):
     graph = integer_graph_of(FORMS[form](), PATH)
     clip = wave(400)
     exact = by_definition(graph, clip, stft)
-    found = denoised_in_stream(graph, clip, stft, 1)
+    found = denoise_in_stream(graph, clip, stft, 1)
     # A magnitude on the edge between two integers is now and then rounded otherwise in float64.
     assert np.mean(np.abs(found - exact) > 1.5 * STEP) < 0.02
     assert np.sqrt(np.mean((found - exact) ** 2) / np.mean(exact**2)) < 0.001
@@ -89,16 +89,16 @@ def test_the_calls_of_a_stream_are_not_to_be_heard(stft):
     graph = integer_graph_of(FORMS["depthwise"](), PATH)
     assert stream_plan(graph).lag[graph.result.name] == 7
     clip = wave(500)
-    once = denoised_in_stream(graph, clip, stft, 1)
+    once = denoise_in_stream(graph, clip, stft, 1)
     for frames in (2, 5, 200):
-        np.testing.assert_array_equal(denoised_in_stream(graph, clip, stft, frames), once)
+        np.testing.assert_array_equal(denoise_in_stream(graph, clip, stft, frames), once)
 
 
 def test_what_comes_later_does_not_change_what_is_out():
     """A clip cut off is denoised as its beginning is, up to what its last frames can see."""
     graph, stft = integer_graph_of(FORMS["depthwise"](), PATH), STFTS["full windows"]
     clip, samples = wave(600), 400
-    short, long = (denoised_in_stream(graph, each, stft, 4) for each in (clip[:samples], clip))
+    short, long = (denoise_in_stream(graph, each, stft, 4) for each in (clip[:samples], clip))
     sure = samples - 7 * stft.hop_length - stft.win_length
     np.testing.assert_array_equal(short[:sure], long[:sure])
     assert (short != long[:samples]).any()
@@ -106,19 +106,19 @@ def test_what_comes_later_does_not_change_what_is_out():
 
 def test_loud_samples_are_cut_off():
     clip = np.concatenate([wave(100), [1.5, -1.5, 1.0], wave(50)]).astype(F)
-    found = denoised_in_stream(unity(), clip, STFTS["full windows"], 2)
+    found = denoise_in_stream(unity(), clip, STFTS["full windows"], 2)
     np.testing.assert_allclose(found, np.clip(clip, -1, 1 - STEP), atol=1.01 * STEP)
 
 
 def test_nothing_in_nothing_out():
-    assert denoised_in_stream(unity(), np.zeros(0, F), STFTS["short windows"], 3).shape == (0,)
+    assert denoise_in_stream(unity(), np.zeros(0, F), STFTS["short windows"], 3).shape == (0,)
 
 
 @pytest.mark.parametrize("stft", STFTS.values(), ids=STFTS)
 def test_patches_whose_masks_are_one_change_nothing(stft):
     """Without gate; the ring has no room for the end of a window where it is shorter than the transform."""
     clip = wave(300)
-    found = denoised_in_patches(unity(8), PATH, clip, stft, Board(4, 2, silence_threshold=None))
+    found = denoise_in_patches(unity(8), PATH, clip, stft, Board(4, 2, silence_threshold=None))
     assert found.shape == clip.shape
     np.testing.assert_allclose(found, clip, atol=1.01 * STEP)
 
@@ -130,6 +130,6 @@ def test_patches_are_what_the_board_makes_of_onnxruntimes_masks(gain):
     clip = wave(1000)
     stream = BoardStream(MaskModel(model, PATH), stft, play)
     expected = np.concatenate([stream.push(clip), stream.finish()])
-    found = denoised_in_patches(integer_graph_of(model, PATH), PATH, clip, stft, play)
+    found = denoise_in_patches(integer_graph_of(model, PATH), PATH, clip, stft, play)
     assert found.shape == expected.shape
     assert np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2)) < 0.01

@@ -69,9 +69,9 @@ def test_lags_and_kept_rows():
     plan = stream_plan(graph)
     assert plan.lag["input"] == 0
     assert [plan.lag[f"b{block}.sum"] for block in range(3)] == [1, 3, 7]
-    assert [plan.kept[name] for name in ("input", "b0.sum", "b1.sum")] == [1, 2, 4]  # for the additions
-    assert [plan.kept[f"b{block}.in.relu"] for block in range(3)] == [2, 4, 8]  # for the convolutions over time
-    assert plan.kept[graph.result.name] == 0
+    assert [plan.history_rows[name] for name in ("input", "b0.sum", "b1.sum")] == [1, 2, 4]  # for the additions
+    assert [plan.history_rows[f"b{block}.in.relu"] for block in range(3)] == [2, 4, 8]  # for the convolutions over time
+    assert plan.history_rows[graph.result.name] == 0
 
 
 def test_first_rows_are_those_of_one_frame():
@@ -81,7 +81,7 @@ def test_first_rows_are_those_of_one_frame():
     for operator in graph.operators:
         for operand, tensor in enumerate(operator.inputs):
             # of the first row that it makes, counted from the first new row of the tensor
-            frame = plan.first_row(operator, operand) - plan.kept[tensor.name] - plan.lag[tensor.name]
+            frame = plan.first_row(operator, operand) - plan.history_rows[tensor.name] - plan.lag[tensor.name]
             before = operator.before if isinstance(operator, Conv) else 0
             assert frame == -plan.lag[operator.output.name] - before
             assert plan.first_row(operator, operand) >= 0
@@ -95,9 +95,9 @@ def test_causal_models_do_not_lag():
 def test_a_tensor_that_is_read_twice_keeps_what_the_slower_reader_needs():
     graph = integer_graph_of(with_static_shape(dynamic_int8(skip_connection(gain=1)), FRAMES), PATH)
     plan = stream_plan(graph)
-    assert plan.kept["c0.relu"] == 2  # two for the convolution, one for the Concat
+    assert plan.history_rows["c0.relu"] == 2  # two for the convolution, one for the Concat
     deep = integer_graph_of(with_static_shape(dynamic_int8(residual()), FRAMES), PATH)
-    assert max(stream_plan(deep).kept.values()) == 8
+    assert max(stream_plan(deep).history_rows.values()) == 8
 
 
 def test_the_masks_of_frames_before_the_clip_come_first():

@@ -48,7 +48,7 @@ def test_and_frame_by_frame_with_states_that_are_handed_on(form):
     low = lower_graph(graph, PATH, 1)
     vectors = of_stream(graph)
     assert compared(low, vectors) > 500
-    assert [state.rows for state in low.states] == [rows for rows in stream_plan(graph).kept.values() if rows]
+    assert [state.rows for state in low.states] == [rows for rows in stream_plan(graph).history_rows.values() if rows]
 
 
 @needs_litert

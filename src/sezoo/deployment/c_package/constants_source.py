@@ -35,7 +35,7 @@ from sezoo.deployment.engine.operators import (
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor, padded
 
-__all__ = ["begins_nonzero", "definition", "first_states", "packed_weights"]
+__all__ = ["begins_nonzero", "definition", "initial_states", "packed_weights"]
 
 
 def definition(program: Program, index: int, operator: Operator, curves: dict[bytes, str]) -> str:
@@ -80,7 +80,7 @@ def _curve(name: str, curve: Curve, curves: dict[bytes, str]) -> str:
     return c_array(f"{name}_curve", curve.table, comment=f"a function by 1025 points: {curve.name}")
 
 
-def first_states(program: Program) -> Iterator[str]:
+def initial_states(program: Program) -> Iterator[str]:
     """Yield the arrays of the states' initial values that are not zero."""
     for loop in program.graph.loops:
         for number, state in enumerate(loop.states):

@@ -32,7 +32,7 @@ from sezoo.deployment.engine.agreement import agreement
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.qdq_reader.nodes import UnsupportedError
-from sezoo.deployment.engine.reference import denoised_in_patches, denoised_in_stream
+from sezoo.deployment.engine.reference import denoise_in_patches, denoise_in_stream
 from sezoo.deployment.engine_choice import engine_for
 from sezoo.deployment.recording import Recording, patches_of, recording_of, report_gated_clips
 from sezoo.models.contract import declared_contract
@@ -257,7 +257,7 @@ def reference_of(
     engine = program.engine
     if engine.is_stream:
         gate = settings.silence_threshold
-        return denoised_in_stream(
+        return denoise_in_stream(
             program.graph, recording.noisy, program.stft, engine.new, gate, arithmetic,
             attenuation_limit=settings.attenuation_limit,
         )  # fmt: skip
@@ -269,4 +269,4 @@ def reference_of(
         half_away=False,
         attenuation_limit=settings.attenuation_limit,
     )
-    return denoised_in_patches(program.graph, path, recording.noisy, program.stft, mode, arithmetic)
+    return denoise_in_patches(program.graph, path, recording.noisy, program.stft, mode, arithmetic)

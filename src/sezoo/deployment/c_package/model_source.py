@@ -8,7 +8,7 @@ import numpy as np
 
 from sezoo.audio.stft_window import window_label
 from sezoo.deployment.c_package.arrays import c_array, c_float
-from sezoo.deployment.c_package.constants_source import definition, first_states
+from sezoo.deployment.c_package.constants_source import definition, initial_states
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.prologue_source import prologue_source
 from sezoo.deployment.c_package.steps_source import address_of, run_function
@@ -31,7 +31,7 @@ def model_source(program: Program) -> str:
         parts.append(c_array("mask_index", graph.mask_index.astype(np.uint16), comment="the item of each bin"))
     curves: dict[bytes, str] = {}
     parts += [definition(program, index, operator, curves) for index, operator in enumerate(program.steps)]
-    parts += first_states(program)
+    parts += initial_states(program)
     parts.append(prologue_source(program))
     parts.append(run_function(program))
     parts.append(_mask_function(program))
@@ -72,7 +72,7 @@ def _transform_tables(program: Program) -> Iterator[str]:
 def _mask_function(program: Program) -> str:
     graph = program.graph
     row = padded(graph.result.items)
-    first = program.kept(graph.result) + program.engine.first_mask
+    first = program.history_rows(graph.result) + program.engine.first_mask
     item = "k" if _is_identity(graph.mask_index) else "mask_index[k]"
     result, place = graph.result, address_of(program, graph.result, first)
     lines, value = [], f"mask_table[row[{item}] + 128]"

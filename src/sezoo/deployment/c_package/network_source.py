@@ -10,7 +10,7 @@ from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.operators import ExternalNetwork
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["first_states", "network_call", "network_header"]
+__all__ = ["initial_states", "network_call", "network_header"]
 
 
 def network_header(network: ExternalNetwork, frames: int) -> str:
@@ -85,7 +85,7 @@ _CONTRACT = """ A state that goes in and the one that comes out have the same
    address: read all of `in` before you write to `out`."""
 
 
-def first_states(program: Program, network: ExternalNetwork) -> list[str]:
+def initial_states(program: Program, network: ExternalNetwork) -> list[str]:
     """Return the C statements that initialize the states of a stream before the first call."""
     return [
         f"sezoo_fill(history + {program.outside_offsets[state.tensor.name]}, {state.bytes}, "
@@ -120,10 +120,10 @@ def network_call(program: Program, network: ExternalNetwork, inputs: list[str], 
         f"if (sezoo_network(inputs, outputs) != 0) {{ memset({out}, {loudest}, {frames * result.items}); }}",
     ]
     lines += [
-        f"sezoo_clear({place}, {state.early}, {state.rows}, {state.tensor.items}, {state.tensor.zero_point}, 1, "
+        f"sezoo_clear({place}, {state.warmup_calls}, {state.rows}, {state.tensor.items}, {state.tensor.zero_point}, 1, "
         "frames_before);"
         for place, state in zip(states, network.states, strict=True)
-        if state.early
+        if state.warmup_calls
     ]
     if _has_gaps(result) and frames > 1:
         lines.append(

@@ -115,9 +115,9 @@ class Program:
         """Lags and history rows of all tensors; None for the patch engine."""
         return stream_plan(self.graph) if self.engine.is_stream else None
 
-    def kept(self, tensor: Tensor) -> int:
+    def history_rows(self, tensor: Tensor) -> int:
         """Return the number of rows of earlier calls that stand before a tensor's new rows."""
-        return self.stream.kept[tensor.name] if self.stream else 0
+        return self.stream.history_rows[tensor.name] if self.stream else 0
 
     def lag(self, tensor: Tensor) -> int:
         """Return the number of frames by which a tensor's newest row lags behind the newest input frame."""
@@ -134,15 +134,15 @@ class Program:
         """Offset in bytes, in the history between calls, of the history rows of each tensor that has any."""
         offsets, end = {}, 0
         for tensor in self.graph.tensors:
-            if self.kept(tensor):
+            if self.history_rows(tensor):
                 offsets[tensor.name] = end
-                end += self.kept(tensor) * tensor.row_bytes
+                end += self.history_rows(tensor) * tensor.row_bytes
         return offsets
 
     @cached_property
     def state_offsets(self) -> dict[str, int]:
         """Offset in bytes, in the history, of each state of a loop; the states follow the history rows."""
-        offsets, end = {}, sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        offsets, end = {}, sum(self.history_rows(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
         for loop in self.graph.loops:
             for state in loop.states:
                 offsets[state.before.name] = end
@@ -166,10 +166,10 @@ class Program:
         outside = sum(
             padded(state.bytes) for each in self.steps if isinstance(each, ExternalNetwork) for state in each.states
         )
-        return outside + states + sum(self.kept(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
+        return outside + states + sum(self.history_rows(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
 
     @cached_property
-    def kept_floats(self) -> dict[str, tuple[int, int]]:
+    def float_history(self) -> dict[str, tuple[int, int]]:
         """Offset and size in bytes of the float history of each `peak` step of a stream, by the name of its output.
 
         Floats follow the integers in the history. A patch starts with zeros, and has its floats in the arena.
@@ -189,7 +189,7 @@ class Program:
     @cached_property
     def history_bytes(self) -> int:
         """Size in bytes of the whole history, integers and floats."""
-        return self.integer_bytes + sum(size for _, size in self.kept_floats.values())
+        return self.integer_bytes + sum(size for _, size in self.float_history.values())
 
     def scratch_bytes(self, operator: Operator) -> int:
         """Return the scratch memory of a convolution or a product in bytes; see SEZOO_SCRATCH in sezoo_kernels.h."""
@@ -226,7 +226,7 @@ class Program:
             if tensor.name in states:
                 continue
             first = shared.get(tensor.name, tensor.name)
-            rows = 1 if tensor.name in self.in_loops else self.kept(tensor) + self.engine.frames_computed
+            rows = 1 if tensor.name in self.in_loops else self.history_rows(tensor) + self.engine.frames_computed
             places[first] = Buffer(
                 f"tensor {first}", rows * tensor.row_bytes, first_step[first], last_step[tensor.name]
             )

@@ -10,7 +10,7 @@ import numpy as np
 from sezoo.deployment.c_package.arrays import c_array, c_comment, c_float
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.engine.integer_graph import FloatStep
-from sezoo.deployment.engine.prologue import GIVEN
+from sezoo.deployment.engine.prologue import INPUT_ROWS
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["prologue_source"]
@@ -49,7 +49,7 @@ def prologue_source(program: Program) -> str:
 
 def _lines(program: Program, step: FloatStep, number: int, numbers: dict[str, int]) -> Iterator[str]:
     def row(name: str) -> str:
-        return "magnitude" if name in GIVEN else f"row_{numbers[name]}"
+        return "magnitude" if name in INPUT_ROWS else f"row_{numbers[name]}"
 
     made = f"row_{number}"
     yield c_comment(step.output)
@@ -97,8 +97,8 @@ def _peak(program: Program, step: FloatStep, made: str, source: str) -> Iterator
     """Yield the C statements for the running maximum of each item; the newest frame replaces the oldest."""
     items, others = step.items, step.window - 1
     yield "{"
-    if step.output in program.kept_floats:
-        yield f"    float *const kept = (float *)(void *)(history + {program.kept_floats[step.output][0]});"
+    if step.output in program.float_history:
+        yield f"    float *const kept = (float *)(void *)(history + {program.float_history[step.output][0]});"
     else:
         yield f"    float *const kept = (float *)(void *)(arena + {program.memory.offsets[f'window {step.output}']});"
         yield "    if (frame == 0) {"
@@ -129,7 +129,7 @@ def _pointer(tensor: Tensor) -> str:
 def _place(program: Program, tensor: Tensor) -> str:
     """Return the address of a frame's integers: a row of the network, or the front end's own memory."""
     if tensor in program.graph.entries:
-        first = program.memory.offsets[f"tensor {tensor.name}"] + program.kept(tensor) * tensor.row_bytes
+        first = program.memory.offsets[f"tensor {tensor.name}"] + program.history_rows(tensor) * tensor.row_bytes
         place = f"arena + {first} + frame * {tensor.row_bytes}"
     else:
         place = f"arena + {program.memory.offsets[f'row {tensor.name}']}"
@@ -167,7 +167,7 @@ def _is_one_item(step: FloatStep) -> bool:
 
 
 def _size(program: Program, name: str) -> int:
-    return program.graph.values if name in GIVEN else program.float_rows[name]
+    return program.graph.values if name in INPUT_ROWS else program.float_rows[name]
 
 
 def _blocks(step: FloatStep) -> list[tuple[int, int, int]] | None:

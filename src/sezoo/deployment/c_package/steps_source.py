@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sezoo.deployment.c_package.constants_source import begins_nonzero
-from sezoo.deployment.c_package.network_source import first_states, network_call
+from sezoo.deployment.c_package.network_source import initial_states, network_call
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.rearrangement_source import permute_source
 from sezoo.deployment.engine.conv import Conv
@@ -45,19 +45,19 @@ def run_function(program: Program) -> str:
         lines += _store_rows(program, operator.output)
         lines.append(f"SEZOO_TRACE({place[id(operator)]});")
     kept = [
-        f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {program.kept(tensor) * tensor.row_bytes}, "
+        f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {rows * tensor.row_bytes}, "
         f"{tensor.zero_point}, {tensor.bits // 8});"
         for tensor in graph.tensors
-        if program.kept(tensor)
+        if (rows := program.history_rows(tensor))
     ]
     for operator in graph.operators:
         if isinstance(operator, ExternalNetwork):
-            kept += first_states(program, operator)
+            kept += initial_states(program, operator)
     for loop in graph.loops:
         for number, state in enumerate(loop.states):
             offset = program.state_offsets[state.before.name]
             kept += _initial_state(state, f"history + {offset}", f"first_{number}_{offset}")
-    kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.kept_floats.values()]
+    kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.float_history.values()]
     return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
         "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
     )
@@ -77,7 +77,7 @@ def _loop(program: Program, loop: Loop) -> list[str]:
     frames, lag = program.engine.frames_computed, program.lag(loop.output)
     start = f"frames_before < {lag} ? {lag} - (int32_t)frames_before : 0" if lag else "0"
     rows = {tensor.name: program.first_row(loop, operand) for operand, tensor in enumerate(loop.inputs)}
-    rows[loop.output.name] = program.kept(loop.output)
+    rows[loop.output.name] = program.history_rows(loop.output)
 
     def address(tensor: Tensor) -> str:
         if tensor.name in program.state_offsets:
@@ -110,10 +110,10 @@ def address_of(program: Program, tensor: Tensor, row: int = 0) -> str:
 
 def _step(program: Program, index: int, operator: Operator) -> list[str]:
     frames = program.engine.frames_computed
-    out = address_of(program, operator.output, program.kept(operator.output))
+    out = address_of(program, operator.output, program.history_rows(operator.output))
     if isinstance(operator, Conv):
         source = operator.input
-        there, first = program.kept(source) + frames, program.first_row(operator, 0)
+        there, first = program.history_rows(source) + frames, program.first_row(operator, 0)
         return _run_conv(program, index, operator, (address_of(program, source), there, first), out, frames)
     inputs = [
         address_of(program, tensor, program.first_row(operator, operand))
@@ -215,7 +215,7 @@ def _store_rows(program: Program, tensor: Tensor) -> list[str]:
     """Return the C statements that clear rows of frames before the clip, and prepend and update a tensor's history."""
     if not program.stream:
         return []
-    kept, lag, frames = program.kept(tensor), program.lag(tensor), program.engine.frames_computed
+    kept, lag, frames = program.history_rows(tensor), program.lag(tensor), program.engine.frames_computed
     lines = []
     if lag:
         lines.append(

@@ -1,4 +1,4 @@
-"""The arithmetic of the chip: `qdq_reader` makes an `integer_graph` of an int8 model, `interpreter` runs it in NumPy.
+"""Integer inference as on the chip: `qdq_reader` builds an `integer_graph`, `interpreter` runs it in NumPy.
 
-`stream_plan` and `memory_plan` say how the C package does the same in little memory.
+`stream_plan` and `memory_plan` determine how the C package computes the same with little memory.
 """

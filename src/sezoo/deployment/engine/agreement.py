@@ -1,7 +1,7 @@
-"""How near the integer operators come to onnxruntime, each fed onnxruntime's own integers.
+"""Comparison of the integer operators with onnxruntime, each operator fed onnxruntime's integers.
 
-onnxruntime computes a QDQ graph in float when it is not allowed to merge operators, and rounds where the graph says so.
-That is what is compared with, as it gives the integers of every layer.
+Without graph optimizations, onnxruntime computes a QDQ graph in float and rounds at each quantizer. It is the reference
+here because it provides the integers of every layer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 
 from sezoo.deployment.engine.integer_graph import IntegerGraph, TensorLocation
-from sezoo.deployment.engine.interpreter import first_states, mask_of, run_graph, run_loop, run_operator
+from sezoo.deployment.engine.interpreter import initial_states, mask_of, run_graph, run_loop, run_operator
 from sezoo.deployment.engine.operators import Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.models.onnx_graph import copy_model
@@ -28,11 +28,11 @@ __all__ = ["Agreement", "agreement"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """All operators, and the mask from end to end.
+    """Agreement of all operators, and of the mask end to end.
 
     Attributes
     ----------
-    mean_mask_difference : of the whole network's, without a sign.
+    mean_mask_difference : mean absolute difference of the whole network's masks.
     """
 
     operators: tuple[OperatorAgreement, ...]
@@ -40,7 +40,7 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Of all integers, how many differ."""
+        """Share of all integers that differ."""
         return sum(each.differing for each in self.operators) / max(1, sum(each.values for each in self.operators))
 
     @property
@@ -50,10 +50,10 @@ class Agreement:
 
 
 def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.ndarray]) -> Agreement:
-    """Compare with onnxruntime on patches of magnitudes, each (bins, frames) float32 or complex64.
+    """Compare the operators with onnxruntime on patches, each (bins, frames) float32 or complex64.
 
-    Of a model of one frame with states a patch has any number of frames, which are run one after the other, with
-    onnxruntime's states.
+    For a stateful one-frame model a patch may have any number of frames, which run in sequence with onnxruntime's
+    states.
     """
     whole, states = copy_model(model), states_of(model)
     rows = {site.name: site for site in graph.sites}
@@ -66,32 +66,34 @@ def agreement(graph: IntegerGraph, model: onnx.ModelProto, patches: Sequence[np.
     counts = {operator.output.name: [0, 0, 0] for operator in operators}
     distances = []
     for patch in patches:
-        run, own = StateLoop(session, source, states, names), _own_masks(graph)
+        run, own = StateLoop(session, source, states, names), _mask_function(graph)
         for call in split_into_steps([patch[np.newaxis]], graph.frames):
             found = dict(zip(names, run(call), strict=True))
             distances.append(np.abs(run.layout.taken(found[mask])[0] - own(call[0])).mean())
-            _compare(operators, _theirs(rows, found, graph.frames), counts)
+            _compare(operators, _onnxruntime_rows(rows, found, graph.frames), counts)
     return Agreement(
         tuple(OperatorAgreement(name, *count) for name, count in counts.items()), float(np.mean(distances))
     )
 
 
-def _own_masks(graph: IntegerGraph) -> Callable[[np.ndarray], np.ndarray]:
-    """What gives the masks of call after call of a clip, each (bins, frames) float32."""
-    loop, kept = graph.frame_loop, {}
+def _mask_function(graph: IntegerGraph) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that computes the masks of a clip call by call, each (bins, frames) float32."""
+    loop, float_history = graph.frame_loop, {}
     if loop is None:
-        return lambda magnitude: run_graph(graph, magnitude, kept=kept)
-    states = first_states(loop)
+        return lambda magnitude: run_graph(graph, magnitude, float_history=float_history)
+    states = initial_states(loop)
 
     def run(magnitude: np.ndarray) -> np.ndarray:
-        entries = run_prologue(graph.prologue, rows_of(magnitude), kept)
+        entries = run_prologue(graph.prologue, rows_of(magnitude), float_history)
         return mask_of(graph, run_loop(loop, [entries[tensor.name] for tensor in loop.inputs], states))
 
     return run
 
 
-def _theirs(rows: Mapping[str, TensorLocation], found: Mapping[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
-    """onnxruntime's integers as rows, by the names of the tensors."""
+def _onnxruntime_rows(
+    rows: Mapping[str, TensorLocation], found: Mapping[str, np.ndarray], frames: int
+) -> dict[str, np.ndarray]:
+    """Return onnxruntime's integers as rows, by the names of the tensors."""
     theirs: dict[str, np.ndarray] = {}
     for name, site in rows.items():
         row = _rows_of(site, found[name], frames)
@@ -101,12 +103,12 @@ def _theirs(rows: Mapping[str, TensorLocation], found: Mapping[str, np.ndarray],
 
 
 def _compare(operators: Sequence[Operator], theirs: dict[str, np.ndarray], counts: Mapping[str, list[int]]) -> None:
-    """Count the integers that differ, operator by operator, each fed onnxruntime's own."""
+    """Count the integers that differ, operator by operator, each fed onnxruntime's integers."""
     for operator in operators:
         if any(tensor.name not in theirs for tensor in operator.inputs):
             continue
         made = run_operator(operator, [theirs[tensor.name] for tensor in operator.inputs])
-        expected = theirs.setdefault(operator.output.name, made)  # a rearrangement is no tensor of theirs
+        expected = theirs.setdefault(operator.output.name, made)  # a Permute has no tensor in onnxruntime
         difference = np.abs(made.astype(np.int32) - expected.astype(np.int32))
         count = counts[operator.output.name]
         count[0] += int(np.count_nonzero(difference))
@@ -115,10 +117,10 @@ def _compare(operators: Sequence[Operator], theirs: dict[str, np.ndarray], count
 
 
 def _rows_of(site: TensorLocation, integers: np.ndarray, frames: int) -> np.ndarray | None:
-    """onnxruntime's integers as rows: (frames, items) int8 or int16; None where onnxruntime has only a part of them."""
+    """Return onnxruntime's integers as rows, (frames, items) int8 or int16; None if onnxruntime has only a part."""
     size = frames * site.tensor.items
     items = site.items.ravel()
-    there = items < size  # a convolution that is padded for more frames than are kept makes them all
+    there = items < size  # padding may make a convolution compute more frames than are used
     row, is_known = np.zeros(size, site.tensor.dtype), np.zeros(size, bool)
     row[items[there]] = integers.ravel()[there].astype(np.int32) - site.offset
     is_known[items[there]] = True

@@ -1,7 +1,7 @@
-"""What becomes of sums and products on their way back to integers: how a runtime rounds.
+"""Requantization of sums and products to integers, which differs between runtimes.
 
-An operator's sums of integers are the same everywhere. What follows differs: onnxruntime multiplies by a float32 and
-rounds once, TensorFlow Lite multiplies by an integer and shifts (`tflite_arithmetic`).
+The integer sums of an operator are the same in all runtimes. Then onnxruntime multiplies by a float32 and rounds once,
+and TensorFlow Lite multiplies by an integer and shifts (`tflite_arithmetic`).
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.operators import Elementwise, LookupTable
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["ONNXRUNTIME", "Arithmetic", "rounded"]
+__all__ = ["ONNXRUNTIME", "Arithmetic", "requantize"]
 
 F = np.float32
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a runtime comes from sums and products to integers.
+    """The requantization of a runtime.
 
     Attributes
     ----------
-    conv : of a convolution and its accumulators, (frames, positions, outputs) int64: integers of the same shape.
-    elementwise : of an operator and the integers of its two inputs, (frames, items) each: those of its output.
-    table : the table of a function.
+    conv : function of a convolution and its accumulators (frames, positions, outputs) int64 that returns the output
+        integers, in the same shape.
+    elementwise : function of an operator and the integers of its two inputs, (frames, items) each, that returns the
+        output integers.
+    table : function of a `LookupTable` that returns the runtime's table.
     """
 
     name: str
@@ -37,22 +39,22 @@ class Arithmetic:
     table: Callable[[LookupTable], np.ndarray]
 
 
-def rounded(steps: np.ndarray, output: Tensor, low: int, high: int) -> np.ndarray:
-    """Steps in float32, without the zero point, to integers between `low` and `high`; ties to even."""
+def requantize(steps: np.ndarray, output: Tensor, low: int, high: int) -> np.ndarray:
+    """Round float32 steps, without the zero point, to integers between `low` and `high`; ties to even."""
     zero = output.zero_point
     return (np.clip(np.rint(steps), low - zero, high - zero).astype(np.int32) + zero).astype(output.dtype)
 
 
 def _conv(conv: Conv, accumulators: np.ndarray) -> np.ndarray:
-    return rounded(accumulators.astype(F) * conv.multiplier, conv.output, conv.low, conv.high)
+    return requantize(accumulators.astype(F) * conv.multiplier, conv.output, conv.low, conv.high)
 
 
 def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     x = (a.astype(np.int32) - operator.a.zero_point).astype(F) * operator.scales[0]
     y = (b.astype(np.int32) - operator.b.zero_point).astype(F) * operator.scales[1]
     both = x + y if operator.kind == "add" else x * y
-    return rounded(both * operator.inverse, operator.output, operator.low, operator.high)
+    return requantize(both * operator.inverse, operator.output, operator.low, operator.high)
 
 
 ONNXRUNTIME = Arithmetic("onnxruntime", _conv, _elementwise, lambda lookup: lookup.table)
-"""float32, rounded once, ties to even: what the C package computes as well."""
+"""Multiplication in float32, one rounding, ties to even; the C package computes the same."""

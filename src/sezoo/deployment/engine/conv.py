@@ -1,7 +1,7 @@
 """The convolution of the integer graph.
 
-It requantizes in float32 and rounds half to even, as onnxruntime does (`interpreter` says precisely how): with double
-rounding in the manner of TFLite, masks are off by 0.6 in places.
+It requantizes in float32 and rounds half to even, as onnxruntime does (see `interpreter`): with TFLite's double
+rounding, masks are off by 0.6 in places.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ __all__ = ["Conv"]
 
 @dataclass(frozen=True, eq=False)
 class Conv:
-    """A convolution over positions and frames; with one position it is over frames alone.
+    """A convolution over positions and frames, or only over frames if there is one position.
 
     Attributes
     ----------
     weights : (groups, outputs per group, taps in time, taps over positions, inputs per group) int8
-    bias : (outputs,) int64, in units of the accumulator; the input's zero point has no part in it
+    bias : (outputs,) int64, in units of the accumulator, without the input's zero point
     multiplier : (outputs,) float32, from the accumulator to steps of the output
-    positions : of the output; those of the input are `positions_in`.
-    stride, dilation, pad : over positions; `pad` positions stand before the first one.
-    dilation_time, before : over frames; `before` frames stand before the first one in a patch. What lies beyond
-        an edge is zero, which is the input's zero point.
-    rows : of a frame, one behind the other in its input: what was kept of earlier frames, and this one. Where there
-        are several, taps in time go over those, and every frame stands alone.
-    low, high : what the output is clamped to: its type's limits, or those of a ReLU or a Clip.
+    positions_in, positions : number of positions of the input and of the output.
+    stride, dilation, pad : parameters over positions; `pad` is the number of zeros before the first position.
+    dilation_time, before : parameters over frames; `before` is the number of zero frames before a patch. Zeros are
+        the input's zero point.
+    rows : number of rows per frame of the input: the history of earlier frames, then this frame. If it is greater
+        than 1, the taps in time read these rows, and frames are independent.
+    low, high : limits of the output: those of its type, of a ReLU or of a Clip.
     """
 
     name: str
@@ -54,68 +54,68 @@ class Conv:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
+        """Input tensors."""
         return (self.input,)
 
     @property
     def groups(self) -> int:
-        """Groups of channels that do not see each other."""
+        """Number of groups of channels, as in ONNX's Conv."""
         return self.weights.shape[0]
 
     @property
     def channels_in(self) -> int:
-        """Channels of a position of the input."""
+        """Number of channels per input position."""
         return self.groups * self.weights.shape[4]
 
     @property
     def channels_out(self) -> int:
-        """Channels of a position of the output."""
+        """Number of channels per output position."""
         return self.groups * self.weights.shape[1]
 
     @property
     def taps(self) -> int:
-        """Taps in time."""
+        """Number of taps in time."""
         return self.weights.shape[2]
 
     @property
     def span(self) -> int:
-        """Frames before and after a frame that its output depends on, together."""
+        """Number of frames before and after a frame that its output depends on, in total."""
         return 0 if self.rows > 1 else (self.taps - 1) * self.dilation_time
 
     @property
     def after(self) -> int:
-        """Frames after a frame that its output depends on."""
+        """Number of frames after a frame that its output depends on (lookahead)."""
         return self.span - self.before
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether every channel is by itself."""
+        """Whether the convolution is depthwise: each channel is a group of its own."""
         return self.groups > 1 and self.weights.shape[1] == self.weights.shape[4] == 1
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether it sees one position of one frame, and is a matrix product."""
+        """Whether the kernel covers one position of one frame, which makes the convolution a matrix product."""
         alone = self.weights.shape[2:4] == (1, 1) and self.stride == 1 and self.positions == self.positions_in
         return self.groups == 1 and alone
 
     @property
     def macs(self) -> int:
-        """Multiplications a frame, those with padding among them."""
+        """Multiply-accumulate operations per frame, including those with padding."""
         return self.weights.size * self.positions
 
     @cached_property
     def folded_bias(self) -> np.ndarray:
-        """The bias with the input's zero point in it: (outputs,) int64."""
+        """The bias with the input's zero point folded in: (outputs,) int64."""
         return self.bias - self.input.zero_point * self.weights.sum(axis=(2, 3, 4), dtype=np.int64).ravel()
 
     @property
     def largest_accumulator(self) -> int:
-        """No accumulator is larger in magnitude, whatever the input."""
+        """Upper bound of the accumulators' magnitude for any input."""
         return int((self._largest_sums + np.abs(self.folded_bias)).max())
 
     @cached_property
     def largest_sum(self) -> int:
-        """Without the bias."""
+        """Upper bound of the accumulators' magnitude without the bias."""
         return int(self._largest_sums.max())
 
     @property

@@ -1,4 +1,4 @@
-"""Sums, products and limits of several tensors, which the integer graph rounds once."""
+"""Expressions of several tensors (sums, products, limits) that the integer graph evaluates with a single rounding."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Tree = "Tensor | np.ndarray | tuple[str, Tree, Tree]"
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """Sums, products and limits of tensors of the same number of items, in float32, and rounded once.
+    """Sums, products and limits of tensors with the same number of items, computed in float32 and rounded once.
 
-    An integer is ``(q - zero_point) * scale``; each operation of the tree is rounded to float32, and the result is
-    multiplied by `inverse`, which is 1 / scale of the output.
+    An integer q represents ``(q - zero_point) * scale``; each operation of the tree is rounded to float32, and the
+    result is multiplied by `inverse`, which is 1 / scale of the output.
     """
 
     name: str
@@ -35,17 +35,17 @@ class Expression:
 
     @cached_property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads, each once."""
+        """Input tensors, without duplicates."""
         return tuple(dict.fromkeys(leaf for leaf in leaves(self.tree) if isinstance(leaf, Tensor)))
 
     @cached_property
     def constants(self) -> tuple[np.ndarray, ...]:
-        """Those of several numbers, in the order in which they are used."""
+        """Constants of more than one number, in the order of use."""
         return tuple(leaf for leaf in leaves(self.tree) if isinstance(leaf, np.ndarray) and leaf.size > 1)
 
 
 def leaves(tree: Tree) -> Iterator[Tensor | np.ndarray]:
-    """The tensors and constants of an expression, from left to right."""
+    """Yield the tensors and constants of an expression, from left to right."""
     if isinstance(tree, tuple):
         for branch in tree[1:]:
             yield from leaves(branch)

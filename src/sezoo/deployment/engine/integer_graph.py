@@ -1,6 +1,6 @@
-"""A static int8 model as what runs on the chip: a few steps in float, then a short list of integer operators.
+"""A static int8 model as it runs on the chip: a float front end, then a list of integer operators.
 
-Time is what rows are counted by, so that the same operators work on a patch and on a stream.
+Tensors have one row per frame, so that the same operators work on a patch and on a stream.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ __all__ = ["FloatStep", "IntegerGraph", "TensorLocation"]
 
 @dataclass(frozen=True, eq=False)
 class FloatStep:
-    """A step in float32 before the first integer: of the magnitudes of a frame, item by item.
+    """A float32 step of the front end, which computes one row per frame.
 
     Attributes
     ----------
     kind : one of `sezoo.deployment.engine.prologue.KINDS`.
     inputs : names of rows of floats (of integers for `dequantize`). "magnitude" is the frame's magnitudes, "spectrum"
-        its real parts, and behind those its imaginary ones.
-    output : name of the row that it makes; of the tensor for `quantize`.
-    items : of the row.
-    constant : (items,) or (1,) float32, where the second operand is one.
+        its real parts followed by its imaginary parts.
+    output : name of the output row; name of the tensor for `quantize`.
+    items : number of items of the output row.
+    constant : (items,) or (1,) float32, if one operand is a constant.
     first : whether the constant is the first operand.
-    index : (items,) for `gather`, into the inputs' rows one behind the other.
-    tensor : that `quantize` makes and `dequantize` reads.
-    window : frames, the newest among them, that `peak` is the largest of. Those before a clip or a patch are zeros.
+    index : (items,) for `gather`, indices into the concatenated rows of the inputs.
+    tensor : output of `quantize` or input of `dequantize`.
+    window : number of frames, including the newest, of which `peak` takes the maximum; frames before a clip or a patch
+        are zeros.
     """
 
     kind: str
@@ -48,14 +49,14 @@ class FloatStep:
 
 @dataclass(frozen=True, eq=False)
 class TensorLocation:
-    """Where the integers of the ONNX graph are to be found.
+    """Location of the integers of an ONNX tensor in the integer graph.
 
     Attributes
     ----------
-    name : of the tensor of integers in the ONNX graph.
-    tensor : that has them in its rows.
-    items : in the shape of the ONNX tensor, ``frame * items of a row + item``.
-    offset : what the ONNX graph's integers are larger by, 128 for uint8.
+    name : name of the integer tensor in the ONNX graph.
+    tensor : tensor of the integer graph whose rows hold the integers.
+    items : positions in the shape of the ONNX tensor, ``frame * items of a row + item``.
+    offset : difference of the ONNX graph's integers to these, 128 for uint8.
     """
 
     name: str
@@ -66,20 +67,20 @@ class TensorLocation:
 
 @dataclass(frozen=True, eq=False)
 class IntegerGraph:
-    """What a patch of magnitudes goes through on its way to the mask, or one of spectra to what its kind says.
+    """A network from patches of magnitudes to masks, or from patches of spectra to the output of its kind.
 
     Attributes
     ----------
-    bins, frames : of a patch.
-    kind : `sezoo.models.spectra.KINDS`: what goes in and what comes out.
-    prologue : what is done in float, frame by frame, the last steps of which make `entries`.
-    entries : the tensors of integers that the operators begin with.
-    operators : in the order in which they are run.
-    result : the tensor that the mask is looked up from.
-    mask_table : (256,) float32, the mask for integers from -128 to 127; of 16 bits (1025,), between whose points are
-        straight lines as in a `Curve`; None where integers stand for it as they are.
-    mask_index : (values,) the item of `result` for each bin, or for each real part and then each imaginary one.
-    sites : the tensors of integers of the ONNX graph that are in these rows as they are.
+    bins, frames : size of a patch.
+    kind : type of input and output, one of `sezoo.models.spectra.KINDS`.
+    prologue : steps of the float front end, computed frame by frame; the last ones quantize to `entries`.
+    entries : integer inputs of the operators.
+    operators : operators in execution order.
+    result : output tensor, from which the mask is computed.
+    mask_table : (256,) float32, the mask for integers from -128 to 127; for 16 bits (1025,) points, interpolated
+        linearly as in a `Curve`; None if the mask is the dequantized output.
+    mask_index : (values,) item of `result` for each bin, or for each real part followed by each imaginary part.
+    sites : locations of the ONNX graph's integer tensors whose values are stored unchanged.
     """
 
     bins: int
@@ -95,37 +96,37 @@ class IntegerGraph:
 
     @property
     def is_complex(self) -> bool:
-        """Whether real and imaginary parts go in and come out."""
+        """Whether input and output are complex, stored as real and imaginary parts."""
         return self.kind != MAGNITUDE_MASK
 
     @property
     def values(self) -> int:
-        """Numbers of a frame that go in, and as many that come out."""
+        """Number of floats of a frame, in the input as in the output."""
         return 2 * self.bins if self.is_complex else self.bins
 
     @property
     def macs_per_frame(self) -> int:
-        """Multiplications and additions of the convolutions for one frame."""
+        """Multiply-accumulate operations per frame."""
         return sum(operator.macs for operator in self.operators)
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases."""
         convs = [operator for operator in unroll(self.operators) if isinstance(operator, Conv)]
         return sum(conv.weights.size + conv.bias.size for conv in convs)
 
     @property
     def loops(self) -> tuple[Loop, ...]:
-        """The loops, none of which is in another."""
+        """The loops over frames, which are never nested."""
         return tuple(operator for operator in self.operators if isinstance(operator, Loop))
 
     @property
     def frame_loop(self) -> Loop | None:
-        """All of a model of one frame that hands its states on; None of another model."""
+        """The loop that a stateful one-frame model consists of; None for other models."""
         only = self.operators[0] if len(self.operators) == 1 else None
         return only if isinstance(only, Loop) and self.frames == 1 else None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors of integers outside loops, in the order in which they are made."""
+        """All integer tensors outside loops, in the order in which they are computed."""
         return (*self.entries, *(operator.output for operator in self.operators))

@@ -1,8 +1,8 @@
-"""The integer operators in numpy: the reference that the C kernels equal byte for byte.
+"""The integer operators in numpy, the reference that the C kernels match byte for byte.
 
-How a runtime rounds is an argument, `arithmetic`; that of onnxruntime, and of the C, is the one where none is given.
+The argument `arithmetic` selects a runtime's rounding; the default is that of onnxruntime and of the C package.
 
-A convolution adds up int8 x int8 exactly and requantizes in float32: ``rint(float32(accumulator) * multiplier)`` with
+A convolution sums int8 x int8 exactly and requantizes in float32: ``rint(float32(accumulator) * multiplier)`` with
 ties to even, clamped, plus the zero point. The multiplier is ``(scale of the input * scale of the weights) / scale of
 the output``, each step rounded to float32. An addition is ``rint((a + b) * inverse)``, with an `inverse` that rounds
 all pairs of integers as onnxruntime's division by the output's scale does.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 
 import numpy as np
 
-from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic, rounded
+from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic, requantize
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression, Tree
 from sezoo.deployment.engine.integer_graph import IntegerGraph
@@ -33,40 +33,40 @@ from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["first_states", "mask_of", "run_graph", "run_loop", "run_operator", "run_tensors"]
+__all__ = ["initial_states", "mask_of", "run_graph", "run_loop", "run_operator", "run_tensors"]
 
 F = np.float32
 
 LARGEST_OF_FLOAT32 = 1 << 24
-"""Up to here it has all integers."""
+"""Bound up to which float32 represents all integers."""
 
 Extend = Callable[[Conv, np.ndarray], np.ndarray]
-"""Gives a convolution's input the frames before and after it that it needs."""
+"""Function that adds the frames before and after a convolution's input that the convolution needs."""
 
 
 def run_graph(
     graph: IntegerGraph,
     magnitude: np.ndarray,
     arithmetic: Arithmetic = ONNXRUNTIME,
-    kept: MutableMapping[str, np.ndarray] | None = None,
+    float_history: MutableMapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """The mask of a patch, or what else the graph's kind says.
+    """Compute the mask of a patch, or the output that the graph's kind specifies.
 
     Parameters
     ----------
     magnitude : (bins, frames) float32, or complex64
-    kept : see `run_prologue`.
+    float_history : see `run_prologue`.
 
     Returns
     -------
     mask : (bins, frames) of the same type.
     """
-    entries = run_prologue(graph.prologue, rows_of(magnitude), kept)
+    entries = run_prologue(graph.prologue, rows_of(magnitude), float_history)
     return mask_of(graph, run_tensors(graph, entries, arithmetic)[graph.result.name])
 
 
 def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
-    """(frames, items) integers of the last tensor to the mask (bins, frames) float32, or complex64."""
+    """Return the mask (bins, frames) float32, or complex64, for the integers (frames, items) of the last tensor."""
     integers = result[:, graph.mask_index].astype(np.int32)
     if graph.mask_table is None:
         values = (integers - graph.result.zero_point).astype(F).T * graph.result.scale
@@ -86,7 +86,7 @@ def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
 def run_tensors(
     graph: IntegerGraph, entries: Mapping[str, np.ndarray], arithmetic: Arithmetic = ONNXRUNTIME
 ) -> dict[str, np.ndarray]:
-    """All tensors of a patch outside loops: (frames, items) int8 or int16 by name, those of `entries` among them."""
+    """Compute all tensors of a patch outside loops, including `entries`: (frames, items) int8 or int16 by name."""
     values = dict(entries)
     for operator in graph.operators:
         inputs = [values[tensor.name] for tensor in operator.inputs]
@@ -100,11 +100,11 @@ def run_operator(
     extend: Extend | None = None,
     arithmetic: Arithmetic = ONNXRUNTIME,
 ) -> np.ndarray:
-    """One operator: (frames, items) of each input to (frames, items) of its output.
+    """Run one operator on (frames, items) of each input, and return (frames, items) of its output.
 
     Parameters
     ----------
-    extend : how a convolution's input gets the frames that lie beyond it; as a patch's edges where it is None.
+    extend : adds the frames before and after a convolution's input; None pads with zeros, as at the edges of a patch.
     """
     if isinstance(operator, Conv):
         accumulators = _accumulators(operator, (extend or _with_edges)(operator, inputs[0]))
@@ -124,7 +124,7 @@ def run_operator(
     if isinstance(operator, Softmax):
         return _softmax(operator, inputs[0])
     if isinstance(operator, Loop):
-        return run_loop(operator, inputs, first_states(operator))
+        return run_loop(operator, inputs, initial_states(operator))
     if isinstance(operator, Sweep):
         return _sweep(operator, inputs)
     if isinstance(operator, ExternalNetwork):
@@ -133,17 +133,17 @@ def run_operator(
     return np.concatenate([*inputs, zeros], axis=1)[:, operator.index]
 
 
-def first_states(loop: Loop) -> dict[str, np.ndarray]:
-    """The states that a clip begins with: (1, items) by the names of the tensors before a frame."""
+def initial_states(loop: Loop) -> dict[str, np.ndarray]:
+    """Return the initial states of a loop: (1, items) by the names of the `before` tensors."""
     return {state.before.name: state.first[np.newaxis] for state in loop.states}
 
 
 def run_loop(loop: Loop, inputs: list[np.ndarray], states: dict[str, np.ndarray]) -> np.ndarray:
-    """A loop over frames: (frames, items) of each input to those of its output.
+    """Run a loop over frames on (frames, items) of each input, and return (frames, items) of its output.
 
     Parameters
     ----------
-    states : before the first frame; afterwards those behind the last one.
+    states : states before the first frame; updated in place to the states after the last one.
     """
     made = np.empty((len(inputs[0]), loop.output.items), loop.output.dtype)
     for frame, row in enumerate(made):
@@ -156,7 +156,7 @@ def run_loop(loop: Loop, inputs: list[np.ndarray], states: dict[str, np.ndarray]
 
 
 def _sweep(sweep: Sweep, inputs: list[np.ndarray]) -> np.ndarray:
-    """All frames together, step by step."""
+    """Run a sweep step by step, on all frames at once."""
     frames = len(inputs[0])
     values = {state.before.name: np.tile(state.first, (frames, 1)) for state in sweep.states}
     steps = [rows.reshape(frames, sweep.steps, -1) for rows in inputs]
@@ -171,16 +171,16 @@ def _sweep(sweep: Sweep, inputs: list[np.ndarray]) -> np.ndarray:
 
 
 def _with_edges(conv: Conv, rows: np.ndarray) -> np.ndarray:
-    if not conv.before and not conv.after:  # as in a loop over frames, where padding takes longer than the sums
+    if not conv.before and not conv.after:  # in a loop over frames padding would take longer than the sums
         return rows
     edges = ((conv.before, conv.after), (0, 0))
     return np.pad(rows, edges, constant_values=conv.input.zero_point)
 
 
 def _accumulators(conv: Conv, rows: np.ndarray) -> np.ndarray:
-    """(frames + span, items) to the sums of products: (frames, positions, outputs) int64."""
+    """Return the accumulators (frames, positions, outputs) int64 for input rows (frames + span, items)."""
     frames = len(rows) - conv.span
-    # Floats hold these sums exactly, and their matrix products are fast.
+    # Floats represent these sums exactly, and their matrix products are fast.
     real = F if conv.largest_sum <= LARGEST_OF_FLOAT32 else np.float64
     grid = rows.reshape(len(rows), conv.rows, conv.positions_in, conv.channels_in).astype(real)
     reach = (conv.weights.shape[3] - 1) * conv.dilation
@@ -210,15 +210,15 @@ def _product(operator: Product, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         rows.reshape(len(rows), operator.groups, -1, operator.depth).astype(np.float64) - tensor.zero_point
         for rows, tensor in ((a, operator.a), (b, operator.b))
     )
-    sums = left @ right.swapaxes(2, 3)  # exact, as float64 has all integers of these sums
+    sums = left @ right.swapaxes(2, 3)  # exact: float64 represents all of these sums
     steps = sums.astype(F).reshape(len(a), -1) * operator.multiplier
-    return rounded(steps, operator.output, operator.low, operator.high)
+    return requantize(steps, operator.output, operator.low, operator.high)
 
 
 def _expression(operator: Expression, inputs: list[np.ndarray]) -> np.ndarray:
     rows = dict(zip(operator.inputs, inputs, strict=True))
     real = {each: (row.astype(np.int32) - each.zero_point).astype(F) * each.scale for each, row in rows.items()}
-    return rounded(_value(operator.tree, real) * operator.inverse, operator.output, operator.low, operator.high)
+    return requantize(_value(operator.tree, real) * operator.inverse, operator.output, operator.low, operator.high)
 
 
 OPERATIONS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
@@ -245,7 +245,7 @@ def _normalize(operator: Normalize, rows: np.ndarray) -> np.ndarray:
     spread = (operator.size * squares - total**2).astype(F) + operator.epsilon
     centred = (operator.size * grouped - total).astype(F) * (F(1) / np.sqrt(spread))
     steps = (centred.reshape(rows.shape) * operator.factor + operator.offset) * operator.inverse
-    return rounded(steps, operator.output, operator.low, operator.high)
+    return requantize(steps, operator.output, operator.low, operator.high)
 
 
 def _softmax(operator: Softmax, rows: np.ndarray) -> np.ndarray:
@@ -256,4 +256,4 @@ def _softmax(operator: Softmax, rows: np.ndarray) -> np.ndarray:
     else:
         parts = (table[distance % 256] * table[256 + distance // 256] + (1 << 19)) >> 20
     shares = parts.astype(F) * (F(1) / parts.sum(axis=2, keepdims=True, dtype=np.int64).astype(F))
-    return rounded((shares * operator.inverse).reshape(rows.shape), operator.output, operator.low, operator.high)
+    return requantize((shares * operator.inverse).reshape(rows.shape), operator.output, operator.low, operator.high)

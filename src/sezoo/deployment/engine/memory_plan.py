@@ -1,4 +1,4 @@
-"""Where in one block of memory each buffer lies: two may share a place if they are never needed at the same time."""
+"""Placement of buffers in one block of memory; buffers that are never needed at the same time may overlap."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 __all__ = ["Buffer", "MemoryPlan", "plan_memory"]
 
 ALIGNMENT = 16
-"""Bytes: a vector register."""
+"""Alignment in bytes: a vector register."""
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory that is needed from one step to another, both included.
+    """A buffer and its lifetime.
 
     Attributes
     ----------
-    size : bytes.
+    size : size in bytes.
+    first, last : first and last step that need the buffer.
     """
 
     name: str
@@ -28,17 +29,17 @@ class Buffer:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Offsets in bytes by the buffers' names, and the size of the whole block."""
+    """Offsets in bytes by buffer name, and the size of the whole block."""
 
     offsets: dict[str, int]
     size: int
 
 
 def plan_memory(buffers: Iterable[Buffer]) -> MemoryPlan:
-    """Give every buffer a place, the largest ones first, each in the smallest gap that it fits into.
+    """Place all buffers, largest first, each in the smallest gap that it fits into.
 
     Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020), which is
-    within a few per cent of the best there is for networks of this kind.
+    within a few per cent of the optimum for networks of this kind.
     """
     placed: list[tuple[int, int, Buffer]] = []
     for buffer in sorted(buffers, key=lambda each: (-each.size, each.first, each.name)):

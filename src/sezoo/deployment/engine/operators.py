@@ -1,4 +1,4 @@
-"""The operators of the integer graph beside the convolution and the expression, and the loops that run some of them."""
+"""Operators of the integer graph other than convolutions, products and expressions, and the loops that run them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = [
     "Curve",
     "Elementwise",
     "ExternalNetwork",
-    "KeptRows",
+    "ExternalState",
     "LookupTable",
     "Loop",
     "Normalize",
@@ -33,9 +33,9 @@ __all__ = [
 class Elementwise:
     """``add`` or ``mul`` of two tensors of the same number of items.
 
-    Each input is ``(q - zero_point) * scale`` with `scales`, whose sign makes a subtraction of an addition; both are
-    added or multiplied, multiplied by `inverse`, which is 1 / scale of the output or a neighbour of it that rounds
-    every pair as the division by the scale does, and rounded.
+    Each input is ``(q - zero_point) * scale`` with its scale from `scales`; a negative scale makes an addition a
+    subtraction. The sum or product is multiplied by `inverse` and rounded. `inverse` is 1 / scale of the output, or a
+    neighbouring float32 that rounds every pair of inputs as the division by the scale does.
     """
 
     kind: str
@@ -51,16 +51,16 @@ class Elementwise:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
+        """Input tensors."""
         return (self.a, self.b)
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A function of one int16 value, by straight lines between 1025 points.
+    """A function of one int16 value, by linear interpolation between 1025 points.
 
     ``table[i] + (((table[i + 1] - table[i]) * rest + 32) >> 6)`` with ``i = (x + 32768) >> 6`` and ``rest`` the six
-    lowest bits of ``x``. An output of 8 bits has its points in steps 256 times as fine, and is rounded by
+    lowest bits of ``x``. For an 8-bit output the points are in steps 256 times as fine, and the result is
     ``(value + 128) >> 8``.
 
     Attributes
@@ -77,13 +77,13 @@ class Curve:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
+        """Input tensors."""
         return (self.input,)
 
 
 @dataclass(frozen=True, eq=False)
 class LookupTable:
-    """A function of one value, by a table that onnxruntime filled: (256,) int8, for -128 to 127 in order."""
+    """A function of one int8 value, as a table computed by onnxruntime: (256,) int8, for -128 to 127 in order."""
 
     name: str
     input: Tensor
@@ -94,17 +94,17 @@ class LookupTable:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
+        """Input tensors."""
         return (self.input,)
 
 
 @dataclass(frozen=True, eq=False)
 class Permute:
-    """Items in another order, from one row or several.
+    """A permutation or selection of the items of one or several rows.
 
     Attributes
     ----------
-    index : (items,) of the inputs' rows one behind the other; -1 is a zero.
+    index : (items,) indices into the concatenated rows of the inputs; -1 is a zero.
     """
 
     name: str
@@ -115,35 +115,35 @@ class Permute:
     macs = 0
 
 
-class _OfGroups:
-    """An operator on `groups` of equal size within each row of its one input."""
+class _GroupOperator:
+    """An operator on `groups` groups of equal size within each row of its single input."""
 
     input: Tensor
     groups: int
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
+        """Input tensors."""
         return (self.input,)
 
     @property
     def size(self) -> int:
-        """Items of a group."""
+        """Number of items per group."""
         return self.input.items // self.groups
 
 
 @dataclass(frozen=True, eq=False)
-class Normalize(_OfGroups):
-    """Groups of items of a row without their mean and over their standard deviation, times a factor, plus an offset.
+class Normalize(_GroupOperator):
+    """Groups of items of a row normalized to zero mean and unit variance, times a factor, plus an offset.
 
-    A row has `groups` of equal size, one behind the other. With n items q of a group and their sums S of q and Q of
-    q * q, which are exact, ``n q - S`` is multiplied by ``1 / sqrt(float32(n Q - S S) + epsilon)``, by its `factor`,
-    increased by its `offset`, and multiplied by `inverse`, each step rounded to float32.
+    A row consists of `groups` groups of equal size. For n items q of a group, with the exact sums S of q and Q of
+    q * q, ``n q - S`` is multiplied by ``1 / sqrt(float32(n Q - S S) + epsilon)`` and by `factor`, increased by
+    `offset`, and multiplied by `inverse`, each step rounded to float32.
 
     Attributes
     ----------
     factor, offset : (items,) float32
-    epsilon : float32, that of the variance times (n / scale of the input) squared.
+    epsilon : float32, epsilon of the variance times (n / scale of the input) squared.
     inverse : 1 / scale of the output.
     """
 
@@ -162,16 +162,17 @@ class Normalize(_OfGroups):
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax(_OfGroups):
-    """Groups of items of a row, each with the sum 1.
+class Softmax(_GroupOperator):
+    """Softmax over groups of items of a row.
 
-    With the largest item q0 of a group and d = q0 - q, the power ``table[d]`` is multiplied by 1 / the sum of all, and
-    by `inverse`, each step rounded to float32; the sum is exact. Of 16 bits the power is that of the low byte of d
-    times that of the high one: ``(table[d % 256] * table[256 + d // 256] + 2^19) >> 20``.
+    With the largest item q0 of a group and d = q0 - q, the exponential ``table[d]`` is multiplied by 1 / the exact sum
+    over the group, and by `inverse`, each step rounded to float32. For 16 bits the exponential is the product of two
+    entries, for the low and the high byte of d: ``(table[d % 256] * table[256 + d // 256] + 2^19) >> 20``.
 
     Attributes
     ----------
-    table : (256,) int32, ``exp(-i * scale of the input)`` in steps of 2^-20; of 16 bits 256 more behind, for 256 i.
+    table : (256,) int32, ``exp(-i * scale of the input)`` in steps of 2^-20; for 16 bits (512,), with 256 more for
+        256 i.
     inverse : 1 / scale of the output.
     """
 
@@ -189,11 +190,11 @@ class Softmax(_OfGroups):
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What is handed from frame to frame: `before` is read in a frame, and `after` takes its place in the next.
+    """A state of a loop: `before` is read in a frame, and `after` takes its place in the next one.
 
     Attributes
     ----------
-    first : (items,) integers of the first frame.
+    first : (items,) initial value, integers.
     """
 
     before: Tensor
@@ -203,12 +204,12 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Operators that are run frame by frame, as what they make of one frame goes into the next.
+    """Operators that run frame by frame because they feed a state from each frame into the next.
 
     Attributes
     ----------
-    inputs : rows of all frames; an operator inside sees the row of its frame.
-    output : made by one of the operators, or one of the states before a frame.
+    inputs : tensors with the rows of all frames; an operator inside reads the row of its frame.
+    output : output of one of the operators, or the `before` tensor of a state.
     """
 
     name: str
@@ -220,20 +221,20 @@ class Loop:
 
     @property
     def macs(self) -> int:
-        """Multiplications a frame."""
+        """Multiply-accumulate operations per frame."""
         return sum(operator.macs for operator in self.operators)
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Operators that are run step by step within a frame, from bin to bin say; every frame begins with `first` states.
+    """Operators that run step by step within a frame, e.g. from bin to bin; each frame starts with the initial states.
 
     Attributes
     ----------
-    inputs : rows of a frame, with the items of the first step, then those of the next.
-    parts : the rows of a step, one of each input.
-    output : a row of a frame, as those of the inputs.
-    part : of a step; made by one of the operators, or one of the states before a step.
+    inputs : tensors with one row per frame: the items of the first step, then those of the next.
+    parts : tensors with the items of one step, one for each input.
+    output : tensor with one row per frame, in the layout of the inputs.
+    part : output of one step: output of one of the operators, or the `before` tensor of a state.
     """
 
     name: str
@@ -247,22 +248,22 @@ class Sweep:
 
     @property
     def steps(self) -> int:
-        """Of a frame."""
+        """Number of steps per frame."""
         return self.output.items // self.part.items
 
     @property
     def macs(self) -> int:
-        """Multiplications a frame."""
+        """Multiply-accumulate operations per frame."""
         return self.steps * sum(operator.macs for operator in self.operators)
 
 
 @dataclass(frozen=True, eq=False)
-class KeptRows:
-    """Rows of earlier frames that a network outside is handed, and hands back with the newest among them.
+class ExternalState:
+    """A state of an external network: rows of earlier frames, which the network receives and returns updated.
 
     Attributes
     ----------
-    lag : frames from the newest frame of a stream to the newest of these rows.
+    lag : number of frames by which the newest of these rows lags behind the newest frame of the stream.
     """
 
     tensor: Tensor
@@ -271,30 +272,30 @@ class KeptRows:
 
     @property
     def bytes(self) -> int:
-        """Of all rows, which have no gaps between them."""
+        """Size in bytes of all rows, without gaps."""
         return self.rows * self.tensor.items
 
     @property
-    def early(self) -> int:
-        """Calls of one frame after which some of the rows are still of frames before the clip."""
+    def warmup_calls(self) -> int:
+        """Number of calls of one frame after which some rows still belong to frames before the clip."""
         return self.rows - 1 + self.lag
 
 
 @dataclass(frozen=True, eq=False)
 class ExternalNetwork:
-    """A network that another program computes: integers of all frames in, integers of all frames out.
+    """A network that another program computes, from the integers of all frames to the integers of all frames.
 
     Attributes
     ----------
-    after : frames by which a stream's output lags behind its inputs.
-    states : what a stream hands on from call to call.
+    after : number of frames by which a stream's output lags behind its inputs.
+    states : states that a stream passes from call to call.
     """
 
     name: str
     inputs: tuple[Tensor, ...]
     output: Tensor
     after: int = 0
-    states: tuple[KeptRows, ...] = ()
+    states: tuple[ExternalState, ...] = ()
     kind = "Outside"
     macs = 0
 
@@ -316,7 +317,7 @@ Operator = (
 
 
 def unroll(operators: Iterable[Operator]) -> Iterator[Operator]:
-    """Operators in the order in which they are run, those of a loop or a sweep before itself."""
+    """Yield the operators in execution order; the operators of a loop or a sweep come before the loop or sweep."""
     for operator in operators:
         if isinstance(operator, Loop | Sweep):
             yield from unroll(operator.operators)

@@ -1,4 +1,4 @@
-"""The matrix product of two tensors, of which neither is a constant: what attention is made of."""
+"""Matrix product of two tensors, neither of them constant, as in attention."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Product"]
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """Matrix products within a frame, one for each group (a head of attention, say).
+    """Matrix products within a frame, one for each group (e.g. attention head).
 
-    A row of `a` has the groups one behind the other, in each `rows` times `depth` integers; a row of `b` has `columns`
-    times `depth` in each, so that both are read along what is summed; the output has `rows` times `columns`. With
-    sums that are exact, an integer is ``rint(float32(sum of (p - zero of a) * (q - zero of b)) * multiplier)``.
+    A row of `a` has shape (groups, rows, depth) and a row of `b` (groups, columns, depth), so that both are contiguous
+    along the sum; a row of the output has shape (groups, rows, columns). The sums are exact, and an integer is
+    ``rint(float32(sum of (p - zero of a) * (q - zero of b)) * multiplier)``.
 
     Attributes
     ----------
-    a, b : of the same number of bits.
-    multiplier : float32, the scale of a times that of b over that of the output.
+    a, b : tensors of the same number of bits.
+    multiplier : float32, scale of a * scale of b / scale of the output.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Product:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The tensors that it reads."""
+        """Input tensors."""
         return (self.a, self.b)
 
     @property
     def macs(self) -> int:
-        """Multiplications a frame."""
+        """Multiply-accumulate operations per frame."""
         return self.groups * self.rows * self.columns * self.depth

@@ -1,4 +1,4 @@
-"""What a C package makes of a recording, computed in numpy."""
+"""The C package's processing of a recording, emulated in numpy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.models.input_quantizer import InputQuantizer
 from sezoo.models.spectra import COMPLEX_SPECTRUM
 
-__all__ = ["IntegerMasks", "denoised_in_patches", "denoised_in_stream"]
+__all__ = ["IntegerMasks", "denoise_in_patches", "denoise_in_stream"]
 
 
 @dataclass
 class IntegerMasks:
-    """An integer graph as a `MaskFunction`, which takes patches one by one."""
+    """An integer graph as a `MaskFunction` on single patches."""
 
     graph: IntegerGraph
     path: Path
@@ -35,69 +35,69 @@ class IntegerMasks:
 
     @property
     def kind(self) -> str:
-        """What goes in and what comes out."""
+        """Type of input and output, see `IntegerGraph`."""
         return self.graph.kind
 
     @property
     def frames(self) -> int:
-        """Of a call."""
+        """Number of frames of a patch."""
         return self.graph.frames
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
-        """(1, bins, frames) float32 or complex64 to what the graph's kind says, of that shape."""
+        """Compute the graph's output for a patch (1, bins, frames) float32 or complex64, in the same shape."""
         return run_graph(self.graph, magnitude[0], self.arithmetic)[np.newaxis]
 
 
-def denoised_in_patches(
+def denoise_in_patches(
     graph: IntegerGraph,
     path: Path,
     wave: np.ndarray,
     stft: Stft,
-    play: Board,
+    mode: Board,
     arithmetic: Arithmetic = ONNXRUNTIME,
 ) -> np.ndarray:
-    """A clip as the patch engine denoises it, its delay taken out: (samples,) float32 to the same length."""
-    stream = BoardStream(IntegerMasks(graph, path, arithmetic), stft, play)
+    """Denoise a clip as the patch engine does, with its delay removed: (samples,) float32, of the same length."""
+    stream = BoardStream(IntegerMasks(graph, path, arithmetic), stft, mode)
     return np.concatenate([stream.push(wave), stream.finish()])
 
 
 FRAMES_AT_ONCE = 64
-"""Of a call here: a stream's masks are the same for calls of any length, and long ones take numpy less time."""
+"""Frames per call here: a stream's masks do not depend on it, and numpy is faster with long calls."""
 
 
 @dataclass
 class _StreamMasks:
-    """Masks of an integer graph, computed call by call when all frames are there."""
+    """Masks of an integer graph, computed by the stream engine after all frames have arrived."""
 
     graph: IntegerGraph
     arithmetic: Arithmetic
     attenuation_limit: float | None
     spectra: list[np.ndarray] = field(default_factory=list)
-    given: list[np.ndarray] = field(default_factory=list)
+    inputs: list[np.ndarray] = field(default_factory=list)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
-        """Keep the frames."""
+        """Buffer the frames; return no output yet."""
         self.spectra.append(spectrum)
-        self.given.append(spectrum if self.graph.is_complex else magnitude)
+        self.inputs.append(spectrum if self.graph.is_complex else magnitude)
         return spectrum[:, :0]
 
     def finish(self) -> np.ndarray:
-        """Those that have a mask, times it: the network lags behind the last of them."""
+        """Return the masked spectrum of all frames that have a mask: all but the lag of the network."""
         lag = stream_plan(self.graph).lag[self.graph.result.name]
-        given, spectrum = (np.concatenate(each, axis=1) for each in (self.given, self.spectra))
+        inputs, spectrum = (np.concatenate(each, axis=1) for each in (self.inputs, self.spectra))
         count = spectrum.shape[1]
-        whole_calls = np.pad(given, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
+        whole_calls = np.pad(inputs, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
         masks = np.concatenate(list(stream_masks(self.graph, whole_calls, FRAMES_AT_ONCE, self.arithmetic)), axis=1)
         masks = masks[:, lag:count]
         spectrum = spectrum[:, : masks.shape[1]]
-        made = masks if self.graph.kind == COMPLEX_SPECTRUM else spectrum * masks
+        masked = masks if self.graph.kind == COMPLEX_SPECTRUM else spectrum * masks
         if self.attenuation_limit is None:
-            return made
+            return masked
         dry = dry_share(self.attenuation_limit)
-        return dry * spectrum + (np.float32(1) - dry) * made
+        return dry * spectrum + (np.float32(1) - dry) * masked
 
 
-def denoised_in_stream(
+def denoise_in_stream(
     graph: IntegerGraph,
     wave: np.ndarray,
     stft: Stft,
@@ -107,15 +107,15 @@ def denoised_in_stream(
     *,
     attenuation_limit: float | None = None,
 ) -> np.ndarray:
-    """A clip as the stream engine denoises it, its delay taken out: (samples,) float32 to the same length.
+    """Denoise a clip as the stream engine does, with its delay removed: (samples,) float32, of the same length.
 
     Parameters
     ----------
-    frames : of a call; the result depends on it where there is a gate alone.
-    silence_threshold : in dBFS, below which a call's output is muted; None where there is no gate.
-    attenuation_limit : in dB, what is taken away at most; None for no limit.
+    frames : number of frames per process() call; the result depends on it only if there is a silence gate.
+    silence_threshold : level in dBFS below which the output of a call is muted; None for no gate.
+    attenuation_limit : limit of the attenuation in dB; None for no limit.
     """
     lag = stream_plan(graph).lag[graph.result.name]
-    play = Stream((0, lag), frames, silence_threshold)
-    stream = EngineStream(_StreamMasks(graph, arithmetic, attenuation_limit), stft, play)
+    mode = Stream((0, lag), frames, silence_threshold)
+    stream = EngineStream(_StreamMasks(graph, arithmetic, attenuation_limit), stft, mode)
     return np.concatenate([stream.push(wave), stream.finish()])

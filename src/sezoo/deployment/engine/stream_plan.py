@@ -1,8 +1,9 @@
-"""Running a network frame by frame: how far every tensor lags behind the newest frame, and what is kept of it.
+"""Streaming inference: the lag of each tensor behind the newest frame, and the rows history_rows from earlier frames.
 
-A convolution that looks ahead waits for what comes, so that its output lags behind its input; an addition waits for the
-slower of its operands. What earlier frames are needed for, by a convolution that looks back or by an addition that
-waits, is kept from call to call. Every frame is computed once, where patches compute their context again and again.
+The output of a convolution with lookahead lags behind its input; an addition waits for the operand with the larger
+lag. Rows of earlier frames that a convolution or a waiting addition still needs are kept from
+call to call as history.
+A stream computes each frame once, whereas patches recompute their context in every call.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.interpreter import first_states, mask_of, run_loop, run_operator
+from sezoo.deployment.engine.interpreter import initial_states, mask_of, run_loop, run_operator
 from sezoo.deployment.engine.operators import ExternalNetwork, Loop, Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
@@ -25,41 +26,41 @@ __all__ = ["StreamPlan", "frames_behind_a_mask", "stream_integers", "stream_mask
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """Frames by the tensors' names.
+    """Lags and history of the tensors, by name.
 
     Attributes
     ----------
-    lag : from the newest frame of magnitudes to the newest row of the tensor.
-    kept : earlier rows that its readers need.
+    lag : number of frames by which the newest row of a tensor lags behind the newest input frame.
+    history_rows : number of earlier rows that the readers of a tensor need.
     """
 
     lag: Mapping[str, int]
-    kept: Mapping[str, int]
+    history_rows: Mapping[str, int]
 
     def first_row(self, operator: Operator, operand: int) -> int:
-        """The row that an operator begins to read at, counted from the first row that is kept."""
+        """Return the first row that an operator reads, counted from the oldest history row."""
         tensor = operator.inputs[operand]
-        return self.kept[tensor.name] - _needed(self.lag, operator, tensor)
+        return self.history_rows[tensor.name] - _rows_before(self.lag, operator, tensor)
 
 
 def stream_plan(graph: IntegerGraph) -> StreamPlan:
-    """Lags and kept rows of all tensors."""
+    """Compute the lags and history rows of all tensors."""
     lag = {tensor.name: 0 for tensor in graph.entries}
     for operator in graph.operators:
         latest = max(lag[tensor.name] for tensor in operator.inputs)
         lag[operator.output.name] = latest + (operator.after if isinstance(operator, Conv | ExternalNetwork) else 0)
-    kept = dict.fromkeys(lag, 0)
+    history_rows = dict.fromkeys(lag, 0)
     for operator in graph.operators:
         for tensor in operator.inputs:
-            kept[tensor.name] = max(kept[tensor.name], _needed(lag, operator, tensor))
-    return StreamPlan(lag, kept)
+            history_rows[tensor.name] = max(history_rows[tensor.name], _rows_before(lag, operator, tensor))
+    return StreamPlan(lag, history_rows)
 
 
 def frames_behind_a_mask(graph: IntegerGraph) -> int:
-    """Frames before the newest one that a stream's mask depends on, those of what it waits for among them.
+    """Return the number of frames before the newest one that a stream's mask depends on, including its lag.
 
-    What a loop hands from frame to frame has no end, and is not counted. Nor is what a prologue keeps of all frames up
-    to now (its highest): after the first of equal frames it is what it stays.
+    The states of loops, which depend on all earlier frames, are not counted. Neither is the running maximum of the
+    front end, which is constant from the first of equal frames on.
     """
     lag = stream_plan(graph).lag
     depth = {tensor.name: 0 for tensor in graph.entries}
@@ -72,8 +73,8 @@ def frames_behind_a_mask(graph: IntegerGraph) -> int:
     return depth[graph.result.name]
 
 
-def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
-    """Rows before the newest ones that an operator reads."""
+def _rows_before(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
+    """Return the number of rows before the newest ones that an operator reads."""
     if isinstance(operator, Conv):
         return operator.span
     if isinstance(operator, ExternalNetwork):
@@ -84,17 +85,17 @@ def _needed(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
 def stream_masks(
     graph: IntegerGraph, magnitude: np.ndarray, frames: int, arithmetic: Arithmetic = ONNXRUNTIME
 ) -> Iterator[np.ndarray]:
-    """The masks of a clip as the stream engine computes them.
+    """Yield the masks of a clip as the stream engine computes them.
 
     Parameters
     ----------
     magnitude : (bins, n) float32, or complex64; n a multiple of `frames`
-    frames : of a call.
+    frames : number of frames per call.
 
     Yields
     ------
-    mask : (bins, frames) float32 of each call, whose first frame is that of the call minus the result's lag.
-        Frames before the clip have no meaning.
+    mask : (bins, frames) float32 of each call; its first frame is the call's first frame minus the lag of the result.
+        Masks of frames before the clip have no meaning.
     """
     for _, result in stream_integers(graph, magnitude, frames, arithmetic):
         yield mask_of(graph, result)
@@ -103,46 +104,46 @@ def stream_masks(
 def stream_integers(
     graph: IntegerGraph, magnitude: np.ndarray, frames: int, arithmetic: Arithmetic = ONNXRUNTIME
 ) -> Iterator[tuple[Mapping[str, np.ndarray], np.ndarray]]:
-    """The integers of a stream, as `stream_masks`.
+    """Yield the integers of a stream, with the arguments of `stream_masks`.
 
     Yields
     ------
-    made, result : (frames, items) of each tensor outside loops by its name, and of the graph's result, of each call.
+    rows, result : for each call, (frames, items) of every tensor outside loops by name, and of the graph's result.
     """
     plan = stream_plan(graph)
     history = {
-        tensor.name: np.full((plan.kept[tensor.name], tensor.items), tensor.zero_point, tensor.dtype)
+        tensor.name: np.full((plan.history_rows[tensor.name], tensor.items), tensor.zero_point, tensor.dtype)
         for tensor in graph.tensors
     }
     rows: dict[str, np.ndarray] = {}
-    kept_floats: dict[str, np.ndarray] = {}
-    states = {loop.name: first_states(loop) for loop in graph.loops}
+    float_history: dict[str, np.ndarray] = {}
+    states = {loop.name: initial_states(loop) for loop in graph.loops}
 
     def run(operator: Operator, inputs: list[np.ndarray], done: int) -> np.ndarray:
-        """New rows of an operator; a loop begins with the first frame of the clip, not with those before it."""
+        """Compute the new rows of an operator; a loop starts at the first frame of the clip, not before it."""
         if not isinstance(operator, Loop):
             return run_operator(operator, inputs, lambda _, there: there, arithmetic)
         before = min(max(0, plan.lag[operator.output.name] - done), frames)
         made = run_loop(operator, [rows_of[before:] for rows_of in inputs], states[operator.name])
         return np.concatenate([np.zeros((before, operator.output.items), made.dtype), made])
 
-    def arrived(tensor: Tensor, new: np.ndarray, done: int) -> None:
-        """New rows behind those that are kept; what is of frames before the clip is zero."""
+    def store_rows(tensor: Tensor, new: np.ndarray, done: int) -> None:
+        """Append new rows to the history, with zeros for frames before the clip."""
         before = min(max(0, plan.lag[tensor.name] - done), len(new))
         new[:before] = tensor.zero_point
         rows[tensor.name] = np.concatenate([history[tensor.name], new])
         history[tensor.name] = rows[tensor.name][frames:]
 
     for done in range(0, magnitude.shape[1], frames):
-        entries = run_prologue(graph.prologue, rows_of(magnitude[:, done : done + frames]), kept_floats)
+        entries = run_prologue(graph.prologue, rows_of(magnitude[:, done : done + frames]), float_history)
         for tensor in graph.entries:
-            arrived(tensor, entries[tensor.name], done)
+            store_rows(tensor, entries[tensor.name], done)
         for operator in graph.operators:
             inputs = []
             for operand, tensor in enumerate(operator.inputs):
                 first = plan.first_row(operator, operand)
                 span = operator.span if isinstance(operator, Conv) else 0
                 inputs.append(rows[tensor.name][first : first + frames + span])
-            arrived(operator.output, np.array(run(operator, inputs, done)), done)
-        made = {tensor.name: rows[tensor.name][plan.kept[tensor.name] :] for tensor in graph.tensors}
+            store_rows(operator.output, np.array(run(operator, inputs, done)), done)
+        made = {tensor.name: rows[tensor.name][plan.history_rows[tensor.name] :] for tensor in graph.tensors}
         yield made, made[graph.result.name]

@@ -1,7 +1,7 @@
 """Tensors of the integer graph: a row of integers for each frame.
 
-What ONNX calls channels and frequencies is the order inside a row: all channels of the first position, then those of
-the next.
+The channels and frequencies of an ONNX tensor are the items of a row: all channels of the first position, then those
+of the next.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 __all__ = ["Tensor"]
 
 ROW = 16
-"""Rows begin at multiples of so many integers, and weights are padded to it: one vector register of Helium."""
+"""Alignment of rows and padding of weights, in integers: one Helium vector register of int8."""
 
 
 def padded(items: int) -> int:
-    """The number of integers that a row of `items` takes."""
+    """Return the number of integers that a row of `items` items occupies, including padding."""
     return -(-items // ROW) * ROW
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """Integers, a row of `items` for each frame.
+    """An integer tensor with one row of `items` items per frame.
 
     Attributes
     ----------
-    name : of the float tensor in the ONNX graph that they stand for.
+    name : name of the quantized float tensor in the ONNX graph.
     bits : 8 or 16, signed.
-    scale, zero_point : an integer q stands for ``(q - zero_point) * scale``.
+    scale, zero_point : an integer q represents ``(q - zero_point) * scale``.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Tensor:
 
     @property
     def row_bytes(self) -> int:
-        """What a row takes in memory."""
+        """Size of a row in memory, in bytes."""
         return padded(self.items) * self.bits // 8
 
     @property
     def dtype(self) -> np.dtype:
-        """Of its integers in numpy."""
+        """The numpy dtype of the integers."""
         return np.dtype(np.int8 if self.bits == 8 else np.int16)

@@ -1,9 +1,9 @@
-"""Sums and products to integers as TensorFlow Lite's reference kernels do it, which are those of TFLite Micro.
+"""Requantization as in TensorFlow Lite's reference kernels, which TFLite Micro uses.
 
-A real multiplier is an int32 and a shift. The product's upper half is rounded, and what the shift leaves of it is
-rounded once more (`MultiplyByQuantizedMultiplier`, with gemmlowp's `SaturatingRoundingDoublingHighMul` and
+A real multiplier is an int32 and a shift. The product is rounded to its upper half, and rounded again by the shift
+(`MultiplyByQuantizedMultiplier`, with gemmlowp's `SaturatingRoundingDoublingHighMul` and
 `RoundingDivideByPOT`; Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
-inference", 2018, appendix B). Arm's NPUs are told to do the same by their compiler.
+inference", 2018, appendix B). The compiler for Arm's NPUs selects the same rounding.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["TFLITE", "by_quantized_multiplier", "requantized_table", "weight_sca
 
 F = np.float32
 NEIGHBOURS = 3
-"""Numbers of float32 on either side of a scale that are tried."""
+"""Number of adjacent float32 values tried on either side of a scale."""
 
 ADDITION_SHIFT = 20
-"""Bits that the operands of a sum are shifted by, so that they lose none by their own scales."""
+"""Left shift of the operands of a sum, in bits, so that rescaling them loses none."""
 
 NEAR = 1
-"""Steps by which a table of ours may differ from TFLite's operator that takes its place."""
+"""Largest difference in steps between a table and the TFLite operator that replaces it."""
 
 
 def by_quantized_multiplier(x: np.ndarray, real: np.ndarray | float) -> np.ndarray:
-    """int64 values (of int32 size) times real positive numbers, in two roundings."""
+    """Multiply int64 values (in the range of int32) by positive real numbers, with two roundings."""
     fixed, exponent = _quantized_multiplier(real)
     right = np.maximum(-exponent, 0)
     is_shifted = -np.minimum(right, 1)
@@ -48,7 +48,7 @@ def by_quantized_multiplier(x: np.ndarray, real: np.ndarray | float) -> np.ndarr
 
 
 def _quantized_multiplier(real: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """A real number as an int32 over 2^31, and a shift to the left, both int64."""
+    """Return a real number as an int32 over 2^31 and a left shift, both int64."""
     mantissa, exponent = np.frexp(np.asarray(real, np.float64))
     fixed = np.floor(mantissa * (1 << 31) + 0.5).astype(np.int64)
     exponent = np.where(fixed == 1 << 31, exponent + 1, exponent).astype(np.int64)
@@ -57,10 +57,10 @@ def _quantized_multiplier(real: np.ndarray | float) -> tuple[np.ndarray, np.ndar
 
 
 def weight_scales(conv: Conv) -> np.ndarray:
-    """The scales of a convolution's weights, as a file holds them: (outputs,) float32, which stays as it is.
+    """Return the scales of a convolution's weights for a .tflite file: (outputs,) float32, read-only.
 
-    Of neighbouring numbers it is the one from which float32 gives the multiplier back, as runtimes compute it that
-    round once: ``(scale of the input * scale of the weights) / scale of the output``.
+    Among adjacent float32 values, each scale is one that reproduces the multiplier in float32, as runtimes with a
+    single rounding compute it: ``(scale of the input * scale of the weights) / scale of the output``.
     """
     if conv in _WEIGHT_SCALES:
         return _WEIGHT_SCALES[conv]
@@ -78,11 +78,11 @@ def weight_scales(conv: Conv) -> np.ndarray:
 
 
 _WEIGHT_SCALES: WeakKeyDictionary[Conv, np.ndarray] = WeakKeyDictionary()
-"""Of convolutions that have been asked for: patches ask again and again."""
+"""Cache of weight scales, which every patch needs again."""
 
 
 def requantized_table(lookup: LookupTable) -> np.ndarray | None:
-    """What TFLite's QUANTIZE makes of -128 to 127, (256,) int8; None if that is another function than the table's."""
+    """Return TFLite's QUANTIZE of -128 to 127, (256,) int8, or None if it is not the function of the table."""
     source, output = lookup.input, lookup.output
     steps = by_quantized_multiplier(np.arange(-128, 128) - source.zero_point, float(source.scale) / float(output.scale))
     table = np.clip(steps + output.zero_point, -128, 127).astype(np.int8)
@@ -94,13 +94,13 @@ def _table(lookup: LookupTable) -> np.ndarray:
     return lookup.table if found is None else found
 
 
-def _clipped(steps: np.ndarray, operator: Conv | Elementwise) -> np.ndarray:
+def _clip(steps: np.ndarray, operator: Conv | Elementwise) -> np.ndarray:
     return np.clip(steps + operator.output.zero_point, operator.low, operator.high).astype(operator.output.dtype)
 
 
 def _conv(conv: Conv, accumulators: np.ndarray) -> np.ndarray:
     real = float(conv.input.scale) * weight_scales(conv).astype(np.float64) / float(conv.output.scale)
-    return _clipped(by_quantized_multiplier(accumulators, real), conv)
+    return _clip(by_quantized_multiplier(accumulators, real), conv)
 
 
 def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -110,15 +110,15 @@ def _elementwise(operator: Elementwise, a: np.ndarray, b: np.ndarray) -> np.ndar
         x, y = (
             values.astype(np.int64) - tensor.zero_point for values, tensor in zip((a, b), operator.inputs, strict=True)
         )
-        return _clipped(by_quantized_multiplier(x * y, scales[0] * scales[1] / output), operator)
+        return _clip(by_quantized_multiplier(x * y, scales[0] * scales[1] / output), operator)
     twice = 2 * max(scales)
     total: np.ndarray | int = 0
     for values, tensor, scale, signed in zip((a, b), operator.inputs, scales, operator.scales, strict=True):
         every = np.arange(tensor.low, tensor.high + 1) - tensor.zero_point
         scaled = int(np.sign(signed)) * by_quantized_multiplier(every << ADDITION_SHIFT, scale / twice)
         total = total + scaled[values.astype(np.int64) - tensor.low]
-    return _clipped(by_quantized_multiplier(total, twice / ((1 << ADDITION_SHIFT) * output)), operator)
+    return _clip(by_quantized_multiplier(total, twice / ((1 << ADDITION_SHIFT) * output)), operator)
 
 
 TFLITE = Arithmetic("TensorFlow Lite Micro", _conv, _elementwise, _table)
-"""Two roundings, as the reference kernels of TensorFlow Lite and of TFLite Micro."""
+"""Two roundings, as in the reference kernels of TensorFlow Lite and TFLite Micro."""

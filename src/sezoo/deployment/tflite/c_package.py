@@ -18,7 +18,7 @@ from sezoo.deployment.c_package.network_source import network_header
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
-from sezoo.deployment.engine.operators import ExternalNetwork, KeptRows
+from sezoo.deployment.engine.operators import ExternalNetwork, ExternalState
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite.lowering import LoweredGraph
 from sezoo.deployment.tflite.memory import arena_bytes
@@ -39,7 +39,7 @@ def program_around(program: Program, low: LoweredGraph) -> Program:
     low : the network as the .tflite file has it.
     """
     graph = program.graph
-    states = tuple(KeptRows(state.tensor, state.rows, state.lag) for state in low.states)
+    states = tuple(ExternalState(state.tensor, state.rows, state.lag) for state in low.states)
     network = ExternalNetwork("the network", graph.entries, graph.result, program.lag(graph.result), states)
     return Program(replace(graph, operators=(network,), sites=()), program.engine, program.stft)
 

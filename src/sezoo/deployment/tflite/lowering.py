@@ -134,7 +134,7 @@ class _Lowering:
         return self.file.tensor(tensor.name, (1, self.frames, *shape), np.int8, tensor.scale, tensor.zero_point)
 
     def _kept(self, tensor: Tensor) -> int:
-        return 0 if self.plan is None else self.plan.kept[tensor.name]
+        return 0 if self.plan is None else self.plan.history_rows[tensor.name]
 
     def _arrived(self, tensor: Tensor, index: int) -> None:
         """New rows: those that are kept of earlier ones stand before them."""

@@ -55,7 +55,7 @@ def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
     graph = program.graph
     newest: tuple[tuple[np.ndarray, ...], ...] = ()
     if program.engine.is_stream:
-        kept = stream_plan(graph).kept
+        kept = stream_plan(graph).history_rows
         found = list(stream_integers(graph, np.concatenate(calls, axis=1), program.engine.new, TFLITE))
         first = -(-program.engine.lookahead // program.engine.new)
         newest = tuple(
