@@ -1,9 +1,8 @@
-"""Streaming inference: the lag of each tensor behind the newest frame, and the rows history_rows from earlier frames.
+"""Streaming inference: the lag of each tensor behind the newest frame, and the history of earlier frames.
 
 The output of a convolution with lookahead lags behind its input; an addition waits for the operand with the larger
-lag. Rows of earlier frames that a convolution or a waiting addition still needs are kept from
-call to call as history.
-A stream computes each frame once, whereas patches recompute their context in every call.
+lag. Rows of earlier frames that a convolution or a waiting addition still needs are kept from call to call as the
+history. A stream computes each frame once, whereas patches recompute their context in every call.
 """
 
 from __future__ import annotations

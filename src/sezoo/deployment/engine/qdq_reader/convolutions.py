@@ -1,4 +1,4 @@
-"""A Conv node over time between quantizers as an integer convolution."""
+"""Conversion of a Conv node over time to an integer convolution."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ __all__ = ["pending_conv"]
 def pending_conv(
     node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor]
 ) -> UnroundedOutput:
-    """The convolution, its output not rounded yet.
+    """Return the convolution, with its output not yet rounded.
 
     Parameters
     ----------
-    value, layout : its input.
-    row_of : gives items of the input, in an order, as a row.
+    value, layout : the input and its layout.
+    row_of : returns a tensor whose row holds the given items of the input, in that order.
 
     Raises
     ------
-    UnsupportedError : strides in time, another number of frames, weights that are not symmetric int8.
+    UnsupportedError : strides in time, a change of the number of frames, or weights that are not symmetric int8.
     """
     weights, scale = weights_of(node)
     outputs, dimensions = weights.shape[0], weights.ndim - 2
-    if layout.axis == 1 and layout.frames == 1:  # one channel of one frame: the batch is the frames as well
+    if layout.axis == 1 and layout.frames == 1:  # one channel of one frame: the batch axis may also be time
         layout = replace(layout, axis=0)
     one_tap = weights[0, 0].size == 1
-    if one_tap and layout.axis not in (0, 1) and layout.row.shape[0] > 1:  # so may be bins
+    if one_tap and layout.axis not in (0, 1) and layout.row.shape[0] > 1:  # bins as the batch axis
         return of_batches(node, value, layout, weights, scale, row_of)
-    if layout.axis == 0:  # frames may be what the graph has as a batch
+    if layout.axis == 0:  # frames as the batch axis
         return (of_batches if one_tap else within_frames)(node, value, layout, weights, scale, row_of)
     in_time_at = -1 if layout.axis is None else layout.axis - 2
     if not 0 <= in_time_at < dimensions or layout.row.ndim != dimensions + 1 or layout.row.shape[0] != 1:
@@ -101,5 +101,5 @@ def pending_conv(
     made = np.arange(positions * outputs).reshape(positions, outputs).T[np.newaxis]
     if not over:
         made = made[:, :, 0]
-    # Frames beyond the clip's last are there until something cuts them off.
+    # The output may extend beyond the clip's last frame until a Slice cuts it off.
     return UnroundedOutput(conv, in_time(made, conv.output.items, layout.frames + before + after - span, layout.axis))

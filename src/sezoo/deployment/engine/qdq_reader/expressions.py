@@ -1,4 +1,4 @@
-"""Sums, products and limits of integers with each other and with constants, rounded once at their end."""
+"""Conversion of sums, products and limits of integer tensors and constants to expressions with a single rounding."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["is_expression", "pending_expression"]
 F = np.float32
 
 OPERATORS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Max": "max", "Min": "min", "Sum": "add", "MaxPool": "max"}
-"""Of two operands, or of more one after the other; by the names that an `Expression` has for them."""
+"""Operators on two or more operands, with the name of each in an `Expression`."""
 
 OF_ONE = {"Relu", "Clip", "LeakyRelu", "PRelu", "Neg", "Abs", "Sign"}
-"""Those that are made of the others."""
+"""Operators on one operand, which are composed of the others."""
 
 
 def is_expression(node: Node) -> bool:
-    """Whether there is an expression for an operator on one tensor; a square is, other powers are functions."""
+    """Return whether an operator on one tensor becomes an expression; a square does, other powers are functions."""
     exponent = node.constant(1) if node.op_type == "Pow" else None
     return node.op_type in {*OPERATORS, *OF_ONE} or bool(exponent is not None and exponent.size == 1 and exponent == 2)
 
@@ -36,17 +36,17 @@ def pending_expression(
     frames: int,
     row_of: Callable[[QuantizedView, np.ndarray, str], Tensor],
 ) -> UnroundedOutput:
-    """An operator's output, not rounded yet; what it reads may not be rounded either.
+    """Return an operator's output, not yet rounded; its operands may be unrounded, too.
 
     Parameters
     ----------
-    operands : in the operator's order; constants are arrays.
-    row_of : gives a value's items, in an order, as a row of that name.
+    operands : operands in the operator's order; constants are arrays.
+    row_of : returns a tensor of the given name whose row holds the given items of a value, in that order.
 
     Raises
     ------
-    UnsupportedError : operands of which frames are on different axes, or that are in another order in their rows; an
-        operator that no expression is made of; a constant that changes from frame to frame.
+    UnsupportedError : operands with time on different axes or with different orders of their rows; an operator that has
+        no expression; a constant that changes from frame to frame.
     """
     values = [each for each in operands if isinstance(each, QuantizedView | UnroundedOutput)]
     constants = [each for each in operands if isinstance(each, np.ndarray)]
@@ -67,7 +67,7 @@ def pending_expression(
         value, of_value = next(rows)
         trees.append(_tree(value, of_value, node, row_of, f"{node.output}/{'ab'[place] if place < 2 else place}"))
     return UnroundedOutput(
-        UnroundedSum(node.output, _joined(node, trees), len(layout.natural)),
+        UnroundedSum(node.output, _combine(node, trees), len(layout.natural)),
         layout.items_at(np.arange(len(layout.natural))),
     )
 
@@ -96,7 +96,7 @@ def _tree(
 
 
 def _constant(constant: np.ndarray, full: tuple[int, ...], layout: Layout, node: Node) -> np.ndarray:
-    """One number, or one for each item of a row."""
+    """Return a constant as (1,) or (items,) float32."""
     values = np.asarray(constant, F)
     if values.size == 1:
         return values.reshape(1)
@@ -106,8 +106,8 @@ def _constant(constant: np.ndarray, full: tuple[int, ...], layout: Layout, node:
     return replace(layout, row=by_frame[0]).natural.astype(F)
 
 
-def _joined(node: Node, trees: Sequence[Tree]) -> Tree:
-    """The operator on its operands."""
+def _combine(node: Node, trees: Sequence[Tree]) -> Tree:
+    """Return the tree of an operator on its operands."""
     kind, zero = node.op_type, np.zeros(1, F)
     if kind in OPERATORS:
         return reduce(lambda left, right: (OPERATORS[kind], left, right), trees)
@@ -120,7 +120,7 @@ def _joined(node: Node, trees: Sequence[Tree]) -> Tree:
         return ("mul", first, first)
     if kind == "Abs":
         return ("max", first, ("mul", first, -np.ones(1, F)))
-    if kind == "Sign" and isinstance(first, Tensor):  # two, or nothing, or minus two for a step: cut off at one
+    if kind == "Sign" and isinstance(first, Tensor):  # 2 per step, limited to -1..1
         return ("min", ("max", ("mul", first, 2 / first.scale * np.ones(1, F)), -np.ones(1, F)), np.ones(1, F))
     if kind == "LeakyRelu":
         slope = np.array([node.attribute("alpha", 0.01)], F)

@@ -1,4 +1,4 @@
-"""What comes before the first integer, as steps in float of one frame's magnitudes."""
+"""Conversion of the nodes before the first quantizer to float steps on the magnitudes of a frame."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ UNARY = {"Sqrt": "sqrt", "Log": "log", "Exp": "exp", "Abs": "abs", "Neg": "neg",
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Max": "max", "Min": "min"}
 FLOAT_OPERATORS = {*UNARY, *BINARY, "Pow", "Clip", "Reciprocal"}
 OVER_ITEMS_OR_FRAMES = {"ReduceMean", "MaxPool"}
-"""Operators that make one number of several, which `FloatSteps` has besides."""
+"""Reductions, for which `FloatSteps` has separate methods."""
 
 
 @dataclass
 class FloatSteps:
-    """The steps so far, and the tensors of integers that they make."""
+    """The float steps read so far, and the integer tensors that they compute."""
 
     frames: int
     steps: list[FloatStep] = field(default_factory=list)
@@ -33,7 +33,7 @@ class FloatSteps:
     real_rows: dict[str, FloatRow] = field(default_factory=dict)
 
     def quantized(self, value: FloatView, tensor: Tensor, node: Node) -> QuantizedView:
-        """Rounded to a tensor, which the operators begin with. Zeros that a Pad put there are its zero point."""
+        """Add a step that quantizes a value to an input tensor of the network; zeros of a Pad become its zero point."""
         layout = laid_out(value, self.frames, node)
         order = layout.natural
         has_zeros = bool(layout.before or layout.after or (order < 0).any())
@@ -51,18 +51,18 @@ class FloatSteps:
         return QuantizedView((Source(tensor),), np.where(value.items < 0, -1, frame * row.size + place[item]))
 
     def made(self, value: QuantizedView) -> bool:
-        """Whether these are integers of the beginning, or functions of them that there are steps for."""
+        """Return whether a value consists of integers from these steps, or of functions of them that steps compute."""
         return all(
             source.tensor in self.tensors and all(each.op_type in FLOAT_OPERATORS for each in source.functions)
             for source in value.sources
         )
 
     def as_floats(self, value: QuantizedView | FloatView, node: Node) -> FloatView:
-        """Integers of the beginning as real numbers again.
+        """Return integers from these steps dequantized to floats.
 
         Raises
         ------
-        UnsupportedError : they are the network's own, which there are no steps in float behind.
+        UnsupportedError : the integers come from the network, behind which there are no float steps.
         """
         if isinstance(value, FloatView):
             return value
@@ -71,7 +71,7 @@ class FloatSteps:
         return FloatView(tuple(self._real_row(source) for source in value.sources), value.items)
 
     def _real_row(self, source: Source) -> FloatRow:
-        """What integers stand for, with functions of one number applied, as a row; made once."""
+        """Return the row of a source's dequantized values with its functions applied; the steps are added once."""
         tensor, functions = source.tensor, source.functions
         name = "/".join((tensor.name, *(function.output for function in functions), "real"))
         if name in self.real_rows:
@@ -89,11 +89,11 @@ class FloatSteps:
         return row
 
     def function(self, node: Node, operands: Sequence[FloatView | np.ndarray]) -> FloatView:
-        """An operator item by item; constants are arrays.
+        """Add the steps of an elementwise operator; constants are arrays.
 
         Raises
         ------
-        UnsupportedError : an operator that is not there; operands of different shapes; a constant that changes with
+        UnsupportedError : an operator that has no step; operands of different shapes; a constant that changes with
             time.
         """
         values = [operand for operand in operands if isinstance(operand, FloatView)]
@@ -108,16 +108,16 @@ class FloatSteps:
         ]
         if len({layout.axis for layout in layouts}) > 1:
             raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
-        # Not the output's own name: a QuantizeLinear makes a tensor of that.
+        # The output's own name belongs to the tensor of a QuantizeLinear.
         made = self._steps_of(node, rows, operands, layouts[0], f"{node.output}/float")
         return FloatView((made,), layouts[0].items_at(np.arange(made.size)))
 
     def mean(self, value: FloatView, node: Node) -> FloatView:
-        """A ReduceMean over all items of a frame.
+        """Add the step of a ReduceMean over all items of a frame.
 
         Raises
         ------
-        UnsupportedError : it is over frames, or over some of the items only.
+        UnsupportedError : the mean is over frames, or over some of the items only.
         """
         layout = self._layout(value, node)
         axes = node.constant(1) if len(node.inputs) > 1 else node.attribute("axes", None)
@@ -135,11 +135,11 @@ class FloatSteps:
         return FloatView((FloatRow(name, 1),), np.arange(self.frames).reshape(shape))
 
     def peak(self, value: FloatView, node: Node) -> FloatView:
-        """A MaxPool over the frames up to each one, which gives as many frames as it gets.
+        """Add the step of a causal MaxPool over time, which preserves the number of frames.
 
         Raises
         ------
-        UnsupportedError : it looks ahead, leaves out frames, or is over something else than frames.
+        UnsupportedError : the pooling looks ahead, has a stride, or is not over frames.
         """
         layout = laid_out(value, self.frames, node)
         dimensions = value.items.ndim - 2
@@ -163,7 +163,7 @@ class FloatSteps:
         return self._peak_of(inside, replace(layout, before=0, after=0), kernel[at], node)
 
     def peak_of_a_frame(self, value: FloatView, window: int, node: Node) -> FloatView:
-        """The same for a model of one frame, where the frames before it are a state that begins with zeros."""
+        """Add the step of a MaxPool over time in a one-frame model; earlier frames are a state, initially zero."""
         return self._peak_of(value, self._layout(value, node), window, node)
 
     def _peak_of(self, value: FloatView, layout: Layout, window: int, node: Node) -> FloatView:
@@ -173,7 +173,7 @@ class FloatSteps:
         return FloatView((FloatRow(name, row.size),), layout.items_at(np.arange(row.size)))
 
     def _is_never_negative(self, value: FloatView) -> bool:
-        """Whether the zeros before a clip are no larger than any of the values, by the steps that made them."""
+        """Return whether the steps guarantee values >= 0, so that zeros before a clip do not change the maximum."""
         made = {step.output: step for step in self.steps}
         positive = {"pow", "sqrt", "abs", "exp", "relu"}
         kept = {"mean", "peak", "gather"}
@@ -238,7 +238,7 @@ class FloatSteps:
         return layout
 
     def _row(self, value: FloatView, order: np.ndarray, name: str) -> FloatRow:
-        """The items in that order as a row of their own, or the row that has them so already."""
+        """Return a row with the items in that order: an existing row, or a new one from a `gather` step."""
         if len(value.sources) == 1 and np.array_equal(order, np.arange(value.total)):
             return value.sources[0]
         names = tuple(source.name for source in value.sources)
@@ -246,7 +246,7 @@ class FloatSteps:
         return FloatRow(name, len(order))
 
     def _constant(self, node: Node, constant: np.ndarray, layout: Layout | None) -> np.ndarray:
-        """One number, or one for each item of a row."""
+        """Return a constant as (1,) or (items,) float32."""
         values = np.asarray(constant, F)
         if values.size == 1 or layout is None:
             return values.reshape(1)

@@ -1,4 +1,4 @@
-"""What is computed over several items of a frame: normalization, softmax, and the largest of neighbours."""
+"""Conversion of operators over several items of a frame: normalization, softmax and max pooling."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ F = np.float32
 OVER_GROUPS = {"LayerNormalization", "InstanceNormalization", "Softmax"}
 
 LEAST = 1e-6
-"""Added to a sum of squares of integers, so that it can be divided by."""
+"""Smallest epsilon in units of squared integers, which keeps the division finite."""
 
 UNIT = 2.0**20
-"""Of the powers in a softmax's table."""
+"""Scale of the exponentials in a softmax's table."""
 
 LONGEST = {8: 1 << 16, 16: 1 << 14}
-"""Items of a group, by the bits of the input: n q - S has 32 bits."""
+"""Most items of a group, by the bits of the input, so that n q - S fits 32 bits."""
 
 LONGEST_SOFTMAX = 1024
-"""Items whose powers add up to 31 bits at most."""
+"""Most items of a group, so that the sum of the exponentials fits 31 bits."""
 
 
 def pending_over_groups(
     node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor]
 ) -> UnroundedOutput:
-    """A normalization or a softmax, its output not rounded yet.
+    """Return a normalization or a softmax, with its output not yet rounded.
 
     Parameters
     ----------
-    value, layout : its input.
-    row_of : gives items of the input, in an order, as a row.
+    value, layout : the input and its layout.
+    row_of : returns a tensor whose row holds the given items of the input, in that order.
 
     Raises
     ------
-    UnsupportedError : it goes over frames; groups that are too long; factors that are no constants.
+    UnsupportedError : groups over frames; groups that are too long; factors that are not constant.
     """
     axes = _axes(node, value.items.ndim)
     if layout.axis in axes and layout.frames > 1:
@@ -57,7 +57,7 @@ def pending_over_groups(
     behind = range(-len(over), 0)
     shape = [layout.row.shape[axis] for axis in over]
     size = int(np.prod(shape))
-    # Within a group the order is nobody's business, nor is that of the groups: as near to that of the row as can be.
+    # The orders within and of the groups are free: keep them as close to the order of the row as possible.
     groups = np.moveaxis(layout.row, over, behind).reshape(-1, size)
     inside = np.argsort(groups, axis=1)
     order_of_groups = np.argsort(groups.min(axis=1))
@@ -85,7 +85,7 @@ def pending_over_groups(
 
 
 def _axes(node: Node, dimensions: int) -> list[int]:
-    """Those that a group is made of."""
+    """Return the axes that form a group."""
     if node.op_type == "InstanceNormalization":
         return list(range(2, dimensions))
     axis = node.attribute("axis", -1) % dimensions
@@ -93,7 +93,7 @@ def _axes(node: Node, dimensions: int) -> list[int]:
 
 
 def _affine(node: Node, shape: tuple[int, ...], frames_at: int | None) -> list[np.ndarray]:
-    """Factors and offsets in the shape of a row."""
+    """Return the factors and offsets in the shape of a row."""
     parts = []
     for position, default in ((1, 1.0), (2, 0.0)):
         given = node.constant(position)
@@ -117,13 +117,13 @@ def _softmax(node: Node, tensor: Tensor, output: Tensor, groups: int) -> Softmax
 
 
 def windows(node: Node, value: QuantizedView) -> Sequence[QuantizedView]:
-    """The values of which a MaxPool takes the largest, each in the shape of its output.
+    """Return the values whose elementwise maximum is a MaxPool, each in the shape of its output.
 
-    What is beyond an edge is another one of the same window.
+    Elements beyond an edge are replaced by another element of the same window.
 
     Raises
     ------
-    UnsupportedError : padding by name, lengths rounded up.
+    UnsupportedError : auto_pad or ceil_mode.
     """
     kernel = node.attribute("kernel_shape", [])
     spatial = len(kernel)

@@ -1,4 +1,4 @@
-"""The states of what is run again and again: a Scan, or a whole model of one frame."""
+"""States of a Scan or of a whole one-frame model, and their integers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = ["RoundedState", "begin_state", "held_states", "rounded_states"]
 
 @dataclass(frozen=True, eq=False)
 class RoundedState:
-    """Integers that a quantizer makes of a state, or of some of its items; or of floats that stand beside states.
+    """The quantized items of a state, or of a row of floats that is concatenated with states.
 
     Attributes
     ----------
-    state : name of the state before a frame; of the row, where it is another one.
-    tensor : that they are.
-    items : of the state, in the order of the tensor.
+    state : name of the state before a frame, or of the row of floats.
+    tensor : tensor of the integers.
+    items : items of the state, in the order of the tensor.
     """
 
     state: str
@@ -46,11 +46,11 @@ class RoundedState:
 
 
 def begin_state(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
-    """Let a reader know of a state before a frame or a step, of which no quantizer has made integers yet.
+    """Declare a state before a frame or a step to a reader; it is not yet quantized.
 
     Parameters
     ----------
-    shape : in the graph; where the reader has several frames, those are its first axis.
+    shape : shape in the graph; if the reader has several frames, they are the first axis.
     """
     of_one = shape if reader.frames == 1 else shape[1:]
     row = FloatRow(f"state {name}", int(np.prod(of_one)))
@@ -60,12 +60,12 @@ def begin_state(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
 
 
 def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor, node: object) -> QuantizedView:
-    """Integers of states, of parts of one, or of states and what stands beside them, as in a convolution's cache.
+    """Quantize states, parts of them, or states concatenated with other values, as in a convolution's cache.
 
-    What has been rounded to the same steps before is not rounded again.
+    Items that are already quantized with the same scale and zero point are reused.
     """
     alone = len(value.sources) == 1 and isinstance(value, FloatView)
-    if alone and not _covering(reader, value.sources[0], value.items.ravel(), tensor):
+    if alone and not _find_rounded(reader, value.sources[0], value.items.ravel(), tensor):
         layout = laid_out(value, reader.frames, node)
         tensor = replace(tensor, items=len(layout.natural))
         reader.held.append(RoundedState(reader.states[value.sources[0].name], tensor, layout.natural))
@@ -83,7 +83,9 @@ def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor,
             sources.append(reader.requantized(node, row, tensor, number))
             items[inside] = wanted + start
         else:
-            held = _covering(reader, row, wanted, tensor) or _rounded_row(reader, row, np.unique(wanted), tensor, node)
+            held = _find_rounded(reader, row, wanted, tensor) or _rounded_row(
+                reader, row, np.unique(wanted), tensor, node
+            )
             place = np.full(row.size, -1)
             place[held.items] = np.arange(len(held.items))
             items[inside] = place[wanted] + start
@@ -93,8 +95,8 @@ def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor,
     return QuantizedView(tuple(sources), items)
 
 
-def _covering(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor) -> RoundedState | None:
-    """What has some items of a row already, in the steps of a tensor."""
+def _find_rounded(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor) -> RoundedState | None:
+    """Return the rounded state that contains the items of a row with a tensor's scale and zero point, if any."""
     name = reader.states.get(row.name, row.name)
     for held in (*reader.held, *reader.beside_states):
         steps = [(each.scale, each.zero_point, each.bits) for each in (held.tensor, tensor)]
@@ -116,16 +118,16 @@ def _rounded_row(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tens
 
 
 def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np.ndarray]) -> list[State]:
-    """The states of a frame that has been read.
+    """Return the states of a frame after its nodes have been read.
 
     Parameters
     ----------
-    after : names of the tensors that take the states' places, by the states' names.
-    first : what the states are before the first frame, real numbers.
+    after : names of the tensors that replace the states in the next frame, by the states' names.
+    first : initial values of the states, real numbers.
 
     Raises
     ------
-    UnsupportedError : a state that something else comes of than can be rounded in its steps.
+    UnsupportedError : the new value of a state cannot be quantized with the state's scale and zero point.
     """
     states = []
     for number, held in enumerate(reader.held):
@@ -146,7 +148,7 @@ def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np
 def _row_of(
     reader: Reader, value: QuantizedView | FloatView | MixedView | UnroundedOutput, held: RoundedState, name: str
 ) -> Tensor:
-    """What takes a state's place, in its steps and its order."""
+    """Return the tensor that replaces a state in the next frame, with the state's scale, zero point and order."""
     wanted = replace(held.tensor, name=name)
     flat = value.items.ravel()[held.items][np.newaxis]
     if not isinstance(value, UnroundedOutput):

@@ -1,4 +1,4 @@
-"""Operators that only move numbers about: they are run on the numbers of the items instead."""
+"""Operators that only move or copy values; they are evaluated on item indices."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ MOVEMENTS = {
 }
 
 JOINING = {"Concat": (), "ScatterND": (1,), "ScatterElements": (1,), "Where": (0,)}
-"""Those that put several tensors together, and their other inputs."""
+"""Operators that combine several tensors, with the positions of their other inputs."""
 
 
 def move(
     node: Node, values: Sequence[QuantizedView | FloatView | MixedView | UnroundedOutput], opset: int
 ) -> list[QuantizedView | FloatView | MixedView | UnroundedOutput]:
-    """What a movement makes of values of one kind, or of integers and states: a value for each output.
+    """Apply a movement to values of one kind, or to integers and states; return a value for each output.
 
     Raises
     ------
-    UnsupportedError : its other inputs are no constants; it pads with another number than zero; it puts together what
-        is not rounded yet.
+    UnsupportedError : the other inputs are not constant, the padding is not zero, or values to combine are not yet
+        rounded.
     """
     if node.op_type == "Resize" and node.attribute("mode", b"nearest") != b"nearest":
         mode = node.attribute("mode", b"nearest").decode()
@@ -47,7 +47,7 @@ def move(
         raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
     if len(values) == 1:
         (value,) = values
-        parts = [_padded(node, value.items)] if node.op_type == "Pad" else _run(node, [value.items], opset)
+        parts = [_pad(node, value.items)] if node.op_type == "Pad" else _run(node, [value.items], opset)
         made = [replace(value, items=part) for part in parts]
         return [of_sources_in(each) for each in made] if isinstance(value, MixedView) else made
     sources = tuple(source for value in values for source in value.sources)
@@ -63,12 +63,12 @@ def move(
 
 
 def fold_constants(node: Node, opset: int) -> list[np.ndarray]:
-    """The outputs of a node whose inputs are all constants: an array for each output."""
-    return _evaluated(node, {}, opset)
+    """Evaluate a node whose inputs are all constants; return an array for each output."""
+    return _evaluate(node, {}, opset)
 
 
 def _run(node: Node, arrays: list[np.ndarray], opset: int) -> list[np.ndarray]:
-    """The node on the numbers of items."""
+    """Evaluate a node on arrays of item indices."""
     names = list(dict.fromkeys(name for name in node.inputs if name and node.constants.real(name) is None))
     feeds = dict(zip(names, arrays, strict=True))
     if node.op_type in JOINING and not any(node.inputs[place] in feeds for place in JOINING[node.op_type]):
@@ -77,12 +77,12 @@ def _run(node: Node, arrays: list[np.ndarray], opset: int) -> list[np.ndarray]:
         feeds |= _zeros(node)
     elif names != node.inputs[:1]:
         raise UnsupportedError(f"{node} has an operand that depends on the magnitudes")
-    parts = _evaluated(node, feeds, opset)
+    parts = _evaluate(node, feeds, opset)
     return [np.asarray(part, np.int64) for part in parts]
 
 
 def _zeros(node: Node) -> dict[str, np.ndarray]:
-    """Constants among what is put together, as items that are zeros."""
+    """Return the constant operands, which must be zeros, as arrays of the zero item -1."""
     joined = [name for place, name in enumerate(node.inputs) if place not in JOINING[node.op_type]]
     constants = {name: node.constants.real(name) for name in joined}
     found = {name: constant for name, constant in constants.items() if constant is not None}
@@ -91,9 +91,9 @@ def _zeros(node: Node) -> dict[str, np.ndarray]:
     return {name: np.full(constant.shape, -1) for name, constant in found.items()}
 
 
-def _evaluated(node: Node, feeds: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
-    """The outputs of a node, by onnx's reference implementation."""
-    from onnx.reference import ReferenceEvaluator  # takes a tenth of a second to load, and most models need none
+def _evaluate(node: Node, feeds: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
+    """Evaluate a node with onnx's reference implementation."""
+    from onnx.reference import ReferenceEvaluator  # takes 0.1 s to import, and most models do not need it
 
     constants = {name: node.constant(position) for position, name in enumerate(node.inputs) if name not in feeds}
     weights = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items() if name]
@@ -104,8 +104,8 @@ def _evaluated(node: Node, feeds: dict[str, np.ndarray], opset: int) -> list[np.
     return ReferenceEvaluator(model).run(None, feeds)
 
 
-def _padded(node: Node, items: np.ndarray) -> np.ndarray:
-    """A Pad's output: -1 for its zeros, other items where it repeats those. Fewer than none are cut off."""
+def _pad(node: Node, items: np.ndarray) -> np.ndarray:
+    """Return a Pad's output: -1 for zeros, item indices for the other modes; negative pads crop."""
     mode, value = node.attribute("mode", b"constant").decode(), node.constant(2)
     if mode == "constant" and (np.any(value) if value is not None else node.attribute("value", 0.0)):
         raise UnsupportedError(f"{node} pads with something else than zeros")

@@ -1,4 +1,4 @@
-"""A node of an ONNX graph with its constants at hand."""
+"""A node of an ONNX graph, with access to its constants."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sezoo.models.onnx_graph import attribute
 __all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError"]
 
 OFFSETS = {"int8": (8, 0), "uint8": (8, 128), "int16": (16, 0), "uint16": (16, 32768)}
-"""Bits of the types that activations can have, and what makes signed integers of them."""
+"""Bits of each activation type, and the offset to subtract for signed integers."""
 
 
 class UnsupportedError(Exception):
-    """The graph has something that there is no integer form of; the text says what and where."""
+    """A part of the graph has no integer form; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class QuantizedConstant:
 
     Attributes
     ----------
-    values, zero_point : integers; the zero point is broadcast over the channels if there is one for all.
-    scale : one, or one for each index of axis `axis`.
+    values, zero_point : integers; a single zero point is broadcast over the channels.
+    scale : a single scale, or one for each index of axis `axis`.
     """
 
     values: np.ndarray
@@ -40,15 +40,16 @@ class QuantizedConstant:
 
     @cached_property
     def real(self) -> np.ndarray:
-        """What it stands for, in float32."""
-        return np.asarray(self.centred * self._spread(self.scale), np.float32)  # of one number numpy makes a scalar
+        """Dequantized values, float32."""
+        # The product is a scalar if there is a single number.
+        return np.asarray(self.centred * self._broadcast(self.scale), np.float32)
 
     @cached_property
     def centred(self) -> np.ndarray:
-        """The integers less their zero points, int64."""
-        return self.values.astype(np.int64) - self._spread(self.zero_point.astype(np.int64))
+        """Integers minus zero point, int64."""
+        return self.values.astype(np.int64) - self._broadcast(self.zero_point.astype(np.int64))
 
-    def _spread(self, numbers: np.ndarray) -> np.ndarray:
+    def _broadcast(self, numbers: np.ndarray) -> np.ndarray:
         if numbers.size == 1:
             return numbers.reshape(())
         return numbers.reshape([-1 if axis == self.axis else 1 for axis in range(self.values.ndim)])
@@ -56,19 +57,19 @@ class QuantizedConstant:
 
 @dataclass
 class Constants:
-    """What of a graph does not depend on its input.
+    """Values of a graph that do not depend on its input.
 
     Attributes
     ----------
-    plain : arrays by name: the initializers, and what Constant nodes give.
-    quantized : those that a DequantizeLinear makes real numbers of, by its output's name.
+    plain : arrays by name: initializers and the values of Constant nodes.
+    quantized : inputs of DequantizeLinear nodes, by the name of the node's output.
     """
 
     plain: dict[str, np.ndarray]
     quantized: dict[str, QuantizedConstant]
 
     def real(self, name: str) -> np.ndarray | None:
-        """The values behind a name; None where it is no constant."""
+        """Return the real values of a constant, or None if the name is not a constant."""
         if name in self.quantized:
             return self.quantized[name].real
         return self.plain.get(name)
@@ -76,7 +77,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class Node:
-    """A node; messages name it by its operator and its name."""
+    """A node; `str` gives its operator and name, for messages."""
 
     proto: onnx.NodeProto
     constants: Constants
@@ -86,31 +87,31 @@ class Node:
 
     @property
     def op_type(self) -> str:
-        """The operator."""
+        """Type of the operator."""
         return self.proto.op_type
 
     @property
     def inputs(self) -> list[str]:
-        """The names of its inputs; "" for one that is left out."""
+        """Names of the inputs; "" for an omitted one."""
         return list(self.proto.input)
 
     @property
     def output(self) -> str:
-        """The name of its first output."""
+        """Name of the first output."""
         return self.proto.output[0]
 
     def attribute(self, name: str, default: Any) -> Any:
-        """An attribute's value."""
+        """Return an attribute's value."""
         return attribute(self.proto, name, default)
 
     def constant(self, position: int) -> np.ndarray | None:
-        """The constant at an input; None where that is none, or left out."""
+        """Return the constant at an input, or None if the input is not constant or omitted."""
         names = self.inputs
         return self.constants.real(names[position]) if position < len(names) and names[position] else None
 
     @property
     def limits(self) -> tuple[np.ndarray | float | None, np.ndarray | float | None]:
-        """The lowest and the highest value of a Clip; None without one. Until opset 10 they were attributes."""
+        """Limits of a Clip, each None if missing; up to opset 10 they are attributes."""
         low, high = (self.constant(position) for position in (1, 2))
         return (
             self.attribute("min", None) if low is None else low,
@@ -119,7 +120,7 @@ class Node:
 
     @property
     def integer_type(self) -> str:
-        """What a QuantizeLinear rounds to, by numpy's name."""
+        """Output type of a QuantizeLinear, as numpy's name."""
         zero, wanted = self.constant(2), self.attribute("output_dtype", 0)
         if zero is not None:
             return zero.dtype.name
@@ -127,15 +128,15 @@ class Node:
 
     @property
     def offset(self) -> int:
-        """By how much the integers of a QuantizeLinear are larger than signed ones."""
+        """Offset of the integers of a QuantizeLinear from signed ones."""
         return OFFSETS[self.integer_type][1]
 
     def quantizer(self, name: str, items: int) -> Tensor:
-        """What a QuantizeLinear makes, in signed integers whatever the graph has.
+        """Return the output tensor of a QuantizeLinear, in signed integers also for unsigned types.
 
         Raises
         ------
-        UnsupportedError : scales for each channel, or a type that activations cannot have.
+        UnsupportedError : per-channel scales, or a type that is not supported for activations.
         """
         scale, zero = self.constant(1), self.constant(2)
         if scale is None or scale.size != 1 or (zero is not None and zero.size != 1):

@@ -1,8 +1,8 @@
-"""Past frames of a pooling in float, as inputs and outputs of a model of one frame, back inside it.
+"""Removal of the states that hold the past frames of a float pooling in a one-frame model.
 
-The one-frame form of a model of whole clips (`sezoo.models.one_frame`) gets the frames that a MaxPool over time reaches
-back to as a state. Before the first integer the C package has such frames in its steps in float, as it has for a model
-of whole clips, and so they are no state of its network.
+The one-frame form of a whole-clip model (`sezoo.models.one_frame`) receives the past frames of a MaxPool over time as a
+state. In the C package the float front end keeps these frames, as for a whole-clip model, so that they are no state of
+the network.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ __all__ = ["without_past_frames"]
 
 
 def without_past_frames(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, str], dict[str, int]]:
-    """The model without those states, in a copy; it is for reading, and no runtime computes the same of it.
+    """Return a copy of the model without those states; it is only for the reader, runtimes would compute other results.
 
     Returns
     -------
     model : the argument itself if there is no such state.
-    states : the others, outputs by inputs.
-    windows : by the outputs of the MaxPools that had them, how many frames each takes the largest of: the one that is
-        there and those before it.
+    states : the remaining states, outputs by inputs.
+    windows : number of frames, including the current one, of each such MaxPool, by the name of its output.
     """
     states, windows = states_of(model), {}
     found = {name: pool for name, after in states.items() if (pool := _pool_of(model, name, after)) is not None}
@@ -47,7 +46,7 @@ def without_past_frames(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[s
 
 
 def _pool_of(model: onnx.ModelProto, name: str, after: str) -> str | None:
-    """The output of the MaxPool that alone reads a state of past frames; None if others read it."""
+    """Return the output of the MaxPool that reads a state of past frames, or None if it is not the only reader."""
     read_by, made_by, constants = readers(model.graph), producers(model.graph), _constants(model.graph)
     joins, cut = read_by[name], made_by.get(after)
     if len(joins) != 1 or joins[0].op_type != "Concat" or cut is None or cut.op_type != "Slice":

@@ -1,4 +1,4 @@
-"""A matrix product with constant weights, or a 1x1 convolution over batches, as an integer convolution."""
+"""Conversion of matrix products with constant weights, and of 1x1 convolutions over batches."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ __all__ = ["of_batches", "pending_product"]
 def pending_product(
     node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor], *, from_left: bool = False
 ) -> UnroundedOutput:
-    """A matrix product with constant weights as a convolution that sees one position of one frame.
+    """Return a matrix product with constant weights as a convolution whose kernel covers one position of one frame.
 
     Parameters
     ----------
-    value, layout, row_of : as `pending_conv` has them.
-    from_left : whether the weights stand on the left: W x with x (..., inputs, positions), else x W with
+    value, layout, row_of : as in `pending_conv`.
+    from_left : whether the weights are the left operand: W x with x (..., inputs, positions), else x W with
         x (..., positions, inputs).
 
     Raises
     ------
-    UnsupportedError : the sums run over frames; weights that are no matrix, or not symmetric int8; a scaled Gemm.
+    UnsupportedError : sums over frames; weights that are not a matrix of symmetric int8; a Gemm with transA, alpha or
+        beta.
     """
     is_gemm = node.op_type == "Gemm"
     if is_gemm and (
@@ -53,7 +54,7 @@ def of_batches(
     scale: np.ndarray,
     row_of: Callable[[np.ndarray], Tensor],
 ) -> UnroundedOutput:
-    """A 1x1 convolution whose batches are frames, or bins; in groups as well."""
+    """Return a 1x1 convolution, possibly grouped, whose batch axis is frames or bins."""
     kernel, ones = weights.shape[2:], [1] * (weights.ndim - 2)
     pads = pads_of(node, value.items.shape[2:], kernel, ones, ones)
     if node.attribute("strides", ones) != ones or any(pads[0] + pads[1]):
@@ -72,11 +73,11 @@ def _product(
     row_of: Callable[[np.ndarray], Tensor],
     groups: int = 1,
 ) -> UnroundedOutput:
-    """Sums over an axis.
+    """Return the products summed over an axis.
 
     Parameters
     ----------
-    constants : weights (outputs, inputs of a group), their scales, and the name of the bias.
+    constants : weights (outputs, inputs per group), their scales, and the name of the bias.
     """
     weights, scale, bias_name = constants
     dimensions = value.items.ndim

@@ -1,7 +1,7 @@
-"""Walking through the nodes of a QDQ graph, in order.
+"""The reader, which converts the nodes of a QDQ graph in order.
 
-Moving values about (Reshape, Transpose, Slice, Concat ...) costs nothing here, see `values`. Only where a convolution
-or an addition wants another order of a row does a `Permute` come out of it.
+Operators that only move values (Reshape, Transpose, Slice, Concat ...) cost nothing, see `values`. A `Permute` is added
+only where a convolution or an addition needs another order of a row.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ ZERO = Tensor("zero", 1, F(1), 0)
 
 
 class Reader:
-    """The values of a graph, by the names of the tensors that hold them, as far as it has been read.
+    """The values of the nodes read so far, by name.
 
     Attributes
     ----------
-    states : names of the states by those of the rows that they are.
-    held : integers that quantizers have made of states.
-    beside_states : those of floats that a quantizer has rounded together with states.
-    read_names : all that the nodes read, or that is an output.
-    windows : frames of which MaxPools of a model of one frame take the largest, by their outputs.
+    states : names of the states, by the names of their rows.
+    held : quantized states.
+    beside_states : rows of floats that are quantized together with states.
+    read_names : names of all inputs of nodes and all outputs of the graph.
+    windows : number of frames of the MaxPools over time of a one-frame model, by the names of their outputs.
     """
 
     def __init__(self, constants: Constants, frames: int, opset: int):
@@ -78,19 +78,19 @@ class Reader:
         self.windows: Mapping[str, int] = {}
 
     def inside(self, body: onnx.GraphProto, frames: int) -> Reader:
-        """A reader for a graph in a node of this one, which sees the constants here and so many frames."""
+        """Return a reader for a subgraph of N frames, which can access the constants of this graph."""
         constants = Constants(dict(self.constants.plain), dict(self.constants.quantized))
         constants.plain |= initializers(body)
         return Reader(constants, frames, self.opset)
 
     def read_nodes(self, nodes: Sequence[onnx.NodeProto], outputs: Sequence[str] = ()) -> None:
-        """All nodes, in order."""
+        """Read all nodes in order."""
         self.read_names = {name for node in nodes for name in node.input} | set(outputs)
         for proto in nodes:
             self._read(Node(proto, self.constants))
 
     def mask(self, output: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray, np.ndarray | None]:
-        """The tensor that the mask is looked up from, the item of each number, and the table if there is one."""
+        """Return the tensor of the mask, the item of each value, and the mask's table, if any."""
         value = self.values.get(output)
         if not isinstance(value, QuantizedView):
             raise UnsupportedError(f"the mask '{output}' is neither an int8 tensor nor a function of one")
@@ -101,7 +101,7 @@ class Reader:
         return result, index, mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset)
 
     def _mask(self, value: QuantizedView, name: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray]:
-        """One tensor with all items of the mask, and which of them is which bin, or real and then imaginary part."""
+        """Return a tensor with all items of the mask, and the item of each bin, or of each real then imaginary part."""
         layout = laid_out(value, self.frames, f"the mask '{name}'")
         zeros = (layout.row < 0).any()  # of bins that the network leaves out
         if layout.before or layout.after or (zeros and not value.is_rounded):
@@ -146,11 +146,11 @@ class Reader:
             self.values[output] = self._function(node)
 
     def value(self, node: Node, name: str) -> Value:
-        """What has been read of a tensor.
+        """Return the value of an ONNX tensor.
 
         Raises
         ------
-        UnsupportedError : nothing has.
+        UnsupportedError : the tensor does not depend on the model's input.
         """
         if name not in self.values:
             raise UnsupportedError(f"{node} reads '{name}', which does not come from the magnitudes")
@@ -161,7 +161,7 @@ class Reader:
     def _quantized(self, node: Node) -> QuantizedView:
         value = self.value(node, node.inputs[0])
         tensor = node.quantizer(node.inputs[0], value.total)
-        # Some quantizers write a QuantizeLinear for each reader, the same one or another.
+        # Some quantizers write a separate QuantizeLinear for each reader, with the same or with other scales.
         if tensor not in self.rounded:
             is_first = all(other.name != tensor.name for other in self.rounded)
             self.rounded[tensor] = self.rounded_to(
@@ -170,11 +170,11 @@ class Reader:
         return self.rounded[tensor]
 
     def rounded_to(self, tensor: Tensor, value: Value, node: object) -> QuantizedView:
-        """A value in the steps of a tensor, by operators that are added where it takes some.
+        """Return a value with a tensor's scale and zero point, and add the operators that this takes.
 
         Parameters
         ----------
-        node : that wants it so, for messages.
+        node : the node that needs it, for messages.
         """
         if isinstance(value, FloatView):
             if self._is_of_states(value):
@@ -187,19 +187,19 @@ class Reader:
             return QuantizedView((Source(self.operators[-1].output),), value.items)
         widths = {tensor.bits, *(source.tensor.bits for source in value.sources)}
         as_it_is = all(_is_in_steps_of(source, tensor) for source in value.sources)
-        if max(widths) > 8 and not as_it_is and self.steps.made(value):  # no table is for so many integers
+        if max(widths) > 8 and not as_it_is and self.steps.made(value):  # tables exist only for 8 bits
             return self.steps.quantized(self.steps.as_floats(value, node), tensor, node)
         sources = (self.requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
         return QuantizedView(tuple(sources), value.items)
 
     def requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
-        """A source with its functions applied, in the steps of another quantizer."""
+        """Return a source with its functions applied and with the scale and zero point of another quantizer."""
         old = source.tensor
         if _is_in_steps_of(source, wanted):
             return source
         name = wanted.name if number == 0 else f"{wanted.name}/{number}"
         output = replace(wanted, name=name, items=old.items)
-        if old.bits == 8 and wanted.bits == 16 and source.functions:  # 256 times as fine, each integer is at a point
+        if old.bits == 8 and wanted.bits == 16 and source.functions:  # puts each integer at a point of the curve
             wide = replace(old, name=f"{name}/fine", scale=old.scale / F(256), zero_point=256 * old.zero_point, bits=16)
             self.operators.append(Expression(wide.name, old, wide, F(1) / wide.scale, wide.low, wide.high))
             old = wide
@@ -227,7 +227,7 @@ class Reader:
     def _layer(
         self, node: Node, pending: Callable[..., UnroundedOutput], operand: int = 0, **how: bool
     ) -> UnroundedOutput:
-        """A layer on integers, as `pending` reads it of its input and of that one's order."""
+        """Return the layer that `pending` reads from a node, with its quantized input."""
         value = self.value(node, node.inputs[operand])
         if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
@@ -235,7 +235,7 @@ class Reader:
         return pending(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
 
     def _product(self, node: Node) -> UnroundedOutput:
-        """A MatMul of two tensors, or one or a Gemm with constant weights on one side."""
+        """Return a MatMul of two tensors, or a MatMul or Gemm with constant weights on one side."""
         from_left = self.constants.real(node.inputs[0]) is not None
         self.value(node, node.inputs[1 if from_left else 0])
         if self.constants.real(node.inputs[0 if from_left else 1]) is None:
@@ -299,18 +299,18 @@ class Reader:
         return layout
 
     def row(self, value: QuantizedView, order: np.ndarray, name: str) -> Tensor:
-        """Items in an order as a row of their own, or the row that has them so already.
+        """Return a tensor whose row holds the items in that order: an existing one, or the output of a new `Permute`.
 
         Raises
         ------
-        UnsupportedError : they come from tensors with different scales.
+        UnsupportedError : the items come from tensors with different scales.
         """
         tensors = tuple(source.tensor for source in value.sources)
         if len(tensors) == 1 and np.array_equal(order, np.arange(tensors[0].items)):
             return tensors[0]
         if len({(tensor.scale, tensor.zero_point, tensor.bits) for tensor in tensors}) > 1:
             raise UnsupportedError(f"'{name}' is put together of tensors with different scales")
-        for operator in self.operators:  # made for another reader already
+        for operator in self.operators:  # one may exist for another reader
             if isinstance(operator, Permute) and operator.inputs == tensors and np.array_equal(operator.index, order):
                 return operator.output
         output = replace(tensors[0], name=name, items=len(order))
@@ -319,7 +319,7 @@ class Reader:
 
 
 def _is_in_steps_of(source: Source, wanted: Tensor) -> bool:
-    """Whether a source's integers are those that a quantizer would make of them."""
+    """Return whether a quantizer would leave a source's integers unchanged."""
     old = source.tensor
     same = (old.scale, old.zero_point, old.bits) == (wanted.scale, wanted.zero_point, wanted.bits)
     return same and not source.functions

@@ -1,4 +1,4 @@
-"""A multiplication that rounds as onnxruntime's division does: Helium has no division of vectors."""
+"""A multiplier that rounds as onnxruntime's division does, as Helium has no vector division."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["reciprocal_for"]
 F = np.float32
 
 NEIGHBOURS = 8
-"""Floats above and below 1 / scale that are tried; for all additions of the shipped models the first one was enough."""
+"""Number of floats tried above and below 1 / scale; the shipped models never needed more than the first."""
 
 
 def reciprocal_for(operator: Elementwise, output: Tensor) -> np.float32:
-    """The float32 to multiply by in place of the division by the scale of `output`, 1 / scale or near it.
+    """Return the float32, equal or close to 1 / scale, that replaces the division by the scale of `output`.
 
-    Of two 8-bit operands there are 65,536 pairs, so all are tried: the float is taken for which the fewest are rounded
-    to another integer than the division gives, which is none for nearly all scales. Where a few are left, they differ
-    by one step. Operands of 16 bits get 1 / scale as it is.
+    All 65,536 pairs of two 8-bit operands are tried, and the float with the fewest pairs that round differently from
+    the division is returned. For nearly all scales there are none; the rest differ by one step. For 16-bit operands it
+    is 1 / scale.
     """
     nearest = F(1) / output.scale
     if max(operator.a.bits, operator.b.bits) > 8:
@@ -41,7 +41,7 @@ def reciprocal_for(operator: Elementwise, output: Tensor) -> np.float32:
 
 
 def _from(value: np.float32) -> list[np.float32]:
-    """The value and its neighbours in float32, the nearest first."""
+    """Return the value and its neighbours in float32, nearest first."""
     above = below = value
     found = [value]
     for _ in range(NEIGHBOURS):

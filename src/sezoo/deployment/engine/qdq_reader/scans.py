@@ -1,4 +1,4 @@
-"""A Scan over the frames, whose states go from frame to frame, or over something in a frame, as its bins."""
+"""Conversion of a Scan over frames (to a `Loop`) or over an axis within a frame, such as bins (to a `Sweep`)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["read_scan"]
 
 
 def read_scan(reader: Reader, node: Node) -> dict[str, QuantizedView]:
-    """The loop of a Scan over frames, or its sweep within them, which goes to the reader's operators: values by name.
+    """Add the loop or sweep of a Scan to the reader's operators, and return its output values by name.
 
     Raises
     ------
-    UnsupportedError : it goes backwards over frames; it begins with states that are no constants; its body has
-        something without an integer form.
+    UnsupportedError : the Scan runs backwards over frames; its initial states are not constant; its body has a node
+        without an integer form.
     """
     body: onnx.GraphProto = node.attribute("body", None)
     sequences = node.attribute("num_scan_inputs", 0)
@@ -44,11 +44,13 @@ def read_scan(reader: Reader, node: Node) -> dict[str, QuantizedView]:
     }
     for name, constant in first.items():
         begin_state(inner, name, constant.shape)
-    read = _Scanned(reader, node, inner, names[count:], [name for name, _ in given], layouts, axes, ends[count:], count)
-    rows = read.loop_inputs() if any(over_frames) else read.sweep_inputs()
+    scan = _ScanReader(
+        reader, node, inner, names[count:], [name for name, _ in given], layouts, axes, ends[count:], count
+    )
+    rows = scan.loop_inputs() if any(over_frames) else scan.sweep_inputs()
     inner.read_nodes(body.node)
     states = held_states(inner, dict(zip(names[:count], ends[:count], strict=True)), first)
-    return read.loop(rows, states) if any(over_frames) else read.sweep(rows, states)
+    return scan.loop(rows, states) if any(over_frames) else scan.sweep(rows, states)
 
 
 def _layout(reader: Reader, node: Node, name: str) -> Layout:
@@ -62,7 +64,7 @@ def _layout(reader: Reader, node: Node, name: str) -> Layout:
 
 
 def _first(reader: Reader, node: Node, name: str, inner: Reader) -> np.ndarray:
-    """What a state is before the first frame or step."""
+    """Return the initial value of a state."""
     constant = reader.constants.real(name)
     if constant is None:
         raise UnsupportedError(
@@ -75,15 +77,15 @@ def _first(reader: Reader, node: Node, name: str, inner: Reader) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class _Scanned:
-    """A Scan, and what is known of it before its body is read.
+class _ScanReader:
+    """A Scan and its properties that are known before its body is read.
 
     Attributes
     ----------
-    names, outside : of the sequences, inside of the body and outside.
-    axes : that it goes over.
-    ends : names of the sequences that come out, inside of the body.
-    count : of states.
+    names, outside : names of the input sequences, inside the body and outside.
+    axes : axis of each input sequence that the Scan iterates over.
+    ends : names of the output sequences inside the body.
+    count : number of states.
     """
 
     reader: Reader
@@ -97,7 +99,7 @@ class _Scanned:
     count: int
 
     def loop_inputs(self) -> list[Tensor]:
-        """The rows of all frames, of which the body sees one."""
+        """Return the tensors with the rows of all frames, of which the body reads one at a time."""
         if any(any(self.node.attribute(key, [])) for key in ("scan_input_directions", "scan_output_directions")):
             raise UnsupportedError(
                 f"{self.node} goes backwards over the frames, of which a stream does not know the last"
@@ -112,9 +114,9 @@ class _Scanned:
         return tensors
 
     def loop(self, inputs: list[Tensor], states: list[State]) -> dict[str, QuantizedView]:
-        """The operator, and the value that it makes."""
+        """Add the operator, and return its output value."""
         name, end, axis, _ = self._sequence()
-        value = self._made(name, end)
+        value = self._rounded_output(name, end)
         tensor = self.inner.row(value, value.items.ravel(), f"{name}/row")
         inside = tuple(self.inner.operators)
         self.reader.operators.append(Loop(name, tuple(dict.fromkeys(inputs)), tensor, inside, tuple(states)))
@@ -126,7 +128,7 @@ class _Scanned:
         }
 
     def sweep_inputs(self) -> list[tuple[Tensor, Tensor]]:
-        """Each row of a frame, and the part of it that the body sees."""
+        """Return each row of a frame, and the part of it that the body reads at a time."""
         directions = self.node.attribute("scan_input_directions", [0] * len(self.names))
         pairs = []
         for name, outside, layout, axis, backwards in zip(
@@ -144,9 +146,9 @@ class _Scanned:
         return pairs
 
     def sweep(self, pairs: list[tuple[Tensor, Tensor]], states: list[State]) -> dict[str, QuantizedView]:
-        """The operator, and the value that it makes."""
+        """Add the operator, and return its output value."""
         name, end, axis, backwards = self._sequence()
-        value = self._made(name, end)
+        value = self._rounded_output(name, end)
         layout = laid_out(value, self.reader.frames, self.node)
         part = self.inner.row(value, layout.row.ravel(), f"{name}/step")
         steps = pairs[0][0].items // pairs[0][1].items
@@ -164,7 +166,7 @@ class _Scanned:
         return self.reader.row(self.reader.values[outside], order.ravel(), f"{self.node.output}/{name}")
 
     def _sequence(self) -> tuple[str, str, int, int]:
-        """The one sequence that comes out: its name outside and inside, its axis, and whether it is backwards."""
+        """Return the only output sequence: its name outside and inside, its axis, and whether it runs backwards."""
         names = list(self.node.proto.output)[self.count :]
         zeros = [0] * len(names)
         axes, directions = (self.node.attribute(f"scan_output_{key}", zeros) for key in ("axes", "directions"))
@@ -174,7 +176,7 @@ class _Scanned:
             raise UnsupportedError(f"{self.node} gives {len(read)} sequences that something reads; one can be run")
         return read[0]
 
-    def _made(self, name: str, end: str) -> QuantizedView:
+    def _rounded_output(self, name: str, end: str) -> QuantizedView:
         value = self.inner.values.get(end)
         if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{self.node} gives '{name}', which is not rounded to integers inside")

@@ -1,4 +1,4 @@
-"""A static int8 model as an integer graph: what is refused, what its nodes become, and the mask at the end."""
+"""Conversion of a static int8 model to an integer graph, with checks of what is supported."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ SUPPORTED = (
 
 
 LARGEST_SCALE = 1e10
-"""Beyond which products of two scales do not fit float32."""
+"""Largest scale for which the product of two scales fits float32."""
 
 
 def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
-    """The integer operators of a static int8 model.
+    """Return the integer graph of a static int8 model.
 
     Parameters
     ----------
-    path : for messages.
+    path : path of the model, for messages.
 
     Raises
     ------
-    UserError : the model is float or dynamic, or has states, or an operator that there is no integer form of.
+    UserError : the model is float or dynamic, or has states or operators without an integer form.
     """
     if not quantized_nodes(model):
         raise UserError(f"{path} is a float model; the static int8 model is needed, which quantization makes of it")
@@ -78,7 +78,7 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
 
 
 def _check_constants(model: onnx.ModelProto, path: Path) -> None:
-    """Refuse a model with weights of 4 bits, or with a scale that nobody can compute with."""
+    """Reject a model with 4-bit weights, or with a scale that is not positive or too large."""
     constants = initializers(model.graph)
     for node in model.graph.node:
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
@@ -97,7 +97,7 @@ def _check_constants(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _worst(scale: np.ndarray) -> float:
-    """The first value of a scale that is not allowed."""
+    """Return the first scale that is not allowed."""
     values = scale.ravel()
     return float(values[np.argmin((values > 0) & (values <= LARGEST_SCALE))])
 
@@ -108,7 +108,7 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     model, states, windows = without_past_frames(model)
     reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
     reader.windows = windows
-    row, order = _begun(contract, spectrum)
+    row, order = _input_row(contract, spectrum)
     reader.values[contract.input] = FloatView((row,), in_time(order, row.size, contract.frames, spectrum.frames))
     if states and contract.frames != 1:
         raise UnsupportedError(
@@ -140,8 +140,8 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     )
 
 
-def _begun(contract: Contract, spectrum: Spectrum) -> tuple[FloatRow, np.ndarray]:
-    """The row that a frame begins with, and where its numbers stand in the model's input without the frames."""
+def _input_row(contract: Contract, spectrum: Spectrum) -> tuple[FloatRow, np.ndarray]:
+    """Return the row of a frame's input, and the items of the model's input without the time axis."""
     bins = np.arange(contract.bins)[np.newaxis]
     if contract.kind == MAGNITUDE_MASK:
         return FloatRow("magnitude", contract.bins), bins

@@ -1,4 +1,4 @@
-"""Functions of one int8 value as tables of 256 entries, filled by onnxruntime itself."""
+"""Tables of functions of one value, computed by onnxruntime: 256 entries for int8, 1025 points for int16."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ FUNCTIONS = {
     *("Sin", "Cos", "Atan", "Shrink", "ThresholdedRelu"),
     *("Floor", "Ceil", "Sign", "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"),
 }
-"""Operators that are functions of one value, where their other operands are numbers."""
+"""Operators that are functions of one value if their other operands are single numbers."""
 
 POINTS = 1025
-"""Of a curve: one every 64 integers, both ends among them."""
+"""Points of a curve: one every 64 integers, including both ends."""
 
 INTEGERS = np.arange(-128, 128, dtype=np.int8)
 
 
 def integer_table(functions: Sequence[Node], source: Tensor, output: Tensor, opset: int) -> np.ndarray:
-    """The integers of `output` for those of `source` from -128 to 127: (256,) int8."""
+    """Return the integers of `output` for the integers of `source` from -128 to 127: (256,) int8."""
     return _run(functions, source, output, opset)
 
 
 def mask_table(functions: Sequence[Node], source: Tensor, opset: int) -> np.ndarray:
-    """What the integers of `source` from -128 to 127 stand for with functions applied: (256,) float32."""
+    """Return the functions of the dequantized integers of `source` from -128 to 127: (256,) float32."""
     return _run(functions, source, None, opset)
 
 
 def mask_points(functions: Sequence[Node], source: Tensor, opset: int) -> np.ndarray:
-    """What 16-bit integers of `source` stand for with functions applied, from -32768 to 32768: (1025,) float32."""
+    """Return the functions at the points of `source`, from -32768 to 32768 in steps of 64: (1025,) float32."""
     return _run(functions, None, None, opset, _points(source))
 
 
 def _points(source: Tensor) -> np.ndarray:
-    """What the integers at the points of a curve stand for."""
+    """Return the dequantized values at the points of a curve."""
     return ((np.arange(POINTS) * 64 - 32768 - source.zero_point) * np.float64(source.scale)).astype(np.float32)
 
 
 def curve_table(functions: Sequence[Node], source: Tensor, output: Tensor, opset: int) -> np.ndarray:
-    """The points of a `Curve`: (1025,) int16, in steps of `output`, or 256th parts of those where it has 8 bits."""
-    real = np.nan_to_num(_run(functions, None, None, opset, _points(source)))  # of roots of what is below 0
+    """Return the points of a `Curve`: (1025,) int16, in steps of `output`, or in 1/256 steps of an 8-bit output."""
+    real = np.nan_to_num(_run(functions, None, None, opset, _points(source)))  # e.g. square roots of negative values
     fine = 256 if output.bits == 8 else 1
     steps = np.rint(real.astype(np.float64) / output.scale * fine) + output.zero_point * fine
     return np.clip(steps, -32768, 32767).astype(np.int16)
@@ -63,7 +63,7 @@ def _run(
     opset: int,
     values: np.ndarray = INTEGERS,
 ) -> np.ndarray:
-    """The functions of integers of `source`, or of real numbers where it is None."""
+    """Evaluate the functions on integers of `source`, or on real numbers if it is None."""
     weights, nodes = [], []
 
     def constant(name: str, value: np.ndarray) -> str:

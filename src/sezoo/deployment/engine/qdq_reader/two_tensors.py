@@ -1,4 +1,4 @@
-"""A matrix product of two tensors within a frame, neither of them a constant."""
+"""Conversion of the matrix product of two tensors within a frame, neither of them constant."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["pending_product_of_two"]
 F = np.float32
 
 DEEPEST = 1 << 14
-"""Products that are added up: sums of so many int8 products, and what zero points make of them, have 32 bits."""
+"""Longest sum, so that int8 products corrected by zero points fit 32 bits."""
 
 
 def pending_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
-    """A MatMul of two tensors, its output not rounded yet: (..., rows, depth) times (..., depth, columns).
+    """Return a MatMul of two tensors, (..., rows, depth) times (..., depth, columns), with its output not yet rounded.
 
     Raises
     ------
-    UnsupportedError : it mixes frames; an operand that no quantizer has rounded; sums of too many products.
+    UnsupportedError : the product mixes frames, an operand is not quantized, or the sums are too long.
     """
     values = [reader.value(node, name) for name in node.inputs]
     if node.op_type != "MatMul" or any(value.items.ndim < 2 for value in values):
@@ -40,7 +40,7 @@ def pending_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
     batch = np.broadcast_shapes(*(value.items.shape[:-2] for value in values))
     spread = [replace(value, items=np.broadcast_to(value.items, (*batch, *value.items.shape[-2:]))) for value in values]
     at, parts = _in_a_frame(reader, node, spread)
-    left, right = parts[0], parts[1].swapaxes(-1, -2)  # both along what is summed
+    left, right = parts[0], parts[1].swapaxes(-1, -2)  # both contiguous along the sum
     outer, (rows, depth), columns = left.shape[:-2], left.shape[-2:], right.shape[-2]
     if depth > DEEPEST:
         raise UnsupportedError(f"{node} adds up {depth} products; {DEEPEST} can be run")
@@ -49,7 +49,7 @@ def pending_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
         for value, part, letter in zip(spread, (left, right), "ab", strict=True)
     ]
     widest = max(tensor.bits for tensor in tensors)
-    a, b = (_widened(reader, tensor, widest) for tensor in tensors)
+    a, b = (_widen(reader, tensor, widest) for tensor in tensors)
     groups = int(np.prod(outer, dtype=np.int64))
     output = Tensor(node.output, groups * rows * columns, F(1), 0)
     operator = Product(node.output, a, b, output, groups, rows, columns, depth, a.scale * b.scale, 0, 0)
@@ -58,8 +58,8 @@ def pending_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
 
 
 def _in_a_frame(reader: Reader, node: Node, values: list[QuantizedView]) -> tuple[int | None, list[np.ndarray]]:
-    """The axis of time, and the items of a frame of each operand without it."""
-    if reader.frames == 1:  # all axes are those of the frame
+    """Return the time axis, and the items of one frame of each operand."""
+    if reader.frames == 1:  # there is no time axis
         parts = [value.items for value in values]
         if any(part.max(initial=0) >= value.total for part, value in zip(parts, values, strict=True)):
             raise UnsupportedError(f"{node} mixes frames")
@@ -75,12 +75,12 @@ def _in_a_frame(reader: Reader, node: Node, values: list[QuantizedView]) -> tupl
     return layouts[0].axis, [layout.row for layout in layouts]
 
 
-def _widened(reader: Reader, tensor: Tensor, bits: int) -> Tensor:
-    """The same steps in so many bits, which is exact."""
+def _widen(reader: Reader, tensor: Tensor, bits: int) -> Tensor:
+    """Return a tensor with the same scale in `bits` bits, which is exact."""
     if tensor.bits == bits:
         return tensor
     output = replace(tensor, name=f"{tensor.name}/{bits}", bits=bits)
-    for operator in reader.operators:  # for another product already
+    for operator in reader.operators:  # one may exist for another product
         if operator.output.name == output.name:
             return operator.output
     reader.operators.append(Expression(output.name, tensor, output, F(1) / tensor.scale, output.low, output.high))

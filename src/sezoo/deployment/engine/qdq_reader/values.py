@@ -1,7 +1,7 @@
-"""What the reader knows of a tensor of the graph: where each of its numbers comes from.
+"""The reader's representation of an ONNX tensor: the source of each of its elements.
 
-`items` has the tensor's shape in ONNX. An entry says which item of which frame stands there: ``frame * total + item``,
-with the items of several sources numbered one behind the other, `total` in all; -1 is a zero of a Pad.
+`items` has the shape of the ONNX tensor. Each entry is ``frame * total + item``, where the items of several sources are
+numbered consecutively, `total` in all; -1 is a zero of a Pad.
 """
 
 from __future__ import annotations
@@ -35,42 +35,42 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Integers, and the functions of one value that are applied to what they stand for."""
+    """An integer tensor, and the elementwise functions that are applied to its dequantized values."""
 
     tensor: Tensor
     functions: tuple[Node, ...] = ()
 
     @property
     def size(self) -> int:
-        """Items in a row."""
+        """Number of items of a row."""
         return self.tensor.items
 
 
 @dataclass(frozen=True, eq=False)
 class QuantizedView:
-    """Real numbers that come from integers."""
+    """Real values computed from integers."""
 
     sources: tuple[Source, ...]
     items: np.ndarray
 
     @property
     def total(self) -> int:
-        """Items in the rows of all sources."""
+        """Number of items in the rows of all sources."""
         return sum(source.size for source in self.sources)
 
     @property
     def is_rounded(self) -> bool:
-        """Whether these are the integers' own values, with no function applied."""
+        """Whether these are dequantized integers, with no function applied."""
         return not any(source.functions for source in self.sources)
 
     def with_function(self, node: Node) -> QuantizedView:
-        """With one function more."""
+        """Return this value with another function applied."""
         return replace(self, sources=tuple(replace(each, functions=(*each.functions, node)) for each in self.sources))
 
 
 @dataclass(frozen=True, eq=False)
 class FloatRow:
-    """A row of floats before the first integer, by the name of the step that makes it."""
+    """A row of floats of the front end, by the name of the step that computes it."""
 
     name: str
     size: int
@@ -78,32 +78,32 @@ class FloatRow:
 
 @dataclass(frozen=True, eq=False)
 class FloatView:
-    """Real numbers that come from magnitudes, before the first integer."""
+    """Real values computed from magnitudes, before the first quantizer."""
 
     sources: tuple[FloatRow, ...]
     items: np.ndarray
 
     @property
     def total(self) -> int:
-        """Items in the rows of all sources."""
+        """Number of items in the rows of all sources."""
         return sum(source.size for source in self.sources)
 
 
 @dataclass(frozen=True, eq=False)
 class MixedView:
-    """Real numbers of one frame, some of which come from integers and some from states that nothing has rounded yet."""
+    """Real values of one frame, some from integers and some from states that are not yet quantized."""
 
     sources: tuple[Source | FloatRow, ...]
     items: np.ndarray
 
     @property
     def total(self) -> int:
-        """Items in the rows of all sources."""
+        """Number of items in the rows of all sources."""
         return sum(source.size for source in self.sources)
 
 
 def of_sources_in(value: QuantizedView | FloatView | MixedView) -> QuantizedView | FloatView | MixedView:
-    """A value of one frame without the sources that none of its items comes from, of the kind that the others make."""
+    """Return a value of one frame without its unused sources, with the type that fits the remaining ones."""
     kept, items, offset, start = [], value.items.copy(), 0, 0
     for source in value.sources:
         inside = (value.items >= offset) & (value.items < offset + source.size)
@@ -120,11 +120,11 @@ def of_sources_in(value: QuantizedView | FloatView | MixedView) -> QuantizedView
 
 @dataclass(frozen=True, eq=False)
 class UnroundedSum:
-    """An expression whose result no quantizer has rounded yet.
+    """An expression whose result is not yet rounded.
 
     Attributes
     ----------
-    items : of its row.
+    items : number of items of its row.
     """
 
     name: str
@@ -132,7 +132,7 @@ class UnroundedSum:
     items: int
 
     def finish(self, output: Tensor, low: int, high: int) -> Elementwise | Expression:
-        """The operator, rounding to `output`: a sum or a product of two int8 tensors has kernels of its own."""
+        """Return the operator that rounds to `output`; sums and products of two int8 tensors have their own kernels."""
         if (simple := self._of_two(output, low, high)) is not None:
             return replace(simple, inverse=reciprocal_for(simple, output))
         return Expression(self.name, self.tree, output, np.float32(1) / output.scale, low, high)
@@ -143,7 +143,7 @@ class UnroundedSum:
             return None
         a, b = operands
         signs = (np.float32(1), np.float32(-1) if kind == "sub" else np.float32(1))
-        if b.bits > a.bits:  # the wider one first
+        if b.bits > a.bits:  # the wider operand comes first
             a, b, signs = b, a, signs[::-1]
         if output.bits > 8 or b.bits > 8 or (a.bits > 8 and kind == "mul"):
             return None
@@ -153,12 +153,12 @@ class UnroundedSum:
 
 @dataclass(frozen=True, eq=False)
 class UnroundedOutput:
-    """What an operator makes, not rounded yet.
+    """The output of an operator, not yet rounded.
 
     Attributes
     ----------
-    operator : its output and its rounding are still open.
-    lowest, highest : to which a ReLU or a Clip has limited it.
+    operator : the operator; its output and rounding are not yet determined.
+    lowest, highest : limits set by a ReLU or a Clip.
     """
 
     operator: Conv | Product | Normalize | Softmax | UnroundedSum
@@ -168,12 +168,12 @@ class UnroundedOutput:
 
     @property
     def total(self) -> int:
-        """Items in its row."""
+        """Number of items of its row."""
         return self.operator.items if isinstance(self.operator, UnroundedSum) else self.operator.output.items
 
     @property
     def tree(self) -> Tree:
-        """An unrounded expression with its limits."""
+        """Tree of an unrounded expression, including its limits."""
         tree = self.operator.tree
         for kind, limit in (("max", self.lowest), ("min", self.highest)):
             if np.isfinite(limit):
@@ -198,7 +198,7 @@ class UnroundedOutput:
             raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
         if (self.items < 0).any() and not low <= 0 <= high:
             raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
-        # As ONNX has it: first the lower limit, then the upper one.
+        # As in ONNX, the lower limit is applied first.
         return replace(
             self,
             lowest=min(max(self.lowest, low), high),
@@ -206,7 +206,7 @@ class UnroundedOutput:
         )
 
     def finish(self, output: Tensor) -> Conv | Product | Elementwise | Expression | Normalize | Softmax:
-        """The operator, rounding to `output`."""
+        """Return the operator that rounds to `output`."""
         output = replace(output, items=self.total)
         low, high = (self._limit(value, output) for value in (self.lowest, self.highest))
         if isinstance(self.operator, UnroundedSum):
@@ -214,14 +214,14 @@ class UnroundedOutput:
         if isinstance(self.operator, Normalize | Softmax):
             inverse = np.float32(1) / output.scale
             return replace(self.operator, output=output, inverse=inverse, low=low, high=high)
-        # `multiplier` holds the scales of what is multiplied so far.
+        # So far `multiplier` is the product of the inputs' scales.
         return replace(
             self.operator, output=output, multiplier=self.operator.multiplier / output.scale, low=low, high=high
         )
 
     @staticmethod
     def _limit(value: float, output: Tensor) -> int:
-        """A limit in steps: rounding is monotone, so that limiting after it is the same."""
+        """Return a limit in steps; as rounding is monotone, limiting after it gives the same result."""
         if not np.isfinite(value):
             return output.low if value < 0 else output.high
         steps = np.rint(np.float32(value) / output.scale) + output.zero_point
@@ -233,14 +233,15 @@ Value = QuantizedView | FloatView | MixedView | UnroundedOutput
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """How a tensor is made of rows.
+    """The layout of a tensor as rows, one per frame.
 
     Attributes
     ----------
-    axis : of time; None where one frame has none.
-    before : frames of zeros before the first one, from a Pad.
-    row : the items of a frame, in ONNX's shape without the axis of time; -1 is a zero.
-    frames, after : frames of the clip, and of zeros behind them.
+    axis : time axis; None if a one-frame tensor has none.
+    before, after : number of zero frames before and after the clip, from a Pad.
+    row : items of a frame, in ONNX's shape without the time axis; -1 is a zero.
+    frames : number of frames of the clip.
+    total : number of items of all sources.
     """
 
     axis: int | None
@@ -252,23 +253,23 @@ class Layout:
 
     @cached_property
     def natural(self) -> np.ndarray:
-        """The row in the order in which operators keep it: all channels of a position, then the next position."""
+        """The row in the order of the operators: all channels of a position, then those of the next position."""
         if self.row.ndim != 3:
             return self.row.ravel()
         if self.row.shape[0] == 1:  # (1, channels, positions)
             return self.row[0].T.ravel()
-        return np.moveaxis(self.row, 0, -1).ravel()  # (channels, earlier frames, positions), of a cache say
+        return np.moveaxis(self.row, 0, -1).ravel()  # (channels, earlier frames, positions), e.g. a cache
 
     def by_frame(self, values: np.ndarray) -> np.ndarray:
-        """Numbers in the tensor's shape with the frames first."""
+        """Return an array in the tensor's shape with the time axis moved to the front."""
         return values[np.newaxis] if self.axis is None else np.moveaxis(values, self.axis, 0)
 
     def place(self, axis: int) -> int:
-        """Where an axis of the tensor is in the row."""
+        """Return the axis of `row` that corresponds to an axis of the tensor."""
         return axis - (self.axis is not None and axis > self.axis)
 
     def items_at(self, positions: np.ndarray) -> np.ndarray:
-        """ONNX's shape again, of a new row that has the entry `natural[i]` at item `positions[i]`."""
+        """Return the items in ONNX's shape for a new row that holds `natural[i]` at item `positions[i]`."""
         total = len(positions)
         if self.row.ndim != 3:
             row = positions.reshape(self.row.shape)
@@ -280,7 +281,7 @@ class Layout:
 
 
 def in_time(row: np.ndarray, total: int, frames: int, axis: int | None) -> np.ndarray:
-    """The items of all frames from those of a row, with time at an axis."""
+    """Return the items of all frames for the items of one row, with time as an axis."""
     if axis is None:
         return row
     frame = np.arange(frames).reshape(-1, *[1] * row.ndim) * total
@@ -288,14 +289,14 @@ def in_time(row: np.ndarray, total: int, frames: int, axis: int | None) -> np.nd
 
 
 def laid_out(value: Value, frames: int, who: object) -> Layout:
-    """The rows that a tensor is made of.
+    """Return the layout of a tensor as rows.
 
     Raises
     ------
-    UnsupportedError : it mixes frames, leaves some out, or has another number of them.
+    UnsupportedError : the tensor mixes or omits frames, or has another number of them.
     """
     items, total = value.items, value.total
-    for axis in reversed(range(items.ndim)):  # time comes last where there is a choice
+    for axis in reversed(range(items.ndim)):  # if ambiguous, time is the last axis
         rows = np.moveaxis(items, axis, 0)
         real = (rows >= 0).reshape(len(rows), -1).any(axis=1)
         before = int(np.argmax(real))

@@ -1,4 +1,4 @@
-"""What layers have in common: int8 weights in the order of a row, the bias, the pads, and the `Conv` made of them."""
+"""Functions that layers share: int8 weights in the order of a row, bias, pads, and the resulting `Conv`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ __all__ = [
 F = np.float32
 
 LARGEST = 2**31 - 1
-"""Of an accumulator on the chip."""
+"""Largest accumulator on the chip."""
 
 
 def place_weights(
     value: QuantizedView, order: np.ndarray, weights: np.ndarray, positions: int, row_of: Callable[[np.ndarray], Tensor]
 ) -> tuple[Tensor, np.ndarray]:
-    """The row that a layer reads, and its weights in the order of that row.
+    """Return the tensor that a layer reads, and its weights in the order of the tensor's rows.
 
-    Where it sees all of a row, the weights go where the row has the items, and nothing has to be moved.
+    For a dense layer on one tensor the weights are permuted, so that no items have to be moved.
     """
     groups, _, _, taps, _ = weights.shape
     alone = len(value.sources) == 1 and groups == 1 and positions == 1 and taps == 1
@@ -49,11 +49,11 @@ def place_weights(
 def integer_conv(
     node: Node, tensor: Tensor, weights: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, **geometry: int
 ) -> Conv:
-    """The convolution of a node, not clamped yet, and with no scale of its output.
+    """Return the convolution of a node, without limits and without the scale of its output.
 
     Raises
     ------
-    UnsupportedError : its accumulator can overflow.
+    UnsupportedError : the accumulator can overflow.
     """
     conv = Conv(
         name=node.output,
@@ -72,11 +72,11 @@ def integer_conv(
 
 
 def with_constant_added(pending: UnroundedOutput, constant: np.ndarray, node: Node) -> UnroundedOutput:
-    """A convolution's or a product's output plus a constant for each of its outputs, which is a bias.
+    """Add a constant per output channel to a convolution's or a product's bias.
 
     Raises
     ------
-    UnsupportedError : the constant has other numbers for some positions or frames; a ReLU is in between.
+    UnsupportedError : the constant differs between positions or frames, or a ReLU is in between.
     """
     conv, outputs = pending.operator, pending.operator.channels_out
     if np.isfinite([pending.lowest, pending.highest]).any():
@@ -97,7 +97,7 @@ def with_constant_added(pending: UnroundedOutput, constant: np.ndarray, node: No
 
 
 def weights_of(node: Node, position: int = 1, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """int8 weights at an input, and the scales of the outputs, which are on an axis."""
+    """Return the int8 weights at an input, and the scales of the outputs, which are axis `axis`."""
     quantized = node.constants.quantized.get(node.inputs[position])
     if quantized is None:
         raise UnsupportedError(f"{node} works in float: its weights '{node.inputs[position]}' are not quantized")
@@ -116,7 +116,7 @@ def weights_of(node: Node, position: int = 1, axis: int = 0) -> tuple[np.ndarray
 
 
 def bias_of(node: Node, unit: np.ndarray, outputs: int) -> np.ndarray:
-    """(outputs,) int64 in units of the accumulator."""
+    """Return the bias: (outputs,) int64 in units of the accumulator."""
     if len(node.inputs) < 3 or not node.inputs[2]:
         return np.zeros(outputs, np.int64)
     name = node.inputs[2]
@@ -132,7 +132,7 @@ def bias_of(node: Node, unit: np.ndarray, outputs: int) -> np.ndarray:
 def pads_of(
     node: Node, shape: tuple[int, ...], kernel: tuple[int, ...], strides: list[int], dilations: list[int]
 ) -> tuple[list[int], list[int]]:
-    """Zeros before and behind, by dimension."""
+    """Return the numbers of zeros before and after, by dimension."""
     dimensions = len(kernel)
     how = node.attribute("auto_pad", b"NOTSET").decode()
     if how == "NOTSET":
@@ -150,9 +150,9 @@ def pads_of(
 
 
 def without_edges(row: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """(channels, positions) without the positions of zeros that a Pad put there, and how many those are.
+    """Return (channels, positions) without a Pad's zero positions, and the number of these at either edge.
 
-    Zeros that are at some channels of a position alone, as where a padded frame has been unfolded, stay in the row.
+    Positions where only some channels are zeros, as in the unfolding of a padded frame, stay in the row.
     """
     real = (row >= 0).all(axis=0)
     kept = np.flatnonzero(real)

@@ -1,4 +1,4 @@
-"""A Conv node whose batches are the frames: a convolution that is run on each frame by itself."""
+"""Conversion of a Conv node with time as its batch axis, which runs on each frame separately."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def within_frames(
     scale: np.ndarray,
     row_of: Callable[[np.ndarray], Tensor],
 ) -> UnroundedOutput:
-    """A convolution whose batches are frames, such as one over a frame and those that were kept of earlier ones.
+    """Return a convolution with time as its batch axis, such as one over a frame and a cache of earlier frames.
 
-    Where it has two axes, that at which it stands in one place alone is taken for channels, or for rows.
+    Of two spatial axes, the one with a single output position is treated as channels or rows.
     """
     outputs, dimensions = weights.shape[0], weights.ndim - 2
     if dimensions > 2 or layout.before or layout.after:
@@ -51,7 +51,7 @@ def within_frames(
         row = np.take(row, places[inside], 2 + folded)
         weights = np.take(weights, np.flatnonzero(inside), 3 + folded)
         row, weights = np.moveaxis(row, 2 + folded, 2), np.moveaxis(weights, 3 + folded, 3)
-        if groups > 1 and layout.frames == 1:  # channels by themselves stay so
+        if groups > 1 and layout.frames == 1:  # depthwise channels stay separate
             rows = row.shape[2]
         else:
             row = row.reshape(groups, -1, 1, row.shape[-1])
