@@ -79,6 +79,26 @@ def test_an_entry_point_that_cannot_be_imported(package):
     )
 
 
+@pytest.mark.parametrize("value", ["orchard apple", "orchard:", "", ":apple", "orchard-x:apple", "orchard"])
+def test_an_entry_point_that_names_no_object(package, value):
+    package("orchard", f"apple = {value}")
+    assert error_of("apple") == (
+        "food.fruit: apple of the package orchard 1.2 cannot be imported: its entry point in the group "
+        f"sezoo_test.fruit is {value!r}; allowed: package.module:Name"
+    )
+
+
+def test_a_package_whose_entry_points_cannot_be_read_is_left_out(package, caplog):
+    package("weeds", "apple")
+    package("orchard", "plum = orchard:apple", "peach = orchard:apple")
+    assert OWN.load("peach") == 1
+    assert not OWN.knows("apple")
+    assert [entry.name for entry in OWN.added()] == ["peach", "plum"]
+    assert shadowed_names([OWN])[0].startswith("food.fruit: plum of the package orchard 1.2")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("the package weeds 1.2 adds nothing to sezoo: its entry_points.txt cannot be read")
+
+
 def test_a_name_that_two_packages_have(package):
     package("orchard", "apple = orchard:apple")
     package("market", "apple = market:apple")

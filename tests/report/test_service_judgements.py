@@ -23,6 +23,14 @@ def test_a_training_is_judged_by_its_best_epoch(full_run):
     assert "more epochs may help" in list(training_judgement(dataclasses.replace(history, summary=at_the_end)))[-1]
 
 
+def test_a_training_that_ended_early_says_how_many_epochs_were_asked_for(full_run):
+    history = dataclasses.replace(read_run(full_run).training, asked=8)
+    assert history.epochs_text == "3 of 8 epochs"
+    assert list(training_judgement(history))[1] == "The training ended after 3 of 8 epochs."
+    assert dataclasses.replace(history, asked=3).epochs_text == "3 epochs"
+    assert dataclasses.replace(history, asked=None).epochs_text == "3 epochs"
+
+
 def test_a_program_that_fits_and_one_that_does_not(full_run):
     facts = read_run(full_run)
     fits, output = program_judgement(facts)  # 13 million instructions for 0.3 s, at 480 MHz and at 800

@@ -7,6 +7,8 @@ that names can be checked, completed and listed in no time.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = ["Registry", "shadowed_names"]
+
+log = logging.getLogger(__name__)
+
+OBJECT = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
+"""What an entry point stands for: `package.module:Name`, perhaps with the extras that it needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,11 @@ class Registry:
                 f"{self.key}: {packages} both have a {self.kind} named {name}; take one of them by "
                 f"{' or '.join(entry.value for entry in found)}"
             )
+        if not OBJECT.fullmatch(found[0].value.strip()):
+            raise UserError(
+                f"{self.key}: {name} of {_package(found[0])} cannot be imported: its entry point in the group {self.group} "
+                f"is {found[0].value!r}; allowed: package.module:Name"
+            )
         try:
             return found[0].load()
         except (Exception, SystemExit) as error:
@@ -76,9 +88,8 @@ class Registry:
 
     def added(self) -> list[EntryPoint]:
         """Names that installed packages add; only their metadata is read."""
-        from importlib.metadata import entry_points  # takes as long as all of `sezoo --help`
-
-        return sorted(entry_points(group=self.group), key=lambda entry: (entry.name, entry.value))
+        found = _installed_entry_points().select(group=self.group)
+        return sorted(found, key=lambda entry: (entry.name, entry.value))
 
     def _entry_points(self, name: str) -> list[EntryPoint]:
         return [entry for entry in self.added() if entry.name == name]
@@ -88,11 +99,37 @@ def _package(entry: EntryPoint) -> str:
     return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist is not None else "a package"
 
 
+def _installed_entry_points() -> Any:
+    """All entry points of all packages, to `select` from. A package whose list cannot be read is left out, with a
+    warning."""
+    from importlib.metadata import EntryPoints, distributions, entry_points  # takes as long as all of `sezoo --help`
+
+    try:
+        return entry_points()
+    except Exception:  # one line without `=`, in whichever package, and importlib reads none of them
+        packages = {each.metadata["Name"]: each for each in reversed(list(distributions()))}  # the first on the path
+    found: list[EntryPoint] = []
+    for name, package in packages.items():
+        try:
+            found += package.entry_points
+        except Exception:
+            if name not in _REPORTED:
+                _REPORTED.add(name)
+                log.warning(
+                    "the package %s %s adds nothing to sezoo: its entry_points.txt cannot be read; allowed are lines "
+                    "such as name = package.module:Name; install it again",
+                    name, package.version,
+                )  # fmt: skip
+    return EntryPoints(found)
+
+
+_REPORTED: set[str] = set()
+"""The packages of which a warning said that their entry points cannot be read."""
+
+
 def shadowed_names(registries: Iterable[Registry]) -> list[str]:
     """Describe the built-in names that packages also define; the built-in ones win."""
-    from importlib.metadata import entry_points
-
-    every = entry_points()
+    every = _installed_entry_points()
     return [
         f"{registry.key}: {entry.name} of {_package(entry)} is not used, as sezoo has a {registry.kind} of that name; "
         f"it can be taken as {entry.value}"

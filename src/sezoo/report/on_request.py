@@ -34,10 +34,11 @@ def write_report(runs: Sequence[Path], output: Path | None = None, *, overwrite:
         raise UserError(
             f"{display_path(target)} already exists; name another file with -o, or replace it with --overwrite"
         )
-    from sezoo.report.comparison_page import comparison_of  # what draws and encodes loads here
-    from sezoo.report.page import page_of
-
     with working("comparing the runs" if several else "writing the report", in_log=True):
+        # What draws and encodes takes seconds to load, during which something has to move already.
+        from sezoo.report.comparison_page import comparison_of
+        from sezoo.report.page import page_of
+
         page = comparison_of(runs, target.parent) if several else page_of(runs[0])
     write_text(target, page)
     return target

@@ -24,7 +24,7 @@ SAME_PESQ = 0.01
 
 
 def training_judgement(found: TrainingHistory) -> Iterator[str]:
-    """Whether the best epoch is better than no network, and whether more epochs may help."""
+    """Whether the best epoch is better than no network, whether all epochs were run, and whether more may help."""
     metric, best = found.metric, found.best_epoch
     value = found.at(metric, best)
     if value is None:
@@ -39,6 +39,8 @@ def training_judgement(found: TrainingHistory) -> Iterator[str]:
             f"The network {verb} the noisy validation clips: {label} {value:.4g} at epoch {best} of "
             f"{len(found.epochs)}, {noisy:.4g} noisy."
         )
+    if found.asked is not None and found.asked > len(found.epochs):
+        yield f"The training ended after {found.epochs_text}."
     if best == found.epochs[-1] and len(found.epochs) > 1:
         yield "The last epoch is the best: more epochs may help."
 

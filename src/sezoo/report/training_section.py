@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from sezoo.base.text import pluralize
 from sezoo.report.blocks import Block, Heading, Picture, Pictures, Section, Text
 from sezoo.report.figures import COLOURS, drawing, remove_frame
 from sezoo.report.players import HOW_TO_LISTEN, read_sounds, sound_player, stft_of_run
@@ -36,7 +35,7 @@ def training_section(facts: RunFacts, room: float) -> Section | None:
         else ""
     )
     blocks: list[Block] = [
-        Text(f"{pluralize(len(found.epochs), 'epoch')}{best}. {_of_what(facts)}"),
+        Text(f"{found.epochs_text}{best}. {_of_what(facts)}"),
         Pictures(list(_curves(found))),
         *_examples(facts, found, room),
     ]

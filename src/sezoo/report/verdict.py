@@ -97,7 +97,7 @@ def _training(facts: RunFacts) -> str:
         noisy = found.noisy.get(found.metric)
         beside = "" if noisy is None else f" (the noisy clips have {noisy:.4g})"
         best = f", the best is {found.best_epoch} with {LABELS.get(found.metric, found.metric)} {value:.4g}{beside}"
-    return f"trained for {pluralize(len(found.epochs), 'epoch')}{best}"
+    return f"trained for {found.epochs_text}{best}"
 
 
 def _size(facts: RunFacts) -> str:

@@ -12,6 +12,7 @@ from sezoo.base.csv_file import read_csv, write_csv
 from sezoo.base.errors import UserError
 from sezoo.base.files import read_json, write_json
 from sezoo.base.inner_path import inner_path
+from sezoo.base.text import pluralize
 from sezoo.config.values import expand_known
 from sezoo.results.names import TRAINING
 from sezoo.results.result_file import ResultFile
@@ -88,12 +89,14 @@ class TrainingHistory:
     summary : None of runs before there was one.
     sounds : validation examples to listen to.
     noisy : what the columns would be without a network, as far as that is known.
+    asked : epochs that the run's configuration asks for; None where it does not say.
     """
 
     rows: Sequence[Row]
     summary: TrainingSummary | None = None
     sounds: Sequence[SoundExample] = ()
     noisy: Row = field(default_factory=dict)
+    asked: int | None = None
 
     @classmethod
     def read(cls, folder: Path, config: Mapping[str, Any]) -> TrainingHistory | None:
@@ -101,26 +104,27 @@ class TrainingHistory:
 
         Parameters
         ----------
-        config : of the run, which names the table of epochs.
+        config : of the run, which names the table of epochs and says how many were asked for.
 
         Raises
         ------
         UserError : a file is torn, of a newer version, or not what sezoo writes.
         """
-        logs = folder / TRAINING
-        name = expand_known(str((config.get("training") or {}).get("logs_filename", "training_logs.csv")))
+        logs, settings = folder / TRAINING, config.get("training") or {}
+        name = expand_known(str(settings.get("logs_filename", "training_logs.csv")))
         path = inner_path(logs, name, "training.logs_filename")
         rows = read_csv(path) if path.is_file() else []
         if not rows:
             return None
         if "epoch" not in rows[0]:
             raise UserError(f"{path}: it has no column epoch")
-        noisy = logs / NOISY_VALIDATION
+        noisy, asked = logs / NOISY_VALIDATION, settings.get("epochs")
         return cls(
             [{column: _number(column, cell) for column, cell in row.items()} for row in rows],
             TrainingSummary.read(logs),
             _sounds(logs / "sounds"),
             read_json(noisy) if noisy.is_file() else {},
+            asked if isinstance(asked, int) else None,
         )
 
     @property
@@ -142,6 +146,14 @@ class TrainingHistory:
     def best_epoch(self) -> int | None:
         """The best by the metric that decides; None where no epoch could be scored."""
         return self.summary.best_epoch if self.summary else None
+
+    @property
+    def epochs_text(self) -> str:
+        """How many there are, and of how many, where the training ended before all of them: `2 of 8 epochs`."""
+        finished = len(self.rows)
+        if self.asked is None or self.asked <= finished:
+            return pluralize(finished, "epoch")
+        return f"{finished} of {pluralize(self.asked, 'epoch')}"
 
     def at(self, column: str, epoch: int | None) -> float | None:
         """The value of an epoch."""
