@@ -75,8 +75,8 @@ class Registry:
             )
         if not OBJECT.fullmatch(found[0].value.strip()):
             raise UserError(
-                f"{self.key}: {name} of {_package(found[0])} cannot be imported: its entry point in the group {self.group} "
-                f"is {found[0].value!r}; allowed: package.module:Name"
+                f"{self.key}: {name} of {_package(found[0])} cannot be imported: its entry point in the group "
+                f"{self.group} is {found[0].value!r}; allowed: package.module:Name"
             )
         try:
             return found[0].load()
