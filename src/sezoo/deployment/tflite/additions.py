@@ -1,4 +1,4 @@
-"""Scales with which LiteRT's default kernels round sums as onnxruntime does.
+"""Adjustment of scales so that LiteRT's default kernels round sums as onnxruntime does.
 
 XNNPACK multiplies the operands of an addition by integers of 21 bits, onnxruntime by float32. Of the 65,536 pairs of
 int8 some lie so near to a half that the two round them apart: a handful an addition, but one integer that differs in
@@ -27,19 +27,19 @@ __all__ = ["lost_factors", "pairs_rounded_apart", "with_agreeing_additions"]
 F = np.float32
 
 BITS = 20
-"""Of XNNPACK's larger multiplier, behind its leading one."""
+"""Bits of XNNPACK's larger multiplier after its leading one."""
 
 STEP, MOST_STEPS = 2.0**-22, 16
-"""By which scales are changed, relative to what they are, and how often at most: by 4 millionths."""
+"""Relative change of a scale per step, and most steps: 4e-6 in total."""
 
 NEAR = 2.0**-9
-"""Sums of pairs that are farther from a half are rounded alike with all of these scales."""
+"""Distance from a half beyond which sums are rounded alike with all of these scales."""
 
 HALVED = 16
-"""Steps from zero over which an integer becomes half as common; of all pairs the rare ones had better differ."""
+"""Steps from zero that halve the assumed frequency of an integer, as rounding rare pairs apart costs less."""
 
 LOST_FACTORS = 2.0**-8
-"""What it costs, in pairs as common as that of two zeros, if all channels of a convolution lose their factors.
+"""Cost of a convolution that loses the factors of all its channels, in pairs as frequent as that of two zeros.
 
 A factor that is off by its last bit, by 6e-8, moves sums of some 30 steps over a half in two of a million cases, and of
 a million pairs about 500 are that of two zeros.
@@ -47,7 +47,7 @@ a million pairs about 500 are that of two zeros.
 
 
 def with_agreeing_additions(graph: IntegerGraph) -> IntegerGraph:
-    """A graph of the same integers, whose tensors' scales are changed by some millionths."""
+    """Return a graph with the same integers, with the scales of its tensors changed by a few millionths."""
     fixed = {tensor.name for tensor in (*graph.entries, graph.result)}
     for operator in graph.operators:
         if not isinstance(operator, Conv | Elementwise) or operator.kind == "mul":
@@ -56,20 +56,20 @@ def with_agreeing_additions(graph: IntegerGraph) -> IntegerGraph:
     for operator in graph.operators:
         if isinstance(operator, Elementwise) and operator.kind == "add":
             convs = [_with_tensors(each, changed) for each in graph.operators if isinstance(each, Conv)]
-            changed |= _agreeing(_with_tensors(operator, changed), convs, fixed)
+            changed |= _choose_scales(_with_tensors(operator, changed), convs, fixed)
             fixed |= {tensor.name for tensor in (*operator.inputs, operator.output)}
     sites = tuple(replace(site, tensor=changed.get(site.tensor.name, site.tensor)) for site in graph.sites)
     return replace(graph, operators=tuple(_with_tensors(each, changed) for each in graph.operators), sites=sites)
 
 
 def pairs_rounded_apart(addition: Elementwise) -> int:
-    """How many of the 65,536 pairs of integers XNNPACK adds up to another one than onnxruntime."""
+    """Return the number of the 65,536 pairs of integers whose sums XNNPACK and onnxruntime round differently."""
     pairs = _NearPairs(addition)
     return int(np.count_nonzero(pairs.by_xnnpack(addition) != pairs.wanted))
 
 
 class _NearPairs:
-    """The pairs of an addition whose sums are near to a half, and what onnxruntime rounds them to."""
+    """The pairs of an addition whose sums are close to a half, with onnxruntime's results."""
 
     def __init__(self, addition: Elementwise):
         every = np.arange(-128, 128)
@@ -83,7 +83,7 @@ class _NearPairs:
         self.commonness = 2.0 ** (-(np.abs(self.x) + np.abs(self.y)) / HALVED)
 
     def by_xnnpack(self, addition: Elementwise) -> np.ndarray:
-        """As `xnn_init_qs8_add_minmax_scalar_params` and its kernels: halves upwards, after integers' products."""
+        """Add as XNNPACK (`xnn_init_qs8_add_minmax_scalar_params`): integer products, a sum, and rounding half up."""
         output = F(addition.output.scale)
         ratios = [F(tensor.scale) / output for tensor in addition.inputs]
         shift = BITS + 1 - int(np.frexp(max(ratios))[1])
@@ -95,18 +95,18 @@ class _NearPairs:
         return np.clip(steps + addition.output.zero_point, addition.low, addition.high)
 
     def cost(self, addition: Elementwise) -> float:
-        """Of the pairs that are rounded apart."""
+        """Return the total weight of the pairs that are rounded differently."""
         return float(self.commonness[self.by_xnnpack(addition) != self.wanted].sum())
 
 
 def lost_factors(conv: Conv) -> int:
-    """How many channels have a factor that float32 does not give back from the scales in a file."""
+    """Return the number of channels whose factor is not reproduced in float32 from the scales in a file."""
     factors = F(conv.input.scale) * weight_scales(conv) / F(conv.output.scale)
     return int(np.count_nonzero(factors != conv.multiplier))
 
 
-def _agreeing(addition: Elementwise, convs: Sequence[Conv], fixed: set[str]) -> dict[str, Tensor]:
-    """The tensors of an addition, of those whose scales are free, with which it and its neighbours cost least."""
+def _choose_scales(addition: Elementwise, convs: Sequence[Conv], fixed: set[str]) -> dict[str, Tensor]:
+    """Return the tensors of an addition whose free scales minimize the cost of it and its neighbours."""
     free = [tensor for tensor in (addition.output, addition.b, addition.a) if tensor.name not in fixed][:2]
     names = {tensor.name for tensor in free}
     neighbours = [conv for conv in convs if names & {conv.input.name, conv.output.name}]
@@ -125,13 +125,13 @@ def _agreeing(addition: Elementwise, convs: Sequence[Conv], fixed: set[str]) -> 
 
 
 def _cost_of_factors(convs: Sequence[Conv], tensors: Mapping[str, Tensor]) -> float:
-    """Of the channels that lose their factors with changed tensors."""
+    """Return the cost of the channels that lose their factors with changed tensors."""
     changed = [_with_tensors(conv, tensors) for conv in convs]
     return LOST_FACTORS * sum(lost_factors(conv) / len(conv.multiplier) for conv in changed)
 
 
 def _changes(free: list[Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Changed tensors, those first that are changed least."""
+    """Yield combinations of changed tensors, smallest changes first."""
     counts = np.array(list(np.ndindex((2 * MOST_STEPS + 1,) * len(free)))) - MOST_STEPS
     for steps in counts[np.argsort(np.abs(counts).sum(axis=1), kind="stable")]:
         yield {
@@ -141,7 +141,7 @@ def _changes(free: list[Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _with_tensors(operator: Operator, changed: Mapping[str, Tensor]) -> Operator:
-    """An operator with tensors of other scales; what it computes by onnxruntime's rounding stays."""
+    """Return an operator with tensors of other scales; its results in onnxruntime's rounding do not change."""
     if not isinstance(operator, Conv | Elementwise):
         return operator
     names = ("input", "output") if isinstance(operator, Conv) else ("a", "b", "output")

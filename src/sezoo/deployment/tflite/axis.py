@@ -1,4 +1,4 @@
-"""One axis of a convolution: where its zeros stand, and which of TensorFlow Lite's two paddings that is."""
+"""One axis of a convolution: its zero padding, and whether that is TensorFlow Lite's SAME or VALID."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["Axis"]
 
 @dataclass(frozen=True)
 class Axis:
-    """Frames or positions, as a convolution goes over them.
+    """Geometry of a convolution along frames or positions.
 
     Attributes
     ----------
-    size, made : of the input and of the output.
-    before : zeros in front of the input.
+    size, made : length of the input and of the output.
+    before : number of zeros before the input.
     """
 
     size: int
@@ -30,22 +30,22 @@ class Axis:
 
     @property
     def behind(self) -> int:
-        """Zeros behind the input."""
+        """Number of zeros after the input."""
         return max(0, self._read - self.before - self.size)
 
     @property
     def used(self) -> int:
-        """Of the input, counted from its beginning: what lies behind is not read, and would make more outputs."""
+        """Length of the input that is read, from its beginning; reading the rest would add outputs."""
         would_make = (self.before + self.size + self.behind - (self.taps - 1) * self.dilation - 1) // self.stride + 1
         return self.size if would_make == self.made else self._read - self.before
 
     @property
     def is_same(self) -> bool:
-        """Whether SAME puts the zeros where they belong, which is half of them, rounded down, in front."""
+        """Whether the padding equals SAME: half of the zeros, rounded down, before the input."""
         total = max(0, self._read - self.size)
         return self.made == -(-self.size // self.stride) and self.before == total // 2
 
     @property
     def is_valid(self) -> bool:
-        """Whether there are none."""
+        """Whether there is no padding."""
         return self.before == 0 and self.behind == 0

@@ -1,7 +1,7 @@
-"""The C package of a .tflite file: all but the network, which is one function of the user's.
+"""The C package around a .tflite file: everything except the network, which is a function supplied by the user.
 
-Spectra, prologue, mask and overlap-add are those of `sezoo.deployment.c_package`. What stands for the network on a
-computer gives the integers of the test vectors, so that a build can be checked without TensorFlow Lite.
+Spectra, front end, mask and overlap-add come from `sezoo.deployment.c_package`. On a computer, a stub network returns
+the integers of the test vectors, so that a build can be verified without TensorFlow Lite.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from sezoo.deployment.tflite.vectors import Vectors
 
 __all__ = ["program_around", "write_package_around"]
 
-OF_NETWORKS = ("conv", "dense", "elementwise", "groups", "matmul")
-"""Kernels, which the package has no use for."""
+NETWORK_SOURCES = ("conv", "dense", "elementwise", "groups", "matmul")
+"""Kernel sources that the package does not need."""
 
 
 def program_around(program: Program, low: LoweredGraph) -> Program:
-    """The same program, whose network another program computes.
+    """Return the program with its network replaced by an external one.
 
     Parameters
     ----------
-    low : the network as the .tflite file has it.
+    low : the network of the .tflite file.
     """
     graph = program.graph
     states = tuple(ExternalState(state.tensor, state.rows, state.lag) for state in low.states)
@@ -56,15 +56,15 @@ def write_package_around(
 
     Parameters
     ----------
-    program : with the network in it.
-    low : the network as the .tflite file has it.
+    program : program that includes the network.
+    low : the network of the .tflite file.
     calls : magnitudes, (bins, frames that a call computes) float32 each.
-    vectors : the integers of these calls.
+    vectors : the network's integers in these calls.
     """
     around = program_around(program, low)
     folder.mkdir()
     write_sources(around, settings, folder)
-    for name in OF_NETWORKS:
+    for name in NETWORK_SOURCES:
         (folder / "src" / f"sezoo_{name}.c").unlink()
     network = around.steps[0]
     assert isinstance(network, ExternalNetwork)

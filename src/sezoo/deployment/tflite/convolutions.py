@@ -1,4 +1,4 @@
-"""A convolution of the integer graph in the shapes of TensorFlow Lite: (1, frames, positions, channels)."""
+"""Convolutions of the integer graph in the layout of TensorFlow Lite: (1, frames, positions, channels)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from sezoo.deployment.tflite.axis import Axis
 __all__ = ["Kernel", "kernel_of"]
 
 MOST_STRIDE = 3
-"""Ethos-U55 and U65 have no larger one over positions that are padded."""
+"""Largest stride over padded positions that Ethos-U55 and U65 support."""
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """What a convolution is in a file.
+    """A convolution of a .tflite file.
 
     Attributes
     ----------
     weights : (outputs, taps in time, taps over positions, inputs), for `depthwise` (1, taps, taps, outputs), int8
-    positions, channels : of a row of the input.
-    made : positions of the output.
+    positions, channels : shape of a row of the input.
+    made : number of positions of the output.
+    time, space : geometry along frames and along positions.
     """
 
     weights: np.ndarray
@@ -36,13 +37,13 @@ class Kernel:
 
 
 def kernel_of(conv: Conv, native: tuple[int, int], frames: int, *, is_stream: bool) -> Kernel:
-    """The kernel of a convolution.
+    """Return the kernel of a convolution.
 
     Parameters
     ----------
-    native : positions and channels in which the input's row was made.
-    frames : that the convolution makes.
-    is_stream : the frames before and after are there; else zeros stand for them.
+    native : number of positions and channels of the input's row, as its operator computed it.
+    frames : number of output frames.
+    is_stream : whether the input includes the frames before and after; otherwise they are zero padding.
     """
     depthwise = conv.groups > 1 and conv.weights.shape[4] == 1
     weights = conv.weights.reshape(conv.channels_out, *conv.weights.shape[2:])
@@ -63,7 +64,7 @@ def kernel_of(conv: Conv, native: tuple[int, int], frames: int, *, is_stream: bo
 
 
 def _over_all_positions(kernel: Kernel, native: tuple[int, int]) -> Kernel:
-    """A matrix product with whole rows as a kernel that is as wide as they are: no copy in another shape is needed."""
+    """Return a matrix product with whole rows as a kernel as wide as a row, which avoids a reshape."""
     positions, channels = native
     outputs, taps = kernel.weights.shape[:2]
     weights = kernel.weights.reshape(outputs, taps, positions, channels)
@@ -71,7 +72,7 @@ def _over_all_positions(kernel: Kernel, native: tuple[int, int]) -> Kernel:
 
 
 def _without_stride(kernel: Kernel, stride: int) -> Kernel:
-    """As many positions as a stride steps over as the channels of one: the same sums, by a kernel of stride 1."""
+    """Return an equivalent kernel of stride 1, which merges the positions of a stride into channels of one position."""
     weights, space = kernel.weights, kernel.space
     lead = -(-space.before // stride)
     front = lead * stride - space.before

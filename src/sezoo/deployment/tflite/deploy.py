@@ -1,4 +1,4 @@
-"""The backend `tflite`: a static int8 model in, a TensorFlow Lite file out, and what a program needs around it."""
+"""The `tflite` backend: write a static int8 model as a TensorFlow Lite file, with the C code around it."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ MODEL, SIDE_FILE, ARRAY = "denoiser.tflite", "denoiser.json", "denoiser_tflite"
 
 
 def check_tflite(config: Config) -> None:
-    """Check what can be checked before there is a model.
+    """Check the settings before the model exists.
 
     Raises
     ------
-    UserError : a setting that does not fit.
+    UserError : a setting does not fit.
     """
     check_transform(config)
     settings = config.deployment
@@ -76,7 +76,7 @@ def check_tflite(config: Config) -> None:
 
 
 def write_tflite(low: LoweredGraph, model: str, folder: Path) -> bytes:
-    """Write `denoiser.tflite` and its array: the file's content."""
+    """Write `denoiser.tflite` and its C array; return the content of the file."""
     data = flatbuffer_of(low.file, f"sezoo: {model}")
     (folder / MODEL).write_bytes(data)
     write_text(folder / f"{ARRAY}.h", array_header(ARRAY))
@@ -85,15 +85,15 @@ def write_tflite(low: LoweredGraph, model: str, folder: Path) -> bytes:
 
 
 def deploy_tflite(run: Run, path: Path) -> None:
-    """Write the .tflite file and all around it into the run's folder, and say how near it is to the ONNX model.
+    """Write the .tflite file and its package into the run's folder, and report its agreement with the ONNX model.
 
     Parameters
     ----------
-    path : of the static int8 model.
+    path : path of the static int8 model.
 
     Raises
     ------
-    UserError : the model or the settings do not fit; LiteRT, where it is there, gives other integers.
+    UserError : the model or the settings do not fit, or LiteRT, if installed, computes other integers.
     """
     config = run.config
     check_tflite(config)
@@ -114,7 +114,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
     with atomic_folder(unused_path(run.folder / TFLITE_FOLDER)) as folder:
         data = write_tflite(low, path.name, folder)
         with working("running the file on the test vectors", in_log=True):
-            by_litert, by_tflm, arena = _proven(data, low, vectors)
+            by_litert, by_tflm, arena = _verify(data, low, vectors)
         side = side_file(program, low, settings.sample_rate, path.name, arena)
         write_text(folder / SIDE_FILE, json.dumps(side, indent=1) + "\n")
         (folder / "test_vectors").mkdir()
@@ -155,13 +155,13 @@ def deploy_tflite(run: Run, path: Path) -> None:
         ),
     )
     found.write(run.folder)
-    _tell(found, run.folder / TFLITE_FOLDER)
+    _log_results(found, run.folder / TFLITE_FOLDER)
     metrics = {"arena_bytes": found.arena_bytes, "tflite_bytes": len(data)}
     run.tracker.metrics(metrics | {f"pesq_{name}": value for name, value in found.pesq.items()})
 
 
-def _proven(data: bytes, low: LoweredGraph, vectors: Vectors) -> tuple[int | None, int | None, Arena | None]:
-    """How many integers of LiteRT and of TFLite Micro are numpy's, and the arena; None where one is missing."""
+def _verify(data: bytes, low: LoweredGraph, vectors: Vectors) -> tuple[int | None, int | None, Arena | None]:
+    """Verify the integers of LiteRT and TFLite Micro; return their counts and the arena, None for a missing package."""
     by_litert = by_tflm = arena = None
     if has_litert():
         name = "LiteRT's reference kernels"
@@ -194,7 +194,7 @@ def _snr(waves: dict) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
-def _tell(found: Deployment, folder: Path) -> None:
+def _log_results(found: Deployment, folder: Path) -> None:
     tflite = found.tflite
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tflite.operators.items(), key=lambda each: -each[1]))
     log.info("TensorFlow Lite model: %s", display_path(folder / MODEL))

@@ -1,7 +1,7 @@
-"""The bytes of a .tflite file: the tables of TensorFlow Lite's schema, version 3, written with `flatbuffers`.
+"""Writer of .tflite files: the tables of TensorFlow Lite's schema, version 3, written with `flatbuffers`.
 
-A table's slots are numbered as its fields are declared in the schema
-(tensorflow/compiler/mlir/lite/schema/schema.fbs); what is not written has its default.
+The slots of a table are numbered in the order of its fields in the schema
+(tensorflow/compiler/mlir/lite/schema/schema.fbs); omitted fields have their defaults.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["flatbuffer_of"]
 
 SCHEMA_VERSION, IDENTIFIER = 3, b"TFL3"
 TYPES = {np.dtype(np.int32): 2, np.dtype(np.int8): 9}
-"""In `TensorType`."""
+"""Codes of `TensorType`."""
 
 ALIGNMENT = 16
-"""Of a constant's bytes, which is what the schema asks for."""
+"""Alignment of constants in bytes, as the schema requires."""
 
-MOST_OF_A_BYTE = 127
-"""Up to here an operator's code is in the field that older readers know, too."""
+MAX_BYTE_CODE = 127
+"""Largest operator code that also fits the field for older readers."""
 
 
 def flatbuffer_of(graph: TfliteGraph, description: str) -> bytes:
-    """A model as the content of a .tflite file."""
+    """Return a model as the content of a .tflite file."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 16)
@@ -61,7 +61,7 @@ def _buffer(builder, data: np.ndarray | None) -> int:
         return _table(builder, 1, [])
     raw = data.astype(data.dtype.newbyteorder("<")).tobytes()
     builder.StartVector(1, len(raw), ALIGNMENT)
-    builder.head -= len(raw)  # CreateByteVector, which aligns to less
+    builder.head -= len(raw)  # like CreateByteVector, which has a smaller alignment
     builder.Bytes[builder.head : builder.head + len(raw)] = raw
     return _table(builder, 1, [_offset(0, builder.EndVector())])
 
@@ -97,7 +97,7 @@ def _operator(builder, operator: FileOperator, code: int) -> int:
 
 
 def _code(builder, kind: Kind) -> int:
-    older = _number(0, "Int8", min(kind.code, MOST_OF_A_BYTE))
+    older = _number(0, "Int8", min(kind.code, MAX_BYTE_CODE))
     return _table(builder, 4, [older, _number(2, "Int32", kind.version, 1), _number(3, "Int32", kind.code)])
 
 

@@ -1,4 +1,4 @@
-"""A TensorFlow Lite model in memory: tensors and operators, before they are bytes."""
+"""A TensorFlow Lite model in memory: tensors and operators, before serialization."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["FileOperator", "FileTensor", "TfliteGraph"]
 
 @dataclass(frozen=True, eq=False)
 class FileTensor:
-    """A tensor.
+    """A tensor of a .tflite file.
 
     Attributes
     ----------
     dtype : int8 or int32.
-    scales : (1,) or, along `axis`, one for each channel; None where it is not quantized.
-    data : of a constant.
+    scales : (1,), or one per channel along `axis`; None if not quantized.
+    data : values of a constant; None for other tensors.
     """
 
     name: str
@@ -34,7 +34,7 @@ class FileTensor:
 
 @dataclass(frozen=True, eq=False)
 class FileOperator:
-    """An operator; tensors by their numbers. `options` are those that differ from the schema's defaults."""
+    """An operator, with its tensors by number, and the options that differ from the schema's defaults."""
 
     kind: Kind
     inputs: tuple[int, ...]
@@ -44,7 +44,7 @@ class FileOperator:
 
 @dataclass
 class TfliteGraph:
-    """A model of one subgraph, which operators are added to in the order in which they are run."""
+    """A model of one subgraph, to which operators are added in execution order."""
 
     tensors: list[FileTensor] = field(default_factory=list)
     operators: list[FileOperator] = field(default_factory=list)
@@ -54,31 +54,31 @@ class TfliteGraph:
     def tensor(
         self, name: str, shape: Sequence[int], dtype: type = np.int8, scales: object = None, zero_point: int = 0
     ) -> int:
-        """A tensor that an operator makes or a program fills: its number."""
+        """Add a tensor that an operator or the application writes; return its number."""
         scales = None if scales is None else np.atleast_1d(np.asarray(scales, np.float32))
-        return self._added(FileTensor(name, _shape(shape), np.dtype(dtype), scales, zero_point))
+        return self._append(FileTensor(name, _shape(shape), np.dtype(dtype), scales, zero_point))
 
     def like(self, name: str, shape: Sequence[int], other: int) -> int:
-        """A tensor quantized as another one: its number."""
+        """Add a tensor with the quantization of another one; return its number."""
         there = self.tensors[other]
-        return self._added(FileTensor(name, _shape(shape), there.dtype, there.scales, there.zero_point))
+        return self._append(FileTensor(name, _shape(shape), there.dtype, there.scales, there.zero_point))
 
     def constant(self, name: str, values: np.ndarray, scales: object = None, zero_point: int = 0, axis: int = 0) -> int:
-        """A constant of int8 or int32: its number."""
+        """Add a constant of int8 or int32; return its number."""
         values = np.ascontiguousarray(values)
         scales = None if scales is None else np.atleast_1d(np.asarray(scales, np.float32))
-        return self._added(FileTensor(name, values.shape, values.dtype, scales, zero_point, axis, values))
+        return self._append(FileTensor(name, values.shape, values.dtype, scales, zero_point, axis, values))
 
     def integers(self, name: str, values: object) -> int:
-        """A constant of shapes and indices, int32: its number."""
+        """Add an int32 constant, e.g. a shape or indices; return its number."""
         return self.constant(name, np.asarray(values, np.int32))
 
     def add(self, kind: Kind, inputs: Sequence[int], output: int, **options: int) -> int:
-        """Add an operator: the number of its output."""
+        """Add an operator; return the number of its output."""
         self.operators.append(FileOperator(kind, tuple(inputs), (output,), options))
         return output
 
-    def _added(self, tensor: FileTensor) -> int:
+    def _append(self, tensor: FileTensor) -> int:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 

@@ -1,4 +1,4 @@
-"""Whether TensorFlow Lite has operators for all of an integer graph."""
+"""Check that TensorFlow Lite has operators for a whole integer graph."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["check_operators", "tflite_graph_of"]
 
 
 def tflite_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
-    """The integer graph of a static int8 model, prepared, if TensorFlow Lite has operators for all of it.
+    """Return the prepared integer graph of a static int8 model.
 
     Raises
     ------
-    UserError : the model is none, or has what TensorFlow Lite has not.
+    UserError : it is not a static int8 model, or it has an operator that TensorFlow Lite lacks.
     """
     graph = integer_graph_of(model, path)
     check_operators(graph, path)
@@ -30,11 +30,11 @@ def tflite_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
 
 
 def check_operators(graph: IntegerGraph, path: Path) -> None:
-    """Check that TensorFlow Lite has int8 operators for all of a graph.
+    """Check that TensorFlow Lite has int8 operators for a whole graph.
 
     Raises
     ------
-    UserError : it has not; which tensor or operator, and what to do.
+    UserError : it has not; the message names the tensor or operator, and what to do.
     """
     if graph.is_complex:
         raise UserError(

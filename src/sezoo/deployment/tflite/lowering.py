@@ -1,10 +1,10 @@
-"""An integer graph as a TensorFlow Lite graph, operator by operator.
+"""Lowering of an integer graph to a TensorFlow Lite graph, operator by operator.
 
-A row of integers is position-major and channel-minor, and rows lie one behind the other: that is NHWC with H = frames,
-W = positions, C = channels, so that nothing is transposed, and dilations are attributes.
+A row of integers is position-major and channel-minor, and rows are contiguous. This is NHWC with H = frames,
+W = positions and C = channels, so that nothing is transposed, and dilations are attributes.
 
-A stream's file has the rows that are kept of earlier frames as inputs and outputs: each is joined with the new ones,
-read by the operators as far back as they need, and its last rows are handed out.
+The file of a stream has the history of earlier frames as inputs and outputs: each input is concatenated with the new
+rows, the operators read the rows that they need, and the last rows are the output.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from sezoo.deployment.tflite.lowerable import check_operators
 __all__ = ["LoweredGraph", "StateTensor", "lower_graph"]
 
 MOST_SLICES = 8
-"""Runs of items up to which slices that are put together are taken, which an NPU has; a GATHER above."""
+"""Most runs of items that are concatenated from slices, which NPUs support; beyond, a GATHER is used."""
 
 
 Shape = tuple[int, int]
-"""Positions and channels of a row."""
+"""Number of positions and of channels of a row."""
 
 
 @dataclass(frozen=True)
 class StateTensor:
-    """Rows of a tensor that a stream keeps.
+    """History rows of a tensor of a stream.
 
     Attributes
     ----------
-    lag : frames from the newest frame of magnitudes to the newest of these rows.
+    lag : number of frames by which the newest of these rows lags behind the newest input frame.
     """
 
     tensor: Tensor
@@ -57,13 +57,13 @@ class StateTensor:
 
 @dataclass(frozen=True, eq=False)
 class LoweredGraph:
-    """A graph in TensorFlow Lite's terms.
+    """A TensorFlow Lite graph.
 
     Attributes
     ----------
-    entries, result : the integer graph's tensors that are the first inputs and the first output.
-    states : what the further inputs and outputs are, in that order.
-    names : for operators of the file what they are in the ONNX model.
+    entries, result : tensors of the integer graph that are the first inputs and the first output.
+    states : states that are the other inputs and outputs, in that order.
+    names : names in the ONNX model of the file's operators.
     """
 
     file: TfliteGraph
@@ -74,17 +74,17 @@ class LoweredGraph:
 
 
 def lower_graph(graph: IntegerGraph, path: Path, frames: int | None = None) -> LoweredGraph:
-    """The graph for TensorFlow Lite, which computes the same sums.
+    """Return the TensorFlow Lite graph, which computes the same integer sums.
 
     Parameters
     ----------
-    graph : as `preparation.prepare_graph` gives it.
-    path : for messages.
-    frames : of a stream's call; None for patches of the graph's length.
+    graph : graph returned by `preparation.prepare_graph`.
+    path : path of the model, for messages.
+    frames : number of frames per call of a stream; None for patches of the graph's length.
 
     Raises
     ------
-    UserError : TensorFlow Lite has no such operator; its name.
+    UserError : TensorFlow Lite lacks an operator; the message names it.
     """
     check_operators(graph, path)
     return _Lowering(graph, path, frames).run()
@@ -97,7 +97,7 @@ class _Lowering:
         self.frames = graph.frames if frames is None else frames
         self.native: dict[str, Shape] = {}
         self.rows: dict[str, int] = {}
-        """Of each tensor all rows that there are, the kept ones first."""
+        """Number of rows of each tensor, including the history."""
         self.views: dict[tuple[str, int, int, Shape], int] = {}
         self.states: list[StateTensor] = []
         self.names: list[str] = []
@@ -108,12 +108,12 @@ class _Lowering:
             shape = self._shape_of_entry(tensor)
             index = self._new(tensor, shape)
             self.file.inputs.append(index)
-            self._arrived(tensor, index)
+            self._store_rows(tensor, index)
         for operator in self.graph.operators:
             index = self._lower(operator)
-            self._arrived(operator.output, index)
+            self._store_rows(operator.output, index)
             self.names += [operator.name] * (len(self.file.operators) - len(self.names))
-        self.file.outputs.append(self._view(self.graph.result, self._kept(self.graph.result), self.frames))
+        self.file.outputs.append(self._view(self.graph.result, self._history_rows(self.graph.result), self.frames))
         for source, end in self.state_ends:
             self.file.inputs.append(source)
             self.file.outputs.append(end)
@@ -129,16 +129,16 @@ class _Lowering:
         return (reader.positions_in, reader.channels_in) if isinstance(reader, Conv) else (1, tensor.items)
 
     def _new(self, tensor: Tensor, shape: Shape) -> int:
-        """The new rows of a tensor: (1, frames, positions, channels)."""
+        """Add the file's tensor for the new rows: (1, frames, positions, channels)."""
         self.native[tensor.name] = shape
         return self.file.tensor(tensor.name, (1, self.frames, *shape), np.int8, tensor.scale, tensor.zero_point)
 
-    def _kept(self, tensor: Tensor) -> int:
+    def _history_rows(self, tensor: Tensor) -> int:
         return 0 if self.plan is None else self.plan.history_rows[tensor.name]
 
-    def _arrived(self, tensor: Tensor, index: int) -> None:
-        """New rows: those that are kept of earlier ones stand before them."""
-        kept, shape = self._kept(tensor), self.native[tensor.name]
+    def _store_rows(self, tensor: Tensor, index: int) -> None:
+        """Concatenate the history and the new rows of a tensor."""
+        kept, shape = self._history_rows(tensor), self.native[tensor.name]
         if kept:
             name, size = tensor.name, (1, kept, *shape)
             before = self.file.like(f"{name}/before", size, index)
@@ -151,7 +151,7 @@ class _Lowering:
             self.state_ends.append((before, self._view(tensor, self.frames, kept, name=f"{tensor.name}/after")))
 
     def _view(self, tensor: Tensor, first: int, count: int, shape: Shape | None = None, name: str | None = None) -> int:
-        """Rows of a tensor, in a shape of their own: slices and reshapes where they are needed."""
+        """Return rows of a tensor in a given shape, with the slices and reshapes that this takes."""
         native = self.native[tensor.name]
         shape = shape or native
         key = (tensor.name, first, count, shape)
@@ -169,7 +169,7 @@ class _Lowering:
         return self.views[key]
 
     def _read(self, operator: Operator, operand: int, shape: Shape | None = None) -> int:
-        """What an operator reads of its input."""
+        """Return the rows that an operator reads from an input."""
         tensor = operator.inputs[operand]
         if self.plan is None:
             return self._view(tensor, 0, self.frames, shape)
@@ -199,7 +199,7 @@ class _Lowering:
         space, time, name = kernel.space, kernel.time, conv.name
         if space.used != space.size:
             end = (1, time.size, space.used, kernel.channels)
-            source, space = self._slice(f"{name}/used", source, (0, 0, 0, 0), end), _cropped(space)
+            source, space = self._slice(f"{name}/used", source, (0, 0, 0, 0), end), _crop(space)
         padding = tf.SAME if time.is_same and space.is_same else tf.VALID
         if padding == tf.VALID and not (time.is_valid and space.is_valid):
             ends = [(0, 0), (time.before, time.behind), (space.before, space.behind), (0, 0)]
@@ -221,7 +221,7 @@ class _Lowering:
         if kernel.depthwise:
             kind, options["multiplier"] = tf.DEPTHWISE_CONV_2D, conv.weights.shape[1]
         self.file.add(kind, [source, weights, bias], output, **options)
-        return self._clamped(conv, output, clamped)
+        return self._clamp(conv, output, clamped)
 
     def _elementwise(self, operator: Elementwise) -> int:
         shape = max((self.native[each.name] for each in operator.inputs), key=lambda each: each[0])
@@ -236,15 +236,15 @@ class _Lowering:
             kind = tf.ADD
         output, activation, clamped = self._output(operator, shape)
         self.file.add(kind, [a, b], output, activation=activation)
-        return self._clamped(operator, output, clamped)
+        return self._clamp(operator, output, clamped)
 
     def _output(self, operator: Conv | Elementwise, shape: Shape) -> tuple[int, int, bool]:
-        """The output's tensor, its activation, and whether no activation is what it is clamped to."""
+        """Return the output's tensor, its activation, and whether it needs separate operators for its limits."""
         activation = _activation(operator)
         output = self._new(operator.output, shape)
         return output, activation or tf.ACTIVATIONS["NONE"], activation is None
 
-    def _clamped(self, operator: Conv | Elementwise, source: int, is_wanted: bool) -> int:
+    def _clamp(self, operator: Conv | Elementwise, source: int, is_wanted: bool) -> int:
         if not is_wanted:
             return source
         quantization = {"scales": operator.output.scale, "zero_point": operator.output.zero_point}
@@ -256,7 +256,7 @@ class _Lowering:
         return source
 
     def _lookup(self, lookup: LookupTable) -> int:
-        """A function: QUANTIZE where it is another scale, else its table, exactly, by GATHER, which is the CPU's."""
+        """Lower a function to QUANTIZE if it only rescales, else to an exact GATHER of its table (CPU only)."""
         shape, name = self.native[lookup.input.name], lookup.name
         source = self._read(lookup, 0)
         output = self._new(lookup.output, shape)
@@ -276,7 +276,7 @@ class _Lowering:
         output = self._new(order.output, (1, len(order.index)))
         if len(starts) > MOST_SLICES:
             parts = [self._read(order, operand, (1, each.items)) for operand, each in enumerate(order.inputs)]
-            source = self._joined(f"{order.name}/all", parts)
+            source = self._concatenate(f"{order.name}/all", parts)
             index = self.file.integers(f"{order.name}/order", order.index)
             return self.file.add(tf.GATHER, [source, index], output, axis=3)
         offsets = np.cumsum([0, *(each.items for each in order.inputs)])
@@ -290,7 +290,7 @@ class _Lowering:
         return self.file.add(tf.CONCATENATION, parts, output, axis=3)
 
     def _parts(self, order: Permute, offsets: np.ndarray, first: int, end: int) -> list[int]:
-        """Items one behind the other, which may be of several inputs."""
+        """Return the slices of the inputs that make up consecutive items."""
         parts = []
         for operand, tensor in enumerate(order.inputs):
             begin, stop = max(first, int(offsets[operand])), min(end, int(offsets[operand + 1]))
@@ -304,7 +304,7 @@ class _Lowering:
             parts.append(source)
         return parts
 
-    def _joined(self, name: str, parts: Sequence[int]) -> int:
+    def _concatenate(self, name: str, parts: Sequence[int]) -> int:
         if len(parts) == 1:
             return parts[0]
         items = sum(self.file.tensors[part].shape[3] for part in parts)
@@ -321,12 +321,12 @@ class _Lowering:
             )
 
 
-def _cropped(space: Axis) -> Axis:
+def _crop(space: Axis) -> Axis:
     return replace(space, size=space.used)
 
 
 def _activation(operator: Conv | Elementwise) -> int | None:
-    """The activation that has the operator's limits; None where none has."""
+    """Return the activation that has the operator's limits, or None if there is none."""
     output = operator.output
     zero, scale = output.zero_point, np.float32(output.scale)
     limits = {

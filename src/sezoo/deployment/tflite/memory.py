@@ -1,4 +1,4 @@
-"""How much memory a .tflite file's activations take, planned as TFLite Micro plans it."""
+"""Memory of a .tflite file's activations, planned as in TFLite Micro."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sezoo.deployment.tflite.operators import CONV_2D, DEPTHWISE_CONV_2D, RESHAP
 __all__ = ["activation_bytes", "arena_bytes"]
 
 OF_A_TENSOR, OF_AN_OPERATOR, OF_AN_END, OF_A_CHANNEL, AT_LEAST = 24, 64 + 128, 96, 8, 2048
-"""Bytes of TensorFlow Lite Micro's records with addresses of 64 bits: of each tensor; of each operator, with what its
-kernel keeps; of each input and output; of each channel of a convolution, multiplier and shift."""
+"""Bytes of TensorFlow Lite Micro's records with 64-bit addresses: per tensor; per operator, including its kernel's
+data; per input and output; per channel of a convolution (multiplier and shift); minimum."""
 
 ALIGNMENT = 16
-"""Bytes, of each tensor in the arena."""
+"""Alignment of each tensor in the arena, in bytes."""
 
 TO_PLAN = 64
-"""Bytes of a tensor while it plans its memory, where the activations are later."""
+"""Bytes per tensor during memory planning, which share memory with the activations."""
 
 
 def arena_bytes(graph: TfliteGraph) -> int:
-    """Bytes of an arena that is large enough: activations, and TensorFlow Lite Micro's records of the graph.
+    """Return a sufficient arena size in bytes: activations, and TensorFlow Lite Micro's records of the graph.
 
-    On a microcontroller, with addresses of 32 bits, records take less; what CMSIS-NN's kernels work in comes on top.
+    On a microcontroller with 32-bit addresses the records are smaller; scratch memory of CMSIS-NN's kernels is extra.
     """
     channels = sum(
         len(graph.tensors[operator.inputs[1]].scales)
@@ -41,22 +41,22 @@ def arena_bytes(graph: TfliteGraph) -> int:
 
 
 def activation_bytes(graph: TfliteGraph) -> int:
-    """Bytes of an arena that the tensors share, inputs and outputs among them; TFLite Micro's records come on top.
+    """Return the arena size in bytes for all tensors, including inputs and outputs; TFLite Micro's records are extra.
 
-    As its `GreedyMemoryPlanner` plans: the largest tensors first, of those of one size the last of the file, each in
-    the first gap among the tensors that are needed at the same time.
+    The plan is that of its `GreedyMemoryPlanner`: the largest tensors first, for equal sizes the last one in the file
+    first, each in the first gap among the tensors that are live at the same time.
     """
     first, last, place = dict.fromkeys(graph.inputs, 0), dict.fromkeys(graph.inputs, 0), {}
     for step, operator in enumerate(graph.operators):
         (output,) = operator.outputs
-        if operator.kind is RESHAPE:  # is done where its input lies
+        if operator.kind is RESHAPE:  # computed in place
             place[output] = place.get(operator.inputs[0], operator.inputs[0])
         first.setdefault(place.get(output, output), step)
         for index in (*operator.inputs, output):
             last[place.get(index, index)] = step
     last |= {place.get(index, index): len(graph.operators) for index in graph.outputs}
     sizes = {
-        index: _aligned(math.prod(graph.tensors[index].shape) * graph.tensors[index].dtype.itemsize) for index in first
+        index: _align(math.prod(graph.tensors[index].shape) * graph.tensors[index].dtype.itemsize) for index in first
     }
     placed: list[tuple[int, int, int]] = []
     for index in sorted(first, key=lambda each: (-sizes[each], -each)):
@@ -70,5 +70,5 @@ def activation_bytes(graph: TfliteGraph) -> int:
     return max((end for _, end, _ in placed), default=0)
 
 
-def _aligned(size: int) -> int:
+def _align(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT

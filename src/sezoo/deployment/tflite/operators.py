@@ -1,4 +1,4 @@
-"""The operators of TensorFlow Lite that are written, with their numbers in the schema, version 3.
+"""TensorFlow Lite operators used in the files, with their codes in the schema, version 3.
 
 Source: tensorflow/compiler/mlir/lite/schema/schema.fbs.
 """
@@ -32,13 +32,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Option:
-    """A field of an operator's table of options.
+    """A field of an operator's options table.
 
     Attributes
     ----------
-    slot : its place in the table.
-    type : of flatbuffers: "Int8", "Int32", "Bool" ...
-    default : that is not stored.
+    slot : slot in the table.
+    type : flatbuffers type: "Int8", "Int32", "Bool" ...
+    default : default value, which is not stored.
     """
 
     slot: int
@@ -48,14 +48,14 @@ class Option:
 
 @dataclass(frozen=True)
 class Kind:
-    """An operator.
+    """A type of operator.
 
     Attributes
     ----------
-    code : in `BuiltinOperator`.
-    version : of the operator, with which int8 came.
-    options_type : in `BuiltinOptions`; 0 where it has none.
-    options : by name.
+    code : code in `BuiltinOperator`.
+    version : first version of the operator with int8.
+    options_type : type in `BuiltinOptions`; 0 for no options.
+    options : fields of the options table, by name.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Kind:
 
 
 SAME, VALID = 0, 1
-"""Padding."""
+"""Codes of `Padding`."""
 
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU6": 3}
 

@@ -1,7 +1,7 @@
-"""An integer graph as TensorFlow Lite gets it: it ends with the integers that the mask is looked up from.
+"""Simplification of an integer graph for TensorFlow Lite: it ends with the integers from which the mask is looked up.
 
-Orders of channels are made part of the convolutions before them, and what lies behind the last sums is left to the
-mask's table and index, which a program has. Scales are those with which additions agree (`additions`).
+Permutations are folded into the convolutions before them, and operators after the last sums into the mask's table and
+index, which the application evaluates. Scales are adjusted for additions to agree (`additions`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["prepare_graph"]
 
 
 def prepare_graph(graph: IntegerGraph) -> IntegerGraph:
-    """A graph with the same masks, with fewer operators."""
-    return with_agreeing_additions(_cut(_folded(graph)))
+    """Return a graph with the same masks and fewer operators."""
+    return with_agreeing_additions(_fold_into_mask(_fold_permutations(graph)))
 
 
-def _folded(graph: IntegerGraph) -> IntegerGraph:
+def _fold_permutations(graph: IntegerGraph) -> IntegerGraph:
     readers = [tensor.name for operator in graph.operators for tensor in operator.inputs] + [graph.result.name]
     operators: list[Operator] = []
     for operator in graph.operators:
@@ -37,7 +37,7 @@ def _folded(graph: IntegerGraph) -> IntegerGraph:
 
 
 def _as_one(conv: Operator, order: Permute) -> Conv | None:
-    """A convolution that gives its channels in another order, the same one at every position; None where it cannot."""
+    """Return the convolution with its output channels permuted equally at every position, or None if impossible."""
     if not isinstance(conv, Conv) or conv.groups > 1 or order.inputs != (conv.output,):
         return None
     if len(order.index) % conv.positions:
@@ -55,7 +55,7 @@ def _as_one(conv: Operator, order: Permute) -> Conv | None:
     )
 
 
-def _cut(graph: IntegerGraph) -> IntegerGraph:
+def _fold_into_mask(graph: IntegerGraph) -> IntegerGraph:
     operators, result = list(graph.operators), graph.result
     table, index = graph.mask_table, graph.mask_index
     while len(operators) > 1 and operators[-1].output == result:

@@ -1,6 +1,7 @@
-"""A written file run by LiteRT itself, which is there with the extra `litert`, and whether its integers are numpy's.
+"""Verification of a .tflite file in LiteRT (extra `litert`) against numpy's integers.
 
-LiteRT's reference kernels are those of TensorFlow Lite Micro. Its default kernels (XNNPACK) round once, as onnxruntime.
+LiteRT's reference kernels are those of TensorFlow Lite Micro. Its default kernels (XNNPACK) round once, like
+onnxruntime.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ __all__ = ["check_integers", "has_litert", "litert_outputs"]
 
 
 def has_litert() -> bool:
-    """Whether the package is installed."""
+    """Return whether LiteRT is installed."""
     return importlib.util.find_spec("ai_edge_litert") is not None
 
 
 def litert_outputs(data: bytes, low: LoweredGraph, vectors: Vectors, *, reference: bool = True) -> Iterator[np.ndarray]:
-    """What LiteRT makes of the vectors' inputs: the integers of each call's output.
+    """Yield the integers of LiteRT's output for each call of the vectors.
 
     Parameters
     ----------
-    reference : by the reference kernels, else by the default ones.
+    reference : whether to use the reference kernels instead of the default ones.
 
     Raises
     ------
-    UserError : LiteRT refuses the file.
+    UserError : LiteRT rejects the file.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -53,16 +54,16 @@ def litert_outputs(data: bytes, low: LoweredGraph, vectors: Vectors, *, referenc
 
 
 def check_integers(name: str, outputs: Iterable[np.ndarray], vectors: Vectors) -> int:
-    """Compare an interpreter's integers with numpy's: how many were compared.
+    """Compare an interpreter's integers with numpy's; return the number of integers compared.
 
     Parameters
     ----------
-    name : of the interpreter, for the message.
-    outputs : of each call.
+    name : name of the interpreter, for the message.
+    outputs : output of each call.
 
     Raises
     ------
-    UserError : some differ.
+    UserError : some integers differ.
     """
     compared = 0
     for call, (made, expected) in enumerate(zip(outputs, vectors.outputs, strict=True)):

@@ -1,4 +1,4 @@
-"""The README beside a .tflite file, with what this very network needs of TFLite Micro."""
+"""The README of a .tflite file, with the TFLite Micro operators that the network needs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ RESOLVER = {
     "STRIDED_SLICE": "AddStridedSlice",
     "SUB": "AddSub",
 }
-"""The methods of TFLite Micro's MicroMutableOpResolver."""
+"""Methods of TFLite Micro's MicroMutableOpResolver, by operator."""
 
 
 def readme(program: Program, low: LoweredGraph, size: int, model: str) -> str:
-    """The text of `README.md`.
+    """Return the text of `README.md`.
 
     Parameters
     ----------
-    size : of the file, in bytes.
+    size : size of the file in bytes.
     """
     engine = program.engine
     kinds = Counter(operator.kind.name for operator in low.file.operators)
@@ -59,7 +59,7 @@ def readme(program: Program, low: LoweredGraph, size: int, model: str) -> str:
 
 
 def resolver_calls(low: LoweredGraph) -> list[str]:
-    """What registers the file's operators in TFLite Micro, a line of C++ for each kind."""
+    """Return the C++ statements that register the file's operators in TFLite Micro."""
     return [f"resolver.{RESOLVER[kind]}();" for kind in sorted({each.kind.name for each in low.file.operators})]
 
 

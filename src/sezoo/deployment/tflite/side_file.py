@@ -1,7 +1,6 @@
-"""What a program does around the network, as data: `denoiser.json` beside the .tflite file.
+"""`denoiser.json`, a description of the processing around the network in the .tflite file.
 
-Everything that is not in the file is there: how magnitudes become the integers of its inputs, and how the integers of
-its output become the mask.
+It specifies how magnitudes are quantized to the network's inputs, and how the integers of its output become the mask.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ __all__ = ["side_file"]
 def side_file(
     program: Program, low: LoweredGraph, sample_rate: int, model: str, arena: Arena | None = None
 ) -> dict[str, Any]:
-    """The content of `denoiser.json`.
+    """Return the content of `denoiser.json`.
 
     Parameters
     ----------
-    program : of the graph that `low` is made of.
+    program : program of the graph from which `low` was lowered.
     model : name of the ONNX file.
-    arena : that TensorFlow Lite Micro took on this computer; None where it was not run.
+    arena : arena that TensorFlow Lite Micro used on this computer; None if it was not run.
     """
     graph, engine, stft = program.graph, program.engine, program.stft
     return {
@@ -66,7 +65,7 @@ def _spectrum(stft: Stft, sample_rate: int) -> dict[str, Any]:
 
 
 def _step(step: FloatStep) -> dict[str, Any]:
-    """A step of the prologue, without what it does not have."""
+    """Return a step of the front end, without empty fields."""
     content: dict[str, Any] = {"kind": step.kind, "inputs": step.inputs, "output": step.output, "items": step.items}
     if step.constant is not None:
         content |= {"constant": _floats(step.constant), "constant_is_first": step.first}
@@ -88,7 +87,7 @@ def _tensor(low: LoweredGraph, index: int, tensor: Tensor) -> dict[str, Any]:
 
 
 def _states(low: LoweredGraph) -> list[dict[str, Any]]:
-    """What is handed from call to call: input and output by their numbers in the file."""
+    """Return the states that the application passes from call to call, with their input and output numbers."""
     first_input = len(low.entries)
     return [
         {
@@ -107,7 +106,7 @@ def _mask(graph: IntegerGraph) -> dict[str, Any]:
 
 
 def _arena(low: LoweredGraph, measured: Arena | None) -> dict[str, int | None]:
-    """Bytes for TensorFlow Lite Micro: what is enough by our own plan, and what it took on this computer."""
+    """Return the arena of TensorFlow Lite Micro in bytes: a sufficient size, and the size measured on this computer."""
     return {
         "enough": arena_bytes(low.file),
         "activations": measured.activations if measured else activation_bytes(low.file),

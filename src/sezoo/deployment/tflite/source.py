@@ -1,4 +1,4 @@
-"""A static int8 model as TFLite Micro computes it, for inference: in numpy, without any package."""
+"""A static int8 model with TFLite Micro's arithmetic, emulated in numpy for inference."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["TfliteSource", "open_tflite"]
 
 @dataclass(frozen=True)
 class TfliteSource(OnnxSource):
-    """A static int8 ONNX file whose integers are to be TFLite Micro's; it can be handed to a worker process."""
+    """A static int8 ONNX file to run with TFLite Micro's arithmetic; it can be passed to a worker process."""
 
 
 def open_tflite(source: TfliteSource) -> IntegerMasks:
-    """The model, which takes patches of its own length.
+    """Open the model for patches of its own length.
 
     Raises
     ------
-    UserError : it is no static int8 model, or TensorFlow Lite has not all of its operators.
+    UserError : it is not a static int8 model, or it has an operator that TensorFlow Lite lacks.
     """
     path = source.display_name or source.path
     return IntegerMasks(tflite_graph_of(load_onnx(source.path), path), path, TFLITE)

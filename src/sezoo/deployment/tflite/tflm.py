@@ -1,4 +1,4 @@
-"""A written file run by TensorFlow Lite Micro itself, which is there with the extra `tflm`: its integers, its arena."""
+"""A .tflite file run in TensorFlow Lite Micro (extra `tflm`): its integers and its arena."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ with open(sys.argv[1], "rb") as file:
 interpreter.invoke()
 interpreter.print_allocations()
 """
-"""A process of its own, as the interpreter writes the sizes to its standard error from C++."""
+"""Program for a child process, as the interpreter writes the sizes to standard error from C++."""
 
 
 def has_tflm() -> bool:
-    """Whether the package is installed."""
+    """Return whether TensorFlow Lite Micro is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 @dataclass(frozen=True)
 class Arena:
-    """Bytes of TensorFlow Lite Micro's arena, on this computer.
+    """TensorFlow Lite Micro's arena on this computer, in bytes.
 
     Attributes
     ----------
-    activations : that tensors share ("head").
-    records : of tensors and operators ("tail"); a microcontroller has shorter pointers, and needs less.
+    activations : memory shared by the tensors ("head").
+    records : records of tensors and operators ("tail"), smaller on a microcontroller with its shorter pointers.
     """
 
     activations: int
@@ -53,16 +53,16 @@ class Arena:
 
     @property
     def total(self) -> int:
-        """Both together."""
+        """Total size."""
         return self.activations + self.records
 
 
 def tflm_arena(data: bytes, low: LoweredGraph) -> Arena:
-    """What the interpreter takes of its arena.
+    """Return the arena that the interpreter uses.
 
     Raises
     ------
-    UserError : it refuses the file; what it said.
+    UserError : the interpreter rejects the file; the message has its output.
     """
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         path = Path(scratch) / "network.tflite"
@@ -80,11 +80,11 @@ def tflm_arena(data: bytes, low: LoweredGraph) -> Arena:
 
 
 def tflm_outputs(data: bytes, low: LoweredGraph, vectors: Vectors) -> Iterator[np.ndarray]:
-    """What TensorFlow Lite Micro makes of the vectors' inputs: the integers of each call's output.
+    """Yield the integers of TensorFlow Lite Micro's output for each call of the vectors.
 
     Raises
     ------
-    UserError : it refuses the file.
+    UserError : the interpreter rejects the file.
     """
     from tflite_micro import runtime
 

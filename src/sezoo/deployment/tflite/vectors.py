@@ -1,4 +1,4 @@
-"""Test vectors of a .tflite file: what goes into it and what has to come out, in TensorFlow Lite Micro's integers."""
+"""Test vectors of a .tflite file: inputs, and the outputs expected from TensorFlow Lite Micro, in integers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["Vectors", "run_calls", "vectors_of"]
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Calls of a network in a row, of a stream from its beginning.
+    """Consecutive calls of a network; a stream starts with its first call.
 
     Attributes
     ----------
-    inputs : of each call the integers of the entries, (frames, items) int8 each.
-    outputs : of each call those of the result, (frames, items) int8.
-    first_output : the first call whose output has a meaning: before, a stream's is of frames before the clip.
-    newest : of each call of a stream the newest row of each of its states, (items,) int8 each.
+    inputs : for each call, the integers of all inputs, (frames, items) int8 each.
+    outputs : for each call, the integers of the output, (frames, items) int8.
+    first_output : first call with a valid output; the output of earlier calls belongs to frames before the clip.
+    newest : for each call of a stream, the newest row of each state, (items,) int8 each.
     """
 
     inputs: tuple[tuple[np.ndarray, ...], ...]
@@ -36,7 +36,7 @@ class Vectors:
     newest: tuple[tuple[np.ndarray, ...], ...] = ()
 
     def write(self, folder: Path) -> None:
-        """Write them call after call: `input_0.i8` ... and `output.i8`; `states.i8` has all newest rows of a call."""
+        """Write all calls to `input_0.i8` ..., `output.i8` and, for streams, `states.i8` with the newest rows."""
         for number in range(len(self.inputs[0])):
             integers = np.concatenate([call[number].ravel() for call in self.inputs])
             (folder / f"input_{number}.i8").write_bytes(integers.tobytes())
@@ -46,7 +46,7 @@ class Vectors:
 
 
 def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
-    """The integers of calls.
+    """Compute the integers of calls.
 
     Parameters
     ----------
@@ -72,23 +72,23 @@ def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
 def run_calls(
     run: Callable[[list[np.ndarray]], list[np.ndarray]], low: LoweredGraph, vectors: Vectors
 ) -> Iterator[np.ndarray]:
-    """What an interpreter makes of the vectors' inputs, with the states handed on: the integers of each call's output.
+    """Yield the integers of an interpreter's output for each call of the vectors, passing the states from call to call.
 
     Parameters
     ----------
-    run : one call: the integers of the file's inputs, in their shapes, to those of its outputs.
+    run : function of the integers of the file's inputs, in their shapes, that returns those of its outputs.
     """
     shapes = [low.file.tensors[index].shape for index in low.file.inputs]
     states = [np.full(state.shape, state.tensor.zero_point, np.int8) for state in low.states]
     for call, (entries, expected) in enumerate(zip(vectors.inputs, vectors.outputs, strict=True)):
         given = [integers.reshape(shape) for integers, shape in zip((*entries, *states), shapes, strict=True)]
         made, *kept = run(given)
-        states = [_begun(state, rows, call) for state, rows in zip(low.states, kept, strict=True)]
+        states = [_clear_rows_before_clip(state, rows, call) for state, rows in zip(low.states, kept, strict=True)]
         yield made.reshape(expected.shape)
 
 
-def _begun(state: StateTensor, rows: np.ndarray, call: int) -> np.ndarray:
-    """Rows of a stream after a call of one frame: those of frames before the clip are zero."""
+def _clear_rows_before_clip(state: StateTensor, rows: np.ndarray, call: int) -> np.ndarray:
+    """Return the rows of a state after a call of one frame, with zeros for frames before the clip."""
     before = min(state.rows, max(0, state.rows - 1 + state.lag - call))
     rows = rows.copy()
     rows[:, :before] = state.tensor.zero_point
