@@ -304,7 +304,7 @@ def test_a_board_that_differs():
     wrong[3].masks[1, 2] = np.nextafter(np.float32(0.5), np.float32(1))
     firmware = run.Firmware(16000, 4, 2, 3, 100, 200, 2000, "ab", "1", "plain C", "cycles")
     facts = run.Package(None, "ab", 16000, 4, 0)
-    found = run._compared(wrong, right, firmware, facts, "COM3", 1)
+    found = run._compare(wrong, right, firmware, facts, "COM3", 1)
     assert not found.is_equal and found.first_different_call == 3 and found.samples_differing == 4
     assert (found.masks_differing, found.masks_compared, found.largest_difference) == (1, 10, 2)
     assert found.milliseconds_per_call == pytest.approx(3.9) and found.milliseconds_of_the_longest_call == 4.5

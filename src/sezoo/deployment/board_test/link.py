@@ -1,4 +1,4 @@
-"""Calls on a board over a serial line: what is lost is sent again, and what cannot be helped is told apart."""
+"""process() calls on a board over a serial line, with retransmission of lost packets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NUMBERS = struct.Struct("<7I")
 
 @dataclass(frozen=True)
 class Firmware:
-    """What a board runs.
+    """Properties of the firmware on a board.
 
     Attributes
     ----------
     model_hash : SHA-256 of the ONNX file.
     arena_bytes, state_bytes : memory of the denoiser.
-    ticks_per_second : of its clock; 0 where it does not know.
-    kernels, ticks_are : "DSP extension", "cycles" ...
+    ticks_per_second : frequency of its clock; 0 if unknown.
+    kernels, ticks_are : kernel variant and unit of the ticks: "DSP extension", "cycles" ...
     """
 
     sample_rate: int
@@ -48,13 +48,13 @@ class Firmware:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a call gave.
+    """Result of a process() call.
 
     Attributes
     ----------
-    ticks, stack : time, and bytes of stack.
+    ticks, stack : time in ticks, and stack in bytes.
     samples : (samples,) int16
-    masks : (frames, bins) float32; no frames where none were asked for.
+    masks : (frames, bins) float32; no frames if not requested.
     """
 
     ticks: int
@@ -65,13 +65,13 @@ class Answer:
 
 @dataclass
 class Link:
-    """A board at the other end of a line.
+    """Connection to a board.
 
     Attributes
     ----------
-    port : its name, for messages.
-    seconds : to wait for an answer.
-    repeated : packets that were sent again, as they or their answers were lost or damaged.
+    port : name of the port, for messages.
+    seconds : time-out for an answer.
+    repeated : number of packets that were sent again because they or their answers were lost or damaged.
     """
 
     line: Line
@@ -81,11 +81,11 @@ class Link:
     decoder: Decoder = field(default_factory=Decoder)
 
     def firmware(self) -> Firmware:
-        """What the board runs.
+        """Query the properties of the firmware.
 
         Raises
         ------
-        UserError : nothing answers, or something else than `board_test.c`.
+        UserError : nothing answers, or the firmware is not `board_test.c`.
         """
         answer = self._ask(Packet(b"H"), b"h", None)
         if answer.number != PROTOCOL or len(answer.data) < NUMBERS.size:
@@ -97,7 +97,7 @@ class Link:
         return Firmware(*NUMBERS.unpack_from(answer.data), *(texts + [""] * 4)[:4])
 
     def begin(self) -> None:
-        """Begin with silence, and with call 0."""
+        """Reset the denoiser to silence, and the call counter to 0."""
         session = secrets.randbits(32)
         self._ask(Packet(b"B", session), b"b", session)
 
@@ -106,7 +106,7 @@ class Link:
 
         Raises
         ------
-        UserError : the board was reset, or lost count; no answer after some tries.
+        UserError : the board was reset or is at another call, or it does not answer after several tries.
         """
         data = bytes([with_masks]) + samples.astype("<i2").tobytes()
         answer = self._ask(Packet(b"F", number, data), b"f", number).data
@@ -121,17 +121,17 @@ class Link:
         return Answer(ticks, stack, np.frombuffer(answer, "<i2", count, 8), masks)
 
     def _ask(self, packet: Packet, wanted: bytes, number: int | None) -> Packet:
-        """Send until the answer comes.
+        """Send a packet, repeatedly if needed, and return its answer.
 
         Parameters
         ----------
-        wanted, number : of the answer; None for any number.
+        wanted, number : kind and number of the answer; None for any number.
         """
         before = self.decoder.received
         for attempt in range(TRIES):
             self.repeated += attempt > 0
             self.line.write(packet.encode())
-            answer = self._awaited(wanted, number)
+            answer = self._wait_for(wanted, number)
             if answer is not None:
                 return answer
         what = "the first packet" if packet.kind == b"H" else f"call {packet.number}" if number is not None else "it"
@@ -145,8 +145,8 @@ class Link:
             "(--baud), another firmware, or a line that loses bytes"
         )
 
-    def _awaited(self, wanted: bytes, number: int | None) -> Packet | None:
-        """The answer; None where it did not come in time, or one was damaged on its way."""
+    def _wait_for(self, wanted: bytes, number: int | None) -> Packet | None:
+        """Return the answer, or None after a time-out or a damaged packet."""
         end, damaged = time.monotonic() + self.seconds, self.decoder.damaged
         while (left := end - time.monotonic()) > 0:
             for packet in self.decoder.packets(self.line.read(left)):
@@ -159,11 +159,11 @@ class Link:
         return None
 
     def _is_lost(self, error: Packet, number: int | None) -> bool:
-        """Whether the board asks for the packet again.
+        """Return whether the board requests the packet again.
 
         Raises
         ------
-        UserError : it was reset, or is at another call.
+        UserError : the board was reset, or is at another call.
         """
         match error.data[0]:
             case code if code == NOT_BEGUN:

@@ -1,7 +1,7 @@
 """Packets over a serial line: a kind, a number and data, with a CRC-32, in COBS; see examples/board_test.c.
 
-COBS (Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999) leaves no zero byte inside a packet: a zero ends
-it, and whatever bytes are lost, the next packet is found again.
+COBS (Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999) leaves no zero byte inside a packet, so that a zero
+ends it, and the receiver resynchronizes at the next packet after any loss.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ BLOCK = 254
 
 @dataclass(frozen=True)
 class Packet:
-    """A packet: a letter, 32 bits, and what else it has."""
+    """A packet: its kind (one letter), a 32-bit number, and data."""
 
     kind: bytes
     number: int = 0
     data: bytes = b""
 
     def encode(self) -> bytes:
-        """As it goes over the line; the zero before it ends whatever a broken packet has begun."""
+        """Return the bytes to transmit; the leading zero terminates an incomplete packet before it."""
         body = HEAD.pack(self.kind, self.number) + self.data
-        return b"\0" + _stuffed(body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")) + b"\0"
+        return b"\0" + _stuff(body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")) + b"\0"
 
 
 class Decoder:
-    """Finds packets in what arrives.
+    """Extracts packets from received bytes.
 
     Attributes
     ----------
-    received, damaged : bytes, and what is between two zeros without being a packet.
+    received, damaged : number of bytes, and of damaged packets.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Decoder:
         self._rest = b""
 
     def packets(self, data: bytes) -> Iterator[Packet]:
-        """The packets that these bytes complete."""
+        """Yield the packets that these bytes complete."""
         self.received += len(data)
         *ended, self._rest = (self._rest + data).split(b"\0")
         for stuffed in filter(None, ended):
@@ -57,7 +57,7 @@ class Decoder:
 
 
 def _packet(stuffed: bytes) -> Packet | None:
-    body = _unstuffed(stuffed)
+    body = _unstuff(stuffed)
     if body is None or len(body) < HEAD.size + CRC_BYTES:
         return None
     content, crc = body[:-CRC_BYTES], body[-CRC_BYTES:]
@@ -66,7 +66,7 @@ def _packet(stuffed: bytes) -> Packet | None:
     return Packet(*HEAD.unpack_from(content), content[HEAD.size :])
 
 
-def _stuffed(body: bytes) -> bytes:
+def _stuff(body: bytes) -> bytes:
     blocks = []
     for part in body.split(b"\0"):
         while len(part) >= BLOCK:
@@ -76,8 +76,8 @@ def _stuffed(body: bytes) -> bytes:
     return b"".join(blocks)
 
 
-def _unstuffed(stuffed: bytes) -> bytes | None:
-    """The bytes; None where a block ends too soon."""
+def _unstuff(stuffed: bytes) -> bytes | None:
+    """Return the decoded bytes, or None if a block is incomplete."""
     found, place = [], 0
     while place < len(stuffed):
         length = stuffed[place]

@@ -1,4 +1,4 @@
-"""The test: a recording through a board and through an emulated core, call by call."""
+"""The board test: denoise a recording on a board and on an emulated core, call by call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FULL_SCALE = 32768
 
 @dataclass(frozen=True)
 class Package:
-    """What the header of a C package says."""
+    """Properties of a C package, from its header."""
 
     folder: Path
     model_hash: str
@@ -54,11 +54,11 @@ class Package:
 
     @classmethod
     def read(cls, folder: Path) -> Package:
-        """The package in a folder.
+        """Read the package in a folder.
 
         Raises
         ------
-        UserError : there is none, or one of an earlier version, without a board test.
+        UserError : there is no package, or it is from an earlier version without a board test.
         """
         header = next(folder.glob("include/*_denoiser.h"), None)
         if header is None:
@@ -92,14 +92,14 @@ def run_board_test(
 
     Parameters
     ----------
-    port : COM3, /dev/ttyACM0, tcp:HOST:PORT, or emulated:CORE for a core of QEMU in place of a board.
-    folder : for `board_test.json`, recordings, and the masks for `sezoo compare`.
-    noisy, clean : recordings; None is one that comes with sezoo.
-    calls : at most so many; None is the whole recording.
+    port : COM3, /dev/ttyACM0, tcp:HOST:PORT, or emulated:CORE for a core in QEMU instead of a board.
+    folder : folder for `board_test.json`, the recordings, and the masks for `sezoo compare`.
+    noisy, clean : recordings; None for one that comes with sezoo.
+    calls : maximum number of process() calls; None for the whole recording.
 
     Raises
     ------
-    UserError : no package; the port cannot be opened or nothing useful answers there; another model; a reset.
+    UserError : no package; the port cannot be opened or gives no valid answer; another model; a reset.
     """
     facts = Package.read(package)
     wave, speech = _recording(facts, noisy, clean)
@@ -111,17 +111,17 @@ def run_board_test(
     blocks = samples.reshape(count, -1)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        with _opened(port, baud, facts, Path(scratch), folder) as line:
+        with _open_port(port, baud, facts, Path(scratch), folder) as line:
             seconds = SECONDS_OF_AN_EMULATED_CALL if port.startswith(EMULATED) else _seconds(facts, baud)
             link = Link(line, port, seconds)
             firmware = link.firmware()
             _check(firmware, facts, port)
             log.info("%s: %s, model %s", port, firmware.kernels, firmware.model_hash[:12])
-            board = _played(link, firmware, blocks, with_masks, "on the board")
+            board = _run_calls(link, firmware, blocks, with_masks, "on the board")
         with _emulated(REFERENCE, facts, Path(scratch), folder) as line:
             emulated = Link(line, f"the emulated {REFERENCE}", SECONDS_OF_AN_EMULATED_CALL)
-            reference = _played(emulated, emulated.firmware(), blocks, with_masks, "the reference")
-    found = _compared(board, reference, firmware, facts, port, link.repeated)
+            reference = _run_calls(emulated, emulated.firmware(), blocks, with_masks, "the reference")
+    found = _compare(board, reference, firmware, facts, port, link.repeated)
     scores, waves = _scores(blocks, board, reference, speech, facts)
     found = BoardTest(**{**vars(found), "pesq": scores})
     with atomic_folder(folder) as aside:
@@ -147,13 +147,13 @@ def _recording(facts: Package, noisy: Path | None, clean: Path | None) -> tuple[
 
 
 def _seconds(facts: Package, baud: int) -> float:
-    """To wait for a call: the line's time for samples and masks, and the board's."""
+    """Return the time-out of a call: transmission of samples and masks, plus computation on the board."""
     most = 4 * facts.samples_per_call * 4
     return SECONDS_OF_A_CALL + most * BITS_OF_A_BYTE / baud
 
 
 @contextmanager
-def _opened(port: str, baud: int, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
+def _open_port(port: str, baud: int, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
     if port.startswith(EMULATED):
         with _emulated(port.removeprefix(EMULATED), facts, scratch, folder) as line:
             yield line
@@ -166,7 +166,7 @@ def _opened(port: str, baud: int, facts: Package, scratch: Path, folder: Path) -
 
 @contextmanager
 def _emulated(name: str, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
-    """A core that runs the package's board test; the log of a build that fails stays beside the folder of results."""
+    """Start the package's board test on an emulated core; the log of a failed build stays beside the results."""
     if name not in CORES:
         raise UserError(f"--port: found {EMULATED}{name}; allowed: {', '.join(EMULATED + core for core in CORES)}")
     core, elf = CORES[name], scratch / f"{name}.elf"
@@ -194,30 +194,30 @@ def _check(firmware: Firmware, facts: Package, port: str) -> None:
         )
 
 
-def _played(link: Link, firmware: Firmware, blocks: np.ndarray, with_masks: bool, what: str) -> list[Answer]:
+def _run_calls(link: Link, firmware: Firmware, blocks: np.ndarray, with_masks: bool, what: str) -> list[Answer]:
     link.begin()
     calls = counted(range(len(blocks)), len(blocks), what)
     return [link.call(number, blocks[number], with_masks, firmware) for number in calls]
 
 
 def _masks(answers: Sequence[Answer]) -> np.ndarray:
-    """(calls, bins, frames) float32"""
+    """Return the masks of all calls: (calls, bins, frames) float32."""
     return np.stack([answer.masks.T for answer in answers])
 
 
 def _vectors(reference: Sequence[Answer], folder: Path) -> Vectors:
-    """The reference's masks as vectors of `sezoo compare`."""
+    """Return the reference's masks as vectors for `sezoo compare`."""
     mask = Layer("mask", "the network", (), _masks(reference), None, 0)
     return Vectors(folder, "C package", (mask,), (), ("mask",), "mask", mask.values.shape[-1])
 
 
-def _compared(
+def _compare(
     board: Sequence[Answer], reference: Sequence[Answer], firmware: Firmware, facts: Package, port: str, repeated: int
 ) -> BoardTest:
     difference = [
         np.abs(ours.samples.astype(np.int32) - theirs.samples) for ours, theirs in zip(board, reference, strict=True)
     ]
-    # Bytes, as two masks that are no numbers would else never be equal.
+    # Compared as bytes, because NaN is not equal to itself.
     masks = [
         [ours.tobytes() != theirs.tobytes() for ours, theirs in zip(one.masks, other.masks, strict=True)]
         for one, other in zip(board, reference, strict=True)
@@ -260,7 +260,7 @@ def _scores(
     clean: np.ndarray | None,
     facts: Package,
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """PESQ where it can be scored, and the waves: float32, the delay taken out of what was denoised."""
+    """Return PESQ scores, if available, and the signals, float32, with the delay removed from the denoised ones."""
     late = {name: np.concatenate([each.samples for each in answers])[facts.delay :] for name, answers in
             (("board", board), ("reference", reference))}  # fmt: skip
     waves = {name: (wave / FULL_SCALE).astype(np.float32) for name, wave in (("noisy", blocks.ravel()), *late.items())}

@@ -1,1 +1,1 @@
-"""The C package of a model in a browser: compiled to WebAssembly, in one page that listens to a microphone."""
+"""Live denoising: the C package as WebAssembly in a web page, and a model on the computer's audio devices."""

@@ -1,4 +1,4 @@
-"""A model between the microphone and the loudspeaker of this computer: ONNX, run like the C package's stream."""
+"""Live denoising of microphone audio with an ONNX model, run like the C package's stream engine."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["LiveModel", "Reading", "live_model"]
 log = logging.getLogger(__name__)
 
 TRIALS = 5
-"""Calls before the sound begins: the first ones of onnxruntime take longer."""
+"""Warm-up calls, as the first ones of onnxruntime take longer."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a person sees, since the last one.
+    """Measurements since the previous reading, for display.
 
     Attributes
     ----------
-    noisy, denoised : level in dBFS, of a mean square; a full-scale sine has -3. None is digital silence.
-    load : time to compute over time that the sound lasts; `longest` of the longest call so far.
+    noisy, denoised : mean-square level in dBFS (a full-scale sine has -3 dBFS); None for digital silence.
+    load, longest : computing time over audio duration, on average and for the longest call so far.
     """
 
     noisy: float | None
@@ -56,11 +56,11 @@ class _Sums:
 
 @dataclass
 class LiveModel:
-    """Denoises calls, and measures them.
+    """A denoiser of live audio that measures levels and load.
 
     Attributes
     ----------
-    latency_ms : of the algorithm; what the devices' buffers add is not in it.
+    latency_ms : algorithmic latency in ms, without the buffers of the audio devices.
     """
 
     stream: CallStream
@@ -73,21 +73,21 @@ class LiveModel:
 
     @property
     def samples(self) -> int:
-        """Of a call."""
+        """Number of samples per call."""
         return self.stream.samples
 
     @property
     def call_seconds(self) -> float:
-        """How long the sound of a call lasts."""
+        """Duration of the audio of a call, in seconds."""
         return self.samples / self.rate
 
     @property
     def load(self) -> float:
-        """Of all calls."""
+        """Mean load of all calls: computing time over audio duration."""
         return self.seconds / (self.calls * self.call_seconds) if self.calls else 0.0
 
     def process(self, samples: np.ndarray) -> np.ndarray:
-        """Denoise the samples of a call, (samples,) int16; in another thread than `read`."""
+        """Denoise the samples of a call, (samples,) int16; may run in another thread than `read`."""
         began = time.perf_counter()
         denoised = self.stream.process(samples)
         took = time.perf_counter() - began
@@ -102,7 +102,7 @@ class LiveModel:
         return denoised
 
     def read(self) -> Reading:
-        """What there was since the last reading."""
+        """Return the measurements since the previous reading."""
         recent, self._recent = self._recent, _Sums()
         calls = max(recent.calls, 1)
         return Reading(
@@ -115,11 +115,11 @@ class LiveModel:
 
 
 def live_model(config: Config) -> LiveModel:
-    """The configured model, loaded and tried.
+    """Load and warm up the configured model.
 
     Raises
     ------
-    UserError : it is no model, or cannot be run as a stream.
+    UserError : it is not a valid model, or it cannot run as a stream.
     """
     stft, rate = stft_of(config.preprocessing), config.preprocessing.sample_rate
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:

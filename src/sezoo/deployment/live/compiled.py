@@ -1,8 +1,8 @@
-"""The modules of the shipped models, compiled beforehand: their pages need no zig.
+"""Precompiled WebAssembly modules of the shipped models, whose pages need no zig.
 
-A module is kept without its weights, which come from the model's file: a tenth of the bytes is left. The files in
-`modules/` are made by `tools/live_modules.py`. They are named by what a module is compiled from, so that another file,
-or other settings, never find one of them.
+Modules are stored without their weights, which come from the model's file, at a tenth of the size. The files in
+`modules/` are written by `tools/live_modules.py`. Their names are hashes of everything that a module is compiled from,
+so that another model or other settings never match.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ["SUFFIX", "compiled_module", "digest_of", "module_without_weights", "
 MODULES = files("sezoo.deployment.live") / "modules"
 SUFFIX = ".module"
 SHORTEST = 64
-"""Bytes of weights from which on they are found in a module by themselves."""
+"""Smallest weight array, in bytes, that is searched in a module."""
 
 
 def name_of_module(program: Program, settings: PackageSettings, model: Path) -> str:
-    """The name of the file that has the module of a model with these settings; the attenuation limit is set later."""
+    """Return the file name of the module for a model and settings, except the attenuation limit, which is set later."""
     rest = (settings.sample_rate, settings.input_gain, settings.silence_threshold, program.engine, program.stft)
     return hashlib.sha256(repr(rest).encode() + model.read_bytes()).hexdigest()[:24] + SUFFIX
 
 
 def compiled_module(program: Program, settings: PackageSettings, model: Path) -> bytes | None:
-    """The WebAssembly module that was compiled of a shipped model, or None."""
+    """Return the precompiled WebAssembly module of a shipped model, or None for another model."""
     path = MODULES / name_of_module(program, settings, model)
     if not path.is_file():
         return None
@@ -46,11 +46,11 @@ def compiled_module(program: Program, settings: PackageSettings, model: Path) ->
 
 
 def module_without_weights(program: Program, module: bytes, digest: str) -> bytes:
-    """What `compiled_module` reads: where the weights were, and the rest, compressed.
+    """Return the file content for `compiled_module`: offsets of the weights and the rest of the module, compressed.
 
     Parameters
     ----------
-    digest : of the sources that it was compiled from, for `digest_of`.
+    digest : digest of the sources of the module, for `digest_of`.
     """
     rest, places = bytearray(module), []
     for weights in _weights(program):
@@ -63,11 +63,11 @@ def module_without_weights(program: Program, module: bytes, digest: str) -> byte
 
 
 def digest_of(file: bytes) -> str:
-    """The digest of the sources that such a file was compiled from."""
+    """Return the digest of the sources of a module file."""
     return json.loads(zlib.decompress(file).split(b"\n", 1)[0])["sources"]
 
 
 def _weights(program: Program) -> Iterator[bytes]:
-    """The weights of each layer that has more than a few."""
+    """Yield the weights of each layer with at least `SHORTEST` bytes."""
     convolutions = (step for step in program.steps if isinstance(step, Conv))
     yield from (each for conv in convolutions if len(each := packed_weights(program, conv).tobytes()) >= SHORTEST)

@@ -1,4 +1,4 @@
-"""The page: the template, the model's facts, and its program, all in one file that needs no network."""
+"""The live page: template, model properties and WebAssembly module in one file that works offline."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["page_of", "write_live_page"]
 log = logging.getLogger(__name__)
 
 MOST_WEIGHTS = 8_000_000
-"""A page holds them as text."""
+"""Most weights, as a page holds them as text."""
 
 MOST_MACS = 1_000_000_000
-"""A second: from here on one core of a fast computer does not keep up."""
+"""Most multiply-accumulates per second that one core of a fast computer can sustain in a browser."""
 
 PARTS = {
     "style": "live.css",
@@ -46,7 +46,7 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
 
     Raises
     ------
-    UserError : the model does not fit, is too large, or runs in patches only; zig is missing; the file exists.
+    UserError : the model does not fit, is too large, or runs only in patches; zig is missing; the file exists.
     """
     model_path = config.model.onnx_path
     if path.is_dir():
@@ -85,12 +85,12 @@ def _macs_per_second(program: Program, settings: PackageSettings) -> float:
 
 
 def page_of(program: Program, settings: PackageSettings, module: bytes, name: str) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Parameters
     ----------
-    module : the program in WebAssembly.
-    name : of the model, for people.
+    module : WebAssembly module.
+    name : name of the model, for display.
     """
     stft, engine, rate = program.stft, program.engine, settings.sample_rate
     facts = {

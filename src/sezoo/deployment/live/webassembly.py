@@ -1,4 +1,4 @@
-"""The C package as a WebAssembly module without imports, by zig."""
+"""Compilation of the C package to a WebAssembly module without imports, with zig."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LIBRARY = Path("examples", "cortex_m", "freestanding")
 
 
 def check_zig() -> None:
-    """Check that zig is there.
+    """Check that zig is installed.
 
     Raises
     ------
-    UserError : it is not; which extra brings it.
+    UserError : it is not; the message names the extra that installs it.
     """
     find_zig()
 
 
 def webassembly_of(program: Program, settings: PackageSettings) -> bytes:
-    """The module: the package's sources and the functions of `exports.c`, vectors of 128 bits where they pay.
+    """Compile the package's sources and `exports.c` to a module, with 128-bit SIMD where it is faster.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def webassembly_of(program: Program, settings: PackageSettings) -> bytes:
 
 
 def sources_digest(program: Program, settings: PackageSettings) -> str:
-    """A hash of all that is compiled, whatever the version of sezoo."""
+    """Return a hash of all sources that is independent of the version of sezoo."""
     with tempfile.TemporaryDirectory(prefix="sezoo_") as scratch:
         package = Path(scratch) / "package"
         _sources(program, settings, package)

@@ -1,5 +1,5 @@
-"""The backend that goes through ST's own tools onto an STM32N6570-DK.
+"""The `stm32n6` backend, which deploys to an STM32N6570-DK with ST's tools.
 
-What is to be known before anything is started is in `checks`, `conf_file`, `c_project` and `tools`, the files that
-are written for the board in `headers`, what is run in `steps`; `deploy` goes through it all in order.
+`checks`, `conf_file`, `c_project` and `tools` validate settings, C project and tools before anything runs, `headers`
+writes files for the board, `steps` defines the commands, and `deploy` runs everything in order.
 """

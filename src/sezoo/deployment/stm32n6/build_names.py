@@ -1,4 +1,4 @@
-"""The build configuration that `deployment.build_conf` names: ST's audio project has changed its names once."""
+"""Lookup of the build configuration in `deployment.build_conf`, under the old and new names of ST's audio project."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ log = logging.getLogger(__name__)
 
 
 def find_build_name(wanted: str | None, names: Collection[str], conf: Path) -> str:
-    """The project's name of the wanted build configuration; the project's first where none is wanted.
+    """Return the project's name for a build configuration; its first configuration if none is specified.
 
     Parameters
     ----------
     wanted : `deployment.build_conf`.
-    names : of the project's configurations, in its order.
-    conf : the project's file, for messages.
+    names : names of the project's configurations, in its order.
+    conf : path of the project's .conf file, for messages.
 
     Raises
     ------
-    UserError : the project has no such configuration, under no name.
+    UserError : the project has no such configuration under either name.
     """
     if wanted is None:
         return next(iter(names))

@@ -1,4 +1,4 @@
-"""ST's C project as a user has downloaded it: where in it is what the build and the flashing need."""
+"""Files and folders of ST's C project that building and flashing need."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ __all__ = ["CProject", "read_c_project"]
 
 NEURAL_ART = "user_neural_art.json"
 FSBLS = ("ai_fsbl.hex", "fsbl_fw_lrun_v1.2.0.bin")
-"""Names of the first-stage boot loader in versions of the project."""
+"""Names of the first-stage boot loader in the versions of the project."""
 
 SOURCES_FOLDER, HEADERS_FOLDER = Path("Projects", "GS"), Path("Projects", "Dpu")
-"""Of ST's audio application: its sources and Makefile, and the headers that it includes."""
+"""Folders of ST's audio application: sources with the Makefile, and headers."""
 
 PROJECT_NAME = "GS_Audio_N6"
 MAKE_OUTPUT = "BuildGCC"
-"""Folder beside the Makefile, for the folders of the build configurations."""
+"""Output folder beside the Makefile, with a folder per build configuration."""
 
 NETWORK = "network.c"
 NETWORK_FILES = ("network.h", "stai_network.c", "stai_network.h")
-"""What ST Edge AI 3 writes besides."""
+"""Additional files that ST Edge AI 3 writes."""
 
 
 @dataclass(frozen=True)
 class CProject:
-    """The project, and one of its build configurations.
+    """The C project with one of its build configurations.
 
     Attributes
     ----------
-    folder : of the user's download; nothing outside is written.
-    conf : the file in it that says what is built.
-    build : what its file says about the configuration.
+    folder : folder of the user's download; nothing outside it is written.
+    conf : path of the project's .conf file.
+    build : the build configuration in that file.
     location : folder of the CubeIDE project, or of the Makefile.
-    name : of the CubeIDE project.
-    application : the program that the build makes, as a .bin file; its folder is the build's own.
-    fsbl : the first-stage boot loader, .hex or .bin.
-    neural_art : the profiles that stedgeai compiles by.
-    templates : all that is copied, the headers among it.
+    name : name of the CubeIDE project.
+    application : output of the build, a .bin file in a folder of its own.
+    fsbl : first-stage boot loader, .hex or .bin.
+    neural_art : file of stedgeai's compiler profiles.
+    templates : files and folders to copy, including the headers.
     """
 
     folder: Path
@@ -63,16 +63,16 @@ class CProject:
 
     @property
     def make_target(self) -> str:
-        """What the Makefile calls the configuration."""
+        """The Makefile's target for the configuration."""
         return self.build.cubeide_name.lower()
 
 
 def read_c_project(deployment: Deployment) -> CProject:
-    """Find all that is needed of the project below `deployment.c_project_path`.
+    """Find the required files of the project in `deployment.c_project_path`.
 
     Raises
     ------
-    UserError : what is missing or ambiguous, and the key of the project's .conf that says it.
+    UserError : a file is missing or ambiguous; the message names it and the key of the project's .conf file.
     """
     conf = find_conf(deployment.c_project_path)
     folder, root = deployment.c_project_path.resolve(), conf.parent
@@ -95,7 +95,7 @@ def read_c_project(deployment: Deployment) -> CProject:
 
 
 def _of_cubeide(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Path, str, Path]:
-    """Folder and name of the CubeIDE project, and the program that it makes."""
+    """Return the folder and the name of the CubeIDE project, and the program that it builds."""
     location = (build.location or _only(root, ".project", "cproject_location", conf).parent).resolve()
     name = _project_name(location / ".project", conf)
     program = f"{_artefact(location, name, build.cubeide_name, conf)}.bin"
@@ -103,7 +103,7 @@ def _of_cubeide(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Path
 
 
 def _of_makefile(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Path, str, Path]:
-    """Folder of the Makefile, the project's name, and the program that is made."""
+    """Return the folder of the Makefile, the project's name, and the program that it builds."""
     location = (build.sources or root / SOURCES_FOLDER).resolve()
     if not (location / "Makefile").is_file():
         raise UserError(
@@ -115,7 +115,7 @@ def _of_makefile(root: Path, build: BuildConfiguration, conf: Path) -> tuple[Pat
 
 
 def _check_profile(profile: str, neural_art: Path, conf: Path) -> None:
-    """The compiler's profile has to be in its file, where that lists profiles."""
+    """Check that the profiles file, if it lists profiles, has the compiler's profile."""
     profiles = read_relaxed_json(neural_art).get("Profiles")
     if isinstance(profiles, dict) and profile not in profiles:
         raise UserError(
@@ -124,7 +124,7 @@ def _check_profile(profile: str, neural_art: Path, conf: Path) -> None:
 
 
 def _fsbl(root: Path, named: str | None, conf: Path) -> Path:
-    """The first-stage boot loader: as the file names it, else the only one of a known name."""
+    """Return the first-stage boot loader: the configured one, else the only file with a known name."""
     if named is None:
         named = next((name for name in FSBLS if any(path.is_file() for path in root.rglob(name))), FSBLS[0])
     return _only(root, named, "fsbl_bin", conf)
@@ -143,19 +143,19 @@ def _check_target(folder: Path, template: Template, conf: Path) -> None:
 
 
 def _folders_above(path: Path, top: Path) -> list[Path]:
-    """The last three parts of every folder between the two."""
+    """Return the last three parts of each folder between the two paths."""
     above = path.relative_to(top).parents
     return [Path(*folder.parts[-len(RUNTIME.parts) :]) for folder in above]
 
 
 def _check_inside(folder: Path, path: Path, what: str) -> None:
-    """Nothing is written elsewhere than in the project."""
+    """Check that a path to write is inside the project."""
     if not path.is_relative_to(folder):
         raise UserError(f"{what}: {path} is outside of deployment.c_project_path, {folder}")
 
 
 def _only(root: Path, name: str, key: str, conf: Path) -> Path:
-    """The one file of that name (or path) in the folder or below."""
+    """Return the only file with that name (or path) in the folder or below it."""
     if (root / name).is_file():
         return root / name
     found = sorted(path for path in root.rglob(glob.escape(Path(name).name)) if path.is_file())
@@ -177,7 +177,7 @@ def _project_name(path: Path, conf: Path) -> str:
 
 
 def _artefact(location: Path, project: str, configuration: str, conf: Path) -> str:
-    """What CubeIDE calls the program of a configuration; that of the project where .cproject does not say."""
+    """Return CubeIDE's program name for a configuration; the project's name if .cproject has none."""
     path = location / ".cproject"
     if not path.is_file():
         return project
@@ -207,9 +207,9 @@ def _xml(path: Path) -> ElementTree.Element:
 
 
 def _with_unlisted(templates: tuple[Template, ...], root: Path, conf: Path) -> tuple[Template, ...]:
-    """The templates, and what the file does not list.
+    """Return the templates with those that the .conf file does not list.
 
-    The headers go where the application has them; what ST Edge AI 3 writes besides goes beside the network.
+    Headers replace those of the application; additional files of ST Edge AI 3 are copied beside the network.
     """
     listed = {template.source for template in templates}
     added: list[Template] = []

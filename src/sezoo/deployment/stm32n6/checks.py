@@ -1,4 +1,4 @@
-"""What the STM32N6's application asks of the settings and of the model."""
+"""Requirements of the STM32N6 application on the settings and the model."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["BOARD", "check_model", "check_settings"]
 
 BOARD = "STM32N6570-DK"
 SAMPLE_RATES = (16000, 48000)
-"""Of the microphone, in Hz."""
+"""Sampling rates of the microphone in Hz."""
 
 
 def check_settings(config: Config) -> None:
-    """Check what can be known without a model, a C project or a tool.
+    """Check the settings, without model, C project and tools.
 
     Raises
     ------
-    UserError : the key, what was found, and what the board can do.
+    UserError : a setting is not supported by the board; the message names the key, the value, and what is allowed.
     """
     hardware, spectrum = config.deployment.hardware_setup, config.preprocessing
     if hardware.board != BOARD:
@@ -55,11 +55,11 @@ def check_settings(config: Config) -> None:
 
 
 def check_model(model: onnx.ModelProto, path: Path, config: Config) -> None:
-    """Check that a model is the static int8 one that the application is built around.
+    """Check that a model is a static int8 model as the application expects.
 
     Raises
     ------
-    UserError : a float or a dynamic model, one with states, of another length or another contract; what to do.
+    UserError : a float, dynamic or stateful model, or one of another length or contract; the message says what to do.
     """
     settings = config.deployment
     needed = needed_frames(settings)
@@ -102,7 +102,7 @@ def _with_length(frames: int | None) -> str:
 
 
 def _check_input(model: onnx.ModelProto, name: str, path: Path) -> None:
-    """The application rounds magnitudes to int8 itself, by one scale, and hands the network nothing else."""
+    """Check the quantized input: the application quantizes magnitudes to int8 with one scale, its only input."""
     constants = initializers(model.graph)
     advice = "quantize with quantization.target: stm32n6"
     quantizers = set()

@@ -1,9 +1,9 @@
-"""The file in ST's C project that says what is built: `stmaic_STM32N6570-DK.conf`, JSON with comments.
+"""Reader of the build file of ST's C project, `stmaic_STM32N6570-DK.conf`, which is JSON with comments.
 
-Of what it holds, `configurations` is needed: the build configurations, a list of objects that each have a `name` (or a
-mapping of names to objects). What a configuration does not say itself is looked for in its `env`, then at the top of
-the file, then in `memory_pool` and `env` there. Texts may refer to those of `env` and to other ones as `${name}`;
-`${ProjectFolder}` is the folder of the file. Keys that nothing here asks for are left alone.
+The only required key is `configurations`: the build configurations, a list of objects with a `name` (or a mapping of
+names to objects). Keys missing in a configuration are looked up in its `env`, then at the top level of the file, then
+in its `memory_pool` and `env`. Strings may refer to values of `env` and to other values as `${name}`;
+`${ProjectFolder}` is the folder of the file. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONF_NAME = f"stmaic_{BOARD}.conf"
 ADDRESS = re.compile(r"(?<!\w)0[xX][0-9a-fA-F]+(?!\w)")
 
 FLASH_BEGIN, FLASH_END = 0x70000000, 0x78000000
-"""The board's external flash of 128 MiB."""
+"""Address range of the board's external flash, 128 MiB."""
 
 COPY_MODES = ("copy", "copy-file")
 FOLDER_MODE = "copy-dir"
@@ -36,15 +36,15 @@ FOLDER_MODE = "copy-dir"
 
 @dataclass(frozen=True)
 class Template:
-    """A file, or a folder of ST Edge AI's runtime, that goes into the C project.
+    """A file, or a folder of ST Edge AI's runtime, to copy into the C project.
 
     Attributes
     ----------
-    source : its name among the generated and the written files; of a folder, its path in ST Edge AI's installation,
-        or "" for the same as in the project.
-    target : where it goes, an absolute path.
-    is_folder : replaced as a whole by the folder of the installation.
-    is_listed : by the project's file; else it is added here and may be missing.
+    source : name of a generated file; for a folder, its path in ST Edge AI's installation, or "" for the same path as
+        in the project.
+    target : destination, an absolute path.
+    is_folder : whether a folder of the installation replaces the target as a whole.
+    is_listed : whether the project's file lists it; otherwise it is added here and may be missing.
     """
 
     source: str
@@ -55,34 +55,34 @@ class Template:
 
 @dataclass(frozen=True)
 class FlashAddresses:
-    """Where the three parts go, in the board's external flash."""
+    """Addresses of the three parts in the board's external flash."""
 
     fsbl: int = FLASH_BEGIN
     application: int = 0x70100000
     weights: int = 0x70180000
 
     def room(self, address: int) -> int:
-        """Bytes from one of the addresses to the next one, or to the end of the flash."""
+        """Return the number of bytes from one of the addresses to the next one, or to the end of the flash."""
         return min([other for other in (*vars(self).values(), FLASH_END) if other > address]) - address
 
 
 @dataclass(frozen=True)
 class BuildConfiguration:
-    """One of the things that can be built of the C project; None where the file does not say.
+    """A build configuration of the C project; values are None if the file does not specify them.
 
     Attributes
     ----------
-    name : as the file has it.
-    cubeide_name : what CubeIDE calls the configuration (`cproject_config`; else the same).
-    project_name : what CubeIDE calls the project (`cproject_name`).
+    name : name in the file.
+    cubeide_name : name of the configuration in CubeIDE (`cproject_config`; by default the same).
+    project_name : name of the project in CubeIDE (`cproject_name`).
     location : folder of the CubeIDE project (`cproject_location`).
     sources : folder of the application, with its Makefile (`app_src_root`).
-    templates : what is copied before the build.
-    fsbl : file or path of the first-stage boot loader (`fsbl_bin`).
-    neural_art : the compiler's profiles (`neuralart_user_path` of `memory_pool`, or `user_neural_art`).
-    profile : the one of them to compile by.
+    templates : files and folders to copy before the build.
+    fsbl : name or path of the first-stage boot loader (`fsbl_bin`).
+    neural_art : file of compiler profiles (`neuralart_user_path` of `memory_pool`, or `user_neural_art`).
+    profile : name of the compiler profile.
     external_loader : file name of STM32CubeProgrammer's loader for the board's flash.
-    addresses : those of `flash_fsbl_cmd`, `flash_cmd` and `flash_network_data_cmd`.
+    addresses : addresses in `flash_fsbl_cmd`, `flash_cmd` and `flash_network_data_cmd`.
     """
 
     name: str
@@ -99,11 +99,11 @@ class BuildConfiguration:
 
 
 def find_conf(project: Path | None) -> Path:
-    """The file in the folder of the C project, or somewhere below it.
+    """Find the file in the folder of the C project or below it.
 
     Raises
     ------
-    UserError : no folder, no such file in it, or several.
+    UserError : there is no folder, no such file in it, or several.
     """
     key = "deployment.c_project_path"
     if project is None:
@@ -128,12 +128,12 @@ def find_conf(project: Path | None) -> Path:
 
 
 def read_conf(path: Path, name: str | None) -> BuildConfiguration:
-    """Read the build configuration that `deployment.build_conf` names; the first one if that is None.
+    """Read the build configuration named by `deployment.build_conf`; the first one if it is None.
 
     Raises
     ------
-    UserError : no JSON, another board's project, a missing key, no such configuration, or a text that refers to
-        nothing.
+    UserError : invalid JSON, a project for another board, a missing key, an unknown configuration, or an unresolved
+        reference.
     """
     content = read_relaxed_json(path)
     configurations = _configurations(content, path)
@@ -156,7 +156,7 @@ def read_conf(path: Path, name: str | None) -> BuildConfiguration:
 
 
 def _configurations(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The configurations by their names, in the file's order."""
+    """Return the configurations by name, in the file's order."""
     found = content.get("configurations")
     if not isinstance(found, list | dict) or not found:
         what = "is missing" if found is None else "is no list of configurations, or an empty one"
@@ -176,7 +176,7 @@ def _configurations(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _check_board(values: ConfValues) -> None:
-    """The project has to be for this board, as far as it says what it is for."""
+    """Check that the project is for this board, if it specifies one."""
     for key, allowed in (("series", "STM32N6"), ("board", BOARD)):
         said = values.text(key)
         letters, wanted = (re.sub(r"[^A-Z0-9]", "", (text or "").upper()) for text in (said, allowed))
@@ -186,7 +186,7 @@ def _check_board(values: ConfValues) -> None:
 
 def _templates(values: ConfValues) -> Iterator[Template]:
     listed = values.get("templates")
-    if isinstance(listed, str):  # the key of a list
+    if isinstance(listed, str):  # a key whose value is the list
         listed = values.get(listed)
     if not isinstance(listed, list) or not listed:
         found = "is missing" if listed is None else "is no list, or an empty one"
@@ -202,7 +202,7 @@ def _templates(values: ConfValues) -> Iterator[Template]:
         if mode not in (*COPY_MODES, FOLDER_MODE):
             allowed = ", ".join((*COPY_MODES, FOLDER_MODE))
             raise UserError(f"{values.conf}: {key}: found {mode!r}; allowed: {allowed}")
-        source, target = (values.filled(part, key) for part in entry[:2])
+        source, target = (values.expand(part, key) for part in entry[:2])
         if not target:
             raise UserError(f"{values.conf}: {key}: the target is empty")
         if _leads_away(source):
@@ -225,7 +225,7 @@ def _addresses(values: ConfValues) -> FlashAddresses:
 
 
 def _address(values: ConfValues, key: str, default: int) -> int:
-    """The last number of a command to STM32CubeProgrammer."""
+    """Return the last number in a command for STM32CubeProgrammer."""
     command = values.get(key)
     numbers = ADDRESS.findall(command) if isinstance(command, str) else []
     address = int(numbers[-1], 16) if numbers else default
@@ -238,6 +238,6 @@ def _address(values: ConfValues, key: str, default: int) -> int:
 
 
 def _leads_away(source: str) -> bool:
-    """Whether a path is absolute or goes up, on any operating system."""
+    """Return whether a path is absolute or has "..", on any operating system."""
     paths = (PurePosixPath(source), PureWindowsPath(source))
     return any(path.anchor or ".." in path.parts for path in paths)

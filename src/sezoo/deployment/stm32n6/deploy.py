@@ -1,4 +1,4 @@
-"""From the static int8 model to a board that denoises: through ST's tools, step by step."""
+"""Deployment of a static int8 model to the board with ST's tools, step by step."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ __all__ = ["check_stm32n6", "deploy_stm32n6"]
 log = logging.getLogger(__name__)
 
 WEIGHTS = ("network_atonbuf.xSPI2.raw", "network_atonbuf.xSPI2.bin", "network_data.bin")
-"""What stedgeai calls the weights for the board's external flash."""
+"""stedgeai's file names for the weights in the board's external flash."""
 
 
 def check_stm32n6(config: Config) -> None:
-    """Check what can be checked before there is a model: the settings, the C project, and that the tools are there.
+    """Check the settings, the C project and the tools before the model exists.
 
     Raises
     ------
-    UserError : the first thing that does not fit or is missing.
+    UserError : the first setting that does not fit, or the first file or tool that is missing.
     """
     check_settings(config)
     project = read_c_project(config.deployment)
@@ -60,19 +60,19 @@ def check_stm32n6(config: Config) -> None:
 
 
 def deploy_stm32n6(run: Run, model_path: Path) -> None:
-    """Compile the model, build the application around it, sign it and write all to the board.
+    """Compile the model, build and sign the application, and flash everything to the board.
 
-    What is made and all that the programs say is in the folder `deployment` of the run's. With `deployment.dry_run`
-    the commands go to standard output, and nothing is run or copied.
+    The outputs and the logs of all programs go to `deployment` in the run's folder. With `deployment.dry_run` the
+    commands are only written to standard output, and nothing is run or copied.
 
     Parameters
     ----------
-    model_path : of the static int8 model.
+    model_path : path of the static int8 model.
 
     Raises
     ------
-    UserError : a setting, the model, the C project or a tool does not fit; a step fails. The C project is then as it
-        was.
+    UserError : a setting, the model, the C project or a tool does not fit, or a step fails. The C project is then
+        restored.
     """
     config = run.config
     check_settings(config)
@@ -107,7 +107,7 @@ def deploy_stm32n6(run: Run, model_path: Path) -> None:
 
 
 def _own_folder(folder: Path) -> Path:
-    """`deployment` in the run's folder, with a number behind it where an earlier one is there."""
+    """Create `deployment` in the run's folder, with a number appended if it exists, and return its path."""
     path = unused_path(folder.absolute() / "deployment")
     try:
         path.mkdir(parents=True)
@@ -117,12 +117,12 @@ def _own_folder(folder: Path) -> Path:
 
 
 class _Deployment:
-    """One deployment: its steps, and what is done between them.
+    """A deployment: its steps, and the file operations between them.
 
     Parameters
     ----------
-    runtime : folders of ST Edge AI's installation, by those of the project that they replace.
-    folder : for all that is made and said.
+    runtime : folders of ST Edge AI's installation, by the project's folders that they replace.
+    folder : folder for outputs and logs.
     """
 
     def __init__(
@@ -134,13 +134,13 @@ class _Deployment:
 
     @property
     def steps(self) -> dict[str, Step]:
-        """The steps by their names, in order."""
+        """Steps by name, in order."""
         probe = self.config.deployment.hardware_setup.stlink_serial_number
         steps = steps_of(self.tools, self.model, self.project, self.places, probe)
         return {step.name: step for step in steps}
 
     def show(self) -> None:
-        """Write the headers, and tell what would be run, and copied in between."""
+        """Write the headers, and show the commands that would run and the files that would be copied."""
         self.write_headers()
         log.info("nothing is run; the commands, in order:")
         for step in self.steps.values():
@@ -165,7 +165,7 @@ class _Deployment:
         log.info("stedgeai %s", self.version)
         self.write_headers()
         self.run("generate")
-        self.take_weights()
+        self.copy_weights()
         output = self.project.application.parent
         with change_project(self.project.folder, self.new_files(), output, self.places.replaced) as replaced:
             for path in replaced:
@@ -183,7 +183,7 @@ class _Deployment:
         )
 
     def result(self) -> Application:
-        """What was made, and whether it is on the board."""
+        """Return the result: sizes of the outputs, and whether they are on the board."""
         is_done = self.version is not None
         return Application(
             board=self.config.deployment.hardware_setup.board,
@@ -195,7 +195,7 @@ class _Deployment:
         )
 
     def run(self, name: str) -> str:
-        """Run a step; what it was to make is removed where it fails. Gives what it said."""
+        """Run a step and return its output; if it fails, its files are removed."""
         names = list(self.steps)
         step, number = self.steps[name], names.index(name) + 1
         log.info("step %d of %d: %s", number, len(names), step.doing)
@@ -218,14 +218,14 @@ class _Deployment:
         return said
 
     def write_headers(self) -> None:
-        """The C files, all of them, into their folder."""
+        """Write all C files into their folder."""
         with atomic_folder(self.places.headers) as aside:
             for name, text in header_texts(self.config, self.model.stem).items():
                 write_text(aside / name, text)
         log.info("headers of the application: %s", display_path(self.places.headers))
 
-    def take_weights(self) -> None:
-        """The weights under a name that STM32CubeProgrammer takes: it refuses .raw."""
+    def copy_weights(self) -> None:
+        """Copy the weights to a file name that STM32CubeProgrammer accepts, as it rejects .raw."""
         folder = self.places.generated
         source = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
         if source is None:
@@ -242,7 +242,7 @@ class _Deployment:
         self.places = replace(self.places, application=self.built_application(said))
 
     def new_files(self) -> dict[Path, Path]:
-        """What goes into the C project, by where it goes: the runtime's folders first, then files."""
+        """Return the sources to copy into the C project, by destination: runtime folders first, then files."""
         new = dict(self.runtime)
         for template in self.project.templates:
             if template.is_folder:
@@ -251,10 +251,10 @@ class _Deployment:
             source = next((path for path in candidates if path.is_file()), None)
             if source is not None:
                 new[template.target] = source
-                if template.target.suffix == ".raw":  # STM32CubeProgrammer takes it as .bin alone
+                if template.target.suffix == ".raw":  # STM32CubeProgrammer accepts only .bin
                     new[template.target.with_suffix(".bin")] = source
             elif template.target.suffix == ".c" and (template.is_listed or template.target.exists()):
-                # an earlier model's would be built with the new weights
+                # otherwise an earlier model's network would be built with the new weights
                 raise UserError(
                     f"{self.project.conf}: templates: stedgeai has not written {template.source}; it wrote "
                     f"{_names(self.places.generated)}: is the C project for another version of ST Edge AI?"
@@ -264,7 +264,7 @@ class _Deployment:
         return new
 
     def built_application(self, said: str) -> Path:
-        """The .bin file of the build: as the project names it, or the only one."""
+        """Return the .bin file of the build: the one that the project names, or the only one."""
         expected = self.project.application
         found = [expected] if expected.is_file() else sorted(expected.parent.glob("*.bin"))
         if len(found) == 1:
@@ -276,7 +276,7 @@ class _Deployment:
         raise UserError(words, last_lines(said))
 
     def check_size(self) -> None:
-        """Neither the application nor the weights may be larger than their part of the flash."""
+        """Check that the application and the weights fit their parts of the flash."""
         addresses = self.project.build.addresses
         for path, address in (
             (self.places.signed, addresses.application),

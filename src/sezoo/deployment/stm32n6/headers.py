@@ -1,4 +1,4 @@
-"""The C files that describe the model to the board's application: its constants and the window of its spectra."""
+"""C files that describe the model to the board's application: constants and the STFT window."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["CONFIG_HEADER", "HEADERS", "TABLES_HEADER", "TABLES_SOURCE", "header
 
 CONFIG_HEADER, TABLES_HEADER, TABLES_SOURCE = "ai_model_config.h", "user_mel_tables.h", "user_mel_tables.c"
 HEADERS = (CONFIG_HEADER, TABLES_HEADER, TABLES_SOURCE)
-"""Names under which the application includes or compiles them."""
+"""File names that the application includes or compiles."""
 
 NEVER_SILENT = -200.0
-"""A threshold in dBFS without effect: one sample of 1 in a patch of 51,200 is at -137."""
+"""Threshold in dBFS that disables the gate: a single sample of 1 in a patch of 51,200 samples has -137 dBFS."""
 
 WRITTEN_BY = "/* Written by sezoo, from the sections preprocessing and deployment of its configuration. */\n"
 VALUES_A_LINE = 6
 
 
 def header_texts(config: Config, model_name: str) -> dict[str, str]:
-    """The files' texts by their names.
+    """Return the content of each file by name.
 
     Parameters
     ----------
-    model_name : what the board calls the model; characters that C or a small display may not know become `_`.
+    model_name : name of the model on the board; characters unsafe in C or on a small display become `_`.
     """
     spectrum = config.preprocessing
     window = window_values(spectrum.window, spectrum.win_length).astype(np.float32)
@@ -48,7 +48,7 @@ def _model_config(config: Config, model_name: str) -> str:
     macros = {
         "CTRL_AI_HW_SELECT": deployment.hardware_setup.board,
         f"{own}MODEL_NAME": f'"{name}"',
-        # What the project calls MODE_ up to version 3 it calls MODEL_ later: one header is for both.
+        # The project's prefix is MODE_ up to version 3 and MODEL_ later: the header defines both.
         f"{own}MODE_NB_OUTPUT": "(1U)",
         f"{own}MODE_OUTPUT_1": "(CTRL_AI_SPECTROGRAM)",
         f"{own}MODEL_NB_OUTPUT": "(1U)",
@@ -74,7 +74,7 @@ def _model_config(config: Config, model_name: str) -> str:
 
 
 def _window_table(name: str, window: np.ndarray) -> str:
-    """The definition of `user_win`; 9 significant digits are enough to give every float32 back exactly."""
+    """Return the definition of `user_win`; 9 significant digits represent every float32 exactly."""
     values = [_float(value) for value in window]
     lines = [values[start : start + VALUES_A_LINE] for start in range(0, len(values), VALUES_A_LINE)]
     body = ",\n".join("  " + ", ".join(line) for line in lines)
@@ -83,7 +83,7 @@ def _window_table(name: str, window: np.ndarray) -> str:
 
 
 def _float(value: float) -> str:
-    """A C constant of type float: `-50.0F`, `3.05175781e-05F`."""
+    """Return a C constant of type float: `-50.0F`, `3.05175781e-05F`."""
     text = f"{value:.9g}"
     return f"{text}F" if "." in text or "e" in text else f"{text}.0F"
 

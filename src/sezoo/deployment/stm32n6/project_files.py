@@ -1,4 +1,4 @@
-"""Changing the user's C project so that all changes are there, or the project is as it was."""
+"""Transactional changes to the user's C project: all changes are applied, or the project is restored."""
 
 from __future__ import annotations
 
@@ -21,38 +21,39 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def change_project(project: Path, new: Mapping[Path, Path], output: Path, keep_in: Path) -> Iterator[list[Path]]:
-    """Change the project for what is done in this context; if that fails, everything is as it was before.
+    """Change the project for the duration of a context; if the context fails, the project is restored.
 
     Parameters
     ----------
-    project : the folder that all paths below are in.
-    new : files and folders to copy, by the paths that they get. Folders replace what is there as a whole. What is
-        there with the same content is left alone.
-    output : folder that the work in this context fills: an earlier one is set aside, so that nothing old in it can be
-        taken for new, and comes back where the work fails.
-    keep_in : folder that gets what was replaced, the earlier `output` among it, under its paths in the project.
+    project : folder that contains all paths below.
+    new : files and folders to copy, by destination. A folder replaces an existing one as a whole. Destinations with the
+        same content are not touched.
+    output : folder that the context fills: an existing one is moved away, so that no old file in it is taken for a new
+        one, and restored if the context fails.
+    keep_in : folder to which replaced files are moved, including the earlier `output`, under their paths in the
+        project.
 
     Yields
     ------
-    replaced : the files and folders that were there with another content.
+    replaced : files and folders whose content was replaced.
 
     Raises
     ------
-    UserError : a file cannot be read or written; the project is as it was.
+    UserError : a file cannot be read or written; the project is restored.
     """
     change = _Change(project)
     try:
         try:
             change.set_aside(output)
             replaced = [target for target, source in new.items() if change.put(source, target)]
-        except shutil.Error as error:  # of a folder: a list of what could not be copied, where to, and why
+        except shutil.Error as error:  # raised for a folder, with a list of (source, destination, reason)
             source, target, reason = error.args[0][0]
             raise UserError(f"cannot copy {source} to {target}: {reason}") from error
         except OSError as error:
             raise UserError(f"cannot change the C project: {error.filename or project}: {reason_of(error)}") from error
         yield replaced
     except BaseException:
-        with defer_interrupts():  # a second Ctrl-C would leave half of it
+        with defer_interrupts():  # a second Ctrl-C would interrupt the restoration
             change.undo()
         raise
     with defer_interrupts():
@@ -60,18 +61,18 @@ def change_project(project: Path, new: Mapping[Path, Path], output: Path, keep_i
 
 
 class _Change:
-    """What has been changed, step by step, and how each step is undone."""
+    """The changes made so far, and how to undo each of them."""
 
     def __init__(self, project: Path):
         self.project = project
         self.aside = project / f".replaced.{secrets.token_hex(4)}"
-        """Folder for what is replaced. Not beside it: a build may take every source file that it finds there."""
+        """Folder for replaced files, outside of source folders, as a build may compile all files in these."""
         self.earlier: dict[Path, Path] = {}
-        """Where the earlier files and folders are, by their own paths."""
+        """Paths of the moved files and folders, by their original paths."""
         self.undoing: list[tuple[Path, Callable[[Path], None]]] = []
 
     def put(self, source: Path, target: Path) -> bool:
-        """Copy a file or a folder to a path; whether another one was there."""
+        """Copy a file or a folder to a path; return whether it replaced another one."""
         if _same(source, target):
             return False
         self.make_folder(target.parent)
@@ -88,14 +89,14 @@ class _Change:
         return was_there
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it."""
+        """Create a folder and its parents."""
         for path in reversed([folder, *folder.parents]):
             if not path.exists():
                 self.undoing.append((path, _remove))
                 path.mkdir()
 
     def set_aside(self, path: Path) -> bool:
-        """Move away what is at the path, to make room; whether there was something."""
+        """Move away the file or folder at a path; return whether there was one."""
         was_there = path.exists()
         if was_there:
             self.earlier[path] = self.aside / f"{len(self.earlier)}_{path.name}"
@@ -106,7 +107,7 @@ class _Change:
         return was_there
 
     def restore(self, path: Path) -> None:
-        """Remove what is at the path, and put there what was there before."""
+        """Restore the earlier file or folder at a path, or remove the new one."""
         aside = self.earlier.get(path)
         if aside is None:
             _remove(path)
@@ -115,12 +116,12 @@ class _Change:
             aside.rename(path)
 
     def undo(self) -> None:
-        """Undo all steps, the last one first; what cannot be undone is named in the log."""
+        """Undo all changes in reverse order, and log those that cannot be undone."""
         failed = False
         for path, undo in reversed(self.undoing):
             try:
                 undo(path)
-            except OSError as error:  # the failure that led here is what the user is told of
+            except OSError as error:  # only logged, as the original failure is reported to the user
                 failed = True
                 earlier = self.earlier.get(path, "nothing")
                 log.warning("%s could not be restored (%s); what was there: %s", path, reason_of(error), earlier)
@@ -130,11 +131,11 @@ class _Change:
             log.info("the C project is as it was before")
 
     def keep(self, folder: Path) -> None:
-        """Move what was replaced to a folder."""
+        """Move the replaced files to a folder."""
         for path, aside in self.earlier.items():
             kept = folder / path.relative_to(self.project)
             try:
-                if kept.exists():  # in a folder that was replaced: this one is not the project's earlier file
+                if kept.exists():  # inside a folder that was replaced as a whole: not the project's original file
                     _remove(aside)
                 else:
                     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,7 @@ class _Change:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -154,7 +155,7 @@ def _remove(path: Path) -> None:
 
 
 def _same(source: Path, target: Path) -> bool:
-    """Whether two files, or all files of two folders, are equal."""
+    """Return whether two files, or all files of two folders, are equal."""
     with suppress(OSError):
         if source.is_dir():
             names = [_names_in(folder) for folder in (source, target)]
@@ -164,5 +165,5 @@ def _same(source: Path, target: Path) -> bool:
 
 
 def _names_in(folder: Path) -> list[Path]:
-    """All files of a folder and of those in it."""
+    """Return all files in a folder and below it, as relative paths."""
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())

@@ -1,4 +1,4 @@
-"""JSON as people write it: with comments, trailing commas and tabs in texts."""
+"""Reader of JSON with comments, trailing commas, and tabs in strings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_relaxed_json(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    UserError : it cannot be read, is not UTF-8, not JSON, or not an object.
+    UserError : the file cannot be read, or is not UTF-8, JSON or an object.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -32,7 +32,7 @@ def read_relaxed_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: it is no text in UTF-8") from error
     text = TRAILING_COMMA.sub(_blank, COMMENT.sub(_blank, text))
     try:
-        content = json.loads(text, strict=False)  # tabs in texts
+        content = json.loads(text, strict=False)  # allows tabs in strings
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: {json_error_text(error)}; comments and trailing commas are allowed") from error
     if not isinstance(content, dict):
@@ -41,5 +41,5 @@ def read_relaxed_json(path: Path) -> dict[str, Any]:
 
 
 def _blank(found: re.Match) -> str:
-    """Blanks in place of a comment or a comma, so that the line numbers of messages are those of the file."""
+    """Return blanks for a comment or a comma, which preserves the line numbers in messages."""
     return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])

@@ -1,7 +1,7 @@
-"""The runtime of the compiled network: folders of ST Edge AI's installation that go into the C project.
+"""The runtime of the compiled network: folders of ST Edge AI's installation to copy into the C project.
 
-Its sources refuse to compile with a network of another version (`ll_aton`: `#error`), so they come from the
-installation of the `stedgeai` that compiles.
+Its sources do not compile with a network of another version (`ll_aton`: `#error`), so they are copied from the
+installation of the `stedgeai` that compiles the network.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from sezoo.targets.stedgeai.local import STEDGEAI
 __all__ = ["RUNTIME", "find_runtime"]
 
 RUNTIME = Path("Middlewares", "ST", "AI")
-"""In the installation, and in the project."""
+"""Path in the installation and in the project."""
 
 VARIABLE = "STEDGEAI_CORE_DIR"
-"""Of the environment: the folder of the installation, by ST's documents."""
+"""Environment variable with the folder of the installation, as documented by ST."""
 
 
 def find_runtime(templates: Iterable[Template], stedgeai: Path, project: Path) -> dict[Path, Path]:
-    """The folders that the templates ask for, by where they go; none where they ask for none.
+    """Return the folders that the templates require, by destination.
 
     Parameters
     ----------
-    stedgeai : the program, in its installation: `<installation>/Utilities/<system>/stedgeai`.
-    project : folder of the C project, which has a runtime of its own and is no installation.
+    stedgeai : path of the program in its installation: `<installation>/Utilities/<system>/stedgeai`.
+    project : folder of the C project, whose own runtime is not an installation.
 
     Raises
     ------
-    UserError : the program is in no installation, or that has no such folder.
+    UserError : the program is not in an installation, or the installation has no such folder.
     """
     wanted = [template for template in templates if template.is_folder]
     if not wanted:
@@ -58,7 +58,7 @@ def find_runtime(templates: Iterable[Template], stedgeai: Path, project: Path) -
 
 
 def _installations(stedgeai: Path, project: Path) -> Iterator[Path]:
-    """Folders that hold a runtime: above the program, above what a link to it points to, and the environment's."""
+    """Yield folders with a runtime: above the program, above the target of a link to it, and in the environment."""
     candidates = [*stedgeai.absolute().parents, *stedgeai.resolve().parents]
     if named := os.environ.get(VARIABLE):
         candidates.append(Path(named))
@@ -68,7 +68,7 @@ def _installations(stedgeai: Path, project: Path) -> Iterator[Path]:
 
 
 def _in_installation(target: Path) -> Path:
-    """The path from the last folder `Middlewares/ST/AI` on."""
+    """Return the part of a path from the last `Middlewares/ST/AI` on."""
     parts, length = target.parts, len(RUNTIME.parts)
     begin = max(i for i in range(len(parts)) if Path(*parts[i : i + length]) == RUNTIME)
     return Path(*parts[begin:])

@@ -1,4 +1,4 @@
-"""What is run, in order: the command words of every step, as data."""
+"""The steps of a deployment in order, with their commands as data."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MINUTE = 60
 
 @dataclass(frozen=True)
 class Places:
-    """Where a deployment works, inside the run's folder.
+    """Paths of a deployment inside the run's folder.
 
     Attributes
     ----------
-    folder : of this deployment.
-    application : the program that is signed; the build makes it.
+    folder : folder of this deployment.
+    application : program to sign, the output of the build.
     """
 
     folder: Path
@@ -35,22 +35,22 @@ class Places:
 
     @property
     def headers(self) -> Path:
-        """Folder of the written C files."""
+        """Folder of the C files that sezoo writes."""
         return self.folder / "headers"
 
     @property
     def generated(self) -> Path:
-        """Folder of what stedgeai writes."""
+        """Folder of the files that stedgeai writes."""
         return self.folder / "generated"
 
     @property
     def replaced(self) -> Path:
-        """Folder of the C project's earlier files."""
+        """Folder of the C project's replaced files."""
         return self.folder / "replaced"
 
     @property
     def logs(self) -> Path:
-        """Folder of what the programs say."""
+        """Folder of the programs' logs."""
         return self.folder / "logs"
 
     @property
@@ -60,23 +60,23 @@ class Places:
 
     @property
     def weights(self) -> Path:
-        """The weights, under a name that STM32CubeProgrammer takes."""
+        """The weights, with a file name that STM32CubeProgrammer accepts."""
         return self.folder / "network_atonbuf.xSPI2.bin"
 
 
 @dataclass(frozen=True)
 class Step:
-    """A program that is run.
+    """A program to run.
 
     Attributes
     ----------
-    name : also of its log file.
-    doing : for the progress: "compiling the model".
-    words : the program and its arguments.
-    makes : files and folders that have to be there afterwards; they are removed again where it fails.
-    folder : to work in; ours if None.
-    environment : variables in addition to ours.
-    timeout : seconds.
+    name : name of the step and of its log file.
+    doing : description for the progress display: "compiling the model".
+    words : program and arguments.
+    makes : files and folders that must exist afterwards; they are removed if the step fails.
+    folder : working directory; None for the current one.
+    environment : additional environment variables.
+    timeout : time-out in seconds.
     """
 
     name: str
@@ -89,11 +89,11 @@ class Step:
 
 
 def steps_of(tools: Toolbox, model: Path, project: CProject, places: Places, serial_number: str | None) -> list[Step]:
-    """All steps; every path in them is absolute."""
+    """Return all steps, with absolute paths."""
     generate = (
         *(tools.stedgeai, "generate", "-m", model, "--target", "stm32n6"),
         *("--st-neural-art", f"{project.build.profile}@{project.neural_art}"),
-        # the application writes int8 magnitudes, and reads the mask as float
+        # the application passes int8 magnitudes, and reads the mask as float
         *("--input-data-type", "int8", "--output-data-type", "float32"),
         *("--output", places.generated, "--workspace", places.folder / "stedgeai_workspace"),
     )
@@ -107,9 +107,9 @@ def steps_of(tools: Toolbox, model: Path, project: CProject, places: Places, ser
         *("--extload", _external_loader(tools.programmer, project.build.external_loader), "-hardRst", "-w"),
     )
     addresses = project.build.addresses
-    # The addresses are inside a .hex file, and STM32CubeProgrammer wants them for .bin files alone.
+    # A .hex file contains its addresses; STM32CubeProgrammer requires one only for .bin files.
     fsbl = (project.fsbl,) if project.fsbl.suffix.lower() == ".hex" else (project.fsbl, f"{addresses.fsbl:#x}")
-    # The profile names files beside itself.
+    # The profile refers to files in its own folder.
     beside_profile = project.neural_art.parent
     return [
         Step("version", "asking stedgeai for its version", _words(tools.stedgeai, "--version"), timeout=5 * MINUTE),
@@ -134,7 +134,7 @@ def steps_of(tools: Toolbox, model: Path, project: CProject, places: Places, ser
 
 
 def _build_step(tools: Toolbox, project: CProject, places: Places) -> Step:
-    """By CubeIDE without its window, or by the project's Makefile with the compiler first on the PATH."""
+    """Return the build step: headless CubeIDE, or the project's Makefile with the compiler first on the PATH."""
     doing = f"building {project.name}, {project.build.name}"
     if tools.make is not None and tools.gcc is not None:
         words = _words(tools.make, "-C", project.location, f"-j{available_processors()}", project.make_target)
@@ -149,7 +149,7 @@ def _build_step(tools: Toolbox, project: CProject, places: Places) -> Step:
 
 
 def command_line(step: Step) -> str:
-    """The step's command to copy into a shell: a POSIX one, on Windows its own."""
+    """Return the step's command line for a POSIX shell, or on Windows for cmd."""
     return subprocess.list2cmdline(step.words) if sys.platform == "win32" else shlex.join(step.words)
 
 
@@ -158,12 +158,12 @@ def _words(*words: object) -> tuple[str, ...]:
 
 
 def _literal(name: str) -> str:
-    """CubeIDE takes the names of projects and configurations as regular expressions."""
+    """Escape a name, as CubeIDE interprets names of projects and configurations as regular expressions."""
     return re.sub(r"([\\()\[\]{}+*?^$|])", r"\\\1", name)
 
 
 def _external_loader(programmer: Path, named: str | None) -> str:
-    """The loader of the board's flash: where STM32CubeProgrammer has its loaders, else where the project has it."""
+    """Return the flash loader from STM32CubeProgrammer's loaders, else from the project."""
     loader = Path(named or EXTERNAL_LOADER)
     beside = programmer.resolve().parent / "ExternalLoader" / loader.name
     return str(next((path for path in (beside, loader) if path.is_file()), loader.name))

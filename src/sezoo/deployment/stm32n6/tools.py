@@ -1,4 +1,4 @@
-"""ST's programs: which are needed, and where they are."""
+"""Lookup of the ST programs that a deployment needs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SIGNING_TOOL = Program(
 
 @dataclass(frozen=True)
 class Toolbox:
-    """The programs, where they are; None for the builder that is not used."""
+    """Paths of the programs; None for the builder that is not used."""
 
     stedgeai: Path
     programmer: Path
@@ -56,21 +56,21 @@ class Toolbox:
 
 
 def find_tools(config: Config) -> Toolbox:
-    """Find all programs, as configured, by the environment or on the PATH.
+    """Find all programs in the configuration, in the environment or on the PATH.
 
     Raises
     ------
-    UserError : those that are missing, all of them, and how to install each.
+    UserError : programs are missing; the message lists all of them and how to install each.
     """
-    found, problems = _found(config)
+    found, problems = _search(config)
     if problems:
         raise UserError("; ".join(problems))
     return Toolbox(**found)
 
 
 def plain_tools(config: Config) -> Toolbox:
-    """As `find_tools`, but what is missing stands there with its plain name: to be shown, not to be run."""
-    found, problems = _found(config)
+    """Find the programs as `find_tools`, with the plain name for a missing one; the result is only for display."""
+    found, problems = _search(config)
     for problem in problems:
         log.warning("%s", problem)
     names = {key: Path(program.names[0]) for key, (program, _) in _programs(config).items()}
@@ -91,8 +91,8 @@ def _programs(config: Config) -> dict[str, tuple[Program, Path | None]]:
     }
 
 
-def _found(config: Config) -> tuple[dict[str, Path], list[str]]:
-    """The programs that are there, as absolute paths, and what there is to say about the others."""
+def _search(config: Config) -> tuple[dict[str, Path], list[str]]:
+    """Return the absolute paths of the programs found, and messages on the missing ones."""
     found: dict[str, Path] = {}
     problems: list[str] = []
     for key, (program, configured) in _programs(config).items():
@@ -109,12 +109,12 @@ def _found(config: Config) -> tuple[dict[str, Path], list[str]]:
 
 
 def _beside(programmer: Path | None) -> Path | None:
-    """The signing tool in the folder of STM32CubeProgrammer, with which it is installed."""
+    """Return the signing tool in the folder of STM32CubeProgrammer, with which it is installed."""
     found = shutil.which(SIGNING_TOOL.names[0], path=str(programmer.parent)) if programmer is not None else None
     return Path(found) if found else None
 
 
 def _headless(cubeide: Path) -> Path:
-    """On Windows `stm32cubeide` ends before the build does, and says nothing; `stm32cubeidec` is for that."""
+    """Return `stm32cubeidec` on Windows, where `stm32cubeide` exits before the build ends, without output."""
     beside = cubeide.with_name(f"stm32cubeidec{cubeide.suffix}")
     return beside if sys.platform == "win32" and cubeide.stem == "stm32cubeide" and beside.is_file() else cubeide

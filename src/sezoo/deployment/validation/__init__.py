@@ -1,1 +1,1 @@
-"""Is it right on the board? Vectors of what the PC computes, and where a board's dump leaves them."""
+"""Validation of a board's results: vectors computed on the PC, and their comparison with a board's dump."""

@@ -1,4 +1,4 @@
-"""`sezoo compare VECTORS OUTPUT`: where a board's dump first leaves what the PC computed."""
+"""`sezoo compare VECTORS OUTPUT`: find the first tensor and frame where a board's dump differs from the PC."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from sezoo.deployment.validation.vectors import read_vectors
 __all__ = ["EXIT_DIFFERENT", "TOLERANCE", "compare_files", "print_comparison"]
 
 TOLERANCE = 1.0
-"""LSB, where the command is given no other: what two ways to round may differ by in one layer."""
+"""Default tolerance in LSB: the difference that another rounding may cause in one layer."""
 
 EXIT_DIFFERENT = 1
 NAMES_SHOWN = 5
 
 
 def compare_files(vectors: Path, output: Path, tolerance: float | None) -> tuple[Vectors, Comparison]:
-    """The vectors of a file, and a dump held against them.
+    """Compare a dump with the vectors of a file.
 
     Parameters
     ----------
-    tolerance : in LSB; None is 1.
+    tolerance : tolerance in LSB; None for 1.
 
     Raises
     ------
-    UserError : a file that cannot be read, a tensor of another size, none that both have, a negative tolerance.
+    UserError : an unreadable file, a tensor of another size, no tensor in common, or a negative tolerance.
     """
     tolerance = TOLERANCE if tolerance is None else tolerance
     if not (math.isfinite(tolerance) and tolerance >= 0):
@@ -44,7 +44,7 @@ def compare_files(vectors: Path, output: Path, tolerance: float | None) -> tuple
 
 
 def print_comparison(vectors: Vectors, comparison: Comparison) -> None:
-    """The verdict on standard output, above it the tensors and below it what the first difference looks like."""
+    """Print the tensors, the verdict, and a description of the first difference to standard output."""
     from rich.padding import Padding
 
     console = stdout_console(120)

@@ -1,4 +1,4 @@
-"""Where a board's dump leaves the PC's: each tensor that both have, in graph order, and the first frame in it."""
+"""Comparison of a board's dump with the PC's vectors, tensor by tensor in graph order."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sezoo.deployment.validation.patterns import hints_of
 __all__ = ["Comparison", "LayerResult", "compare", "frame_axis"]
 
 EQUAL = 1e-3
-"""LSB up to which values are the same: what float32 leaves of a value that was quantized."""
+"""Difference in LSB up to which values count as equal: the float32 error of a quantized value."""
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A tensor that both have.
+    """Comparison of a tensor that is in the dump and in the vectors.
 
     Attributes
     ----------
-    read_as, order : how the dump was read, as a `Reading` has it.
-    swapped : its values lie in another order than its shape says.
-    samples : patches that were compared.
-    values, differing, beyond : how many values there are, differ, and differ by more than the tolerance.
-    largest : difference, in LSB; `largest_real` in real values, which of the mask are a share of 1.
-    snr : of the PC's values to the differences, in dB; None where nothing differs or all is 0.
-    first : (patch, frame) of the first value beyond the tolerance; the frame is None for a tensor without frames;
-        None where there is no such value.
-    frames_beyond, frames : how many frames hold such values, of all patches.
-    hints : what the differences look like, in sentences.
+    read_as, order : `kind` and `order` of the dump's `Reading`.
+    swapped : whether the values are in another order than the dump's shape declares.
+    samples : number of patches compared.
+    values, differing, beyond : number of values, of different values, and of values beyond the tolerance.
+    largest : largest difference in LSB; `largest_real` in real values, 1 being the full range of a mask.
+    snr : SNR of the PC's values to the differences in dB; None if nothing differs or all values are 0.
+    first : (patch, frame) of the first value beyond the tolerance, with frame None for a tensor without frames;
+        None if there is no such value.
+    frames_beyond, frames : number of frames with such values, and of all frames, in all patches.
+    hints : descriptions of the differences, in sentences.
     """
 
     name: str
@@ -54,20 +54,20 @@ class LayerResult:
 
     @property
     def within(self) -> bool:
-        """Whether all values are within the tolerance, and where they should be."""
+        """Whether all values are within the tolerance and in the declared order."""
         return self.beyond == 0 and not self.swapped
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All tensors that both have.
+    """Comparison of all tensors that are in the dump and in the vectors.
 
     Attributes
     ----------
-    results : in graph order.
-    not_compared : names in the dump that are none of the vectors'.
-    not_dumped : layers between the last one that agrees and the first one that does not, which the dump lacks.
-    tolerance : in LSB.
+    results : results in graph order.
+    not_compared : names in the dump that the vectors lack.
+    not_dumped : layers missing in the dump between the last tensor that agrees and the first that differs.
+    tolerance : tolerance in LSB.
     """
 
     results: tuple[LayerResult, ...]
@@ -87,12 +87,12 @@ class Comparison:
 
 
 def compare(vectors: Vectors, readings: Mapping[str, Reading], not_compared: list[str], tolerance: float) -> Comparison:
-    """Hold the readings of a dump against the vectors.
+    """Compare the readings of a dump with the vectors.
 
     Parameters
     ----------
-    readings : by the layer's name.
-    tolerance : in LSB, of each value.
+    readings : readings by the layer's name.
+    tolerance : tolerance of each value in LSB.
     """
     results = [
         _result(layer, readings[layer.name], vectors.frames, tolerance)
@@ -108,7 +108,7 @@ def compare(vectors: Vectors, readings: Mapping[str, Reading], not_compared: lis
 
 
 def frame_axis(layer: Layer, frames: int) -> int | None:
-    """The axis of a layer's values along which the frames lie: the last of that length; None where there is none."""
+    """Return the time axis of a layer's values, which is the last axis of that length, or None if there is none."""
     axes = [axis for axis, length in enumerate(layer.values.shape) if axis and length == frames and frames > 1]
     return axes[-1] if axes else None
 

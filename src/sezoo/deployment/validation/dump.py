@@ -1,4 +1,4 @@
-"""A board's dump: which tensors it holds, which of the PC's each of them is, and in which order its values lie."""
+"""Reader of a board's dump, which matches its tensors to the PC's and determines the order of their axes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Dump", "Reading", "match_tensors", "read_dump", "read_like"]
 
 ENDINGS = (".npz", ".npy", ".bin", ".raw")
 MUCH_BETTER = 0.5
-"""Another order of axes, or another type, has to leave so much of the difference at most to be believed."""
+"""Largest share of the difference that another order of axes or type may leave to be preferred."""
 
 NAMES_IN_A_MESSAGE = 6
 
@@ -31,8 +31,8 @@ class Dump:
 
     Attributes
     ----------
-    tensors : by name; of a file with one tensor that has no name, by "".
-    raw : bytes of a file that says nothing about types and shapes; there are no tensors then.
+    tensors : tensors by name; "" for the only tensor of a file without names.
+    raw : content of a file without types and shapes, which has no tensors.
     """
 
     path: Path
@@ -46,11 +46,11 @@ class Reading:
 
     Attributes
     ----------
-    steps : (samples, ...) float64 in LSB, 0 where the real value is 0.
-    kind : what was read: "int8", "float32" ...
-    order : the order of axes in the dump, where that is another: "(40, 257)"; else "".
-    against_shape : the dump's shape says another order than its values.
-    error : mean difference from the PC's, in LSB.
+    steps : (samples, ...) float64 in LSB, 0 for the real value 0.
+    kind : type that was read: "int8", "float32" ...
+    order : order of axes in the dump, e.g. "(40, 257)", if it is different; else "".
+    against_shape : whether the dump's shape declares another order than its values have.
+    error : mean difference from the PC's values in LSB.
     """
 
     steps: np.ndarray
@@ -61,7 +61,7 @@ class Reading:
 
 
 def read_dump(path: Path) -> Dump:
-    """Read a dump: .npz with tensors by name, .npy with one, .bin or .raw with the bytes of one.
+    """Read a dump: .npz with named tensors, .npy with one tensor, .bin or .raw with the bytes of one tensor.
 
     Raises
     ------
@@ -78,18 +78,19 @@ def read_dump(path: Path) -> Dump:
     raise UserError(f"{path}: found the ending {path.suffix!r}; a board's dump is one of {', '.join(ENDINGS)}")
 
 
-# -- which tensor it is ----------------------------------------------------------------------------------
+# -- matching tensors ------------------------------------------------------------------------------------
 
 
 def match_tensors(dump: Dump, vectors: Vectors) -> tuple[dict[str, Reading], list[str]]:
-    """The tensors of a dump that the vectors have too, read like the PC's, and the names of the others.
+    """Match the tensors of a dump to those of the vectors.
 
-    A tensor is found by its name, by that of its quantized form or of its node, in the spelling of C as well, or by
-    `c_outputs_1` and the like. Where a file has one tensor without such a name, its own name or its size decides.
+    A tensor is matched by its name, by the name of its quantized form or of its node, also in C spelling, or by
+    `c_outputs_1` and the like. A single tensor without such a name is matched by the file's name or by its size.
 
     Returns
     -------
-    readings : by the layer's name, in graph order.
+    readings : readings by the layer's name, in graph order.
+    others : names of the other tensors in the dump.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def match_tensors(dump: Dump, vectors: Vectors) -> tuple[dict[str, Reading], lis
 
 
 def _names(vectors: Vectors) -> dict[str, str]:
-    """Names of layers by all that they may be called. What would mean two layers means none."""
+    """Return the names of the layers by all of their aliases, except ambiguous ones."""
     found: dict[str, str] = {}
     for kind in ("inputs", "outputs"):
         for number, name in enumerate(getattr(vectors, kind), 1):
@@ -137,7 +138,7 @@ def _names(vectors: Vectors) -> dict[str, str]:
 
 
 def _in_c(name: str) -> str:
-    """A name as converters spell it in C: letters, digits and underscores."""
+    """Return a name as converters spell it in C: letters, digits and underscores."""
     return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
 
 
@@ -157,7 +158,7 @@ def _some(names: list[str]) -> str:
 
 
 def _unnamed(dump: Dump, vectors: Vectors, values: np.ndarray | bytes) -> tuple[Layer, Reading]:
-    """The layer that the file's own name says, else the mask, else the one that it is most like."""
+    """Return the layer named by the file, else the mask, else the most similar layer, with its reading."""
     named = _names(vectors).get(_in_c(dump.path.stem))
     layers = [vectors.layer(named or vectors.mask)]
     if not any(_fits(values, layer) for layer in layers) and named is None:
@@ -166,26 +167,26 @@ def _unnamed(dump: Dump, vectors: Vectors, values: np.ndarray | bytes) -> tuple[
     return min(readings, key=lambda pair: pair[1].error)
 
 
-# -- how its values lie ----------------------------------------------------------------------------------
+# -- order of values -------------------------------------------------------------------------------------
 
 
 def _sample_shape(layer: Layer) -> tuple[int, ...]:
-    """The axes of a sample that are longer than 1."""
+    """Return the axes of a sample that are longer than 1."""
     return tuple(axis for axis in layer.values.shape[1:] if axis > 1) or (1,)
 
 
 def _samples(count: int, layer: Layer) -> int:
-    """The number of samples of a layer in `count` values; 0 if none, or more than the PC computed."""
+    """Return the number of samples of a layer in `count` values; 0 if it is not integral or exceeds the PC's."""
     size = prod(_sample_shape(layer))
     return count // size if count % size == 0 and count // size <= len(layer.values) else 0
 
 
 def _fits(values: np.ndarray | bytes, layer: Layer) -> bool:
-    return any(_samples(array.size, layer) for array, _ in _typed(values, layer))
+    return any(_samples(array.size, layer) for array, _ in _interpretations(values, layer))
 
 
-def _typed(values: np.ndarray | bytes, layer: Layer) -> Iterator[tuple[np.ndarray, str]]:
-    """The values as what they may be, the likeliest first."""
+def _interpretations(values: np.ndarray | bytes, layer: Layer) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield the values in each possible type, most likely first."""
     if isinstance(values, bytes):
         integer = layer.values.dtype if layer.scale is not None else None
         if integer is not None and len(values) % integer.itemsize == 0:
@@ -210,28 +211,27 @@ def _in_steps(values: np.ndarray, kind: str, layer: Layer) -> Iterator[tuple[np.
 
 
 def read_like(values: np.ndarray | bytes, layer: Layer, what: str) -> Reading:
-    """The values in the order of the PC's: every order of axes is tried, and every type that bytes can be.
+    """Return the values in the PC's order of axes, after trying each order of axes and each type of raw bytes.
 
-    What the dump's own shape says is believed unless another order fits much better. There may be fewer samples than
-    the PC's: they are its first ones.
+    The dump's shape is trusted unless another order fits much better. Fewer samples than the PC's are its first ones.
 
     Parameters
     ----------
-    what : the tensor, for messages.
+    what : name of the tensor, for messages.
 
     Raises
     ------
-    UserError : another size; a type that holds no such values.
+    UserError : another size, or a type that cannot hold such values.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind not in "iuf":
         raise UserError(f"{what} is of type {values.dtype}; integers or floats are needed")
     best = None
-    for array, kind in _typed(values, layer):
+    for array, kind in _interpretations(values, layer):
         count = _samples(array.size, layer)
         if not count:
             continue
         for steps, how in _in_steps(array, kind, layer):
-            for reading in _ordered(steps, how, layer, count, () if isinstance(values, bytes) else values.shape):
+            for reading in _readings(steps, how, layer, count, () if isinstance(values, bytes) else values.shape):
                 if best is None or reading.error < MUCH_BETTER * best.error:
                     best = reading
     if best is not None:
@@ -254,14 +254,14 @@ def _size_text(values: np.ndarray | bytes, layer: Layer) -> str:
 
 
 def _orders(axes: int) -> list[tuple[int, ...]]:
-    """Orders of axes: all of them up to three, else channels first, channels last, and all turned round."""
+    """Return the orders to try: all permutations of up to three axes, else identity, first axis last, and reversed."""
     if axes <= 3:
         return list(itertools.permutations(range(axes)))
     return [tuple(range(axes)), (*range(1, axes), 0), tuple(range(axes))[::-1]]
 
 
-def _ordered(steps: np.ndarray, kind: str, layer: Layer, count: int, declared: tuple[int, ...]) -> Iterator[Reading]:
-    """The values in every order that their axes can have, that of the declared shape first."""
+def _readings(steps: np.ndarray, kind: str, layer: Layer, count: int, declared: tuple[int, ...]) -> Iterator[Reading]:
+    """Yield the values in each possible order of axes, that of the declared shape first."""
     shape, reference = _sample_shape(layer), layer.steps[:count]
     orders = _orders(len(shape))
     squeezed = tuple(axis for axis in declared if axis > 1)

@@ -1,4 +1,4 @@
-"""What the PC computed for a few patches, layer by layer."""
+"""The PC's results for a few patches, layer by layer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["Layer", "Vectors"]
 
 @dataclass(frozen=True)
 class Layer:
-    """A tensor between two layers, or an end of the model.
+    """An intermediate tensor, or an input or output of the model.
 
     Attributes
     ----------
-    name : of the float tensor.
+    name : name of the float tensor.
     made_by : type and name of the node; "input" for the model's inputs.
-    aliases : what else it may be called: the quantized tensor, the dequantized ones, the node.
-    values : (samples, ...) integers, or float32 where it is not quantized.
-    scale : of its quantizer; None in float.
+    aliases : other names: the quantized tensor, the dequantized ones, the node.
+    values : (samples, ...) integers, or float32 if not quantized.
+    scale : scale of its quantizer; None for float.
     """
 
     name: str
@@ -32,14 +32,14 @@ class Layer:
 
     @property
     def step(self) -> float:
-        """What one LSB is worth; of a tensor in float the 255th part of its range."""
+        """Real value of one LSB; for a float tensor 1/255 of its range."""
         if self.scale is not None:
             return self.scale
         return float(np.ptp(self.values)) / 255 or 1.0
 
     @property
     def steps(self) -> np.ndarray:
-        """The values in LSB, with 0 where the real value is 0: float64."""
+        """The values in LSB, float64, 0 for the real value 0."""
         if self.scale is not None:
             return self.values.astype(np.float64) - self.zero_point
         return self.values.astype(np.float64) / self.step
@@ -56,14 +56,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Vectors:
-    """What the PC computed.
+    """The PC's results.
 
     Attributes
     ----------
-    layers : in graph order, the inputs first.
-    inputs, outputs : names of the layers that are the model's ends, in the graph's order.
-    mask : name of the layer that is the mask.
-    frames : of a patch.
+    layers : layers in graph order, inputs first.
+    inputs, outputs : names of the model's inputs and outputs, in the graph's order.
+    mask : name of the mask's layer.
+    frames : number of frames of a patch.
     """
 
     path: Path
@@ -75,5 +75,5 @@ class Vectors:
     frames: int
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name."""
+        """Return the layer of that name."""
         return next(layer for layer in self.layers if layer.name == name)

@@ -1,4 +1,4 @@
-"""What the differences of two tensors look like: sentences that say what may be wrong on the board."""
+"""Patterns in the differences of two tensors, and sentences on their likely causes on the board."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from sezoo.deployment.validation.layers import Layer
 __all__ = ["hints_of"]
 
 MOST = 0.95
-"""Share of the values that makes a pattern, where a few others are cut off at the ends of the range."""
+"""Share of the values that must fit a pattern; the others may be clipped at the ends of the range."""
 
 SPORADIC = 0.2
-"""Share of values up to which differences of 1 LSB come from ties, not from another way to requantize."""
+"""Share of values up to which differences of 1 LSB come from ties rather than from another requantization."""
 
 DENSE = 0.5
-"""Share of the values of a frame that differ where the frame itself is another one."""
+"""Share of different values in a frame from which it counts as another frame."""
 
 TRACE = 0.05
-"""Share of values up to which differences may be what is left of a few roundings in earlier layers."""
+"""Share of values up to which differences may result from a few roundings in earlier layers."""
 
 SMALL = 1.01
-"""LSB up to which a difference is one step."""
+"""Largest difference in LSB that counts as one step."""
 
 LONGEST_DELAY = 16
-"""Frames up to which a delay is looked for."""
+"""Longest delay in frames that is searched."""
 
 ROUNDED = 0.6
-"""LSB, root mean square, that rounding leaves of a pattern that explains all: 0.29 of each of two, and some."""
+"""RMS error in LSB of a pattern that explains everything but rounding: 0.29 for each of two tensors, plus a margin."""
 
 
 def hints_of(layer: Layer, reading: Reading, difference: np.ndarray, frames: int | None) -> Iterator[str]:
-    """What a person would see in the differences, the likeliest cause first.
+    """Yield descriptions of the differences, the most likely cause first.
 
     Parameters
     ----------
     difference : (samples, ...) dump minus PC, in LSB.
-    frames : the axis of the frames; None where there is none.
+    frames : time axis; None if there is none.
     """
     if reading.against_shape:
         yield (
@@ -63,13 +63,13 @@ def hints_of(layer: Layer, reading: Reading, difference: np.ndarray, frames: int
         return
     yield from _of_patches(differs)
     if frames is not None:
-        told = list(_of_frames(reading, reference, differs, frames))
-        if told:
-            yield from told
+        hints = list(_of_frames(reading, reference, differs, frames))
+        if hints:
+            yield from hints
             return
-    told = list(_of_sizes(layer, reading, reference, size, differs))
-    yield from told
-    if not told and differs.mean() <= TRACE and layer.made_by != "input":
+    hints = list(_of_sizes(layer, reading, reference, size, differs))
+    yield from hints
+    if not hints and differs.mean() <= TRACE and layer.made_by != "input":
         yield (
             f"only {100 * differs.mean():.2g} % of the values differ: what is left of a few values that an earlier "
             "layer rounds otherwise, most likely; dump the layers to see where it begins"
@@ -77,7 +77,7 @@ def hints_of(layer: Layer, reading: Reading, difference: np.ndarray, frames: int
 
 
 def _of_all_values(layer: Layer, reading: Reading, reference: np.ndarray, difference: np.ndarray) -> Iterator[str]:
-    """A shift of all values, a factor, or both."""
+    """Detect a constant offset, a factor, or both."""
     inside = _inside(layer, reading.steps) & _inside(layer, reference)
     inside = inside if inside.mean() > 0.1 else np.ones_like(inside)
     shift = float(np.median(difference[inside]))
@@ -89,7 +89,7 @@ def _of_all_values(layer: Layer, reading: Reading, reference: np.ndarray, differ
         return
     x, y = reference[inside], reading.steps[inside]
     factor = float(x @ y / max(float(x @ x), 1e-9))
-    # Where the dump is rounded more coarsely than the PC's values, so is what is left.
+    # If the dump is rounded more coarsely than the PC's values, the residual is larger, too.
     if abs(factor - 1) > 0.005 and _rms(y - factor * x) < ROUNDED * max(1.0, factor):
         yield f"all values are those of the PC times {factor:.4g}{_power_of_two(factor)}: another scale"
         return
@@ -108,7 +108,7 @@ def _power_of_two(factor: float) -> str:
 
 
 def _of_patches(differs: np.ndarray) -> Iterator[str]:
-    """Whether the first ones are the same, and most of those after them are not."""
+    """Detect patches that are equal up to some point and different after it."""
     bad = np.flatnonzero(differs.any(axis=tuple(range(1, differs.ndim))))
     if bad[0] > 0 and differs[bad[0] :].mean() > DENSE:
         same = "the first patch is" if bad[0] == 1 else f"patches 0 to {bad[0] - 1} are"
@@ -116,7 +116,7 @@ def _of_patches(differs: np.ndarray) -> Iterator[str]:
 
 
 def _of_frames(reading: Reading, reference: np.ndarray, differs: np.ndarray, axis: int) -> Iterator[str]:
-    """Which frames differ."""
+    """Describe which frames differ."""
     others = tuple(other for other in range(1, differs.ndim) if other != axis)
     by_frame = differs.any(axis=others)  # (samples, frames)
     if differs.mean(axis=others)[by_frame].mean() < DENSE:
@@ -148,12 +148,12 @@ def _of_frames(reading: Reading, reference: np.ndarray, differs: np.ndarray, axi
 
 
 def _delay(steps: np.ndarray, reference: np.ndarray, axis: int) -> int | None:
-    """Frames by which the dump is late; None where it is not just that."""
+    """Return the delay of the dump in frames, or None if the difference is not a mere delay."""
     count = steps.shape[axis]
     for lag in range(1, min(LONGEST_DELAY, count // 2) + 1):
         early, late = (np.take(steps, range(start, count - lag + start), axis) for start in (0, lag))
         first, last = (np.take(reference, range(start, count - lag + start), axis) for start in (0, lag))
-        if (np.abs(first - last) <= SMALL).mean() > MOST:  # they hardly change from frame to frame
+        if (np.abs(first - last) <= SMALL).mean() > MOST:  # the values hardly change from frame to frame
             continue
         for delay, ours, theirs in ((lag, first, late), (-lag, last, early)):
             if (np.abs(ours - theirs) <= SMALL).mean() > MOST:
@@ -164,7 +164,7 @@ def _delay(steps: np.ndarray, reference: np.ndarray, axis: int) -> int | None:
 def _of_sizes(
     layer: Layer, reading: Reading, reference: np.ndarray, size: np.ndarray, differs: np.ndarray
 ) -> Iterator[str]:
-    """How large the differences are, and where they are large."""
+    """Describe the size of the differences, and where they are large."""
     if size.max() <= SMALL and layer.scale is not None:
         share = differs.mean()
         if share <= SPORADIC:
@@ -185,7 +185,7 @@ def _of_sizes(
 
 
 def _inside(layer: Layer, steps: np.ndarray) -> np.ndarray:
-    """Which values are not at the ends of the quantizer's range."""
+    """Return the values that are not at the ends of the quantizer's range, as a boolean array."""
     if layer.scale is None:
         return np.ones(steps.shape, bool)
     ends = np.iinfo(layer.values.dtype)

@@ -1,18 +1,17 @@
-"""Validation vectors: what a static model gives for a few real patches, layer by layer, to hold a board's dump against.
+"""Validation vectors: a static model's results for a few patches, layer by layer, to compare with a board's dump.
 
-Three files are written beside each other:
+There are three files:
 
-- `<model>_vectors.npz`, the ends in float32: `m_inputs_1` and `m_outputs_1`, each (samples, ...);
-- `<model>_vectors_int8.npz`, the same with every end that the model quantizes in integers;
-- `<model>_vectors_layers.npz`, the integers of every quantized tensor in between, with names, scales and zero points:
-  what `sezoo compare` reads.
+- `<model>_vectors.npz`: inputs and outputs in float32, `m_inputs_1` and `m_outputs_1`, each (samples, ...);
+- `<model>_vectors_int8.npz`: the same, with quantized inputs and outputs as integers;
+- `<model>_vectors_layers.npz`: the integers of all quantized tensors, with names, scales and zero points, which
+  `sezoo compare` reads.
 
-The names are those that ST's validation itself gives to tensors in the file that it leaves (`network_val_io.npz`):
-`m_` for the model as it was given, `c_` for the generated C code, counted from 1 in the order of the graph's inputs and
-outputs. People hand such files to `stedgeai validate --valinput`, float or int8, batch first. What is unsure, as no
-program of ST's was at hand to try it with: whether every version takes `m_outputs_1` from the same file, or wants it in
-a second one (`--valoutput`), and in which order of axes a version wants the input of an ONNX model. That is why the two
-files hold nothing else, and why `sezoo compare` finds out about axes by itself.
+The names are those of ST's own validation file (`network_val_io.npz`): `m_` for the model, `c_` for the generated C
+code, counted from 1 in the order of the graph's inputs and outputs. Such files can be passed to `stedgeai validate
+--valinput`, float or int8, batch first. Not verified, as no ST program was available: whether all versions read
+`m_outputs_1` from the same file or need a second one (`--valoutput`), and which order of axes a version expects for the
+input of an ONNX model. Therefore these two files hold nothing else, and `sezoo compare` detects the order of axes.
 """
 
 from __future__ import annotations
@@ -36,37 +35,37 @@ from sezoo.models.states import frames_of, input_layout, magnitude_input, mask_o
 __all__ = ["VectorFiles", "as_arrays", "read_vectors", "write_vectors"]
 
 FLOATS, INTEGERS, LAYERS = "_vectors.npz", "_vectors_int8.npz", "_vectors_layers.npz"
-"""How the files' names end, after the model's."""
+"""Suffixes of the file names, after the model's name."""
 
 
 @dataclass(frozen=True)
 class VectorFiles:
-    """The three files."""
+    """Paths of the three files."""
 
     floats: Path
     integers: Path
     layers: Path
 
 
-# -- making and writing them -----------------------------------------------------------------------------
+# -- computing and writing -------------------------------------------------------------------------------
 
 
 def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path) -> VectorFiles:
-    """Run a static int8 model on patches, without any optimisation of the graph, and write the three files.
+    """Run a static int8 model on patches, without graph optimizations, and write the three files.
 
-    The input is put on the grid of the model's input quantizer first, halves rounded away from zero as C's `roundf`
-    does: the float and the int8 file then say the same, however a board rounds. The states of a model that has some
-    are inputs of every sample, so that each stands for itself.
+    The input is first rounded to the grid of the model's input quantizer, halves away from zero as in C's `roundf`, so
+    that the float and the int8 file agree for any rounding on the board. The states of a stateful model are inputs of
+    each sample, so that samples are independent.
 
     Parameters
     ----------
-    patches : one or more, each (1, bins, frames) float32 magnitudes of the model's length; with states the calls of
-        one clip in their order.
-    folder : is made where it is not there.
+    patches : one or more, each (1, bins, frames) float32 magnitudes of the model's length; for a stateful model,
+        consecutive calls of one clip.
+    folder : folder of the files, created if missing.
 
     Raises
     ------
-    UserError : no model that is quantized and static, or patches that are not of its length.
+    UserError : the model is not quantized and static, or the patches do not have its length.
     """
     model = load_onnx(model_path)
     axes = axes_of(magnitude_input(model))
@@ -79,7 +78,7 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
     for patch in patches:
         if list(patch.shape) != axes:
             raise UserError(f"{model_path} takes patches of {tuple(axes)}; one of {patch.shape} was given")
-    vectors = _made(model, model_path, patches)
+    vectors = _compute(model, model_path, patches)
     ends = {"inputs": vectors.inputs, "outputs": vectors.outputs}
     floats, integers = {}, {}
     for kind, names in ends.items():
@@ -94,7 +93,7 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
     return files
 
 
-def _made(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> Vectors:
+def _compute(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> Vectors:
     found = list(_quantized(model))
     quantizer, states = input_quantizer_of(model), states_of(model)
     source, mask = magnitude_input(model).name, mask_output(model).name
@@ -116,11 +115,11 @@ def _made(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> 
         fed = {name: given[target] for name, target in states.items()}
 
     def layer(at: _Quantized) -> Layer:
-        values = _stacked([sample[at.integers[0]] for sample in samples])
+        values = _stack([sample[at.integers[0]] for sample in samples])
         return Layer(at.name, at.made_by, at.aliases, values, at.scale, at.integers[2])
 
     def in_float(name: str, made_by: str) -> Layer:
-        return Layer(name, made_by, (), _stacked([sample[name] for sample in samples]), None, 0)
+        return Layer(name, made_by, (), _stack([sample[name] for sample in samples]), None, 0)
 
     quantized = {at.name for at in found}
     made_by = {name: f"{node.op_type} {node.name}".strip() for node in model.graph.node for name in node.output}
@@ -132,14 +131,14 @@ def _made(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> 
     return Vectors(path, path.name, layers, tuple(inputs), tuple(outputs), mask, frames_of(model))
 
 
-def _stacked(values: Sequence[np.ndarray]) -> np.ndarray:
-    """Samples along the first axis, which is the batch where that is 1."""
+def _stack(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Concatenate samples along a batch axis of length 1, or stack them along a new first axis."""
     return np.concatenate(values) if values[0].shape[:1] == (1,) else np.stack(values)
 
 
 @dataclass(frozen=True)
 class _Quantized:
-    """An activation that is quantized; `integers` are name, ONNX type and zero point of the quantized tensor."""
+    """A quantized activation; `integers` are the name, ONNX type and zero point of the quantized tensor."""
 
     name: str
     made_by: str
@@ -149,9 +148,9 @@ class _Quantized:
 
 
 def _quantized(model: onnx.ModelProto) -> Iterator[_Quantized]:
-    """The activations that are quantized, in graph order; one that is so for each of its readers comes once.
+    """Yield the quantized activations in graph order, once each even if every reader has its own quantizer.
 
-    One with a scale for each channel, which no converter of activations makes, is left out.
+    Activations with per-channel scales, which no quantizer writes, are omitted.
     """
     weights = {weight.name: weight for weight in model.graph.initializer}
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -180,18 +179,18 @@ def _quantized(model: onnx.ModelProto) -> Iterator[_Quantized]:
         yield _Quantized(name, made_by, aliases, float(scale.item()), (node.output[0], element, zero_point))
 
 
-# -- the file of the layers ------------------------------------------------------------------------------
+# -- layers file -----------------------------------------------------------------------------------------
 
 
 def as_arrays(vectors: Vectors) -> dict[str, np.ndarray]:
-    """The file of the layers, as `read_vectors` reads it: plain arrays only, so that nothing has to be pickled."""
+    """Return the content of the layers file, in plain arrays without pickled objects."""
     layers = vectors.layers
     return {
         "model": np.array(vectors.model),
         "names": np.array([layer.name for layer in layers]),
         "made_by": np.array([layer.made_by for layer in layers]),
         "aliases": np.array(["\n".join(layer.aliases) for layer in layers]),
-        "scales": np.array([layer.scale or 0 for layer in layers], np.float32),  # 0: in float
+        "scales": np.array([layer.scale or 0 for layer in layers], np.float32),  # 0 for float
         "zero_points": np.array([layer.zero_point for layer in layers], np.int32),
         "inputs": np.array(vectors.inputs),
         "outputs": np.array(vectors.outputs),
@@ -202,11 +201,11 @@ def as_arrays(vectors: Vectors) -> dict[str, np.ndarray]:
 
 
 def read_vectors(path: Path) -> Vectors:
-    """Read the file of the layers; of the other two files that one which was written with them.
+    """Read the layers file; given one of the other two files, read the layers file written with it.
 
     Raises
     ------
-    UserError : the file cannot be read, or is none of the three.
+    UserError : the file cannot be read, or is not one of the three.
     """
     arrays = read_npz(path)
     if "names" not in arrays and (beside := _layers_beside(path)) is not None:
