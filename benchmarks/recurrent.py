@@ -244,22 +244,27 @@ def compiled_agrees(static: Path, transform: tuple[int, int, str], folder: Path,
 # -- networks of our own ----------------------------------------------------------------------------------------
 
 
+def recordings() -> list[list[np.ndarray]]:
+    """Magnitudes (bins, frames) of the demo's recordings to train on, noisy and clean."""
+    from sezoo.audio.clip import read_clip
+    from sezoo.audio.stft import Stft
+
+    folder, stft, pairs = SEZOO.parents[2] / "src" / "sezoo" / "demo" / "recordings", Stft(512, 160, 512), []
+    for path in sorted((folder / "noisy_trainset").iterdir()):
+        waves = [read_clip(folder / part / path.name, 16000) for part in ("noisy_trainset", "clean_trainset")]
+        pairs.append([stft.magnitude(stft.analyse(wave)) for wave in waves])
+    return pairs
+
+
 def trained(name: str, path: Path, steps: int = 100) -> None:
     """A network after a moment of training on the demo's recordings, so that its weights are not random."""
     import torch
 
-    from sezoo.audio.clip import read_clip
-    from sezoo.audio.stft import Stft
     from sezoo.training.export import export_onnx
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # of small networks more only wait for each other
-    network, stft = networks()[name](), Stft(512, 160, 512)
-    folder = SEZOO.parents[2] / "src" / "sezoo" / "demo" / "recordings"
-    pairs = []
-    for path_of_noisy in sorted((folder / "noisy_trainset").iterdir()):
-        waves = [read_clip(folder / part / path_of_noisy.name, 16000) for part in ("noisy_trainset", "clean_trainset")]
-        pairs.append([torch.from_numpy(stft.magnitude(stft.analyse(wave))) for wave in waves])
+    network, pairs = networks()[name](), [[torch.from_numpy(each) for each in pair] for pair in recordings()]
     optimizer, draw = torch.optim.Adam(network.parameters(), 1e-3), np.random.default_rng(0)
     for _ in range(steps):
         batch = []

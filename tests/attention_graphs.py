@@ -1,5 +1,7 @@
 """Small mask models with products of two tensors: attention within a frame, as exporters write it."""
 
+import onnx
+
 from int8_graphs import BINS, HIDDEN
 from operator_graphs import C, Operators
 
@@ -60,6 +62,15 @@ def einsum():
     return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
 
 
+def one_operator():
+    """The operator of opset 23."""
+    graph = Attention(opset=23)
+    tokens = graph.tokens(BINS, C)
+    heads = [graph.heads(tokens, name, 0, 2, 1, 3) for name in ("query", "key", "value")]
+    mixed = graph.transposed(graph.node("Attention", heads, "mixed", scale=0.5), "tokens first", 0, 2, 1, 3)
+    return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
+
+
 def over_channels():
     """One head with bins as what is summed, and no layer in between; one matrix for all products of a frame."""
     graph = Attention(opset=13)
@@ -99,3 +110,6 @@ ATTENTION = {
     "linear attention": linear_attention,
 }
 """The builders by what they show."""
+
+if onnx.defs.onnx_opset_version() >= 23:
+    ATTENTION["attention, one operator"] = one_operator

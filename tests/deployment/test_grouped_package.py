@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SOURCES, built, compiled, fixed_objects, needs_gcc, ran
+from group_graphs import GROUPS
 from int8_graphs import PATH
 from operator_graphs import OPERATORS, cached_convolutions, static_int8
 from selection_graphs import SELECTIONS
@@ -152,10 +153,17 @@ def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
             ("max pooling", 16),
         ),
         *(("shrunk", 16), ("norm behind a function", 8), ("bins left out", 8), ("choice of two", 8), ("L2 norm", 16)),
+        *(
+            ("rms norm of channels", 8),
+            ("rms norm of a layer", 16),
+            ("einsum by group, dots", 8),
+            ("outer product", 16),
+        ),
+        *(("matrix for each bin, left", 8), ("largest behind Sqrt", 16), ("pooling behind Tanh", 8)),
     ],
 )
 def test_networks_that_were_quantized(objects, tmp_path, name, bits):
-    model = cached_convolutions() if name == "caches" else (OPERATORS | SELECTIONS)[name]()
+    model = cached_convolutions() if name == "caches" else (OPERATORS | SELECTIONS | GROUPS)[name]()
     graph = integer_graph_of(static_int8(model, 1 if name == "caches" else 3, bits=bits), PATH)
     package = write_tiny_package(program_of(graph, Stft(22, 8, 22), 3), tmp_path / "package")
     done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")

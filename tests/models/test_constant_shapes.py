@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -6,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.models.constant_shapes import with_constant_shapes  # noqa: E402
 from sezoo.models.contract import check_contract  # noqa: E402
 from sezoo.models.mask_model import MaskModel  # noqa: E402
@@ -79,6 +81,44 @@ def test_shapes_become_constants_where_they_can(forward, left):
     for batch, frames in ((1, 5), (3, 50), (2, 24)):
         magnitude = np.random.default_rng(0).random((batch, BINS, frames), np.float32)
         np.testing.assert_array_equal(MaskModel(changed)(magnitude), MaskModel(model)(magnitude))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_zeros_in_shapes_stand_for_axes_also_where_the_exporter_says_that_they_are_zeros():
+    """As `torch.onnx.export(dynamo=True)` writes every Reshape."""
+    model = exported(by_channels)
+    for node in model.graph.node:
+        if node.op_type == "Reshape":
+            del node.attribute[:]
+            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
+    changed = with_constant_shapes(model)
+    magnitude = np.random.default_rng(0).random((2, BINS, 24), np.float32)
+    np.testing.assert_array_equal(MaskModel(changed)(magnitude), MaskModel(model)(magnitude))
+
+
+def test_states_of_another_size():
+    """What PyTorch's newer exporter makes of an LSTM with a projection."""
+    model = onnx.parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 17]> projected (float[1, 12, frames] x) => (float[1, 12, frames] mask) {
+            zero = Constant <value_float = 0.0> ()
+            one = Constant <value_int = 1> ()
+            lengths = Constant <value_ints = [1, 48, 12]> ()
+            weights = Expand (zero, lengths)
+            of_states = Constant <value_ints = [1, 1, 12]> ()
+            of_cells = Constant <value_ints = [1, 1, 32]> ()
+            hidden = Expand (zero, of_states)
+            cell = Expand (zero, of_cells)
+            turned = Transpose <perm = [2, 0, 1]> (x)
+            made = LSTM <hidden_size = 12> (turned, weights, weights, "", "", hidden, cell)
+            axes = Constant <value_ints = [1]> ()
+            flat = Squeeze (made, axes)
+            open = Sigmoid (flat)
+            mask = Transpose <perm = [1, 2, 0]> (open)
+        }
+    """)
+    with pytest.raises(UserError, match=r"LSTM node.*proj_size.*a linear layer behind it") as caught:
+        check_contract(model, Path("projected.onnx"))
+    assert "hard-codes" not in str(caught.value)
 
 
 @pytest.mark.filterwarnings("ignore")

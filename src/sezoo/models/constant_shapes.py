@@ -75,10 +75,18 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
             shape = _constant(first[wanted], second[wanted], first[data].shape, second[data].shape)
             if shape is not None:
                 node.input[1] = constant(shape, f"{node.output[0]}_shape")
+                _copy_axes(node)
         node.input[:] = [constants.get(name, name) for name in node.input]
     del changed.graph.value_info[:]
     _without_dead_nodes(changed.graph)
     return changed
+
+
+def _copy_axes(node: onnx.NodeProto) -> None:
+    """Have zeros in a Reshape's shape stand for the axes of its input; PyTorch's exporter says that they are zeros."""
+    others = [entry for entry in node.attribute if entry.name != "allowzero"]
+    del node.attribute[:]
+    node.attribute.extend(others)
 
 
 def _read_of_shapes(graph: onnx.GraphProto, known: set[str]) -> set[str]:

@@ -6,6 +6,7 @@ A model may have states besides (see `sezoo.models.states`): inputs that take in
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -246,6 +247,10 @@ def _axes_text(axes: list[str | int]) -> str:
     return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
 
 
+OTHER_SIZE = r"LSTM node.* must have shape \{.*\b(?P<wanted>\d+)\}\. Actual:\{.*\b(?P<found>\d+)\}"
+"""What onnxruntime says of a recurrent layer whose states are of another size."""
+
+
 def _try_model(mask_model: MaskModel, contract: Contract) -> None:
     """Run the model on two shapes, with states two calls each: what a graph declares is not always what it does."""
     lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
@@ -259,6 +264,11 @@ def _try_model(mask_model: MaskModel, contract: Contract) -> None:
         except ShapeError as error:
             if isinstance(error.__cause__, StateLengthError):  # it says itself what to do
                 raise
+            if (sizes := re.search(OTHER_SIZE, str(error))) and sizes["wanted"] != sizes["found"]:
+                raise UserError(
+                    f"{error}; PyTorch writes an LSTM with a projection so, and leaves the projection out: export one "
+                    "without proj_size, with a linear layer behind it if it is to be as narrow"
+                ) from error
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
             ) from error

@@ -147,12 +147,18 @@ LENGTHS = {"b": 2, "h": 3, "q": 4, "k": 5, "d": 6, "e": 7, "t": 9}
         ("bqhd,bkhd", None, {"Transpose", "Reshape", "MatMul"}),  # sums over what both have
         ("bqhd,bqd->bh", None, {"Transpose", "Reshape", "MatMul"}),
         ("bqkd,bqed->bk", None, {"Einsum"}),  # a letter that one operand alone has is summed over
-        ("bi,bj->bij", None, {"Einsum"}),  # nothing is summed
-        ("...d,...d->...", None, {"Einsum"}),
+        ("bi,bj->bij", None, {"Unsqueeze", "Mul"}),  # nothing is summed
+        ("tbd,bd->bdt", None, {"Transpose", "Unsqueeze", "Mul"}),
+        ("...d,...d->...", None, {"Reshape", "MatMul"}),
         ("bhqd,de->bhqe", "right", {"Conv", "Transpose"}),
         ("de,bhdq->bheq", "left", {"Conv", "Transpose"}),
         ("bdqt,de->beqt", "right", {"Conv", "Transpose"}),
-        ("bhdt,hde->bhet", "right", {"Transpose", "Reshape", "MatMul"}),  # other weights for each head
+        ("bhdt,hde->bhet", "right", {"Reshape", "Conv"}),  # other weights for each head
+        ("bthd,hde->bthe", "right", {"Transpose", "Reshape", "Conv"}),
+        ("hed,bthd->beth", "left", {"Transpose", "Reshape", "Conv"}),
+        ("bqhdk,hdke->bqhe", "right", {"Transpose", "Reshape", "Conv"}),
+        ("bqthd,thde->bteqh", "right", {"Transpose", "Reshape", "Conv"}),
+        ("hd,hde->he", "right", {"Einsum"}),  # no frame is among them
     ],
 )
 def test_einsum(equation, constant, written):

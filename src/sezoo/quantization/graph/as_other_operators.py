@@ -17,6 +17,13 @@ from sezoo.quantization.graph.rewriting import Rewriter, axes_of_reduction
 
 __all__ = ["FORMS"]
 
+UNROUNDED = {
+    *("Abs", "Atan", "Ceil", "Celu", "Cos", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish"),
+    *("Log", "Mish", "Neg", "Pow", "Reciprocal", "Round", "Selu", "Shrink", "Sign", "Sin", "Softplus", "Softsign"),
+    *("Sqrt", "Tanh", "ThresholdedRelu"),
+}
+"""Functions of one value whose output onnxruntime's quantizer rounds only where a layer reads it."""
+
 LONGEST = 64
 """Values along an axis of which the largest is taken: each is an operand of an expression."""
 
@@ -91,6 +98,7 @@ def _largest(graph: Rewriter, node: onnx.NodeProto) -> bool:
     axis, length = axes[0], shape[axes[0]]
     if not isinstance(length, int) or length > LONGEST:
         return False
+    source = _rounded(graph, node, source)
     if axis == 1:
         source = graph.put("Transpose", [source], graph.tensor(f"{node.name}/turned"), perm=[0, 2, 1, 3])
     kernel = [length, 1] if axis < 3 else [1, length]
@@ -105,5 +113,29 @@ def _largest(graph: Rewriter, node: onnx.NodeProto) -> bool:
     return True
 
 
-FORMS = (_interpolation, _division, _largest)
+def _largest_of_a_function(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """A MaxPool directly behind an operator that nothing rounds the output of."""
+    source = node.input[0]
+    if node.op_type != "MaxPool" or source not in graph.behind_layers or not _is_unrounded(graph, source):
+        return False
+    copy = onnx.NodeProto.FromString(node.SerializeToString())
+    copy.input[0] = _rounded(graph, node, source)
+    graph.keep(copy)
+    return True
+
+
+def _is_unrounded(graph: Rewriter, name: str) -> bool:
+    maker = graph.made_by.get(name)
+    return maker is not None and maker.op_type in UNROUNDED
+
+
+def _rounded(graph: Rewriter, node: onnx.NodeProto, name: str) -> str:
+    """A tensor that is rounded: times 1, as a product is, where no function of one value is by itself."""
+    if not _is_unrounded(graph, name):
+        return name
+    one = graph.constant(f"{node.name}/one", np.ones(1, np.float32))
+    return graph.put("Mul", [name, one], graph.tensor(f"{node.name}/rounded"))
+
+
+FORMS = (_interpolation, _division, _largest, _largest_of_a_function)
 """See `rewriting.rewritten`."""

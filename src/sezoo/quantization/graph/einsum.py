@@ -1,13 +1,18 @@
-"""An Einsum of two operands as Transposes, Reshapes and a MatMul, which is what it is wherever nothing is repeated."""
+"""An Einsum of two operands as Transposes, Reshapes and a MatMul, which is what it is wherever nothing is repeated.
+
+With constants for each of the letters that are kept it is a convolution in groups; where nothing is summed, a Mul.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_letters
 
 import numpy as np
 import onnx
 
 from sezoo.models.onnx_graph import attribute
+from sezoo.quantization.graph.grouped_products import GroupedProduct
 from sezoo.quantization.graph.rewriting import Rewriter
 
 __all__ = ["FORMS"]
@@ -19,10 +24,13 @@ def _einsum(graph: Rewriter, node: onnx.NodeProto) -> bool:
     """A sum over letters that both operands have, for every letter that both and the output have."""
     if node.op_type != "Einsum" or len(node.input) != 2:
         return False
-    terms = _terms(attribute(node, "equation", b"").decode())
     shapes = [graph.lengths(name) for name in node.input]
+    terms = _terms(attribute(node, "equation", b"").decode(), [len(shape) for shape in shapes])
     if terms is None or any(len(shape) != len(term) for shape, term in zip(shapes, terms, strict=False)):
         return False
+    pairs = [[shape[term.index(each)] for shape, term in zip(shapes, terms, strict=False)] for each in _both(terms)]
+    if any((1 in pair or all(isinstance(length, int) for length in pair)) and len({*pair}) > 1 for pair in pairs):
+        return False  # one of them is spread
     left, right, made = terms
     operands = [*node.input]
     if operands[0] in graph.weights and operands[1] not in graph.weights:  # weights on the right, as layers have them
@@ -30,11 +38,16 @@ def _einsum(graph: Rewriter, node: onnx.NodeProto) -> bool:
     batch = [letter for letter in left if letter in right and letter in made]
     summed = [letter for letter in left if letter in right and letter not in made]
     rows, columns = ([letter for letter in term if letter not in (*batch, *summed)] for term in (left, right))
-    if not summed or set(made) != {*batch, *rows, *columns}:
+    if set(made) != {*batch, *rows, *columns}:
         return False
+    if not summed:
+        return _without_sums(graph, node, (left, right, made), operands)
     lengths = dict(zip((*left, *right), (*shapes[0], *shapes[1]), strict=True))
     if operands[1] in graph.weights and not batch:
         return _with_weights(graph, node, (left, made), (rows, summed, columns), operands, right)
+    if operands[1] in graph.weights:
+        product = GroupedProduct(operands[0], lengths, graph.weights[operands[1]], left, right, made)
+        return product.put(graph, node)
     groups = [_length(lengths, letters) for letters in (rows, summed, columns)]
     if None in groups or sum(isinstance(lengths[letter], str) for letter in batch) > 1:
         return False
@@ -78,12 +91,46 @@ def _with_weights(
     return True
 
 
-def _terms(equation: str) -> tuple[str, str, str] | None:
-    """The letters of both operands and of the output; None where one is repeated in a term, or there are dots."""
+def _both(terms: tuple[str, str, str]) -> set[str]:
+    """The letters that both operands have."""
+    return {*terms[0]} & {*terms[1]}
+
+
+def _without_sums(graph: Rewriter, node: onnx.NodeProto, terms: tuple[str, str, str], operands: Sequence[str]) -> bool:
+    """A product of each number with each, or with its own: a Mul of both with all axes."""
+    parts = []
+    for what, name, term in zip(("left", "right"), operands, terms, strict=False):
+        order = [letter for letter in terms[2] if letter in term]
+        part = _turned(graph, node, name, term, order, what)
+        missing = [axis for axis, letter in enumerate(terms[2]) if letter not in term]
+        if missing:
+            axes = graph.integers(f"{node.name}/{what}/axes", *missing)
+            part = graph.put("Unsqueeze", [part, axes], graph.tensor(f"{node.name}/{what}/spread"))
+        parts.append(part)
+    graph.put("Mul", parts, node.output[0], node.name)
+    return True
+
+
+def _terms(equation: str, ranks: Sequence[int]) -> tuple[str, str, str] | None:
+    """The letters of both operands and of the output; None where one is repeated in a term.
+
+    Dots, which stand for the axes that an operand has besides, become letters.
+    """
     inputs, arrow, made = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
-    if "." in equation or len(terms) != 2:
+    if len(terms) != 2 or (not arrow and "." in equation):
         return None
+    others = [letter for letter in ascii_letters if letter not in equation]
+    hidden = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True) if "..." in term]
+    if not all(0 <= count <= len(others) for count in hidden):
+        return None
+    most = max(hidden, default=0)
+    dots = others[:most]
+    terms = [
+        term.replace("...", "".join(dots[most - (rank - len(term.replace("...", ""))) :]))
+        for term, rank in zip(terms, ranks, strict=True)
+    ]
+    made, inputs = made.replace("...", "".join(dots)), ",".join(terms)
     if not arrow:
         made = "".join(sorted(letter for letter in set(inputs) - {","} if inputs.count(letter) == 1))
     if any(len(set(term)) != len(term) for term in (*terms, made)):

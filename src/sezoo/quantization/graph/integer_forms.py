@@ -10,7 +10,9 @@ from sezoo.models.onnx_graph import copy_model
 from sezoo.quantization.graph import (
     as_convolutions,
     as_other_operators,
+    attention,
     einsum,
+    grouped_products,
     norms,
     reductions,
     rows_apart,
@@ -27,7 +29,7 @@ ACTIVATIONS_ALONE = frozenset({"PRelu", "Sub", "Max", "Min", "LayerNormalization
 """Operators behind layers whose activations are rounded; constants of theirs stay in float, as kernels have them."""
 
 
-FIRST = einsum.FORMS + rows_apart.FORMS + reductions.FORMS + selections.FORMS
+FIRST = attention.FORMS + einsum.FORMS + grouped_products.FORMS + rows_apart.FORMS + reductions.FORMS + selections.FORMS
 """What they write other forms are for."""
 
 

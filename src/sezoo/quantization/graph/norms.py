@@ -1,9 +1,12 @@
 """Normalization that is written out in means, differences and roots, as one LayerNormalization.
 
-In one operator nothing is rounded between the mean and the quotient, where int8 would lose the small differences.
+In one operator nothing is rounded between the mean and the quotient, where int8 would lose the small differences. That
+by the root of the mean of squares (RMSNorm) is one too: of the values and their negatives.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -23,28 +26,89 @@ MEANS_BY_INPUT = 18
 
 def _layer_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
     """``(x - mean) / sqrt(variance + epsilon)``, and a factor and an offset behind it."""
-    centred, epsilon = _quotient(graph, node)
-    if centred is None:
+    centred, root = _quotient(graph, node)
+    if centred is None or root is None:
         return False
     source, axes = _centred(graph, centred)
-    shape = graph.lengths(source) if source in graph.behind_layers else []
-    if not shape or not axes or 0 in axes or any(not isinstance(shape[axis], int) for axis in axes):
+    if axes != root.axes or not _can_be_normalized(graph, source, axes):
         return False
-    end, (factor, offset) = _with_affine(graph, node, shape, axes)
-    sizes = [shape[axis] for axis in axes]
-    inputs = [
-        graph.constant(f"{node.name}/{name}", np.ascontiguousarray(np.broadcast_to(values, sizes), np.float32))
-        for name, values in (("factor", factor), ("offset", offset))
-    ]
+    shape = graph.lengths(source)
+    end, affine = _with_affine(graph, node, shape, axes)
+    _put_normalization(graph, node, source, axes, end, affine, root.epsilon)
+    return True
+
+
+def _rms_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """``x / sqrt(mean(x * x) + epsilon)``, and a factor behind it; or the operator for it."""
+    if node.op_type == "RMSNormalization":
+        source, shape = node.input[0], graph.lengths(node.input[0])
+        axes = list(range(attribute(node, "axis", -1) % max(len(shape), 1), len(shape)))
+        factor = graph.weights.get(node.input[1]) if len(node.input) > 1 and node.input[1] else np.ones(1, np.float32)
+        if factor is None or not _can_be_normalized(graph, source, axes):
+            return False
+        affine = [_over(factor, len(shape), axes), np.zeros(1, np.float32)]
+        _put_normalization(
+            graph, node, source, axes, node.output[0], affine, attribute(node, "epsilon", 1e-5), mirrored=True
+        )
+        return True
+    source, root = _quotient(graph, node)
+    if source is None or root is None or not _can_be_normalized(graph, source, root.axes):
+        return False
+    end, affine = _with_affine(graph, node, graph.lengths(source), root.axes)
+    _put_normalization(graph, node, source, root.axes, end, affine, root.epsilon, mirrored=True)
+    return True
+
+
+def _over(values: np.ndarray, dimensions: int, axes: list[int]) -> np.ndarray:
+    """A constant that is broadcast to a tensor of so many axes, which has one number along all but some: those."""
+    values = values.reshape([1] * (dimensions - values.ndim) + list(values.shape))
+    return values.reshape([values.shape[axis] for axis in axes])
+
+
+def _can_be_normalized(graph: Rewriter, source: str, axes: list[int]) -> bool:
+    shape = graph.lengths(source) if source in graph.behind_layers else []
+    return bool(shape) and bool(axes) and 0 not in axes and all(isinstance(shape[axis], int) for axis in axes)
+
+
+def _put_normalization(
+    graph: Rewriter,
+    node: onnx.NodeProto,
+    source: str,
+    axes: list[int],
+    end: str,
+    affine: list[np.ndarray],
+    epsilon: float,
+    *,
+    mirrored: bool = False,
+) -> None:
+    """A LayerNormalization over these axes; `mirrored`, of the values and beside each of them its negative.
+
+    Those have a mean of 0, so that their variance is the mean of the squares: what is divided by is the root of that.
+    """
+    shape, name = graph.lengths(source), node.name
     order = [axis for axis in range(len(shape)) if axis not in axes] + axes
     is_turned = order != list(range(len(shape)))
     if is_turned:
-        source = graph.put("Transpose", [source], graph.tensor(f"{node.name}/turned"), perm=order)
-    made = graph.tensor(f"{node.name}/normalized") if is_turned else end
-    graph.put("LayerNormalization", [source, *inputs], made, node.name, axis=-len(axes), epsilon=epsilon)
+        source = graph.put("Transpose", [source], graph.tensor(f"{name}/turned"), perm=order)
+    sizes = [shape[axis] for axis in axes]
+    inputs = [np.ascontiguousarray(np.broadcast_to(values, sizes), np.float32) for values in affine]
+    if mirrored:
+        minus = graph.constant(f"{name}/minus", np.full(1, -1, np.float32))  # a product is rounded, where Neg is not
+        negative = graph.put("Mul", [source, minus], graph.tensor(f"{name}/negative"))
+        source = graph.put("Concat", [source, negative], graph.tensor(f"{name}/mirrored"), axis=len(shape) - 1)
+        inputs = [np.concatenate([values, values], -1) for values in inputs]
+    constants = [
+        graph.constant(f"{name}/{what}", values) for what, values in zip(("factor", "offset"), inputs, strict=True)
+    ]
+    made = graph.tensor(f"{name}/normalized") if is_turned or mirrored else end
+    graph.put("LayerNormalization", [source, *constants], made, name, axis=-len(axes), epsilon=epsilon)
+    if mirrored:
+        half = [
+            graph.integers(f"{name}/{what}", each) for what, each in (("first", 0), ("last", sizes[-1]), ("at", -1))
+        ]
+        made = graph.put("Slice", [made, *half], graph.tensor(f"{name}/half") if is_turned else end)
     if is_turned:
         graph.put("Transpose", [made], end, perm=[order.index(axis) for axis in range(len(order))])
-    return True
 
 
 def _maker(graph: Rewriter, name: str) -> onnx.NodeProto | None:
@@ -62,27 +126,42 @@ def _origin(graph: Rewriter, name: str) -> str:
     return name
 
 
-def _quotient(graph: Rewriter, node: onnx.NodeProto) -> tuple[str | None, float]:
-    """What is divided by the standard deviation of itself, and the number beside the variance."""
+def _quotient(graph: Rewriter, node: onnx.NodeProto) -> tuple[str | None, RootMeanSquare | None]:
+    """What is divided by the root of the mean of squares, and that root."""
     if node.op_type == "Div":
         pairs = [(node.input[0], _maker(graph, node.input[1]))]
     elif node.op_type == "Mul":
-        pairs = []
-        for one, other in (node.input, list(node.input)[::-1]):
-            maker = _maker(graph, other)
-            if maker is not None and maker.op_type == "Reciprocal":
-                pairs.append((one, _maker(graph, maker.input[0])))
+        pairs = [(one, _inverse(graph, _maker(graph, other))) for one, other in (node.input, list(node.input)[::-1])]
     else:
-        return None, 0.0
-    for centred, root in pairs:
-        epsilon = _deviation_of(graph, root, centred)
-        if epsilon is not None:
-            return centred, epsilon
-    return None, 0.0
+        return None, None
+    for divided, root in pairs:
+        if (found := _root_mean_square(graph, root, divided)) is not None:
+            return divided, found
+    return None, None
 
 
-def _deviation_of(graph: Rewriter, root: onnx.NodeProto | None, centred: str) -> float | None:
-    """The number beside the variance, where a node is the root of the variance of what is centred."""
+def _inverse(graph: Rewriter, node: onnx.NodeProto | None) -> onnx.NodeProto | None:
+    """The node of which one makes the reciprocal; None where it makes something else."""
+    if node is None:
+        return None
+    if node.op_type == "Reciprocal":
+        return _maker(graph, node.input[0])
+    numerator = graph.constants.get(node.input[0]) if node.op_type == "Div" else None
+    is_one = numerator is not None and numerator.size == 1 and numerator.item() == 1
+    return _maker(graph, node.input[1]) if is_one else None
+
+
+@dataclass(frozen=True)
+class RootMeanSquare:
+    """``sqrt(mean(square) + epsilon)`` over some axes."""
+
+    square: onnx.NodeProto
+    axes: list[int]
+    epsilon: float
+
+
+def _root_mean_square(graph: Rewriter, root: onnx.NodeProto | None, divided: str) -> RootMeanSquare | None:
+    """What a node is the root of, where that is the mean of the squares of what it divides."""
     if root is None or root.op_type != "Sqrt":
         return None
     total = _maker(graph, root.input[0])
@@ -93,13 +172,13 @@ def _deviation_of(graph: Rewriter, root: onnx.NodeProto | None, centred: str) ->
         if epsilon is None or epsilon.size != 1 or mean is None or mean.op_type != "ReduceMean":
             continue
         square = graph.made_by.get(mean.input[0])
-        if square is not None and _is_square_of(graph, square, centred) and attribute(mean, "keepdims", 1):
+        if square is not None and _is_square_of(graph, square, divided) and attribute(mean, "keepdims", 1):
             axes = axes_of_reduction(graph, mean)
-            return float(epsilon.item()) if axes and axes == _centred(graph, centred)[1] else None
+            return RootMeanSquare(square, axes, float(epsilon.item())) if axes else None
     return None
 
 
-def _is_square_of(graph: Rewriter, node: onnx.NodeProto, centred: str) -> bool:
+def _is_square_of(graph: Rewriter, node: onnx.NodeProto, root: str) -> bool:
     if node.op_type == "Pow":
         exponent = graph.constants.get(node.input[1])
         if exponent is None or exponent.size != 1 or exponent.item() != 2:
@@ -109,7 +188,8 @@ def _is_square_of(graph: Rewriter, node: onnx.NodeProto, centred: str) -> bool:
         squared = set(node.input)
     else:
         return False
-    return all(name == centred or _centred(graph, name) == _centred(graph, centred) for name in squared)
+    centred = _centred(graph, root)
+    return all(name == root or (centred[1] and _centred(graph, name) == centred) for name in squared)
 
 
 def _centred(graph: Rewriter, name: str) -> tuple[str, list[int]]:
@@ -140,7 +220,7 @@ def _with_affine(
         values = others[0].reshape([1] * (len(shape) - others[0].ndim) + list(others[0].shape))
         if any(length != 1 and axis not in axes for axis, length in enumerate(values.shape)):
             break
-        found[number] = values.reshape([values.shape[axis] for axis in axes])
+        found[number] = _over(values, len(shape), axes)
         graph.done.add(behind.name)
         end = behind.output[0]
     return end, found
@@ -167,9 +247,13 @@ def _affine(graph: Rewriter, node: onnx.NodeProto) -> bool:
 
 
 def _written_out(graph: Rewriter, node: onnx.NodeProto) -> bool:
-    """A LayerNormalization that no layer comes before: in means and differences, which are computed in float there."""
-    source = node.input[0]
-    if node.op_type != "LayerNormalization" or source in graph.behind_layers or not graph.lengths(source):
+    """A normalization that no layer comes before: in means and differences, which are computed in float there."""
+    source, has_mean = node.input[0], node.op_type == "LayerNormalization"
+    if (
+        not (has_mean or node.op_type == "RMSNormalization")
+        or source in graph.behind_layers
+        or not graph.lengths(source)
+    ):
         return False
     dimensions, name = len(graph.lengths(source)), node.name
     axes = list(range(attribute(node, "axis", -1) % dimensions, dimensions))
@@ -184,7 +268,7 @@ def _written_out(graph: Rewriter, node: onnx.NodeProto) -> bool:
             return put("ReduceMean", [read, graph.integers(f"{name}/axes", *axes)], what, keepdims=1)
         return put("ReduceMean", [read], what, axes=axes, keepdims=1)
 
-    centred = put("Sub", [source, mean_of(source, "mean")], "centred")
+    centred = put("Sub", [source, mean_of(source, "mean")], "centred") if has_mean else source
     variance = mean_of(put("Mul", [centred, centred], "square"), "variance")
     epsilon = graph.constant(f"{name}/epsilon", np.full(1, attribute(node, "epsilon", 1e-5), np.float32))
     root = put("Sqrt", [put("Add", [variance, epsilon], "positive")], "deviation")
@@ -196,5 +280,5 @@ def _written_out(graph: Rewriter, node: onnx.NodeProto) -> bool:
     return True
 
 
-FORMS = (_layer_norm, _written_out, _affine)
+FORMS = (_layer_norm, _rms_norm, _written_out, _affine)
 """See `rewriting.rewritten`."""

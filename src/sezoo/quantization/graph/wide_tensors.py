@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import onnx
 
@@ -28,11 +28,21 @@ def inputs_of_norms(model: onnx.ModelProto) -> frozenset[str]:
     A normalization makes quiet frames as loud as others, and with them the steps that they were rounded in; a softmax
     makes factors of steps.
     """
-    behind = behind_layers(model.graph)
+    behind, made_by = behind_layers(model.graph), producers(model.graph)
     inputs = [node.input[0] for node in model.graph.node if node.op_type in NORMS]
+    inputs += [part for name in inputs for part in _mirrored(made_by.get(name), made_by)]
     scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
     wide = with_sources_of_moves(model, inputs) | with_sources_of_moves(model, scores, SCALED)
     return frozenset(name for name in wide if name in behind)
+
+
+def _mirrored(node: onnx.NodeProto | None, made_by: Mapping[str, onnx.NodeProto]) -> list[str]:
+    """A tensor and its negative, where a node puts those together for a normalization; else nothing."""
+    if node is None or node.op_type != "Concat" or len(node.input) != 2:
+        return []
+    negative = made_by.get(node.input[1])
+    is_mirrored = negative is not None and negative.op_type == "Mul" and negative.input[0] == node.input[0]
+    return list(node.input) if is_mirrored else []
 
 
 def int8_only(model: onnx.ModelProto) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sezoo.deployment.engine.integer_graph import FloatStep
-from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, remedy_for
 from sezoo.deployment.engine.qdq_reader.values import FloatRow, FloatView, Layout, QuantizedView, Source, laid_out
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -98,7 +98,7 @@ class FloatSteps:
         """
         values = [operand for operand in operands if isinstance(operand, FloatView)]
         if node.op_type not in FLOAT_OPERATORS:
-            raise UnsupportedError(f"{node} works in float on the magnitudes")
+            raise UnsupportedError(f"{node} works in float on the magnitudes: {remedy_for(node)}")
         shapes = np.broadcast_arrays(*(value.items for value in values))
         values = [replace(value, items=items) for value, items in zip(values, shapes, strict=True)]
         layouts = [self._layout(value, node) for value in values]

@@ -13,10 +13,30 @@ import onnx.helper
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_graph import attribute
 
-__all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError"]
+__all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError", "remedy_for"]
 
 OFFSETS = {"int8": (8, 0), "uint8": (8, 128), "int16": (16, 0), "uint16": (16, 32768)}
 """Bits of each activation type, and the offset to subtract for signed integers."""
+
+
+REMEDIES = {
+    **dict.fromkeys(("If", "Loop"), "export the network with plain layers, without branches and loops"),
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), "a forward LSTM or GRU has one where sezoo quantizes the float model"),
+    **dict.fromkeys(("STFT", "DFT"), "leave the transform to the denoiser, and give the network spectra"),
+    **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "NonZero", "Unique"), "choose by Max, Min or a comparison with Where"),
+    **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), "quantize the float model"),
+    "Einsum": "write it as MatMul and Transpose",
+    "Attention": "export it with an opset below 23, as MatMul and Softmax",
+}
+"""What to do about an operator."""
+
+
+def remedy_for(node: Node) -> str:
+    """What a user can do about an operator that cannot be run."""
+    domain = node.proto.domain
+    if domain not in ("", "ai.onnx"):
+        return f"it is an operator of '{domain}'; write it in operators of ONNX's own"
+    return REMEDIES.get(node.op_type, "write it in other operators, or take quantization.target: generic")
 
 
 class UnsupportedError(Exception):

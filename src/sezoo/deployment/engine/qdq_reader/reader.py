@@ -23,7 +23,7 @@ from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES,
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
 from sezoo.deployment.engine.qdq_reader.loops import RoundedState, rounded_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, fold_constants, move
-from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError, remedy_for
 from sezoo.deployment.engine.qdq_reader.products import pending_product
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_points, mask_table
@@ -246,7 +246,7 @@ class Reader:
         operands = [self.values.get(name, node.constant(position)) for position, name in enumerate(node.inputs) if name]
         values = [operand for operand in operands if isinstance(operand, Value)]
         if any(operand is None for operand in operands) or not values:
-            raise UnsupportedError(f"{node} has no form that can be run")
+            raise UnsupportedError(f"{node} has no form that can be run: {remedy_for(node)}")
         if any(isinstance(value, MixedView) for value in values):
             raise UnsupportedError(f"{node} works in float on states and integers: nothing has rounded its input")
         in_float = any(isinstance(value, FloatView) for value in values)
@@ -273,11 +273,15 @@ class Reader:
         of_16_bits = isinstance(first, QuantizedView) and any(source.tensor.bits > 8 for source in first.sources)
         in_order = isinstance(first, UnroundedOutput) or several or (of_16_bits and first.is_rounded)
         if len(values) > 1 or (in_order and is_expression(node)):
-            return pending_expression(node, operands, self.frames, self.row)
+            made = pending_expression(node, operands, self.frames, self.row)
+            if len(values) > 1 or several or node.op_type not in FUNCTIONS:
+                return made
+            view = first.functions if isinstance(first, UnroundedOutput) else first
+            return replace(made, functions=view and view.with_function(node))
         if node.op_type not in FUNCTIONS:
-            raise UnsupportedError(f"{node} has no integer form")
+            raise UnsupportedError(f"{node} has no integer form: {remedy_for(node)}")
         if isinstance(first, UnroundedOutput):
-            return first.clamped(node)
+            return first.functions.with_function(node) if first.functions else first.clamped(node)
         if several:
             raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
         if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:

@@ -12,13 +12,10 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import Loop
-from sezoo.deployment.engine.qdq_reader.float_steps import FLOAT_OPERATORS
 from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
-from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.past_frames import without_past_frames
 from sezoo.deployment.engine.qdq_reader.reader import Reader
-from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
     FloatView,
@@ -34,14 +31,8 @@ from sezoo.models.states import input_layout
 
 __all__ = ["integer_graph_of"]
 
-SUPPORTED = (
-    "Conv over time or over frequencies and time, grouped and depthwise among them; MatMul and Gemm with constant "
-    "weights, and MatMul of two tensors within a frame; Add, Sub, Mul, Max and Min of integer tensors; "
-    "LayerNormalization, InstanceNormalization, Softmax and MaxPool over bins and channels; LSTM and GRU as sezoo "
-    "quantizes them, over frames or over the bins of each, and states of a model of one frame; functions of one tensor "
-    f"({', '.join(sorted(FUNCTIONS))}); {', '.join(sorted(MOVEMENTS))}; and, in float before the first int8 tensor, "
-    f"{', '.join(sorted(FLOAT_OPERATORS))}, ReduceMean over the bins and MaxPool over the frames up to now"
-)
+LISTED = "docs/deployment.md lists the operators that the C package can run"
+"""Where a user finds what to put in the place of one that it cannot."""
 
 
 LARGEST_SCALE = 1e10
@@ -74,7 +65,7 @@ def integer_graph_of(model: onnx.ModelProto, path: Path) -> IntegerGraph:
     try:
         return _graph_of(model, contract)
     except UnsupportedError as error:
-        raise UserError(f"{path}: {error}. The C package can run: {SUPPORTED}") from error
+        raise UserError(f"{path}: {error}; {LISTED}") from error
 
 
 def _check_constants(model: onnx.ModelProto, path: Path) -> None:

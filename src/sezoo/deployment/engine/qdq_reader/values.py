@@ -159,12 +159,14 @@ class UnroundedOutput:
     ----------
     operator : the operator; its output and rounding are not yet determined.
     lowest, highest : limits set by a ReLU or a Clip.
+    functions : the same as functions of one integer, if it is that; tables have functions that expressions lack.
     """
 
     operator: Conv | Product | Normalize | Softmax | UnroundedSum
     items: np.ndarray
     lowest: float = -np.inf
     highest: float = np.inf
+    functions: QuantizedView | None = None
 
     @property
     def total(self) -> int:
@@ -203,6 +205,7 @@ class UnroundedOutput:
             self,
             lowest=min(max(self.lowest, low), high),
             highest=min(max(self.highest, low), high),
+            functions=self.functions and self.functions.with_function(node),
         )
 
     def finish(self, output: Tensor) -> Conv | Product | Elementwise | Expression | Normalize | Softmax:
