@@ -92,7 +92,7 @@ def _write(waveforms: Sequence[object], names: Sequence[str] | None, folder: Pat
 
 
 def extension_of(folder: Path, what: str) -> str:
-    """The ending of most recordings of a folder, `.wav` where it holds none: reading it tells of that.
+    """Return the most frequent file extension of a folder's recordings; `.wav` if it has none.
 
     Raises
     ------

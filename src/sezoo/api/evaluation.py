@@ -1,4 +1,4 @@
-"""What `sezoo.evaluate` and `sezoo.score` give: the scores of each version."""
+"""Results of `sezoo.evaluate` and `sezoo.score`: the scores of each version."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Evaluation(Table):
 
     @classmethod
     def read(cls, folder: Path) -> Evaluation:
-        """Of a run's folder."""
+        """Read the results in a run's folder."""
         found = evaluation_file.Evaluation.required(folder)
         return cls(
             folder=folder,
@@ -108,7 +108,7 @@ class Evaluation(Table):
         )
 
     def lines(self) -> list[str]:
-        """What was scored, the first metric of each version, and where all of it is."""
+        """Return summary lines: what was scored, the first metric of each version, and the folder."""
         clips = max((len(version.clips) for version in self.versions.values()), default=0)
         metric = next(iter(self.noisy), None)
         told = "nothing could be scored"

@@ -1,4 +1,4 @@
-"""The names that parameters take, for type checkers and editors; the configuration says which there really are."""
+"""Literal types of parameter values, for type checkers and editors; the configuration defines the allowed values."""
 
 from __future__ import annotations
 

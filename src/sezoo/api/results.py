@@ -1,4 +1,4 @@
-"""What the verbs give: paths and numbers of a run, read back from the files that it wrote."""
+"""Results of the API functions: paths and numbers of a run, read from the files that it wrote."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class QuantizedModel(Table):
 
     @classmethod
     def read(cls, folder: Path) -> QuantizedModel:
-        """Of a run's folder."""
+        """Read the results in a run's folder."""
         found = LayerReport.required(folder)
         dynamic = folder / found.dynamic
         return cls(
@@ -104,7 +104,7 @@ class QuantizedModel(Table):
 
 @dataclass(frozen=True, repr=False)
 class DeployedModel(Table):
-    """What runs on the board.
+    """A deployed model.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class DeployedModel(Table):
 
     @classmethod
     def read(cls, folder: Path) -> DeployedModel:
-        """Of a run's folder."""
+        """Read the results in a run's folder."""
         package, found = folder / C_PACKAGE, Deployment.read(folder)
         return cls(
             folder=folder,
@@ -134,7 +134,7 @@ class DeployedModel(Table):
         )
 
     def lines(self) -> list[str]:
-        """What was made, what memory it takes, and where it is."""
+        """Return summary lines: what was written, its memory, and the folder."""
         told = f"{self.facts['engine']}, {pluralize(self.facts['frames_per_call'], 'new frame')} a call"
         if made := self.facts.get("application"):
             where = f"on {made['board']}" if made["flashed"] else f"for {made['board']}, not written to it"
@@ -146,7 +146,7 @@ class DeployedModel(Table):
         return [f"Deployed model: {what}, {told}", memory, display_path(self.c_package or self.tflite or self.folder)]
 
     def records(self) -> Sequence[Row]:
-        """A row an operator: how far it is from onnxruntime's, and what it takes on the emulated core."""
+        """Return a row per operator: its difference to onnxruntime, and its cost on the emulated core."""
         found = Deployment.read(self.folder)
         if found is None:
             return []
@@ -157,7 +157,7 @@ class DeployedModel(Table):
         return [{**agreement, **cost} for agreement, cost in zip(agreed, costs, strict=True)]
 
     def sounds(self) -> Mapping[str, Path]:
-        """The test recording and what the emulated core made of it, where one was emulated."""
+        """Return the test recording, noisy and as denoised on the emulated core, if there was one."""
         return deployed_sounds(self.folder)
 
 
@@ -181,7 +181,7 @@ class TrainedModel(Table):
 
     @classmethod
     def read(cls, folder: Path) -> TrainedModel:
-        """Of a run's folder."""
+        """Read the results in a run's folder."""
         config, _ = read_config(folder)
         models, found = (
             folder / expand_known(config)["general"]["saved_models_dir"],
@@ -197,7 +197,7 @@ class TrainedModel(Table):
         )
 
     def lines(self) -> list[str]:
-        """How long it was trained, the last epoch's numbers, and where the models are."""
+        """Return summary lines: duration of the training, metrics of the last epoch, and the models."""
         last = self.history[-1] if self.history else {}
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "epoch")
         where = self.folder if self.best is None else self.best.parent

@@ -165,9 +165,9 @@ def _plain(value: object) -> object:
 
 @contextmanager
 def _fill_log_files() -> Iterator[None]:
-    """Whatever level somebody has set for sezoo's log, or nobody has, the run's log file has all of it.
+    """Write all log records to the run's log file, whatever the level of sezoo's logger.
 
-    What goes to the handlers of the program that called us is what its own levels let through, as before.
+    The handlers of the calling program still receive only the records that pass their levels.
     """
     logger = logging.getLogger("sezoo")
     level, handlers, propagate = logger.level, list(logger.handlers), logger.propagate
@@ -187,7 +187,7 @@ def _fill_log_files() -> Iterator[None]:
 
 
 class _Forward(logging.Handler):
-    """Hands on to the handlers that there were, and to the root logger, what those would have got."""
+    """Forwards records to the existing handlers and the root logger, according to their levels."""
 
     def __init__(self, level: int, handlers: Sequence[logging.Handler], propagate: bool):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The parts that the verbs' settings are made of: the spectrum, a test set, and what is left out."""
+"""Configuration sections that the API functions share: the spectrum, a test set, and omitted values."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def model_section(path: Path) -> Settings:
 
 
 def deployment_section(model: Path | None, board: str | None, backend: str | None) -> Settings:
-    """The section `deployment` of a model on a board: with the backend that nothing but the model's target decides.
+    """Return the `deployment` section for a model, with the backend of the model's target.
 
     Raises
     ------

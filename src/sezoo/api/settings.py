@@ -1,4 +1,4 @@
-"""What each verb's arguments are in a configuration: plain sections that hold only what differs from the defaults."""
+"""Conversion of the API functions' arguments to configuration sections, without default values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run's folder besides numbers: its pictures, and sounds to play."""
+"""Figures and sounds of a run's folder, for notebooks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def listened_sounds(folders: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def deployed_sounds(folder: Path) -> dict[str, Path]:
-    """The test recording, and what the emulated core has made of it; nothing where none was emulated."""
+    """Return the test recording, noisy and as denoised on the emulated core; nothing if there was none."""
     found = [path.parent for path in folder.glob("emulated_*/denoised.wav")]
     if not found:
         return {}

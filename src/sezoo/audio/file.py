@@ -46,7 +46,7 @@ HIGHEST_PEAK = 100
 
 
 class BadClipError(Exception):
-    """A recording that cannot be used; the message is the reason, `path` says which."""
+    """A recording that cannot be used: the message is the reason, `path` the file."""
 
     def __init__(self, path: Path, reason: str):
         super().__init__(reason)
@@ -140,7 +140,7 @@ def _check_header(file: soundfile.SoundFile, source: Path | Member, path: Path) 
 
 
 def _reason(error: soundfile.LibsndfileError, opened: bool) -> str:
-    """libsndfile's reason, where it has one that fits: the file is there."""
+    """Return libsndfile's error message for an existing file, if it is meaningful."""
     reason = error.error_string.removeprefix("Error : ").rstrip(".")
     if not reason or "does not exist" in reason:
         return "the data is damaged or cut off"

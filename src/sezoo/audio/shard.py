@@ -19,11 +19,11 @@ CUT_OFF = "it is cut off: it ends in the middle of a member"
 
 
 class ShardError(Exception):
-    """A tar file that cannot be read; the message says why."""
+    """A tar file that cannot be read; the message is the reason."""
 
 
 class MemberLocation(NamedTuple):
-    """Where the bytes of a member are in its tar file."""
+    """Location of a member's bytes in its tar file."""
 
     offset: int
     size: int
@@ -43,11 +43,11 @@ class Member:
 
     @property
     def suffix(self) -> str:
-        """Of its name."""
+        """File extension of the member."""
         return self.path.suffix
 
     def is_file(self) -> bool:
-        """It has been read."""
+        """Return True: a member that was read is a file."""
         return True
 
     def stat(self) -> SimpleNamespace:

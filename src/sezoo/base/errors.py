@@ -8,7 +8,7 @@ __all__ = ["UserError"]
 
 
 class UserError(Exception):
-    """Bad input or a bad setting: the message is one line that says what was found, where, and what to do.
+    """Bad input or a bad setting, with a one-line message: what was found, where, and what is allowed.
 
     The command line prints the message alone and exits with code 2. Anything else that is raised is a
     fault of the program and keeps its traceback.

@@ -1,4 +1,4 @@
-"""What is shown while one waits: what is being done, and how far it is.
+"""Progress display of long operations.
 
 On a terminal one line moves as long as there is work, with a bar where the number of steps is known; in a notebook
 there is a bar below the cell; elsewhere the log has a line every few seconds.
@@ -71,7 +71,7 @@ def rest() -> None:
 
 @dataclass(eq=False)
 class _Work:
-    """Something that is being done; `total` is None where nobody knows how many steps it has."""
+    """An operation in progress; `total` is None if the number of steps is unknown."""
 
     what: str
     total: int | None = None

@@ -74,7 +74,7 @@ if "forkserver" in multiprocessing.get_all_start_methods():
 
 
 def quiet_context(method: str) -> context.BaseContext:
-    """What `multiprocessing.get_context` gives, with workers that do not import the main module.
+    """Return a multiprocessing context whose workers do not import the main module.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where the files are that come with sezoo, and which word stands for which of the models."""
+"""Paths of the files that come with sezoo, and the short names of its models."""
 
 from pathlib import Path
 

@@ -95,7 +95,7 @@ def load_object(reference: str, key: str, kind: str = "class") -> Any:
 
 
 def exception_line(error: BaseException) -> str:
-    """`ValueError: what it says`, one line however many the message has."""
+    """Return an exception as one line: `ValueError: message`."""
     try:
         message = str(error)
     except Exception as fault:  # the error's class may be the user's, and its message as faulty as the rest

@@ -127,7 +127,7 @@ def dump_yaml(
 
 
 def _escaped_for_hydra(content: object) -> object:
-    """With a backslash before `${` in texts, and those before that twice, as OmegaConf reads them."""
+    """Escape `${` in strings with a backslash, and double the backslashes before it, as OmegaConf requires."""
     match content:
         case dict():
             return {key: _escaped_for_hydra(value) for key, value in content.items()}

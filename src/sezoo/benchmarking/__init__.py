@@ -1,1 +1,1 @@
-"""How fast a model is and how much memory it takes: one table, whatever measured it."""
+"""Speed and memory of models, in one table for all kinds of measurement."""

@@ -26,7 +26,7 @@ SECONDS = 2
 
 
 def check_emulated(config: Config) -> None:
-    """Check that compiler and emulator are there.
+    """Check that compiler and emulator are installed.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def measure_emulated(run: Run, model: Path, target: str) -> Measurement:
 
 
 def _layers(program: Program, steps: tuple[int, ...], calls: int) -> list[LayerCost]:
-    """What each step costs; the multiplications of a loop are those of the operators in it.
+    """Return the cost of each step; the multiplications of a loop are those of its operators.
 
     A sweep is counted as a whole, and the operators in it are not.
     """

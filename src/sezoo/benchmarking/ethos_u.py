@@ -124,7 +124,7 @@ class _Network:
     low: LoweredGraph
 
     def name_of(self, tensor: str) -> str:
-        """What made a tensor of the file, by its name in the ONNX model."""
+        """Return the ONNX name of the operator that computes a tensor of the file."""
         for operator, name in zip(self.low.file.operators, self.low.names, strict=True):
             if self.low.file.tensors[operator.outputs[0]].name == tensor:
                 return name

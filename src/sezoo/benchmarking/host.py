@@ -53,7 +53,7 @@ WARM_UP_CALLS = 5
 
 @dataclass(frozen=True)
 class _Latency:
-    """Of a call, in milliseconds."""
+    """Latency of a call in milliseconds."""
 
     median: float
     p95: float
@@ -101,7 +101,7 @@ def _is_onnx(model: RunModel) -> bool:
 
 
 def benchmark_input(stft: Stft, sample_rate: int, kind: str = MAGNITUDE_MASK) -> np.ndarray:
-    """What a model sees of ten seconds of the noisy test recordings that come with sezoo: (1, bins, frames)."""
+    """Return a model's input for 10 s of the noisy test recordings that come with sezoo: (1, bins, frames)."""
     samples, waveforms = CLIP_SECONDS * sample_rate, []
     for path in sorted((DEMO_RECORDINGS / "noisy_testset").glob("*.flac")):
         waveforms.append(read_clip(path, sample_rate))
@@ -114,7 +114,7 @@ def benchmark_input(stft: Stft, sample_rate: int, kind: str = MAGNITUDE_MASK) ->
 
 
 def _middle(magnitudes: np.ndarray, frames: int) -> np.ndarray:
-    """So many frames from the middle of the clip, where somebody speaks; it is repeated if it is too short."""
+    """Return N frames from the middle of the clip, which has speech; a clip that is too short is repeated."""
     whole = magnitudes.shape[2]
     return np.take(magnitudes, np.arange(frames) + max(0, (whole - frames) // 2), axis=2, mode="wrap")
 

@@ -1,4 +1,4 @@
-"""The service `benchmarking`: what a model takes of memory and of time, on whatever it is run."""
+"""The `benchmarking` service: memory and time of a model on each configured target."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _cell(column: _Column, measurement: Measurement, share: float | None) -> str
 
 
 def _fits(benchmark: Benchmark) -> Iterator[Text]:
-    """What fits the board, and what does not."""
+    """Yield lines on the targets that fit the board and those that do not."""
     facts = benchmark.facts
     board = f"{benchmark.board} ({bytes_text(facts.flash)} of flash, {bytes_text(facts.ram)} of RAM)"
     if all(fit.fits for fit in benchmark.fits) and benchmark.fits:
@@ -166,7 +166,7 @@ def _clocks(measurements: Iterable[Measurement]) -> str:
 
 
 def _deadlines(measurements: Sequence[Measurement]) -> Iterator[str]:
-    """What of a core is taken, and from which clock on it keeps up."""
+    """Yield lines on the core load and the lowest clock for real time."""
     for one in measurements:
         if one.core_shares and one.lowest_clock_mhz is not None:
             shares = ", ".join(f"{percent_text(share)} at {clock} MHz" for clock, share in one.core_shares.items())

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _result_text(found) -> list[str]:
-    """In words."""
+    """Return the result as text."""
     masks = f" and {found.masks_compared:,} masks" if found.masks_compared else ""
     if found.is_equal:
         lines = [f"equal bit by bit: {found.calls:,} calls, {found.calls * found.samples_per_call:,} samples{masks}"]

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _memory(facts: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
-    """What the board has to have, in bytes."""
+    """Yield the memory that the board must have: kind, bytes, and description."""
     if tflite := facts.get("tflite"):
         yield "flash", tflite["file_bytes"], "the model, besides the runtime and the spectrum's code"
         measured = "as measured here" if tflite["tflm_arena_bytes"] else "by our plan, larger than a microcontroller's"

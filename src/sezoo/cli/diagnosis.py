@@ -1,4 +1,4 @@
-"""What is installed that sezoo needs or can make use of: packages, programs of others, folders."""
+"""Diagnosis of the installation: required and optional packages, external programs, folders."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _is_named_by_time(hydra_config: Any, mode: Any) -> bool:
 
 
 def _write_composed(composed: Any, hydra_config: Any, folder: Path, written: Mapping[str, str]) -> None:
-    """What Hydra itself would write, but whole or not at all, without secrets, and with a full disk reported."""
+    """Write the files that Hydra would write, but atomically, without secrets, and with an error for a full disk."""
     from omegaconf import OmegaConf
 
     def as_written(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The words of the command line: which configuration file, and overrides in the form that Hydra reads."""
+"""Parsing of the command line: the configuration file, and overrides in Hydra's syntax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sezoo live --audio`: a model between microphone and headphones, and one line that says how it does."""
+"""`sezoo live --audio`: live denoising from microphone to headphones, with a status line."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _raise_why(error: Exception | None) -> None:
 
 @contextmanager
 def _line_writer() -> Iterator[Callable[[str], None]]:
-    """What shows a line: in place of the one before on a terminal."""
+    """Return a function that displays a line, which on a terminal replaces the previous one."""
     if not console().is_terminal:
         yield write
         return

@@ -76,7 +76,7 @@ def _write_copy(options: argparse.Namespace) -> None:
 
 
 def _latency_ms(summary: ModelSummary, options: argparse.Namespace) -> float | None:
-    """Of the model in the stream engine, with one frame a call; None where it is not known how far it looks ahead."""
+    """Return the latency in the stream engine with one frame per call; None if the look-ahead is unknown."""
     if summary.lookahead is None:
         return None
     from sezoo.audio.stft import Stft

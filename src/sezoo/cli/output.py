@@ -1,4 +1,4 @@
-"""What a short command writes besides its results: its YAML file, JSON, and a few lines that say what is where."""
+"""Additional output of a short command: its YAML file, JSON, and a summary."""
 
 from __future__ import annotations
 

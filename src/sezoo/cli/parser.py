@@ -126,7 +126,7 @@ def spectrum_of(options: argparse.Namespace):
 
 
 def add_output(parser: Parser) -> None:
-    """Where the results of a run go."""
+    """Add the option for the output folder of a run."""
     add_setting(
         parser, "-o", "--output", key="folder", type=Path, metavar="DIR",
         help="new folder for the results (default: experiment_outputs/<date and time>)",
@@ -134,7 +134,7 @@ def add_output(parser: Parser) -> None:
 
 
 def add_metrics(parser: Parser) -> None:
-    """What is scored, where there is clean speech."""
+    """Add the option for the metrics, which need clean speech."""
     add_setting(
         parser, "--metrics", key="evaluation.metrics", several=True, metavar="NAMES",
         default_is="pesq, stoi and si_snr; stoi and si_snr at rates that PESQ is not for; dnsmos without clean speech",
@@ -143,7 +143,7 @@ def add_metrics(parser: Parser) -> None:
 
 
 def metrics_of(options: argparse.Namespace) -> list[str] | None:
-    """The metrics of a command: those that are asked for, three by default; None is all that the clips allow.
+    """Return the metrics of a command, three by default; None for all that the clips allow.
 
     Raises
     ------
@@ -193,14 +193,14 @@ def add_save_config(parser: Parser) -> None:
 
 
 def add_json(parser: Parser) -> None:
-    """For scripts."""
+    """Add the --json option, for scripts."""
     parser.add_argument(
         "--json", action="store_true", help="print the result on standard output as one JSON object, and nothing else"
     )
 
 
 def add_everywhere(parser: Parser) -> None:
-    """What `sezoo.cli.main` has taken out before; here it is for the help, and for completion."""
+    """Add the global options, which `sezoo.cli.main` has already parsed, for help and completion."""
     group = parser.add_argument_group("options of every command")
     group.add_argument("--quiet", action="store_true", help="only warnings and errors")
     group.add_argument("--verbose", action="store_true", help="a more detailed log")

@@ -27,7 +27,7 @@ OF_A_LAYOUT = re.compile(r"^(?:\w+, )*mix: |; mix: .*$")
 
 
 class KeyValue:
-    """Reads the text of an option as the value of a key: a name in any case of its letters, or what YAML makes of it.
+    """Parser of an option's text as the value of a key: a name in upper or lower case, or a YAML value.
 
     What the key may not hold is refused by its section, when the configuration is built.
 

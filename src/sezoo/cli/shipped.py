@@ -22,7 +22,7 @@ def model_path(word: str) -> Path:
 
 
 def static_model_path(word: str) -> Path:
-    """As `model_path`; the bare name of a shipped model means its static int8 file, which runs on a device."""
+    """Return the path as `model_path`, but the static int8 file, which runs on a device, for a shipped model's name."""
     return _model(word, static=True)
 
 

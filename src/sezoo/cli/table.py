@@ -1,4 +1,4 @@
-"""Which commands there are, in the order of the help; their modules are imported when they are needed."""
+"""The commands in the order of the help; their modules are imported on demand."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def path_of(path: Path) -> Path:
 
 
 def read_checked(path: Path) -> dict[str, Any]:
-    """The contents of the file, which is there and has nothing in it that Hydra does not bear."""
+    """Read a configuration file, and check that Hydra supports its syntax."""
     folder = path.parent
     if not folder.is_dir():
         raise UserError(f"--config-path: there is no folder {folder}")

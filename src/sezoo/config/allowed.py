@@ -1,4 +1,4 @@
-"""What the type of a key says of itself in words: what it may hold, and why a value is refused."""
+"""Descriptions of a key's type for messages: the allowed values, and the reason why a value is rejected."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Allowed(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What an error message adds after the allowed values."""
+    """Hint that an error message adds after the allowed values."""
 
     words: str
 

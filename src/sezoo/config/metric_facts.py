@@ -1,4 +1,4 @@
-"""How a metric is displayed: label, unit, number format, and whether higher is better."""
+"""Display properties of metrics: label, unit, number format, and whether higher is better."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORM = re.compile(r"\{:\.\d[efg]\}")
 
 @dataclass(frozen=True)
 class MetricFacts:
-    """How a metric is shown.
+    """Display properties of a metric.
 
     Attributes
     ----------

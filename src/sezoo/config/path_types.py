@@ -23,7 +23,7 @@ ESCAPE = re.compile(f"[{''.join(ESCAPES)}]")
 
 
 def _path(value: Any) -> Any:
-    """A path as the user meant it: with the home folder for `~`, and without escapes where a backslash was meant."""
+    """Return a path with `~` expanded; reject a Windows path whose backslashes became escape sequences."""
     value = text(value)
     if not isinstance(value, str | Path):
         return value

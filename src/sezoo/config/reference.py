@@ -102,7 +102,7 @@ def renamed_keys() -> str:
 
 
 def _meaning(path: str) -> str:
-    """What a key of a section is for."""
+    """Return the description of a key of a section."""
     section, _, key = path.partition(".")
     return SECTIONS[section].model_fields[key].description or ""
 

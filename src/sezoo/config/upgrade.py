@@ -193,7 +193,7 @@ def _lines_of(text: str, entry: Entry) -> tuple[int, int]:
 
 
 def _end(node: yaml.Node) -> int:
-    """Where a value ends; a block's own mark is behind the comments that follow it."""
+    """Return the end of a value; the end mark of a block lies after the comments that follow it."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]

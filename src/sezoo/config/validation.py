@@ -163,7 +163,7 @@ def _without_unknown(name: str, cls: type[Section], value: Mapping[str, Any]) ->
 
 
 def _position(raw: Any, location: tuple[int | str, ...]) -> tuple[int, ...]:
-    """Where in the file a key stands, as something to sort by; what is not in the file comes last."""
+    """Return the position of a key in the file as a sort key; keys that are not in the file come last."""
     position: list[int] = []
     for part in location:
         keys = [str(key) for key in raw] if isinstance(raw, Mapping) else []

@@ -132,14 +132,14 @@ def arithmetic(text: str) -> int | float | str:
 
 
 def number(value: Any) -> Any:
-    """What a number-typed key holds: text is computed, True and False are refused, the rest is handed on."""
+    """Return the value of a number-typed key: text is evaluated, booleans are rejected, other values are unchanged."""
     if isinstance(value, bool):
         raise ValueError("True and False are no numbers")
     return arithmetic(value) if isinstance(value, str) else value
 
 
 def literal(value: Any) -> Any:
-    """What an any-typed key holds: words, numbers, arithmetic and tuples in text, also inside lists and mappings."""
+    """Return the value of an any-typed key: text is evaluated to words, numbers or tuples, also when nested."""
     if isinstance(value, Mapping):
         return {key: literal(entry) for key, entry in value.items()}
     if isinstance(value, list):
@@ -170,7 +170,7 @@ def texts_from_environment(raw: Any, keys: tuple[str | int, ...] = ()) -> Iterat
 
 
 def expand_known(raw: Any) -> Any:
-    """`raw` with those `${ENV_VAR}` expanded that are set: of a run's own YAML file, whose variables may be gone."""
+    """Expand the `${ENV_VAR}` that are set, for a run's own YAML file, whose variables may no longer exist."""
     if isinstance(raw, Mapping):
         return {key: expand_known(value) for key, value in raw.items()}
     if isinstance(raw, list):

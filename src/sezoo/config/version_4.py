@@ -166,7 +166,7 @@ def _check_place(result: Translation, key: RenamedKey) -> None:
 
 
 def _take_leftover(result: Translation) -> None:
-    """Version 4's inner sections hold nothing now but keys that nobody knows."""
+    """Collect the remaining keys of version 4's nested sections, which are all unknown."""
     left = _pop_path(result.tree, _PARAMETERS)
     if isinstance(left, Mapping):
         result.leftover += [(_PARAMETERS, str(name)) for name in left]
@@ -187,14 +187,14 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _get_path(tree: Any, path: str) -> Any:
-    """What is at a path of nested mappings; None where there is nothing."""
+    """Return the value at a path of nested mappings, or None."""
     for name in path.split("."):
         tree = tree.get(name) if isinstance(tree, Mapping) else None
     return tree
 
 
 def _pop_path(tree: dict[str, Any], path: str) -> Any:
-    """What was at a path, which is removed."""
+    """Remove and return the value at a path."""
     parent, _, name = path.rpartition(".")
     section = _get_path(tree, parent)
     return section.pop(name, None) if isinstance(section, dict) else None

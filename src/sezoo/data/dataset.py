@@ -137,11 +137,11 @@ def clip_count(amount: int | float, of: int) -> int:
 
 
 def usable_ones(outcomes: Iterable[Item | BadClipError], of: int, *, skip_bad: bool) -> Iterator[Item]:
-    """What was made of clips, without those that could not be used, which are named in the log at the end.
+    """Yield the results for all usable clips; unusable ones are logged at the end.
 
     Parameters
     ----------
-    outcomes : of so many clips: what was made of each, or the error of one that cannot be used.
+    outcomes : result of each of `of` clips, or the error of an unusable one.
 
     Raises
     ------

@@ -30,7 +30,7 @@ __all__ = ["Demo", "Folders", "Layout", "Mix", "Shards", "Valentini", "layout_of
 
 
 class Layout(Protocol):
-    """Where the recordings of a data set are."""
+    """Locations of the recordings of a data set."""
 
     def pairs(self, part: str) -> Sequence[Pair] | None:
         """The pairs of the part "train", "valid" or "test", sorted by name; None where the set has no such part."""
@@ -56,7 +56,7 @@ class Folders:
 
 @dataclass(frozen=True)
 class Mix:
-    """`mix`: what is trained on and calibrated with is mixed of speech and noise; test clips are as in `custom`."""
+    """`mix`: training and calibration clips are mixed from speech and noise; test clips are as in `custom`."""
 
     dataset: Dataset
 
@@ -67,7 +67,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Shards:
-    """`shards`: what is trained on and calibrated with is in tar files; test clips are as in `custom`."""
+    """`shards`: training and calibration clips are in tar files; test clips are as in `custom`."""
 
     dataset: Dataset
 

@@ -104,7 +104,7 @@ def _tokens(name: str) -> tuple[Token, ...]:
 
 
 def _identity(name: str) -> tuple[Token, ...]:
-    """Those that say which recording it is."""
+    """Return the parts of a name that identify the recording."""
     return tuple(token for token in _tokens(name) if token not in ROLES)
 
 
@@ -123,7 +123,7 @@ def _by_part(noisy: Sequence[str], clean: Sequence[str]) -> list[int] | None:
 
 
 def _holders(long: Sequence[tuple[Token, ...]], short: Sequence[tuple[Token, ...]]) -> list[int] | None:
-    """For each of the long ones the index of the short one in it, where each has one, and no two the same."""
+    """Return, for each long name, the index of the only short name in it, if there is such a one-to-one mapping."""
     index = {name: position for position, name in enumerate(short)}
     if len(index) < len(short) or () in index:
         return None
@@ -144,7 +144,7 @@ def _parts(name: tuple[Token, ...]) -> Iterator[tuple[Token, ...]]:
 
 
 def _number_keys(noisy: Sequence[str], clean: Sequence[str]) -> Iterator[tuple[str, Key, Key]]:
-    """What numbers could be common to them, in words, and how each side's are found."""
+    """Yield numbers that both sides may share: a description, and how to find them on each side."""
     labels = [set().union(*(_numbers(name) for name in names)) for names in (noisy, clean)]
     for label in sorted(set.intersection(*labels)):
         key = partial(_number_after, label)
@@ -153,7 +153,7 @@ def _number_keys(noisy: Sequence[str], clean: Sequence[str]) -> Iterator[tuple[s
 
 
 def _numbers(name: str) -> Mapping[str, list[int]]:
-    """The numbers of a name by the word before them, which is empty where that is another number or says no more."""
+    """Return the numbers of a name by the word before each; the word may be empty."""
     found = defaultdict(list)
     before: Token = ""
     for token in _tokens(name):

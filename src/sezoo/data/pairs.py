@@ -23,7 +23,7 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """What stands for the pair: the noisy file's name, or the label where that would not tell pairs apart."""
+        """Name of the pair: the noisy file's name, or the label if file names are not unique."""
         return self.label or self.noisy.name
 
 

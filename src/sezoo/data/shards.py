@@ -77,7 +77,7 @@ def _shards_in(folder: Path) -> list[Path]:
 
 
 def _examples(shard: Path, extensions: set[str]) -> Iterator[ShardPair | str]:
-    """The examples of a shard; of those that lack a member, what is missing, in words."""
+    """Yield the examples of a shard, or a description of what is missing for incomplete ones."""
     try:
         members = members_of(shard)
     except ShardError as error:

@@ -137,7 +137,7 @@ def denoise_variants(
 
 
 def normalization_peak(waveform: np.ndarray, mode: InferenceMode, *, normalize: bool) -> np.float32:
-    """What a clip is divided by before the model sees it; a device gets a stream, whose peak is not known."""
+    """Return the divisor that normalizes a clip's peak; a device has a stream, whose peak is unknown."""
     normalize = normalize and not is_on_device(mode)
     return (np.abs(waveform).max(initial=0) if normalize else 0) or np.float32(1)
 

@@ -1,4 +1,4 @@
-"""Which way a model goes onto a board, and what is done around the network there."""
+"""The deployment backend of a model, and the processing around the network on a board."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _backend_of_board(board: str) -> str:
 
 
 def backend_of_model(model: onnx.ModelProto) -> str:
-    """Where the commands and functions deploy a model if nothing says where: the C package unless it has a target."""
+    """Return the default backend of a model: the one of its target, else the C package."""
     return BACKENDS.get(target_in(model) or "", PORTABLE_C)
 
 
@@ -113,7 +113,7 @@ def with_backend(config: Config, backend: str) -> Config:
 
 
 def check_input_gain(config: Config, target: str | None = None) -> None:
-    """Check that what `deployment.input_gain` says can be done.
+    """Check that `deployment.input_gain` is supported.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def board_of(
 
 
 def has_input_gain(model: onnx.ModelProto) -> bool:
-    """Whether a model's metadata says that it was calibrated with the input gain."""
+    """Return whether a model was calibrated with the input gain, by its metadata."""
     return any(entry.key == GAIN_KEY and entry.value == GAIN for entry in model.metadata_props)
 
 

@@ -1,4 +1,4 @@
-"""The board's processing, sample by sample: what ST's STM32N6 audio application does around the network, in numpy.
+"""Emulation, sample by sample, of the processing around the network in ST's STM32N6 audio application, in numpy.
 
 Patch by patch of `frames` hops: new samples into a buffer of int16 that also holds the context; frames without
 centre padding; magnitudes, scaled to the patch's peak for the model alone; the int8 input rounded half away from
@@ -158,7 +158,7 @@ class BoardStream:
         return self._processed(to_int16(waveform))
 
     def finish(self) -> np.ndarray:
-        """Return the rest: the board is fed silence until all output is there."""
+        """Return the remaining output, after feeding silence."""
         patches = -(-(self.missing + self.early) // self.new) if self.missing else 0
         return self._processed(np.zeros(patches * self.new - len(self.pending), np.int16))
 
@@ -190,7 +190,7 @@ class BoardStream:
         return np.zeros_like(out) if threshold is not None and is_silent(out, threshold) else out
 
     def _padded(self, samples: np.ndarray) -> np.ndarray:
-        """With the zeros that stand before and after the window of a frame of n_fft samples."""
+        """Pad a window with zeros before and after, to the n_fft samples of a frame."""
         before = (self.stft.n_fft - self.stft.win_length) // 2
         return np.pad(samples, (before, self.stft.n_fft - self.stft.win_length - before))
 

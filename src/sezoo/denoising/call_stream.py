@@ -22,7 +22,7 @@ __all__ = ["CallStream"]
 
 
 class CallStream:
-    """What `sezoo_process` of the C package does: int16 samples of a call in, as many out, `sezoo_latency` later.
+    """Emulation of `sezoo_process` of the C package: N int16 samples in, N out, delayed by `sezoo_latency`.
 
     The model sees in each call the new frames, its past and what it looks ahead; one with states sees the new frames.
 

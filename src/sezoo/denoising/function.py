@@ -21,7 +21,7 @@ KEY = "model.function"
 
 @dataclass(frozen=True)
 class FunctionSource:
-    """Which function, as something that can be handed to a worker process where the function can.
+    """Reference to a mask function that can be passed to a worker process if the function can.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class FunctionSource:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Display name."""
         return name_of(self.reference).rpartition(".")[2]
 
     @property

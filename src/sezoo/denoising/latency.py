@@ -1,4 +1,4 @@
-"""Algorithmic latency: how long a sample is on its way through a device, the time to compute not counted.
+"""Algorithmic latency of a device: the time from input to output of a sample, without computing time.
 
 A sample waits until its call's block of new frames is complete. The output lags behind the input by what a frame's
 window reaches beyond its hop, and by the frames that the network looks ahead. The sum of both is the latency: with one

@@ -80,7 +80,7 @@ def is_stateful(model: MaskFunction) -> bool:
 
 
 class MaskStream:
-    """Multiplies a spectrum with its masks, frame after frame, or takes what a model makes of it instead.
+    """Stream of masked frames: the spectrum times its masks, or the enhanced spectrum of a complex model.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ class MaskStream:
         return np.concatenate(masked, axis=1)
 
     def _mirror_beginning(self) -> None:
-        """Put the clip's first frames, mirrored, in the place of the zeros before it; once, when they are there."""
+        """Replace the zeros before the clip by its mirrored first frames, once these have arrived."""
         if self.to_mirror:
             clip = self.seen[:, self.to_mirror :]
             self.seen = np.pad(clip, [(0, 0), (self.to_mirror, 0)], mode="reflect")

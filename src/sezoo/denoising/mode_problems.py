@@ -29,7 +29,7 @@ def unbounded_problem(source: ModelSource) -> str:
 
 
 def patch_problem(source: ModelSource, config: Config, target: str | None) -> str | None:
-    """Why the C package has no patches of a model, whose states patches would begin anew; None where it has.
+    """Return why the C package cannot run a model in patches, which would reset its states; None if it can.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def patch_problem(source: ModelSource, config: Config, target: str | None) -> st
 
 
 def recurrent_patches(config: Config, path: Path, name: str) -> str:
-    """What to write where patches of a recurrent model are wanted.
+    """Return the error message for a recurrent model in patches.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The inference modes: what a PC does with a clip, and what the board does."""
+"""The inference modes: on whole clips as on a PC, and in patches or as a stream as on a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the patches are in which a model is run: new frames and look-ahead, from the configuration and the model."""
+"""Patch lengths of a model: new frames and look-ahead, from the configuration and the model."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class RunModel:
 
     @cached_property
     def stream_context(self) -> tuple[int | None, int] | None:
-        """The same of a stream, with None for the frames before where a recurrent layer remembers all of them.
+        """Return the context of a stream, with None for the frames before if a recurrent layer depends on all of them.
 
         None where what it looks ahead has no bound, and of one with states, which needs no context.
         """
@@ -111,7 +111,7 @@ class RunModel:
 
     @cached_property
     def kind(self) -> str:
-        """What it makes of what, see `sezoo.models.spectra`."""
+        """Type of input and output, see `sezoo.models.spectra`."""
         return kind_of(open_model(self.dynamic or self.static))
 
     @property
@@ -122,7 +122,7 @@ class RunModel:
 
     @property
     def calibrated_with_gain(self) -> bool:
-        """Whether it says that it was calibrated on magnitudes with the input gain of ST's application."""
+        """Whether its metadata says that it was calibrated with the input gain of ST's application."""
         source = self.static or self.dynamic
         return isinstance(source, OnnxSource) and has_input_gain(load_onnx(source.path))
 
@@ -220,7 +220,7 @@ class RunModel:
 
 
 def models_of(run: Run, scratch: Path) -> list[RunModel]:
-    """The models that a run has: those that it has made, and the one that they were made from or that was given.
+    """Return the models of a run: those that it wrote, and the configured or source model.
 
     Parameters
     ----------

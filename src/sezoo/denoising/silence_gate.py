@@ -1,4 +1,4 @@
-"""What a silence gate mutes: quiet speech as well as silence."""
+"""Effects of a silence gate, which mutes quiet speech as well as silence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MutedFrames:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Share of muted frames, 0 to 1."""
         return self.frames / self.of if self.of else 0.0
 
 
@@ -55,7 +55,7 @@ def count_muted_frames(denoised: np.ndarray, clean: np.ndarray | None, frame: in
 
 
 def gate_warning(threshold: float, muted: MutedFrames, measured: str) -> str:
-    """What is said of a gate that is set.
+    """Return the warning about an active gate.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ __all__ = ["MaskedSynthesis", "SpectralStream"]
 
 
 class MaskedSynthesis:
-    """Frames in, samples of the masked frames out: what is left to do when the spectrum is known.
+    """Masking and synthesis: from frames of the spectrum to the samples of the masked frames.
 
     Parameters
     ----------

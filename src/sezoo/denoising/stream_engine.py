@@ -71,7 +71,7 @@ class EngineStream:
         return self._given(self.synthesis.push(masked))
 
     def finish(self) -> np.ndarray:
-        """Return the rest: the engine is fed silence until all output is there."""
+        """Return the remaining output, after feeding silence."""
         if not self.missing:
             return np.zeros(0, np.float32)
         hop, lookahead, frames = self.stft.hop_length, self.mode.lookahead, self.mode.frames

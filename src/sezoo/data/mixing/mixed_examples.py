@@ -1,4 +1,4 @@
-"""Examples of speech with noise, drawn anew in every epoch and reproducible."""
+"""Examples of speech with noise, drawn again in each epoch, reproducibly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOTHING = Augmentation()
 
 
 class MixedExamples:
-    """Clips of clean speech with noise, mixed anew in every epoch.
+    """Clips of clean speech with noise, mixed again in each epoch.
 
     All that is random depends on the seed, the epoch and the index of an example alone.
 

@@ -79,7 +79,7 @@ class Facts(NamedTuple):
 
 
 class _Last(threading.local):
-    """The recording that a thread has decoded last: it is asked for its length, then for a segment."""
+    """Cache of the recording that a thread has decoded last, which is needed for its length, then for a segment."""
 
     index: int | None = None
     decoded: Decoded | None = None
@@ -139,7 +139,7 @@ class Recordings:
         return len(self._decoded(index).samples) if facts is None else facts.length
 
     def loudest(self, index: int) -> tuple[int, float]:
-        """Where the peak of a recording is, in samples, and its magnitude."""
+        """Return the position of a recording's peak, in samples, and its magnitude."""
         if (facts := self._facts(index)) is not None:
             return facts.loudest, facts.peak
         decoded = self._decoded(index)
@@ -166,7 +166,7 @@ class Recordings:
         return wave
 
     def _facts(self, index: int) -> Facts | None:
-        """Of a long recording that is not in memory and has been decoded once."""
+        """Return the facts about a recording that was decoded before and is not in memory, or None."""
         here = index in self.kept or self.last.index == index
         return None if here else self.facts.get(index)
 
