@@ -88,6 +88,24 @@ def test_a_static_int8_model_of_many_frames():
     np.testing.assert_array_equal(in_pieces(made, clip, [1] * 20), MaskModel(static)(clip))
 
 
+@pytest.mark.skipif(onnx.defs.onnx_opset_version() < 23, reason="RMSNormalization came with opset 23")
+def test_products_in_einsteins_notation_and_norms_of_root_mean_squares():
+    graph = Graph(5)
+    convolution(graph, "input", "first", BINS, 12, pads=(2, 0))
+    graph.node("Transpose", ["first"], "turned", perm=[0, 2, 1])
+    factor = graph.weight("factor", graph.rng.uniform(0.5, 1.5, 12).astype(np.float32))
+    graph.node("RMSNormalization", ["turned", factor], "norm", axis=-1)
+    graph.node("Reshape", ["norm", ints(graph, "groups", 0, 0, 2, 6)], "grouped")
+    graph.node("Einsum", ["grouped", graph.random("weight", 2, 6, 6, fan_in=6)], "made", equation="bthd, hde -> bthe")
+    graph.node("Reshape", ["made", ints(graph, "flat", 0, 0, 12)], "joined")
+    graph.node("Transpose", ["joined"], "channels_first", perm=[0, 2, 1])
+    graph.node("Sigmoid", [graph.conv("channels_first", "head", 12, BINS)], "mask")
+    whole, (clip,) = graph.model(opset=23), magnitudes(40)
+    np.testing.assert_allclose(
+        MaskModel(streaming(whole, "whole.onnx")).whole(clip), MaskModel(whole)(clip), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_the_states_are_carried_and_found_by_their_names():
     made = streaming(causal("LSTM"), "whole.onnx")
     states = states_of(made)
@@ -166,6 +184,15 @@ def test_what_cannot_be_made_is_one_line_with_node_and_remedy(made, node, remedy
     with pytest.raises(UserError) as error:
         streaming(made(), "whole.onnx")
     assert node in str(error.value) and remedy in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_product_in_einsteins_notation_over_frames():
+    graph = Graph(5)
+    graph.node("Einsum", ["input", "input"], "scores", equation="bft,bfs->bts")
+    graph.node("Softmax", ["scores"], "shares", axis=-1)
+    graph.node("Einsum", ["input", "shares"], "mask", equation="bfs,bts->bft")
+    with pytest.raises(UserError, match=r"Einsum .node_scores. sets every frame against every other"):
+        streaming(graph.model(), "whole.onnx")
 
 
 def test_one_that_has_states_already():

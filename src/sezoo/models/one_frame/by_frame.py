@@ -23,9 +23,12 @@ BY_FRAME = {
 MOVERS = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten"}
 """Operators that move values about; where the frames are afterwards, their shapes have shown."""
 
+NORMS = ("LayerNormalization", "RMSNormalization")
+"""Operators that work along an axis and all behind it."""
+
 ALONG = {
     **dict.fromkeys(("Concat", "Split", "Gather", "Softmax", "LogSoftmax", "CumSum", "TopK", "ArgMax"), "axis"),
-    "LayerNormalization": "axis",
+    **dict.fromkeys(NORMS, "axis"),
 }
 """Operators that work along an axis, and the attribute with it."""
 
@@ -49,9 +52,17 @@ def why_not_by_frame(piece: Piece, node: onnx.NodeProto, source: str) -> str | N
         if kind == "CumSum":
             along = int(piece.value(node.input[1]))
         along %= rank
-        return later if along == axis or (kind == "LayerNormalization" and along <= axis) else None
+        return later if along == axis or (kind in NORMS and along <= axis) else None
     if kind in ("MatMul", "Gemm"):
         return None if piece.axis(node.output[0]) is not None and not _is_contracted(piece, node) else later
+    if kind == "Einsum" and "." not in (equation := attribute(node, "equation", b"->").decode().replace(" ", "")):
+        inputs, _, made = equation.partition("->")
+        letters = {
+            term[piece.axis(name)]
+            for name, term in zip(node.input, inputs.split(","), strict=True)
+            if piece.axis(name) is not None
+        }
+        return None if len(letters) == 1 and letters <= set(made) else later
     if kind in BY_FRAME:
         return None
     return "is an operator of which it is not known what it does with frames; write it in others"
