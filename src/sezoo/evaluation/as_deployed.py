@@ -1,4 +1,4 @@
-"""What deployment costs: a look-ahead that is too short for the model, and each of the board's settings."""
+"""The cost of deployment in scores: a look-ahead that is too short for the model, and each of the board's settings."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def board_losses(
 def lookahead_advice(
     models: Sequence[RunModel], versions: Sequence[Version], clips: Sequence[ClipScores], metric: str | None
 ) -> list[LookAhead]:
-    """What to tell about the look-ahead of each model that is run in patches.
+    """Return advice on the look-ahead of each model that runs in patches.
 
     Parameters
     ----------
-    metric : in which the loss is told; None where nothing was scored.
+    metric : metric of the reported loss; None if nothing was scored.
     """
     found = []
     for model in models:
@@ -132,7 +132,7 @@ def _cost_text(metric: str | None, cost: Mean | None) -> str:
 
 
 def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> list[SilenceGate]:
-    """For each version with a gate what it mutes of its speech."""
+    """Return, for each version with a silence gate, the share of speech that the gate mutes."""
     found = []
     for version in versions:
         if (threshold := silence_threshold(version.play)) is None:
@@ -152,7 +152,7 @@ def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> lis
 
 
 def incompatible_boards(versions: Sequence[Version]) -> list[str]:
-    """What to say of each version as on the STM32N6 whose int8 model ST's application could not feed.
+    """Return messages on versions for the STM32N6 whose int8 model ST's application cannot run.
 
     The application rounds the magnitudes to int8 itself. A model that first computes something of them in float is
     scored all the same, for what the framing, the input gain and the silence gate do to it.

@@ -102,7 +102,7 @@ def remove_noise(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random:
 def set_snr(
     noisy: np.ndarray, clean: np.ndarray, sample_rate: int, random: np.random.Generator, *, decibels: float
 ) -> Waves:
-    """The same noise at the given SNR in dB, pauses of the speech left out."""
+    """Scale the noise to the given SNR in dB, measured without the pauses of the speech."""
     noise = noisy - clean
     if not noise.any():
         raise ValueError("it has no noise that could be louder or quieter")
@@ -161,13 +161,13 @@ CONDITIONS: dict[str, Condition] = {
 
 
 def conditions_for(sample_rate: int) -> list[Condition]:
-    """Those that change something in recordings of a sample rate, the pair as it is among them."""
+    """Return the conditions that have an effect at a sample rate, including the unchanged pair."""
     return [condition for condition in CONDITIONS.values() if condition.highest < sample_rate / 2]
 
 
 @dataclass(frozen=True)
 class ChangedPair(Pair):
-    """A pair in a condition, by its name: what is sent to worker processes is small."""
+    """A pair in a condition, by the condition's name, which is small to send to worker processes."""
 
     condition: str = AS_RECORDED
 

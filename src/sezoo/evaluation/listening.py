@@ -1,4 +1,4 @@
-"""What of an evaluation is kept to listen to: the clips that int8 and the board changed most."""
+"""Clips of an evaluation that are saved for listening: those that int8 and the board changed most."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _on_the_board(versions: Sequence[Version]) -> Version | None:
 def _changes(
     clips: Sequence[ClipScores], against: str, version: Version, metric: str
 ) -> list[tuple[float, ClipScores]]:
-    """By how much each clip that was scored is better, the worst first."""
+    """Return the change of the score of each clip, in ascending order."""
     sign = 1 if facts_of_metric(metric).higher_is_better else -1
     scored = [
         (sign * (clip.scores[version.name][metric] - clip.scores[against][metric]), clip)
@@ -178,7 +178,7 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
 
 
 def _choose_segment(waves: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> tuple[int, int]:
-    """Where models differ most in `SECONDS`, or a single one gives the loudest sound; it begins with a frame.
+    """Return the segment of `SECONDS` where models differ most, or a single one is loudest; it starts at a frame.
 
     Returns
     -------

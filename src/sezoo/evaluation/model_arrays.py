@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out of it on every test clip, as .npy files: to be replayed elsewhere."""
+"""Inputs and outputs of a model on all test clips as .npy files, to replay elsewhere."""
 
 from __future__ import annotations
 

@@ -33,14 +33,14 @@ Found = tuple[dict[str, float], dict[str, str]]
 
 
 def default_folder() -> Path:
-    """Where they are kept: in the user's folder for caches."""
+    """Return the folder of the cached scores, in the user's cache folder."""
     from platformdirs import user_cache_path
 
     return user_cache_path("sezoo", appauthor=False) / "noisy_scores"
 
 
 class NoisyScores:
-    """Scores of noisy clips, from `folder` where they are there, else computed and put there; None for no folder."""
+    """Cache of the scores of noisy clips in `folder`; None for no cache."""
 
     def __init__(self, folder: Path | None):
         self.folder = folder
@@ -52,7 +52,7 @@ class NoisyScores:
         sample_rate: int,
         metrics: Sequence[str] | Mapping[str, Metric],
     ) -> Found:
-        """As `sezoo.metrics.score_clip`. Scores of metrics that are not ours are not kept: their code may change."""
+        """Return scores as `sezoo.metrics.score_clip`; user metrics are not cached, as their code may change."""
         if self.folder is None:
             return score_clip(clean, noisy, sample_rate, metrics)
         path = self.folder / f"{_key(noisy, clean, sample_rate)}.json"
@@ -95,7 +95,7 @@ def _versions() -> str:
 
 
 def _read(path: Path) -> Found:
-    """What is remembered; nothing where that is nothing, or no longer to be understood."""
+    """Return the cached scores; nothing if there are none, or none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         scores = {str(metric): float(value) for metric, value in found["scores"].items()}

@@ -68,7 +68,7 @@ def warn_of_delay(means: Mapping[str, Mapping[str, Mean]], pairs: Sequence[Pair]
 
 
 def delay(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, longest: float = LONGEST_DELAY) -> int:
-    """By how many samples a noisy clip is later than its clean one, by cross-correlation; 0 where that is not clear.
+    """Return the delay of a noisy clip after its clean one in samples, by cross-correlation; 0 if it is unclear.
 
     Parameters
     ----------

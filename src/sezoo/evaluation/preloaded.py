@@ -1,4 +1,4 @@
-"""What processes that score clips need, to be loaded once for all of them. It imports nothing heavy itself."""
+"""Modules that scoring processes need, loaded once for all of them. This module itself imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -51,12 +51,12 @@ class RecordingsSource:
 
     @property
     def name(self) -> str:
-        """For people: that of the folder."""
+        """Display name: the name of the folder."""
         return self.folder.absolute().name
 
     @property
     def reference(self) -> str:
-        """What was scored."""
+        """Path of the folder, as a reference to what was scored."""
         return self.folder.as_posix()
 
     @property

@@ -1,4 +1,4 @@
-"""From what was scored to the results of an evaluation."""
+"""Conversion of scored clips to the results of an evaluation."""
 
 from __future__ import annotations
 

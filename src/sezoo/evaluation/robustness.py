@@ -78,7 +78,7 @@ def robustness(run: Run, scoring: Scoring, pairs: Sequence[Pair]) -> Robustness:
 
 
 def _means(clips: Sequence[ClipScores], version: str) -> dict[str, float]:
-    """Of the clips that the metric scored in every version, so that the versions' means are of the same ones."""
+    """Return means over the clips that the metric scored in all versions, so that the means are comparable."""
     means = {}
     for metric in dict.fromkeys(metric for clip in clips for metric in clip.scores[version]):
         able = {name for clip in clips for name, scores in clip.scores.items() if metric in scores}

@@ -112,7 +112,7 @@ def _key(pair: Pair) -> ClipKey:
 
 
 def _fingerprint(scoring: Scoring) -> dict[str, object]:
-    """What a clip's scores depend on besides the clip."""
+    """Return a fingerprint of everything but the clip that its scores depend on."""
     return {
         "metrics": list(load_metrics(scoring.metrics)),
         "code of metrics": {

@@ -32,7 +32,7 @@ Outcome = ScoredClip | BadClipError
 
 @dataclass(frozen=True)
 class ClipKey:
-    """What tells a clip of a test set from others: the names and sizes of its files, and how it is changed.
+    """Key of a clip in a test set: the names and sizes of its files, and its condition.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class ScoredClips:
 
 @contextmanager
 def scored_clips(path: Path, scoring: Mapping[str, Any]) -> Iterator[ScoredClips]:
-    """Open a run's file: with what an earlier run had scored in the same way before it was ended, else empty.
+    """Open a run's file of scored clips, with those that an interrupted run with the same settings had scored.
 
     It stays where the run was killed, or has lost its workers; bad input and Ctrl-C remove it.
 

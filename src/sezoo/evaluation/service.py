@@ -220,7 +220,7 @@ def _log_results(
 
 
 def _missing_scores(results: Evaluation) -> Iterator[str]:
-    """What could not be scored, a line for each metric and version with the first clip and its reason."""
+    """Yield the missing scores, one line per metric and version, with the first clip and the reason."""
     clips: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for each in results.not_scored:
         clips[each.version, each.metric].append((each.clip, each.reason))

@@ -1,4 +1,4 @@
-"""What an evaluation compares: every model that there is, in every way in which it is to be played."""
+"""The versions that an evaluation compares: each model in each of its inference modes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def function_version(source: FunctionSource, config: Config) -> Version:
 
 
 def recordings_version(source: RecordingsSource, config: Config) -> Version:
-    """Denoised recordings that are there already."""
+    """Return the version of existing denoised recordings."""
     folder = config.evaluation.logs_path.as_posix()
     return Version("recordings", source.name, "recordings", WHOLE, source, WholeClip(), folder)
 
@@ -88,7 +88,7 @@ def _source(model: RunModel, kind: str) -> ModelSource:
 
 
 def _remark(play: InferenceMode) -> str:
-    """What stands behind the model's name: what runs it, where that is not a PC on whole clips."""
+    """Return the remark after the model's name: what runs it, unless a PC on whole clips."""
     if isinstance(play, Board):
         return f" ({play.program})" if play.is_sts else f" ({play.program}, patches)"
     if isinstance(play, Stream):
@@ -97,7 +97,7 @@ def _remark(play: InferenceMode) -> str:
 
 
 def _inference_modes(model: RunModel, made_here: bool, has_others: bool, config: Config) -> dict[str, InferenceMode]:
-    """How a model is played, the way of its main scores first.
+    """Return the inference modes of a model, that of its main scores first.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def _is_of_a_device(model: RunModel, config: Config) -> bool:
 
 
 def _deployed_kinds(model: RunModel, config: Config) -> tuple[str, ...]:
-    """How a static model is played as it would be deployed; where nothing says to what, as either backend does it."""
+    """Return the inference modes of a static model as deployed; those of both backends if none is configured."""
     on_patches, streaming = (PATCHES, BOARD), (STREAM,)
     backend = wanted_backend(config, model.target)
     if backend is None:
@@ -144,7 +144,7 @@ def _deployed_kinds(model: RunModel, config: Config) -> tuple[str, ...]:
 
 
 def explaining_versions(versions: Sequence[Version], models: Sequence[RunModel]) -> list[Version]:
-    """For every version as on a device: the same without each of the settings that the device has.
+    """Return, for each version as on a device, the same version without each of the device's settings.
 
     The name of the setting stands behind the point in the version's name.
     """

@@ -1,4 +1,4 @@
-"""Clips spread over workers: the same scores whatever does them, and no hang whatever happens to one."""
+"""Distribution of clips over workers: scores do not depend on the workers, and a lost worker causes no hang."""
 
 from __future__ import annotations
 

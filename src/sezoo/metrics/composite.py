@@ -182,7 +182,7 @@ def _bands_and_lags(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _spectrum_weights() -> np.ndarray:
-    """What turns a power spectrum (513,) into the bands' powers and the autocorrelation: (25 + 17, 513)."""
+    """Return the matrix (25 + 17, 513) from a power spectrum (513,) to band powers and the autocorrelation."""
     bins = np.arange(FFT // 2 + 1)
     centres = np.floor(BAND_CENTRES_HZ * FFT / RATE)[:, None]
     widths = (BANDWIDTHS_HZ * FFT / RATE)[:, None]

@@ -94,7 +94,7 @@ def _mean(scores: Sequence[float]) -> float:
 
 
 def _folder() -> Path | None:
-    """Where the package has its networks; it is not imported, as that would load librosa."""
+    """Return the package's folder of networks, without importing it, which would load librosa."""
     package = find_spec("speechmos")
     places = (package.submodule_search_locations or ()) if package is not None else ()
     folders = [Path(place) / "dnsmos_models" for place in places]

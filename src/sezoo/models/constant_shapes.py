@@ -109,7 +109,7 @@ def _read_of_shapes(graph: onnx.GraphProto, known: set[str]) -> set[str]:
 
 
 def _values(model: onnx.ModelProto, names: list[str], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Those tensors' values for an example of that shape."""
+    """Return the values of tensors for an example input of that shape."""
     telling = onnx.ModelProto()
     telling.CopyFrom(model)
     told = {value.name for value in [*model.graph.input, *model.graph.output]}
@@ -124,7 +124,7 @@ def _values(model: onnx.ModelProto, names: list[str], shape: tuple[int, ...]) ->
 def _constant(
     first: np.ndarray, second: np.ndarray, first_axes: tuple[int, ...], second_axes: tuple[int, ...]
 ) -> np.ndarray | None:
-    """What the shape is whatever the batch and the frames; None where that cannot be said in a Reshape.
+    """Return the shape that is valid for any batch and frames, or None if a Reshape cannot express it.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _constant(
 
 
 def _without_dead_nodes(graph: onnx.GraphProto) -> None:
-    """Drop what nobody uses any more, from the back."""
+    """Remove unused nodes, from the last to the first."""
     used = {value.name for value in graph.output}
     living = []
     for node in reversed(graph.node):

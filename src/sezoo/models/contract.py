@@ -1,4 +1,4 @@
-"""The contract of a model: what its graph declares, whether that is a mask of magnitudes, and whether it works.
+"""The contract of a model: inputs and outputs of its graph, whether it is a mask model, and whether it runs.
 
 A model may have states besides (see `sezoo.models.states`): inputs that take in a call what outputs gave in the last.
 """
@@ -34,7 +34,7 @@ FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axe
 
 @dataclass(frozen=True)
 class Contract:
-    """What a model that fits the contract calls its ends and axes.
+    """Names of the inputs, outputs and axes of a model that fits the contract.
 
     `batch` and `frames` are the names of the dynamic axes ("" where they have none), or the fixed length.
     `kind` is what it makes of what (see `sezoo.models.spectra`), "" as long as nothing but a trial can say that.
@@ -211,7 +211,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
 
 
 def _states_hint(model: onnx.ModelProto) -> str:
-    """What to add to the complaint about several inputs or outputs; nothing where they cannot be states."""
+    """Return the hint for the error about several inputs or outputs; empty if they cannot be states."""
     if len(graph_inputs(model)) < 2:
         return ""
     named, likely = states_of(model), guess_states(model)
@@ -224,7 +224,7 @@ def _states_hint(model: onnx.ModelProto) -> str:
 
 
 def _unpaired_hint(model: onnx.ModelProto) -> str:
-    """What to add where an input has no output that could take its place in the next call."""
+    """Return the hint for an input without an output that could replace it in the next call."""
     lone = unpaired_inputs(model)
     if not lone:
         return ""
@@ -252,7 +252,7 @@ OTHER_SIZE = r"LSTM node.* must have shape \{.*\b(?P<wanted>\d+)\}\. Actual:\{.*
 
 
 def _try_model(mask_model: MaskModel, contract: Contract) -> None:
-    """Run the model on two shapes, with states two calls each: what a graph declares is not always what it does."""
+    """Run the model on two shapes, with states two calls each, as a graph may not do what it declares."""
     lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
     # Clips of models with states are run one by one: that one batches is of no importance.
     for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):

@@ -106,7 +106,7 @@ def _cache_folder() -> Path:
 
 
 def _cache_path(address: str, folder: Path) -> Path:
-    """Where the file of an address is kept: in a folder of its own, under a name like its own."""
+    """Return the cache path of an address: a folder of its own, and a similar file name."""
     name = unquote(urlsplit(address).path).rpartition("/")[2]
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", name.removesuffix(".onnx"))[:80].strip(".") or "model"
     return folder / hashlib.sha256(address.encode()).hexdigest()[:16] / f"{stem}.onnx"

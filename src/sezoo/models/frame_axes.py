@@ -1,4 +1,4 @@
-"""Where each tensor of a graph has its frames, found by running it on two lengths of clips."""
+"""The time axis of each tensor of a graph, determined by running it on clips of two lengths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LENGTHS = (41, 58)
 
 @dataclass(frozen=True)
 class FrameTrace:
-    """What two runs on clips of `LENGTHS` frames, in batches of one, have shown.
+    """Results of two runs on clips of `LENGTHS` frames, in batches of one.
 
     Attributes
     ----------

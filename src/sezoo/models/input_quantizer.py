@@ -1,4 +1,4 @@
-"""How an int8 model rounds its input, read from the graph."""
+"""The input quantizer of an int8 model, read from the graph."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ __all__ = ["guess_states", "unpaired_inputs"]
 
 
 def guess_states(model: onnx.ModelProto) -> dict[str, str]:
-    """The pairs that a model seems to have: those that it carries, and what is left of one shape.
+    """Return the likely state pairs of a model: those in its metadata, and the remaining ones of equal shape.
 
     The spectrum is taken to be the first input of its axes (see `layout_of`), one whose frames are dynamic before
     others; names decide where shapes do not.
@@ -53,7 +53,7 @@ def _likely_spectrum(inputs: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoPro
 
 
 def _likely_place(value: onnx.ValueInfoProto) -> tuple[bool, bool]:
-    """What comes first is likely to be the spectrum: dynamic frames, then real and imaginary parts."""
+    """Return a sort key that puts the likely spectrum first: dynamic frames, then real and imaginary parts."""
     axes = axes_of(value) or [0]
     layout = layout_of(axes)
     return isinstance(axes[-1 if layout is None else layout.frames], int), layout is None or not layout.is_complex

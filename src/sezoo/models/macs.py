@@ -55,7 +55,7 @@ def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
 
 
 def macs_by_node(model: onnx.ModelProto, frames: int = FRAMES) -> dict[str, int | None]:
-    """The same for each node, by the name of its first output; None where a shape cannot be inferred."""
+    """Return the multiply-accumulates of each node by its first output; None if a shape cannot be inferred."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     batch_of_one(fixed)
@@ -126,7 +126,7 @@ def _einsum_axes(term: str, rank: int) -> list[str]:
 
 
 def _scan_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
-    """Of the products in a Scan's body whose weights come from outside, each with as many rows as there are batches."""
+    """Return the multiply-accumulates of a Scan body's products with outer weights, with one row per batch item."""
     body, axes = attribute(node, "body", None), attribute(node, "scan_input_axes", None)
     sequences = node.input[-attribute(node, "num_scan_inputs", 0) :]
     weights = [each.input[1] for each in body.node if each.op_type == "MatMul" and each.input[1] in shapes]

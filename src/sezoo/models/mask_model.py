@@ -42,7 +42,7 @@ class ShapeError(UserError):
 
 
 def mask_among(outputs: Mapping[str, Sequence[str | int | None] | None], bins: int | str | None) -> str | None:
-    """Which of several outputs is the mask: the only one, else the only one of the input's shape, or so by name.
+    """Return the output that is the mask: the only one, the only one of the input's shape, or the one so named.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def checked_mask(mask: np.ndarray, magnitude: np.ndarray, path: Path) -> np.ndar
 
 
 class MaskFunction(Protocol):
-    """What makes masks, be it in onnxruntime or in torch.
+    """A function that computes masks, in onnxruntime or in torch.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class MaskFunction(Protocol):
 
 
 def kind_of(model: object) -> str:
-    """What a model makes; a plain function of magnitudes makes a mask of them."""
+    """Return the kind of a model's output; that of a plain function is a mask of magnitudes."""
     return getattr(model, "kind", MAGNITUDE_MASK)
 
 
@@ -170,14 +170,14 @@ class MaskModel:
         return bool(self.states)
 
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
-        """What the model sees, (batch, bins, frames) float32 or complex64, to what it gives, of the same shape.
+        """Run the model on its input (batch, bins, frames) float32 or complex64; the output has the same shape.
 
         With states they are a clip from its beginning; a length of the model's own is kept to, call by call.
         """
         return self.whole(magnitude) if self.stateful else self.fresh()(magnitude)
 
     def whole(self, magnitude: np.ndarray) -> np.ndarray:
-        """The same for a clip of any length, which is cut into calls where the model has a length of its own."""
+        """Run the model on a clip of any length, which is split into calls if the model has a fixed length."""
         run = self.fresh()
         if self.frames is None and not self.stateful:
             return run(magnitude)
@@ -218,7 +218,7 @@ class MaskModel:
 
     @cached_property
     def input_quantizer(self) -> InputQuantizer | None:
-        """How the graph rounds its input to integers; None where it does not."""
+        """The input quantizer of the graph; None if it has none."""
         model = load_onnx(self._model) if isinstance(self._model, Path) else self._model
         return input_quantizer_of(with_states(model, self.states))
 

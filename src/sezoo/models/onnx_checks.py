@@ -1,4 +1,4 @@
-"""What an ONNX file declares, compared with what it holds, and limited, before anything is allocated by it.
+"""Checks of an ONNX file's declarations against its content and against limits, before memory is allocated.
 
 The first half of the check at the door; the second, of the graph, is `sezoo.models.onnx_valid_graph`.
 """
@@ -89,7 +89,7 @@ def _check_format(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _check_names(model: onnx.ModelProto, path: Path) -> None:
-    """Check that all names are text; protobuf hands on as bytes what is not UTF-8."""
+    """Check that all names are UTF-8; protobuf returns others as bytes."""
     for name in _names_in(model):
         if isinstance(name, bytes):
             raise UserError(f"{path} is damaged: a name in it is not UTF-8 ({name[:40]!r})")

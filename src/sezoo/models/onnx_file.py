@@ -85,7 +85,7 @@ def load_configured(path: Path) -> onnx.ModelProto:
 
 
 def quantized_nodes(model: onnx.ModelProto) -> int:
-    """How many of the graph's nodes quantize or work on integers."""
+    """Return the number of the graph's nodes that quantize or compute in integers."""
     return sum(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node)
 
 

@@ -46,7 +46,7 @@ def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
 
 
 def readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
-    """The nodes that read each tensor; one that reads it twice is there twice."""
+    """Return the nodes that read each tensor; a node that reads it twice is listed twice."""
     found: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in graph.node:
         for name in node.input:
@@ -128,7 +128,7 @@ def node_label(node: onnx.NodeProto) -> str:
 
 
 class UnusedNames:
-    """Gives new names for a graph: whatever adds a tensor or a node to a graph takes its name from here.
+    """Generator of unused names for the tensors and nodes that are added to a graph.
 
     No name is given twice, and none that a tensor or a node has, in the graph or in one nested in its nodes.
     """

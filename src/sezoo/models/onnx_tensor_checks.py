@@ -56,7 +56,7 @@ def holds_external_data(model: onnx.ModelProto) -> bool:
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[tuple[str, Sequence[int] | None, TensorProto]]:
-    """What messages call each tensor, the dims of the sparse one that it is a part of, and the tensor."""
+    """Yield the display name of each tensor, the dims of its sparse tensor if any, and the tensor."""
     for body in (*graphs_of(model.graph), *model.functions):
         if isinstance(body, onnx.GraphProto):
             for tensor in body.initializer:
@@ -99,7 +99,7 @@ def _check_tensor(tensor: TensorProto, what: str, path: Path) -> None:
 
 
 def _check_external(tensor: TensorProto, kind: str, needed: int, what: str, path: Path) -> None:
-    """Whether a tensor's data can be where the model says: in a file beside it, which has as many bytes there."""
+    """Check that a tensor's external data exists: a file beside the model with enough bytes."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     if not location or not is_inner(PurePath(location)):
@@ -134,7 +134,7 @@ def _item_bytes(kind: str) -> int:
 
 
 def _size(dims, what: str, path: Path) -> int:
-    """How many values a shape has."""
+    """Return the number of values of a shape."""
     if any(length < 0 for length in dims):
         raise UserError(f"{path}: {what} has the negative length {min(dims)} in its shape {shape_text(dims)}")
     values = prod(dims)

@@ -139,7 +139,7 @@ def _without_functions(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 
 
 def _expanded_nodes(model: onnx.ModelProto, path: Path) -> int:
-    """How many nodes a model has with all functions expanded; counted, at most a few more than `MAX_NODES`."""
+    """Return the number of nodes with all functions expanded; counting stops shortly after `MAX_NODES`."""
     bodies = {(function.domain, function.name): function for function in model.functions}
     sizes: dict[tuple[str, str], int] = {}
 

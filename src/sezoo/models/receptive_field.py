@@ -1,4 +1,4 @@
-"""How many frames before and after a frame its mask depends on, found on the graph and by running it."""
+"""The receptive field of a model: the frames before and after a frame that its mask depends on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def receptive_field_of(model: onnx.ModelProto, path: Path) -> tuple[int, int] | 
 
 
 def recurrent_lookahead(model: onnx.ModelProto, path: Path) -> int | None:
-    """How many frames after its own a mask of a model with recurrent layers or states depends on.
+    """Return the look-ahead in frames of a model with recurrent layers or states.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def recurrent_lookahead(model: onnx.ModelProto, path: Path) -> int | None:
 
 
 def lookahead_without_bound(model: MaskModel, bins: int, reach: int) -> int | None:
-    """How many frames after its own a mask depends on, whatever it depends on before; found by trying.
+    """Return the look-ahead in frames, whatever the context before, determined by running the model.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def without_quantizers(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] | None:
-    """How many frames before and after a frame its mask depends on, found by trying.
+    """Return the number of frames before and after a frame that its mask depends on, by running the model.
 
     One frame of a random input is changed; the frames of the mask that change are those whose field it is
     in. That holds for any architecture, however the graph is written. An int8 model can round small

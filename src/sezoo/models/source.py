@@ -1,4 +1,4 @@
-"""Which model, as something that can be handed to a worker process, and opening it there."""
+"""References to models that can be passed to worker processes and opened there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model hears of a spectrum and what it gives: magnitudes and a mask, or real and imaginary parts.
+"""Kinds of model inputs and outputs: magnitudes and a mask, or real and imaginary parts.
 
 Everything but the call of the model itself knows one shape, (batch, bins, frames): magnitudes in float32, complex
 spectra and masks in complex64. A `Layout` says where the model has these axes, and where the two parts of a number.
@@ -63,7 +63,7 @@ class Layout:
         return self.parts is not None
 
     def given(self, values: np.ndarray) -> np.ndarray:
-        """What a model of this layout is fed: (batch, bins, frames) float32 as it is, complex64 in two parts."""
+        """Return the model's input for (batch, bins, frames): float32 unchanged, complex64 as two parts."""
         if self.parts is None:
             return values
         # A view of the two float32 that a complex64 is made of, in the last axis.
@@ -71,7 +71,7 @@ class Layout:
         return parts if self.parts == 3 else np.ascontiguousarray(np.moveaxis(parts, 3, 1))
 
     def taken(self, values: np.ndarray) -> np.ndarray:
-        """What `given` did, undone: the output of a model as (batch, bins, frames)."""
+        """Return a model's output as (batch, bins, frames), the inverse of `given`."""
         if self.parts is None or values.ndim != 4 or values.shape[self.parts] != 2:
             return values
         parts = np.ascontiguousarray(values if self.parts == 3 else np.moveaxis(values, 1, 3), np.float32)
@@ -90,7 +90,7 @@ PARTS_LAST, PARTS_FIRST = Layout(1, 2, 3), Layout(2, 3, 1)
 
 
 def layout_of(axes: Sequence[object] | None) -> Layout | None:
-    """How a tensor of these axes holds a spectrum: (batch, bins, frames), that with 2 last, or with 2 behind the batch.
+    """Return the layout of a spectrum with these axes: (batch, bins, frames), with 2 parts last or after the batch.
 
     None where it holds none. The number of bins has to be known where there are parts.
     """
@@ -156,7 +156,7 @@ def kind_problem(kind: str | None, layout: Layout, source: str, path: Path) -> s
 
 
 def kind_by_name(output: str) -> str | None:
-    """What the name of a complex output says; None where it says nothing."""
+    """Return the kind that the name of a complex output implies, or None."""
     name = output.lower()
     if "mask" in name or "crm" in name or "gain" in name:
         return COMPLEX_MASK

@@ -39,7 +39,7 @@ class StateLoop:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where the model has the axes of a spectrum."""
+        """Layout of the model's spectrum."""
         shapes = {value.name: value.shape for value in self.session.get_inputs()}
         return layout_of(shapes.get(self.source)) or MAGNITUDES
 

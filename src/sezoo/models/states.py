@@ -1,4 +1,4 @@
-"""States that are fed back: what a call of a model leaves for the next one, in tensors of their own.
+"""States of a model: outputs of a call that are inputs of the next one.
 
 The pairs, state input to state output, are carried in the ONNX file itself, in its metadata under the key "states".
 Whatever reads a model finds them there, and the configuration (`quantization.states`) is needed for files without.
@@ -48,7 +48,7 @@ def states_of(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def parse_states(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The pairs in a model's metadata. Another tool may use the key for something else: that is none of ours."""
+    """Return the state pairs in a model's metadata; values of other tools under the same key are ignored."""
     try:
         states = json.loads(metadata.get(STATES_KEY, "{}"))
     except (ValueError, RecursionError):  # the second: nested thousands of levels deep
@@ -88,7 +88,7 @@ def mask_output(model: onnx.ModelProto) -> onnx.ValueInfoProto:
 
 
 def input_layout(model: onnx.ModelProto) -> Layout:
-    """Where the input that is no state has its axes."""
+    """Return the layout of the input that is not a state."""
     return layout_of(axes_of(magnitude_input(model))) or MAGNITUDES
 
 

@@ -1,4 +1,4 @@
-"""`sezoo model FILE`: what an ONNX mask model is, read from the graph and found by running it."""
+"""`sezoo model FILE`: properties of an ONNX mask model, from its graph and from running it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_ROWS = 20
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """What is known of a model.
+    """Properties of a model.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ def summary_of(path: Path) -> ModelSummary:
 
 
 def _problem(model: onnx.ModelProto, path: Path) -> str | None:
-    """Why a model is no mask model that can be loaded and run, in words; None if it is one."""
+    """Return why a model is not a mask model that can be loaded and run, or None if it is."""
     try:
         contract = declared_contract(model, path)
         loaded = MaskModel(model, path)

@@ -82,7 +82,7 @@ def predict_targets(run: Run, targets: Sequence[Target]) -> list[Path]:
 
 
 def denoiser_of(run: Run, *, in_pieces: bool = False) -> Denoiser:
-    """The last model that the run has, loaded and set up as the configuration says.
+    """Load the last model of the run, and set it up as configured.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def _checked_sources(config: Config) -> list[Path]:
 
 @dataclass(frozen=True)
 class DenoiserSpec:
-    """All that a `Denoiser` is made of, as something that can be handed to a worker."""
+    """Specification of a `Denoiser` that can be passed to a worker."""
 
     source: ModelSource
     stft: Stft
@@ -133,7 +133,7 @@ class DenoiserSpec:
     peak_normalize: bool
 
     def denoiser(self) -> Denoiser:
-        """With its model loaded."""
+        """Create the denoiser, with its model loaded."""
         model = open_model(self.source)
         return Denoiser(model, self.stft, self.play, self.sample_rate, peak_normalize=self.peak_normalize)
 

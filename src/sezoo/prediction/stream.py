@@ -86,7 +86,7 @@ class Denoiser:
         self.peak_normalize = peak_normalize and not is_on_device(play)
 
     def denoise(self, source: Path, target: Path) -> Iterator[None]:
-        """Denoise a recording into a file of the same rate, channels and length; its ending says the container.
+        """Denoise a recording into a file of the same rate, channels and length; its extension selects the container.
 
         Yields
         ------
@@ -116,11 +116,11 @@ class Denoiser:
         return np.concatenate([*pieces, stream.finish()]) * peak
 
     def stream(self, rate: int, channels: int) -> WaveformStream:
-        """For a waveform in pieces, at `rate` Hz, as long as one waits for the result only at its end."""
+        """Return a stream for a waveform in pieces at `rate` Hz, whose output may be delayed until its end."""
         return WaveformStream(self.model, self.stft, self.play, self.sample_rate, rate, channels)
 
     def live_stream(self, rate: int, channels: int) -> WaveformStream:
-        """For a waveform that is heard while it comes, at `rate` Hz: each push gives all that is known."""
+        """Return a stream for live audio at `rate` Hz, which outputs as much as possible in each push."""
         return WaveformStream(self.model, self.stft, self.play, self.sample_rate, rate, channels, immediate=True)
 
 
@@ -164,7 +164,7 @@ def _open_output(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterat
 
 
 def _subtypes(container: str, ending: str, like: str) -> list[str]:
-    """How samples can be written, the first that works is taken: as the recording has them, as the container does.
+    """Return the sample formats to try: that of the recording, then that of the container.
 
     libsndfile reads encodings in containers that it does not write them to, such as MP3 in a WAV.
     """
@@ -175,7 +175,7 @@ def _subtypes(container: str, ending: str, like: str) -> list[str]:
 
 
 def blocks_in(source: Path) -> int:
-    """How many blocks `Denoiser.denoise` yields for a recording; 1 where that cannot be known."""
+    """Return the number of blocks that `Denoiser.denoise` yields for a recording; 1 if it is unknown."""
     try:
         with open_recording(source) as file:
             return -(-file.frames // max(1, round(BLOCK_SECONDS * file.samplerate))) + 1

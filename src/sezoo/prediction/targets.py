@@ -1,4 +1,4 @@
-"""Which recordings are denoised, and the file that each becomes."""
+"""The recordings to denoise, and the output file of each."""
 
 from __future__ import annotations
 

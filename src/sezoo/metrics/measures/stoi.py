@@ -64,7 +64,7 @@ def intelligibility(clean: np.ndarray, denoised: np.ndarray, sample_rate: int, *
 
 @cache_per_clip
 def _at_stoi_rate(clean: np.ndarray, denoised: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both clips at 10 kHz, (samples,) float64 each: with them, STOI and ESTOI need not resample twice.
+    """Return both clips at 10 kHz, (samples,) float64 each, so that STOI and ESTOI need not resample twice.
 
     pystoi's own resampling, so that the scores stay the same to the last bit.
     """

@@ -1,4 +1,4 @@
-"""A model of whole clips written as one of a piece: what it remembers of a clip become inputs and outputs.
+"""Conversion of a whole-clip model to one of a few frames, whose state becomes inputs and outputs.
 
 A recurrent layer remembers its states, a convolution over past frames the frames that its kernel reaches back to. All
 begin a clip with zeros, as the padding of the whole clip does, so that piece by piece the model computes the same. A

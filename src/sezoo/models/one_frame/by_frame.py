@@ -1,4 +1,4 @@
-"""Which operators work on every frame for itself, so that a piece needs nothing of the frames before it."""
+"""Operators that process each frame independently, so that a piece needs no earlier frames."""
 
 from __future__ import annotations
 

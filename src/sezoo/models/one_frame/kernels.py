@@ -16,7 +16,7 @@ POOLS = {"AveragePool", "MaxPool"}
 
 
 def write_kernel(piece: Piece, node: onnx.NodeProto) -> None:
-    """A convolution or a pooling: what its kernel reaches back to becomes a state."""
+    """Write a convolution or a pooling, whose past frames become a state."""
     source, axis, is_pool = node.input[0], piece.axis(node.input[0]), node.op_type in POOLS
     kernel = attribute(node, "kernel_shape", None) if is_pool else piece.value(node.input[1]).shape[2:]
     count, place = len(kernel), axis - 2
@@ -67,7 +67,7 @@ def write_kernel(piece: Piece, node: onnx.NodeProto) -> None:
 
 
 def _rounded_again(piece: Piece, source: str, both: str) -> str:
-    """In an int8 model past and new frames are integers for the kernel; those that come from there are exact."""
+    """Quantize past and new frames again for the kernel of an int8 model, which is exact for dequantized integers."""
     chain = []
     for kind in reversed(("QuantizeLinear", "DequantizeLinear")):
         node = piece.made_by.get(chain[-1].input[0] if chain else source)

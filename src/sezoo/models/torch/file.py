@@ -28,7 +28,7 @@ MAX_NAMES = 100_000
 
 
 def read_torch_file(path: Path) -> object:
-    """What `torch.save` wrote: tensors, on the CPU, and plain containers. Objects are not read, as they can run code.
+    """Read a file of `torch.save`: tensors, on the CPU, and plain containers, but no objects, which can run code.
 
     Raises
     ------

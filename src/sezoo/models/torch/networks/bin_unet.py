@@ -107,7 +107,7 @@ class BinUNet(nn.Module):
 
 
 class ClippedCopies(nn.Sequential):
-    """Magnitudes four times, each with a gain of its own, and cut off: the first copy tells the quietest bins apart.
+    """Four copies of the magnitudes with different gains, clipped; the first copy resolves the quietest bins.
 
     Instead of a curve that compresses, for hardware without one: a 1x1 convolution and ReLU6, which saturation to
     int8 computes. The convolution that reads them can make any curve of them that is straight between their ends.

@@ -15,7 +15,7 @@ __all__ = ["TimeConv1d", "TimeConv2d", "frames_ahead"]
 
 
 def frames_ahead(lookahead: int | None, causal: bool, reaches: Sequence[int]) -> list[int]:
-    """How many frames each of a network's convolutions looks ahead, so that all of them together look `lookahead`.
+    """Return the look-ahead in frames of each convolution, `lookahead` in total.
 
     The first ones look ahead as far as a symmetric kernel does, until nothing is left; the others look back alone.
     What is ahead is then known to all layers behind them.
