@@ -1,4 +1,4 @@
-"""What quantization-aware training starts from and ends in: a float model and its int8 form, with the same names."""
+"""Start and end of quantization-aware training: a float model and its int8 form, with the same names."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Int8Start:
 
 
 def int8_start(run: Run, path: Path) -> Int8Start:
-    """Prepare, calibrate and recover a trained float model as `quantization` would: what it would write is the start.
+    """Prepare, calibrate and recover a trained float model as `quantization` does, as the start of training.
 
     Raises
     ------

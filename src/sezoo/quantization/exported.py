@@ -27,7 +27,7 @@ TRIED_FRAMES = 60
 
 
 def default_name(path: Path, *, fp16: bool = False, frames: int | None = None, stream: bool = False) -> str:
-    """Of the file of a form: MODEL_fp16.onnx, MODEL_30_frames.onnx, MODEL_dynamic.onnx ..."""
+    """Return the default file name: MODEL_fp16.onnx, MODEL_30_frames.onnx, MODEL_dynamic.onnx ..."""
     words = ("streaming" * stream, f"{frames}_frames" * (frames is not None), "fp16" * fp16)
     return f"{path.stem}_{'_'.join(filter(None, words)) or 'dynamic'}.onnx"
 
@@ -75,7 +75,7 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
 
 
 def _to_fp16(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """By onnxruntime's converter, which limits what 16 bits cannot hold."""
+    """Convert to float16 with onnxruntime's converter, which clips values outside of its range."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     copy = onnx.ModelProto()
@@ -89,7 +89,7 @@ def _to_fp16(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 
 
 def _check_equal(original: onnx.ModelProto, model: onnx.ModelProto, path: Path, target: Path) -> str:
-    """How near the outputs of both are, for noise."""
+    """Compare the outputs of both models on noise."""
     lengths = (own for own in (frames_of(model), frames_of(original)) if isinstance(own, int))
     frames = next((own for own in lengths if own > 1), TRIED_FRAMES)
     clip = random_input(5, (1, bins_of(original), frames), input_layout(original))

@@ -1,4 +1,4 @@
-"""The keys of `quantization.extra_options`: those of onnxruntime's `quantize_static`, checked and typed."""
+"""The keys of `quantization.extra_options`, those of onnxruntime's `quantize_static`, with types and checks."""
 
 from __future__ import annotations
 

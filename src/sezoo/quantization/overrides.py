@@ -73,7 +73,7 @@ def integer_types(settings: Quantization) -> Iterator[tuple[str, str, bool, str]
 
 
 def check_overrides(model: onnx.ModelProto, settings: Quantization) -> None:
-    """Check that the tensors that are overridden are there, and are weights or activations as they are said to be.
+    """Check that overridden tensors exist, and that they are weights or activations as specified.
 
     Parameters
     ----------
@@ -145,6 +145,6 @@ def _zero_point(value: Any, quant_type: Any) -> np.ndarray:
 
 
 def first_line(error: Exception) -> str:
-    """What onnxruntime or onnx complains of, without the details that follow."""
+    """Return the first line of an error of onnxruntime or onnx."""
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What decides an int8 model: the float graph, the ranges, and which tensors and operators are treated differently."""
+"""The plan of an int8 model: the float graph, the ranges, and exceptions for tensors and operators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Grid", "Plan"]
 
 
 class Grid(NamedTuple):
-    """What a tensor is rounded to: float32 scales and whole zero points, () or, along `axis`, (channels,)."""
+    """Quantization grid of a tensor: float32 scales and integer zero points, () or, along `axis`, (channels,)."""
 
     scale: np.ndarray
     zero_point: np.ndarray

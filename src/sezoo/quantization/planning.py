@@ -1,4 +1,4 @@
-"""What the int8 models are to be: the model prepared, calibrated on the clips, and brought close to the float one."""
+"""Planning of the int8 models: preparation, calibration on the clips, and recovery of fidelity to the float model."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def make_plan(run: Run, path: Path) -> PlanningResult:
 
 
 def _frames(prepared: onnx.ModelProto, path: Path, config: Config, target: Target, multiple: int) -> int:
-    """Frames of the static model: one of a model with states, where the target hands those on frame by frame.
+    """Return the number of frames of the static model: 1 if the target passes a model's states frame by frame.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def _context(
     target: Target,
     kind: str,
 ) -> RecoveryContext:
-    """What plans are tried on: segments of the clips that have been read."""
+    """Return the context in which plans are scored: segments of the clips."""
     settings, stft = config.quantization, magnitudes.stft
     fit, held_out = magnitudes.segments.split_fit_holdout()
     if states_of(prepared):  # it is run call by call, which takes as long as it has operators

@@ -1,4 +1,4 @@
-"""What users' graphs have that onnxruntime's quantizer stumbles over, rewritten so that the same is computed.
+"""Equivalent rewriting of graph constructs that onnxruntime's quantizer does not support.
 
 Each function takes a model and gives one that computes the same masks, the argument itself where nothing is to be done.
 """
@@ -202,7 +202,7 @@ def _last(name: str, new: Mapping[str, str]) -> str:
 
 
 def _to_float32(graph: onnx.GraphProto, *, change: bool) -> int:
-    """How many weights, constants and casts of 16 bits a graph has; in float32 afterwards if they are to change."""
+    """Count the float16 weights, constants and casts of a graph, and convert them to float32 if requested."""
     count = 0
     for tensor in graph.initializer:
         count += _tensor_to_float32(tensor, change=change)

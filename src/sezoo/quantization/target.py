@@ -1,4 +1,4 @@
-"""What an int8 model is for, and the rules that its graph has to keep for that."""
+"""Targets of int8 models, and the rules that their graphs must satisfy."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Target:
         return macs_are_int8 in self.rules
 
     def first_violation(self, model: onnx.ModelProto) -> str | None:
-        """The first rule that a written int8 model breaks, in words; None if it keeps all of them."""
+        """Return a description of the first rule that a written int8 model violates, or None."""
         return next((broken for rule in self.rules for broken in rule(model)), None)
 
     def read_problem(self, model: onnx.ModelProto) -> str | None:
-        """Why the target's reader refuses a written int8 model, in words; None if it does not."""
+        """Return why the target's reader rejects a written int8 model, or None if it does not."""
         if self.reader is None:
             return None
         try:
@@ -234,7 +234,7 @@ TARGETS = {target.name: target for target in (GENERIC, STM32N6_NPU, CORTEX_M, TE
 
 
 def load_target(name: str) -> Target:
-    """The target that `quantization.target` names: one of ours, of a package, or of a user's file.
+    """Return the target named by `quantization.target`: a built-in one, one of a package, or one in a user's file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The rules of targets: each says what a written int8 model breaks, and which node or tensor does."""
+"""The rules of targets: each describes a violation in a written int8 model, with its node or tensor."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def macs_are_int8(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
-    """What is added or multiplied behind layers has to be rounded: kernels for integers have no float in between."""
+    """Yield operands of sums and products after layers that are not quantized, as integer kernels require."""
     constants, made_by = initializers(model.graph), producers(model.graph)
     behind_layers: set[str] = set()
     for node in model.graph.node:

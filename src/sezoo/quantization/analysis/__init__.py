@@ -1,4 +1,4 @@
-"""What int8 costs where: each activation's range and rounding, each layer's weights, and what could be done about it.
+"""Analysis of quantization errors: ranges and rounding of activations, weights of layers, and advice.
 
 `report` puts it together, for the file of `sezoo.results.quantization`, and tells it: `quantizers` -> `tensors` and
 `layers` -> `advice`, and beside them `range_convergence`.

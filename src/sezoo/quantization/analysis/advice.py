@@ -67,7 +67,7 @@ def _advice(tensor: Tensor, plan: Plan, context: RecoveryContext) -> str:
 
 
 def _range_widening(context: RecoveryContext) -> str:
-    """What makes ranges wider, with these settings."""
+    """Return the setting that would widen the ranges."""
     if context.options.method == "Percentile":
         return f"a higher CalibPercentile, now {context.options.percentile:g}"
     return f"{KEY}.CalibMovingAverage: False" if context.options.moving_average else "more clips"

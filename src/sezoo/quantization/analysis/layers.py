@@ -87,7 +87,7 @@ def _types_of_inputs(node: onnx.NodeProto, graph: onnx.GraphProto, types: Mappin
 
 
 def _weights_of(node: onnx.NodeProto, exact: onnx.NodeProto, exact_weights: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """By the names of a layer's weights in the int8 model, those in the float model; biases are none."""
+    """Return the weights of a layer in the float model by their names in the int8 model, without biases."""
     if node.op_type == "Scan":
         products = zip(_products(node), _products(exact), strict=True)
         return {mine.input[1]: theirs.input[1] for mine, theirs in products if theirs.input[1] in exact_weights}
@@ -97,7 +97,7 @@ def _weights_of(node: onnx.NodeProto, exact: onnx.NodeProto, exact_weights: Mapp
 
 
 def macs_shares(layers: Sequence[Layer]) -> dict[str, float]:
-    """Of all multiply-accumulates, by precision; empty where a shape is unknown."""
+    """Return the share of multiply-accumulates by precision; empty if a shape is unknown."""
     if any(layer.macs_share is None for layer in layers):
         return {}
     shares: dict[str, float] = defaultdict(float)
@@ -107,7 +107,7 @@ def macs_shares(layers: Sequence[Layer]) -> dict[str, float]:
 
 
 def operators_in_float(plan: Plan) -> dict[str, int]:
-    """How many operators work in float in the int8 model as in the float one, by type."""
+    """Return the number of operators, by type, that stay in float in the int8 model."""
     values = (*plan.model.graph.value_info, *plan.model.graph.output)
     in_float = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
     return Counter(

@@ -1,4 +1,4 @@
-"""Whether the static model is long enough: what its look-ahead costs, and the smallest length that is good."""
+"""Advice on the length of the static model: the cost of its look-ahead, and the shortest sufficient length."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def tensor_names(model: onnx.ModelProto) -> set[str]:
 
 
 def precisions(graph: onnx.GraphProto) -> dict[str, str]:
-    """By the name of a float tensor that is made of integers, their type: int8, int16 ..."""
+    """Return the integer type (int8, int16 ...) of each dequantized tensor, by name."""
     types = {weight.name: onnx.TensorProto.DataType.Name(weight.data_type).lower() for weight in graph.initializer}
     return {
         node.output[0]: types.get((*node.input, "")[2], "uint8")
@@ -82,7 +82,7 @@ def precisions(graph: onnx.GraphProto) -> dict[str, str]:
 
 
 def bits(precision: str) -> int:
-    """Of a number in that precision: int8, int16 ... or float."""
+    """Return the number of bits of a precision: int8, int16 ... or float."""
     return 32 if precision == "float" else int("".join(filter(str.isdigit, precision)))
 
 

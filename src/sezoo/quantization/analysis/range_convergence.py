@@ -41,5 +41,5 @@ def convergence(plan: Plan, context: RecoveryContext) -> Convergence | None:
 
 
 def _difference(one: tuple[np.float32, np.float32], other: tuple[np.float32, np.float32]) -> float:
-    """By how much the ends differ, the larger one, as a share of the other range's width."""
+    """Return the larger difference of the two ends, as a share of the other range's width."""
     return max(abs(float(one[0] - other[0])), abs(float(one[1] - other[1]))) / float(other[1] - other[0])

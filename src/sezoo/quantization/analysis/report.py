@@ -1,4 +1,4 @@
-"""The whole report: assembled, and summarized in a few lines of the log."""
+"""Assembly of the report, and its summary for the log."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def energy(values: np.ndarray) -> float:
 
 
 def sqnr(signal: float, noise: float) -> float | None:
-    """In dB, of two energies; None where there is nothing to compare, no difference, or a value that is not finite."""
+    """Return the ratio of two energies in dB; None for no values, no difference, or non-finite values."""
     if not (0 < signal < math.inf and 0 < noise < math.inf):
         return None
     return 10 * (math.log10(signal) - math.log10(noise))  # not of the ratio, which can be rounded to 0

@@ -1,4 +1,4 @@
-"""What rounding does to each activation, measured by running the int8 and the float model side by side."""
+"""Rounding error of each activation, measured by running the int8 and the float model on the same input."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def _merge_small_calls(calls: Iterable[list[np.ndarray]]) -> Iterator[list[np.nd
 
 
 def _concatenate(calls: list[list[np.ndarray]]) -> list[np.ndarray]:
-    """By tensor, the values of all calls in one row."""
+    """Return the values of all calls, concatenated, by tensor."""
     if len(calls) == 1:
         return calls[0]
     return [np.concatenate([array.reshape(-1) for array in arrays]) for arrays in zip(*calls, strict=True)]
 
 
 def _with_call_length(model: onnx.ModelProto, call_frames: int) -> onnx.ModelProto:
-    """The model, fixed to the frames of a call if it hands states from call to call."""
+    """Return the model, with the frames of a call fixed if it is stateful."""
     if not states_of(model):
         return model
     fixed = copy_model(model)
@@ -111,7 +111,7 @@ def _groups(found: Sequence[Quantizer], exact: onnx.ModelProto, frames: int) -> 
 
 @dataclass
 class _Sums:
-    """What is summed up of a tensor, call by call."""
+    """Sums over the values of a tensor, accumulated call by call."""
 
     count: int = 0
     saturated: int = 0
@@ -166,7 +166,7 @@ class _Sums:
 
 
 def _counts(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Of the values in `BINS` equal bins: (BINS,) int64. What lies beyond them is in the first and the last."""
+    """Return the histogram in `BINS` equal bins, (BINS,) int64; the end bins include values beyond them."""
     if high <= low:
         return np.bincount([0], minlength=BINS) * values.size
     places = (values.reshape(-1) - np.float32(low)) * np.float32(BINS / (high - low))
@@ -175,6 +175,6 @@ def _counts(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _ends(at: Quantizer) -> tuple[float, float]:
-    """Of the histogram of what comes to a quantizer."""
+    """Return the ends of the histogram of a quantizer's input."""
     margin = MARGIN * (at.high - at.low)
     return at.low - margin, at.high + margin

@@ -1,1 +1,1 @@
-"""What activations look like: `clips` -> `magnitudes` (of `segments` or all) -> `ranges` of them (by `histogram`)."""
+"""Calibration of activations: `clips` -> `magnitudes` (of `segments` or all) -> `ranges` (by `histogram`)."""

@@ -34,7 +34,7 @@ class CalibrationClips(Protocol):
         """Clips, bad ones included."""
 
     def read(self, index: int) -> tuple[str, np.ndarray]:
-        """What a clip is called, and its waveform (samples,) float32, normalized if that is configured.
+        """Return the name of a clip and its waveform (samples,) float32, normalized if configured.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class MixedClips:
 
 
 def _mixed_clips(config: Config) -> MixedClips:
-    """Clips of the recordings that training has: those held out are left for validation."""
+    """Return clips mixed from the training recordings; held-out ones are reserved for validation."""
     half, _ = train_holdout_split(config)
     amount, speech = config.quantization.num_quantization_samples, len(half.speech)
     count = speech if amount is None else clip_count(amount, speech)

@@ -68,7 +68,7 @@ class Extremes:
 def extremes_watcher(
     model: onnx.ModelProto, tensors: Sequence[str], call_frames: int | None
 ) -> Callable[[Iterable[np.ndarray]], tuple[np.ndarray, np.ndarray]]:
-    """What runs a model on the pieces of a clip, and gives the lowest and the highest value of each tensor."""
+    """Return a function that runs a model on the pieces of a clip and returns the extremes of each tensor."""
     not_negative = {name for node in model.graph.node if node.op_type in NEVER_NEGATIVE for name in node.output}
     with_minimum = [name for name in tensors if name not in not_negative]
     run = runner(*_with_extremes_as_outputs(model, with_minimum, tensors), call_frames)

@@ -151,7 +151,7 @@ def _merged_in_pairs(counts: np.ndarray, times: float) -> np.ndarray:
 
 
 def _bins_up_to(counts: np.ndarray, amount: float) -> float:
-    """How many bins from the first on hold `amount` values, those of the last bin taken as spread evenly over it."""
+    """Return the number of bins, from the first, that hold `amount` values, with the last bin interpolated linearly."""
     summed = np.cumsum(counts)
     last = min(int(np.searchsorted(summed, amount)), counts.size - 1)
     missing = amount - (summed[last] - counts[last])

@@ -130,7 +130,7 @@ class CalibrationMagnitudes:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """How a clip becomes what the model sees, piece by piece; see `CalibrationMagnitudes`."""
+    """Conversion of a clip to the model's input, piece by piece; see `CalibrationMagnitudes`."""
 
     stft: Stft
     board: Board | None
@@ -164,7 +164,7 @@ class _Look:
 
 
 class _Seen(NamedTuple):
-    """What one clip gives."""
+    """Result of one clip."""
 
     samples: int
     is_clipped: bool

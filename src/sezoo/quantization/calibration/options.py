@@ -1,4 +1,4 @@
-"""How ranges are found, and what they are."""
+"""Calibration options, and the ranges that result."""
 
 from __future__ import annotations
 

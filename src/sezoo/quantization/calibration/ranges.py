@@ -1,4 +1,4 @@
-"""Calibration: which range every activation takes on the user's recordings, one clip in memory at a time."""
+"""Calibration: the range of each activation on the user's recordings, with one clip in memory at a time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def calibrate_groups(
     in_float: frozenset[str] = frozenset(),
     wanted: Collection[str] | None = None,
 ) -> list[Ranges]:
-    """What `calibrate` finds on each of several groups of the clips, running the model on every clip once.
+    """Return the ranges of `calibrate` for several groups of clips, running the model once per clip.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def calibrate_groups(
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is watched to find the ranges that are asked for.
+    """Specification of the statistics that the requested ranges need.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ def calibration_of(
     in_float: frozenset[str] = frozenset(),
     wanted: Collection[str] | None = None,
 ) -> Calibration:
-    """What is to be watched; see `calibrate`.
+    """Return the specification of the statistics; see `calibrate`.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def calibration_of(
 
 
 def _with_states_ranges(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
-    """The ranges with one for a state and what takes its place: what is rounded once is not rounded again."""
+    """Return the ranges with a common one for each state and its successor, so that states are rounded only once."""
     for source, target in states_of(model).items():
         if source in ranges and target in ranges:
             low, high = zip(ranges[source], ranges[target], strict=True)

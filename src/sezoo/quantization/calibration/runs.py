@@ -46,7 +46,7 @@ def with_states_as_outputs(extended: onnx.ModelProto, model: onnx.ModelProto) ->
 def runner(
     model: onnx.ModelProto, outputs: Sequence[str], call_frames: int | None
 ) -> Callable[[Iterable[np.ndarray]], Iterator[list[np.ndarray]]]:
-    """What takes the pieces of a clip, and gives the outputs of call after call; states begin with zeros."""
+    """Return a function that yields a model's outputs for the pieces of a clip, call by call; states start at zero."""
     session, states, source = open_session(model), states_of(model), magnitude_input(model)
     own = frames_of(model)
     frames = own if isinstance(own, int) else call_frames if states else None

@@ -87,7 +87,7 @@ class SegmentPool:
             self.kept, self.every = self.kept[::2], 2 * self.every
 
     def patch(self, frames: int) -> np.ndarray:
-        """So many frames of the longest segment, repeated if it is shorter: (1, bins, frames)."""
+        """Return N frames of the longest segment, repeated if it is shorter: (1, bins, frames)."""
         longest = max((segment.magnitude for segment in self.kept), key=lambda magnitude: magnitude.shape[2])
         return np.ascontiguousarray(np.tile(longest, (1, 1, -(-frames // longest.shape[2])))[:, :, :frames])
 

@@ -1,4 +1,4 @@
-"""What is seen of a model's activations on one clip, wherever that is run, and what the clips give together.
+"""Statistics of a model's activations on one clip, in any process, and their merging over clips.
 
 The clips may be run in any order and by any number of workers. What each gives is put together in the order of the
 clips, so that the ranges are the same, bit for bit.
@@ -25,7 +25,7 @@ Statistics = tuple[np.ndarray, np.ndarray] | list[SignedHistogram]
 
 @dataclass(frozen=True)
 class Watched:
-    """Which activations are watched, and how; fit for pickle.
+    """The observed activations and their statistics; picklable.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Watched:
         return self.options.method in ("Entropy", "Percentile")
 
     def watcher(self) -> Callable[[Iterable[np.ndarray]], Statistics]:
-        """What runs the model on the pieces of a clip; several threads may use it at once.
+        """Return a function that runs the model on the pieces of a clip; it is thread-safe.
 
         It raises `NotFiniteError` where an activation becomes NaN or infinite.
         """
@@ -54,7 +54,7 @@ class Watched:
         return extremes_watcher(self.model, self.tensors, self.call_frames)
 
     def merged(self) -> Extremes | Histograms:
-        """What takes in the statistics of clip after clip."""
+        """Return an accumulator for the statistics of all clips."""
         return (Histograms if self.by_histogram else Extremes)(self.tensors, self.options)
 
 
@@ -75,7 +75,7 @@ class Histograms:
             histogram.merge(other)
 
     def ranges(self) -> Ranges:
-        """By the method."""
+        """Return the ranges by the configured method."""
         found = [_range_of(histogram, self.options) for histogram in self.of_tensors]
         return dict(zip(self.tensors, found, strict=True))
 

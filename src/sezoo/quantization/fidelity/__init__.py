@@ -1,1 +1,1 @@
-"""How close int8 is to float: `probe` of tensors, `closeness` of waveforms, and the `context` that does both."""
+"""Fidelity of int8 to float: `probe` of tensors, score of waveforms, and the `context` that does both."""

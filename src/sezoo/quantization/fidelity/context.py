@@ -82,7 +82,7 @@ class RecoveryContext:
         return self._score(self.closeness, model, partial(self.with_progress, f"{step} against float"))
 
     def fit_score(self, model: onnx.ModelProto) -> float:
-        """The same score on segments that steps may fit to."""
+        """Return the score on the segments that steps may fit to."""
         return self._score(self.fit_closeness, model)
 
     def complete_ranges(self, plan: Plan) -> Plan:

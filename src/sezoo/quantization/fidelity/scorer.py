@@ -28,7 +28,7 @@ MaskOf = Callable[[np.ndarray], np.ndarray]
 
 
 def mask_function(model: onnx.ModelProto) -> MaskOf:
-    """The model run by onnxruntime: from its input for a clip to its masks, or to an enhanced spectrum."""
+    """Return a function from the model's input for a clip to masks or an enhanced spectrum, in onnxruntime."""
     return MaskModel(model, Path("the model")).whole
 
 
@@ -73,7 +73,7 @@ class FidelityScorer:
 
 
 def _si_snr(reference: np.ndarray, waveform: np.ndarray) -> float:
-    """As `sezoo.metrics` has it, limited to `EQUAL`, and low but finite for silence."""
+    """Return the SI-SNR as `sezoo.metrics`, limited to `EQUAL`, and low but finite for silence."""
     reference, waveform = reference.astype(np.float64), waveform.astype(np.float64)
     target = reference * (np.dot(reference, waveform) / np.dot(reference, reference))
     wanted, error = np.sum(np.square(target)), np.sum(np.square(waveform - target))

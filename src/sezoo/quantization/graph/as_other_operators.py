@@ -53,7 +53,7 @@ def _interpolation(graph: Rewriter, node: onnx.NodeProto) -> bool:
 def _matrix_of(
     graph: Rewriter, node: onnx.NodeProto, scales: np.ndarray, axis: int, length: int, rank: int
 ) -> np.ndarray:
-    """(new length, length) float32: what the node makes of each unit vector."""
+    """Return the node's matrix (new length, length) float32, from its output for each unit vector."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())
     roi = copy.input[1]
     copy.input[:], copy.output[:] = ["units", roi, "scales"], ["made"]

@@ -139,7 +139,7 @@ def _terms(equation: str, ranks: Sequence[int]) -> tuple[str, str, str] | None:
 
 
 def _length(lengths: dict[str, int | str], letters: Sequence[str]) -> int | None:
-    """Of all these axes together; None where one is not known."""
+    """Return the product of the lengths of these axes, or None if one is unknown."""
     found = [lengths[letter] for letter in letters]
     return int(np.prod(found, dtype=np.int64)) if all(isinstance(length, int) for length in found) else None
 

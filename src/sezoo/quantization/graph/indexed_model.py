@@ -11,7 +11,7 @@ __all__ = ["IndexedModel"]
 
 
 class IndexedModel(ONNXModel):
-    """What onnxruntime's class does, without going through all nodes and initializers for each edit.
+    """Replacement for onnxruntime's class that does not scan all nodes and initializers for each edit.
 
     A quantizer makes an edit or two for each tensor, so that its time grew with the square of the nodes.
     """

@@ -62,7 +62,7 @@ class LinearLayer:
         return weight.reshape(self.groups, self.shape[0] // self.groups, -1)
 
     def stored(self, matrix: np.ndarray) -> np.ndarray:
-        """What `matrix` took apart, together again."""
+        """Return the weights in the stored layout, the inverse of `matrix`."""
         if self.op_type != "Conv":
             return matrix[0] if self.transposed else matrix[0].T
         return matrix.reshape(self.shape)
@@ -90,7 +90,7 @@ class LinearLayer:
         return patches.reshape(self.groups, -1, len(positions))
 
     def positions(self, output_shape: Sequence[int]) -> int:
-        """How many positions an output of that shape has."""
+        """Return the number of positions of an output of that shape."""
         return int(np.prod(output_shape[2:])) if self.op_type == "Conv" else int(np.prod(output_shape[:-1]))
 
 

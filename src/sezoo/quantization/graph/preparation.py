@@ -221,6 +221,6 @@ def with_used_opsets(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_known_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the shape of every tensor inferred anew."""
+    """Return the model after a new shape inference of all tensors."""
     del model.graph.value_info[:]
     return onnx.shape_inference.infer_shapes(model, data_prop=True)

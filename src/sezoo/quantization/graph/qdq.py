@@ -39,7 +39,7 @@ INTEGER_LIMITS = {
 
 
 def operators_to_quantize(model: onnx.ModelProto, wanted: Iterable[str] | None, path: Path) -> list[str]:
-    """The operator types to quantize: those wanted, or all that onnxruntime can.
+    """Return the operator types to quantize: the requested ones, or all that onnxruntime supports.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def _with_rounded_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _integer_weight(name: str, integers: np.ndarray, kind: int) -> onnx.TensorProto:
-    """A tensor of integers (int32) in the type that `kind` says; two of 4 bits share a byte."""
+    """Return an int32 tensor converted to the type `kind`; 4-bit integers are packed in pairs."""
     if kind in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
         return onnx.helper.make_tensor(name, kind, integers.shape, integers.flatten())
     return onnx.numpy_helper.from_array(integers.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)

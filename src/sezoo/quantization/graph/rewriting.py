@@ -1,4 +1,4 @@
-"""A graph being written anew, node by node, with other operators in the place of some."""
+"""Rewriting of a graph, node by node, with some operators replaced."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Rewriter", "axes_of_reduction", "by_channel", "rewrite"]
 
 
 class Rewriter:
-    """What is known of a float graph, and what has been written of the new one.
+    """The float graph's properties, and the part of the new graph written so far.
 
     Attributes
     ----------

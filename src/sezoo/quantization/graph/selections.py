@@ -103,7 +103,7 @@ def _cast(graph: Rewriter, node: onnx.NodeProto) -> bool:
 
 
 def _is_comparison(graph: Rewriter, name: str) -> bool:
-    """Whether a tensor says which of two floats is larger, behind layers."""
+    """Return whether a tensor is the comparison of two floats after layers."""
     made_by = graph.made_by.get(name)
     if made_by is None:
         return False

@@ -54,7 +54,7 @@ def check_axis_name(name: str, contract: Contract, path: Path) -> None:
 
 
 def static_length(model: onnx.ModelProto, configured: int) -> int:
-    """Frames of the static model: those that are configured, or the model's own where it has a fixed number."""
+    """Return the number of frames of the static model: the configured one, or the model's own fixed number."""
     frames = frames_of(model)
     return frames if isinstance(frames, int) else configured
 

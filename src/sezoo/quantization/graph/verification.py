@@ -1,4 +1,4 @@
-"""The written models put to the test before the service says that it is done."""
+"""Verification of the written models before the service completes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
 
 
 def _is_recurrent(model: onnx.ModelProto) -> bool:
-    """Whether the model hands something on from frame to frame."""
+    """Return whether the model has a state from frame to frame."""
     return bool(states_of(model)) or any(True for node in model.graph.node for _ in nested_graphs(node))
 
 

@@ -58,7 +58,7 @@ def int8_only(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def with_sources_of_moves(model: onnx.ModelProto, names: Iterable[str], through: Collection[str] = MOVERS) -> set[str]:
-    """The tensors, and those whose integers they have: what operators of these types make them of."""
+    """Return the tensors and those that share their integers, the inputs of operators that only move values."""
     made_by, found, waiting = producers(model.graph), set(), list(names)
     while waiting:
         name = waiting.pop()

@@ -83,7 +83,7 @@ def _narrowed(before: Plan, chosen: Plan, names: Sequence[tuple[str, ...]], cont
 
 
 def int16_activations_of_few(plan: Plan, context: RecoveryContext) -> Plan:
-    """The same where nobody has asked for it: it takes a run for each activation, and networks may have hundreds."""
+    """Try 16-bit activations unasked, only in networks with few of them, as it takes a run per activation."""
     count = sum(1 for _ in _candidates(plan, context))
     if count > MOST_UNASKED:
         log.info(

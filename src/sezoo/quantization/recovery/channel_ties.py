@@ -1,4 +1,4 @@
-"""Which channels of which tensors have to be scaled together so that a network computes the same: found on the graph.
+"""Channels that must be scaled together for a network to compute the same, determined from the graph.
 
 Between two layers that multiply, a channel may be scaled by any positive factor: ReLU and its like are positively
 homogeneous, f(s x) = s f(x), so the factor can be put into the weights before and taken out of those behind (Nagel et

@@ -77,7 +77,7 @@ def equalize(model: onnx.ModelProto, ties: ChannelTies, factors: np.ndarray) -> 
 
 
 def _factors_of(name: str, ties: ChannelTies, factors: np.ndarray) -> np.ndarray:
-    """Of each channel of a tensor: (channels,), or (1,) where they cannot be scaled, whatever axis they are along."""
+    """Return the factor of each channel of a tensor along any axis: (channels,), or (1,) if they cannot be scaled."""
     classes = ties.classes.get(name, np.zeros(1, int))
     return factors[classes] if classes.any() else np.ones(1)
 

@@ -45,7 +45,7 @@ FINE_STEPS = int(MAGNIFIED / 2)
 
 
 def first_activations(plan: Plan) -> list[str]:
-    """The activations on which the first layers work: between them and the model's input nothing holds weights."""
+    """Return the inputs of the first layers, with no weights between them and the model's input."""
     weights = float_weights(plan.model.graph)
     behind_layers: set[str] = set()
     found: dict[str, None] = {}
@@ -60,7 +60,7 @@ def first_activations(plan: Plan) -> list[str]:
 
 
 def before_layers(plan: Plan) -> frozenset[str]:
-    """The activations that no layer has worked on and that no layer reads: those of a front of float operators."""
+    """Return the activations of the float front end: before all layers, and read by none."""
     firsts, behind = set(first_activations(plan)), set()
     for node in plan.model.graph.node:
         if node.op_type in (*LINEAR, *RECURRENT) or any(name in behind for name in node.input):

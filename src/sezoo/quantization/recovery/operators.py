@@ -1,4 +1,4 @@
-"""Operators that 8 bits would ruin stay in float: by what they feed, and by what the denoised waves say."""
+"""Selection of operators that stay in float, by their readers and by the fidelity of the denoised output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe: which steps are tried in which order, and which are kept."""
+"""The recipe: the order of the recovery steps, and the decision which to keep."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _has_steps(settings: Quantization) -> bool:
 
 
 def _steps(settings: Quantization, target: Target) -> list[Step]:
-    """The steps to take: those listed, or all, of the ways to a finer input the one that is the target's.
+    """Return the listed steps, or all, with the target's method for a finer input.
 
     Of a target that has kernels for 16 bits anyway, `UNASKED` comes last, unless the user has chosen the bits.
     """
@@ -199,7 +199,7 @@ def _against_float(value: float) -> str:
 
 
 def decibels(value: float) -> str:
-    """Closeness in words."""
+    """Return the fidelity as text, in dB."""
     if math.isfinite(value):
         return f"{value:.1f} dB"
     return "identical" if value > 0 else "no usable masks (NaN or infinite values)"

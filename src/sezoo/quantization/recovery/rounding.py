@@ -107,7 +107,7 @@ def _without_negative_directions(covariance: np.ndarray) -> np.ndarray:
 
 
 def _scales(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_channel: bool) -> np.ndarray:
-    """For each output the scale at which plain rounding has the least error: (groups, outputs) float32."""
+    """Return the scale of each output with the least error of plain rounding: (groups, outputs) float32."""
     needed = np.abs(weights).max(axis=2) / largest
     if not per_channel:
         needed = np.full_like(needed, needed.max())
@@ -128,7 +128,7 @@ def _scales(weights: np.ndarray, covariance: np.ndarray, *, largest: int, per_ch
 
 
 def _losses(errors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """What errors of the weights make of each output: (groups, outputs)."""
+    """Return the error of each output that results from errors of the weights: (groups, outputs)."""
     return np.einsum("gof,gof->go", errors @ covariance, errors)
 
 
@@ -156,7 +156,7 @@ def _gptq(weights: np.ndarray, covariance: np.ndarray, scales: np.ndarray, large
 
 
 def _best_neighbours(weights: np.ndarray, covariance: np.ndarray, scales: np.ndarray, largest: int) -> np.ndarray:
-    """Of all integers at most one step from plain rounding, those with the least error."""
+    """Return the integers with the least error among those at most one step from plain rounding."""
     steps = np.array(list(product((0, -1, 1), repeat=weights.shape[2])))  # plain rounding comes first and wins ties
     nearest = np.rint(weights / scales[..., np.newaxis])
     candidates = np.clip(nearest[:, :, np.newaxis] + steps, -largest, largest)

@@ -1,9 +1,8 @@
-"""What the layers of an int8 model get, and what they would get if just this tensor were not rounded.
+"""Second moments of the inputs of an int8 model's layers, rounded and not rounded.
 
 For each layer, over recordings: the means and the second moments of its rounded inputs, and their products with the
-same inputs before they were rounded. The weights that make up best for the rounding, and the error of any others,
-follow from these alone. What was rounded earlier in the network is not made up for a second time: the layers there
-have seen to it.
+same inputs before rounding. They determine the weights that best compensate for the rounding, and the error of any
+other weights. Rounding earlier in the network is not compensated again, as the layers there have done so.
 """
 
 from __future__ import annotations
@@ -70,12 +69,12 @@ class Moments:
 
     @property
     def covariance(self) -> np.ndarray:
-        """Of the rounded inputs: (groups, features, features)."""
+        """Covariance of the rounded inputs: (groups, features, features)."""
         return self._about_means(self.squares, self.rounded_means)
 
     @property
     def cross_covariance(self) -> np.ndarray:
-        """Of exact with rounded inputs: (groups, features, features)."""
+        """Cross-covariance of exact and rounded inputs: (groups, features, features)."""
         return self._about_means(self.products, self.exact_means)
 
     def _about_means(self, sums: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -139,7 +138,7 @@ def _levels(magnitude: np.ndarray) -> np.ndarray:
 
 
 def _weights_of_frames(magnitude: np.ndarray, typical: np.float32) -> np.ndarray:
-    """How much each frame counts: (frames,) float32, about 1 where the level is typical."""
+    """Return the weight of each frame: (frames,) float32, about 1 at a typical level."""
     tiny = np.finfo(np.float32).tiny
     return (typical + tiny) / (_levels(magnitude) + np.float32(QUIET) * typical + tiny)
 

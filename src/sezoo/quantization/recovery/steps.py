@@ -38,17 +38,17 @@ log = logging.getLogger(__name__)
 
 
 def int16_input(plan: Plan, context: RecoveryContext) -> Plan:
-    """What the first layers hear in 16 bits."""
+    """Put the inputs of the first layers into 16 bits."""
     return plan if _user_overrides_input(plan, context) else context.complete_ranges(with_int16_input(plan))
 
 
 def split_input(plan: Plan, context: RecoveryContext) -> Plan:
-    """What the first layers hear in two tensors of 8 bits."""
+    """Split the inputs of the first layers into two 8-bit tensors."""
     return plan if _user_overrides_input(plan, context) else context.complete_ranges(with_split_input(plan))
 
 
 def int16_states(plan: Plan, context: RecoveryContext) -> Plan:
-    """Hidden states in 16 bits: what they add to in a frame may be less than a step of 8 bits."""
+    """Put hidden states into 16 bits, as their update in a frame may be less than an 8-bit step."""
     names = hidden_states(plan.model) - plan.int16 - user_tensors(context.settings)
     if not names or "Int16" not in context.activation_types:
         return plan
@@ -181,7 +181,7 @@ def bias_correction(plan: Plan, context: RecoveryContext) -> Plan:
 
 
 def _runs_of_operators(plan: Plan, layers: Sequence[LinearLayer], segments: Sequence[Segment]) -> int:
-    """How many operators are run for means of all layers, frame by frame; 0 for whole clips, which are fast."""
+    """Return the number of operator runs for means of all layers, frame by frame; 0 for whole clips, which are fast."""
     if not states_of(plan.model):
         return 0
     calls = sum(segment.magnitude.shape[2] for segment in segments) // static_length(plan.model, 1)

@@ -46,14 +46,14 @@ SIGMOID_IN, TANH_IN, UNIT = "sigmoid_input", "tanh_input", "unit"
 
 @dataclass(frozen=True)
 class Kind:
-    """Which cell: `op_type` "LSTM" or "GRU"; a GRU's reset gate is applied to the state before or after the product."""
+    """Type of cell: `op_type` "LSTM" or "GRU", and whether a GRU applies its reset gate before or after the product."""
 
     op_type: str
     reset_after: bool = False
 
     @property
     def name(self) -> str:
-        """For the name of a body's graph, by which a Scan is known to be one of these."""
+        """Name of the body's graph, which identifies a Scan as one of these."""
         return f"sezoo/{self.op_type}{'/reset_after' if self.reset_after else ''}"
 
     @classmethod
@@ -64,14 +64,14 @@ class Kind:
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """What a body makes whose range has to be found, besides the hidden state."""
+        """Tensors of a body, besides the hidden state, whose ranges must be calibrated."""
         if self.op_type == "LSTM":
             return (STATE_GATES, STATE_CANDIDATE, CELL)
         return (STATE_GATES, STATE_CANDIDATE) if self.reset_after else (STATE_GATES, STATE_CANDIDATE, RESET)
 
     @property
     def states(self) -> tuple[str, ...]:
-        """What is handed from frame to frame."""
+        """States from frame to frame."""
         return (HIDDEN, CELL) if self.op_type == "LSTM" else (HIDDEN,)
 
 

@@ -63,7 +63,7 @@ class _Writer:
         self.nodes: list[onnx.NodeProto] = []
 
     def split_directions(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """What takes the place of a layer."""
+        """Return the nodes, with forward layers only, that replace a layer."""
         self.nodes = []
         ways = [b"forward", b"reverse"] if attribute(node, "direction", FORWARD) == b"bidirectional" else [b"reverse"]
         made = [self._one(node, place, way, len(ways)) for place, way in enumerate(ways)]

@@ -90,7 +90,7 @@ def int16_tensors(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def hidden_states(model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the hidden states, those that a reset gate has gone over among them."""
+    """Return the names of the hidden states, including those after a reset gate."""
     layers = recurrences(model)
     return frozenset(name for each in layers for name in (each.hidden, each.inner.get(RESET)) if name)
 
@@ -104,7 +104,7 @@ def float_nodes(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def expansion_problem(node: onnx.NodeProto, weights: Collection[str]) -> str | None:
-    """Why a recurrent layer has no integer form, in words; None where it has one.
+    """Return why a recurrent layer has no integer form, or None if it has one.
 
     Parameters
     ----------

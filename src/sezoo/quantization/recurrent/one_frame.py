@@ -1,4 +1,4 @@
-"""A static model of one frame without Scans: what they do once stands in the graph itself."""
+"""Removal of Scans from a static one-frame model, whose bodies are inlined into the graph."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _steps(node: onnx.NodeProto, shapes: Mapping[str, list[int | str]]) -> int | None:
-    """How often the body of a Scan is run; None where it is not known before the number of frames is."""
+    """Return the number of iterations of a Scan; None if it depends on the number of frames."""
     sequences = attribute(node, "num_scan_inputs", 0)
     axes = shapes.get(node.input[len(node.input) - sequences])
     length = axes[attribute(node, "scan_input_axes", [0])[0]] if axes else None

@@ -1,4 +1,4 @@
-"""The bodies of recurrent layers between quantizers, in a model that onnxruntime's quantizer has gone through."""
+"""Quantizers in the bodies of recurrent layers, in a model that onnxruntime has quantized."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _before_rounding(made_by: Mapping[str, onnx.NodeProto], name: str) -> str:
 
 
 def outer_ends(layer: Recurrence) -> dict[str, str]:
-    """What the float body reads from outside, by its meaning."""
+    """Return the outer tensors that the float body reads, by their role."""
     nodes = {node.output[0].split("/frame/", 1)[-1]: node for node in layer.body.node}
     from_state = nodes.get("candidate_from_state/product") or nodes["candidate_from_state"]
     ends = {GATE_WEIGHTS: nodes["gates_from_state"].input[1], CANDIDATE_WEIGHTS: from_state.input[1]}
