@@ -5,7 +5,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 BINS, LATENT = 33, 24
-IR_OF_OPSET = {9: 4, 11: 6, 13: 7, 17: 8, 21: 10}
+IR_OF_OPSET = {9: 4, 11: 6, 13: 7, 17: 8, 21: 10, 23: 11}
 
 
 class Graph:
