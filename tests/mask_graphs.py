@@ -111,6 +111,48 @@ def lstm(*, hidden=16, seed=0, **how):
     return graph.model(**how)
 
 
+def length_noted_inside(*, frames=40, hidden=16, seed=0, **how):
+    """A Transpose, an LSTM, a MatMul and an Add, with the length of the exporter's example noted behind the LSTM."""
+    graph = Graph(seed)
+    graph.node("Transpose", ["input"], "frames_first", perm=[2, 0, 1])
+    weights = [
+        graph.random("lstm.w", 1, 4 * hidden, BINS, fan_in=BINS),
+        graph.random("lstm.r", 1, 4 * hidden, hidden, fan_in=hidden),
+        graph.random("lstm.b", 1, 8 * hidden, fan_in=64),
+    ]
+    graph.node("LSTM", ["frames_first", *weights], "states", hidden_size=hidden)
+    graph.node("Squeeze", ["states", graph.weight("one", np.array([1], np.int64))], "state")
+    graph.node("Transpose", ["state"], "batch_first", perm=[1, 0, 2])
+    graph.node("MatMul", ["batch_first", graph.random("head.w", hidden, BINS, fan_in=hidden)], "projected")
+    graph.node("Add", ["projected", graph.random("head.b", BINS, fan_in=16)], "shifted")
+    graph.node("Sigmoid", ["shifted"], "sigmoid")
+    graph.node("Transpose", ["sigmoid"], "mask", perm=[0, 2, 1])
+    model = graph.model(**{"axes": (1, BINS, "frames"), **how})
+    model.graph.value_info.append(helper.make_tensor_value_info("batch_first", TensorProto.FLOAT, [1, frames, hidden]))
+    return model
+
+
+def shapes_of_one_clip(*, seed=0, **how):
+    """Frames become a batch and frames again, by shapes that the graph computes; of one clip they are constants."""
+    graph = Graph(seed)
+    graph.node("Shape", ["input"], "shape")
+    for axis, name in ((0, "b"), (2, "t")):
+        graph.node("Gather", ["shape", graph.weight(f"index_{name}", np.array([axis], np.int64))], name)
+    graph.node("Mul", ["b", "t"], "clips_and_frames")
+    graph.weight("one", np.array([1], np.int64))
+    graph.weight("bins", np.array([BINS], np.int64))
+    graph.node("Transpose", ["input"], "bins_last", perm=[0, 2, 1])
+    graph.node("Concat", ["clips_and_frames", "one", "bins"], "frame_shape", axis=0)
+    graph.node("Concat", ["b", "t", "bins"], "clip_shape", axis=0)
+    graph.node("Reshape", ["bins_last", "frame_shape"], "frames_as_batch")
+    weight = graph.random("conv.w", 1, 1, 3, fan_in=3)
+    graph.node("Conv", ["frames_as_batch", weight], "convolved", kernel_shape=[3], pads=[1, 1])
+    graph.node("Reshape", ["convolved", "clip_shape"], "clip")
+    graph.node("Sigmoid", ["clip"], "sigmoid")
+    graph.node("Transpose", ["sigmoid"], "mask", perm=[0, 2, 1])
+    return graph.model(**{"axes": (1, BINS, "seq_len"), **how})
+
+
 def viewed(*, seed=0, **how):
     """A 2-D convolution between reshapes whose shapes the graph computes, as torch's `view(b, 1, f, t)` is exported."""
     graph = Graph(seed)

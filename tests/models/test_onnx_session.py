@@ -1,11 +1,14 @@
 import numpy as np
 import onnx
+import onnx.reference
 import pytest
 from onnx import helper
 
+import mask_graphs
 from int8_graphs import FORMS, PATH, patches
 from sezoo.deployment.engine.interpreter import mask_of, run_graph, run_tensors
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
+from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
 from sezoo.models.unsigned_integers import with_unsigned_integers
 from sezoo.zoo import zoo_model, zoo_models
@@ -62,3 +65,13 @@ def test_a_file_of_a_float_model_is_opened_by_its_path(tmp_path):
     session = open_session(model, threads=2, optimization="basic", optimized_model_path=tmp_path / "basic.onnx")
     assert [value.name for value in session.get_inputs()] == [onnx.load(model).graph.input[0].name]
     assert (tmp_path / "basic.onnx").is_file()
+
+
+def test_a_length_that_is_noted_inside_of_a_graph_is_not_believed(tmp_path):
+    model, path = mask_graphs.length_noted_inside(frames=40), tmp_path / "exported.onnx"
+    onnx.save(model, path)
+    other_length = np.random.default_rng(0).random((1, mask_graphs.BINS, 64), np.float32)
+    (expected,) = onnx.reference.ReferenceEvaluator(model).run(None, {"input": other_length})
+    for opened in (path, load_onnx(path)):
+        (mask,) = open_session(opened).run(None, {"input": other_length})
+        np.testing.assert_allclose(mask, expected, atol=1e-5)

@@ -270,7 +270,8 @@ def _try_model(mask_model: MaskModel, contract: Contract) -> None:
                     "without proj_size, with a linear layer behind it if it is to be as narrow"
                 ) from error
             raise UserError(
-                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes"
+                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes (with "
+                "torch.onnx.export(..., dynamo=False) if dynamo=True leaves the length of its example)"
             ) from error
     while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
         mask_model(random_input(0, (1, contract.bins, 9 * seen), mask_model.layout))

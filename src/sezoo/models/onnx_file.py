@@ -12,6 +12,7 @@ from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
 from sezoo.base.shipped import is_plain_name, shipped_models
 from sezoo.base.text import closest_match
 from sezoo.models.onnx_checks import check_declarations
+from sezoo.models.onnx_graph import drop_inner_shapes
 from sezoo.models.onnx_tensor_checks import check_tensors, holds_external_data
 from sezoo.models.onnx_valid_graph import with_valid_graph
 
@@ -51,6 +52,8 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         if holds_external_data(model):
             onnx.load_external_data_for_model(model, str(path.parent))
             check_tensors(model, path)
+        if not quantized_nodes(model):  # of an int8 model they are our own
+            drop_inner_shapes(model)
         return with_valid_graph(model, path)
     except (DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not an ONNX model (or is damaged): it cannot be parsed") from error

@@ -14,6 +14,7 @@ __all__ = [
     "UnusedNames",
     "attribute",
     "copy_model",
+    "drop_inner_shapes",
     "float_weights",
     "graphs_of",
     "initializers",
@@ -107,6 +108,15 @@ def keep_needed(graph: onnx.GraphProto) -> None:
     for index in reversed(range(len(graph.initializer))):
         if graph.initializer[index].name not in read:
             del graph.initializer[index]
+
+
+def drop_inner_shapes(model: onnx.ModelProto) -> None:
+    """Drop what a file says of the shapes of tensors inside its graph; they are inferred where they are needed.
+
+    `torch.onnx.export(dynamo=True)` notes the length of its example behind an LSTM or a GRU, although the graph takes
+    any (torch 2.13): onnxruntime believes it, and merges a MatMul and an Add to a Gemm that takes no other length.
+    """
+    del model.graph.value_info[:]
 
 
 def layout(model: onnx.ModelProto) -> dict[str, list[int | str]]:

@@ -20,6 +20,9 @@ that `with_unsigned_integers` leaves as they are."""
 NO_8_BIT_PRODUCTS = "session.disable_quant_qdq"
 """Operators between quantizers are computed in float, as the graph is written."""
 
+MAX_BYTES = 2**31
+"""Of a message of protobuf."""
+
 TWO_TENSORS_OF_ONE_NAME = "Attempt to replace the existing tensor"
 
 
@@ -67,7 +70,7 @@ def open_session(
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
     if optimization == "all":
-        model = _in_exact_integers(model)
+        model = _as_it_runs(model)
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     try:
         return session(in_integers=True)
@@ -78,14 +81,15 @@ def open_session(
         return session(in_integers=False)
 
 
-def _in_exact_integers(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:
-    """The model for a session that merges operators; a file of a float model, or a broken one, is left to onnxruntime.
+def _as_it_runs(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:
+    """The model for a session that merges operators; a file that onnxruntime has to read itself stays a path.
 
-    The weights of a large model lie outside of its file, where only onnxruntime, given the path, finds them.
+    That is a broken one, which it refuses, and one whose weights are too large for a message of protobuf.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
+    from sezoo.models.onnx_graph import drop_inner_shapes
     from sezoo.models.unsigned_integers import with_unsigned_integers
 
     if not isinstance(model, Path):
@@ -94,5 +98,9 @@ def _in_exact_integers(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:
         read = onnx.load(model, format="protobuf")
     except (DecodeError, OSError, ValueError):
         return model
+    if read.ByteSize() >= MAX_BYTES:
+        return model
     changed = with_unsigned_integers(read)
-    return model if changed is read else changed
+    if changed is read:
+        drop_inner_shapes(read)
+    return changed

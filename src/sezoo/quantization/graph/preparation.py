@@ -69,8 +69,9 @@ def prepare(
         log.info("%s computes in 16 bits (%s): it is computed in float32", path, pluralize(halves, "tensor"))
     prepared = _at_opset(_with_constant_weights(prepared), path, target_opset)
     if contract.batch == 1 and not contract.states:
-        prepared = _with_dynamic_batch(prepared, path)
-    prepared = with_constant_shapes(prepared, contract.multiple)
+        prepared = _with_dynamic_batch(prepared, path, contract.multiple)
+    else:
+        prepared = with_constant_shapes(prepared, contract.multiple)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
         tolerance = HALF_MASK if halves else SAME_MASK
         _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET, tolerance)
@@ -157,15 +158,26 @@ def _at_opset(model: onnx.ModelProto, path: Path, wanted: int | None) -> onnx.Mo
         ) from error
 
 
-def _with_dynamic_batch(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+def _with_dynamic_batch(model: onnx.ModelProto, path: Path, multiple: int) -> onnx.ModelProto:
+    """The model with constant shapes, and with a dynamic batch axis where that leaves as many of them constant."""
     from sezoo.models.axes import with_dynamic_axes
 
+    fixed = with_constant_shapes(model, multiple)
     dynamic = with_dynamic_axes(model, axes=("batch",))
     if dynamic is None:
         log.info("%s: the graph works for a batch of 1 only; the int8 models keep that axis", path)
-        return model
+        return fixed
+    dynamic = with_constant_shapes(dynamic, multiple)
+    if _shapes_computed(fixed) < _shapes_computed(dynamic):
+        log.info("%s: the int8 models keep its batch of 1, with which more shapes are constants", path)
+        return fixed
     log.info("%s: its batch axis, fixed to 1, is made dynamic", path)
     return dynamic
+
+
+def _shapes_computed(model: onnx.ModelProto) -> int:
+    """Number of nodes that look at a shape while the model runs."""
+    return sum(node.op_type == "Shape" for node in model.graph.node)
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
