@@ -1,4 +1,4 @@
-"""From the operation mode to the services that a run goes through, in order."""
+"""The services of each operation mode, in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Service:
-    """What a letter of a mode does.
+    """The service of a letter in an operation mode.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ def _check_folders(config: Config) -> None:
 
 
 def _check_training(config: Config, model_is_made: bool) -> None:
-    """Nothing comes before training: it checks what it needs itself."""
+    """Check nothing before training, which is the first service and checks its own needs."""
 
 
 def _quantization(run: Run) -> None:
@@ -187,7 +187,7 @@ def plan(mode: str) -> str:
 
 
 def run_services(config: Config, folder: Path, **given: Any) -> None:
-    """Do what the configuration says, with the results in `folder`.
+    """Run the configured services, with the results in `folder`.
 
     `given` are further fields of `sezoo.run.run.Run`.
 

@@ -1,1 +1,1 @@
-"""What a run shows to a person."""
+"""Reports of runs: pages, tables and figures."""

@@ -1,4 +1,4 @@
-"""What a section of the report is made of: text, tables, figures, players. The template knows how each looks."""
+"""Blocks of a report's section: text, tables, figures, players. The template defines their appearance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Heading:
-    """Of what follows in the section."""
+    """Heading within a section."""
 
     kind: ClassVar[str] = "heading"
     text: str
@@ -105,7 +105,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing with its content in words."""
+    """A drawing with a text alternative."""
 
     svg: Markup
     title: str

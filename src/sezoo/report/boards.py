@@ -1,4 +1,4 @@
-"""Which boards a run's program or model fits on, and how busy their cores would be."""
+"""Boards that a run's program or model fits, and the load of their cores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BoardFit:
 
     @property
     def too_much(self) -> list[str]:
-        """What does not fit."""
+        """Resources of which the board has too little: flash, RAM, time."""
         shares = {"flash": self.flash, "RAM": self.ram, "time": self.load}
         return [name for name, share in shares.items() if share is not None and share > 1]
 

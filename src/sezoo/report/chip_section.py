@@ -21,7 +21,7 @@ MOST_KERNELS = 12
 
 
 def chip_section(facts: RunFacts, room: float) -> Section | None:
-    """What is known of the model on a microcontroller; None where nothing is.
+    """Return the section on the model on a microcontroller, or None without results.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def _silence_gate(facts: RunFacts) -> Iterator[Block]:
 
 
 def _patch(frames: int, lookahead: int, before: int, after: int) -> Picture:
-    """A call of the model: what it sees, and what the masks of its first and last new frame depend on."""
+    """Return a figure of a call: its input frames, and the context of the masks of its first and last new frame."""
     title = "One inference step, in frames"
     lacks = lookahead < max(before, after)
     caption = (
@@ -190,7 +190,7 @@ def _audio_text(seconds: float | None) -> str:
 
 
 def _left_to_cpu(found: Benchmark) -> Iterator[str]:
-    """What NPUs leave to the processor; those that leave nothing together."""
+    """Yield lines on the operators that NPUs leave to the processor; NPUs without any are listed together."""
     npus = [one for one in found.measurements if one.cycles is not None]
     if whole := [one.target for one in npus if not one.left_to_cpu]:
         yield f"No operator of the network is left to the processor on {join_words(whole)}."
@@ -326,7 +326,7 @@ def _kernels(facts: RunFacts) -> Iterator[Block]:
 
 
 def _costs(run: Emulated) -> list[LayerCost]:
-    """Of the program's operators, and of the transforms before and behind them."""
+    """Return the costs of the program's operators, and of the transforms before and after them."""
     spectra = run.instructions_of_spectra_per_call
     costs = [] if spectra is None else [LayerCost("spectra", "STFT", instructions=spectra)]
     return [

@@ -1,4 +1,4 @@
-"""Which of several runs is the best, whether the clips decide that, and what it costs: the first line of their page."""
+"""The first line of a comparison page: the best run, whether the difference is significant, and its cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs beside each other: what they are called, and the version of each that is compared with the others'."""
+"""Compared runs: their names, and the version of each that is compared."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ComparedRun:
 
     @property
     def version(self) -> VersionScores | None:
-        """What is compared: the version that is nearest to what a device does, or else the last; None if unscored."""
+        """The compared version: the one closest to a device, or else the last; None if unscored."""
         found = self.facts.evaluation
         return (found.as_deployed() or found.versions[-1]) if found else None
 
     @property
     def model_bytes(self) -> int | None:
-        """Of the int8 model that the run made, or else of the one that it scored."""
+        """Size of the int8 model that the run wrote, or else of the one that it scored."""
         made = self.facts.models.get(INT8)
         return made if made is not None else self.version and self.version.model_bytes
 
@@ -50,7 +50,7 @@ class ComparedRun:
 
 
 def compared_runs(runs: Sequence[RunFacts]) -> list[ComparedRun]:
-    """The runs with names: those of their folders, or what differs between them where folders are only numbered."""
+    """Return the runs with names: those of their folders, or the settings that differ if folders are only numbered."""
     return [ComparedRun(name, run) for name, run in zip(_names(runs), runs, strict=True)]
 
 
@@ -92,7 +92,7 @@ def _short(value: str | None) -> str:
 
 
 def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Keys with points between sections, and their values in words."""
+    """Yield dotted keys with their values as text."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{key}.")

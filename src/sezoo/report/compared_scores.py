@@ -1,4 +1,4 @@
-"""The scores of several runs: as a plot against what they cost, as paired differences, and as a table."""
+"""The scores of several runs: plotted against their cost, as paired differences, and as a table."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _against_cost(points: Sequence[tuple[str, float, Mean]], metric: str, what: 
 
 
 def _label_places(points: Sequence[tuple[str, float, Mean]]) -> list[tuple[float, float, str]]:
-    """Where the names stand beside their points, in pixels from these: towards the middle, one below the other."""
+    """Return the offsets of the names from their points in pixels: towards the middle, without overlap."""
     low, high = min(x for _, x, _ in points), max(x for _, x, _ in points)
     bottom, top = min(mean.low for *_, mean in points), max(mean.high for *_, mean in points)
     height = PLOT_HEIGHT / ((top - bottom) or 1.0)
@@ -142,7 +142,7 @@ def _direction(metric: str) -> str:
 
 
 def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
-    """What each run gains over the first one on the clips that both have scored."""
+    """Return the gain of each run over the first one on the clips that both have scored."""
     if len(runs) < 2:
         return
     first, *others = runs
@@ -166,7 +166,7 @@ def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
 
 
 def common_clips(first: ComparedRun, other: ComparedRun) -> list[ClipScores]:
-    """The clips of both runs: of the same name, and with the same noisy recording as far as its scores say."""
+    """Return the clips that both runs share, by name and by the scores of the noisy recording."""
     known = {clip.name: clip.scores for clip in other.facts.evaluation.scores}
     return [
         ClipScores(

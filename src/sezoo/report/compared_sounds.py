@@ -81,7 +81,7 @@ def _common(runs: Sequence[ComparedRun], metric: str | None) -> Iterator[_Clip]:
 
 
 def _sounds(kept: Sequence[tuple[ComparedRun, ListenedClip]]) -> list[Sound]:
-    """The noisy clip, what each run made of it, and the clean one, all of the same excerpt; none if there is none."""
+    """Return players of the same segment: the noisy clip, the output of each run, and the clean clip, if available."""
     start = max(clip.start for _, clip in kept)
     stop = min(clip.start + clip.seconds for _, clip in kept)
     if stop - start < SHORTEST:
@@ -99,7 +99,7 @@ def _sounds(kept: Sequence[tuple[ComparedRun, ListenedClip]]) -> list[Sound]:
 
 
 def _of(run: RunFacts, clip: ListenedClip, name: str, label: str, start: float, stop: float) -> list[Sound]:
-    """One version of a clip, from `start` to `stop` seconds of the whole clip; none where its file is gone."""
+    """Return a version of a clip from `start` to `stop` seconds; empty if its file is missing."""
     folder = run.folder / FOLDER / clip.folder
     versions = [each for each in clip.versions if each.name == name and (folder / each.file).is_file()]
     sounds = read_sounds((folder / each.file, name, label, score_text(each.scores)) for each in versions)

@@ -87,7 +87,7 @@ def _what(run: RunFacts) -> str:
 
 
 def _page_from(place: Path, run: RunFacts) -> str:
-    """Where the run's own page is, seen from a folder above it; "" elsewhere, as the page may be sent to somebody."""
+    """Return the relative path of the run's page below the comparison's folder; "" elsewhere, as pages may be moved."""
     page = run.folder.resolve() / REPORT
     if not page.is_relative_to(place.resolve()):
         return ""

@@ -19,7 +19,7 @@ def has_deployed_sounds(facts: RunFacts) -> bool:
 
 
 def deployed_sounds(facts: RunFacts, room: float) -> Iterator[Block]:
-    """A player of the noisy recording and of the core's output; nothing where a file is gone or cannot be read.
+    """Return a player of the noisy recording and the core's output; nothing if a file is missing or unreadable.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def deployed_sounds(facts: RunFacts, room: float) -> Iterator[Block]:
 
 
 def _folder(facts: RunFacts) -> Path | None:
-    """Where the newest deployment has left the recordings."""
+    """Return the folder of the latest deployment's recordings."""
     core = facts.deployment.emulated.core if facts.deployment and facts.deployment.emulated else ""
     if not core or Path(core).name != core:
         return None

@@ -22,7 +22,7 @@ AT_ONCE = 16
 
 
 def error_section(facts: RunFacts) -> Section | None:
-    """What quantization cost where; None where nothing was quantized and no masks can be compared."""
+    """Return the section on quantization errors, or None if nothing was quantized and no masks can be compared."""
     found, blocks = facts.quantization, []
     if found:
         blocks += _steps(found)

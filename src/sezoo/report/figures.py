@@ -142,6 +142,6 @@ def _variable(found: re.Match[str]) -> str:
 
 
 def _without_family(found: re.Match[str]) -> str:
-    """Of a font only the size: the family is the page's."""
+    """Replace a font by its size, so that the page's font family applies."""
     size = re.search(r"([\d.]+)px", found[0])
     return f"font-size: {size[1]}px" if size else "font-family: inherit"

@@ -38,7 +38,7 @@ def bytes_text(size: float | None) -> str:
 
 
 def ram_parts_text(size: ProgramSize) -> str:
-    """What the RAM of a program is made of, `21.7 KiB working memory, 33 KiB state, 964 B stack, 4.6 KiB buffers`."""
+    """Return the parts of a program's RAM, `21.7 KiB working memory, 33 KiB state, 964 B stack, 4.6 KiB buffers`."""
     parts = {"working memory": size.arena, "state": size.state, "stack": size.stack}
     known = {name: part for name, part in parts.items() if part}
     if len(known) == len(parts) and (rest := size.ram - sum(known.values())) > 0:

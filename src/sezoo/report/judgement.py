@@ -1,4 +1,4 @@
-"""What a run's figures say of its models: a judgement in a sentence or two, with the cause where one was measured."""
+"""Verdict on a run's models in one or two sentences, with the cause if it was measured."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _of_difference(
 
 
 def _of_closeness(closeness: float) -> str:
-    """Without scores: by the error in the output."""
+    """Return a verdict by the output error, without scores."""
     much = "close to" if closeness >= CLOSE else "near" if closeness >= NEAR else "far from"
     return (
         f"Int8 is {much} float: SI-SNR of the int8 output to the float output is {closeness:.1f} dB (higher is "
@@ -146,7 +146,7 @@ def _cause_in_int8(layers: LayerReport | None) -> str:
 
 
 def _cause_on_device(found: Evaluation, version: VersionScores) -> str:
-    """What was measured of the device's settings, the costliest first; or else what is known to be lost there."""
+    """Return the measured cost of the device's settings, largest first, or else a known loss."""
     metric = found.metric
     costs = {
         cost.setting: mean
@@ -180,7 +180,7 @@ def _model(version: VersionScores) -> str:
 
 
 def _subject(version: VersionScores) -> str:
-    """What does it: the model, or the program on the device that runs it."""
+    """Return the subject of the sentence: the model, or the program that runs it on the device."""
     if not version.name.startswith(MODELS):  # recordings or a function, with a name of their own
         return f"'{version.label}'"
     program = re.search(r"\((.+?)(?:, patches)?\)$", version.label)

@@ -24,7 +24,7 @@ MARKERS = "osD^vPX" * 4
 
 
 def metrics_section(facts: RunFacts) -> Section | None:
-    """What the evaluation scored; None where there was none."""
+    """Return the section on the evaluation's scores, or None without an evaluation."""
     found = facts.evaluation
     if found is None:
         return None
@@ -84,7 +84,7 @@ def _change(mean: Mean | None, metric: str) -> Cell:
 
 
 def _differences(found: Evaluation, version: str, against: str, metric: str, of: str = "") -> np.ndarray:
-    """Of every clip that has both: (clips, 2) of a score `of` the noisy clip (zero where there is none) and change."""
+    """Return (clips, 2): the score `of` the noisy clip (zero if there is none) and its change, for clips with both."""
     rows = [
         (clip.scores[NOISY].get(of, 0.0) if of else 0.0, clip.scores[version][metric] - clip.scores[against][metric])
         for clip in found.scores

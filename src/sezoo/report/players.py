@@ -173,7 +173,7 @@ def sound_player(
 
 
 def _default_version(sounds: Sequence[Sound]) -> int:
-    """What a device gives, on the board before in a stream; else the last that is neither in patches nor clean."""
+    """Return the default version: on the board, else in a stream, else the last that is neither patches nor clean."""
     names = [sound.name for sound in sounds]
     for mode in ("_board", "_stream", "_tflm"):
         if on_device := [name for name in names if name.endswith(mode)]:
@@ -183,7 +183,7 @@ def _default_version(sounds: Sequence[Sound]) -> int:
 
 
 def clip_masks(facts: RunFacts, clip: ListenedClip, *, level: int = logging.WARNING) -> dict[str, np.ndarray]:
-    """The clip's masks by version, (bins, frames) float32; empty where they are gone, or not what sezoo writes.
+    """Return the clip's masks by version, (bins, frames) float32; empty if they are missing or invalid.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def clip_masks(facts: RunFacts, clip: ListenedClip, *, level: int = logging.WARN
 
 
 def read_masks(path: Path, names: Sequence[str], *, level: int = logging.WARNING) -> dict[str, np.ndarray]:
-    """Those of the named masks that the file holds, (bins, frames) float32; none where it is not what sezoo writes."""
+    """Return the named masks in the file, (bins, frames) float32; none if the file is invalid."""
     try:
         arrays = read_npz(path, most=LARGEST_MASKS)
         masks = {name: arrays[name] for name in names if name in arrays}
@@ -220,7 +220,7 @@ def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
 
 
 def score_text(scores: Mapping[str, float]) -> str:
-    """The first three in words: `PESQ 2.025, STOI 0.9232`."""
+    """Return the first three scores as text: `PESQ 2.025, STOI 0.9232`."""
     told = []
     for name, value in list(scores.items())[:3]:
         metric = facts_of_metric(name)

@@ -64,7 +64,7 @@ def _facts(facts: RunFacts) -> Iterator[Block]:
 
 
 def data_text(record: RunRecord, what: str) -> str:
-    """How many clips a service has used: `28 clips, 82 s`; empty where it has used none."""
+    """Return the amount of clips that a service used: `28 clips, 82 s`; empty where it has used none."""
     count = record.clips.get(what)
     if count is None:
         return ""

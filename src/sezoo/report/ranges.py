@@ -1,4 +1,4 @@
-"""The range of an activation as a small drawing: what its quantizer holds, what came, and how often."""
+"""Small drawings of an activation's range: that of its quantizer, the values seen, and their histogram."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _bar(name: str, start: float, stop: float, top: float, height: float) -> Mar
 
 
 def _histogram(tensor: Tensor, x) -> Markup:
-    """Counts on a logarithmic scale: what saturates is rare."""
+    """Draw the counts on a logarithmic scale, as saturated values are rare."""
     most = math.log1p(max(tensor.histogram)) or 1
     step = (tensor.histogram_high - tensor.histogram_low) / len(tensor.histogram)
     path = [f"M{x(tensor.histogram_low)} {BASE}"]

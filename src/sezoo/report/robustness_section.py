@@ -24,7 +24,7 @@ ROW, EDGE = 20, 62
 
 
 def robustness_section(facts: RunFacts) -> Section | None:
-    """What a robustness bench found; None where there was none."""
+    """Return the section on a robustness test, or None without one."""
     found = facts.robustness
     if found is None:
         return None

@@ -55,5 +55,5 @@ def _cells(each: ConditionScores, version: str, metric: str) -> tuple[str, str |
 
 
 def guard_text(scores: dict[str, float]) -> str:
-    """The share of speech that was cut, in words; empty where it is not known."""
+    """Return the share of speech that was removed as text; empty if it is unknown."""
     return f"{100 * scores['speech_cut']:.0f} %" if "speech_cut" in scores else ""

@@ -109,7 +109,7 @@ def score_table(results: Evaluation, metrics: Sequence[str]) -> Table:
 
 
 def settings_table(results: Evaluation, metrics: Sequence[str]) -> Table:
-    """What each setting of the board costs: the scores that would be won without it."""
+    """Return a table of the cost of each setting of the board: the gain in scores without it."""
     table = _table(metrics)
     several = len({cost.model for cost in results.cost_of_board_settings}) > 1
     for cost in results.cost_of_board_settings:

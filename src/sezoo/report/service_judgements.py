@@ -1,4 +1,4 @@
-"""What a training, a deployment and a benchmark come to: a judgement in a sentence or two, with the cause of a no."""
+"""Verdicts on a training, a deployment and a benchmark in one or two sentences, with the cause of a negative one."""
 
 from __future__ import annotations
 

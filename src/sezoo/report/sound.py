@@ -27,7 +27,7 @@ def flac(waveform: np.ndarray, sample_rate: int) -> bytes:
 
 
 def flac_uri(waveform: np.ndarray, sample_rate: int) -> str:
-    """The same as an address that holds it."""
+    """Return the FLAC file as a data URI."""
     return data_uri(flac(waveform, sample_rate), "audio/flac")
 
 

@@ -20,7 +20,7 @@ MARKED = 25
 
 
 def training_section(facts: RunFacts, room: float) -> Section | None:
-    """How a training went; None where there was none.
+    """Return the section on a training, or None without one.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ def _work(facts: RunFacts) -> str:
 
 
 def _speed(facts: RunFacts) -> str:
-    """Of a benchmark: the core of its board, or else the fastest target."""
+    """Return the speed in a benchmark: that of its board's core, or else of the fastest target."""
     measured = [one for one in facts.benchmark.measurements if one.real_time_factor] if facts.benchmark else []
     emulated = [one for one in measured if one.is_estimate] or measured
     if not emulated:

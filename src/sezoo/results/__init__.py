@@ -1,1 +1,1 @@
-"""What a run leaves on the disk: for every file what it holds, the one writer and the one reader."""
+"""Files of a run's results: for each file its content, its writer and its reader."""

@@ -1,4 +1,4 @@
-"""What a benchmark found: `benchmark.json`, a measurement for each model and target, and whether it fits the board."""
+"""Results of a benchmark, `benchmark.json`: a measurement for each model and target, and whether it fits the board."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLOCKS = (160, 400, 800)
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What one layer costs in a call; None where it is unknown.
+    """Cost of a layer in a call; None if unknown.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class LeftToCpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What a call of a model costs on a target; None where it is unknown.
+    """Cost of a model's call on a target; None if unknown.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """For people: `int8, patch on cortex-m55`."""
+        """Display name: `int8, patch on cortex-m55`."""
         return f"{self.model}, {self.what} on {self.target}"
 
     @computed_field
@@ -141,7 +141,7 @@ class Measurement:
     @computed_field
     @property
     def lowest_clock_mhz(self) -> float | None:
-        """Where the longest call is done when the next one begins: an estimate, an instruction a cycle."""
+        """Lowest clock in MHz for real time in the longest call, estimated at one instruction per cycle."""
         if self.worst_instructions is None or not self.audio_seconds:
             return None
         return self.worst_instructions / (1e6 * self.audio_seconds)
@@ -203,11 +203,11 @@ class Benchmark(ResultFile, Table):
 
     @property
     def facts(self) -> BoardFacts:
-        """Of the board."""
+        """Properties of the board."""
         return BOARDS[self.board]
 
     def fit(self, measurement: Measurement) -> Fit:
-        """How much of the board's memory one of the measured models takes; nothing is known of an NPU it has not."""
+        """Return the shares of the board's memory that a measured model takes; unknown for NPUs, which boards lack."""
         if measurement.target in NPUS:
             return Fit(measurement.name, None, None)
         shares = (
@@ -219,12 +219,12 @@ class Benchmark(ResultFile, Table):
     @computed_field
     @property
     def fits(self) -> tuple[Fit, ...]:
-        """Of those measurements that know how large they are."""
+        """Fits of the measurements with a known size."""
         fits = (self.fit(measurement) for measurement in self.measurements)
         return tuple(fit for fit in fits if fit.fits is not None)
 
     def lines(self) -> list[str]:
-        """How many measurements, the time of each, and the board."""
+        """Return summary lines: the measurements, their times, and the board."""
         times = (f"{one.name}: {one.milliseconds:.3g} ms" for one in self.measurements if one.milliseconds is not None)
         what = f"Benchmark of {pluralize(len(self.measurements), 'measurement')}"
         return [what, ", ".join(times) or "no times", f"compared with {self.board}"]

@@ -1,4 +1,4 @@
-"""What a test on a board found: `board_test.json`."""
+"""Results of a board test, `board_test.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deployment made: `deployment.json`, of every backend: sizes, latency, how exact it is, and where it ran."""
+"""Results of a deployment, `deployment.json`, for all backends: sizes, latency, agreement, and emulated runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class OperatorAgreement:
-    """An operator's integers against onnxruntime's: how many differ, of how many, and by how much at most."""
+    """Agreement of an operator with onnxruntime: different integers, all integers, and the largest difference."""
 
     name: str
     differing: int
@@ -137,7 +137,7 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment(ResultFile):
-    """What a deployment made.
+    """Results of a deployment.
 
     Attributes
     ----------

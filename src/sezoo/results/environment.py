@@ -1,4 +1,4 @@
-"""What a run ran on, kept beside its results: versions of what its numbers depend on, the command, where it was."""
+"""Environment of a run, saved with its results: versions of relevant packages, the command, and the machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_environment(folder: Path) -> None:
 
 
 def read_environment(folder: Path) -> dict[str, str]:
-    """What `write_environment` has written; empty where the run has not kept it."""
+    """Read the file of `write_environment`; empty if the run has none."""
     path = folder / ENVIRONMENT
     content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""What an evaluation found: `evaluation.json`, and beside it a folder for each version with the scores of its clips."""
+"""Results of an evaluation: `evaluation.json`, and a folder for each version with the scores of its clips."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Evaluation(ResultFile):
 
     @property
     def means(self) -> dict[str, Means]:
-        """By version, the noisy clips first, then by metric."""
+        """Mean scores by version, noisy clips first, then by metric."""
         return {NOISY: self.noisy, **{version.name: version.means for version in self.versions}}
 
     @property
@@ -135,7 +135,7 @@ class Evaluation(ResultFile):
         return min(scored, key=lambda name: name != "pesq", default=None)
 
     def first_of_model(self) -> list[VersionScores]:
-        """For each model the version of its main scores."""
+        """Return the version of the main scores of each model."""
         found: dict[str, VersionScores] = {}
         for version in self.versions:
             found.setdefault(version.name.split("_")[0], version)

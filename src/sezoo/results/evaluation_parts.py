@@ -1,4 +1,4 @@
-"""What `evaluation.json` is made of: versions with their scores, look-aheads, gates, costs of settings."""
+"""Parts of `evaluation.json`: versions with their scores, look-aheads, gates, costs of settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Means = Mapping[MetricName, Mean]
 
 
 def _displayable(facts: Any) -> Any:
-    """Those of a file, which may be another's: where one cannot be shown so, the metric's name is all that is."""
+    """Return the valid display properties in a file, which may come from elsewhere; other metrics show their name."""
     return {name: each for name, each in facts.items() if _is_valid(each)} if isinstance(facts, dict) else {}
 
 
@@ -72,7 +72,7 @@ class VersionScores:
 
     @property
     def like(self) -> str:
-        """How it is played: whole, patches, board or stream."""
+        """Inference mode: whole, patches, board or stream."""
         return str(self.play.get("like", ""))
 
 
@@ -121,7 +121,7 @@ class LookAhead:
 
 @dataclass(frozen=True, kw_only=True)
 class SilenceGate:
-    """What the silence gate mutes of a version.
+    """Effect of the silence gate on a version.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class SilenceGate:
 
 @dataclass(frozen=True)
 class SettingCost:
-    """What one setting of the board costs a model: by metric, the scores without it minus those with it."""
+    """Cost of a board's setting for a model: by metric, the scores without it minus those with it."""
 
     model: str
     setting: str

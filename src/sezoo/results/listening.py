@@ -1,4 +1,4 @@
-"""The clips of a run that are worth listening to: what was kept of each, and where; written and read here."""
+"""Clips of a run that are saved for listening, with writer and reader."""
 
 from __future__ import annotations
 

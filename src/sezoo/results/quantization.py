@@ -1,4 +1,4 @@
-"""What a quantization did: `quantization_report.json`, the error of every tensor and layer, and what was tried."""
+"""Results of a quantization, `quantization_report.json`: errors of tensors and layers, and the recovery steps."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Convergence:
     @computed_field
     @property
     def sentence(self) -> str:
-        """The same in words."""
+        """The entry as a sentence."""
         verdict = "is large enough" if self.enough else "is small: more clips, or clips of more kinds, would help"
         return (
             f"the calibration set {verdict}; ranges from half of its {self.excerpts} excerpts differ by "
@@ -216,7 +216,7 @@ class LayerReport(ResultFile):
 
     @property
     def mostly_in_float(self) -> str:
-        """What it means that most of the work is left in float, and what helps; "" where it is not."""
+        """Return a warning and advice if most of the computation stays in float; "" otherwise."""
         share = self.macs_shares.get("float", 0.0)
         if share < MOSTLY:
             return ""

@@ -1,4 +1,4 @@
-"""What the files of a run's results have in common: JSON of one dataclass each, with the version of its format."""
+"""Base of a run's result files: each is the JSON of a dataclass, with the version of its format."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ResultFile:
 
     @classmethod
     def schema_name(cls) -> str:
-        """What the file of its schema is called."""
+        """Return the file name of its schema."""
         return cls.file_name.removesuffix(".json") + ".schema.json"
 
     @classmethod

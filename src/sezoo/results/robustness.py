@@ -1,4 +1,4 @@
-"""What a robustness bench found: `robustness.json`, the scores of every version in every condition."""
+"""Results of a robustness test, `robustness.json`: the scores of each version in each condition."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ConditionScores:
     @computed_field
     @property
     def worse_than_noisy(self) -> dict[str, list[str]]:
-        """By version, the metrics of which a mean is clearly below that of the noisy clips."""
+        """Metrics, by version, whose mean is clearly below that of the noisy clips."""
         return {version: self.worse(version) for version in self.versions}
 
     def worse(self, version: str) -> list[str]:
@@ -77,7 +77,7 @@ class Robustness(ResultFile):
 
     @property
     def told(self) -> str:
-        """Of which clips, in words."""
+        """Description of the clips."""
         drawn = "" if self.clips == self.of_clips else f", drawn from {self.of_clips}"
         return f"{self.clips} test clip{'' if self.clips == 1 else 's'}{drawn}"
 

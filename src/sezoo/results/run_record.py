@@ -1,4 +1,4 @@
-"""What a run was: `run.json`, with its version, command, times, data and warnings; begun and ended by `record_run`."""
+"""Record of a run, `run.json`: version, command, times, data and warnings, written by `record_run`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RunRecord(ResultFile):
 
     @property
     def seconds(self) -> float | None:
-        """How long the run took; None where it has not ended."""
+        """Duration of the run in seconds; None if it has not ended."""
         return None if self.start is None or self.end is None else (self.end - self.start).total_seconds()
 
     def warnings_about(self, what: str) -> list[str]:

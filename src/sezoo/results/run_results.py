@@ -1,4 +1,4 @@
-"""All that the report of a run is made of, read from the files of its folder."""
+"""All results in a run's folder, which its report shows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FLOAT_MODELS = (BEST_MODEL, "preprocessed_model.onnx")
 
 @dataclass(frozen=True)
 class ProgramSize:
-    """What a program with the model takes on a core, and what it runs: bytes, instructions a second of audio.
+    """Memory of a program with the model on a core in bytes, and instructions per second of audio.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class RunFacts:
 
     @property
     def name(self) -> str:
-        """Of the folder."""
+        """Name of the folder."""
         return self.folder.resolve().name
 
     @property
@@ -112,7 +112,7 @@ class RunFacts:
 
     @property
     def frames_a_second(self) -> float | None:
-        """Of the spectrum."""
+        """Frame rate of the spectrum in Hz."""
         rate, hop = self.setting("preprocessing", "sample_rate"), self.setting("preprocessing", "hop_length")
         return rate / hop if rate and hop else None
 
@@ -128,7 +128,7 @@ class RunFacts:
 
     @property
     def latency_ms(self) -> float | None:
-        """Of the deployment, or else of what an evaluation or a benchmark has done as a device does it."""
+        """Latency of the deployment, or else of an evaluation or benchmark as on a device, in ms."""
         known = [self.deployment.latency_ms] if self.deployment else []
         known += [version.latency_ms for version in self.evaluation.on_devices()] if self.evaluation else []
         if self.benchmark:  # of programs before the same on this computer
@@ -138,7 +138,7 @@ class RunFacts:
 
     @property
     def sizes(self) -> list[ProgramSize]:
-        """Of the program with the model in it, by core, the deployed one before benchmarks."""
+        """Sizes of the program with the model, by core, the deployed one first."""
         found: dict[str, ProgramSize] = {}
         deployment = self.deployment
         made = deployment.emulated if deployment else None

@@ -1,4 +1,4 @@
-"""What scoring a set of clips gives: every clip's numbers, their means, and how sure the means are."""
+"""Scores of a set of clips: values of each clip, their means, and confidence intervals of the means."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NAMES = {in_file: name for name, in_file in NAMES_IN_FILES.items()}
 
 
 def name_in_files(metric: str) -> str:
-    """What the files call a metric."""
+    """Return the name of a metric in the files."""
     return NAMES_IN_FILES.get(metric, metric)
 
 
 def name_of(metric: Any) -> Any:
-    """What `sezoo.metrics` calls a metric of the files."""
+    """Return the name in `sezoo.metrics` of a metric in the files."""
     return NAMES.get(metric, metric) if isinstance(metric, str) else metric
 
 

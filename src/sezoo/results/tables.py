@@ -1,4 +1,4 @@
-"""Results as people look at them in Python: three lines, a page in a notebook, a DataFrame where pandas is there."""
+"""Display of results in Python: a short text, HTML in a notebook, a DataFrame if pandas is installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = {".png": "image/png", ".flac": "audio/flac", ".wav": "audio/wav"}
 
 
 class Table:
-    """A result that has rows. What has them says how: `lines` and `records`, and `overview` where it is shorter."""
+    """Base of results with rows. Subclasses define `lines` and `records`, and a shorter `overview` if needed."""
 
     def lines(self) -> Sequence[str]:
         """Three lines that tell what it is."""
@@ -65,7 +65,7 @@ class Table:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        """For notebooks: the lines, the rows as a table, pictures, and sounds to play.
+        """Return HTML for notebooks: the lines, the rows as a table, figures, and audio players.
 
         Files that are gone, or too large for a notebook, are left out.
         """
@@ -94,7 +94,7 @@ class Table:
 
 
 def _address(path: Path) -> str | None:
-    """A file as an address that holds it; None where it is gone, too large, or no picture or sound."""
+    """Return a file as a data URI; None if it is missing, too large, or neither image nor sound."""
     try:
         kind = KINDS.get(path.suffix.lower())
         if kind is None or path.stat().st_size > LARGEST_FILE:

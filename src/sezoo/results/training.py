@@ -1,4 +1,4 @@
-"""How a training went: `training.json`, its table of epochs, and its sounds."""
+"""Results of a training: `training.json`, the table of epochs, and sounds."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ Row = Mapping[str, float | int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary(ResultFile):
-    """What came of a training so far.
+    """Summary of a training so far.
 
     Attributes
     ----------
-    epochs : that are finished.
+    epochs : number of finished epochs.
     metric : column of the table of epochs that decides which one is the best.
     best_epoch, best_value : null as long as no epoch could be scored.
     seconds_an_epoch : median, validation included, of the epochs since the training was last started or resumed.
@@ -149,7 +149,7 @@ class TrainingHistory:
 
     @property
     def epochs_text(self) -> str:
-        """How many there are, and of how many, where the training ended before all of them: `2 of 8 epochs`."""
+        """Return the number of epochs, with the configured number if the training ended early: `2 of 8 epochs`."""
         finished = len(self.rows)
         if self.asked is None or self.asked <= finished:
             return pluralize(finished, "epoch")

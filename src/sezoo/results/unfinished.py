@@ -42,7 +42,7 @@ def newest_unfinished_training(parent: Path) -> Path | None:
 
 
 def settings_of_run(folder: Path) -> dict[str, Any]:
-    """The settings that a run in a folder was begun with.
+    """Return the settings with which a run in a folder was started.
 
     Raises
     ------

@@ -17,7 +17,7 @@ CONFIGURATION = "clearml.conf"
 
 
 def check_clearml() -> None:
-    """Check that the package is installed, and that its own configuration says where to track.
+    """Check that the package is installed, and that its own configuration has a server.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def dask_executor(address: str) -> Iterator[Cluster]:
 
 @contextmanager
 def _silent_logs() -> Iterator[None]:
-    """Keep tracebacks of Dask and tornado off the terminal: what is lost is raised, and reported in one line."""
+    """Suppress tracebacks of Dask and tornado on the terminal; errors are raised and reported in one line."""
     loggers = [
         logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado", "tornado.application")
     ]
@@ -108,7 +108,7 @@ def ray_executor(address: str) -> Iterator[Cluster]:
 
 
 def _check_answers(address: str) -> None:
-    """Check that somebody listens at HOST:PORT; Ray itself would try for many minutes.
+    """Check that a server listens at HOST:PORT; Ray itself would try for many minutes.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _check_answers(address: str) -> None:
 
 
 def lost_errors(name: str) -> tuple[type[BaseException], ...]:
-    """What a cluster's library raises when workers or the scheduler are gone."""
+    """Return the exceptions of a cluster's library for lost workers or a lost scheduler."""
     kind = name.partition(":")[0]
     if kind == "dask":
         from distributed import KilledWorker

@@ -1,4 +1,4 @@
-"""Where work on many clips is done: on this machine, on a Dask or Ray cluster, or by a user's own executor.
+"""Executors of work on many clips: this machine, a Dask or Ray cluster, or a user's executor.
 
 All of them are one thing to the rest, an executor in the sense of `concurrent.futures` that takes a task and gives a
 future, and so are their results: the same ones, whatever did the work.
@@ -56,12 +56,12 @@ Result = TypeVar("Result")
 
 
 class ConnectionLostError(UserError):
-    """Workers, or the scheduler that has them, are gone."""
+    """Workers or their scheduler are lost."""
 
 
 @dataclass(frozen=True)
 class Work(Generic[Shared, Item, Result]):
-    """What is done with each item.
+    """The function applied to each item.
 
     Attributes
     ----------
@@ -250,7 +250,7 @@ _preparing = threading.Lock()
 
 @dataclass(frozen=True)
 class _Done:
-    """What a task gives; anything else is not from it."""
+    """Result of a task, which distinguishes it from other objects."""
 
     result: Any
 

@@ -52,7 +52,7 @@ class Artefacts:
 
 @dataclass(frozen=True)
 class ClipCount:
-    """How many clips a service has used, of how many seconds in all (None: not counted), and how many it could not."""
+    """Number of clips used by a service, their seconds in total (None: not counted), and unusable clips."""
 
     clips: int
     seconds: float | None = None
@@ -61,7 +61,7 @@ class ClipCount:
 
 @dataclass(frozen=True)
 class Run:
-    """What the services share: the folder of the results, the trackers, and the models they pass on.
+    """State shared by the services: the folder of the results, the trackers, and the models of earlier services.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Run:
 
     @property
     def models_folder(self) -> Path:
-        """Where the run's models are written."""
+        """Folder of the run's models."""
         return self.folder / self.config.general.saved_models_dir
 
     def progress(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:

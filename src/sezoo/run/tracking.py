@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """Where a run's numbers and files are tracked."""
+    """Tracker of a run's metrics and files."""
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""
@@ -113,7 +113,7 @@ def _tracker(config: Config, folder: Path) -> Tracker:
 
 
 def _tags(config: Config) -> dict[str, str]:
-    """By which runs are found again: what was done, with which model."""
+    """Return the tags of a run: its operation and its model."""
     model = config.model
     path = model.onnx_path or model.state_dict_path or model.denoised_path
     name = path.stem if path is not None else str(model.function or model.custom or model.model_type or "")

@@ -1,1 +1,1 @@
-"""What models run on or through: boards, compilers, emulated Cortex-M cores, ST Edge AI."""
+"""Targets and tool chains: boards, compilers, emulated Cortex-M cores, ST Edge AI."""

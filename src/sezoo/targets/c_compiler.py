@@ -1,4 +1,4 @@
-"""Compilers: for Cortex-M GNU's or else zig's, for WebAssembly zig's; zig is in the package `ziglang` from PyPI."""
+"""Compilers: GNU's or zig's for Cortex-M, zig's for WebAssembly; zig is in the package `ziglang` from PyPI."""
 
 from __future__ import annotations
 

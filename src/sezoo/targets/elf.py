@@ -1,4 +1,4 @@
-"""What a linked program takes in memory, read from its ELF file."""
+"""Memory of a linked program, read from its ELF file."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ QEMU = Program(
 
 @dataclass(frozen=True)
 class Figures:
-    """What the program `denoise_wav` counted.
+    """Measurements of the program `denoise_wav`.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Figures:
 
 
 def find_emulator(configured: Path | None) -> Path:
-    """Where QEMU is.
+    """Return the path of QEMU.
 
     Raises
     ------

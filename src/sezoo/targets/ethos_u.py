@@ -58,7 +58,7 @@ class NpuLayer:
 
 @dataclass(frozen=True)
 class VelaEstimate:
-    """What vela says of a network; sizes in bytes.
+    """Vela's estimates for a network; sizes in bytes.
 
     Attributes
     ----------

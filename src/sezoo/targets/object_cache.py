@@ -22,7 +22,7 @@ OF_A_NETWORK = ("_model.h", "_denoiser.h")
 
 
 def default_folder() -> Path:
-    """Where objects are kept: in the user's folder for caches."""
+    """Return the folder of the cached objects, in the user's cache folder."""
     from platformdirs import user_cache_path
 
     return user_cache_path("sezoo", appauthor=False) / "objects"
@@ -33,7 +33,7 @@ def compiled_objects(
     command: Sequence[str], version: str, folders: Sequence[Path], sources: Iterable[Path], log_file: Path,
     *, timeout: float,
 ) -> Iterator[list[Path]]:  # fmt: skip
-    """What to link: objects of the sources that depend on no network, and the other sources as they are.
+    """Return the files to link: cached objects of the sources that do not depend on the network, and the other sources.
 
     The objects are compiled if they are not in the user's cache, and kept there where it can be written.
 

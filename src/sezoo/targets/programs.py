@@ -45,7 +45,7 @@ class Program:
 
 
 def find_program(program: Program, configured: Path | None = None) -> Path:
-    """Where the program is: as configured, else as the environment says, else on the PATH.
+    """Return the path of the program: configured, else from the environment, else on the PATH.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def find_program(program: Program, configured: Path | None = None) -> Path:
 
 
 def try_program(program: Program, configured: Path | None = None) -> Path | None:
-    """As `find_program`, but None where it is nowhere; a path that somebody wrote down still has to be right."""
+    """Return the path as `find_program`, but None if it is not found; a configured path must exist."""
     named = [(program.key, configured)]
     if program.variable is not None and (text := os.environ.get(program.variable)):
         named.append((program.variable, Path(text)))

@@ -15,10 +15,10 @@ CONNECT_SECONDS = 5.0
 
 
 class Line(Protocol):
-    """What bytes go through, both ways."""
+    """A bidirectional byte stream."""
 
     def read(self, seconds: float) -> bytes:
-        """What has arrived, as soon as there is any; nothing after the time-out."""
+        """Return received bytes as soon as there are any; nothing after the time-out."""
 
     def write(self, data: bytes) -> None:
         """Send all of it."""
@@ -54,7 +54,7 @@ def _connect(port: str) -> Line:
 
 
 class TcpLine:
-    """A connection that is there.
+    """A line over an open TCP connection.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class TcpLine:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def read(self, seconds: float) -> bytes:
-        """As `Line.read`."""
+        """Read as `Line.read`."""
         self.socket.settimeout(max(seconds, 0.001))
         try:
             data = self.socket.recv(65536)
@@ -79,7 +79,7 @@ class TcpLine:
         return data
 
     def write(self, data: bytes) -> None:
-        """As `Line.write`."""
+        """Write as `Line.write`."""
         self.socket.settimeout(CONNECT_SECONDS)
         try:
             self.socket.sendall(data)
@@ -87,7 +87,7 @@ class TcpLine:
             raise UserError(f"--port {self.name}: the connection broke: {_reason(error)}") from error
 
     def close(self) -> None:
-        """As `Line.close`."""
+        """Close as `Line.close`."""
         self.socket.close()
 
 

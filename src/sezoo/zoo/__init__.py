@@ -29,7 +29,7 @@ ROW = re.compile(r"^\| ([^|]+?) \| (.+?) \|$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A shipped model, and what its card says; None where that says nothing.
+    """A shipped model with the properties in its card; None for missing ones.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ def zoo_model(name: str) -> ZooModel:
 
 
 def copy_model(name: str, folder: Path) -> list[Path]:
-    """Copy a model's ONNX files, card and YAML files into a folder, never over files that are there.
+    """Copy a model's ONNX files, card and YAML files into a folder, without overwriting files.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where the services of ST's Developer Cloud are."""
+"""Addresses of the services of ST's Developer Cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ST_LOGIN_PAGES = {"https://my.st.com"}
 
 @dataclass(frozen=True)
 class Addresses:
-    """Of the services, without a slash at their end.
+    """Addresses of the services, without a trailing slash.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Addresses:
 
     @property
     def callback(self) -> str:
-        """Where the login page sends a browser that has logged in: beside the service that knows the users."""
+        """Address to which the login page redirects after a login, at the user service."""
         parts = urlsplit(self.user)
         return f"{parts.scheme}://{parts.netloc}/callback"
 

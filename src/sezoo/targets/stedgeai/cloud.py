@@ -39,7 +39,7 @@ POSITIONS = ("position", "queue_position", "queuePosition")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long the cloud may take, in seconds.
+    """Time limits of the cloud, in seconds.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Patience:
 
 
 def tool_arguments(board: str, optimization: str) -> dict[str, object]:
-    """What the cloud is to call the tool with, the model apart."""
+    """Return the arguments with which the cloud calls the tool, without the model."""
     arguments: dict[str, object] = {
         "target": target_of(board),
         "optimization": optimization,
@@ -173,7 +173,7 @@ class Cloud:
         return self._wait(f"{service}/run/{number}", action, patience.run, patience.run_pause)
 
     def boards(self) -> dict[str, object]:
-        """What can be measured on: by the board's name, how many there are and what they have."""
+        """Return the available boards by name, with their number and properties."""
         content = self._ask("GET", f"{self.where.benchmark}/boards", "list of boards")
         if not isinstance(content, dict) or not content:
             raise self._error("list of boards", "the answer names none")

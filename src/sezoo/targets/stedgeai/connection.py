@@ -1,4 +1,4 @@
-"""Connections that end at a moment, whatever the other side does: it may send a byte every few seconds for ever."""
+"""Connections with a total time limit, even if the other side keeps sending a byte every few seconds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Deadline:
             self.sockets.clear()
 
     def connect(self, *address: object, **how: object) -> socket.socket:
-        """As `socket.create_connection`.
+        """Open a connection as `socket.create_connection`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What ST Edge AI reports about a model on a board."""
+"""ST Edge AI's report on a model on a board."""
 
 from __future__ import annotations
 

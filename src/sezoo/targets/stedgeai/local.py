@@ -65,7 +65,7 @@ def find_tool(configured: Path | None, folder: Path) -> Tool:
 
 
 def parse_version(said: str, path: Path) -> str:
-    """The version in what `stedgeai --version` says, as 2.1.0.
+    """Return the version in the output of `stedgeai --version`, e.g. 2.1.0.
 
     Raises
     ------

@@ -64,7 +64,7 @@ class Login:
         return self.token.access
 
     def refresh(self) -> None:
-        """Get a new token for the old one's refresh token; where that is refused, log in anew.
+        """Get a new token with the refresh token; if it is rejected, log in again.
 
         Raises
         ------
@@ -118,13 +118,13 @@ class Login:
 
 
 def can_log_in() -> bool:
-    """Whether the user's name and password are in the environment, or somebody is there to be asked."""
+    """Return whether name and password are in the environment, or can be asked interactively."""
     known = os.environ.get(USERNAME) and os.environ.get(PASSWORD)
     return bool(known) or (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty())
 
 
 def credentials() -> tuple[str, str]:
-    """The user's name and password: of the environment, or else asked for if somebody is there.
+    """Return the user's name and password from the environment, or else from an interactive prompt.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def credentials() -> tuple[str, str]:
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, and what its fields hold; `password` is the name of the field for that."""
+    """A form of a page: its address and its fields; `password` is the name of the password field."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -198,7 +198,7 @@ def login_form(page: str) -> Form | None:
 
 
 class _Browser:
-    """What a browser does between the first page and the code that the login ends with."""
+    """A minimal browser for the login, from the first page to the final code."""
 
     def __init__(self, web: Web, where: Addresses):
         self.web, self.where = web, where

@@ -22,7 +22,7 @@ DEPTH = 6
 
 
 def read_reports(folder: Path, obtained: str, tool_version: str | None) -> tuple[StEdgeAiResult, list[Path]]:
-    """What the reports say that the program left in `folder` or below it, and their files.
+    """Read the program's reports in `folder` or below it; return their content and files.
 
     Where both are there, `network_c_info.json` is used: it has the kernels' memory and the pools.
 
@@ -43,7 +43,7 @@ def holds_report(document: object) -> bool:
 
 
 def result_of(document: object, where: str, obtained: str, tool_version: str | None) -> StEdgeAiResult:
-    """What the reports in a document say: in a file, in a list of them, or somewhere in an answer of the cloud.
+    """Return the content of the reports in a document: a file, a list of them, or an answer of the cloud.
 
     Parameters
     ----------

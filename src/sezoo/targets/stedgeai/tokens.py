@@ -1,4 +1,4 @@
-"""The tokens that a login leads to, kept in a file of the user's that nobody else can read."""
+"""The tokens of a login, stored in a file that only the user can read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST_MILLISECOND = 1e11
 
 @dataclass(frozen=True)
 class Token:
-    """What the cloud knows a logged-in user by.
+    """Token of a logged-in user.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def token_of(content: object, where: str) -> Token:
 
 
 def token_file() -> Path:
-    """Where it is kept: in the user's folder for caches."""
+    """Return the path of the token file, in the user's cache folder."""
     from platformdirs import user_cache_path
 
     return user_cache_path("sezoo", appauthor=False) / "st_cloud_token.json"

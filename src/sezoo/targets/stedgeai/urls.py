@@ -1,4 +1,4 @@
-"""Web addresses: which ones may be requested, and how they are shown without secrets."""
+"""Checks of web addresses, and their display without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["AddressError", "is_loopback", "is_safe", "origin", "public_url"]
 
 
 class AddressError(UserError):
-    """Nothing was sent: to that address no login goes, or it is none."""
+    """An address that is invalid, or not safe for a login; nothing was sent."""
 
 
 def origin(url: str) -> str | None:
@@ -31,7 +31,7 @@ def origin(url: str) -> str | None:
 
 
 def is_safe(url: str) -> bool:
-    """Whether what is sent there can be read by nobody on the way."""
+    """Return whether a connection to the address is encrypted or local."""
     parts = parts_of(url)
     return (parts.scheme == "https" and bool(parts.hostname)) or (parts.scheme == "http" and is_loopback(url))
 

@@ -74,7 +74,7 @@ def is_transient(error: UserError) -> bool:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered; `url` is without its query, which can hold secrets."""
+    """Answer of a server; `url` has no query, which may hold secrets."""
 
     status: int
     url: str
@@ -206,7 +206,7 @@ class Web:
         return self.phrase(_words(content))
 
     def phrase(self, text: str) -> str:
-        """What a server calls something, for a message: in one line, short, printable, without secrets."""
+        """Return a server's text for a message: one short, printable line without secrets."""
         return to_printable(" ".join(self.clean(text).split())[:LONGEST_WORDS])
 
     def clean(self, text: str) -> str:
