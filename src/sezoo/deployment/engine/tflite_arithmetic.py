@@ -16,7 +16,14 @@ from sezoo.deployment.engine.arithmetic import Arithmetic
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.operators import Elementwise, LookupTable
 
-__all__ = ["TFLITE", "by_quantized_multiplier", "requantized_table", "weight_scales"]
+__all__ = [
+    "TFLITE",
+    "by_quantized_multiplier",
+    "cost_of_neighbours",
+    "requantized_table",
+    "scales_for_factors",
+    "weight_scales",
+]
 
 F = np.float32
 NEIGHBOURS = 3
@@ -24,6 +31,12 @@ NEIGHBOURS = 3
 
 ADDITION_SHIFT = 20
 """Left shift of the operands of a sum, in bits, so that rescaling them loses none."""
+
+HALVED = 16
+"""Steps from zero that halve the assumed frequency of an integer."""
+
+SMALL = F(2.0**-100)
+"""Smallest divisor; a channel of zeros has the multiplier zero."""
 
 NEAR = 1
 """Largest difference in steps between a table and the TFLite operator that replaces it."""
@@ -60,21 +73,59 @@ def weight_scales(conv: Conv) -> np.ndarray:
     """Return the scales of a convolution's weights for a .tflite file: (outputs,) float32, read-only.
 
     Among adjacent float32 values, each scale is one that reproduces the multiplier in float32, as runtimes with a
-    single rounding compute it: ``(scale of the input * scale of the weights) / scale of the output``.
+    single rounding compute it: ``(scale of the input * scale of the weights) / scale of the output``. Where none does,
+    it is one that gives a neighbour of the multiplier, the one that rounds fewer accumulators to another integer.
     """
-    if conv in _WEIGHT_SCALES:
-        return _WEIGHT_SCALES[conv]
-    source, output = F(conv.input.scale), F(conv.output.scale)
-    nearest = (conv.multiplier.astype(np.float64) * float(output) / float(source)).astype(F)
-    found, below, above = nearest.copy(), nearest, nearest
+    if conv not in _WEIGHT_SCALES:
+        found, _ = scales_for_factors(conv.input.scale, conv.output.scale, conv.multiplier, cost_of_neighbours(conv))
+        found.flags.writeable = False
+        _WEIGHT_SCALES[conv] = found
+    return _WEIGHT_SCALES[conv]
+
+
+def scales_for_factors(
+    source: np.float32, output: np.float32, multiplier: np.ndarray, cost: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scales of weights that reproduce a convolution's multipliers, or a neighbour of them, and their cost.
+
+    Parameters
+    ----------
+    source, output : scales of the convolution's input and output.
+    multiplier : (outputs,) float32
+    cost : (2, outputs) of the float32 values below and above it, as `cost_of_neighbours` returns it.
+
+    Returns
+    -------
+    scales : (outputs,) float32
+    cost : (outputs,) zero where the multiplier is reproduced.
+    """
+    nearest = (multiplier.astype(np.float64) * float(output) / float(source)).astype(F)
+    scales, below, above = [nearest], nearest, nearest
     for _ in range(NEIGHBOURS):
         below, above = np.nextafter(below, F(0)), np.nextafter(above, F(np.inf))
-        for candidate in (below, above):
-            is_wrong = source * found / output != conv.multiplier
-            found = np.where(is_wrong & (source * candidate / output == conv.multiplier), candidate, found)
-    found.flags.writeable = False
-    _WEIGHT_SCALES[conv] = found
-    return found
+        scales += [below, above]
+    candidates = np.stack(scales)
+    factors = F(source) * candidates / F(output)
+    costs = np.where(factors == np.nextafter(multiplier, F(0)), cost[0], np.inf)
+    costs = np.where(factors == np.nextafter(multiplier, F(np.inf)), cost[1], costs)
+    costs = np.where(factors == multiplier, -1, costs)  # before a neighbour that costs nothing
+    best, channel = costs.argmin(axis=0), np.arange(len(multiplier))
+    return candidates[best, channel], np.maximum(costs[best, channel], 0)
+
+
+def cost_of_neighbours(conv: Conv) -> np.ndarray:
+    """Return the cost of the float32 values below and above the multiplier of each channel: (2, outputs) float64.
+
+    It is the expected share of the channel's integers that are rounded differently, if integers are the rarer the
+    farther they are from zero. Only accumulators next to a half can be, and most channels have none that is.
+    """
+    zero = conv.output.zero_point
+    halves = np.arange(conv.low - zero, conv.high - zero) + 0.5
+    right = conv.multiplier[:, np.newaxis]
+    sums = np.rint(halves / np.maximum(right, SMALL).astype(np.float64)).astype(F)
+    commonness = right * 2.0 ** (-np.abs(halves) / HALVED) * (np.log(2) / (2 * HALVED))
+    apart = [np.rint(sums * np.nextafter(right, F(end))) != np.rint(sums * right) for end in (0, np.inf)]
+    return np.stack([(each * commonness).sum(axis=1) for each in apart])
 
 
 _WEIGHT_SCALES: WeakKeyDictionary[Conv, np.ndarray] = WeakKeyDictionary()

@@ -1,7 +1,7 @@
 """Simplification of an integer graph for TensorFlow Lite: it ends with the integers from which the mask is looked up.
 
 Permutations are folded into the convolutions before them, and operators after the last sums into the mask's table and
-index, which the application evaluates. Scales are adjusted for additions to agree (`additions`).
+index, which the application evaluates. Scales are adjusted for additions to agree (`agreeing_scales`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import numpy as np
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import LookupTable, Operator, Permute
-from sezoo.deployment.tflite.additions import with_agreeing_additions
+from sezoo.deployment.tflite.agreeing_scales import with_agreeing_scales
+from sezoo.deployment.tflite.common_pairs import common_pairs
 
 __all__ = ["prepare_graph"]
 
 
 def prepare_graph(graph: IntegerGraph) -> IntegerGraph:
     """Return a graph with the same masks and fewer operators."""
-    return with_agreeing_additions(_fold_into_mask(_fold_permutations(graph)))
+    graph = _fold_into_mask(_fold_permutations(graph))
+    return with_agreeing_scales(graph, common_pairs(graph))
 
 
 def _fold_permutations(graph: IntegerGraph) -> IntegerGraph:
