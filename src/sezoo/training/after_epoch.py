@@ -1,4 +1,4 @@
-"""What is done behind each epoch: its row is tracked, and sounds to listen to are saved."""
+"""Work after each epoch: tracking its metrics, and saving sounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network is trained and validated on: pairs as they were recorded, or speech and noise mixed anew."""
+"""Training and validation examples: recorded pairs, or speech mixed with noise."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class PairExamples:
 
 
 def count_recordings(source: ExampleSource) -> dict[str, ClipCount]:
-    """How many recordings, and how many seconds of them, the training examples are made of."""
+    """Return the number and the total seconds of the recordings of the training examples."""
     kinds = ("training_speech", "training_noise") if isinstance(source, MixedExamples) else ("training_pairs",)
     return {
         kind: ClipCount(len(recordings), sum(recordings.lengths) / recordings.sample_rate)
@@ -142,7 +142,7 @@ def _pair_sources(config: Config, memory: Memory) -> tuple[PairExamples, PairExa
 
 
 def _holdout_amount(dataset: Dataset, clips: int) -> int | float:
-    """How many, or which share, of a training set's clips are for validation."""
+    """Return the number or the share of a training set's clips that are held out for validation."""
     amount, few = dataset.num_validation_samples, max(1, clips // AT_MOST_OF)
     if "num_validation_samples" not in dataset.model_fields_set and amount > few:
         log.info("%s: not set; %d of %s held out, not %d", VALIDATION_KEY, few, pluralize(clips, "clip"), amount)

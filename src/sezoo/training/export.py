@@ -1,4 +1,4 @@
-"""From the trained torch network to the float ONNX model that the other services take."""
+"""Export of the trained torch network to the float ONNX model that the other services use."""
 
 from __future__ import annotations
 

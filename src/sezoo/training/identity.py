@@ -1,4 +1,4 @@
-"""What identifies a training that resumes from a snapshot: its settings and the sources of its examples."""
+"""Identity of a training that resumes from a snapshot: its settings and the sources of its examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["data_of_snapshot", "recordings_in_detail", "settings_of_snapshot"]
 
 
 def settings_of_snapshot(config: Config) -> dict[str, Any]:
-    """What a snapshot must share with the training that goes on from it; the epochs may be others."""
+    """Return the settings that a snapshot must share with the training that resumes from it, without epochs."""
     plain = to_dict(config)
     keys = (
         "optimizer",
@@ -51,13 +51,13 @@ def settings_of_snapshot(config: Config) -> dict[str, Any]:
 
 
 def _quantization_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the integers that a network is trained with."""
+    """Return the settings that determine the integers a network is trained with."""
     keys = ("target", "weight_type", "activation_type", "per_channel", "accuracy_recovery", "op_types_to_quantize")
     return {f"quantization.{key}": plain["quantization"][key] for key in keys}
 
 
 def data_of_snapshot(config: Config, sources: Sequence[ExampleSource]) -> dict[str, Any]:
-    """What makes the examples what they are, by what a message calls it."""
+    """Return the properties of the examples, by their name in messages."""
     keys = (
         *("bandwidth_range", "clip_seconds", "draw_by", "level_range", "num_training_samples"),
         *("num_validation_samples", "random_filters", "snr_range"),
@@ -73,16 +73,16 @@ def data_of_snapshot(config: Config, sources: Sequence[ExampleSource]) -> dict[s
 
 
 def _recordings_text(sources: Sequence[ExampleSource]) -> str:
-    """How many recordings there are, and a digest of their names."""
+    """Return the number of recordings, and a digest of their names."""
     paths = [path.name for source in sources for recordings in source.recordings for path in recordings.paths]
     digest = hashlib.sha256("\n".join(paths).encode(errors="backslashreplace")).hexdigest()
     return f"{pluralize(len(paths), 'file')}, names {digest[:8]}"
 
 
 def recordings_in_detail(sources: Sequence[ExampleSource]) -> str:
-    """The same, with a digest of the folders that they are in below that of all, and of their sizes in bytes.
+    """Return the number of recordings, and a digest of their names, relative folders and sizes in bytes.
 
-    What is above the folders may have another name on each machine.
+    The folders above may have other names on other machines.
     """
     facts: list[tuple[tuple[str, ...], int]] = []
     for source in sources:

@@ -1,4 +1,4 @@
-"""Examples in batches, made by worker processes: the same batches whatever the number of workers."""
+"""Batches of examples from worker processes; they do not depend on the number of workers."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _fill_memory(source: ExampleSource) -> None:
 
 
 class _Order(Sampler[list[tuple[int, int]]]):
-    """Which examples make up which batch. Each goes with its epoch, which workers that last would not know of."""
+    """Assignment of examples to batches, with the epoch of each example, which persistent workers do not know."""
 
     def __init__(
         self, count: int, batch_size: int, seed: int, *, shuffle: bool, share: tuple[int, int], drop_last: bool
@@ -188,7 +188,7 @@ def _begin(worker: int, workers: int) -> None:
 
 @contextmanager
 def _report_killed_workers(workers: int) -> Iterator[None]:
-    """Torch's error for a worker that is gone, in one line."""
+    """Report torch's error for a lost worker in one line."""
     try:
         yield
     except RuntimeError as error:

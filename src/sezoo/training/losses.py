@@ -1,4 +1,4 @@
-"""What training makes small: the difference between the denoised and the clean clip, in eight ways, or a user's.
+"""Training losses: eight built-in measures of the difference between denoised and clean clip, or a user's.
 
 Every loss looks at the clips' own frames and samples only. The zeros behind the shorter clips of a batch, and the
 frames that hold them, do not count in any sum or mean: a batch has the same loss however far it is padded.
@@ -71,7 +71,7 @@ PESQ_WEIGHT = 0.01
 def build_loss(
     name: str, torch_stft: TorchStft, arguments: Mapping[str, Any] = MappingProxyType({}), **weights: float
 ) -> Loss:
-    """The loss of that name: one of ours, of a package, or of a user's file.
+    """Return the loss of that name: a built-in one, one of a package, or one in a user's file.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _guarded_spectra(batch: SpectralBatch, mask: torch.Tensor, cut_weight: float
 
 
 def _limited_si_snr(batch: SpectralBatch, denoised: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """In dB, mean over all clips, those without speech counted as 0; 40 dB at most."""
+    """Return the SI-SNR in dB, at most 40 dB, mean over all clips with 0 for those without speech."""
     power = _clip_means(batch.clean**2, counts)
     product = _clip_means(denoised * batch.clean, counts)
     target = (product / (power + SILENT_POWER))[:, None] * batch.clean
@@ -235,7 +235,7 @@ def denoised_waveforms(
 
 
 def _si_snr(batch: SpectralBatch, denoised: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """In dB, mean over clips."""
+    """Return the SI-SNR in dB, mean over clips."""
     product = _clip_means(denoised * batch.clean, counts)
     scale = product / (_clip_means(batch.clean**2, counts) + SILENT_POWER)
     target = scale[:, None] * batch.clean

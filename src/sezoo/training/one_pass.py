@@ -1,4 +1,4 @@
-"""One pass over the training examples: what is computed in a step, and what a step does to the weights."""
+"""One pass over the training examples: the computation of a step and its update of the weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 @dataclass
 class OnePass:
-    """What a training step needs.
+    """State of a training step.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class OnePass:
         return total / steps
 
     def _penalty(self) -> AbstractContextManager[ActivationPenalty | None]:
-        """Of large activations, where one is asked for."""
+        """Return the penalty on large activations, if configured."""
         regularization = self.training.regularization
         if regularization.activation_regularization is None:
             return nullcontext()

@@ -1,4 +1,4 @@
-"""Training in several processes at once: what they share, and what only the first one does."""
+"""Training in several processes: their shared state, and the tasks of only the first one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_WAIT = datetime.timedelta(hours=2)
 
 
 class Parallel:
-    """The processes of a training. This class is what one process is by itself, and asks nobody.
+    """The processes of a training; this base class is a single process.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Parallel:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process validates, writes and tells."""
+        """Whether this process validates, writes files and logs."""
         return self.rank == 0
 
     def wrapped(self, network: nn.Module) -> nn.Module:
@@ -51,7 +51,7 @@ class Parallel:
         return count
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns in the first process, in all of them; the others do not call it."""
+        """Call `make` in the first process only, and return its result in all processes."""
         return make()
 
     def check_alike(self, what: str, found: str) -> None:
@@ -135,7 +135,7 @@ def parallel(device: torch.device) -> Iterator[Parallel]:
 
 
 def is_lost_connection(error: Exception) -> bool:
-    """Whether an error says that another process of the training is gone."""
+    """Return whether an error is caused by the loss of another process of the training."""
     # Gloo's errors are of no class of their own.
     words = str(error).lower()
     gone = isinstance(error, RuntimeError) and any(name in words for name in ("gloo", "connection"))

@@ -70,7 +70,7 @@ TINY = 1e-3
 
 
 class PesqDisturbance(nn.Module):
-    """How much a wave disturbs beside its reference, as PESQ counts it: 4.5 minus the raw PESQ score.
+    """Disturbance of a signal against its reference as in PESQ: 4.5 minus the raw PESQ score.
 
     ITU-T P.862 (2001) with the input filter of P.862.2, for waves that are aligned in time as they are in training:
     no delays are sought, no intervals realigned, and all frames count, those of silence too. Everything else is the
@@ -156,7 +156,7 @@ class PesqDisturbance(nn.Module):
     def _frequency_response(
         self, degraded_powers: torch.Tensor, reference_powers: torch.Tensor, valid: torch.Tensor
     ) -> torch.Tensor:
-        """What a filter has done to the bands all the time, which disturbs little: (batch, 49, 1)."""
+        """Return the constant frequency response of the bands, which disturbs little: (batch, 49, 1)."""
         spoken = (
             torch.where(reference_powers > 100 * self.threshold, reference_powers, 0.0)[:, 1:].sum(1, keepdim=True)
             >= 1e7

@@ -1,4 +1,4 @@
-"""Which snapshot a training goes on from."""
+"""Selection of the snapshot from which a training resumes."""
 
 from __future__ import annotations
 

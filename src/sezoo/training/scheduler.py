@@ -70,7 +70,7 @@ def build_scheduler(settings: Scheduler, optimizer: Optimizer, *, total_steps: i
 
 
 def step_interval(scheduler: LRScheduler) -> StepInterval:
-    """How often a scheduler is stepped."""
+    """Return the interval of a scheduler's steps."""
     if isinstance(scheduler, ReduceLROnPlateau):
         return "metric"
     return "step" if type(scheduler).__name__ in EACH_STEP else "epoch"

@@ -1,4 +1,4 @@
-"""Which epoch is the best: by one metric, by several with weights, and only where none is paid for with another."""
+"""Selection of the best epoch by one metric or several weighted ones, optionally guarded against losses in others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Selection:
 
     @classmethod
     def of(cls, training: Training) -> Selection:
-        """As it is configured."""
+        """Return the configured selection."""
         return cls(training.reference_metric, training.select_by, training.guards)
 
     @property
@@ -44,7 +44,7 @@ class Selection:
 
     @property
     def name(self) -> str:
-        """What decides, for messages, and the column that has it."""
+        """Name of the criterion, for messages and as a column."""
         return self.reference if self.is_plain else SCORE
 
     def key(self, metric: str) -> str:
@@ -58,12 +58,12 @@ class Selection:
         return next((metric for metric in self.metrics if row.get(metric) is None), None)
 
     def score(self, row: Row) -> float:
-        """Of an epoch with all metrics."""
+        """Return the score of an epoch with all metrics."""
         weights = self.weights or {self.reference: 1.0}
         return float(sum(weight * _sign(metric) * row[metric] for metric, weight in weights.items()))
 
     def rejection_reason(self, row: Row, held: Mapping[str, float]) -> str | None:
-        """Why an epoch cannot be the best, in words; None where it can.
+        """Return why an epoch cannot be the best, or None if it can.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Selection:
         return None
 
     def guard_values(self, row: Row, held: Mapping[str, float]) -> dict[str, float]:
-        """What the next epochs are held against when this one is the best."""
+        """Return the values against which later epochs are guarded if this one is the best."""
         return {
             metric: _sign(metric) * max(_sign(metric) * row[metric], _sign(metric) * held.get(metric, row[metric]))
             for metric in self.guards

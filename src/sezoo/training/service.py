@@ -210,7 +210,7 @@ def _trainer(
 
 
 def _loader_processes(training: Training) -> int:
-    """How many processes make examples: those configured, or as many as leave the network a processor."""
+    """Return the number of loader processes: the configured one, or one less than processors, up to a limit."""
     if training.num_dataloader_workers is not None:
         return training.num_dataloader_workers
     return min(MOST_LOADERS, available_processors() - 1)

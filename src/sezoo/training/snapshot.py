@@ -29,7 +29,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state at the end of an epoch. Tensors are on the CPU, and nobody else's.
+    """State at the end of an epoch, with tensors copied to the CPU.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ OPTIONAL_MAPPINGS = ("schedule", "average")
 
 
 def _of_wrong_type(snapshot: Snapshot) -> str | None:
-    """What is of another type than `save_snapshot` writes; None if nothing is."""
+    """Return the first entry whose type differs from that of `save_snapshot`, or None."""
     for name in (*MAPPINGS, *OPTIONAL_MAPPINGS):
         value = getattr(snapshot, name)
         if not isinstance(value, dict) and not (value is None and name in OPTIONAL_MAPPINGS):

@@ -1,4 +1,4 @@
-"""A larger network that a small one learns from: what it makes of the noisy clips is a target beside the clean ones."""
+"""Distillation from a larger network, whose output for the noisy clips is a second target besides the clean clips."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class TorchStft(nn.Module):
         )
 
     def magnitude(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """What a model sees of a spectrum: complex64 to float32 of the same shape, ``abs(spectrum) ** power``."""
+        """Return a model's input for a spectrum: complex64 to float32 of the same shape, ``abs(spectrum) ** power``."""
         energy = spectrum.real**2 + spectrum.imag**2
         # A root has an infinite slope at 0, and torch makes NaN of it: silence stays 0 by itself.
         audible = energy > torch.finfo(energy.dtype).tiny
@@ -109,7 +109,7 @@ class TorchStft(nn.Module):
 
     @property
     def _reach(self) -> int:
-        """So many neighbours on either side does a frame overlap."""
+        """Return the number of frames on either side that a frame overlaps."""
         return self.stft.n_fft // self.stft.hop_length
 
     def _valid(self, total: int, frames: torch.Tensor | None) -> torch.Tensor | None:

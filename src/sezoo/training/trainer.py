@@ -43,10 +43,10 @@ class Batches(Protocol):
     """The training examples in batches, epoch by epoch."""
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches per epoch."""
 
     def epoch(self, number: int) -> Iterable[Batch]:
-        """Those of an epoch."""
+        """Return the batches of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Trainer:
 
     @cached_property
     def noisy(self) -> Mapping[str, float | None]:
-        """What the network has to improve on, for the curves."""
+        """Metrics of the noisy clips, the baseline in the curves."""
         return self.validate_noisy()
 
     @property

@@ -1,4 +1,4 @@
-"""Where a training writes to."""
+"""Paths of a training's files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["TrainingFiles"]
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """Where a training writes to."""
+    """Paths of a training's files."""
 
     logs: Path
     checkpoints: Path
@@ -18,7 +18,7 @@ class TrainingFiles:
 
     @property
     def snapshot(self) -> Path:
-        """What the training can be resumed from."""
+        """File from which the training can resume."""
         return self.logs / "training_snapshot.pth"
 
     @property

@@ -1,4 +1,4 @@
-"""How good the network is on clips that it is not trained on."""
+"""Validation of the network on held-out clips."""
 
 from __future__ import annotations
 

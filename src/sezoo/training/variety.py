@@ -1,4 +1,4 @@
-"""How many voices and noises validation covers: with few, the best epoch is the best for only those."""
+"""Variety of voices and noises in validation: with few, the best epoch is the best only for those."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def voices(paths: Sequence[Path]) -> int:
 
 
 def variety_problem(speech: Sequence[Path], noise: Sequence[Path] | None = None) -> str | None:
-    """Why a validation set says little about other voices and noises; None if it has enough of both.
+    """Return why a validation set is not representative of other voices and noises, or None if it is.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class WeightAverage:
                 average.copy_(current[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` goes on from."""
+        """Return the state for `load_state_dict`."""
         return {"network": self.network.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -208,7 +208,7 @@ class QuantizedNetwork(nn.Module):
 
 
 def _with_ends(nodes: Sequence[_Node], kept: str) -> list[_Node]:
-    """The nodes, each knowing which tensors nobody reads behind it."""
+    """Return the nodes, each with the tensors that are unused after it."""
     later, found = {kept}, []
     for node in reversed(nodes):
         made_here = {name for name in node.outputs if name and name not in later}
@@ -220,7 +220,7 @@ def _with_ends(nodes: Sequence[_Node], kept: str) -> list[_Node]:
 
 
 def _learned(model: onnx.ModelProto, constants: Iterable[np.ndarray]) -> set[str]:
-    """The names of the initializers that a network has learned: those of its layers, and what is added behind them."""
+    """Return the names of the trained initializers: weights of layers, and constants added after them."""
     weights, read_by = float_weights(model.graph), readers(model.graph)
     found = {
         name
@@ -237,7 +237,7 @@ def _learned(model: onnx.ModelProto, constants: Iterable[np.ndarray]) -> set[str
 
 
 def _content(array: np.ndarray) -> bytes:
-    """The same for arrays of the same numbers in another order: exporting transposes some."""
+    """Return a key that is equal for arrays of the same numbers in any order, as exporting transposes some."""
     return np.sort(np.asarray(array, np.float32), axis=None).tobytes()
 
 

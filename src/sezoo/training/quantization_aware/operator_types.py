@@ -1,4 +1,4 @@
-"""What an operator of ONNX is, in torch."""
+"""Type of the torch functions that implement ONNX operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operators of ONNX compute, in torch: those that masks are made of."""
+"""ONNX operators in torch, as far as mask models use them."""
 
 from __future__ import annotations
 

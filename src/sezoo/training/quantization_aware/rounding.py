@@ -40,7 +40,7 @@ class _FakeQuantize(torch.autograd.Function):
 def fake_quantize(
     x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, limits: tuple[int, int]
 ) -> torch.Tensor:
-    """What a QuantizeLinear and a DequantizeLinear make of a tensor.
+    """Apply QuantizeLinear and DequantizeLinear to a tensor.
 
     The gradient passes straight through where nothing is cut off. That of the scale is the one of Esser et al.,
     "Learned step size quantization", ICLR 2020, with their factor for how many values share it.

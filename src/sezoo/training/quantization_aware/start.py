@@ -1,4 +1,4 @@
-"""From the int8 model that quantization would write to a network that is trained with its integers, and back."""
+"""Conversion of the int8 model that quantization would write to a network trained with its integers, and back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ and all that follows with it."""
 
 
 class Int8Start(Protocol):
-    """What quantization makes of a trained float model, before any of it is trained further.
+    """The quantized form of a trained float model, before quantization-aware training.
 
     Attributes
     ----------
