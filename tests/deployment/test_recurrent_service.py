@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto
 
 import recurrent_graphs as graphs
 from mask_graphs import BINS, Graph
@@ -84,6 +86,60 @@ def test_what_a_stream_cannot_have_is_named_before_the_work_begins(here):
     message = refused(config_of(), here / "run")
     assert "operator LSTM ('both_ways')" in message
     assert "its direction is bidirectional; forward is needed" in message
+
+
+def recurrent_node(op_type, gates, **attributes):
+    graph = Graph(0)
+    graph.node("Transpose", ["input"], "frames_first", perm=[2, 0, 1])
+    given = ["frames_first", graph.random("w", 1, gates * 4, BINS, fan_in=BINS), graph.random("r", 1, gates * 4, 4)]
+    if attributes.pop("peepholes", False):
+        given += ["", "", "", "", graph.random("p", 1, 12)]
+    graph.node(op_type, given, "states", hidden_size=4, **attributes)
+    graph.node("Squeeze", ["states", graph.weight("axis", np.array([1]))], "flat")
+    made = graph.node("Transpose", ["flat"], "channels_first", perm=[1, 2, 0])
+    graph.node("Sigmoid", [graph.conv(made, "head", 4, BINS)], "mask")
+    return graph.model(axes=("batch", BINS, "seq_len"))
+
+
+def loop_of_data():
+    """As many turns as the largest value has."""
+    graph, value = Graph(0), onnx.helper.make_tensor_value_info
+    inner = graph.conv("input", "inner", BINS, BINS)
+    nodes = [
+        onnx.helper.make_node("Relu", ["x"], ["positive"], "relu"),
+        onnx.helper.make_node("Identity", ["on"], ["still"], "keep"),
+    ]
+    given = [value("turn", TensorProto.INT64, ()), value("on", TensorProto.BOOL, ()), value("x", 1, None)]
+    body = onnx.helper.make_graph(
+        nodes, "body", given, [value("still", TensorProto.BOOL, ()), value("positive", 1, None)]
+    )
+    graph.node("ReduceMax", [inner], "largest", keepdims=0)
+    graph.node("Cast", [graph.node("Ceil", ["largest"], "whole")], "turns", to=TensorProto.INT64)
+    graph.node("Loop", ["turns", graph.weight("yes", np.array(True)), inner], "looped", body=body)
+    graph.node("Sigmoid", ["looped"], "mask")
+    return graph.model(axes=("batch", BINS, "seq_len"))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (
+            lambda: recurrent_node("LSTM", 4, peepholes=True),
+            ("LSTM ('node_states')", "peepholes", "forward GRU or LSTM"),
+        ),
+        (lambda: recurrent_node("LSTM", 4, input_forget=1), ("LSTM ('node_states')", "input_forget", "forward GRU")),
+        (lambda: recurrent_node("GRU", 3, clip=1.0), ("GRU ('node_states')", "attribute clip", "forward GRU")),
+        (lambda: recurrent_node("RNN", 1), ("RNN ('node_states')", "forward GRU or LSTM")),
+        (loop_of_data, ("Loop ('node_looped')", "unrolled")),
+    ],
+    ids=["peepholes", "coupled gates", "clip", "RNN", "Loop"],
+)
+def test_layers_without_an_integer_form_are_named_with_a_remedy(here, model, words):
+    onnx.save(model(), here / "float.onnx")
+    message = refused(config_of(), here / "run")
+    assert all(word in message for word in words), message
+    assert "\n" not in message and len(message) < 350
+    assert not (here / "run" / "saved_models").exists()
 
 
 def test_states_are_handed_on_frame_by_frame(here):

@@ -43,6 +43,7 @@ _INSTEAD = {
         RECURRENT,
         "use a plain forward GRU or LSTM, which quantization.target: cortex-m has in int8, or convolutions over time",
     ),
+    "Loop": "export the network with the loop unrolled, or with a forward GRU or LSTM in its place",
 }
 """What to do about an operator without an int8 form."""
 
