@@ -152,7 +152,7 @@ class MaskModel:
 
     @cached_property
     def kind(self) -> str:
-        """What it makes: as the model or the caller says, else by its output's name, else as it answers to a louder
+        """Kind of output: given by the model or the caller, else by the output's name, else by the response to a louder
         spectrum."""
         if not self.layout.is_complex:
             return MAGNITUDE_MASK

@@ -92,7 +92,7 @@ class Weakness:
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What came of a step of accuracy recovery: dB of closeness before and after, and whether it was kept."""
+    """Outcome of a step of accuracy recovery: fidelity in dB before and after, and whether it was kept."""
 
     name: str
     does: str = ""
@@ -103,7 +103,7 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Convergence:
-    """How much the ranges from half of the excerpts differ from those from all, as shares of the ranges' widths.
+    """Difference of the ranges from half of the excerpts to those from all, as shares of the ranges' widths.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class LayerReport(ResultFile):
-    """What int8 costs where, and what was done about it.
+    """Report on a layer.
 
     Attributes
     ----------

@@ -47,17 +47,17 @@ class GroupedProduct:
 
     @property
     def summed(self) -> list[str]:
-        """Those that the output does not have."""
+        """Axes that the output lacks."""
         return [letter for letter in self.of_weights if letter in self.term and letter not in self.made]
 
     @property
     def columns(self) -> list[str]:
-        """Those of the weights alone."""
+        """Axes of only the weights."""
         return [letter for letter in self.of_weights if letter not in self.term]
 
     @property
     def rows(self) -> list[str]:
-        """Those of the activation alone."""
+        """Axes of only the activation."""
         return [letter for letter in self.term if letter not in self.of_weights]
 
     def put(self, graph: Rewriter, node: onnx.NodeProto) -> bool:

@@ -60,7 +60,7 @@ def _rms_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
 
 
 def _over(values: np.ndarray, dimensions: int, axes: list[int]) -> np.ndarray:
-    """A constant that is broadcast to a tensor of so many axes, which has one number along all but some: those."""
+    """Return a constant, broadcast to `dimensions` axes, reduced to the axes along which it varies."""
     values = values.reshape([1] * (dimensions - values.ndim) + list(values.shape))
     return values.reshape([values.shape[axis] for axis in axes])
 
@@ -127,7 +127,7 @@ def _origin(graph: Rewriter, name: str) -> str:
 
 
 def _quotient(graph: Rewriter, node: onnx.NodeProto) -> tuple[str | None, RootMeanSquare | None]:
-    """What is divided by the root of the mean of squares, and that root."""
+    """Return the tensor that is divided by its root mean square, and that root."""
     if node.op_type == "Div":
         pairs = [(node.input[0], _maker(graph, node.input[1]))]
     elif node.op_type == "Mul":
@@ -161,7 +161,7 @@ class RootMeanSquare:
 
 
 def _root_mean_square(graph: Rewriter, root: onnx.NodeProto | None, divided: str) -> RootMeanSquare | None:
-    """What a node is the root of, where that is the mean of the squares of what it divides."""
+    """Return the root mean square that a node computes, or None."""
     if root is None or root.op_type != "Sqrt":
         return None
     total = _maker(graph, root.input[0])

@@ -32,7 +32,7 @@ class FloatSteps:
     tensors: list[Tensor] = field(default_factory=list)
     real_rows: dict[str, FloatRow] = field(default_factory=dict)
 
-    def quantized(self, value: FloatView, tensor: Tensor, node: Node) -> QuantizedView:
+    def quantize(self, value: FloatView, tensor: Tensor, node: Node) -> QuantizedView:
         """Add a step that quantizes a value to an input tensor of the network; zeros of a Pad become its zero point."""
         layout = laid_out(value, self.frames, node)
         order = layout.natural
@@ -50,14 +50,14 @@ class FloatSteps:
         frame, item = np.divmod(value.items, value.total)
         return QuantizedView((Source(tensor),), np.where(value.items < 0, -1, frame * row.size + place[item]))
 
-    def made(self, value: QuantizedView) -> bool:
+    def can_compute(self, value: QuantizedView) -> bool:
         """Return whether a value consists of integers from these steps, or of functions of them that steps compute."""
         return all(
             source.tensor in self.tensors and all(each.op_type in FLOAT_OPERATORS for each in source.functions)
             for source in value.sources
         )
 
-    def as_floats(self, value: QuantizedView | FloatView, node: Node) -> FloatView:
+    def dequantize(self, value: QuantizedView | FloatView, node: Node) -> FloatView:
         """Return integers from these steps dequantized to floats.
 
         Raises
@@ -66,7 +66,7 @@ class FloatSteps:
         """
         if isinstance(value, FloatView):
             return value
-        if not self.made(value):
+        if not self.can_compute(value):
             raise UnsupportedError(f"{node} works in float on what comes from int8 operators")
         return FloatView(tuple(self._real_row(source) for source in value.sources), value.items)
 

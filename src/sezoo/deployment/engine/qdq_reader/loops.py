@@ -26,7 +26,7 @@ from sezoo.deployment.engine.tensor import Tensor
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader
 
-__all__ = ["RoundedState", "begin_state", "held_states", "rounded_states"]
+__all__ = ["RoundedState", "begin_state", "loop_states", "quantize_states"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def begin_state(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
     reader.values[name] = FloatView((row,), items if reader.frames == 1 else in_time(items, row.size, reader.frames, 0))
 
 
-def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor, node: object) -> QuantizedView:
+def quantize_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor, node: object) -> QuantizedView:
     """Quantize states, parts of them, or states concatenated with other values, as in a convolution's cache.
 
     Items that are already quantized with the same scale and zero point are reused.
@@ -68,7 +68,7 @@ def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor,
     if alone and not _find_rounded(reader, value.sources[0], value.items.ravel(), tensor):
         layout = laid_out(value, reader.frames, node)
         tensor = replace(tensor, items=len(layout.natural))
-        reader.held.append(RoundedState(reader.states[value.sources[0].name], tensor, layout.natural))
+        reader.quantized_states.append(RoundedState(reader.states[value.sources[0].name], tensor, layout.natural))
         return QuantizedView((Source(tensor),), layout.items_at(np.arange(tensor.items)))
     if reader.frames != 1:
         raise UnsupportedError(f"{node} puts states of several frames together")
@@ -80,7 +80,7 @@ def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor,
         if not inside.any():
             continue
         if isinstance(row, Source):
-            sources.append(reader.requantized(node, row, tensor, number))
+            sources.append(reader.requantize(node, row, tensor, number))
             items[inside] = wanted + start
         else:
             held = _find_rounded(reader, row, wanted, tensor) or _rounded_row(
@@ -98,7 +98,7 @@ def rounded_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor,
 def _find_rounded(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tensor) -> RoundedState | None:
     """Return the rounded state that contains the items of a row with a tensor's scale and zero point, if any."""
     name = reader.states.get(row.name, row.name)
-    for held in (*reader.held, *reader.beside_states):
+    for held in (*reader.quantized_states, *reader.beside_states):
         steps = [(each.scale, each.zero_point, each.bits) for each in (held.tensor, tensor)]
         if held.state == name and steps[0] == steps[1] and np.isin(wanted, held.items).all():
             return held
@@ -109,15 +109,15 @@ def _rounded_row(reader: Reader, row: FloatRow, wanted: np.ndarray, tensor: Tens
     tensor = replace(tensor, name=f"{tensor.name}/{row.name}", items=len(wanted))
     if row.name in reader.states:
         held = RoundedState(reader.states[row.name], tensor, wanted)
-        reader.held.append(held)
+        reader.quantized_states.append(held)
         return held
-    rounded = reader.steps.quantized(FloatView((row,), wanted[np.newaxis]), tensor, node)
+    rounded = reader.steps.quantize(FloatView((row,), wanted[np.newaxis]), tensor, node)
     held = RoundedState(row.name, rounded.sources[0].tensor, wanted)
     reader.beside_states.append(held)
     return held
 
 
-def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np.ndarray]) -> list[State]:
+def loop_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np.ndarray]) -> list[State]:
     """Return the states of a frame after its nodes have been read.
 
     Parameters
@@ -130,7 +130,7 @@ def held_states(reader: Reader, after: Mapping[str, str], first: Mapping[str, np
     UnsupportedError : the new value of a state cannot be quantized with the state's scale and zero point.
     """
     states = []
-    for number, held in enumerate(reader.held):
+    for number, held in enumerate(reader.quantized_states):
         name = after[held.state]
         value = reader.values.get(name)
         if value is None:
@@ -154,12 +154,12 @@ def _row_of(
     if not isinstance(value, UnroundedOutput):
         value = of_sources_in(replace(value, items=flat))
         if isinstance(value, QuantizedView):
-            rounded = reader.rounded_to(wanted, value, f"the state '{held.state}'")
+            rounded = reader.quantize_to(wanted, value, f"the state '{held.state}'")
         else:
-            rounded = rounded_states(reader, value, wanted, name)
+            rounded = quantize_states(reader, value, wanted, name)
     else:
         if len(flat[0]) != value.total:
             raise UnsupportedError(f"the state '{held.state}' is a part of a tensor that no QuantizeLinear has rounded")
-        rounded = reader.rounded_to(wanted, value, f"the state '{held.state}'")
+        rounded = reader.quantize_to(wanted, value, f"the state '{held.state}'")
         rounded = QuantizedView(rounded.sources, flat)
     return reader.row(rounded, rounded.items[0], f"{name}/row")

@@ -28,11 +28,11 @@ REMEDIES = {
     "Einsum": "write it as MatMul and Transpose",
     "Attention": "export it with an opset below 23, as MatMul and Softmax",
 }
-"""What to do about an operator."""
+"""Advice by operator."""
 
 
 def remedy_for(node: Node) -> str:
-    """What a user can do about an operator that cannot be run."""
+    """Return advice on an operator without an integer form."""
     domain = node.proto.domain
     if domain not in ("", "ai.onnx"):
         return f"it is an operator of '{domain}'; write it in operators of ONNX's own"

@@ -21,7 +21,7 @@ from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
-from sezoo.deployment.engine.qdq_reader.loops import RoundedState, rounded_states
+from sezoo.deployment.engine.qdq_reader.loops import RoundedState, quantize_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, fold_constants, move
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError, remedy_for
 from sezoo.deployment.engine.qdq_reader.products import pending_product
@@ -58,7 +58,7 @@ class Reader:
     Attributes
     ----------
     states : names of the states, by the names of their rows.
-    held : quantized states.
+    quantized_states : quantized states, or parts of them.
     beside_states : rows of floats that are quantized together with states.
     read_names : names of all inputs of nodes and all outputs of the graph.
     windows : number of frames of the MaxPools over time of a one-frame model, by the names of their outputs.
@@ -70,7 +70,7 @@ class Reader:
         self.operators: list[Operator] = []
         self.sites: list[TensorLocation] = []
         self.states: dict[str, str] = {}
-        self.held: list[RoundedState] = []
+        self.quantized_states: list[RoundedState] = []
         self.beside_states: list[RoundedState] = []
         self.rounded: dict[Tensor, QuantizedView] = {}
         self.values: dict[str, Value] = {}
@@ -127,7 +127,7 @@ class Reader:
         elif all(self.constants.real(name) is not None for name in node.inputs if name):
             self.constants.plain |= zip(node.proto.output, fold_constants(node, self.opset), strict=True)
         elif kind == "QuantizeLinear":
-            self.values[output] = rounded = self._quantized(node)
+            self.values[output] = rounded = self._quantize(node)
             if len(rounded.sources) == 1 and (rounded.items >= 0).all():
                 self.sites.append(TensorLocation(output, rounded.sources[0].tensor, rounded.items, node.offset))
         elif kind == "DequantizeLinear":
@@ -158,18 +158,18 @@ class Reader:
 
     # -- rounding --------------------------------------------------------------------------------------------
 
-    def _quantized(self, node: Node) -> QuantizedView:
+    def _quantize(self, node: Node) -> QuantizedView:
         value = self.value(node, node.inputs[0])
         tensor = node.quantizer(node.inputs[0], value.total)
         # Some quantizers write a separate QuantizeLinear for each reader, with the same or with other scales.
         if tensor not in self.rounded:
             is_first = all(other.name != tensor.name for other in self.rounded)
-            self.rounded[tensor] = self.rounded_to(
+            self.rounded[tensor] = self.quantize_to(
                 tensor if is_first else replace(tensor, name=node.output), value, node
             )
         return self.rounded[tensor]
 
-    def rounded_to(self, tensor: Tensor, value: Value, node: object) -> QuantizedView:
+    def quantize_to(self, tensor: Tensor, value: Value, node: object) -> QuantizedView:
         """Return a value with a tensor's scale and zero point, and add the operators that this takes.
 
         Parameters
@@ -178,21 +178,21 @@ class Reader:
         """
         if isinstance(value, FloatView):
             if self._is_of_states(value):
-                return rounded_states(self, value, tensor, node)
-            return self.steps.quantized(value, tensor, node)
+                return quantize_states(self, value, tensor, node)
+            return self.steps.quantize(value, tensor, node)
         if isinstance(value, MixedView):
-            return rounded_states(self, value, tensor, node)
+            return quantize_states(self, value, tensor, node)
         if isinstance(value, UnroundedOutput):
             self.operators.append(value.finish(tensor))
             return QuantizedView((Source(self.operators[-1].output),), value.items)
         widths = {tensor.bits, *(source.tensor.bits for source in value.sources)}
         as_it_is = all(_is_in_steps_of(source, tensor) for source in value.sources)
-        if max(widths) > 8 and not as_it_is and self.steps.made(value):  # tables exist only for 8 bits
-            return self.steps.quantized(self.steps.as_floats(value, node), tensor, node)
-        sources = (self.requantized(node, source, tensor, number) for number, source in enumerate(value.sources))
+        if max(widths) > 8 and not as_it_is and self.steps.can_compute(value):  # tables exist only for 8 bits
+            return self.steps.quantize(self.steps.dequantize(value, node), tensor, node)
+        sources = (self.requantize(node, source, tensor, number) for number, source in enumerate(value.sources))
         return QuantizedView(tuple(sources), value.items)
 
-    def requantized(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
+    def requantize(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
         """Return a source with its functions applied and with the scale and zero point of another quantizer."""
         old = source.tensor
         if _is_in_steps_of(source, wanted):
@@ -220,7 +220,7 @@ class Reader:
         values = [self.value(node, name) for name in names]
         states = any(isinstance(value, FloatView) and self._is_of_states(value) for value in values)
         if any(isinstance(value, FloatView) for value in values) and not (states and self.frames == 1):
-            values = [self.steps.as_floats(value, node) for value in values]
+            values = [self.steps.dequantize(value, node) for value in values]
         for name, value in zip(node.proto.output, move(node, values, self.opset), strict=True):
             self.values[name] = value
 
@@ -252,20 +252,20 @@ class Reader:
         in_float = any(isinstance(value, FloatView) for value in values)
         several = any(isinstance(operand, np.ndarray) and operand.size != 1 for operand in operands)
         if several and all(isinstance(value, QuantizedView) for value in values):
-            in_float |= all(self.steps.made(value) for value in values)
+            in_float |= all(self.steps.can_compute(value) for value in values)
         if node.op_type in OVER_ITEMS_OR_FRAMES and self._is_of_the_beginning(values[0]):
-            value = self.steps.as_floats(values[0], node)
+            value = self.steps.dequantize(values[0], node)
             if node.output in self.windows:
                 return self.steps.peak_of_a_frame(value, self.windows[node.output], node)
             return self.steps.mean(value, node) if node.op_type == "ReduceMean" else self.steps.peak(value, node)
         if node.op_type == "MaxPool" and isinstance(values[0], QuantizedView):
             return pending_expression(node, windows(node, values[0]), self.frames, self.row)
         if in_float:
-            given = [self.steps.as_floats(each, node) if isinstance(each, Value) else each for each in operands]
+            given = [self.steps.dequantize(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
         first = values[0]
         if isinstance(first, UnroundedOutput) and len(values) == 1 and node.op_type in ("Relu", "Clip"):
-            return first.clamped(node)
+            return first.clamp(node)
         if isinstance(first, UnroundedOutput) and not isinstance(first.operator, UnroundedSum):
             if node.op_type == "Add" and len(values) == 1 and isinstance(first.operator, Conv):
                 return with_constant_added(first, next(each for each in operands if each is not first), node)
@@ -281,7 +281,7 @@ class Reader:
         if node.op_type not in FUNCTIONS:
             raise UnsupportedError(f"{node} has no integer form: {remedy_for(node)}")
         if isinstance(first, UnroundedOutput):
-            return first.functions.with_function(node) if first.functions else first.clamped(node)
+            return first.functions.with_function(node) if first.functions else first.clamp(node)
         if several:
             raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
         if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:
@@ -292,7 +292,7 @@ class Reader:
         return any(source.name in self.states for source in value.sources)
 
     def _is_of_the_beginning(self, value: Value) -> bool:
-        return isinstance(value, FloatView) or (isinstance(value, QuantizedView) and self.steps.made(value))
+        return isinstance(value, FloatView) or (isinstance(value, QuantizedView) and self.steps.can_compute(value))
 
     # -- rows ------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from sezoo.deployment.engine.operators import Loop, State, Sweep
-from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
+from sezoo.deployment.engine.qdq_reader.loops import begin_state, loop_states
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, Source, in_time, laid_out
 from sezoo.deployment.engine.tensor import Tensor
@@ -49,7 +49,7 @@ def read_scan(reader: Reader, node: Node) -> dict[str, QuantizedView]:
     )
     rows = scan.loop_inputs() if any(over_frames) else scan.sweep_inputs()
     inner.read_nodes(body.node)
-    states = held_states(inner, dict(zip(names[:count], ends[:count], strict=True)), first)
+    states = loop_states(inner, dict(zip(names[:count], ends[:count], strict=True)), first)
     return scan.loop(rows, states) if any(over_frames) else scan.sweep(rows, states)
 
 

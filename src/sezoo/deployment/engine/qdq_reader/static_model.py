@@ -12,7 +12,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import Loop
-from sezoo.deployment.engine.qdq_reader.loops import begin_state, held_states
+from sezoo.deployment.engine.qdq_reader.loops import begin_state, loop_states
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.past_frames import without_past_frames
 from sezoo.deployment.engine.qdq_reader.reader import Reader
@@ -32,7 +32,7 @@ from sezoo.models.states import input_layout
 __all__ = ["integer_graph_of"]
 
 LISTED = "docs/deployment.md lists the operators that the C package can run"
-"""Where a user finds what to put in the place of one that it cannot."""
+"""Reference for the user, in the error about an unsupported operator."""
 
 
 LARGEST_SCALE = 1e10
@@ -113,7 +113,7 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     result, index, table = reader.mask(contract.output, spectrum)
     operators = tuple(reader.operators)
     if states:
-        held = held_states(reader, states, {name: np.zeros(shape) for name, shape in shapes.items()})
+        held = loop_states(reader, states, {name: np.zeros(shape) for name, shape in shapes.items()})
         entries = tuple(reader.steps.tensors)
         operators = (Loop("frame", entries, result, tuple(reader.operators), tuple(held)),)
     used = {tensor.name for operator in operators for tensor in operator.inputs} | {result.name}

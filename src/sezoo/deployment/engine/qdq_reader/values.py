@@ -159,7 +159,7 @@ class UnroundedOutput:
     ----------
     operator : the operator; its output and rounding are not yet determined.
     lowest, highest : limits set by a ReLU or a Clip.
-    functions : the same as functions of one integer, if it is that; tables have functions that expressions lack.
+    functions : the same output as functions of one tensor, if possible, as tables support more functions.
     """
 
     operator: Conv | Product | Normalize | Softmax | UnroundedSum
@@ -182,7 +182,7 @@ class UnroundedOutput:
                 tree = (kind, tree, np.array([limit], np.float32))
         return tree
 
-    def clamped(self, node: Node) -> UnroundedOutput:
+    def clamp(self, node: Node) -> UnroundedOutput:
         """Behind a ReLU or a Clip.
 
         Raises
