@@ -457,6 +457,8 @@ def test_models_or_a_function(project):
             sezoo.evaluate(noisy="noisy", **given)
     with pytest.raises(sezoo.UserError, match="noisy: not given"):
         sezoo.evaluate("model.onnx")
+    with pytest.raises(sezoo.UserError, match="models: found a function; give it as denoise"):
+        sezoo.evaluate(halved, "noisy", "clean")
 
 
 def test_clips_as_arrays_are_written_once(project, monkeypatch):

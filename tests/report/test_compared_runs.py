@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from sezoo.report.compared_runs import compared_runs
+from sezoo.report.blocks import Table, Text
+from sezoo.report.compared_runs import compared_runs, configuration_differences
 from sezoo.report.compared_scores import scores_section
 from sezoo.report.compared_sounds import sounds_section
-from sezoo.report.formatting import NOTHING
 from sezoo.results.run_results import read_run
 
 
@@ -45,6 +45,20 @@ def test_runs_of_a_sweep_that_do_not_differ_keep_their_folders(sweep):
     assert [run.name for run in compared(sweep(["MinMax", "MinMax"]))] == ["0", "1"]
 
 
+def test_a_section_that_one_run_lacks_stands_for_its_keys(sweep):
+    folders = sweep(["MinMax", "Entropy", "MinMax"])
+    path = folders[0] / "resolved_config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del config["quantization"]
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    facts = [read_run(folder) for folder in folders]
+    assert configuration_differences(facts) == {
+        "quantization": [None, "present", "present"],
+        "quantization.calibration_method": [None, "Entropy", "MinMax"],
+    }
+    assert configuration_differences(facts[::2]) == {"quantization": [None, "present"]}
+
+
 def test_differences_are_paired_by_clip_with_their_interval(sweep):
     folders = sweep(["MinMax", "Entropy"], scores=(1.7, 1.75))
     table = scores_section(compared(folders)).blocks[2]
@@ -53,16 +67,39 @@ def test_differences_are_paired_by_clip_with_their_interval(sweep):
     assert [row[0].text, row[0].detail] == ["calibration_method=Entropy", "int8 on the board"]
     assert row[1].text == "6"
     # Every clip gains the same: the interval of the difference is a point, those of the means overlap.
-    assert (row[2].text, row[2].detail, row[2].tone) == ("+0.050", "+0.050 to +0.050", "good")
+    assert (row[2].text, row[2].detail, row[2].tone) == ("+0.050", "+0.050 to\N{NO-BREAK SPACE}+0.050", "good")
 
 
 def test_clips_of_the_same_name_that_are_others_are_not_paired(sweep):
     folders = sweep(["MinMax", "Entropy"], scores=(1.7, 1.75))
     table = folders[1] / "scores_float" / "detailed_metrics.csv"
     table.write_text(table.read_text(encoding="utf-8").replace(",12,1.5,", ",12,1.4,"), encoding="utf-8")
-    row = scores_section(compared(folders)).blocks[2].rows[0]
-    assert row[1].text == "1"  # the one without PESQ
-    assert row[2].text == NOTHING
+    table = scores_section(compared(folders)).blocks[2]
+    assert table.rows[0][1].text == "1"  # the one without PESQ
+    assert "PESQ" not in table.headings
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"pesq": "stoi", "sisnr": "snr"}, "No metric in common with calibration_method=MinMax: "),
+        ({"clip": "another", "<": "another<"}, "No clips in common with calibration_method=MinMax: "),
+    ],
+)
+def test_a_run_that_cannot_be_paired_is_left_out_with_the_reason(sweep, names, told):
+    folders = sweep(["MinMax", "Entropy", "Percentile"], scores=(1.7, 1.75, 1.8))
+    for table in folders[1].glob("scores_*/detailed_metrics.csv"):
+        content = table.read_text(encoding="utf-8")
+        for old, new in names.items():
+            content = content.replace(old, new)
+        table.write_text(content, encoding="utf-8")
+    _, _, reason, table, *_ = scores_section(compared(folders)).blocks
+    assert reason == Text(f"{told}calibration_method=Entropy.")
+    assert [row[0].text for row in table.rows] == ["calibration_method=Percentile"]
+    # Alone, the two have nothing to make a table of.
+    blocks = scores_section(compared(folders[:2])).blocks
+    assert [block for block in blocks if isinstance(block, Text)] == [Text(f"{told}calibration_method=Entropy.")]
+    assert [block.headings[:3] for block in blocks if isinstance(block, Table)] == [["run", "version", "clips"]]
 
 
 def test_scores_are_drawn_against_sizes_that_differ(sweep):

@@ -38,6 +38,7 @@ def opened(browser, full_page):
 
     def open_page(path=full_page, **settings):
         contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **settings}))
+        contexts[-1].set_default_timeout(300_000)  # of milliseconds: a busy machine draws slowly
         page = contexts[-1].new_page()
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -77,6 +77,8 @@ def evaluate(
     """
     if noisy is None:
         raise UserError("noisy: not given; noisy clips to score are needed")
+    if callable(models):
+        raise UserError("models: found a function; give it as denoise: sezoo.evaluate(denoise=FUNCTION, ...)")
     if (models is None) == (denoise is None):
         raise UserError("models, denoise: give one of them: the files of models, or a function that denoises")
     paths = [model_file(model) for model in ([models] if isinstance(models, str | Path) else models or ())]

@@ -69,7 +69,9 @@ def remove_leftovers(folder: Path, *, again: bool = False) -> None:
         for path in folder.iterdir():
             part = NAME.fullmatch(path.name)
             if part is not None and is_gone(part["owner"], path):
-                log.info("removed %s, left by a process that was terminated", path.name)
+                # Of our own workers, after Ctrl-C, it is no news.
+                level = logging.DEBUG if again else logging.INFO
+                log.log(level, "removed %s, left by a process that was terminated", path.name)
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 

@@ -17,6 +17,9 @@ __all__ = ["ComparedRun", "compared_runs", "configuration_differences"]
 PATHS = ("general.logs_dir", "general.saved_models_dir", "mlflow.uri")
 """Keys that say nothing of what was done."""
 
+PRESENT = "present"
+"""Stands for a section that not all runs have."""
+
 NUMBERED = re.compile(r"[\d_.\-T]+")
 """Names of folders that are only a number or a time: those of sweeps, and of runs that were given no folder."""
 
@@ -55,11 +58,21 @@ def compared_runs(runs: Sequence[RunFacts]) -> list[ComparedRun]:
 
 
 def configuration_differences(runs: Sequence[RunFacts]) -> dict[str, list[str | None]]:
-    """The keys whose values differ, each with its value in every run; None where a run does not have the key."""
+    """The keys whose values differ, each with its value in every run; None where a run does not have the key.
+
+    A section that only some runs have stands for its keys, except those in which these runs differ.
+    """
     flat = [dict(_flat(run.config)) for run in runs]
     keys = [key for key in dict.fromkeys(key for each in flat for key in each) if key not in PATHS]
-    found = {key: [each.get(key) for each in flat] for key in keys}
-    return {key: values for key, values in found.items() if len(set(values)) > 1}
+    found: dict[str, list[str | None]] = {}
+    for key in keys:
+        section, values = key.partition(".")[0], [each.get(key) for each in flat]
+        have = [section in run.config for run in runs]
+        if not all(have):
+            found[section] = [PRESENT if each else None for each in have]
+        if len({value for value, each in zip(values, have, strict=True) if each}) > 1:
+            found[key] = values
+    return found
 
 
 def _names(runs: Sequence[RunFacts]) -> list[str]:

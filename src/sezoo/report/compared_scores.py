@@ -8,13 +8,16 @@ from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.figures import COLOURS, INK, drawing, remove_frame
-from sezoo.report.formatting import NOTHING, change_text, change_tone, format_signed, mean_text
+from sezoo.report.formatting import NOTHING, change_text, change_tone, format_signed, interval_text, mean_text
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["common_clips", "common_metric", "scores_section"]
 
 SAME_SCORE = 1e-3
 """By how much the noisy clip's score may differ in two runs that scored the same clip."""
+
+SCORES_WIDTH, COST_WIDTH = 415, 300
+"""Of the plots, in pixels: one of the scores and two against costs fill a row of the page."""
 
 PLOT_HEIGHT, LINE_HEIGHT = 150, 12
 """Pixels of the intervals' height in a plot against a cost, and of a name in it."""
@@ -66,7 +69,7 @@ def _scores_alone(shown: Sequence[tuple[ComparedRun, Mean]], metric: str) -> Pic
     title = f"{facts.label} of each run"
     caption = f"Mean and 95 % interval, as deployed; {_direction(metric)}."
     noisy = shown[0][0].facts.evaluation.noisy.get(metric)
-    with drawing("scores", title, caption, width=440, height=70 + 26 * len(shown)) as made:
+    with drawing("scores", title, caption, width=SCORES_WIDTH, height=70 + 26 * len(shown)) as made:
         ax = made.axes
         for row, (_, mean) in enumerate(shown):
             ax.plot([mean.low, mean.high], [row, row], color=COLOURS["accent"], linewidth=2, alpha=0.55)
@@ -90,7 +93,7 @@ def _scores_alone(shown: Sequence[tuple[ComparedRun, Mean]], metric: str) -> Pic
 def _against_cost(points: Sequence[tuple[str, float, Mean]], metric: str, what: str, axis: str) -> Picture:
     facts = facts_of_metric(metric)
     title = f"{facts.label} against {what}"
-    with drawing(f"against {what}", title, "Means with 95 % intervals.", width=440, height=250) as made:
+    with drawing(f"against {what}", title, "Means with 95 % intervals.", width=COST_WIDTH, height=250) as made:
         ax = made.axes
         for (name, x, mean), (dx, dy, side) in zip(points, _label_places(points), strict=True):
             ax.plot([x, x], [mean.low, mean.high], color=COLOURS["accent"], linewidth=1.6, alpha=0.5)
@@ -142,21 +145,32 @@ def _direction(metric: str) -> str:
 
 
 def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
-    """Return the gain of each run over the first one on the clips that both have scored."""
+    """Return the gain of each run over the first one on their common clips, or the reason why there is none."""
     if len(runs) < 2:
         return
     first, *others = runs
-    metrics = _metrics(runs)
     yield Heading(f"Paired differences from {first.name}")
-    rows = []
-    for run in others:
-        pairs = common_clips(first, run)
-        changes = [change(pairs, "other", "first", metric) for metric in metrics]
-        cells = [_change(mean, metric) for mean, metric in zip(changes, metrics, strict=True)]
-        rows.append([Cell(run.name, detail=run.version.label), Cell(str(len(pairs))), *cells])
-    if all(row[1].text == "0" for row in rows):
-        yield Text("The runs have no clips in common.")
+    pairs = {run.name: common_clips(first, run) for run in others}
+    changes = {
+        run.name: {metric: change(pairs[run.name], "other", "first", metric) for metric in _metrics(runs)}
+        for run in others
+    }
+    compared = [run for run in others if any(changes[run.name].values())]
+    metrics = [metric for metric in _metrics(runs) if any(changes[run.name][metric] for run in compared)]
+    if without_clips := [run.name for run in others if not pairs[run.name]]:
+        yield Text(f"No clips in common with {first.name}: {', '.join(without_clips)}.")
+    if without_metric := [run.name for run in others if pairs[run.name] and run not in compared]:
+        yield Text(f"No metric in common with {first.name}: {', '.join(without_metric)}.")
+    if not compared:
         return
+    rows = [
+        [
+            Cell(run.name, detail=run.version.label),
+            Cell(str(len(pairs[run.name]))),
+            *(_change(changes[run.name][metric], metric) for metric in metrics),
+        ]
+        for run in compared
+    ]
     caption = (
         f"Mean over the clips that both runs scored of the change from {first.name} ({first.version.label}), with its "
         "95 % interval; coloured where the interval excludes zero."
@@ -187,7 +201,7 @@ def _change(mean: Mean | None, metric: str) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
     form = facts_of_metric(metric).form
-    detail = f"{format_signed(mean.low, form)} to {format_signed(mean.high, form)}"
+    detail = interval_text(format_signed(mean.low, form), format_signed(mean.high, form))
     return Cell(change_text(mean, metric), change_tone(mean, metric), detail=detail if mean.clips > 1 else "")
 
 

@@ -114,9 +114,12 @@ def style_of(version: str) -> str:
 
 
 def legend(ax: Axes, *, columns: int = 2) -> None:
-    """A legend above the axes, where it hides nothing; none where nothing has a label."""
-    if ax.get_legend_handles_labels()[0]:
+    """A legend above the axes, where it hides nothing, in the order of its rows; none where nothing has a label."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        by_columns = [index for column in range(columns) for index in range(column, len(handles), columns)]
         ax.legend(
+            [handles[index] for index in by_columns], [labels[index] for index in by_columns],
             ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, columnspacing=1.2,
             frameon=False, fontsize=FONT_SIZE - 1, labelcolor=INK, handlelength=1.4, borderpad=0,
         )  # fmt: skip

@@ -15,6 +15,7 @@ __all__ = [
     "count_text",
     "db_text",
     "format_signed",
+    "interval_text",
     "join_words",
     "mean_text",
     "percent_text",
@@ -68,6 +69,11 @@ def percent_text(share: float | None) -> str:
 def db_text(value: float | None) -> str:
     """`29.3`; nothing where it is unknown."""
     return "" if value is None else f"{value:.1f}"
+
+
+def interval_text(low: str, high: str) -> str:
+    """`+0.01 to +0.03`; a narrow column may break it before `to`."""
+    return f"{low} to\N{NO-BREAK SPACE}{high}"
 
 
 def range_text(low: float | None, high: float | None) -> str:

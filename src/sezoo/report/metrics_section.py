@@ -10,7 +10,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.figures import MUTED, colour_of, drawing, legend, remove_frame, style_of
-from sezoo.report.formatting import MINUS, NOTHING, change_text, change_tone, format_signed, mean_text
+from sezoo.report.formatting import MINUS, NOTHING, change_text, change_tone, format_signed, interval_text, mean_text
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
@@ -79,7 +79,7 @@ def _change(mean: Mean | None, metric: str) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
     low, high = (format_signed(end, facts_of_metric(metric).form) for end in (mean.low, mean.high))
-    detail = f"{low} to {high}" if mean.clips > 1 and low != high else ""
+    detail = interval_text(low, high) if mean.clips > 1 and low != high else ""
     return Cell(change_text(mean, metric), change_tone(mean, metric), detail=detail)
 
 

@@ -312,7 +312,7 @@ class Trainer:
         with defer_interrupts():
             self._save()
             log.warning(
-                "to resume: sezoo train --resume after a command, or training.snapshot_path=%s",
+                "to resume: the same command with --resume; a run of a YAML file with training.snapshot_path=%s",
                 display_path(self.files.snapshot),
             )
 

@@ -36,6 +36,6 @@ def variety_problem(speech: Sequence[Path], noise: Sequence[Path] | None = None)
     if not few:
         return None
     return (
-        f"the validation set has {' and '.join(few)}: {FEWEST} or more of each are needed to choose the best epoch for "
-        "others than these; more recordings help"
+        f"the validation set has {' and '.join(few)}: with fewer than {FEWEST}, the epoch that is best for them may "
+        "not be the best for others; more recordings help"
     )
