@@ -158,6 +158,6 @@ def test_the_service_deploys_it(models, tmp_path, monkeypatch):
     facts = json.loads((tmp_path / "run" / "deployment.json").read_text(encoding="utf-8"))
     assert facts["engine"] == "stream" and facts["onnxruntime"]["mean_mask_difference"] < 1e-2  # of a gate's curve
     readme = (tmp_path / "run" / "c_package" / "README.md").read_text(encoding="utf-8")
-    assert "The real and imaginary parts that the network sees are as they are" in readme
+    assert "The real and imaginary parts at the network's input are not scaled" in readme
     with pytest.raises(UserError, match=r"deployment\.input_gain: found True"):
         run_services(configuration("deployment", **settings, input_gain=True), tmp_path / "other")

@@ -89,18 +89,19 @@ def write_package_around(
 
 
 _README = """\
-# A denoiser for speech in C, around a network of TensorFlow Lite
+# A speech denoiser in C, around a TensorFlow Lite network
 
-Samples, spectra, mask and overlap-add are here, the network is a function of yours, `include/sezoo_network.h`:
+This package processes samples, spectra, mask and overlap-add; you supply the network as a function, declared in
+`include/sezoo_network.h`:
 
 ```c
 int32_t sezoo_network(const int8_t *const in[], int8_t *const out[]);
 ```
 
-`in` has the inputs of `denoiser.tflite`, `out` takes its outputs. What a stream hands on from call to call is among
-them, and is kept by `sezoo_denoiser`. `examples/network_tflm.cc` is this function by TFLite Micro, with the resolver
-that the network needs; compile it and `denoiser_tflite.c` with your TFLM. With an Ethos-U it
-is the same code, a resolver with `AddEthosU()`, and the array of `denoiser_vela.tflite`.
+`in` has the inputs of `denoiser.tflite`, `out` receives its outputs. Both include the states of a stream, which
+`sezoo_denoiser` stores. `examples/network_tflm.cc` implements this function with TFLite Micro and the resolver that the
+network needs; compile it and `denoiser_tflite.c` with your TFLM. For an Ethos-U, use the same code with `AddEthosU()`
+in the resolver and the array of `denoiser_vela.tflite`.
 
 ```c
 #include "sezoo_denoiser.h"
@@ -118,7 +119,7 @@ void samples_arrived(const int16_t in[SEZOO_SAMPLES_PER_CALL], int16_t out[SEZOO
 
 Compile all of `src/` with `-O3`, and add `include` and `src` to the include paths.
 
-## Try it
+## Test it
 
 ```
 cmake -B build
@@ -126,9 +127,9 @@ cmake --build build
 ctest --test-dir build
 ```
 
-`check_vectors` compares masks with those of the reference in `test_vectors/`, bit by bit. On a computer
-`examples/host/network_of_vectors.c` stands for the network: it compares the integers that it is given, and gives what
-TFLite Micro makes of them. On your board, build `examples/check_vectors.c` with your own `sezoo_network`.
+`check_vectors` compares the masks bit by bit with the reference in `test_vectors/`. On a computer,
+`examples/host/network_of_vectors.c` replaces the network: it checks its input integers, and returns those that TFLite
+Micro computes. On your board, build `examples/check_vectors.c` with your own `sezoo_network`.
 
-The sources are under the Apache License 2.0, `LICENSE`; the weights are as free as the model that they are of.
+The sources are under the Apache License 2.0, `LICENSE`; the weights are under the license of the model.
 """
