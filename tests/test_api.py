@@ -199,6 +199,7 @@ def test_the_number_of_bins_says_the_fourier_transform(project):
         (lambda: sezoo.quantize("model.onnx", [np.zeros((2, 9))]), r"clips: clip 0 is float64 \(2, 9\); waveforms"),
         (lambda: sezoo.quantize("model.onnx", [np.zeros(9, np.int16)]), r"clips: clip 0 is int16 \(9,\)"),
         (lambda: sezoo.quantize("model.onnx", "noisy", noisy="noisy"), "noisy: test clips need the clean speech"),
+        (lambda: sezoo.quantize("model.onnx", "noisy", metrics=["pesq"]), "metrics: scores need the clean speech"),
         (lambda: sezoo.quantize("model.onnx", "noisy", target="cortexm"), "quantization.target: found 'cortexm'"),
         (lambda: sezoo.quantize("model.onnx", "noisy", folder="clean"), "clean already exists"),
         (

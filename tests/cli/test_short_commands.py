@@ -301,6 +301,8 @@ def test_several_models_are_one_table_with_their_names(project, sezoo):
         ("quantize model.onnx --data noisy --frames autoo", "--frames: found 'autoo'; allowed: auto, or a number of"),
         ("quantize model.onnx --data noisy --clips 0", "(--clips)"),
         ("quantize model.onnx --data nosy", "nosy is not there; a folder of recordings is needed (--data)"),
+        ("quantize model.onnx --data noisy --metrics pesq", "--metrics: scores need the clean speech"),
+        ("quantize model.onnx --data noisy --all-metrics", "--all-metrics: scores need the clean speech"),
         ("quantize model.onnx --data noisy --clean x", "x is not there; a folder of recordings is needed (--clean)"),
         ("quantize model.onnx --data noisy --noisy noisy", "without it leave them out (--noisy)"),
         ("quantize model.onnx --data noisy -o noisy", "noisy already exists and is not an empty folder; choose "

@@ -58,6 +58,8 @@ def quantization_settings(
     """
     if noisy is not None and clean is None:
         raise UserError("noisy: test clips need the clean speech in them (clean); without it leave them out")
+    if metrics is not None and clean is None:
+        raise UserError("metrics: scores need the clean speech of the clips (clean); without it leave them out")
     kind = extension_of(data, "quantization.noisy_quantization_files_path")
     quantization: Settings = {"noisy_quantization_files_path": data}
     if num_clips != 100:

@@ -11,6 +11,7 @@ import argparse
 import shlex
 from typing import Any
 
+from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.base.text import closest_match
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
@@ -81,6 +82,9 @@ def run(options: argparse.Namespace) -> None:
     from sezoo.api.results import QuantizedModel
     from sezoo.api.settings import quantization_settings
 
+    if options.clean is None and (options.metrics is not None or options.all_metrics):
+        option = "--all-metrics" if options.all_metrics else "--metrics"
+        raise UserError(f"{option}: scores need the clean speech of the recordings (--clean DIR)")
     if options.noisy is None and is_demo(options.data) and is_demo(options.clean):
         options.noisy = demo_folder("noisy_testset")("demo")  # --data demo has other sentences than --clean demo
     settings = quantization_settings(

@@ -50,7 +50,7 @@ def check_axis_name(name: str, contract: Contract, path: Path) -> None:
             f"quantization.static_axis_name: found '{name}', which is the batch axis of input '{contract.input}' of "
             f"{path}; its frames axis is named '{contract.frames}'"
         )
-    log.info("the frames axis of %s is named '%s' (quantization.static_axis_name: %s)", path, contract.frames, name)
+    log.debug("the frames axis of %s is named '%s' (quantization.static_axis_name: %s)", path, contract.frames, name)
 
 
 def static_length(model: onnx.ModelProto, configured: int) -> int:
