@@ -17,10 +17,10 @@ from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.contract import Contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import graph_inputs
-from sezoo.models.onnx_graph import UnusedNames, graphs_of
+from sezoo.models.onnx_graph import UnusedNames, copy_model, graphs_of, producers
 from sezoo.models.onnx_session import open_session
 from sezoo.models.spectra import random_input
-from sezoo.models.states import input_layout
+from sezoo.models.states import fix_lengths, input_layout, magnitude_input, mask_output
 from sezoo.quantization.quantizable import (
     in_float32,
     with_flat_biases,
@@ -68,10 +68,7 @@ def prepare(
     if halves:
         log.info("%s computes in 16 bits (%s): it is computed in float32", path, pluralize(halves, "tensor"))
     prepared = _at_opset(_with_constant_weights(prepared), path, target_opset)
-    if contract.batch == 1 and not contract.states:
-        prepared = _with_dynamic_batch(prepared, path, contract.multiple)
-    else:
-        prepared = with_constant_shapes(prepared, contract.multiple)
+    prepared = _with_fitting_batch(prepared, path, contract)
     if prepared is not model:  # what follows onnxruntime does to every model that it loads; this it does not
         tolerance = HALF_MASK if halves else SAME_MASK
         _check_same_mask(model, prepared, path, contract, target_opset or MIN_OPSET, tolerance)
@@ -158,26 +155,36 @@ def _at_opset(model: onnx.ModelProto, path: Path, wanted: int | None) -> onnx.Mo
         ) from error
 
 
-def _with_dynamic_batch(model: onnx.ModelProto, path: Path, multiple: int) -> onnx.ModelProto:
-    """The model with constant shapes, and with a dynamic batch axis where that leaves as many of them constant."""
+def _with_fitting_batch(model: onnx.ModelProto, path: Path, contract: Contract) -> onnx.ModelProto:
+    """The model with constant shapes, and a dynamic batch axis if that makes as many of them constant as a batch of 1.
+
+    States belong to one clip, so that a model with some keeps its batch.
+    """
     from sezoo.models.axes import with_dynamic_axes
 
-    fixed = with_constant_shapes(model, multiple)
-    dynamic = with_dynamic_axes(model, axes=("batch",))
+    dynamic = with_dynamic_axes(model, axes=("batch",)) if contract.batch == 1 and not contract.states else model
     if dynamic is None:
         log.info("%s: the graph works for a batch of 1 only; the int8 models keep that axis", path)
-        return fixed
-    dynamic = with_constant_shapes(dynamic, multiple)
-    if _shapes_computed(fixed) < _shapes_computed(dynamic):
-        log.info("%s: the int8 models keep its batch of 1, with which more shapes are constants", path)
-        return fixed
-    log.info("%s: its batch axis, fixed to 1, is made dynamic", path)
-    return dynamic
+        return with_constant_shapes(model, contract.multiple)
+    constant = with_constant_shapes(dynamic, contract.multiple)
+    if _reshapes_computed(constant) and not contract.states:
+        fixed = copy_model(model)
+        for value in (magnitude_input(fixed), mask_output(fixed)):
+            fix_lengths(fixed, value, 1, None)
+        fixed = with_constant_shapes(fixed, contract.multiple)
+        if _reshapes_computed(fixed) < _reshapes_computed(constant):
+            log.info("%s: the int8 models have a batch of 1, with which the shapes in the graph are constants", path)
+            return fixed
+    if contract.batch == 1 and not contract.states:
+        log.info("%s: its batch axis, fixed to 1, is made dynamic", path)
+    return constant
 
 
-def _shapes_computed(model: onnx.ModelProto) -> int:
-    """Number of nodes that look at a shape while the model runs."""
-    return sum(node.op_type == "Shape" for node in model.graph.node)
+def _reshapes_computed(model: onnx.ModelProto) -> int:
+    """Number of Reshapes whose shape is known only while the model runs."""
+    made_by, constants = producers(model.graph), {weight.name for weight in model.graph.initializer}
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"} - constants
+    return sum(made_by[name].op_type != "Constant" for name in shapes)
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
