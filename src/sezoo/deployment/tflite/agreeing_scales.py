@@ -1,11 +1,11 @@
 """Adjustment of scales so that LiteRT's default kernels round sums as onnxruntime does.
 
-One integer that is rounded apart in the first layers changes many behind it. Which pairs of an addition, and which
-channels of a convolution, XNNPACK rounds apart (`additions`) depends on the last bits of the tensors' scales, which
-nothing else does: a convolution's weights take up what its input's or output's scale is changed by. They have to take
-it up so that float32 gives the factor of every channel back, or a neighbour of it that rounds the same sums alike.
-Two scales of each addition are tried together for as few integers rounded apart as can be expected, and then those of
-all tensors, one by one and in finer steps.
+A single integer that is rounded differently in the first layers changes many in later ones. Which pairs of an
+addition, and which channels of a convolution, XNNPACK rounds differently (`additions`) depends on the last bits of the
+tensors' scales. Nothing else does: a convolution's weight scales compensate for a change of its input's or output's
+scale, such that float32 reproduces the factor of every channel, or a neighbour of it that rounds the same sums alike.
+The first search changes two scales of each addition together to minimize the expected number of integers rounded
+differently; the second one changes the scales of all tensors, one by one and in finer steps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STEP, STEPS = 2.0**-22, 16
 """Relative change per step of two scales of an addition, and most steps, in the first search."""
 
 FINE_STEP, FINE_STEPS = 2.0**-25, 96
-"""The same of a single scale, in the second search."""
+"""Relative change per step of a single scale, and most steps, in the second search."""
 
 TRIALS, TRIED = 300, 2.0**-21
 """Random changes of all free scales of an addition, and the largest of them: most leave its integers unchanged."""

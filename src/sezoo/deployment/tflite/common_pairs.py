@@ -1,7 +1,7 @@
-"""Frequency of the pairs of integers that the additions of a graph add up.
+"""Frequency of the pairs of integers that a graph's additions add up.
 
-Of the pairs that LiteRT rounds otherwise than onnxruntime the rare ones had better be left. The recordings that come
-with sezoo tell roughly which those are: they are of no test set, and the same for whoever writes a model's file.
+Pairs that LiteRT and onnxruntime round differently matter less if they are rare. The frequencies are estimated on the
+recordings that come with sezoo, which belong to no test set and are the same on every computer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SMOOTHED = 3
 """Distance in steps that halves the spread of a count to other pairs, which may occur elsewhere."""
 
 HALVED = 16
-"""Steps from zero that halve the assumed frequency of an integer, where nothing was counted."""
+"""Steps from zero that halve the assumed frequency of an integer, if there are no counts."""
 
 UNSEEN = 2.0**-14
 """Share of all pairs with that assumed frequency."""
