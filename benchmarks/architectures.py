@@ -1,6 +1,6 @@
 """Eleven architectures of published denoisers, small and with random weights: from float to int8 to C.
 
-    python benchmarks/architectures.py [--rows NAME ...] [--minutes 0.2] [--keep FOLDER]
+    python benchmarks/architectures.py [--rows NAME ...] [--cores M55 M7 M4 M33] [--minutes 0.2] [--keep FOLDER]
 
 Each network is exported by PyTorch, quantized for a Cortex-M on the demo's recordings, and deployed. Its layers are
 scaled one after the other so that what they give has the variance 1 on one of those recordings (layer-sequential unit
@@ -9,8 +9,9 @@ the mask would hardly move, and any int8 model would be close to it.
 
 Prints a line of Markdown a network: parameters, multiply-accumulates a frame and the share of them left in float,
 SI-SNR of the int8 output to the float one, standard deviation of the mask, the largest difference of an integer from
-onnxruntime's, instructions a frame on an emulated Cortex-M55 whose masks equal the reference's, and whether C compiled
-here gives the masks of the reference in NumPy bit by bit.
+onnxruntime's, instructions a frame on emulated cores, whose masks have to equal the reference's (of products of two
+tensors, as attention has them, also those for each multiply-accumulate), and whether C compiled here gives the masks of
+the reference in NumPy bit by bit.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
+from c_package import BOARDS
 from recurrent import compiled_agrees, recordings, run
 from sezoo.base.errors import UserError
+from sezoo.deployment.engine.operators import unroll
+from sezoo.deployment.engine.product import Product
+from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser
 from sezoo.training.export import export_onnx
 
@@ -38,23 +44,24 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=list(NETWORKS), default=list(NETWORKS), metavar="ROW")
+    parser.add_argument("--cores", nargs="+", choices=list(BOARDS), default=["M55"], metavar="CORE")
     parser.add_argument("--minutes", type=float, default=0.2, help="of magnitudes that C and numpy are compared on")
     parser.add_argument("--keep", type=Path, help="folder for the runs; the default is a temporary one")
     options = parser.parse_args()
-    print(
-        "| network | parameters | MAC a frame | in float | fidelity | mask varies by | integers differ by | M55 | C |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    columns = ["network", "parameters", "MAC a frame", "in float", "fidelity", "mask varies by", "integers differ by"]
+    columns += [*options.cores, "C"]
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         for name in options.rows:
             try:
-                print(line_of(name, folder / name, options.minutes), flush=True)
+                print(line_of(name, folder / name, options.cores, options.minutes), flush=True)
             except (SystemExit, UserError) as error:  # what sezoo said of this one; the others may go
                 print(f"| {name} | {str(error).strip().splitlines()[-1]} |", flush=True)
 
 
-def line_of(name: str, folder: Path, minutes: float) -> str:
+def line_of(name: str, folder: Path, cores: list[str], minutes: float) -> str:
     """All of a network."""
     folder.mkdir(parents=True)
     torch.manual_seed(0)
@@ -66,18 +73,37 @@ def line_of(name: str, folder: Path, minutes: float) -> str:
     quantized = ["quantize", folder / "float.onnx", "--data", "demo", "--target", "cortex-m"]
     run([*quantized, "-o", folder / "run", "general.report=False"])
     static = folder / "run" / "saved_models" / "quantized_model_int8_static.onnx"
-    run(["deploy", static, "-o", folder / "deployed", "general.report=False"])
+    deployed = {core: deployed_to(core, static, folder / core) for core in cores}
     report = json.loads((folder / "run" / "quantization_report.json").read_text(encoding="utf-8"))
-    deployed = json.loads((folder / "deployed" / "deployment.json").read_text(encoding="utf-8"))
-    instructions = deployed["emulated"]["instructions_per_call"] / deployed["frames_per_call"]
-    macs = deployed["macs_per_call"] / deployed["frames_per_call"]
+    first = deployed[cores[0]]
+    macs = first["macs_per_call"] / first["frames_per_call"]
+    instructions = [instructions_of(static, each) for each in deployed.values()]
     agrees = compiled_agrees(static, TRANSFORM, folder / "compiled", minutes)
     parameters = sum(each.numel() for each in network.parameters())
     return (
         f"| {name} | {parameters:,} | {macs:,.0f} | {report['macs_shares'].get('float', 0):.1%} | "
-        f"{report['closeness']:.1f} dB | {spread:.2f} | {deployed['onnxruntime']['largest_difference']} | "
-        f"{instructions / 1e6:.2f} M | {'equal' if agrees == f'{minutes:g}' else agrees} |"
+        f"{report['closeness']:.1f} dB | {spread:.2f} | {first['onnxruntime']['largest_difference']} | "
+        f"{' | '.join(instructions)} | {'equal' if agrees == f'{minutes:g}' else agrees} |"
     )
+
+
+def deployed_to(core: str, static: Path, folder: Path) -> dict:
+    """deployment.json of the package for a core."""
+    run(["deploy", static, "-o", folder, "general.report=False", f"deployment.hardware_setup.board={BOARDS[core]}"])
+    return json.loads((folder / "deployment.json").read_text(encoding="utf-8"))
+
+
+def instructions_of(static: Path, deployed: dict) -> str:
+    """Instructions a frame, and those of each multiply-accumulate of products of two tensors."""
+    emulated, frames = deployed["emulated"], deployed["frames_per_call"]
+    operators = unroll(integer_graph_of(onnx.load(static), static).operators)
+    products = [each for each in operators if isinstance(each, Product)]
+    text = f"{emulated['instructions_per_call'] / frames / 1e6:.2f} M"
+    if not products:
+        return text
+    names = {each.name for each in products}
+    spent = sum(each["instructions_per_call"] for each in emulated["operators"] if each["name"] in names)
+    return f"{text} ({spent / frames / sum(each.macs for each in products):.2f} a MAC of products)"
 
 
 def scaled(network: nn.Module, magnitude: torch.Tensor, of_mask: float = 2.0) -> nn.Module:
@@ -247,7 +273,7 @@ class ConvTasNet(nn.Module):
 class Gtcrn(nn.Module):
     """GTCRN (Rong et al. 2024), of magnitudes: bands, unfolding, gates by a GRU over time, grouped dual paths."""
 
-    def __init__(self, bands: int = 64, channels: int = 12):
+    def __init__(self, bands: int = 32, channels: int = 8):
         super().__init__()
         self.register_buffer("bands", triangles(bands))
         half = channels // 2
