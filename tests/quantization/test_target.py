@@ -91,6 +91,12 @@ def test_an_8_bit_input_is_made_for_the_npu():
             "weights; allowed: Int8, or another target",
         ),
         ("stm32n6", {"activation_overrides": [["x", {"quant_type": "Int16"}]]}, "quantization.activation_overrides: "),
+        (
+            "stm32n6",
+            {"static_sequence_length": 101},
+            "quantization.static_sequence_length: found 101; the program for quantization.target: stm32n6 takes 100 "
+            "frames at most; allowed: 100 or less, or another target",
+        ),
         ("generic", {"activation_type": "Int4"}, "for activations; allowed: Int8, UInt8, Int16, UInt16, or another"),
     ],
 )
@@ -98,6 +104,12 @@ def test_integers_that_a_target_does_not_have(target, settings, message):
     with pytest.raises(UserError) as raised:
         check_settings(quantization(**settings), TARGETS[target])
     assert message in str(raised.value)
+
+
+def test_lengths_that_a_target_has():
+    check_settings(quantization(static_sequence_length=100), TARGETS["stm32n6"])
+    for name in ("generic", "cortex-m", "tflite"):
+        check_settings(quantization(static_sequence_length=150), TARGETS[name])
 
 
 @pytest.mark.parametrize(("zero_point", "fits"), [(None, True), (0, True), (3, False)])

@@ -183,3 +183,31 @@ def test_a_silence_gate_is_on_the_page_with_what_it_mutes(full_run):
     evaluation = dataclasses.replace(facts.evaluation, silence_gate=[SilenceGate(told=told)])
     blocks = chip_section(dataclasses.replace(facts, evaluation=evaluation), 1e6).blocks
     assert any(f"{told}." in getattr(block, "notes", ()) for block in blocks)
+
+
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        (["cortex-m55"], "RAM: all that is written to, stack included. "),
+        (["ethos-u55-128"], "RAM: the SRAM that vela plans for the network's tensors. "),
+        (
+            ["cortex-m55", "ethos-u55-128"],
+            "RAM: all that is written to, stack included; on an NPU the SRAM that vela plans for the network's "
+            "tensors. ",
+        ),
+        (["host"], ""),
+    ],
+)
+def test_what_ram_counts_is_told_of_the_targets_that_were_measured(bare_run, targets, told):
+    from sezoo.report.blocks import Table
+    from sezoo.report.chip_section import chip_section
+    from sezoo.results.benchmark import Benchmark, Measurement
+
+    facts = {"cortex-m55": {"ram": 9000}, "ethos-u55-128": {"ram": 8000, "cycles": 7000}, "host": {}}
+    measured = [
+        Measurement(target=each, model="int8", what="patch", milliseconds=1.0, **facts[each]) for each in targets
+    ]
+    run = dataclasses.replace(read_run(bare_run), benchmark=Benchmark("STM32N6570-DK", tuple(measured)))
+    captions = [block.caption for block in chip_section(run, 1e6).blocks if isinstance(block, Table)]
+    wanted = f"~ is an estimate. {told}Latency: look-ahead, window and block of a step."
+    assert any(caption.endswith(wanted) for caption in captions)

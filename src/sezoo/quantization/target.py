@@ -13,6 +13,7 @@ from sezoo.config.modes import steps
 from sezoo.config.registries import TARGETS as REGISTRY
 from sezoo.config.sections import Config, Quantization
 from sezoo.denoising.backend import PORTABLE_C, STM32N6, TFLITE, backend_of
+from sezoo.denoising.board import MOST_FRAMES
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.tflite.lowerable import tflite_graph_of
 from sezoo.models.states import states_of
@@ -45,6 +46,7 @@ class Target:
     int8_input : the model's input is rounded to 8 bits, though it may be float operators that read it.
     reader : what reads a static int8 model for the target, and raises a `UserError` for one that it cannot run. It has
         the last word: what it reads can be deployed. None where there is none.
+    most_frames : of a static model that the target's program runs; None where any length can be.
     board_gain : calibrate on magnitudes with the board's input gain, which are what the network will see there.
     """
 
@@ -56,6 +58,7 @@ class Target:
     rules: tuple[Callable[[onnx.ModelProto], Iterator[str]], ...] = ()
     int8_input: bool = False
     board_gain: bool = False
+    most_frames: int | None = None
     reader: Callable[[onnx.ModelProto, Path], object] | None = None
 
     @property
@@ -149,6 +152,12 @@ def check_settings(settings: Quantization, target: Target) -> None:
             "quantization.per_channel: found False; quantization.target: stm32n6 needs a scale for each channel of "
             "the weights: True, or another target"
         )
+    frames, most = settings.static_sequence_length, target.most_frames
+    if frames is not None and most is not None and frames > most:
+        raise UserError(
+            f"quantization.static_sequence_length: found {frames}; the program for quantization.target: {target.name} "
+            f"takes {most} frames at most; allowed: {most} or less, or another target"
+        )
     for key, what, of_weights, chosen in integer_types(settings):
         types = target.weight_types if of_weights else target.activation_types
         if chosen not in types:
@@ -204,6 +213,7 @@ STM32N6_NPU = Target(
     ),
     int8_input=True,
     board_gain=True,
+    most_frames=MOST_FRAMES,
 )
 
 

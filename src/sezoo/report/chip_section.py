@@ -172,8 +172,8 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
         "target", "ms per step", "for audio of", "real-time factor", "instructions", "MAC", "flash", "RAM", "latency",
     ]  # fmt: skip
     caption = (
-        "A real-time factor below 1 keeps up. ~ is an estimate. RAM: all that is written to, stack included. Latency: "
-        "look-ahead, window and block of a step."
+        f"A real-time factor below 1 keeps up. ~ is an estimate. {_ram_told(found)}Latency: look-ahead, window and "
+        "block of a step."
     )
     yield _without_empty(headings, "tnnnnnnnn", rows, caption)
     ways: dict[str, list[str]] = defaultdict(list)
@@ -181,6 +181,17 @@ def _measurements(found: Benchmark) -> Iterator[Block]:
         if one.how and one.target not in ways[one.how]:
             ways[one.how].append(one.target)
     yield Notes([*(f"{join_words(targets)}: {how}." for how, targets in ways.items() if targets), *_left_to_cpu(found)])
+
+
+def _ram_told(found: Benchmark) -> str:
+    """Return what the column RAM counts, which for an NPU is the network's SRAM alone."""
+    with_ram = [one for one in found.measurements if one.ram is not None]
+    told = []
+    if any(one.cycles is None for one in with_ram):
+        told.append("all that is written to, stack included")
+    if any(one.cycles is not None for one in with_ram):
+        told.append(f"{'on an NPU ' * bool(told)}the SRAM that vela plans for the network's tensors")
+    return f"RAM: {'; '.join(told)}. " if told else ""
 
 
 def _audio_text(seconds: float | None) -> str:

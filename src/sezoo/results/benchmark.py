@@ -79,7 +79,7 @@ class Measurement:
     parameters : of the model.
     flash : bytes of program and weights.
     ram : bytes of all that is written to: `arena` (working memory of a call), `state` (kept from call to call),
-        `stack`, and buffers.
+        `stack`, and buffers; on an NPU the SRAM of the network's tensors alone.
     milliseconds : of a call: the median where there were several.
     worst_instructions : of the longest of all calls.
     instructions : of a call, on average.
