@@ -103,8 +103,8 @@ def test_a_range_shows_what_is_used_what_came_and_how_often():
         (format_signed(-0.0001, "{:.3f}"), "0.000"),
         (format_signed(0.0, "{:.2e}"), "0"),
         (format_signed(2e-7, "{:.2e}"), "+2.00e-07"),
-        (range_text(-7.77, 14.0), "−7.77 to 14"),  # noqa: RUF001
-        (range_text(8.4e-7, 24.8), "0 to 24.8"),
+        (range_text(-7.77, 14.0), "−7.77 to\N{NO-BREAK SPACE}14"),  # noqa: RUF001
+        (range_text(8.4e-7, 24.8), "0 to\N{NO-BREAK SPACE}24.8"),
         (join_words(["a", "b", "c"]), "a, b and c"),
     ],
 )

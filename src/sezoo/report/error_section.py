@@ -196,9 +196,9 @@ def _weights(found: LayerReport) -> Iterator[Block]:
         for layer in found.layers
     ]
     headings = ["layer", "precision", "SQNR of the weights, dB", "weights", "MAC a frame", "share"]
-    told = (
-        f"All {len(rows)} layers, in the order of the graph; refitted weights differ from the float model's on purpose"
-    )
+    told = f"All {len(rows)} layers, in the order of the graph"
+    if any(layer.fitted for layer in found.layers):
+        told += "; refitted weights differ from the float model's on purpose"
     yield Table(headings, "ctnnbn", rows, told, folded=len(rows) > AT_ONCE // 2)
 
 

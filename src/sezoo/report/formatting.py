@@ -82,7 +82,7 @@ def range_text(low: float | None, high: float | None) -> str:
         return ""
     tiny = 1e-4 * (high - low)
     low, high = (0.0 if abs(end) < tiny else end for end in (low, high))
-    return f"{low:.3g} to {high:.3g}".replace("-", MINUS)
+    return interval_text(f"{low:.3g}", f"{high:.3g}").replace("-", MINUS)
 
 
 def mean_text(mean: Mean | None, metric: str) -> str:
