@@ -442,6 +442,7 @@ def test_a_function_of_a_file_is_scored_by_several_processes(project):
         (lambda noisy: noisy[:-1], r"gives float32 \(6399,\) for .*a\.wav; 6400 samples of floats"),
         (lambda noisy: noisy[None], r"gives float32 \(1, 6400\) for .*a\.wav"),
         (lambda noisy: (100 * noisy).astype(np.int16), "gives int16"),
+        (lambda noisy: None, r"gives None for .*a\.wav; 6400 samples of floats"),
         (lambda noisy: noisy * np.nan, "gives samples that are not finite for"),
         (lambda noisy: 1 / 0, r"ZeroDivisionError: division by zero \(test_api\.py, line \d+\) \(on .*a\.wav\)"),
         ("gone.py:denoise", r"model\.function: there is no file gone\.py"),

@@ -86,14 +86,15 @@ class DenoisingFunction:
         UserError : it raises, or gives something else than as many finite floats.
         """
         try:
-            denoised = np.asarray(self.function(noisy.copy()))
+            made = self.function(noisy.copy())
+            denoised = np.asarray(made)
         except UserError:
             raise
         except Exception as error:
             where = failing_line(error, self._folder())
             raise UserError(f"{self.named}: {exception_line(error)}{where} (on {path})") from error
         if denoised.shape != noisy.shape or not np.issubdtype(denoised.dtype, np.floating):
-            found = f"{denoised.dtype} {denoised.shape}"
+            found = "None" if made is None else f"{denoised.dtype} {denoised.shape}"
             raise UserError(
                 f"{self.named} gives {found} for {path}; {len(noisy)} samples of floats, as many as it gets, are needed"
             )
