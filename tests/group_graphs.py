@@ -4,6 +4,7 @@ import onnx
 
 from int8_graphs import BINS, HIDDEN
 from operator_graphs import C, Operators
+from sezoo.models.states import with_states
 
 
 class Groups(Operators):
@@ -126,6 +127,34 @@ def largest_of(function, *, pooling=False):
         return graph.from_image(graph.node("Mul", [graph.inner, graph.node("Sigmoid", [pooled], "open")], "gated"))
 
     return build
+
+
+def projected_cell(narrow=4):
+    """An LSTM whose hidden state is a projection, one frame a call, in operators of its own: no ONNX LSTM has that."""
+    graph = Operators(opset=13)
+    wide = HIDDEN
+    frame = graph.reshaped("input", "frame", 1, BINS)
+
+    def product(source, name, inward, outward):
+        return graph.node("MatMul", [source, graph.random(f"{name}.weight", inward, outward, fan_in=inward)], name)
+
+    of_frame = graph.node("Add", [product(frame, "inward", BINS, 4 * wide), graph.random("bias", 4 * wide)], "moved")
+    gates = graph.node("Add", [of_frame, product("hidden", "recurrent", narrow, 4 * wide)], "gates")
+    parts = [
+        graph.node(kind, [graph.sliced(gates, f"{name} gate", number * wide, (number + 1) * wide, 1)], name)
+        for number, (name, kind) in enumerate([*((each, "Sigmoid") for each in ("in", "out", "kept")), ("new", "Tanh")])
+    ]
+    kept = [
+        graph.node("Mul", pair, f"{name} part") for name, pair in (("old", [parts[2], "cell"]), ("now", parts[::3]))
+    ]
+    cell = graph.node("Add", kept, "cell_out")
+    open_ = graph.node("Mul", [parts[1], graph.node("Tanh", [cell], "squashed")], "whole hidden")
+    hidden = product(open_, "hidden_out", wide, narrow)
+    graph.node("Sigmoid", [graph.reshaped(product(hidden, "head", narrow, BINS), "rows", 1, BINS, 1)], "mask")
+    shapes = {"hidden": (1, narrow), "cell": (1, wide)}
+    ends = (("mask", (1, BINS, 1)), *((f"{name}_out", shape) for name, shape in shapes.items()))
+    model = graph.model((("input", (1, BINS, 1)), *shapes.items()), ends)
+    return with_states(model, {name: f"{name}_out" for name in shapes})
 
 
 GROUPS = {

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c_builds import HOST_GCC, SOURCES, built, compiled, fixed_objects, needs_gcc, ran
-from group_graphs import GROUPS
+from group_graphs import GROUPS, projected_cell
 from int8_graphs import PATH
 from operator_graphs import OPERATORS, cached_convolutions, static_int8
 from selection_graphs import SELECTIONS
@@ -148,6 +148,7 @@ def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
         *(
             ("caches", 8),
             ("caches", 16),
+            ("projected LSTM", 16),
             ("transposed in groups", 16),
             ("norm of bins, affine", 8),
             ("max pooling", 16),
@@ -163,8 +164,9 @@ def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
     ],
 )
 def test_networks_that_were_quantized(objects, tmp_path, name, bits):
-    model = cached_convolutions() if name == "caches" else (OPERATORS | SELECTIONS | GROUPS)[name]()
-    graph = integer_graph_of(static_int8(model, 1 if name == "caches" else 3, bits=bits), PATH)
+    of_one_frame = {"caches": cached_convolutions, "projected LSTM": projected_cell}
+    model = (OPERATORS | SELECTIONS | GROUPS | of_one_frame)[name]()
+    graph = integer_graph_of(static_int8(model, 1 if name in of_one_frame else 3, bits=bits), PATH)
     package = write_tiny_package(program_of(graph, Stft(22, 8, 22), 3), tmp_path / "package")
     done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")
     assert done == (0, "all masks are equal\n")

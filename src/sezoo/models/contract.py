@@ -267,7 +267,7 @@ def _try_model(mask_model: MaskModel, contract: Contract) -> None:
             if (sizes := re.search(OTHER_SIZE, str(error))) and sizes["wanted"] != sizes["found"]:
                 raise UserError(
                     f"{error}; PyTorch writes an LSTM with a projection so, and leaves the projection out: export one "
-                    "without proj_size, with a linear layer behind it if it is to be as narrow"
+                    "without proj_size, with a linear layer behind it, or write the cell out, with states in and out"
                 ) from error
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes (with "
