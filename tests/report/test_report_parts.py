@@ -199,7 +199,7 @@ def test_a_silence_gate_is_on_the_page_with_what_it_mutes(full_run):
     ],
 )
 def test_what_ram_counts_is_told_of_the_targets_that_were_measured(bare_run, targets, told):
-    from sezoo.report.blocks import Table
+    from sezoo.report.blocks import Heading, Table
     from sezoo.report.chip_section import chip_section
     from sezoo.results.benchmark import Benchmark, Measurement
 
@@ -208,6 +208,9 @@ def test_what_ram_counts_is_told_of_the_targets_that_were_measured(bare_run, tar
         Measurement(target=each, model="int8", what="patch", milliseconds=1.0, **facts[each]) for each in targets
     ]
     run = dataclasses.replace(read_run(bare_run), benchmark=Benchmark("STM32N6570-DK", tuple(measured)))
-    captions = [block.caption for block in chip_section(run, 1e6).blocks if isinstance(block, Table)]
+    blocks = chip_section(run, 1e6).blocks
+    heading = "Benchmark" if targets == ["ethos-u55-128"] else "Benchmark, compared with STM32N6570-DK"
+    assert heading in [block.text for block in blocks if isinstance(block, Heading)]
+    captions = [block.caption for block in blocks if isinstance(block, Table)]
     wanted = f"~ is an estimate. {told}Latency: look-ahead, window and block of a step."
     assert any(caption.endswith(wanted) for caption in captions)

@@ -149,7 +149,8 @@ def _fit_cell(fit: BoardFit, timed: bool) -> Cell:
 def _measurements(found: Benchmark) -> Iterator[Block]:
     if not found.measurements:
         return
-    yield Heading(f"Benchmark, compared with {found.board}")
+    on_board = any(one.cycles is None for one in found.measurements)  # an NPU is not the board's
+    yield Heading(f"Benchmark, compared with {found.board}" if on_board else "Benchmark")
 
     def row(one: Measurement) -> list[Cell]:
         about = "~" if one.is_estimate else ""
