@@ -187,8 +187,9 @@ def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """The graph and all that are nested in its nodes."""
     yield graph
     for node in graph.node:
-        for nested in nested_graphs(node):
-            yield from graphs_of(nested)
+        if node.attribute:
+            for nested in nested_graphs(node):
+                yield from graphs_of(nested)
 
 
 def reads_of(node: onnx.NodeProto) -> list[str]:

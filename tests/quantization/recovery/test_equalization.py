@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import foreign_graphs
 import mask_graphs as graphs
@@ -11,7 +12,7 @@ from recovery_bench import bench_of
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.calibration.ranges import ranges_of_activations
 from sezoo.quantization.fidelity.probe import tensors_of
-from sezoo.quantization.recovery.channel_ties import channel_ties
+from sezoo.quantization.recovery.channel_ties import channel_ties, connected_components
 from sezoo.quantization.recovery.equalization import channel_peaks, class_factors, equalize
 from sezoo.quantization.recovery.steps import equalization
 
@@ -131,3 +132,16 @@ def test_the_step_makes_ranges_no_wider_and_peaks_even():
     evenness = [np.mean([np.median(peak) / peak.max() for peak in peaks.values()]) for peaks in (before, after)]
     assert evenness[1] > 1.3 * evenness[0]
     np.testing.assert_allclose(MaskModel(done.exact, "b")(clips[0]), MaskModel(prepared, "a")(clips[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "edges"), [(1, 0), (6, 3), (300, 120), (300, 290), (300, 2000), (300, "chain")])
+def test_components_and_their_numbers_are_those_of_scipy(count, edges):
+    rng = np.random.default_rng(count)
+    if edges == "chain":
+        order = rng.permutation(count)
+        pairs = np.stack([order[:-1], order[1:]])
+    else:
+        pairs = rng.integers(0, count, (2, edges))
+    graph = scipy.sparse.coo_matrix((np.ones(pairs.shape[1]), tuple(pairs)), shape=(count, count))
+    expected = scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
+    np.testing.assert_array_equal(connected_components(count, pairs), expected)

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnxruntime.quantization.base_quantizer import QuantizationParams
 from onnxruntime.quantization.operators.activation import QDQRemovableActivation
 from onnxruntime.quantization.operators.conv import QDQConv
 from onnxruntime.quantization.operators.direct_q8 import QDQDirect8BitOp
-from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-from onnxruntime.quantization.quant_utils import add_infer_metadata, model_has_infer_metadata
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer, QDQQuantTensorType, QDQTensorQuantInfo
+from onnxruntime.quantization.quant_utils import (
+    ONNX_TYPE_TO_NP_TYPE,
+    add_infer_metadata,
+    model_has_infer_metadata,
+)
 from onnxruntime.quantization.registry import QDQRegistry
 
 from sezoo.models.onnx_graph import attribute
@@ -48,7 +53,11 @@ class Quantizer(QDQQuantizer):
             model = onnx.shape_inference.infer_shapes(model)
             add_infer_metadata(model)
         super().__init__(model, *arguments)
+
+    def calc_graph_quant_params(self) -> dict[str, Any]:
+        """Scales and zero points of the activations, which is the first thing that goes through the graph."""
         self.model = IndexedModel(self.model.model)
+        return super().calc_graph_quant_params()
 
     def is_input_a_initializer(self, input_name: str) -> bool:
         """Whether a tensor is a constant."""
@@ -112,6 +121,36 @@ class Quantizer(QDQQuantizer):
         if tensor_name in self._with_one_scale:
             return False, None
         return super().is_tensor_per_channel(tensor_name, default_axis, op_type)
+
+    def _calc_initializer_quant_params(self) -> dict[str, QuantizationParams]:
+        """Scales and zero points of the constants; those that the overrides have for channels are taken all at once."""
+        wanted = self.tensors_to_quantize
+        constants = {name: info for name, info in wanted.items() if self.is_input_a_initializer(name)}
+        given = {name: self._given_by_channel(name, info) for name, info in constants.items()}
+        given = {name: values for name, values in given.items() if values is not None}
+        self.tensors_to_quantize = {name: info for name, info in constants.items() if name not in given}
+        try:
+            return super()._calc_initializer_quant_params() | given
+        finally:
+            self.tensors_to_quantize = wanted
+
+    def _given_by_channel(self, name: str, info: QDQTensorQuantInfo) -> QuantizationParams | None:
+        """The scales and zero points that the overrides have for a weight's channels; None where they have none."""
+        overrides, weight = self.tensor_quant_overrides, self.model.get_initializer(name)
+        if info.tensor_type is not QDQQuantTensorType.WEIGHT or not overrides.overrides_scale_zp(name):
+            return None
+        entries = overrides[name]
+        axis = entries[0].get("axis", -1)
+        if not 0 <= axis < len(weight.dims):
+            return None
+        kind = entries[0]["quant_type"].tensor_type if "quant_type" in entries[0] else self.weight_qType
+        scale_type = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type)
+        return QuantizationParams(
+            zero_point=np.array([entry["zero_point"] for entry in entries], ONNX_TYPE_TO_NP_TYPE[kind]),
+            scale=np.array([entry["scale"] for entry in entries], scale_type),
+            quant_type=kind,
+            axis=axis,
+        )
 
     def _adjust_weight_scale_for_int32_bias(
         self,

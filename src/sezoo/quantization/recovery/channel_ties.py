@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 from sezoo.models.onnx_graph import attribute, layout
 
-__all__ = ["ChannelTies", "channel_ties"]
+__all__ = ["ChannelTies", "channel_ties", "connected_components"]
 
 HOMOGENEOUS = {"Relu", "LeakyRelu", "PRelu", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 """Operators of one activation whose outputs scale with it, channel by channel."""
@@ -73,12 +73,7 @@ class _Ties:
         self.constants = {weight.name: weight for weight in self.model.graph.initializer}
 
     def result(self) -> ChannelTies:
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
-        first, second = np.concatenate([np.zeros((2, 0), int), *self.edges], axis=1)
-        graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(self.count, self.count))
-        labels = connected_components(graph, directed=False)[1]
+        labels = connected_components(self.count, np.concatenate([np.zeros((2, 0), int), *self.edges], axis=1))
         labels = np.where(labels == labels[0], 0, labels + 1)
         summed = {int(label) for vertices in self.sums for label in labels[vertices]}
         classes = {name: labels[vertices] for name, vertices in self.vertices.items()}
@@ -241,3 +236,28 @@ class _Ties:
         """A constant input of integers; None if it is none, or is left out."""
         name = node.input[index] if len(node.input) > index else ""
         return numpy_helper.to_array(self.constants[name]).tolist() if name in self.constants else None
+
+
+def connected_components(count: int, edges: np.ndarray) -> np.ndarray:
+    """What `scipy.sparse.csgraph.connected_components` gives for an undirected graph, without its slow import.
+
+    Parameters
+    ----------
+    count : of vertices.
+    edges : the numbers of the two vertices of each, (2, edges) integers.
+
+    Returns
+    -------
+    labels : of each vertex's component, (count,), numbered from 0 in the order of their first vertices.
+    """
+    lowest = np.arange(count)  # of the vertices that are known to be connected with one
+    while True:
+        ends = lowest[edges]
+        lower = lowest.copy()
+        for end in ends:
+            np.minimum.at(lower, end, ends.min(axis=0))
+        while not np.array_equal(further := lower[lower], lower):
+            lower = further
+        if np.array_equal(lower, lowest):
+            return np.unique(lowest, return_inverse=True)[1]
+        lowest = lower  # at least half of those that can become lower have
