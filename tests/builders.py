@@ -140,6 +140,12 @@ def quantization_config(**changes: dict[str, Any] | None) -> dict[str, Any]:
     return config
 
 
+def plain_quantization_config(**changes: dict[str, Any] | None) -> dict[str, Any]:
+    """`quantization_config` without accuracy recovery, which would take longer than all the rest."""
+    config = quantization_config(**changes)
+    return {**config, "quantization": {"accuracy_recovery": "none", **config["quantization"]}}
+
+
 def evaluation_config(**changes: dict[str, Any] | str | None) -> dict[str, Any]:
     """A small evaluation of model.onnx on the clips in noisy/ and clean/; `changes` as for `quantization_config`."""
     dataset = {"name": "custom", "noisy_test_files_path": "noisy", "clean_test_files_path": "clean"}

@@ -86,17 +86,43 @@ def log_as_before():
     logger.handlers[:], logger.propagate = handlers, propagate
 
 
-WITHOUT_REPORT = {"evaluation", "training", "quantization", "deployment", "prediction", "benchmarking"}
-"""Folders of tests that ask for a service's own files: the page of each run would take longer than the run."""
+WITHOUT_REPORT = {
+    *("evaluation", "training", "quantization", "deployment", "prediction", "benchmarking"),
+    *("test_bad_input.py", "test_bad_evaluation_input.py", "test_bad_training_input.py", "test_services.py"),
+    *("test_cli.py", "test_short_commands.py"),
+}
+"""Folders and files of tests that ask for a service's own files: the page of each run would take longer than it."""
+
+
+def places(request):
+    """The names of a test's file and of the folders that it is in."""
+    return {*request.path.relative_to(Path(__file__).parent).parts}
 
 
 @pytest.fixture(autouse=True)
 def no_page_of_small_runs(request, monkeypatch):
     """Runs in this process leave no report where nobody looks at it."""
-    if request.path.parent.name in WITHOUT_REPORT:
+    if places(request) & WITHOUT_REPORT and "written_page" not in request.fixturenames:
         from sezoo.report import run_report
 
         monkeypatch.setattr(run_report, "write_run_report", lambda run: None)
+
+
+@pytest.fixture
+def written_page():
+    """Lets the runs of a test write their report."""
+
+
+@pytest.fixture(autouse=True)
+def short_search_of_ranges(request, monkeypatch):
+    """Accuracy recovery in this process tries other ranges for one tensor alone instead of eight.
+
+    Only the tests of its steps look at how it finds them, and each trial writes and runs a model.
+    """
+    if "recovery" not in places(request):
+        from sezoo.quantization.recovery import range_choice
+
+        monkeypatch.setattr(range_choice, "TENSORS", 1)
 
 
 @pytest.fixture
@@ -111,7 +137,7 @@ def no_curves(monkeypatch):
 @pytest.fixture(autouse=True)
 def no_curves_of_small_trainings(request):
     """Nor do they where nobody looks at them."""
-    if request.path.parent.name == "training" and "drawn_curves" not in request.fixturenames:
+    if "training" in places(request) and "drawn_curves" not in request.fixturenames:
         request.getfixturevalue("no_curves")
 
 

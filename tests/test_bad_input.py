@@ -1,6 +1,7 @@
 """What a user can get wrong, end to end: exit code 2, one line that names the culprit, and nothing left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import soundfile
 import yaml
 
-from builders import RATE, noise, quantization_config, write_clips, write_model, write_yaml
+from builders import RATE, noise, plain_quantization_config, write_clips, write_model, write_yaml
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
@@ -25,7 +26,7 @@ def project(tmp_path, monkeypatch):
     write_model(tmp_path / "model.onnx")
     for folder in ("noisy", "clean"):
         write_clips(tmp_path / folder, "a.wav b.wav c.wav d.wav")
-    write_yaml(tmp_path / "user_config.yaml", quantization_config())
+    write_yaml(tmp_path / "user_config.yaml", plain_quantization_config())
     return tmp_path
 
 
@@ -74,10 +75,11 @@ def models(project):
 WRITTEN = ["preprocessed_model.onnx", "quantized_model_int8.onnx", "quantized_model_int8_static.onnx"]
 
 
-def test_the_project_is_right_as_it_is(project, run):
-    code, err = run()
+def test_the_project_is_right_as_it_is(project, run, written_page):
+    code, err = run("quantization.accuracy_recovery=auto")
     assert code == 0, err
     assert models(project) == WRITTEN
+    assert list(project.glob("experiment_outputs/*/report.html"))
 
 
 # -- clips --------------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def test_names_with_spaces_and_umlauts_are_no_fault(project, run):
         (project / folder).rename(project / f"Köln {folder}")
     paths = {f"{kind}_train_files_path": f"Köln {kind}" for kind in ("noisy", "clean")}
     (project / "model.onnx").rename(project / "mödel 1.onnx")
-    config = quantization_config(dataset=paths, model={"onnx_path": "mödel 1.onnx"})
+    config = plain_quantization_config(dataset=paths, model={"onnx_path": "mödel 1.onnx"})
     write_yaml(project / "user_config.yaml", {**config, "hydra": {"run": {"dir": "ergebnisse/größe 1"}}})
     code, err = run()
     assert code == 0, err
@@ -202,7 +204,7 @@ def test_names_that_differ_by_the_word_clean(project, run):
 def test_clips_of_its_own_need_no_data_set(project, run):
     write_yaml(
         project / "user_config.yaml",
-        quantization_config(dataset=None, quantization={"noisy_quantization_files_path": "noisy"}),
+        plain_quantization_config(dataset=None, quantization={"noisy_quantization_files_path": "noisy"}),
     )
     code, err = run()
     assert code == 0, err
@@ -210,7 +212,7 @@ def test_clips_of_its_own_need_no_data_set(project, run):
 
 
 def test_neither_a_data_set_nor_clips_of_its_own(project, fails):
-    write_yaml(project / "user_config.yaml", quantization_config(dataset=None))
+    write_yaml(project / "user_config.yaml", plain_quantization_config(dataset=None))
     assert fails().startswith("dataset: operation_mode quantization needs the section dataset (or quantization.noisy_")
 
 
@@ -219,7 +221,7 @@ def test_neither_a_data_set_nor_clips_of_its_own(project, fails):
 
 def test_a_variable_that_is_not_set(project, fails, monkeypatch):
     monkeypatch.delenv("SEZOO_TEST", raising=False)
-    write_yaml(project / "user_config.yaml", quantization_config(model={"onnx_path": "${SEZOO_TEST}/model.onnx"}))
+    write_yaml(project / "user_config.yaml", plain_quantization_config(model={"onnx_path": "${SEZOO_TEST}/model.onnx"}))
     assert fails() == (
         "model.onnx_path: the environment variable SEZOO_TEST is not set (found '${SEZOO_TEST}/model.onnx')"
     )
@@ -445,7 +447,9 @@ def test_a_relative_address_of_a_file_is_a_folder(project, run):
 @pytest.mark.parametrize("uri", ["", "./experiment_outputs/mlruns"])
 def test_interrupted_while_it_calibrates(project, uri):
     (project / "experiment_outputs").mkdir()
-    write_clips(project / "noisy", "a.wav b.wav c.wav d.wav", seconds=600)  # longer than the test waits
+    (long,) = write_clips(project / "noisy", "a.wav", seconds=600)  # longer than the test waits
+    for name in ("b.wav", "c.wav", "d.wav"):
+        shutil.copy(long, long.with_name(name))
     before = contents(project)
     process = subprocess.Popen(
         command(f"mlflow.uri={uri}", "--verbose"), stderr=subprocess.PIPE, text=True, encoding="utf-8",

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import yaml
 
-from builders import quantization_config, write_clips, write_model, write_yaml
+from builders import plain_quantization_config, write_clips, write_model, write_yaml
 from sezoo import services
 from sezoo.base.errors import UserError
 from sezoo.base.version import __version__
@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch):
     write_model(tmp_path / "model.onnx")
     for folder in ("noisy", "clean"):
         write_clips(tmp_path / folder, "a.wav b.wav c.wav d.wav", seconds=0.2)
-    write_yaml(tmp_path / "user_config.yaml", quantization_config())
+    write_yaml(tmp_path / "user_config.yaml", plain_quantization_config())
     return tmp_path
 
 
@@ -193,7 +193,7 @@ def test_check_looks_at_what_goes_together(project, fails, settings, words):
 
 
 def test_check_finds_the_file_by_any_path(project, run, fails):
-    write_yaml(project / "Köln & Söhne, [x] =y" / "größe 1.yaml", quantization_config())
+    write_yaml(project / "Köln & Söhne, [x] =y" / "größe 1.yaml", plain_quantization_config())
     assert run("config", "--check", "Köln & Söhne, [x] =y/größe 1.yaml")[0] == 0
     assert run("config", "--check", project / "user_config.yaml")[0] == 0
     assert run("config", "--check", "user_config")[0] == 0
@@ -227,8 +227,8 @@ def test_a_file_is_upgraded_and_the_old_one_kept(project, run, fails):
 # -- a run --------------------------------------------------------------------------------------------
 
 
-def test_a_run_puts_its_results_in_a_folder_named_by_the_time(project, run):
-    code, out, err = run()
+def test_a_run_puts_its_results_in_a_folder_named_by_the_time(project, run, written_page):
+    code, out, err = run("quantization.accuracy_recovery=auto")
     assert (code, out) == (0, "")
     (folder,) = run_folders(project)
     assert folder.parent == project / "experiment_outputs"
@@ -244,6 +244,7 @@ def test_a_run_puts_its_results_in_a_folder_named_by_the_time(project, run):
     assert "calibrated on 4 clips" in err
     resolved = build_config(yaml.safe_load((folder / "resolved_config.yaml").read_text(encoding="utf-8")))
     assert resolved.quantization.static_sequence_length == 8
+    assert (folder / "report.html").is_file()
 
 
 def test_nothing_of_hydras_is_left_in_the_process(project, run, monkeypatch):
@@ -265,7 +266,7 @@ def test_the_log_on_the_terminal_is_there_once(project, run):
 
 
 def test_the_files_own_run_folder(project, run):
-    config = {**quantization_config(), "hydra": {"run": {"dir": "out/${general.project_name}/${now:%Y}"}}}
+    config = {**plain_quantization_config(), "hydra": {"run": {"dir": "out/${general.project_name}/${now:%Y}"}}}
     write_yaml(project / "user_config.yaml", {**config, "general": {"project_name": "größe"}})
     assert run()[0] == 0
     (folder,) = run_folders(project)
@@ -305,7 +306,7 @@ def test_a_bad_run_leaves_the_folder_of_one_at_work(project, fails):
 
 
 def test_the_working_directory_is_not_removed(tmp_path, monkeypatch, fails):
-    write_yaml(tmp_path / "settings" / "user_config.yaml", quantization_config())
+    write_yaml(tmp_path / "settings" / "user_config.yaml", plain_quantization_config())
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -392,8 +393,8 @@ def test_the_config_path_is_relative_to_the_working_directory(project, run):
     ],
 )
 def test_the_name_of_the_file(project, run, words):
-    write_yaml(project / "other.yaml", quantization_config())
-    write_yaml(project / "folder" / "inner.yaml", quantization_config())
+    write_yaml(project / "other.yaml", plain_quantization_config())
+    write_yaml(project / "folder" / "inner.yaml", plain_quantization_config())
     (project / "user_config.yaml").unlink()
     code, _, err = run(*(word.format(project=project) for word in words), "hydra.run.dir=out")
     assert code == 0, err
@@ -445,7 +446,7 @@ def test_a_broken_file(project, fails, text, message):
 def test_environment_variables_in_the_folder_of_the_run(project, fails, monkeypatch):
     write_yaml(
         project / "user_config.yaml",
-        {**quantization_config(), "hydra": {"run": {"dir": "${SEZOO_OUT}/${now:%Y}"}}},
+        {**plain_quantization_config(), "hydra": {"run": {"dir": "${SEZOO_OUT}/${now:%Y}"}}},
     )
     assert fails().startswith("hydra.run.dir: the environment variable SEZOO_OUT is not set")
     monkeypatch.setenv("SEZOO_OUT", "größe (1)")
@@ -481,7 +482,7 @@ def test_byte_order_mark_and_windows_line_ends_are_no_fault(project, run):
 
 
 def test_environment_variables_are_filled_in(project, run, monkeypatch):
-    write_yaml(project / "user_config.yaml", quantization_config(model={"onnx_path": "${SEZOO_TEST}/model.onnx"}))
+    write_yaml(project / "user_config.yaml", plain_quantization_config(model={"onnx_path": "${SEZOO_TEST}/model.onnx"}))
     monkeypatch.setenv("SEZOO_TEST", str(project))
     _, out, _ = run("config", "--print", "user_config.yaml")
     assert yaml.safe_load(out)["model"]["onnx_path"] == f"{project.as_posix()}/model.onnx"
@@ -489,7 +490,9 @@ def test_environment_variables_are_filled_in(project, run, monkeypatch):
 
 
 def test_interpolations_are_filled_in(project, run):
-    config = quantization_config(general={"project_name": "model"}, model={"onnx_path": "${general.project_name}.onnx"})
+    config = plain_quantization_config(
+        general={"project_name": "model"}, model={"onnx_path": "${general.project_name}.onnx"}
+    )
     write_yaml(project / "user_config.yaml", config)
     assert run()[0] == 0
 
@@ -591,7 +594,7 @@ def test_a_crash_is_exit_code_1(project):
 def test_a_variable_after_the_backslash_of_a_windows_path(project, monkeypatch):
     monkeypatch.setenv("SEZOO_SET", "set")
     text = r"C:\data\${SEZOO_SET}\clips of ${general.project_name}"
-    config = {**quantization_config(), "general": {"project_name": "p"}}
+    config = {**plain_quantization_config(), "general": {"project_name": "p"}}
     config["quantization"] = {**config["quantization"], "noisy_quantization_files_path": text}
     path = write_yaml(project / "windows.yaml", config)
     composed = compose_file(path)

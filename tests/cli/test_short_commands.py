@@ -106,7 +106,7 @@ def test_the_saved_file_does_the_same(words, project, sezoo):
     assert {path.name for path in Path("short").iterdir()} == {path.name for path in Path("long").iterdir()}
 
 
-def test_the_saved_file_of_a_deployment(static, sezoo):
+def test_the_saved_file_of_a_deployment(static, sezoo, written_page):
     words = ["deploy", static, "--no-emulate", "--board", "NUCLEO-H743ZI2", *SETTINGS]
     code, out, err = sezoo(*words, "-o", "short", "--save-config", "saved.yaml")
     assert code == 0, err

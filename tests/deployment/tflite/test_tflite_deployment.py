@@ -36,7 +36,7 @@ def refused(folder, config):
     return str(caught.value)
 
 
-def test_patches(here):
+def test_patches(here, written_page):
     facts, side = deployed(here / "run")
     folder = here / "run/tflite"
     assert {path.name for path in folder.iterdir()} == {

@@ -1,8 +1,10 @@
 """Calibration gives the same ranges and excerpts, bit for bit, whatever does the work."""
 
+import functools
 import importlib.util
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,22 +31,34 @@ METHODS = {
 }
 
 
+class Kept(ProcessPoolExecutor):
+    """Processes that stay for the next run, as those of a cluster do: each has to import all that it works with."""
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        pass
+
+    def end(self):
+        super().shutdown()
+
+
+@functools.cache
 def spawned():
     """As Windows starts processes."""
-    return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    return Kept(2, multiprocessing.get_context("spawn"))
 
 
 @pytest.fixture(scope="module")
 def places():
     """Where clips are looked at, by what the configuration says; the first is the reference."""
     found = [{"workers": 1}, {"workers": 3}, {"executor": f"{__name__}:spawned"}]
-    if importlib.util.find_spec("distributed") is None:
-        yield found
-        return
-    from distributed import LocalCluster
+    with ExitStack() as stack:
+        stack.callback(lambda: spawned().end())
+        if importlib.util.find_spec("distributed") is not None:
+            from distributed import LocalCluster
 
-    with LocalCluster(2, threads_per_worker=2, dashboard_address=":0") as cluster:
-        yield [*found, {"executor": f"dask:{cluster.scheduler_address}"}]
+            cluster = stack.enter_context(LocalCluster(2, threads_per_worker=2, dashboard_address=":0"))
+            found.append({"executor": f"dask:{cluster.scheduler_address}"})
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The recipe as a whole: never farther from float than the plain int8 model, whatever the network."""
 
+import functools
 import logging
 import math
 from dataclasses import replace
@@ -17,7 +18,7 @@ from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.calibration.segments import SEGMENT_FRAMES, SegmentPool
 from sezoo.quantization.fidelity.scorer import EQUAL
-from sezoo.quantization.recovery import recipe
+from sezoo.quantization.recovery import range_choice, recipe
 from sezoo.quantization.recovery.recipe import STEPS, check_steps, recover
 from sezoo.quantization.target import TARGETS
 
@@ -31,18 +32,26 @@ def context(build, **settings):
     return plan, made, clips
 
 
+@functools.lru_cache(1)  # the targets of a model follow one another
+def plain(name):
+    """What no target changes: the plan of the plain int8 model, and how close onnxruntime's is."""
+    plan, made, clips = context(MODELS[name])
+    return plan, made, clips, made.score(theirs(plan.exact, clips, plan.op_types, made.settings))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", MODELS)
-def test_the_result_is_never_farther_than_the_plain_model(name, target):
+def test_the_result_is_never_farther_than_the_plain_model(name, target, monkeypatch):
+    if target != "generic":  # all of them look for ranges in the same way
+        monkeypatch.setattr(range_choice, "TENSORS", 2)
     if (target != "generic" and "lstm" in name) or ("gru" in name and target != "generic"):
         pytest.skip("recurrent operators are for generic alone")
-    plan, made, clips = context(MODELS[name])
+    plan, made, clips, of_theirs = plain(name)
     result = recover(plan, made, TARGETS[target])
     assert result.closeness >= result.plain
     onnx.checker.check_model(result.model)
     assert made.score(result.model) == result.closeness
-    theirs_too = theirs(plan.exact, clips, plan.op_types, made.settings)
-    assert result.closeness >= made.score(theirs_too) - 0.05
+    assert result.closeness >= of_theirs - 0.05
     assert MaskModel(result.model, "m")(clips[0]).shape == clips[0].shape
 
 
