@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,7 @@ def _divergence_after_rounding(mass: np.ndarray, start: int, stop: int) -> float
     clipped[-1] += mass[stop:].sum()
     filled = clipped > 0
 
-    bounds = np.unique(np.linspace(0, inside.size, min(LEVELS, inside.size) + 1).astype(int))
+    bounds = _level_bounds(inside.size)
     level_filled = np.add.reduceat(filled, bounds[:-1], dtype=np.float64)
     level_mass = np.add.reduceat(inside, bounds[:-1])
     spread = np.divide(level_mass, level_filled, out=np.zeros_like(level_mass), where=level_filled > 0)
@@ -178,3 +179,9 @@ def _divergence_after_rounding(mass: np.ndarray, start: int, stop: int) -> float
     p = clipped[filled] / total
     q = np.maximum(rounded[filled] / total, SMOOTHING / mass.size)
     return float(np.sum(p * np.log(p / q)))
+
+
+@functools.cache
+def _level_bounds(size: int) -> np.ndarray:
+    """Where the levels of so many bins begin, and where the last one ends; the same for all tensors."""
+    return np.unique(np.linspace(0, size, min(LEVELS, size) + 1).astype(int))
