@@ -281,6 +281,12 @@ def prologue(kind):
         )
         last = graph.node("Sub", [column("ends", 0, 1), graph.node("Abs", [last], "size")], "rest")
         last = graph.node("Min", [last, graph.node("Relu", [last], "raised")], "least of both")
+    elif kind == "negative powers":
+        above, last = graph.node("Add", ["input", eps], "above zero"), "input"
+        for exponent in (-0.7, -0.5, 1.0, -2.0, -1.0, 2.0):
+            power = graph.node("Pow", [above, number(f"exponent {exponent}", exponent)], f"power {exponent}")
+            last = graph.node("Mul", [last, power], f"times {exponent}")
+        last = graph.node("Pow", [last, number("root", 0.2)], "compressed")
     elif kind in ("level", "padded level"):  # what is divided by the highest mean in five frames up to now
         compressed = graph.node("Pow", ["input", number("exponent", 0.3)], "compressed")
         level, pads = graph.node("ReduceMean", [compressed], "mean", axes=[1], keepdims=1), [4, 0]
@@ -363,7 +369,10 @@ FORMS = {
     "quantizers for each reader": _of(residual(), extra_options={"DedicatedQDQPair": True}),
     # before the first integer
     **{f"prologue: {kind}": _of(prologue(kind), float_entrance) for kind in ("pow", "sqrt", "log", "several")},
-    **{f"prologue: {kind}": _of(prologue(kind), float_entrance) for kind in ("level", "padded level")},
+    **{
+        f"prologue: {kind}": _of(prologue(kind), float_entrance)
+        for kind in ("level", "padded level", "negative powers")
+    },
     "split input": _of(residual(), with_split_input),
     "split log": _of(prologue("log"), with_split_input),
     "int16 pow": _of(prologue("pow"), with_int16_input),

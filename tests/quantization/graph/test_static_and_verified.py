@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import pytest
 
+import complex_graphs
 import mask_graphs as graphs
 import recurrent_graphs
 from mask_graphs import BINS
@@ -11,6 +12,7 @@ from sezoo.models.contract import Contract, check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, quantized_nodes
 from sezoo.models.onnx_session import open_session
+from sezoo.models.spectra import COMPLEX_MASK, PARTS_LAST
 from sezoo.quantization.graph.preparation import prepare
 from sezoo.quantization.graph.static_shape import check_axis_name, dynamic_axes, with_static_shape
 from sezoo.quantization.graph.verification import verify
@@ -224,3 +226,9 @@ def test_of_recurrent_models_a_rounding_that_is_heard_of_later_is_forgiven(tmp_p
     verify(*paths, patch)
     with pytest.raises(UserError, match=r"static.onnx: its mask differs"):
         verify(*saved(tmp_path, dynamic=dynamic, static=scaled(1.5)), patch)
+
+
+@pytest.mark.parametrize("turned", [1, 1j])
+def test_masks_of_recurrent_models_may_be_complex(turned, tmp_path):
+    model = complex_graphs.int8_of(complex_graphs.network(PARTS_LAST, COMPLEX_MASK), PARTS_LAST)
+    verify(*saved(tmp_path, dynamic=model, static=model), turned * complex_graphs.spectra(PARTS_LAST, 8))

@@ -18,6 +18,7 @@ from sezoo.models.onnx_graph import node_label, producers
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import batch_of_one, bins_of, frames_of, input_layout, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.preparation import fold_constants, with_known_shapes
+from sezoo.quantization.graph.shape_folding import with_folded_shapes
 from sezoo.quantization.recurrent.one_frame import with_bodies_in_place
 
 __all__ = [
@@ -116,9 +117,8 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
             dim.dim_value = length
     if frames == 1:
         static = with_bodies_in_place(static)
-    static = with_known_shapes(static)
+    static = with_folded_shapes(with_known_shapes(static))
     if dynamic_axes(static) or any(node.op_type == "Shape" for node in static.graph.node):
-        # shapes computed in the graph become constants, now that the input's is known
         static = with_known_shapes(fold_constants(static))
     if remaining := dynamic_axes(static):
         maker = producers(static.graph).get(remaining[0])

@@ -55,10 +55,10 @@ def verify(dynamic_path: Path, static_path: Path, patch: np.ndarray) -> None:
     # Optimised graphs may round halves differently where shapes allow other kernels: compare the files as written.
     frames = frames_of(models[static_path])
     masks = [_run_as_written(model, patch, frames) for model in models.values()]
-    difference = masks[0] - masks[1]
-    largest = float(np.abs(difference).max())
+    difference = np.abs(masks[0] - masks[1])  # masks may be complex
+    largest = float(difference.max())
     if _is_recurrent(models[static_path]):
-        agree = np.square(difference).sum() <= AGREEMENT_OF_RECURRENT * np.square(masks[0]).sum()
+        agree = np.square(difference).sum() <= AGREEMENT_OF_RECURRENT * np.square(np.abs(masks[0])).sum()
     else:
         agree = largest <= AGREEMENT
     if not agree:

@@ -216,13 +216,21 @@ class FloatSteps:
         constant = self._constant(node, operands[0] if is_first else operands[1], layout)
         if kind != "Pow":
             return self._add(BINARY[kind], rows, name, constant, first=is_first)
-        if is_first or constant.size > 1 or constant[0] <= 0:
-            raise UnsupportedError(f"{node} is no power of the magnitudes with one positive exponent")
-        if constant[0] == 0.5:
-            return self._add("sqrt", rows, name)
-        if constant[0] == 2:
-            return self._add("mul", [first, first], name)
-        return first if constant[0] == 1 else self._add("pow", rows, name, constant)
+        if is_first or constant.size > 1 or constant[0] == 0:
+            raise UnsupportedError(f"{node} is no power of the magnitudes with one exponent other than 0")
+        if constant[0] > 0:
+            return self._power(first, float(constant[0]), name)
+        power = self._power(first, -float(constant[0]), f"{name}/power")
+        return self._add("div", [power], name, np.ones(1, F), first=True)
+
+    def _power(self, row: FloatRow, exponent: float, name: str) -> FloatRow:
+        if exponent == 1:
+            return row
+        if exponent == 2:
+            return self._add("mul", [row, row], name)
+        if exponent == 0.5:
+            return self._add("sqrt", [row], name)
+        return self._add("pow", [row], name, np.array([exponent], F))
 
     def _add(
         self, kind: str, rows: list[FloatRow], name: str, constant: np.ndarray | None = None, *, first: bool = False
