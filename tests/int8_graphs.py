@@ -32,6 +32,9 @@ from sezoo.quantization.plan import Plan
 from sezoo.quantization.recovery.input_precision import with_int8_input, with_int16_input, with_split_input
 
 BINS, HIDDEN, FRAMES = 12, 16, 20
+LOW = 4
+"""Low bins, of a head of their own."""
+
 PATH = Path("some_model.onnx")
 
 
@@ -153,6 +156,14 @@ def chain(*layers, seed=0, function="Sigmoid", image=False):
 def small():
     """Two convolutions, the first over three frames."""
     return chain({"kernel": (3,)})
+
+
+def two_heads(function="Sigmoid"):
+    """Layers of their own for low and for high bins, put together before the mask's function."""
+    graph = Graph()
+    last = graph.relu(graph.conv("input", "c0", BINS, HIDDEN, kernel=(3,)))
+    heads = [graph.conv(last, "low", HIDDEN, LOW), graph.conv(last, "high", HIDDEN, BINS - LOW, gain=3)]
+    return graph.finished(graph.node("Concat", heads, "both", axis=1), function=function)
 
 
 def residual():
@@ -315,6 +326,12 @@ def _of(model, changed=lambda plan: plan, **settings):
     return lambda frames=FRAMES: static_int8(model, frames, changed=changed, **settings)
 
 
+def with_one_range(plan):
+    """All ranges the widest that there is, as before anything was calibrated."""
+    low, high = zip(*plan.ranges.values(), strict=True)
+    return replace(plan, ranges=dict.fromkeys(plan.ranges, (min(low), max(high))))
+
+
 def _then(change, model, *, of_plan=lambda plan: plan, **settings):
     return lambda frames=FRAMES: change(static_int8(model, frames, changed=of_plan), **settings)
 
@@ -350,6 +367,8 @@ FORMS = {
     # other operators
     "Concat of like scales": _of(skip_connection(gain=1)),
     "Concat of other scales": _of(skip_connection(gain=9)),
+    "Concat of the mask's bins": _of(two_heads()),
+    "Concat of the mask's bins, in one scale": _of(two_heads("Tanh"), with_one_range),
     "Slice, Gather, Split": _of(parts()),
     "Add, Sub, Mul": _of(arithmetic()),
     "tables": _of(functions()),

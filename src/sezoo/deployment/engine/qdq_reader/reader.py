@@ -110,8 +110,11 @@ class Reader:
         order = order.ravel()
         if len(value.sources) == 1 and not zeros:
             return value.sources[0].tensor, order
-        if not value.is_rounded:
-            raise UnsupportedError(f"the mask '{name}' is put together of functions of int8 tensors, and not rounded")
+        if len({tuple(map(id, source.functions)) for source in value.sources}) > 1:
+            raise UnsupportedError(
+                f"the mask '{name}' is put together of different functions of int8 tensors; apply one function behind "
+                "the Concat"
+            )
         row = self.row(value, order, f"{name}/row")
         return row, np.arange(row.items)
 
