@@ -172,4 +172,4 @@ def test_a_process_that_is_gone_costs_no_finished_epoch(folder):
         finally:
             started.kill()
     assert (folder / "killed" / "training_logs" / "training_snapshot.pth").is_file()
-    assert "or training.snapshot_path=" in (folder / "said").read_text(encoding="utf-8")
+    assert "training.snapshot_path=" in (folder / "said").read_text(encoding="utf-8")
