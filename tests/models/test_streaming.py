@@ -106,6 +106,51 @@ def test_products_in_einsteins_notation_and_norms_of_root_mean_squares():
     )
 
 
+NO_ATTENTION = pytest.mark.skipif(onnx.defs.onnx_opset_version() < 23, reason="Attention came with opset 23")
+
+
+def one_attention(shape, order=(0, 1, 2, 3), mask=None, **attributes):
+    """Queries, keys and values of one convolution's 48 channels, reshaped to `shape` behind (1, frames, 48)."""
+    graph = Graph(6)
+    heads = []
+    for name in ("query", "key", "value"):
+        graph.node("Transpose", [graph.conv("input", name, BINS, 48)], f"{name}.turned", perm=[0, 2, 1])
+        graph.node("Reshape", [f"{name}.turned", ints(graph, f"{name}.shape", *shape)], f"{name}.shaped")
+        heads.append(graph.node("Transpose", [f"{name}.shaped"], f"{name}.heads", perm=list(order)))
+    if mask is not None:
+        heads.append(graph.weight("bias", mask))
+    graph.node("Attention", heads, "mixed", **attributes)
+    graph.node("Transpose", ["mixed"], "back", perm=[order.index(axis) for axis in range(len(order))])
+    graph.node("Reshape", ["back", ints(graph, "flat", 1, -1, 48)], "joined")
+    graph.node("Transpose", ["joined"], "channels_first", perm=[0, 2, 1])
+    graph.node("Sigmoid", [graph.conv("channels_first", "head", 48, BINS)], "mask")
+    return graph.model(opset=23, axes=(1, BINS, "frames"))
+
+
+@NO_ATTENTION
+@pytest.mark.parametrize(
+    ("shape", "order", "attributes"),
+    [
+        ((-1, 6, 2, 4), (0, 2, 1, 3), {}),
+        ((-1, 6, 2, 4), (0, 2, 1, 3), {"mask": np.linspace(-2, 2, 36, dtype=np.float32).reshape(6, 6)}),
+        ((1, -1, 6, 8), (0, 1, 2, 3), {}),
+        ((-1, 6, 8), (0, 1, 2), {"q_num_heads": 2, "kv_num_heads": 2}),
+    ],
+    ids=["frames in the batch", "with a mask", "frames as heads", "heads as an attribute"],
+)
+def test_attention_within_a_frame_as_one_operator(shape, order, attributes):
+    whole, (clip,) = one_attention(shape, order, **attributes), magnitudes(40)
+    np.testing.assert_allclose(
+        MaskModel(streaming(whole, "whole.onnx")).whole(clip), MaskModel(whole)(clip), rtol=1e-5, atol=1e-6
+    )
+
+
+@NO_ATTENTION
+def test_attention_over_frames_as_one_operator():
+    with pytest.raises(UserError, match=r"Attention .node_mixed. sets every frame against every other"):
+        streaming(one_attention((1, -1, 4, 12), (0, 2, 1, 3)), "whole.onnx")
+
+
 def test_the_states_are_carried_and_found_by_their_names():
     made = streaming(causal("LSTM"), "whole.onnx")
     states = states_of(made)

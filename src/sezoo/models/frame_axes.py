@@ -13,10 +13,15 @@ from sezoo.models.onnx_session import open_session
 from sezoo.models.spectra import random_input
 from sezoo.models.states import bins_of, input_layout, magnitude_input
 
-__all__ = ["LENGTHS", "FrameTrace", "trace_frames"]
+__all__ = ["EVERY_OTHER_FRAME", "LENGTHS", "FrameTrace", "trace_frames"]
 
 LENGTHS = (41, 58)
 """Frames of the two runs: primes apart from each other and from what networks have as numbers of channels."""
+
+EVERY_OTHER_FRAME = (
+    "sets every frame against every other one: a stream has no later frames; use layers that look back only"
+)
+"""What is said of attention over frames, behind the name of a node."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,7 @@ def trace_frames(model: onnx.ModelProto) -> FrameTrace:
             if not grown:
                 continue
             if len(grown) > 1:
-                raise UserError(
-                    f"{node_label(node)} sets every frame against every other one: a stream has no later frames; use "
-                    "layers that look back only"
-                )
+                raise UserError(f"{node_label(node)} {EVERY_OTHER_FRAME}")
             (axis,) = grown
             if shapes[1][axis] - shapes[0][axis] != more:
                 raise UserError(

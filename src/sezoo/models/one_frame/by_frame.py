@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 
+from sezoo.models.frame_axes import EVERY_OTHER_FRAME
 from sezoo.models.one_frame.piece import Piece
 from sezoo.models.onnx_graph import attribute
 
@@ -63,6 +64,8 @@ def why_not_by_frame(piece: Piece, node: onnx.NodeProto, source: str) -> str | N
             if piece.axis(name) is not None
         }
         return None if len(letters) == 1 and letters <= set(made) else later
+    if kind == "Attention":
+        return None if _is_within_frames(piece, node) else EVERY_OTHER_FRAME
     if kind in BY_FRAME:
         return None
     return "is an operator of which it is not known what it does with frames; write it in others"
@@ -81,3 +84,13 @@ def _is_contracted(piece: Piece, node: onnx.NodeProto) -> bool:
         if axis == summed:
             return True
     return False
+
+
+def _is_within_frames(piece: Piece, node: onnx.NodeProto) -> bool:
+    """Whether the frames of all that an Attention reads are its batch or, where those have an axis, its heads.
+
+    A mask is broadcast to (batch, heads, queries, keys), so that axes are counted from the last one.
+    """
+    read = [name for name in node.input if name and piece.axis(name) is not None]
+    places = {piece.axis(name) - piece.value(name).ndim for name in read}
+    return len(places) == 1 and places <= ({-3} if piece.value(node.input[0]).ndim == 3 else {-4, -3})
