@@ -241,6 +241,17 @@ def becoming_nan(**how):
     return graph.model(**how)
 
 
+def logarithm(*, floor, seed=0, **how):
+    """The logarithm of magnitudes, of a number added to them or not, and a convolution."""
+    graph = Graph(seed)
+    last = "input"
+    if floor:
+        last = graph.node("Add", ["input", graph.weight("floor", np.float32(floor))], "above zero")
+    graph.conv(graph.node("Log", [last], "log"), "conv", BINS, BINS)
+    graph.node("Sigmoid", ["conv"], "mask")
+    return graph.model(**how)
+
+
 def without_weights(**how):
     """A mask of elementary functions that have no int8 form."""
     graph = Graph()

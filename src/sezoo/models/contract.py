@@ -21,6 +21,7 @@ from sezoo.models.likely_states import guess_states, unpaired_inputs
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import node_label
+from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, parse_kind, random_input
 from sezoo.models.state_loop import StateLengthError
 from sezoo.models.states import check_states, states_of, states_text
@@ -84,6 +85,9 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
         )  # fmt: skip
     mask_model = MaskModel(model, path)
     _try_model(mask_model, contract)
+    frames = contract.frames if isinstance(contract.frames, int) else 24 * mask_model.multiple
+    if (why := problem_with_silence(mask_model, (1, contract.bins, frames))) is not None:
+        log.warning("%s: %s", path, why)
     if mask_model.multiple > 1:
         log.info(
             "%s: the number of frames has to be a multiple of %d; clips are filled up with zeros",

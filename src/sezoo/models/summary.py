@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
@@ -17,7 +16,8 @@ from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
 from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
-from sezoo.models.spectra import layout_of
+from sezoo.models.silence import problem_with_silence
+from sezoo.models.spectra import layout_of, random_input
 from sezoo.models.states import states_of, states_text, with_states
 
 __all__ = ["ModelSummary", "describe", "summary_of"]
@@ -99,11 +99,12 @@ def _problem(model: onnx.ModelProto, path: Path) -> str | None:
         contract = declared_contract(model, path)
         loaded = MaskModel(model, path)
         shape = (loaded.batch or 1, contract.bins, loaded.frames or FRAMES)
-        if prod(shape) <= MOST_VALUES:
-            loaded(np.zeros(shape, np.float32))
+        if prod(shape) > MOST_VALUES:
+            return None
+        loaded(random_input(0, shape, loaded.layout))
     except UserError as error:
         return str(error).removeprefix(str(path)).lstrip(": ")
-    return None
+    return problem_with_silence(loaded, shape)
 
 
 def _has_mask_signature(model: onnx.ModelProto) -> bool:
