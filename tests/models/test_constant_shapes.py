@@ -50,6 +50,12 @@ def one_long_vector(x):
     return torch.relu(x.reshape(-1)).reshape(x.shape)
 
 
+def channels_left_to_the_exporter(x):
+    batch, _, frames = x.shape
+    x = x.reshape(batch, 3, -1, frames).transpose(1, 2)
+    return torch.relu(x.reshape(batch, -1, frames))
+
+
 def frames_in_two_axes(x):
     batch, bins, frames = x.shape
     x = x[..., None] + x[..., None, :]
@@ -65,6 +71,7 @@ def highest_of_four_frames(x):
     ("forward", "left"),
     [
         (by_channels, ["Reshape", "Transpose", "Reshape", "Relu"]),
+        (channels_left_to_the_exporter, ["Reshape", "Transpose", "Reshape", "Relu"]),
         (frames_in_front, ["Transpose", "Constant", "Unsqueeze", "Reshape", "Relu", "Transpose"]),
         (one_long_vector, None),
         (frames_in_two_axes, None),

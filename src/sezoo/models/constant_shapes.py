@@ -72,7 +72,8 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
     for node in changed.graph.node:
         if node.op_type == "Reshape" and node.input[1] not in known:
             data, wanted = node.input
-            shape = _constant(first[wanted], second[wanted], first[data].shape, second[data].shape)
+            lengths = (_lengths(values[wanted], values[data].shape) for values in (first, second))
+            shape = _constant(*lengths, first[data].shape, second[data].shape)
             if shape is not None:
                 node.input[1] = constant(shape, f"{node.output[0]}_shape")
                 _copy_axes(node)
@@ -119,6 +120,15 @@ def _values(model: onnx.ModelProto, names: list[str], shape: tuple[int, ...]) ->
     wanted = [name for name in names if name != source]
     example = np.ones(shape, np.float32)
     return {source: example, **dict(zip(wanted, session.run(wanted, {source: example}), strict=True))}
+
+
+def _lengths(shape: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Return the lengths that a Reshape of `axes` to `shape` gives, those among them that it copies or infers."""
+    lengths = shape.copy()
+    for at in np.flatnonzero(shape == COPIED):
+        lengths[at] = axes[at]
+    lengths[shape == INFERRED] = np.prod(axes, dtype=np.int64) // max(1, np.prod(lengths[shape != INFERRED]))
+    return lengths
 
 
 def _constant(
