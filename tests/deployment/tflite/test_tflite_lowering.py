@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import operator_graphs
 import recurrent_graphs
 from int8_graphs import FORMS, PATH, patches
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import ZOO
 from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_plan
@@ -19,6 +21,7 @@ from sezoo.deployment.tflite.lowering import lower_graph
 from sezoo.deployment.tflite.memory import activation_bytes
 from sezoo.deployment.tflite.preparation import prepare_graph
 from sezoo.deployment.tflite.proof import check_integers, has_litert, litert_outputs
+from sezoo.models.onnx_file import load_onnx
 from tflite_vectors import OF_8_BITS, OF_16_BITS, of_patches, of_stream
 
 needs_litert = pytest.mark.skipif(not has_litert(), reason="ai-edge-litert is not installed")
@@ -90,6 +93,27 @@ def test_the_last_function_is_the_programs_and_orders_of_channels_are_the_weight
 def test_16_bits_are_refused(form):
     with pytest.raises(UserError, match=r"tensor '\w+' has 16 bits.*quantization.target: tflite"):
         read(form)
+
+
+@pytest.mark.parametrize("name", ["mean over bins", "quotient", "product by channel"])
+def test_sums_and_functions_of_16_bits_need_another_target(name):
+    model = operator_graphs.static_int8(operator_graphs.OPERATORS[name](), 20, bits=16)
+    with pytest.raises(UserError, match=r"tensor '\w+' has 16 bits.*quantization.target: tflite"):
+        tflite_graph_of(model, PATH)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("layer norm", "Normalize"), ("softmax over channels", "Softmax")])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_what_no_target_helps_is_named(name, kind, bits):
+    model = operator_graphs.static_int8(operator_graphs.OPERATORS[name](), 20, bits=bits)
+    with pytest.raises(UserError, match=rf"operator '\w+' \({kind}\).* has no int8 operator"):
+        tflite_graph_of(model, PATH)
+
+
+def test_recurrent_layers_are_named_before_the_16_bits_beside_them():
+    path = ZOO / "ugru" / "ugru_int8_static.onnx"
+    with pytest.raises(UserError, match=r"recurrent layer '.+' has no operator"):
+        tflite_graph_of(load_onnx(path), path)
 
 
 def test_recurrent_layers_are_refused_by_name():

@@ -10,7 +10,7 @@ from sezoo.base.errors import UserError
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import Elementwise, LookupTable, Loop, Permute, Sweep
+from sezoo.deployment.engine.operators import Curve, Elementwise, LookupTable, Loop, Operator, Permute, Sweep
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.tflite.preparation import prepare_graph
 
@@ -41,19 +41,16 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
             f"{path} takes complex spectra, and a .tflite file is given magnitudes; deploy the model with "
             "deployment.backend: portable-c"
         )
-    for operator in graph.operators:
+    for operator in graph.operators:  # first what no other quantization would help
         if isinstance(operator, Loop | Sweep):
             raise UserError(
                 f"{path}: recurrent layer '{operator.name}' has no operator in TensorFlow Lite that computes it as "
                 "it was quantized; Cortex-M cores run it (deployment.backend: portable-c, benchmarking.targets: "
                 "cortex-m55), or take a network of convolutions, such as utcn_live"
             )
-        if isinstance(operator, Expression) or not isinstance(operator, (Conv, Elementwise, LookupTable, Permute)):
-            raise UserError(
-                f"{path}: operator '{operator.name}' ({operator.kind}) computes in float32 or in 16 bits, for which "
-                "TensorFlow Lite has no int8 operator; quantize every sum and product of it, or deploy the model with "
-                "deployment.backend: portable-c"
-            )
+    for operator in graph.operators:
+        if not isinstance(operator, (Conv, Elementwise, LookupTable, Permute, Expression, Curve)):
+            raise _not_in_int8(operator, path)
         unfolds = isinstance(operator, Permute) and (operator.index < 0).any()
         if unfolds or (isinstance(operator, Conv) and operator.rows > 1):
             raise UserError(
@@ -66,3 +63,14 @@ def check_operators(graph: IntegerGraph, path: Path) -> None:
                 f"{path}: tensor '{tensor.name}' has {tensor.bits} bits, and TensorFlow Lite has no convolution from "
                 "int16 to int8; quantize the model with quantization.target: tflite"
             )
+    for operator in graph.operators:
+        if isinstance(operator, Expression | Curve):
+            raise _not_in_int8(operator, path)
+
+
+def _not_in_int8(operator: Operator, path: Path) -> UserError:
+    return UserError(
+        f"{path}: operator '{operator.name}' ({operator.kind}) computes in float32 or in 16 bits, for which "
+        "TensorFlow Lite has no int8 operator; quantize every sum and product of it, or deploy the model with "
+        "deployment.backend: portable-c"
+    )
