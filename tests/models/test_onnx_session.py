@@ -75,3 +75,19 @@ def test_a_length_that_is_noted_inside_of_a_graph_is_not_believed(tmp_path):
     for opened in (path, load_onnx(path)):
         (mask,) = open_session(opened).run(None, {"input": other_length})
         np.testing.assert_allclose(mask, expected, atol=1e-5)
+
+
+def test_a_quantizer_that_onnxruntime_moves_has_the_type_of_its_zero_point():
+    """Signed integers are an output, so that onnxruntime makes the others unsigned, and of opset 21 quantizers."""
+    graph = mask_graphs.Graph(3)
+    scale, zero = graph.weight("scale", np.float32(0.1)), graph.weight("zero", np.int8(3))
+    graph.node("QuantizeLinear", ["input", scale, zero], "integers")
+    graph.node("DequantizeLinear", ["integers", scale, zero], "rounded")
+    ends = [graph.weight(name, np.array([value], np.int64)) for name, value in (("from", 1), ("to", 9), ("along", 1))]
+    graph.node("Tanh", [graph.node("Slice", ["rounded", *ends], "cut")], "mask")
+    model = graph.model(opset=21)
+    model.graph.output.append(helper.make_tensor_value_info("integers", onnx.TensorProto.INT8, None))
+    given = {"input": np.random.default_rng(0).normal(0, 5, (2, mask_graphs.BINS, 6)).astype(np.float32)}
+    expected = onnx.reference.ReferenceEvaluator(model).run(["mask", "integers"], given)
+    for found, wanted in zip(open_session(model).run(["mask", "integers"], given), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +23,11 @@ NO_8_BIT_PRODUCTS = "session.disable_quant_qdq"
 
 MAX_BYTES = 2**31
 """Of a message of protobuf."""
+
+ANOTHER_TYPE = "output_dtype INT8 does not match y_zero_point type UINT8"
+
+MOVES_QUANTIZERS = "QDQPropagationTransformer"
+"""The part of onnxruntime's optimization that changes no number."""
 
 TWO_TENSORS_OF_ONE_NAME = "Attempt to replace the existing tensor"
 
@@ -52,7 +58,7 @@ def open_session(
     """
     import onnxruntime
 
-    def session(*, in_integers: bool) -> onnxruntime.InferenceSession:
+    def session(*, in_integers: bool, left_out: Sequence[str] = ()) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.enable_mem_pattern = False
@@ -67,7 +73,9 @@ def open_session(
         }[optimization]
         if optimized_model_path is not None:
             options.optimized_model_filepath = str(optimized_model_path)
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            source, options, providers=["CPUExecutionProvider"], disabled_optimizers=left_out
+        )
 
     if optimization == "all":
         model = _as_it_runs(model)
@@ -75,6 +83,9 @@ def open_session(
     try:
         return session(in_integers=True)
     except Exception as error:
+        if ANOTHER_TYPE in str(error):
+            # Quantizers that onnxruntime itself moves in front of a Slice, from opset 21 on, keep the signed type.
+            return session(in_integers=True, left_out=[MOVES_QUANTIZERS])
         if TWO_TENSORS_OF_ONE_NAME not in str(error):
             raise
         # A fault of onnxruntime's own conversion to unsigned bytes, without which its products are not exact.
