@@ -27,6 +27,7 @@ from sezoo.targets.serial_line import open_line
 from tiny_graphs import program_of, random_graph, write_tiny_package
 from tiny_models import needs_arm_gcc, needs_qemu
 
+CALLS = 40
 posix = pytest.mark.skipif(os.name == "nt", reason="the board is a program with pipes")
 
 
@@ -297,6 +298,26 @@ def test_on_an_emulated_board(package, tmp_path, capsys, monkeypatch):
     assert comparison.within and vectors.layer("mask").values.shape == (40, 33, 2)
 
 
+@needs_qemu
+@needs_arm_gcc
+def test_other_kernels_are_compared_with_a_core_that_has_them(package, tmp_path):
+    """Helium's multiplications of spectra are fused: a sample of another core may round to another integer."""
+    found = sezoo.board_test(package, "emulated:cortex-m7", calls=CALLS, folder=tmp_path / "out")
+    assert (found.kernels, found.reference, found.calls) == ("DSP extension", "cortex-m7", CALLS)
+    assert found.is_equal
+
+
+@posix
+@needs_gcc
+@needs_qemu
+@needs_arm_gcc
+def test_a_board_in_plain_c(package, board, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "open_line", lambda port, baud: Pipes(board))
+    found = sezoo.board_test(package, "COM3", calls=CALLS, folder=tmp_path / "out")
+    assert (found.kernels, found.reference, found.calls) == ("plain C", "cortex-m7", CALLS)
+    assert found.is_equal
+
+
 def test_a_board_that_differs():
     mask, samples = np.full((2, 3), 0.5, np.float32), np.arange(4, dtype=np.int16)
     right = [Answer(7, 9, samples, mask) for _ in range(5)]
@@ -304,7 +325,7 @@ def test_a_board_that_differs():
     wrong[3].masks[1, 2] = np.nextafter(np.float32(0.5), np.float32(1))
     firmware = run.Firmware(16000, 4, 2, 3, 100, 200, 2000, "ab", "1", "plain C", "cycles")
     facts = run.Package(None, "ab", 16000, 4, 0)
-    found = run._compare(wrong, right, firmware, facts, "COM3", 1)
+    found = run._compare(wrong, right, firmware, facts, "COM3", "cortex-m7", 1)
     assert not found.is_equal and found.first_different_call == 3 and found.samples_differing == 4
     assert (found.masks_differing, found.masks_compared, found.largest_difference) == (1, 10, 2)
     assert found.milliseconds_per_call == pytest.approx(3.9) and found.milliseconds_of_the_longest_call == 4.5
