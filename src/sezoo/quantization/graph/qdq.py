@@ -16,6 +16,7 @@ from sezoo.config.sections import Quantization
 from sezoo.models.onnx_file import quantized_nodes
 from sezoo.models.onnx_graph import UnusedNames, producers, readers, reads_of, set_weights, sorted_nodes, unused_name
 from sezoo.models.states import magnitude_input, states_of
+from sezoo.quantization.graph.movements import with_quantized_movements
 from sezoo.quantization.graph.preparation import with_known_shapes, with_used_opsets
 from sezoo.quantization.graph.scales import fixed_scales
 from sezoo.quantization.options import KEY, qdq_options
@@ -140,7 +141,7 @@ def write_qdq(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
     result = with_integer_bodies(result, plan.in_float, plan.weight_scales)
     if plan.int8_input:
         result = _with_int8_input(result, plan)
-    result = with_known_shapes(with_used_opsets(result))
+    result = with_known_shapes(with_quantized_movements(with_used_opsets(result)))
     if not quantized_nodes(result):
         raise UserError("quantization.op_types_to_quantize: no operator of the model was quantized")
     return result
