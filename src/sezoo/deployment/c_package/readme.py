@@ -155,8 +155,9 @@ void samples_arrived(const int16_t in[SEZOO_SAMPLES_PER_CALL], int16_t out[SEZOO
 Compile all of `src/` with `-O3` for your core. The sources disable `-ffast-math`, `-Ofast` and fused multiplications,
 or stop with an error if the compiler cannot: the result does not depend on the options. They select the kernels:
 Helium with `-mcpu=cortex-m55`, the DSP extension with `-mcpu=cortex-m4`, `m7` or `m33`, and plain C elsewhere,
-including 32-bit and 64-bit Arm Linux and PCs (or with `-DSEZOO_PLAIN_C`). Put `arena` into the fastest memory that
-holds it.
+including 32-bit and 64-bit Arm Linux and PCs (or with `-DSEZOO_PLAIN_C`). Helium's transforms are written with fused
+multiplications: a sample in some thousands may differ by 1 from that of the other kernels. Put `arena` into the fastest
+memory that holds it.
 
 The {seen} at the network's input are {gain}; {gate}; {limit}.
 
