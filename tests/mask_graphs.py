@@ -93,9 +93,8 @@ def tcnn(*, blocks=2, batch_norm=False, relu6=False, seed=0, dtype=np.float32, s
     return graph.model(**how)
 
 
-def lstm(*, hidden=16, seed=0, **how):
-    """Transpose, LSTM, MatMul, Sigmoid."""
-    graph = Graph(seed)
+def _lstm_state(graph, hidden):
+    """An LSTM over the frames of the input: "state", (frames, batch, hidden)."""
     graph.node("Transpose", ["input"], "frames_first", perm=[2, 0, 1])
     weights = [
         graph.random("lstm.w", 1, 4 * hidden, BINS, fan_in=BINS),
@@ -104,6 +103,12 @@ def lstm(*, hidden=16, seed=0, **how):
     ]
     graph.node("LSTM", ["frames_first", *weights], "states", hidden_size=hidden)
     graph.node("Squeeze", ["states", graph.weight("one", np.array([1], np.int64))], "state")
+
+
+def lstm(*, hidden=16, seed=0, **how):
+    """Transpose, LSTM, MatMul, Sigmoid."""
+    graph = Graph(seed)
+    _lstm_state(graph, hidden)
     graph.node("MatMul", ["state", graph.random("head.w", hidden, BINS, fan_in=hidden)], "projected")
     graph.node("Add", ["projected", graph.random("head.b", BINS, fan_in=16)], "shifted")
     graph.node("Sigmoid", ["shifted"], "sigmoid")
@@ -114,14 +119,7 @@ def lstm(*, hidden=16, seed=0, **how):
 def length_noted_inside(*, frames=40, hidden=16, seed=0, **how):
     """A Transpose, an LSTM, a MatMul and an Add, with the length of the exporter's example noted behind the LSTM."""
     graph = Graph(seed)
-    graph.node("Transpose", ["input"], "frames_first", perm=[2, 0, 1])
-    weights = [
-        graph.random("lstm.w", 1, 4 * hidden, BINS, fan_in=BINS),
-        graph.random("lstm.r", 1, 4 * hidden, hidden, fan_in=hidden),
-        graph.random("lstm.b", 1, 8 * hidden, fan_in=64),
-    ]
-    graph.node("LSTM", ["frames_first", *weights], "states", hidden_size=hidden)
-    graph.node("Squeeze", ["states", graph.weight("one", np.array([1], np.int64))], "state")
+    _lstm_state(graph, hidden)
     graph.node("Transpose", ["state"], "batch_first", perm=[1, 0, 2])
     graph.node("MatMul", ["batch_first", graph.random("head.w", hidden, BINS, fan_in=hidden)], "projected")
     graph.node("Add", ["projected", graph.random("head.b", BINS, fan_in=16)], "shifted")

@@ -28,7 +28,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 @dataclass
 class OnePass:
-    """State of a training step.
+    """A pass over the training examples: the network, its loss, and what changes its weights in each step.
 
     Attributes
     ----------

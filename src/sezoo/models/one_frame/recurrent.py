@@ -16,7 +16,7 @@ LAYERS = {"GRU": ("h",), "LSTM": ("h", "c"), "RNN": ("h",)}
 
 
 def write_layer(piece: Piece, node: onnx.NodeProto) -> None:
-    """A recurrent layer over frames: its states begin with those that are given."""
+    """Write a recurrent layer over frames, whose states become inputs and outputs."""
     axis = piece.axis(node.input[0])
     if attribute(node, "layout", 0):
         raise UserError(f"{node_label(node)} has the attribute layout; export it with frames first")
@@ -49,7 +49,7 @@ def write_layer(piece: Piece, node: onnx.NodeProto) -> None:
 
 
 def write_scan(piece: Piece, node: onnx.NodeProto) -> None:
-    """A layer of an int8 model, which is written out as a loop over frames."""
+    """Write a layer of an int8 model, a loop over frames, whose states become inputs and outputs."""
     sequences = attribute(node, "num_scan_inputs", 0)
     count = len(node.input) - sequences
     along = attribute(node, "scan_input_axes", [0] * sequences)
