@@ -14,7 +14,15 @@ import pytest
 
 from sezoo.base.errors import UserError
 from sezoo.run.clusters import _check_answers
-from sezoo.run.executors import IN_FLIGHT_HERE, LOCAL, SENT_ONCE_BYTES, ConnectionLostError, Work, results_of
+from sezoo.run.executors import (
+    IN_FLIGHT_HERE,
+    LOCAL,
+    SENT_ONCE_BYTES,
+    TASKS_PER_WORKER,
+    ConnectionLostError,
+    Work,
+    results_of,
+)
 
 ITEMS = list(range(40))
 
@@ -71,7 +79,7 @@ class ShutDown(ThreadPoolExecutor):
 
     def submit(self, *task):
         future = super().submit(*task)
-        if task[-1] == 7:
+        if 7 in task[-1]:
             self.shutdown()
         return future
 
@@ -172,6 +180,21 @@ def test_what_is_large_is_sent_to_a_cluster_once(cluster):
 def prepare_squares_of_many(large):
     assert len(large) == 2 * SENT_ONCE_BYTES
     return partial(square, 0)
+
+
+def test_a_task_of_a_cluster_has_several_of_many_items(monkeypatch):
+    sizes = []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, *task):
+            sizes.append(len(task[-1]))
+            return super().submit(*task)
+
+    monkeypatch.setitem(globals(), "threads", lambda: Counting(2))
+    many = list(range(2 * TASKS_PER_WORKER * 3 + 1))
+    found = list(results_of(SQUARES, many, executor=f"{__name__}:threads", in_order=True))
+    assert found == [(index, index * index + 5) for index in many]
+    assert set(sizes[:-1]) == {3} and sizes[-1] == 1
 
 
 @needs_dask

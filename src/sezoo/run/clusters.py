@@ -1,4 +1,4 @@
-"""Executors of clusters, Dask's and Ray's, in the sense of `concurrent.futures`."""
+"""Executors of clusters, Dask's, Ray's or a user's own, in the sense of `concurrent.futures`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from typing import Any, TypeVar
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_one_line
+from sezoo.base.processors import available_processors
+from sezoo.base.user_code import exception_line, load_object
 
-__all__ = ["KEY", "Cluster", "as_it_is", "dask_executor", "lost_errors", "ray_executor"]
+__all__ = ["KEY", "Cluster", "lost_errors", "open_executor"]
 
 KEY = "general.executor"
 SECONDS_TO_CONNECT = 10
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -31,13 +35,52 @@ class Cluster:
     send: Callable[[bytes], Any]
 
 
-def as_it_is(packed: bytes) -> bytes:
+def _as_it_is(packed: bytes) -> bytes:
     """Sent with every task."""
     return packed
 
 
 @contextmanager
-def dask_executor(address: str) -> Iterator[Cluster]:
+def open_executor(name: str) -> Iterator[Cluster]:
+    """The executor of a name: `dask:ADDRESS`, `ray`, `ray:ADDRESS` or `module:function`.
+
+    Raises
+    ------
+    UserError : a package that is not installed, a scheduler that does not answer, a function that is not there.
+    """
+    kind, _, address = name.partition(":")
+    opened = {"dask": _dask_executor, "ray": _ray_executor}.get(kind)
+    with opened(address) if opened else _of_function(name) as found:
+        yield found
+
+
+@contextmanager
+def _of_function(name: str) -> Iterator[Cluster]:
+    function = load_object(name, KEY, "function")
+    try:
+        made = function()
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise UserError(f"{KEY}: {to_one_line(name)}: {exception_line(error)}") from error
+    if not isinstance(made, Executor):
+        raise UserError(
+            f"{KEY}: {to_one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}"
+        )
+    try:
+        pool = made.__enter__()
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{KEY}: {to_one_line(name)} cannot be entered: {exception_line(error)}") from error
+    workers = getattr(pool, "_max_workers", None)
+    try:
+        yield Cluster(pool, workers if isinstance(workers, int) and workers > 0 else available_processors(), _as_it_is)
+    finally:
+        try:
+            made.__exit__(None, None, None)
+        except (Exception, SystemExit) as error:  # all that it had to do is done
+            log.warning("%s: %s cannot be closed: %s", KEY, to_one_line(name), exception_line(error))
+
+
+@contextmanager
+def _dask_executor(address: str) -> Iterator[Cluster]:
     """The executor of a Dask scheduler."""
     try:
         from distributed import Client
@@ -49,7 +92,7 @@ def dask_executor(address: str) -> Iterator[Cluster]:
         raise UserError(f"{KEY}: no Dask scheduler answers at {to_one_line(address)}") from error
     with _silent_logs(), client, client.get_executor(pure=False, retries=0) as pool:
         threads = sum(client.nthreads().values())  # none yet, where the cluster grows with its tasks
-        yield Cluster(pool, max(1, threads), partial(client.scatter, broadcast=True) if threads else as_it_is)
+        yield Cluster(pool, max(1, threads), partial(client.scatter, broadcast=True) if threads else _as_it_is)
 
 
 @contextmanager
@@ -84,7 +127,7 @@ def _call(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
 
 
 @contextmanager
-def ray_executor(address: str) -> Iterator[Cluster]:
+def _ray_executor(address: str) -> Iterator[Cluster]:
     """An executor of Ray."""
     try:
         import ray

@@ -15,13 +15,11 @@ from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
-    Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -31,9 +29,9 @@ from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_one_line
 from sezoo.base.interrupts import defer_interrupts
 from sezoo.base.processors import MOST_PROCESSES, available_processors
-from sezoo.base.user_code import exception_line, load_object
+from sezoo.base.user_code import exception_line
 from sezoo.base.worker_processes import follow_parent, worker_context
-from sezoo.run.clusters import KEY, Cluster, as_it_is, dask_executor, lost_errors, ray_executor
+from sezoo.run.clusters import KEY, Cluster, lost_errors, open_executor
 
 __all__ = ["KEY", "LOCAL", "ConnectionLostError", "Result", "Work", "results_of"]
 
@@ -44,6 +42,9 @@ IN_FLIGHT = 4
 
 IN_FLIGHT_HERE = 2
 """The same for threads of this process, which wait for nothing but the next task."""
+
+MOST_IN_TASK, TASKS_PER_WORKER = 8, 64
+"""Items of a cluster's task: several where there are many, as a scheduler takes about 4 ms for each task."""
 
 SENT_ONCE_BYTES = 2**20
 """From here on, what the work needs is sent to a cluster once and not with every task."""
@@ -105,7 +106,7 @@ def results_of(
 
     Raises
     ------
-    Lost : a worker was killed, the scheduler is gone.
+    ConnectionLostError : a worker was killed, the scheduler is gone.
     UserError : the executor cannot be had; or what the work raised.
     """
     if executor == LOCAL:
@@ -119,16 +120,18 @@ def results_of(
         return
     packed = pickle.dumps((work.prepare, work.shared))
     digest = hashlib.sha256(packed).hexdigest()
-    with _open_executor(executor) as cluster:
+    with open_executor(executor) as cluster:
         try:
             sent = cluster.send(packed) if len(packed) >= SENT_ONCE_BYTES else packed
             submit, ahead = partial(_submitted, cluster, digest, sent), IN_FLIGHT * cluster.workers
-            for index, done in _results(submit, items, ahead, in_order=in_order):
+            size = min(MOST_IN_TASK, max(1, len(items) // (TASKS_PER_WORKER * cluster.workers)))
+            tasks = [items[start : start + size] for start in range(0, len(items), size)]
+            for index, done in _results(submit, tasks, ahead, in_order=in_order):
                 if not isinstance(done, _Done):
                     raise UserError(
                         f"{KEY}: {to_one_line(executor)}: a task has given {type(done).__name__}, not its result"
                     )
-                yield index, done.result
+                yield from enumerate(done.results, index * size)
         except (BrokenExecutor, CancelledError, OSError, *lost_errors(executor)) as error:
             if isinstance(error, OSError) and error.filename is not None:
                 raise  # a file's, and no connection's
@@ -136,9 +139,9 @@ def results_of(
             raise ConnectionLostError(f"{KEY}: {executor}: workers or their scheduler were lost ({reason})") from error
 
 
-def _submitted(cluster: Cluster, digest: str, sent: Any, item: Any) -> Future[Any]:
+def _submitted(cluster: Cluster, digest: str, sent: Any, items: Any) -> Future[Any]:
     try:
-        future = cluster.pool.submit(_do, digest, sent, item)
+        future = cluster.pool.submit(_do, digest, sent, items)
     except UserError:  # of a task that was done at once
         raise
     except RuntimeError as error:  # as executors of Python raise it that have been shut down
@@ -250,56 +253,17 @@ _preparing = threading.Lock()
 
 @dataclass(frozen=True)
 class _Done:
-    """Result of a task, which distinguishes it from other objects."""
+    """Results of a task, which distinguishes them from other objects."""
 
-    result: Any
+    results: list[Any]
 
 
-def _do(digest: str, packed: bytes, item: Any) -> _Done:
-    """Do one item, in whichever process and thread; what was prepared last is kept."""
+def _do(digest: str, packed: bytes, items: Sequence[Any]) -> _Done:
+    """Do some items, in whichever process and thread; what was prepared last is kept."""
     with _preparing:
         if digest not in _prepared:
             prepare, shared = pickle.loads(packed)  # our own, from the process that submits
             _prepared.clear()
             _prepared[digest] = prepare(shared)
         do = _prepared[digest]
-    return _Done(do(item))
-
-
-@contextmanager
-def _open_executor(name: str) -> Iterator[Cluster]:
-    """The executor of that name.
-
-    Raises
-    ------
-    UserError : a package that is not installed, a scheduler that does not answer, a function that is not there.
-    """
-    kind, _, address = name.partition(":")
-    opened = {"dask": dask_executor, "ray": ray_executor}.get(kind)
-    with opened(address) if opened else _of_function(name) as found:
-        yield found
-
-
-@contextmanager
-def _of_function(name: str) -> Iterator[Cluster]:
-    function = load_object(name, KEY, "function")
-    try:
-        made = function()
-    except (Exception, SystemExit) as error:  # the user's own code
-        raise UserError(f"{KEY}: {to_one_line(name)}: {exception_line(error)}") from error
-    if not isinstance(made, Executor):
-        raise UserError(
-            f"{KEY}: {to_one_line(name)} gives no executor of concurrent.futures, but {type(made).__name__}"
-        )
-    try:
-        pool = made.__enter__()
-    except (Exception, SystemExit) as error:
-        raise UserError(f"{KEY}: {to_one_line(name)} cannot be entered: {exception_line(error)}") from error
-    workers = getattr(pool, "_max_workers", None)
-    try:
-        yield Cluster(pool, workers if isinstance(workers, int) and workers > 0 else available_processors(), as_it_is)
-    finally:
-        try:
-            made.__exit__(None, None, None)
-        except (Exception, SystemExit) as error:  # all that it had to do is done
-            log.warning("%s: %s cannot be closed: %s", KEY, to_one_line(name), exception_line(error))
+    return _Done([do(item) for item in items])
