@@ -71,6 +71,29 @@ def one_operator():
     return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
 
 
+def heads_joined():
+    """The operator on (frames, tokens, heads * channels), with one head of keys and values for two of queries."""
+    graph = Attention(6, opset=23)
+    tokens = graph.tokens(BINS, C)
+    parts = [
+        graph.linear(tokens, name, C, width) for name, width in (("query", WIDTH), ("key", DEPTH), ("value", DEPTH))
+    ]
+    heads = {"q_num_heads": HEADS, "kv_num_heads": 1, "scale": 1.0}
+    return graph.from_tokens(graph.node("Attention", parts, "mixed", **heads), WIDTH)
+
+
+def several_of_several():
+    """Four heads of queries, which share two of keys and values."""
+    graph = Attention(opset=23)
+    tokens = graph.tokens(BINS, C)
+    parts = []
+    for name, heads in (("query", 4), ("key", 2), ("value", 2)):
+        cut = graph.reshaped(graph.linear(tokens, name, C, heads * 2), f"{name}.cut", -1, BINS, heads, 2)
+        parts.append(graph.transposed(cut, f"{name}.heads", 0, 2, 1, 3))
+    mixed = graph.transposed(graph.node("Attention", parts, "mixed"), "tokens first", 0, 2, 1, 3)
+    return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, 8), 8)
+
+
 def over_channels():
     """One head with bins as what is summed, and no layer in between; one matrix for all products of a frame."""
     graph = Attention(opset=13)
@@ -113,3 +136,5 @@ ATTENTION = {
 
 if onnx.defs.onnx_opset_version() >= 23:
     ATTENTION["attention, one operator"] = one_operator
+    ATTENTION["attention, heads joined"] = heads_joined
+    ATTENTION["attention, shared keys"] = several_of_several

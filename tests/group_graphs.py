@@ -113,6 +113,20 @@ def outer_product(equation="btc,btf->btcf"):
     return graph.from_turned(graph.transposed(made, "turned back", 0, 1, 3, 2))
 
 
+def einsum_of_one(equation):
+    """Another order of axes, or a sum over the bins."""
+
+    def build():
+        graph = Groups()
+        made = graph.node("Einsum", [graph.inner], "made", equation=equation)
+        if equation == "bcft->btc":
+            whole = graph.over_axes("Unsqueeze", made, "whole", 2)
+            made = graph.node("Mul", [graph.frames_last_but_one(), graph.node("Sigmoid", [whole], "open")], "weighed")
+        return graph.from_turned(made)
+
+    return build
+
+
 def largest_of(function, *, pooling=False):
     """The largest of two bins, or of all channels, of a function of one value."""
 
@@ -165,6 +179,8 @@ GROUPS = {
     "einsum by group": einsum_of_groups(),
     "einsum by group, dots": einsum_of_groups("...hd,hde->...he", bias=True),
     "einsum by group, turned": einsum_of_groups("bthd,hed->bteh", from_turned=True),
+    "einsum of one, order": einsum_of_one("bcft->btfc"),
+    "einsum of one, sum": einsum_of_one("bcft->btc"),
     "matrix for each bin": matrices(BINS, C, C),
     "matrix for each bin, left": matrices(1, BINS, C, C, from_left=True),
     "outer product": outer_product,

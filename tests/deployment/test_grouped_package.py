@@ -21,6 +21,7 @@ from sezoo.deployment.engine.tensor import Tensor, padded
 from sezoo.targets.c_compiler import build_program, find_compiler
 from sezoo.targets.cores import CORES
 from sezoo.targets.emulator import emulate, find_emulator
+from shift_graphs import SHIFTS
 from tiny_graphs import program_of, write_tiny_package
 from tiny_loops import grouped_graph
 from tiny_models import needs_arm_gcc, needs_qemu
@@ -161,11 +162,13 @@ def test_masks_are_those_of_the_reference(objects, tmp_path, seed, new):
             ("outer product", 16),
         ),
         *(("matrix for each bin, left", 8), ("largest behind Sqrt", 16), ("pooling behind Tanh", 8)),
+        *(("frames late", 8), ("frames late", 16), ("a frame early", 8), ("magnitudes a frame late", 16)),
+        *(("zeros, then a sigmoid", 16), ("root of padded magnitudes", 8), ("negative power by bin", 8)),
     ],
 )
 def test_networks_that_were_quantized(objects, tmp_path, name, bits):
     of_one_frame = {"caches": cached_convolutions, "projected LSTM": projected_cell}
-    model = (OPERATORS | SELECTIONS | GROUPS | of_one_frame)[name]()
+    model = (OPERATORS | SELECTIONS | GROUPS | SHIFTS | of_one_frame)[name]()
     graph = integer_graph_of(static_int8(model, 1 if name in of_one_frame else 3, bits=bits), PATH)
     package = write_tiny_package(program_of(graph, Stft(22, 8, 22), 3), tmp_path / "package")
     done = ran(built(package, "check_vectors", objects), folder=package / "test_vectors")

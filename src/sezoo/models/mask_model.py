@@ -15,6 +15,7 @@ from sezoo.base.errors import UserError
 from sezoo.models.input_quantizer import InputQuantizer, input_quantizer_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
+from sezoo.models.silence import NOT_FINITE_REMEDY
 from sezoo.models.spectra import (
     COMPLEX_MASK,
     COMPLEX_SPECTRUM,
@@ -63,7 +64,8 @@ def checked_mask(mask: np.ndarray, magnitude: np.ndarray, path: Path) -> np.ndar
     if mask.shape != magnitude.shape:
         raise ShapeError(f"{path}: the mask has shape {mask.shape}, the magnitudes {magnitude.shape}")
     if not np.isfinite(mask).all():
-        raise UserError(f"{path}: the mask has NaN or infinite values")
+        remedy = "" if magnitude.all() else f"; {NOT_FINITE_REMEDY}"
+        raise UserError(f"{path}: the mask has NaN or infinite values{remedy}")
     return mask
 
 

@@ -14,10 +14,11 @@ from sezoo.deployment.engine.stream_plan import stream_masks
 from sezoo.models.mask_model import MaskModel
 from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.graph.static_shape import with_static_shape
+from shift_graphs import SHIFTS
 
 FRAMES = 20
 
-NETWORKS = OPERATORS | ATTENTION | SELECTIONS | GROUPS
+NETWORKS = OPERATORS | ATTENTION | SELECTIONS | GROUPS | SHIFTS
 
 HANDFUL = 3
 """Integers of a small tensor that may differ by a step, where one in ten thousand would be none."""
@@ -32,11 +33,15 @@ LEAST = dict.fromkeys(
     (
         *("norm of a frame", "attention over channels", "sum of squares", "larger of two", "less of two"),
         *("neither of two", "einsum by group", "matrix for each bin", "matrix for each bin, left"),
-        *("largest behind Abs", "largest behind Neg"),
+        *("largest behind Abs", "largest behind Neg", "zeros, then a norm"),
     ),
     30,
 )
 """dB of closeness where 8 bits behind an operator leave less than 33: random weights make outputs of every size."""
+
+
+JOINED_AT_THE_INPUT = "magnitudes a frame late"
+"""One tensor in onnxruntime, and one for each delay here, of which single integers cannot be compared."""
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -53,9 +58,9 @@ def test_integers_are_those_of_onnxruntime(name, bits):
     static = with_static_shape(int8, FRAMES)
     found = agreement(integer_graph_of(static, PATH), static, patches(frames=FRAMES))
     assert found.mean_mask_difference < 1e-3
-    curved = (STEEP if "Sqrt" in name else CURVED) if bits == 16 and name in SELECTIONS | GROUPS else 1
+    curved = (STEEP if "Sqrt" in name else CURVED) if bits == 16 and name in SELECTIONS | GROUPS | SHIFTS else 1
     for each in found.operators:
-        assert each.values > 0 and each.largest <= curved, each
+        assert (each.values > 0 or name == JOINED_AT_THE_INPUT) and each.largest <= curved, each
         if bits == 8:  # steps of 16 bits are finer than what float32 and lines between points leave
             assert each.differing <= max(HANDFUL, 1e-4 * each.values), each
 

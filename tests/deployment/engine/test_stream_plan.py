@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import operator_graphs
 from int8_graphs import BINS, FORMS, FRAMES, PATH, chain, dynamic_int8, residual, skip_connection
 from mask_graphs import magnitudes
 from sezoo.deployment.engine.conv import Conv
@@ -10,6 +11,7 @@ from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.stream_plan import stream_masks, stream_plan
 from sezoo.quantization.graph.static_shape import with_static_shape
+from shift_graphs import SHIFTS
 
 CLIP = 36
 """Frames."""
@@ -42,6 +44,13 @@ def check_stream(patch_graph, clip_graph, *lengths):
 def test_a_stream_computes_what_the_whole_clip_does(name):
     patch, whole = (integer_graph_of(FORMS[name](frames), PATH) for frames in (FRAMES, CLIP))
     check_stream(patch, whole, 1, 4, CLIP)
+
+
+@pytest.mark.parametrize(("name", "lag"), [("frames late", 1), ("a frame early", 2), ("magnitudes a frame late", 0)])
+def test_a_stream_keeps_the_frames_that_are_late(name, lag):
+    model = SHIFTS[name]()
+    patch, whole = (integer_graph_of(operator_graphs.static_int8(model, frames), PATH) for frames in (FRAMES, CLIP))
+    assert check_stream(patch, whole, 1, 3, CLIP) == lag
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)

@@ -21,6 +21,7 @@ from sezoo.base.text import pluralize
 from sezoo.data.dataset import usable_ones
 from sezoo.denoising.board import gains_of_frames
 from sezoo.denoising.modes import Board
+from sezoo.models.silence import NOT_FINITE_REMEDY
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.quantization.calibration.clips import CalibrationClips
 from sezoo.quantization.calibration.options import Ranges
@@ -190,6 +191,6 @@ def _seen(look: _Look, watch: Callable[..., Statistics] | None, index: int) -> _
         for _ in pieces:  # where nothing is watched
             pass
     except NotFiniteError as error:
-        raise UserError(f"{error}, on {name}") from error
+        raise UserError(f"{error}, on {name}; {NOT_FINITE_REMEDY}") from error
     is_clipped = bool(np.mean(np.abs(waveform) >= FULL) > CLIPPED)
     return _Seen(len(waveform), is_clipped, segments.kept, statistics)

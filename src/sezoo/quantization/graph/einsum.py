@@ -1,6 +1,7 @@
 """An Einsum of two operands as Transposes, Reshapes and a MatMul, which is what it is wherever nothing is repeated.
 
-With constants for each of the letters that are kept it is a convolution in groups; where nothing is summed, a Mul.
+With constants for each of the letters that are kept it is a convolution in groups; where nothing is summed, a Mul. Of
+one operand it is a sum over axes and a Transpose.
 """
 
 from __future__ import annotations
@@ -18,6 +19,25 @@ from sezoo.quantization.graph.rewriting import Rewriter
 __all__ = ["FORMS"]
 
 Axes = Sequence[int | str]
+
+
+def _of_one_operand(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """An order of axes, and a sum over those that the output leaves out."""
+    if node.op_type != "Einsum" or len(node.input) != 1:
+        return False
+    terms = _terms(attribute(node, "equation", b"").decode(), [len(graph.lengths(node.input[0]))])
+    if terms is None or not {*terms[1]} <= {*terms[0]} or len(terms[0]) != len(graph.lengths(node.input[0])):
+        return False
+    (term, made), source = terms, node.input[0]
+    summed = [axis for axis, letter in enumerate(term) if letter not in made]
+    kept = "".join(letter for letter in term if letter in made)
+    if summed:
+        end = node.output[0] if kept == made else graph.tensor(f"{node.name}/sum")
+        axes = graph.integers(f"{node.name}/axes", *summed)
+        source = graph.put("ReduceSum", [source, axes], end, node.name, keepdims=0)
+    if kept != made or not summed:
+        graph.put("Transpose", [source], node.output[0], perm=[kept.index(letter) for letter in made])
+    return True
 
 
 def _einsum(graph: Rewriter, node: onnx.NodeProto) -> bool:
@@ -111,14 +131,14 @@ def _without_sums(graph: Rewriter, node: onnx.NodeProto, terms: tuple[str, str, 
     return True
 
 
-def _terms(equation: str, ranks: Sequence[int]) -> tuple[str, str, str] | None:
-    """The letters of both operands and of the output; None where one is repeated in a term.
+def _terms(equation: str, ranks: Sequence[int]) -> tuple[str, ...] | None:
+    """The letters of the operands and of the output; None where one is repeated in a term.
 
     Dots, which stand for the axes that an operand has besides, become letters.
     """
     inputs, arrow, made = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
-    if len(terms) != 2 or (not arrow and "." in equation):
+    if len(terms) != len(ranks) or (not arrow and "." in equation):
         return None
     others = [letter for letter in ascii_letters if letter not in equation]
     hidden = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True) if "..." in term]
@@ -135,7 +155,7 @@ def _terms(equation: str, ranks: Sequence[int]) -> tuple[str, str, str] | None:
         made = "".join(sorted(letter for letter in set(inputs) - {","} if inputs.count(letter) == 1))
     if any(len(set(term)) != len(term) for term in (*terms, made)):
         return None
-    return terms[0], terms[1], made
+    return (*terms, made)
 
 
 def _length(lengths: dict[str, int | str], letters: Sequence[str]) -> int | None:
@@ -168,5 +188,5 @@ def _matrix(
     return graph.put("Reshape", [source, shape], graph.tensor(f"{node.name}/{what}/matrix"))
 
 
-FORMS = (_einsum,)
+FORMS = (_einsum, _of_one_operand)
 """See `rewriting.rewritten`."""

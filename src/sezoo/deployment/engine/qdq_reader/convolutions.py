@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.products import of_batches
-from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.qdq_reader.weights import (
     F,
     bias_of,

@@ -9,8 +9,9 @@ from functools import reduce
 import numpy as np
 
 from sezoo.deployment.engine.expression import Tree
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, UnroundedSum, laid_out
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput, UnroundedSum
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["is_expression", "pending_expression"]
@@ -54,7 +55,7 @@ def pending_expression(
     if np.broadcast_shapes(full, *(each.shape for each in constants)) != full:
         raise UnsupportedError(f"{node} has a constant of another shape than {full}")
     spread = [replace(value, items=np.broadcast_to(value.items, full)) for value in values]
-    layouts = [_without_zeros(value, frames, node) for value in spread]
+    layouts = [laid_out_in_time(value, frames, node) for value in spread]
     if len({layout.axis for layout in layouts}) > 1:
         raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
     layout = layouts[0]
@@ -70,13 +71,6 @@ def pending_expression(
         UnroundedSum(node.output, _combine(node, trees), len(layout.natural)),
         layout.items_at(np.arange(len(layout.natural))),
     )
-
-
-def _without_zeros(value: QuantizedView | UnroundedOutput, frames: int, node: Node) -> Layout:
-    layout = laid_out(value, frames, node)
-    if layout.before or layout.after or (layout.row < 0).any():
-        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
-    return layout
 
 
 def _tree(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sezoo.deployment.engine.integer_graph import FloatStep
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, laid_out, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, remedy_for
-from sezoo.deployment.engine.qdq_reader.values import FloatRow, FloatView, Layout, QuantizedView, Source, laid_out
+from sezoo.deployment.engine.qdq_reader.values import FloatRow, FloatView, QuantizedView, Source
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["FLOAT_OPERATORS", "OVER_ITEMS_OR_FRAMES", "FloatSteps"]
@@ -101,7 +102,7 @@ class FloatSteps:
             raise UnsupportedError(f"{node} works in float on the magnitudes: {remedy_for(node)}")
         shapes = np.broadcast_arrays(*(value.items for value in values))
         values = [replace(value, items=items) for value, items in zip(values, shapes, strict=True)]
-        layouts = [self._layout(value, node) for value in values]
+        layouts = [laid_out_in_time(value, self.frames, node) for value in values]
         rows = [
             self._row(value, layout.natural, f"{node.output}/{number}")
             for number, (value, layout) in enumerate(zip(values, layouts, strict=True))
@@ -119,7 +120,7 @@ class FloatSteps:
         ------
         UnsupportedError : the mean is over frames, or over some of the items only.
         """
-        layout = self._layout(value, node)
+        layout = laid_out_in_time(value, self.frames, node)
         axes = node.constant(1) if len(node.inputs) > 1 else node.attribute("axes", None)
         dimensions = value.items.ndim
         over = set(range(dimensions)) if axes is None else {int(axis) % dimensions for axis in np.ravel(axes)}
@@ -164,7 +165,7 @@ class FloatSteps:
 
     def peak_of_a_frame(self, value: FloatView, window: int, node: Node) -> FloatView:
         """Add the step of a MaxPool over time in a one-frame model; earlier frames are a state, initially zero."""
-        return self._peak_of(value, self._layout(value, node), window, node)
+        return self._peak_of(value, laid_out_in_time(value, self.frames, node), window, node)
 
     def _peak_of(self, value: FloatView, layout: Layout, window: int, node: Node) -> FloatView:
         row = self._row(value, layout.natural, f"{node.output}/row")
@@ -216,21 +217,24 @@ class FloatSteps:
         constant = self._constant(node, operands[0] if is_first else operands[1], layout)
         if kind != "Pow":
             return self._add(BINARY[kind], rows, name, constant, first=is_first)
-        if is_first or constant.size > 1 or constant[0] == 0:
-            raise UnsupportedError(f"{node} is no power of the magnitudes with one exponent other than 0")
+        if is_first or not ((constant > 0).all() or (constant < 0).all()):
+            raise UnsupportedError(
+                f"{node} is no power of the magnitudes with exponents that are all above 0, or all below; write it as "
+                "Exp of a product with Log, or as two powers"
+            )
         if constant[0] > 0:
-            return self._power(first, float(constant[0]), name)
-        power = self._power(first, -float(constant[0]), f"{name}/power")
+            return self._power(first, constant, name)
+        power = self._power(first, -constant, f"{name}/power")
         return self._add("div", [power], name, np.ones(1, F), first=True)
 
-    def _power(self, row: FloatRow, exponent: float, name: str) -> FloatRow:
-        if exponent == 1:
+    def _power(self, row: FloatRow, exponent: np.ndarray, name: str) -> FloatRow:
+        if (exponent == 1).all():
             return row
-        if exponent == 2:
+        if (exponent == 2).all():
             return self._add("mul", [row, row], name)
-        if exponent == 0.5:
+        if (exponent == 0.5).all():
             return self._add("sqrt", [row], name)
-        return self._add("pow", [row], name, np.array([exponent], F))
+        return self._add("pow", [row], name, exponent)
 
     def _add(
         self, kind: str, rows: list[FloatRow], name: str, constant: np.ndarray | None = None, *, first: bool = False
@@ -239,17 +243,14 @@ class FloatSteps:
         self.steps.append(FloatStep(kind, names, name, rows[0].size, constant, first))
         return FloatRow(name, rows[0].size)
 
-    def _layout(self, value: FloatView, node: Node) -> Layout:
-        layout = laid_out(value, self.frames, node)
-        if layout.before or layout.after or (layout.row < 0).any():
-            raise UnsupportedError(f"{node} reads zeros that a Pad put before the first int8 tensor")
-        return layout
-
     def _row(self, value: FloatView, order: np.ndarray, name: str) -> FloatRow:
         """Return a row with the items in that order: an existing row, or a new one from a `gather` step."""
         if len(value.sources) == 1 and np.array_equal(order, np.arange(value.total)):
             return value.sources[0]
         names = tuple(source.name for source in value.sources)
+        if (order < 0).any():
+            zero = self._add("mul", [value.sources[0]], f"{name}/zero", np.zeros(1, F))
+            names, order = (*names, zero.name), np.where(order < 0, value.total, order)
         self.steps.append(FloatStep("gather", names, name, len(order), index=order))
         return FloatRow(name, len(order))
 

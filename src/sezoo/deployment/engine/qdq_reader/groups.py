@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from sezoo.deployment.engine.operators import Normalize, Softmax
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["OVER_GROUPS", "pending_over_groups", "windows"]
@@ -51,8 +52,6 @@ def pending_over_groups(
             f"{node} goes over the frames, of which a stream does not know the last; over bins and channels it can be "
             "run, and over all axes in a model of one frame"
         )
-    if layout.before or layout.after or (layout.row < 0).any():
-        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
     over = [layout.place(axis) for axis in axes if axis != layout.axis]
     behind = range(-len(over), 0)
     shape = [layout.row.shape[axis] for axis in over]

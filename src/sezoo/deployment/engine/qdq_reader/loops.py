@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.deployment.engine.operators import State
+from sezoo.deployment.engine.qdq_reader.layouts import in_time, laid_out
 from sezoo.deployment.engine.qdq_reader.nodes import UnsupportedError
+from sezoo.deployment.engine.qdq_reader.requantization import requantize
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatRow,
     FloatView,
@@ -17,8 +19,6 @@ from sezoo.deployment.engine.qdq_reader.values import (
     QuantizedView,
     Source,
     UnroundedOutput,
-    in_time,
-    laid_out,
     of_sources_in,
 )
 from sezoo.deployment.engine.tensor import Tensor
@@ -80,7 +80,7 @@ def quantize_states(reader: Reader, value: FloatView | MixedView, tensor: Tensor
         if not inside.any():
             continue
         if isinstance(row, Source):
-            sources.append(reader.requantize(node, row, tensor, number))
+            sources.append(requantize(reader, row, tensor, number))
             items[inside] = wanted + start
         else:
             held = _find_rounded(reader, row, wanted, tensor) or _rounded_row(

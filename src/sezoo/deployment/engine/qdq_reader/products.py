@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, place_weights, weights_of
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -83,8 +84,6 @@ def _product(
     dimensions = value.items.ndim
     if layout.axis == summed or dimensions < 2:
         raise UnsupportedError(f"{node} adds up frames: they are on the axis {summed} of its input {value.items.shape}")
-    if layout.before or layout.after or (layout.row < 0).any():
-        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
     at = layout.place(summed)
     row = np.moveaxis(layout.row, at, -1)
     others, outputs = row.shape[:-1], len(weights)

@@ -6,7 +6,7 @@ only where a convolution or an addition needs another order of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,42 +14,38 @@ import onnx
 from onnx import numpy_helper
 
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.integer_graph import TensorLocation
-from sezoo.deployment.engine.operators import Curve, LookupTable, Operator, Permute
+from sezoo.deployment.engine.operators import Operator, Permute
 from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
+from sezoo.deployment.engine.qdq_reader.layouts import laid_out, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.loops import RoundedState, quantize_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, fold_constants, move
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError, remedy_for
 from sezoo.deployment.engine.qdq_reader.products import pending_product
+from sezoo.deployment.engine.qdq_reader.requantization import is_in_steps_of, requantize
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
-from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, curve_table, integer_table, mask_points, mask_table
+from sezoo.deployment.engine.qdq_reader.shifts import Shift, joined, shifts_of, with_shifted_sources
+from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, changes_zero
 from sezoo.deployment.engine.qdq_reader.two_tensors import pending_product_of_two
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatView,
-    Layout,
     MixedView,
     QuantizedView,
     Source,
     UnroundedOutput,
     UnroundedSum,
     Value,
-    laid_out,
 )
 from sezoo.deployment.engine.qdq_reader.weights import with_constant_added
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_graph import initializers
-from sezoo.models.spectra import Layout as Spectrum
 
 __all__ = ["Reader"]
 
 F = np.float32
-
-
-ZERO = Tensor("zero", 1, F(1), 0)
 
 
 class Reader:
@@ -89,35 +85,6 @@ class Reader:
         for proto in nodes:
             self._read(Node(proto, self.constants))
 
-    def mask(self, output: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray, np.ndarray | None]:
-        """Return the tensor of the mask, the item of each value, and the mask's table, if any."""
-        value = self.values.get(output)
-        if not isinstance(value, QuantizedView):
-            raise UnsupportedError(f"the mask '{output}' is neither an int8 tensor nor a function of one")
-        result, index = self._mask(value, output, spectrum)
-        if result.bits != 8:
-            functions = value.sources[0].functions
-            return result, index, mask_points(functions, result, self.opset) if functions else None
-        return result, index, mask_table(value.sources[0].functions, value.sources[0].tensor, self.opset)
-
-    def _mask(self, value: QuantizedView, name: str, spectrum: Spectrum) -> tuple[Tensor, np.ndarray]:
-        """Return a tensor with all items of the mask, and the item of each bin, or of each real then imaginary part."""
-        layout = laid_out(value, self.frames, f"the mask '{name}'")
-        zeros = (layout.row < 0).any()  # of bins that the network leaves out
-        if layout.before or layout.after or (zeros and not value.is_rounded):
-            raise UnsupportedError(f"the mask '{name}' reads zeros that a Pad put there")
-        order = layout.row[0] if spectrum.parts == 1 else layout.row[0].T
-        order = order.ravel()
-        if len(value.sources) == 1 and not zeros:
-            return value.sources[0].tensor, order
-        if len({tuple(map(id, source.functions)) for source in value.sources}) > 1:
-            raise UnsupportedError(
-                f"the mask '{name}' is put together of different functions of int8 tensors; apply one function behind "
-                "the Concat"
-            )
-        row = self.row(value, order, f"{name}/row")
-        return row, np.arange(row.items)
-
     def _read(self, node: Node) -> None:
         kind, output = node.op_type, node.output
         if kind == "Constant":
@@ -130,7 +97,7 @@ class Reader:
         elif all(self.constants.real(name) is not None for name in node.inputs if name):
             self.constants.plain |= zip(node.proto.output, fold_constants(node, self.opset), strict=True)
         elif kind == "QuantizeLinear":
-            self.values[output] = rounded = self._quantize(node)
+            self.values[output] = rounded = self._in_time(self._quantize(node))
             if len(rounded.sources) == 1 and (rounded.items >= 0).all():
                 self.sites.append(TensorLocation(output, rounded.sources[0].tensor, rounded.items, node.offset))
         elif kind == "DequantizeLinear":
@@ -182,39 +149,25 @@ class Reader:
         if isinstance(value, FloatView):
             if self._is_of_states(value):
                 return quantize_states(self, value, tensor, node)
-            return self.steps.quantize(value, tensor, node)
+            if not (shifts := shifts_of(value, self.frames)):
+                return self.steps.quantize(value, tensor, node)
+            names = [tensor.name, *(f"{tensor.name}/{number}" for number in range(1, len(shifts)))]
+            parts = (
+                self.steps.quantize(replace(value, items=shift.items), replace(tensor, name=name), node)
+                for shift, name in zip(shifts, names, strict=True)
+            )
+            return self._with_shifts(parts, shifts)
         if isinstance(value, MixedView):
             return quantize_states(self, value, tensor, node)
         if isinstance(value, UnroundedOutput):
             self.operators.append(value.finish(tensor))
             return QuantizedView((Source(self.operators[-1].output),), value.items)
         widths = {tensor.bits, *(source.tensor.bits for source in value.sources)}
-        as_it_is = all(_is_in_steps_of(source, tensor) for source in value.sources)
+        as_it_is = all(is_in_steps_of(source, tensor) for source in value.sources)
         if max(widths) > 8 and not as_it_is and self.steps.can_compute(value):  # tables exist only for 8 bits
             return self.steps.quantize(self.steps.dequantize(value, node), tensor, node)
-        sources = (self.requantize(node, source, tensor, number) for number, source in enumerate(value.sources))
+        sources = (requantize(self, source, tensor, number) for number, source in enumerate(value.sources))
         return QuantizedView(tuple(sources), value.items)
-
-    def requantize(self, node: object, source: Source, wanted: Tensor, number: int) -> Source:
-        """Return a source with its functions applied and with the scale and zero point of another quantizer."""
-        old = source.tensor
-        if _is_in_steps_of(source, wanted):
-            return source
-        name = wanted.name if number == 0 else f"{wanted.name}/{number}"
-        output = replace(wanted, name=name, items=old.items)
-        if old.bits == 8 and wanted.bits == 16 and source.functions:  # puts each integer at a point of the curve
-            wide = replace(old, name=f"{name}/fine", scale=old.scale / F(256), zero_point=256 * old.zero_point, bits=16)
-            self.operators.append(Expression(wide.name, old, wide, F(1) / wide.scale, wide.low, wide.high))
-            old = wide
-        if old.bits == 16 and source.functions:
-            self.operators.append(Curve(name, old, output, curve_table(source.functions, old, output, self.opset)))
-            return Source(output)
-        if old.bits != 8 or wanted.bits != 8:
-            self.operators.append(Expression(name, old, output, F(1) / output.scale, output.low, output.high))
-            return Source(output)
-        table = integer_table(source.functions, old, output, self.opset)
-        self.operators.append(LookupTable(name, old, output, table))
-        return Source(output)
 
     # -- operators -------------------------------------------------------------------------------------------
 
@@ -225,7 +178,7 @@ class Reader:
         if any(isinstance(value, FloatView) for value in values) and not (states and self.frames == 1):
             values = [self.steps.dequantize(value, node) for value in values]
         for name, value in zip(node.proto.output, move(node, values, self.opset), strict=True):
-            self.values[name] = value
+            self.values[name] = self._in_time(value)
 
     def _layer(
         self, node: Node, pending: Callable[..., UnroundedOutput], operand: int = 0, **how: bool
@@ -234,7 +187,7 @@ class Reader:
         value = self.value(node, node.inputs[operand])
         if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
-        layout = laid_out(value, self.frames, node)
+        layout = (laid_out if pending is pending_conv else laid_out_in_time)(value, self.frames, node)
         return pending(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
 
     def _product(self, node: Node) -> UnroundedOutput:
@@ -287,9 +240,9 @@ class Reader:
             return first.functions.with_function(node) if first.functions else first.clamp(node)
         if several:
             raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
-        if (values[0].items < 0).any() and mask_table([node], ZERO, self.opset)[ZERO.zero_point - ZERO.low]:
-            raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
-        return values[0].with_function(node)
+        if (first.items < 0).any() and changes_zero([node], self.opset):
+            first = self._with_zeros(first, node)
+        return first.with_function(node)
 
     def _is_of_states(self, value: FloatView) -> bool:
         return any(source.name in self.states for source in value.sources)
@@ -297,13 +250,35 @@ class Reader:
     def _is_of_the_beginning(self, value: Value) -> bool:
         return isinstance(value, FloatView) or (isinstance(value, QuantizedView) and self.steps.can_compute(value))
 
-    # -- rows ------------------------------------------------------------------------------------------------
+    def _in_time(self, value: Value) -> Value:
+        """Return integers that are some frames late or early as those of tensors that are; other values as they are."""
+        shifts = shifts_of(value, self.frames) if isinstance(value, QuantizedView) else []
+        if not shifts or any(changes_zero(source.functions, self.opset) for source in value.sources):
+            return value
+        return self._with_shifts((replace(value, items=shift.items) for shift in shifts), shifts)
 
-    def _without_zeros(self, value: QuantizedView, who: object) -> Layout:
-        layout = laid_out(value, self.frames, who)
-        if layout.before or layout.after or (layout.row < 0).any():
-            raise UnsupportedError(f"{who} reads zeros that a Pad put there")
-        return layout
+    def _with_shifts(self, parts: Iterable[QuantizedView], shifts: Sequence[Shift]) -> QuantizedView:
+        return joined(
+            [with_shifted_sources(part, shift.late, self.operators) for part, shift in zip(parts, shifts, strict=True)]
+        )
+
+    def _with_zeros(self, value: QuantizedView, node: Node) -> QuantizedView:
+        """Return a value as one of a single row in which the zeros of a Pad are integers.
+
+        Raises
+        ------
+        UnsupportedError : the zeros are whole frames, or the row would be of several functions.
+        """
+        layout = laid_out_in_time(value, self.frames, node)
+        functions = value.sources[0].functions
+        if any(source.functions != functions for source in value.sources):
+            raise UnsupportedError(
+                f"{node} makes something else of the zeros that a Pad put there; put the Pad behind it"
+            )
+        row = self.row(value, layout.natural, f"{node.output}/padded")
+        return QuantizedView((Source(row, functions),), layout.items_at(np.arange(row.items)))
+
+    # -- rows ------------------------------------------------------------------------------------------------
 
     def row(self, value: QuantizedView, order: np.ndarray, name: str) -> Tensor:
         """Return a tensor whose row holds the items in that order: an existing one, or the output of a new `Permute`.
@@ -323,13 +298,6 @@ class Reader:
         output = replace(tensors[0], name=name, items=len(order))
         self.operators.append(Permute(name, tensors, output, order))
         return output
-
-
-def _is_in_steps_of(source: Source, wanted: Tensor) -> bool:
-    """Return whether a quantizer would leave a source's integers unchanged."""
-    old = source.tensor
-    same = (old.scale, old.zero_point, old.bits) == (wanted.scale, wanted.zero_point, wanted.bits)
-    return same and not source.functions
 
 
 def _quantized_constant(node: Node) -> QuantizedConstant:

@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 
 from sezoo.deployment.engine.operators import Loop, State, Sweep
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, in_time, laid_out, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.loops import begin_state, loop_states
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, Source, in_time, laid_out
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, Source
 from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ def _layout(reader: Reader, node: Node, name: str) -> Layout:
     value = reader.value(node, name)
     if not isinstance(value, QuantizedView) or not value.is_rounded:
         raise UnsupportedError(f"{node} works in float: its input '{name}' is not quantized")
-    layout = laid_out(value, reader.frames, node)
-    if layout.before or layout.after or (layout.row < 0).any():
-        raise UnsupportedError(f"{node} reads zeros that a Pad put there")
-    return layout
+    return laid_out_in_time(value, reader.frames, node)
 
 
 def _first(reader: Reader, node: Node, name: str, inner: Reader) -> np.ndarray:

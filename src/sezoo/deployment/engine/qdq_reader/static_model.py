@@ -12,15 +12,13 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import Loop
+from sezoo.deployment.engine.qdq_reader.layouts import in_time
 from sezoo.deployment.engine.qdq_reader.loops import begin_state, loop_states
+from sezoo.deployment.engine.qdq_reader.masks import mask_of
 from sezoo.deployment.engine.qdq_reader.nodes import Constants, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.past_frames import without_past_frames
 from sezoo.deployment.engine.qdq_reader.reader import Reader
-from sezoo.deployment.engine.qdq_reader.values import (
-    FloatRow,
-    FloatView,
-    in_time,
-)
+from sezoo.deployment.engine.qdq_reader.values import FloatRow, FloatView
 from sezoo.models.contract import Contract, declared_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import axes_of, quantized_nodes
@@ -110,7 +108,7 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
     for name, shape in shapes.items():
         begin_state(reader, name, shape)
     reader.read_nodes(model.graph.node, [value.name for value in model.graph.output])
-    result, index, table = reader.mask(contract.output, spectrum)
+    result, index, table = mask_of(reader, contract.output, spectrum)
     operators = tuple(reader.operators)
     if states:
         held = loop_states(reader, states, {name: np.zeros(shape) for name, shape in shapes.items()})

@@ -12,7 +12,7 @@ from sezoo.deployment.engine.qdq_reader.nodes import Node
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_session import open_session
 
-__all__ = ["FUNCTIONS", "curve_table", "integer_table", "mask_points", "mask_table"]
+__all__ = ["FUNCTIONS", "changes_zero", "curve_table", "integer_table", "mask_points", "mask_table"]
 
 FUNCTIONS = {
     *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"),
@@ -26,6 +26,14 @@ POINTS = 1025
 """Points of a curve: one every 64 integers, including both ends."""
 
 INTEGERS = np.arange(-128, 128, dtype=np.int8)
+
+
+ZERO = Tensor("zero", 1, np.float32(1), 0)
+
+
+def changes_zero(functions: Sequence[Node], opset: int) -> bool:
+    """Return whether the functions make something else of 0."""
+    return bool(functions) and bool(mask_table(functions, ZERO, opset)[ZERO.zero_point - ZERO.low])
 
 
 def integer_table(functions: Sequence[Node], source: Tensor, output: Tensor, opset: int) -> np.ndarray:

@@ -9,8 +9,9 @@ import numpy as np
 
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.product import Product
+from sezoo.deployment.engine.qdq_reader.layouts import in_time, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput, in_time, laid_out
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -64,14 +65,12 @@ def _in_a_frame(reader: Reader, node: Node, values: list[QuantizedView]) -> tupl
         if any(part.max(initial=0) >= value.total for part, value in zip(parts, values, strict=True)):
             raise UnsupportedError(f"{node} mixes frames")
         return None, parts
-    layouts = [laid_out(value, reader.frames, node) for value in values]
+    layouts = [laid_out_in_time(value, reader.frames, node) for value in values]
     if len({layout.axis for layout in layouts}) > 1 or layouts[0].axis >= values[0].items.ndim - 2:
         raise UnsupportedError(
             f"{node} multiplies frames with frames, as attention over time does, of which a stream does not know the "
             "last; attention within a frame, over bins or channels, can be run: its frames are a batch"
         )
-    if any(layout.before or layout.after for layout in layouts):
-        raise UnsupportedError(f"{node} reads frames of zeros that a Pad put there")
     return layouts[0].axis, [layout.row for layout in layouts]
 
 

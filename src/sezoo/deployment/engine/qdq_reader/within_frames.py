@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sezoo.deployment.engine.qdq_reader.layouts import Layout, in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
-from sezoo.deployment.engine.qdq_reader.values import Layout, QuantizedView, UnroundedOutput, in_time
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, place_weights, without_edges
 from sezoo.deployment.engine.tensor import Tensor
 
