@@ -62,12 +62,12 @@ def einsum():
     return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
 
 
-def one_operator():
+def one_operator(**how):
     """The operator of opset 23."""
     graph = Attention(opset=23)
     tokens = graph.tokens(BINS, C)
     heads = [graph.heads(tokens, name, 0, 2, 1, 3) for name in ("query", "key", "value")]
-    mixed = graph.transposed(graph.node("Attention", heads, "mixed", scale=0.5), "tokens first", 0, 2, 1, 3)
+    mixed = graph.transposed(graph.node("Attention", heads, "mixed", scale=0.5, **how), "tokens first", 0, 2, 1, 3)
     return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
 
 

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from builders import mask_graph, time_convolution
-from mask_graphs import BINS, tcnn
+from mask_graphs import BINS, shapes_of_one_clip, tcnn
 from sezoo.cli.main import main
 from sezoo.models.macs import multiply_accumulates
 from sezoo.models.onnx_file import bytes_of
@@ -105,3 +105,14 @@ def test_the_size_of_a_model_has_the_weights_outside_of_its_file(tmp_path):
     assert bytes_of(tmp_path / "one.onnx") == (tmp_path / "one.onnx").stat().st_size
     outside = (tmp_path / "w.bin").stat().st_size
     assert bytes_of(tmp_path / "two.onnx") == (tmp_path / "two.onnx").stat().st_size + outside
+
+
+def test_frames_that_are_a_batch_inside_are_counted(tmp_path):
+    onnx.save(shapes_of_one_clip(axes=("batch", BINS, "seq_len")), tmp_path / "m.onnx")
+    assert summary_of(tmp_path / "m.onnx").macs_per_frame == BINS * 3
+
+
+def test_a_mask_has_the_axes_of_the_input_whatever_its_exporter_declared(tmp_path):
+    onnx.save(tcnn(mask_axes=(1, BINS, 40)), tmp_path / "m.onnx")
+    summary = summary_of(tmp_path / "m.onnx")
+    assert summary.problem is None and summary.outputs["mask"] == summary.inputs["input"]

@@ -8,7 +8,7 @@ import onnx
 
 from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.onnx_file import axes_of
-from sezoo.models.onnx_graph import attribute
+from sezoo.models.onnx_graph import attribute, copy_model
 from sezoo.models.states import batch_of_one, fix_lengths, frames_of, magnitude_input
 
 __all__ = ["BIAS_INPUT", "DATA_INPUTS", "macs_by_node", "macs_per_frame", "multiply_accumulates"]
@@ -31,8 +31,10 @@ def macs_per_frame(model: onnx.ModelProto) -> float | None:
     """MAC that a frame costs; None where a shape cannot be inferred.
 
     From two lengths, so that what does not grow with the frames does not count. Shapes that the graph computes from
-    the input's are made constants for it.
+    the input's are made constants for it, as far as they are with a batch of 1.
     """
+    model = copy_model(model)
+    fix_lengths(model, magnitude_input(model), 1, None)
     try:
         model = with_constant_shapes(model)
     except Exception:  # it does not run, which `_problem` tells of; onnxruntime's exceptions have no base class

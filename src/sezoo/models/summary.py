@@ -18,7 +18,7 @@ from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_n
 from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
 from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import layout_of, random_input
-from sezoo.models.states import states_of, states_text, with_states
+from sezoo.models.states import magnitude_input, mask_output, states_of, states_text, with_states
 
 __all__ = ["ModelSummary", "describe", "summary_of"]
 
@@ -74,13 +74,16 @@ def summary_of(path: Path) -> ModelSummary:
     if not named:
         model = with_states(model, guess_states(model))
     states = states_of(model)
-    fits = _has_mask_signature(model)
+    fits, problem = _has_mask_signature(model), _problem(model, path)
+    outputs = {value.name: axes_of(value) for value in model.graph.output}
+    if fits and problem is None:  # exporters may declare the length of their example, though any has its mask
+        outputs[mask_output(model).name] = axes_of(magnitude_input(model))
     field = receptive_field_of(model, path) if fits else None
     return ModelSummary(
         bytes=model.ByteSize(),
         opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
         inputs={value.name: axes_of(value) for value in inputs},
-        outputs={value.name: axes_of(value) for value in model.graph.output},
+        outputs=outputs,
         operators=dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant").most_common()),
         parameters=_parameters(model),
         quantized=quantized_nodes(model) > 0,
@@ -89,7 +92,7 @@ def summary_of(path: Path) -> ModelSummary:
         lookahead=field[1] if field else recurrent_lookahead(model, path),
         states=states,
         states_are_guessed=states != named,
-        problem=_problem(model, path),
+        problem=problem,
     )
 
 

@@ -8,6 +8,7 @@ from onnx import helper, numpy_helper
 
 import attention_graphs
 import mask_graphs
+import operator_graphs
 from int8_graphs import (
     BINS,
     FRAMES,
@@ -135,6 +136,12 @@ def test_means_over_time():
 def test_attention_over_time():
     model = static_int8(attention_graphs.over_time())
     refused(model, "MatMul node 'node_scores'", "attention over time", "within a frame")
+
+
+@pytest.mark.skipif(onnx.defs.onnx_opset_version() < 23, reason="Attention came with opset 23")
+def test_causal_attention():
+    model = operator_graphs.static_int8(attention_graphs.one_operator(is_causal=1), FRAMES)
+    refused(model, "Attention node 'node_mixed'", "without is_causal", "over frames take a GRU")
 
 
 def test_frames_on_another_axis_of_each_operand():

@@ -59,7 +59,9 @@ def pending_conv(
     kernel = weights.shape[2:]
     pads = pads_of(node, value.items.shape[2:], kernel, strides, dilations)
     if strides[in_time_at] != 1:
-        raise UnsupportedError(f"{node} leaves out frames: its stride in time is {strides[in_time_at]}")
+        raise UnsupportedError(
+            f"{node} leaves out frames: its stride in time is {strides[in_time_at]}; every frame needs a mask"
+        )
     row = layout.row[0].reshape(layout.row.shape[1], -1)  # (channels, positions)
     row, edge = without_edges(row)
 
@@ -77,7 +79,7 @@ def pending_conv(
     if before > span or before + after < span:
         raise UnsupportedError(
             f"{node} changes the number of frames: {before} before and {after} after a clip, for a kernel over "
-            f"{span + 1} frames"
+            f"{span + 1} frames; pad it with {span} in all, or Slice the others off"
         )
     # (outputs, inputs, *kernel) -> (groups, outputs per group, time, positions, inputs per group)
     ordered = np.moveaxis(weights, 2 + in_time_at, 2).reshape(outputs, weights.shape[1], kernel[in_time_at], taps)

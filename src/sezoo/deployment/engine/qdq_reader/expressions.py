@@ -10,7 +10,7 @@ import numpy as np
 
 from sezoo.deployment.engine.expression import Tree
 from sezoo.deployment.engine.qdq_reader.layouts import Layout, laid_out_in_time
-from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, remedy_for, unrounded
 from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput, UnroundedSum
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -57,7 +57,7 @@ def pending_expression(
     spread = [replace(value, items=np.broadcast_to(value.items, full)) for value in values]
     layouts = [laid_out_in_time(value, frames, node) for value in spread]
     if len({layout.axis for layout in layouts}) > 1:
-        raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
+        raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand; Transpose one")
     layout = layouts[0]
     trees: list[Tree] = []
     rows = iter(zip(spread, layouts, strict=True))
@@ -82,10 +82,10 @@ def _tree(
 ) -> Tree:
     if isinstance(value, QuantizedView):
         if not value.is_rounded:
-            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+            raise unrounded(node)
         return row_of(value, layout.natural, name)
     if not isinstance(value.operator, UnroundedSum) or not np.array_equal(layout.natural, np.arange(value.total)):
-        raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        raise unrounded(node)
     return value.tree
 
 
@@ -96,7 +96,7 @@ def _constant(constant: np.ndarray, full: tuple[int, ...], layout: Layout, node:
         return values.reshape(1)
     by_frame = layout.by_frame(np.broadcast_to(values, full))
     if not (by_frame == by_frame[:1]).all():
-        raise UnsupportedError(f"{node} has a constant that changes from frame to frame")
+        raise UnsupportedError(f"{node} has a constant that changes from frame to frame; one for all can be run")
     return replace(layout, row=by_frame[0]).natural.astype(F)
 
 
@@ -126,4 +126,4 @@ def _combine(node: Node, trees: Sequence[Tree]) -> Tree:
             if limit is not None:
                 first = (name, first, np.asarray(limit, F).reshape(1))
         return first
-    raise UnsupportedError(f"{node} has no integer form")
+    raise UnsupportedError(f"{node} has no integer form: {remedy_for(node)}")

@@ -108,7 +108,7 @@ class FloatSteps:
             for number, (value, layout) in enumerate(zip(values, layouts, strict=True))
         ]
         if len({layout.axis for layout in layouts}) > 1:
-            raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand")
+            raise UnsupportedError(f"{node} mixes frames: they are on another axis of each operand; Transpose one")
         # The output's own name belongs to the tensor of a QuantizeLinear.
         made = self._steps_of(node, rows, operands, layouts[0], f"{node.output}/float")
         return FloatView((made,), layouts[0].items_at(np.arange(made.size)))
@@ -269,5 +269,5 @@ class FloatSteps:
                 f"{node} has a constant of shape {values.shape} for values of {tuple(shape)}"
             ) from error
         if not (spread == spread[:1]).all():
-            raise UnsupportedError(f"{node} has a constant that changes from frame to frame")
+            raise UnsupportedError(f"{node} has a constant that changes from frame to frame; one for all can be run")
         return replace(layout, row=spread[0]).natural.astype(F)

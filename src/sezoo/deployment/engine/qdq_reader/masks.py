@@ -43,8 +43,7 @@ def _tensor(reader: Reader, value: QuantizedView, name: str, spectrum: Spectrum)
     functions = value.sources[0].functions
     if layout.before or layout.after or (zeros and changes_zero(functions, reader.opset)):
         raise UnsupportedError(
-            f"the mask '{name}' reads zeros that a Pad put there; put the Pad before the last function, or a Mul by 1 "
-            "between both"
+            f"the mask '{name}' reads zeros that a Pad put there; put the Pad before the last function"
         )
     order = layout.row[0] if spectrum.parts == 1 else layout.row[0].T
     order = order.ravel()

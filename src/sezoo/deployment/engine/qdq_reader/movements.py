@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, unrounded
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatView,
     MixedView,
@@ -44,7 +44,7 @@ def move(
         mode = node.attribute("mode", b"nearest").decode()
         raise UnsupportedError(f"{node} interpolates ({mode}); mode 'nearest' can be run")
     if len(values) > 1 and any(isinstance(value, UnroundedOutput) for value in values):
-        raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        raise unrounded(node)
     if len(values) == 1:
         (value,) = values
         parts = [_pad(node, value.items)] if node.op_type == "Pad" else _run(node, [value.items], opset)

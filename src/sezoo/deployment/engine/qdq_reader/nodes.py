@@ -13,7 +13,7 @@ import onnx.helper
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_graph import attribute
 
-__all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError", "remedy_for"]
+__all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError", "remedy_for", "unrounded"]
 
 OFFSETS = {"int8": (8, 0), "uint8": (8, 128), "int16": (16, 0), "uint16": (16, 32768)}
 """Bits of each activation type, and the offset to subtract for signed integers."""
@@ -26,7 +26,8 @@ REMEDIES = {
     **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "NonZero", "Unique"), "choose by Max, Min or a comparison with Where"),
     **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), "quantize the float model"),
     "Einsum": "write it as MatMul and Transpose",
-    "Attention": "export it with an opset below 23, as MatMul and Softmax",
+    "Attention": "within a frame it can be run without is_causal, softcap, masks and past keys; over frames take a "
+    "GRU, an LSTM or convolutions",
 }
 """Advice by operator."""
 
@@ -41,6 +42,14 @@ def remedy_for(node: Node) -> str:
 
 class UnsupportedError(Exception):
     """A part of the graph has no integer form; the message says which."""
+
+
+def unrounded(who: object) -> UnsupportedError:
+    """Return the error about what reads values that should have been rounded to integers first."""
+    return UnsupportedError(
+        f"{who} reads a tensor that no QuantizeLinear has rounded; leave the operator that makes it in "
+        "quantization.op_types_to_quantize"
+    )
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,10 @@ def _product(
     weights, scale, bias_name = constants
     dimensions = value.items.ndim
     if layout.axis == summed or dimensions < 2:
-        raise UnsupportedError(f"{node} adds up frames: they are on the axis {summed} of its input {value.items.shape}")
+        raise UnsupportedError(
+            f"{node} adds up frames: they are on the axis {summed} of its input {value.items.shape}; a layer over bins "
+            "or channels can be run, with a Transpose before it"
+        )
     at = layout.place(summed)
     row = np.moveaxis(layout.row, at, -1)
     others, outputs = row.shape[:-1], len(weights)

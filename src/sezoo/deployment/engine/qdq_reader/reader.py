@@ -23,7 +23,14 @@ from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_
 from sezoo.deployment.engine.qdq_reader.layouts import laid_out, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.loops import RoundedState, quantize_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, fold_constants, move
-from sezoo.deployment.engine.qdq_reader.nodes import Constants, Node, QuantizedConstant, UnsupportedError, remedy_for
+from sezoo.deployment.engine.qdq_reader.nodes import (
+    Constants,
+    Node,
+    QuantizedConstant,
+    UnsupportedError,
+    remedy_for,
+    unrounded,
+)
 from sezoo.deployment.engine.qdq_reader.products import pending_product
 from sezoo.deployment.engine.qdq_reader.requantization import is_in_steps_of, requantize
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
@@ -225,7 +232,7 @@ class Reader:
         if isinstance(first, UnroundedOutput) and not isinstance(first.operator, UnroundedSum):
             if node.op_type == "Add" and len(values) == 1 and isinstance(first.operator, Conv):
                 return with_constant_added(first, next(each for each in operands if each is not first), node)
-            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+            raise unrounded(node)
         of_16_bits = isinstance(first, QuantizedView) and any(source.tensor.bits > 8 for source in first.sources)
         in_order = isinstance(first, UnroundedOutput) or several or (of_16_bits and first.is_rounded)
         if len(values) > 1 or (in_order and is_expression(node)):
@@ -239,7 +246,7 @@ class Reader:
         if isinstance(first, UnroundedOutput):
             return first.functions.with_function(node) if first.functions else first.clamp(node)
         if several:
-            raise UnsupportedError(f"{node} has a constant of several numbers behind int8 operators")
+            raise UnsupportedError(f"{node} has several numbers as its constant; behind int8 operators one can be run")
         if (first.items < 0).any() and changes_zero([node], self.opset):
             first = self._with_zeros(first, node)
         return first.with_function(node)

@@ -14,7 +14,7 @@ from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression, Tree
 from sezoo.deployment.engine.operators import Elementwise, Normalize, Softmax
 from sezoo.deployment.engine.product import Product
-from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, unrounded
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -194,7 +194,7 @@ class UnroundedOutput:
                 for limit, default in zip(node.limits, (-np.inf, np.inf), strict=True)
             )
         else:
-            raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+            raise unrounded(node)
         if (self.items < 0).any() and not low <= 0 <= high:
             raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there")
         # As in ONNX, the lower limit is applied first.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
-from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, unrounded
 from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -67,7 +67,10 @@ def integer_conv(
         **geometry,
     )
     if conv.largest_accumulator > LARGEST:
-        raise UnsupportedError(f"{node} can overflow its accumulator of 32 bits, with {tensor.bits} bits at its input")
+        raise UnsupportedError(
+            f"{node} can overflow its accumulator of 32 bits, with {tensor.bits} bits at its input; 8 bits there "
+            "(quantization.activation_overrides) or a layer of fewer inputs can be run"
+        )
     return conv
 
 
@@ -80,7 +83,7 @@ def with_constant_added(pending: UnroundedOutput, constant: np.ndarray, node: No
     """
     conv, outputs = pending.operator, pending.operator.channels_out
     if np.isfinite([pending.lowest, pending.highest]).any():
-        raise UnsupportedError(f"{node} reads a tensor that no QuantizeLinear has rounded")
+        raise unrounded(node)
     spread = np.broadcast_to(np.asarray(constant, F), np.broadcast_shapes(constant.shape, pending.items.shape))
     if spread.shape != pending.items.shape:
         raise UnsupportedError(f"{node} adds a constant of shape {constant.shape} to {pending.items.shape}")
