@@ -17,6 +17,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
+from sezoo.models.frames_last import is_made_frames_last
 from sezoo.models.likely_states import guess_states, unpaired_inputs
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
@@ -83,6 +84,8 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             "length, and a recurrent layer starts anew in each; export it with a dynamic frames axis to avoid that",
             path, contract.frames,
         )  # fmt: skip
+    if is_made_frames_last(model):
+        log.info("%s: its axes are (batch, frames, bins): it is transposed at either end, which costs nothing", path)
     mask_model = MaskModel(model, path)
     _try_model(mask_model, contract)
     frames = contract.frames if isinstance(contract.frames, int) else 24 * mask_model.multiple
@@ -169,9 +172,12 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
         if len(values) != 1:
             names = short_list(value.name for value in values) or "none"
             besides = f" besides {pluralize(len(states), 'state')}" if states else ""
+            hint = _states_hint(model)
+            if not hint and kind == "output" and len(inputs) == 1 and values:
+                hint = "; export the mask alone, or call that output 'mask'"
             raise UserError(
                 f"{path} has {len(values)} {kind}s{besides} ({names}); the contract is one: magnitudes (batch, bins, "
-                f"frames) in, a mask of the same shape out, or both complex with an axis of 2{_states_hint(model)}"
+                f"frames) in, a mask of the same shape out, or both complex with an axis of 2{hint}"
             )
     source, target = inputs[0], outputs[0]
     for kind, value in (("input", source), ("output", target)):
@@ -201,7 +207,10 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
             f"preprocessing.n_fft: {n_fft} makes {n_fft // 2 + 1} bins; {mend}"
         )
     if not isinstance(model_bins, int):
-        raise UserError(f"{path}: axis 1 (bins) of input '{source.name}' is dynamic; it must be fixed to n_fft//2+1")
+        raise UserError(
+            f"{path}: axis {layout.bins} (bins) of input '{source.name}' {_axes_text(axes)} is dynamic; it must be "
+            "fixed to n_fft//2+1 (and a network of (batch, frames, bins) needs a transpose at either end)"
+        )
     mask_axes = axes_of(target)
     if mask_axes is not None and not _may_be_mask(mask_axes, axes):
         raise UserError(

@@ -13,8 +13,9 @@ from sezoo.base.errors import UserError
 from sezoo.models.contract import declared_contract
 from sezoo.models.likely_states import guess_states
 from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
-from sezoo.models.mask_model import MaskModel
+from sezoo.models.mask_model import MaskModel, mask_among
 from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import copy_model, keep_needed
 from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
 from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import layout_of, random_input
@@ -74,11 +75,12 @@ def summary_of(path: Path) -> ModelSummary:
     if not named:
         model = with_states(model, guess_states(model))
     states = states_of(model)
-    fits, problem = _has_mask_signature(model), _problem(model, path)
+    network = _with_mask_alone(model)
+    fits, problem = _has_mask_signature(network), _problem(model, path)
     outputs = {value.name: axes_of(value) for value in model.graph.output}
     if fits and problem is None:  # exporters may declare the length of their example, though any has its mask
-        outputs[mask_output(model).name] = axes_of(magnitude_input(model))
-    field = receptive_field_of(model, path) if fits else None
+        outputs[mask_output(network).name] = axes_of(magnitude_input(network))
+    field = receptive_field_of(network, path) if fits else None
     return ModelSummary(
         bytes=model.ByteSize(),
         opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
@@ -87,13 +89,27 @@ def summary_of(path: Path) -> ModelSummary:
         operators=dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant").most_common()),
         parameters=_parameters(model),
         quantized=quantized_nodes(model) > 0,
-        macs_per_frame=macs_per_frame(model) if fits else None,
+        macs_per_frame=macs_per_frame(network) if fits else None,
         field=field,
         lookahead=field[1] if field else recurrent_lookahead(model, path),
         states=states,
         states_are_guessed=states != named,
         problem=problem,
     )
+
+
+def _with_mask_alone(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The part of a model of several outputs that makes the mask, where it is clear which one that is."""
+    inputs, outputs = graph_inputs(model), model.graph.output
+    layout = layout_of(axes_of(inputs[0])) if len(inputs) == 1 and len(outputs) > 1 else None
+    if layout is None:
+        return model
+    mask = mask_among({value.name: axes_of(value) for value in outputs}, axes_of(inputs[0])[layout.bins])
+    part = copy_model(model)
+    for value in [value for value in part.graph.output if mask is not None and value.name != mask]:
+        part.graph.output.remove(value)
+    keep_needed(part.graph)
+    return part
 
 
 def _problem(model: onnx.ModelProto, path: Path) -> str | None:
@@ -118,7 +134,8 @@ def _has_mask_signature(model: onnx.ModelProto) -> bool:
     known = {value.name for value in (*graph_inputs(model), *model.graph.output)}
     return (
         len(sources) == len(masks) == 1
-        and layout_of(axes_of(sources[0])) is not None
+        and (layout := layout_of(axes := axes_of(sources[0]))) is not None
+        and isinstance(axes[layout.bins], int)
         and known.issuperset([*states, *states.values()])
     )
 
