@@ -112,6 +112,24 @@ def test_a_loss_by_another_metric_is_not_hidden(judged):
     assert told.startswith("Int8 is as good as float by PESQ 0.000 (") and ", but loses 1.50 dB of SI-SNR" in told
 
 
+@pytest.mark.parametrize("others", [{}, {"int8": 0.0}])
+def test_a_network_that_loses_against_noisy_by_another_metric_says_so(judged, others):
+    more = {"float": {"si_snr": 7.3}, "int8": {"si_snr": 7.3}}
+    found = evaluation({"float": 0.5, **others}, more=more)
+    for clip in found.scores:
+        clip.scores["noisy"]["si_snr"] = 11.4
+    told = judged(found)
+    assert "Float is better than the noisy recordings by PESQ +0.500 (" in told
+    assert ", but loses 4.10 dB of SI-SNR." in told
+
+
+def test_the_squared_error_is_no_loss_beside_a_ratio(judged):
+    more = {"float": {"si_snr": 16.0, "mse": 1e-4}, "int8": {"si_snr": 15.9, "mse": 2e-4}}
+    found = evaluation({"float": 0.5, "int8": 0.0}, more=more)
+    assert "MSE" in judged(dataclasses.replace(found, metrics=("pesq", "mse")))
+    assert "but loses" not in judged(dataclasses.replace(found, metrics=("pesq", "si_snr", "mse")))
+
+
 def test_less_is_better_of_an_error(judged):
     found = evaluation({"float": -0.5, "int8": 0.2}, metric="mse")
     assert judged(found).startswith("Int8 is worse than float: MSE +2.00e-01 (") and "improve" not in judged(found)

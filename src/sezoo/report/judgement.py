@@ -83,8 +83,10 @@ def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) 
         return None
     label = facts_of_metric(metric).label
     if _gain(change, metric) > 0 and not _holds_zero(change):
-        better = f"{_subject(version)} is better than the noisy recordings: {label} {_figure(change, metric)}."
-        return better if always else None
+        better = f"{_subject(version)} is better than the noisy recordings"
+        if losses := _losses(found, version.name, NOISY):
+            return f"{better} by {label} {_figure(change, metric)}, but loses {losses}."
+        return f"{better}: {label} {_figure(change, metric)}." if always else None
     why = ": check that the network was trained with this preprocessing" if version.name.startswith(MODELS) else ""
     return f"{_subject(version)} does not improve on the noisy recordings, {label} {_figure(change, metric)}{why}."
 
@@ -109,16 +111,31 @@ def _of_difference(
             f"Whether {_lower_first(subject)} is as good as {against} cannot be told from "
             f"{pluralize(change.clips, 'clip')}: {figure}."
         )
-    worse = [
-        f"{_amount(other, name)} {facts_of_metric(name).unit} of {facts_of_metric(name).label}".replace("  ", " ")
-        for name in found.metrics
-        if name != metric and (other := found.change(version.name, base.name, name)) and _is_worse(other, name)
-    ]
-    if worse:
-        return f"{subject} is as good as {against} by {figure}, but loses {join_words(worse)}{cause}."
+    if losses := _losses(found, version.name, base.name):
+        return f"{subject} is as good as {against} by {figure}, but loses {losses}{cause}."
     if _gain(change, metric) > MARGINS.get(metric, 0) and not _holds_zero(change):
         return f"{subject} is better than {against}: {figure}."
     return f"{subject} is as good as {against}: {figure}."
+
+
+def _losses(found: Evaluation, version: str, base: str) -> str:
+    """What a version loses against another by the metrics that do not judge it.
+
+    The squared error is left out beside a signal-to-noise ratio, which says the same on a scale that has a margin.
+
+    Returns
+    -------
+    "0.4 dB of SI-SNR and 0.01 of STOI"; "" for no loss.
+    """
+    ratios = {"snr", "si_snr"}.intersection(found.metrics)
+    names = [name for name in found.metrics if name != found.metric and not (name == "mse" and ratios)]
+    return join_words(
+        [
+            f"{_amount(change, name)} {facts_of_metric(name).unit} of {facts_of_metric(name).label}".replace("  ", " ")
+            for name in names
+            if (change := found.change(version, base, name)) and _is_worse(change, name)
+        ]
+    )
 
 
 def _of_closeness(closeness: float) -> str:
