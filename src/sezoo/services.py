@@ -14,6 +14,7 @@ from sezoo.base.processes import is_helper
 from sezoo.base.processors import available_processors
 from sezoo.base.progress import working
 from sezoo.base.registry import shadowed_names
+from sezoo.base.text import did_you_mean_path
 from sezoo.config.modes import steps
 from sezoo.config.registries import REGISTRIES
 from sezoo.config.sections import Config
@@ -66,7 +67,7 @@ def _check_folders(config: Config) -> None:
     for key in (f"{kind}_path" for kind in kinds):
         folder = getattr(config.dataset, key)
         if folder is not None and not Path(folder).exists():
-            raise UserError(f"dataset.{key}: there is no folder {folder}")
+            raise UserError(f"dataset.{key}: there is no folder {folder}{did_you_mean_path(Path(folder))}")
 
 
 def _check_training(config: Config, model_is_made: bool) -> None:

@@ -1,4 +1,4 @@
-from sezoo.base.text import closest_match, pluralize, there_are_only
+from sezoo.base.text import closest_match, did_you_mean_path, pluralize, there_are_only
 
 
 def test_counted():
@@ -13,3 +13,11 @@ def test_nearest():
     assert closest_match("minmx", ["MinMax", "Entropy"]) == "MinMax"
     assert closest_match("xyz", ["MinMax", "Entropy"]) is None
     assert closest_match("a", []) is None
+
+
+def test_what_lies_beside_a_missing_path_may_have_been_meant(tmp_path):
+    (tmp_path / "noisy").mkdir()
+    assert did_you_mean_path(tmp_path / "nosy") == f"; did you mean {tmp_path / 'noisy'}?"
+    assert did_you_mean_path(tmp_path / "demoo", ["demo"]) == "; did you mean demo?"
+    assert did_you_mean_path(tmp_path / "clean") == ""
+    assert did_you_mean_path(tmp_path / "nowhere" / "noisy") == ""

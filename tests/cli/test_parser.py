@@ -1,19 +1,20 @@
 """Words that begin with a dash and are no options."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from sezoo.base.errors import UserError
 from sezoo.cli.main import main
-from sezoo.cli.parser import Parser
+from sezoo.cli.parser import Parser, add_overrides
 
 
 @pytest.fixture
 def parser():
-    made = Parser("sezoo test")
+    made = Parser("sezoo test", "%(prog)s MODEL")
     made.add_argument("model", type=Path)
-    made.add_argument("others", nargs="*")
+    made.add_argument("others", nargs="*", default=[])
     made.add_argument("--data", type=Path)
     return made
 
@@ -26,8 +27,30 @@ def test_behind_two_dashes_are_files(parser):
 
 
 def test_without_them_it_is_an_option(parser):
-    with pytest.raises(UserError, match=r"required: model.*; is -m\.onnx a file\? Put -- before it"):
+    with pytest.raises(UserError, match=r"^model is missing: sezoo test MODEL; is -m\.onnx a file\? Put -- before it"):
         parser.parse(["-m.onnx"])
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("", "MODEL and --data are missing"),
+        ("m.onnx a.b=1", "--data is missing"),
+        ("--data=d", "MODEL is missing"),
+        ("-dd a.b=1", None),
+    ],
+)
+def test_all_that_is_missing_is_named_with_a_command_that_has_it(words, names):
+    made = Parser("sezoo test", "%(prog)s MODEL --data DIR [options]", example="sezoo test utcn_small --data demo")
+    made.add_argument("model", metavar="MODEL")
+    made.add_argument("-d", "--data", required=True)
+    add_overrides(made)
+    if names is None:
+        assert made.parse(words.split()).data == "d"
+        return
+    usage = "sezoo test MODEL --data DIR [options]; for example, sezoo test utcn_small --data demo"
+    with pytest.raises(UserError, match=re.escape(f"{names}: {usage}; see sezoo test --help")):
+        made.parse(words.split())
 
 
 def test_a_model_that_is_called_like_an_option(capsys, tmp_path, monkeypatch):

@@ -97,6 +97,7 @@ def resolved(folder):
 def test_the_saved_file_does_the_same(words, project, sezoo):
     code, _, err = sezoo(*words, "-o", "short", "--save-config", "settings/saved.yaml")
     assert code == 0, err
+    assert ("int8 was calibrated on these clips" in err) == (words[0] == "quantize" and "--clean" in words)
     text = Path("settings/saved.yaml").read_text(encoding="utf-8")
     assert text.startswith(f"# sezoo {' '.join(words[:2])}")
     assert "# Run it from this file: sezoo --config-path settings --config-name saved hydra.run.dir=DIR\n" in text
@@ -293,14 +294,14 @@ def test_several_models_are_one_table_with_their_names(project, sezoo):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("quantize model.onnx", "the following arguments are required: --data; see sezoo quantize --help"),
+        ("quantize model.onnx", "--data is missing: sezoo quantize MODEL --data DIR [options]; for example, sezoo"),
         ("quantize model.onnx --dta noisy --data noisy", "--dta: unknown option; did you mean --data?"),
         ("quantize model.onnx --data noisy --target cortexm", "(did you mean cortex-m?) (--target)"),
         ("quantize model.onnx --data noisy --frames 0", "allowed: a whole number from 1 to 10000 (--frames)"),
         ("quantize model.onnx --data noisy --frames x", "found 'x'; allowed: a whole number from 1 to"),
         ("quantize model.onnx --data noisy --frames autoo", "--frames: found 'autoo'; allowed: auto, or a number of"),
         ("quantize model.onnx --data noisy --clips 0", "(--clips)"),
-        ("quantize model.onnx --data nosy", "nosy is not there; a folder of recordings is needed (--data)"),
+        ("quantize model.onnx --data nosy", "a folder of recordings is needed; did you mean noisy? (--data)"),
         ("quantize model.onnx --data noisy --metrics pesq", "--metrics: scores need the clean speech"),
         ("quantize model.onnx --data noisy --all-metrics", "--all-metrics: scores need the clean speech"),
         ("quantize model.onnx --data noisy --clean x", "x is not there; a folder of recordings is needed (--clean)"),
@@ -312,7 +313,7 @@ def test_several_models_are_one_table_with_their_names(project, sezoo):
         ("quantize model.onnx --data noisy quantization.per_chanel=1", "did you mean quantization.per_channel?"),
         ("quantize model.onnx --data noisy hydra.run.dir=x", "here -o names the folder of the results"),
         ("quantize model.onnx --data noisy x", "x: SECTION.KEY=VALUE is needed for a setting"),
-        ("quantize model.onnx other.onnx --data noisy", "other.onnx: another model; this command takes one, so run it"),
+        ("quantize model.onnx other.onnx --data noisy", "other.onnx: another model; this command takes one: run it"),
         ("quantize nothing.onnx --data noisy", "there is no model nothing.onnx"),
         ("evaluate a.b=c --noisy noisy", "no model: name an ONNX file, or several"),
         ("evaluate model.onnx --noisy noisy --clean clean --metrics pesk", "(did you mean pesq?)"),

@@ -57,6 +57,18 @@ def test_a_folder_that_does_not_match_is_one_line(tmp_path, noise):
     write(folder, "two.wav", noise)
     with pytest.raises(UserError, match=r"does not match the test set: 2 of 3 clips have no recording \(one, three\)"):
         check_recordings(folder, pairs, RATE)
+    write(folder, "five.wav", noise)
+    with pytest.raises(UserError, match=r"\(one, three\); 1 recording of no clip \(five\)$"):
+        check_recordings(folder, pairs, RATE)
+
+
+def test_recordings_of_no_clip_are_left_out_where_all_clips_have_theirs(tmp_path, noise, caplog):
+    pairs = [Pair(tmp_path / f"{name}.wav", None) for name in ("one", "two")]
+    for name in ("one.wav", "two.wav", "three.wav", "one_take_2.wav"):
+        write(tmp_path / "denoised", name, noise)
+    source = check_recordings(tmp_path / "denoised", pairs, RATE, pairs)
+    assert {clip: path.name for clip, path in source.files.items()} == {"one": "one.wav", "two": "two.wav"}
+    assert caplog.messages == [f"{tmp_path / 'denoised'}: left out are 2 recordings of no clip (one_take_2, three)"]
 
 
 def test_clips_drawn_from_a_test_set_find_their_recordings_among_all(tmp_path, noise):

@@ -219,7 +219,7 @@ def test_without_clean_clips_dnsmos_alone_scores(run, monkeypatch):
         evaluate(run(dataset=noisy_only))
     monkeypatch.setitem(sys.modules, "speechmos", None)
     with pytest.raises(
-        UserError, match=r"only DNSMOS can score it; it needs the package .* pip install .sezoo\[dnsmos\]"
+        UserError, match=r"^dataset\.clean_test_files_path: no clean speech .* DNSMOS.*: pip install .sezoo\[dnsmos\]"
     ):
         check_evaluation(run(dataset=noisy_only, evaluation={"metrics": None}).config)
     with pytest.raises(UserError, match=r"evaluation\.metrics: dnsmos_ovrl needs the package speechmos"):

@@ -148,7 +148,7 @@ def test_two_recordings_of_one_name(project, fails):
         (("noisy/b.wav", "-m", "model.onnx", "-o", "a.txt"), "-o: found '.txt'; allowed: wav, flac"),
         (("noisy/b.wav", "-m", "nothing.onnx"), "there is no model nothing.onnx"),
         (("noisy/b.wav", "-m", "noisy/b.wav"), "is not an ONNX model"),
-        (("noisy/b.wav",), "the following arguments are required: -m/--model; see sezoo denoise --help"),
+        (("noisy/b.wav",), "--model is missing: sezoo denoise FILE -m MODEL -o OUT [options]; for example, "),
         (("a.b=c", "-m", "model.onnx"), "no recordings: name files or folders to denoise"),
         (("noisy/b.wav", "-m", "model.onnx", "preprocessing.hop_lenth=1"), "hop_lenth: unknown key; did you mean"),
         (("noisy/b.wav", "-m", "model.onnx", "n_fft=512"), "n_fft=512: there is no such file, and SECTION.KEY=VALUE"),

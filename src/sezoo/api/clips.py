@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import reason_of
-from sezoo.base.shipped import DEMO_RECORDINGS, is_demo_word
+from sezoo.base.shipped import DEMO, DEMO_RECORDINGS, is_demo_word
+from sezoo.base.text import did_you_mean_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +103,8 @@ def extension_of(folder: Path, what: str) -> str:
 
     if not folder.is_dir():
         found = "a file" if folder.is_file() else "not there"
-        raise UserError(f"{what}: {folder} is {found}; a folder of recordings is needed")
+        hint = did_you_mean_path(folder, [DEMO]) if found == "not there" else ""
+        raise UserError(f"{what}: {folder} is {found}; a folder of recordings is needed{hint}")
     suffixes = [path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")]
     counts = Counter(suffix for suffix in suffixes if suffix in AUDIO_EXTENSIONS)
     return max(counts, key=lambda suffix: (counts[suffix], suffix == DEFAULT_EXTENSION), default=DEFAULT_EXTENSION)

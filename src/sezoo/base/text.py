@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["closest_match", "pluralize", "shorten_middle", "there_are_only"]
+__all__ = ["closest_match", "did_you_mean_path", "pluralize", "shorten_middle", "there_are_only"]
 
 
 def pluralize(count: int, noun: str) -> str:
@@ -32,3 +33,18 @@ def closest_match(word: str, words: Iterable[str], cutoff: float = 0.6) -> str |
     by_lower = {candidate.lower(): candidate for candidate in reversed(list(words))}
     matches = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=cutoff)
     return by_lower[matches[0]] if matches else None
+
+
+def did_you_mean_path(missing: Path, words: Iterable[str] = ()) -> str:
+    """Return `; did you mean NAME?` for a path that is not there, or nothing.
+
+    Parameters
+    ----------
+    words : what might have been meant besides the files and folders beside the missing one.
+    """
+    try:
+        beside = sorted(path.name for path in missing.parent.iterdir())
+    except OSError:
+        beside = []
+    near = closest_match(missing.name, [*beside, *words])
+    return f"; did you mean {missing.parent / near if near in beside else near}?" if near else ""

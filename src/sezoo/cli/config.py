@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
         "--schema: new file to write (default: standard output)",
     )  # fmt: skip
     parser.add_argument(
-        "overrides", nargs="*", metavar="SECTION.KEY=VALUE", help="keys to set in addition to those of FILE"
+        "overrides", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="keys to set in addition to those of FILE"
     )
     add_json(parser)
 

@@ -44,7 +44,10 @@ def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:
     for word in words:
         found = OVERRIDE.fullmatch(word)
         if not found and Path(word).suffix.lower() in MODELS:
-            raise UserError(f"{word}: another model; this command takes one, so run it once for each")
+            raise UserError(
+                f"{word}: another model; this command takes one: run it once for each, and compare the runs by "
+                "sezoo report RUN RUN"
+            )
         if not found:
             raise UserError(f"{word}: {otherwise}SECTION.KEY=VALUE is needed for a setting")
         *sections, name = found["key"].split(".")

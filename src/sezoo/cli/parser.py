@@ -31,28 +31,50 @@ __all__ = [
 BY_TARGET = "stm32n6 for a model of that target, else portable-c"
 """The backend of the commands."""
 
+REQUIRED = "the following arguments are required: "
+"""How argparse begins a message about missing arguments."""
 CHOICE = re.compile(r"invalid choice: '(?P<word>.*?)' \(choose from (?P<choices>.*?)\)")
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `UserError` instead of exiting, and knows which option sets which key of the configuration."""
+    """Raises `UserError` instead of exiting, and knows which option sets which key of the configuration.
 
-    def __init__(self, prog: str, usage: str | None = None, description: str | None = None):
-        super().__init__(prog, usage, description, allow_abbrev=False, formatter_class=HelpFormatter)
+    Parameters
+    ----------
+    prog, usage, description : of argparse.
+    example : a whole command, for the help and for the message about missing arguments.
+    """
+
+    def __init__(self, prog: str, usage: str | None = None, description: str | None = None, example: str = ""):
+        epilog = f"example: {example}" if example else None
+        super().__init__(prog, usage, description, epilog, allow_abbrev=False, formatter_class=HelpFormatter)
+        self.example = example
         self.hints: dict[str, str] = {}
         """What fixes an error, by words in it, where that is a command rather than an option."""
-        self.like_options: list[str] = []
-        """Words that begin like an option and end like a file."""
+        self.words: list[str] = []
+        """What is parsed, up to `--`."""
+        self.needed: list[argparse.Action] = []
+        """Options that have to be given."""
 
     def error(self, message: str) -> None:
         """Name what was probably meant, and where to read on."""
         if found := CHOICE.search(message):
             choices = [choice.strip("' ") for choice in found["choices"].split(",")]
             message += _suggestion(found["word"], choices)
-        if "arguments are required" in message and self.like_options:
-            message += f"; is {self.like_options[0]} a file? Put -- before it"
+        if message.startswith(REQUIRED):
+            message = self._missing([name for name in message.removeprefix(REQUIRED).split(", ") if name])
         more = " See" if message.endswith("?") else "; see"
         raise UserError(f"{message}{more} {self.prog} --help")
+
+    def _missing(self, names: Sequence[str]) -> str:
+        """Name these arguments and all options that are missing, with a command that has them."""
+        names = [*names, *(_name(action) for action in self.needed if not _is_given(action, self.words))]
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        message = f"{listed} {'are' if len(names) > 1 else 'is'} missing"
+        message += f": {self.usage % {'prog': self.prog}}" if self.usage else ""
+        message += f"; for example, {self.example}" if self.example else ""
+        file = next((word for word in self.words if re.fullmatch(r"-.*\.\w+", word) and "=" not in word), None)
+        return f"{message}; is {file} a file? Put -- before it" if file else message
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse; settings (SECTION.KEY=VALUE) and files may stand anywhere between the options.
@@ -60,12 +82,13 @@ class Parser(argparse.ArgumentParser):
         What stands behind `--` is no option, whatever it begins with.
         """
         words = list(words)
-        if "--" in words:
-            end = words.index("--")
-            behind = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
-            words = [*words[:end], *behind]
-        self.like_options = [word for word in words if re.fullmatch(r"-.*\.\w+", word) and "=" not in word]
-        options, rest = self.parse_known_intermixed_args(words)
+        end = words.index("--") if "--" in words else len(words)
+        behind = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]
+        self.words = words[:end]
+        self.needed = [action for action in self._actions if action.required and action.option_strings]
+        for action in self.needed:
+            action.required = False  # argparse would name these alone
+        options, rest = self.parse_known_intermixed_args([*self.words, *behind])
         if rest:
             word = next((word for word in rest if word.startswith("-")), rest[0])
             flag = word.partition("=")[0]
@@ -73,6 +96,8 @@ class Parser(argparse.ArgumentParser):
             near = _suggestion(flag, [string for string in flags if string.startswith("--") or len(flag) < 3])
             what = "unknown option" if word.startswith("-") else "unexpected argument"
             self.error(f"{flag}: {what}{near}")
+        if not all(_is_given(action, self.words) for action in self.needed):
+            self.error(REQUIRED)
         return options
 
     @contextmanager
@@ -93,10 +118,20 @@ class Parser(argparse.ArgumentParser):
             if not places:
                 raise
             _, action = min(places, key=lambda place: place[0])
-            name = max(action.option_strings, key=len, default=action.metavar)
+            name = _name(action)
             if name in message:
                 raise
             raise error.with_message(f"{message} ({name})") from error
+
+
+def _name(action: argparse.Action) -> str:
+    return str(max(action.option_strings, key=len, default=action.metavar))
+
+
+def _is_given(action: argparse.Action, words: Sequence[str]) -> bool:
+    """Whether one of the words is the option, or begins with it: `--data=DIR`, `-mMODEL`."""
+    long = [f"{flag}=" if flag.startswith("--") else flag for flag in action.option_strings]
+    return any(word in action.option_strings or word.startswith(tuple(long)) for word in words)
 
 
 def _suggestion(word: str, words: Sequence[str]) -> str:
@@ -163,24 +198,24 @@ def add_program(parser: Parser) -> None:
         parser, "--target", key="quantization.target", metavar="TARGET",
         help="quantization.target that the models are taken to be made for (default: what they say)",
     )  # fmt: skip
-    add_board(parser, BY_TARGET)
+    add_board(parser, BY_TARGET, board="none, and any board of the target")
 
 
-def add_board(parser: Parser, backend: str) -> None:
+def add_board(parser: Parser, backend: str, board: str = "") -> None:
     """The board, and the backend by which models get there.
 
     Parameters
     ----------
-    backend : what is taken without the option.
+    backend, board : what is taken without the option; for the board, that of the configuration if this is empty.
     """
-    add_setting(parser, "--board", key="deployment.hardware_setup.board", metavar="BOARD")
+    add_setting(parser, "--board", key="deployment.hardware_setup.board", metavar="BOARD", default_is=board)
     add_setting(parser, "--backend", key="deployment.backend", metavar="BACKEND", default_is=backend)
 
 
 def add_overrides(parser: Parser) -> None:
     """Settings that have no option of their own."""
     parser.add_argument(
-        "overrides", nargs="*", metavar="SECTION.KEY=VALUE",
+        "overrides", nargs="*", default=[], metavar="SECTION.KEY=VALUE",
         help="any other setting of a YAML file, such as quantization.per_channel=False (docs/configuration.md)",
     )  # fmt: skip
 

@@ -21,11 +21,13 @@ class Command:
     ----------
     arguments : the ones that everybody needs, for the overview.
     summary : in half a line.
+    example : the same with what comes with sezoo, so that it runs anywhere.
     """
 
     name: str
     arguments: str
     summary: str
+    example: str = ""
 
     @property
     def usage(self) -> str:
@@ -49,6 +51,7 @@ class Command:
             f"{called} {self.name}",
             usage=f"%(prog)s {f'{self.arguments} [options]'.strip()}",
             description=module.__doc__.strip().partition("\n\n")[2],
+            example=f"{called} {self.name} {self.example}" if self.example else "",
         )
         module.add_arguments(parser)
         add_everywhere(parser)
@@ -57,20 +60,30 @@ class Command:
 
 GROUPS: dict[str, tuple[Command, ...]] = {
     "start here, with a float ONNX model and a folder of noisy recordings": (
-        Command("quantize", "MODEL --data DIR", "make int8 models, report their cost"),
-        Command("evaluate", "MODEL --noisy DIR --clean DIR", "score models: PESQ, STOI, SI-SNR ..."),
-        Command("benchmark", "MODEL [--on TARGET]", "measure memory and time"),
-        Command("deploy", "MODEL [--board BOARD]", "write C sources and test them"),
+        Command("quantize", "MODEL --data DIR", "make int8 models, report their cost", "utcn_small --data demo"),
+        Command(
+            "evaluate",
+            "MODEL --noisy DIR --clean DIR",
+            "score models: PESQ, STOI, SI-SNR ...",
+            "utcn_small --noisy demo --clean demo",
+        ),
+        Command("benchmark", "MODEL [--on TARGET]", "measure memory and time", "utcn_small"),
+        Command("deploy", "MODEL [--board BOARD]", "write C sources and test them", "utcn_small"),
         Command("score", "DENOISED_DIR --clean DIR", "score what a board has denoised"),
     ),
     "other commands": (
         Command("demo", "", "run the built-in example"),
-        Command("denoise", "FILE -m MODEL -o OUT", "denoise recordings as a PC or a board"),
+        Command(
+            "denoise",
+            "FILE -m MODEL -o OUT",
+            "denoise recordings as a PC or a board",
+            "demo -m utcn_small -o denoised",
+        ),
         Command("train", "--speech DIR --noise DIR", "train a network"),
-        Command("live", "MODEL", "hear the C code live, in a browser"),
+        Command("live", "MODEL", "hear the C code live, in a browser", "utcn_live_small"),
         Command("report", "RUN ...", "write the HTML report of runs"),
-        Command("model", "FILE [--fix-axes]", "inspect an ONNX model"),
-        Command("export", "MODEL [--fp16]", "write a model for another runtime"),
+        Command("model", "FILE [--fix-axes]", "inspect an ONNX model", "utcn_small"),
+        Command("export", "MODEL [--fp16]", "write a model for another runtime", "utcn_small --fp16"),
         Command("board-test", "PACKAGE --port PORT", "compare a board with an emulated core"),
         Command("compare", "VECTORS OUTPUT", "find where a board's output diverges"),
         Command("zoo", "list | show | get NAME", "list and copy the shipped models"),

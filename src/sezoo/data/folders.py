@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import pluralize
+from sezoo.base.text import did_you_mean_path, pluralize
 from sezoo.data.pair_names import match_names, to_nfc
 from sezoo.data.pairs import Pair
 
@@ -36,7 +36,7 @@ def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
     if folder.is_file():
         raise UserError(f"{key}: {folder} is a file; a folder of clips is needed")
     if not folder.is_dir():
-        raise UserError(f"{key}: there is no folder {folder}")
+        raise UserError(f"{key}: there is no folder {folder}{did_you_mean_path(folder)}")
     extension = "." + extension.strip().removeprefix(".").lower()
     # A link that leads nowhere is kept: reading it tells of it.
     files = [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]

@@ -13,9 +13,9 @@ import numpy as np
 
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.base.errors import UserError
-from sezoo.base.text import pluralize
+from sezoo.base.text import did_you_mean_path, pluralize
 from sezoo.data.folders import AUDIO_EXTENSIONS, some_names
-from sezoo.data.pair_names import match_names
+from sezoo.data.pair_names import match_names, to_nfc
 from sezoo.data.pairs import Pair
 from sezoo.evaluation.plausibility import delay
 
@@ -74,7 +74,7 @@ class RecordingsSource:
         UserError : no such folder; names that do not say for every clip which recording is its.
         """
         if not self.folder.is_dir():
-            raise UserError(f"{KEY}: there is no folder {self.folder}")
+            raise UserError(f"{KEY}: there is no folder {self.folder}{did_you_mean_path(self.folder)}")
         found = sorted(path for path in self.folder.iterdir() if path.suffix.lower() in AUDIO_EXTENSIONS)
         if not found:
             raise UserError(f"{KEY}: no recordings in {self.folder}; it needs one for every clip of the test set")
@@ -85,12 +85,14 @@ class RecordingsSource:
             if whole.clean is not None:
                 of_set = {clip: found[index] for clip, index in zip(self.test_set, whole.clean, strict=True)}
                 return {clip: of_set[clip] for clip in self.clips}
-            missing = len(match.only_noisy)
-            of = f"{missing} of {pluralize(len(self.clips), 'clip')}"
-            what = f"{of} have no recording ({some_names(match.only_noisy)})" if missing else (
-                f"{pluralize(len(match.only_clean), 'recording')} of no clip ({some_names(match.only_clean)})"
-            )  # fmt: skip
-            raise UserError(f"{KEY}: {self.folder} does not match the test set: {what}")
+            if not match.only_noisy and match.only_clean and not match.by:  # all clips have theirs, by the whole name
+                log.warning("%s: left out are %s", self.folder, _of_no_clip(match.only_clean))
+                by_name = {to_nfc(path.stem): path for path in found}
+                return {clip: by_name[to_nfc(clip)] for clip in self.clips}
+            missing = f"{len(match.only_noisy)} of {pluralize(len(self.clips), 'clip')} have no recording"
+            what = [f"{missing} ({some_names(match.only_noisy)})"] if match.only_noisy else []
+            what += [_of_no_clip(match.only_clean)] if match.only_clean else []
+            raise UserError(f"{KEY}: {self.folder} does not match the test set: {'; '.join(what)}")
         return {clip: found[index] for clip, index in zip(self.clips, match.clean, strict=True)}
 
     def __call__(self, noisy: np.ndarray, path: Path) -> np.ndarray:
@@ -125,6 +127,10 @@ class RecordingsSource:
                 f"most {LONGEST_DELAY:g} s is made up for",
             )
         return recording, shift
+
+
+def _of_no_clip(names: Sequence[str]) -> str:
+    return f"{pluralize(len(names), 'recording')} of no clip ({some_names(names)})"
 
 
 def check_recordings(

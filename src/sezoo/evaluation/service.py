@@ -90,16 +90,24 @@ def metrics_to_score(config: Config, pairs: Sequence[Pair]) -> tuple[str, ...]:
                 f"evaluation.metrics: {metric.name} needs clean speech, but the test set has none; dnsmos needs none"
             )
         if not metric.is_installed:
-            why = metric.name
+            install = f"pip install '{metric.install or metric.needs}'"
             if not has_clean and config.evaluation.metrics is None:
-                why = "the test set has no clean clips, so that only DNSMOS can score it; it"
-            raise UserError(
-                f"evaluation.metrics: {why} needs the package {metric.needs}: pip install "
-                f"'{metric.install or metric.needs}'"
-            )
+                raise UserError(
+                    "dataset.clean_test_files_path: no clean speech to compare with; name its folder, or install "
+                    f"DNSMOS, which needs none: {install}"
+                )
+            raise UserError(f"evaluation.metrics: {metric.name} needs the package {metric.needs}: {install}")
     if not has_clean:
         log.info("the test set has no clean clips: only DNSMOS can score it")
     return tuple(dict.fromkeys(asked))
+
+
+def _is_calibrated_on(config: Config, pairs: Sequence[Pair]) -> bool:
+    """Whether the run quantizes a model with the very recordings that it scores."""
+    folder = config.quantization and config.quantization.noisy_quantization_files_path
+    if folder is None or "q" not in steps(config.operation_mode):
+        return False
+    return folder.absolute() == pairs[0].noisy.parent.absolute()
 
 
 def evaluate(run: Run) -> Evaluation:
@@ -131,6 +139,11 @@ def evaluate(run: Run) -> Evaluation:
         for version in versions:
             if is_on_device(version.play):
                 log.info("%s is scored %s", version.label, version.play)
+        if _is_calibrated_on(run.config, pairs):
+            log.info(
+                "int8 was calibrated on these clips: others (dataset.noisy_test_files_path, --noisy) would show what "
+                "it does on recordings that it has not seen"
+            )
         metrics = tuple(load_metrics(scoring.metrics))
         clips, left_out = _score_pairs(run, scoring, pairs)
         means = mean_scores(clips)

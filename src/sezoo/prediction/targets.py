@@ -10,7 +10,7 @@ from pathlib import Path
 import soundfile
 
 from sezoo.base.errors import UserError
-from sezoo.base.text import closest_match, pluralize
+from sezoo.base.text import closest_match, did_you_mean_path, pluralize
 from sezoo.data.folders import AUDIO_EXTENSIONS, folders_in
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
@@ -61,7 +61,7 @@ def recordings_in(paths: Sequence[Path], key: str) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise UserError(f"{key}: there is no file or folder {path}")
+            raise UserError(f"{key}: there is no file or folder {path}{did_you_mean_path(path)}")
     return list(dict.fromkeys(found))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sezoo.audio.clip import BadClipError
 from sezoo.base.errors import UserError
+from sezoo.base.text import did_you_mean_path
 from sezoo.data.dataset import bad_clip_error, log_skipped_clips
 from sezoo.data.folders import AUDIO_EXTENSIONS
 
@@ -31,7 +32,7 @@ def recordings_under(folder: Path, key: str) -> list[Path]:
         what = (
             f"{folder} is a file; a folder of recordings is needed"
             if folder.is_file()
-            else f"there is no folder {folder}"
+            else f"there is no folder {folder}{did_you_mean_path(folder)}"
         )
         raise UserError(f"{key}: {what}")
     found, entered = [], set()
