@@ -25,7 +25,9 @@ OPTIONAL := litert tflm ethos-u mcu
 demo: .venv/core-installed
 	$(BIN)/sezoo demo
 
-# Compiled beforehand, also where PYTHONDONTWRITEBYTECODE is set: the tests start sezoo a few hundred times.
+# With compiled files, also where PYTHONDONTWRITEBYTECODE is set: each process of tests would compile all tests anew,
+# which takes longer than to import them, and the tests start sezoo a few hundred times.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/dev-installed
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m pytest -n auto --dist worksteal

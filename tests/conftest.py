@@ -45,14 +45,15 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory):
+def cache(tmp_path_factory, pytestconfig):
     """A user's folder for caches that is empty when the tests begin.
 
-    What compilers make once for all packages is shared with the other processes of tests.
+    But for what compilers make once for all packages, which is found by the contents of all that it is made of: it is
+    kept for all processes of tests, and for the next time, in pytest's own cache.
     """
     folder = tmp_path_factory.mktemp("cache")
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        compiled = tmp_path_factory.getbasetemp().parent / "compiled"
+    if hasattr(pytestconfig, "cache"):  # not with -p no:cacheprovider
+        compiled = pytestconfig.cache.mkdir("compiled")
         for name in ("sezoo/objects", "zig"):
             (compiled / name).mkdir(parents=True, exist_ok=True)
             (folder / name).parent.mkdir(exist_ok=True)

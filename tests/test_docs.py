@@ -7,8 +7,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 from functools import partial
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,7 +93,8 @@ class Shell:
     """Runs a document's commands as a user would type them, the few of the shell's own in Python.
 
     The first of sezoo's is run by a new interpreter, the others by one that has imported already. A document's first
-    run of each command and of each YAML file writes its report; those that follow would write much the same one.
+    run of each command and of each YAML file is as it stands there. Those that follow leave out the report and accuracy
+    recovery, which would be much the same: the first of each mode has a report, and what the document sets stays.
     """
 
     def __init__(self, folder, site, variables, warm):
@@ -99,7 +102,7 @@ class Shell:
         self.environment = {**os.environ, "PYTHONPATH": str(site), **variables}
         self.warm = warm
         self.is_first = True
-        self.with_report = set()
+        self.reported, self.recovered = set(), set()
 
     def run(self, line):
         words = shlex.split(line, comments=True)
@@ -130,8 +133,8 @@ class Shell:
 
     def _sezoo(self, words):
         before, runs_before = set(self.folder.rglob("*")), set(self.folder.rglob("stm32ai_main.log"))
-        has_report = self._writes_report(words)
-        said = self.python(SEZOO, *words, *(() if has_report else ("general.report=False",)), by=())
+        left_out = self._left_out(words)
+        said = self.python(SEZOO, *words, *left_out, by=())
         if words[:2] == ["demo", "--copy"]:
             assert list((self.folder / words[2]).rglob("*.flac"))
             return
@@ -154,20 +157,32 @@ class Shell:
                 assert not folder.exists() or {path.name for path in folder.iterdir()} in allowed
             results = ("saved_models", "eval_logs", "predictions", "c_package", "tflite", "benchmark.json")
             assert any((run.parent / name).exists() for name in results)
-            assert (run.parent / "report.html").is_file() == has_report
+            assert (run.parent / "report.html").is_file() == ("general.report=False" not in left_out)
 
-    def _writes_report(self, words):
-        """Whether it is the first run of this command, or of this file in this mode; or has its settings written."""
+    def _left_out(self, words):
+        """The settings that leave out of a run what another one of this document has had."""
         if words and (words[0] in ("demo", *NO_RUN) or "--save-config" in words):
-            return True
-        named = words[:1] if words and words[0] in COMMANDS else words[:2] if "--config-name" in words[:1] else []
-        kind = (*named, *(word for word in words if word.startswith("operation_mode=")))
-        is_new = kind not in self.with_report
-        self.with_report.add(kind)
-        return is_new
+            return []
+        if words and words[0] in COMMANDS:
+            named, quantizes = words[0], words[0] == "quantize"
+        else:
+            named = f"{words[1] if words[:1] == ['--config-name'] else 'user_config'}.yaml"
+            quantizes = "quantization:" in (self.folder / named).read_text(encoding="utf-8")
+        mode = tuple(word for word in words if word.startswith("operation_mode="))
+        target = tuple(
+            word for before, word in pairwise(["", *words]) if before == "--target" or "quantization.target=" in word
+        )
+        settings = ["general.report=False"] if (named, *mode) in self.reported else []
+        if quantizes and (named, *target) in self.recovered and "accuracy_recovery" not in " ".join(words):
+            settings.append("quantization.accuracy_recovery=none")
+        self.reported.add((named, *mode))
+        self.recovered.add((named, *target))
+        return settings
 
     def _torchrun(self, words):
-        self.call(sys.executable, "-m", "torch.distributed.run", *words)
+        self.call(
+            sys.executable, "-m", "torch.distributed.run", *words, *self._left_out(words[words.index("sezoo") + 1 :])
+        )
         assert list(self.folder.glob("together/saved_models/best_trained_model.onnx"))
 
     def _python(self, words):
@@ -250,7 +265,9 @@ def test_the_wheel_has_all_files_of_the_package(sources):
     checkout, site = sources(clips=4)
     if site == checkout / "src":
         pytest.skip("hatchling is not installed")
-    packed = {path.relative_to(site) for path in (site / "sezoo").rglob("*") if path.is_file()}
+    (wheel,) = (site.parent / "dist").glob("*.whl")  # the site has files that Python has compiled as well
+    with zipfile.ZipFile(wheel) as file:
+        packed = {Path(name) for name in file.namelist() if name.startswith("sezoo/")}
     there = {path.relative_to(checkout / "src") for path in (checkout / "src" / "sezoo").rglob("*") if path.is_file()}
     assert packed == {path for path in there if "__pycache__" not in path.parts}
     (metadata,) = site.glob("*.dist-info/METADATA")
