@@ -511,6 +511,22 @@ def test_multirun_makes_a_run_for_each_value(project, run):
     assert all((folder / "saved_models" / "quantized_model_int8.onnx").is_file() for folder in folders)
 
 
+@pytest.mark.parametrize(("section", "words"), [({"mode": "MULTIRUN"}, ()), ({}, ["hydra.mode=MULTIRUN"])])
+def test_multirun_may_be_set_as_hydras_mode(project, fails, section, words):
+    write_yaml(project / "user_config.yaml", {**plain_quantization_config(), "hydra": {"job": {}, **section}})
+    assert "found 'Foo'" in fails(*words, "quantization.calibration_method=Foo,Bar")
+
+
+def test_a_run_composes_its_configuration_once(project, run, monkeypatch):
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    composed, load = [], ConfigLoaderImpl.load_configuration
+    monkeypatch.setattr(
+        ConfigLoaderImpl, "load_configuration", lambda *words, **more: composed.append(1) or load(*words, **more)
+    )
+    assert run("hydra.run.dir=out")[0] == 0 and len(composed) == 1
+
+
 def test_a_run_of_several_that_fails_leaves_the_others(project, fails):
     message = fails("-m", "quantization.calibration_method=MinMax,Foo")
     assert message.startswith("quantization.calibration_method: found 'Foo'")

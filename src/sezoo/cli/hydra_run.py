@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,6 +39,9 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 MASKED_VARIABLE = re.compile("\ue000(\\w+)\ue001")
 """An environment variable while OmegaConf is at work, in characters that nobody else uses."""
 
+MAY_SET_MODE = re.compile(r"[+~]*hydra(?!\.(run|sweep|job)\.)|--config-dir|-cd")
+"""The beginning of words for Hydra by which `hydra.mode` may be set."""
+
 
 def run_with_hydra(
     arguments: Sequence[str],
@@ -65,13 +68,14 @@ def run_with_hydra(
     words = [f"--config-path={path.parent}", f"--config-name={path.stem}"]
     words += [f"{key}={quote(value)}" for key, (value, _) in expanded.items()]
     words += words_for_hydra(rest)
+    may_set_mode = _may_set_mode(raw, rest)
     written = {value: text for value, text in expanded.values()}
     if not is_helper():
-        _run_with_hydra(words, path, task, check, written)
+        _run_with_hydra(words, path, task, check, written, may_set_mode)
         return
     with TemporaryDirectory() as nowhere:  # the first process is the run
         words += [f"++{key}={quote(nowhere)}" for key in ("hydra.run.dir", "hydra.sweep.dir")]
-        _run_with_hydra([*words, "++mlflow.uri=null"], path, task, check, written)
+        _run_with_hydra([*words, "++mlflow.uri=null"], path, task, check, written, may_set_mode)
 
 
 def _run_with_hydra(
@@ -80,12 +84,14 @@ def _run_with_hydra(
     task: Callable[[Config, Path], None],
     check: Callable[[Config, Path], None],
     written: Mapping[str, str],
+    may_set_mode: bool,
 ) -> None:
     """Run with these words.
 
     Parameters
     ----------
     written : texts of the `hydra` section as they stand in the file, by what environment variables make of them.
+    may_set_mode : whether `hydra.mode` may be set, other than by --multirun.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -116,7 +122,7 @@ def _run_with_hydra(
             raise
 
     try:
-        with _command_line(words):
+        with _command_line(words), nullcontext() if may_set_mode else _without_search_for_mode():
             hydra.main(version_base="1.3", config_path=None, config_name=DEFAULT_NAME)(job)()
     except Exception as error:
         if error in failures:  # a fault of the program, not of the configuration
@@ -162,6 +168,26 @@ def _command_line(words: Sequence[str]) -> Iterator[None]:
         del os.environ[FULL_ERROR]
         if full_error is not None:
             os.environ[FULL_ERROR] = full_error
+
+
+def _may_set_mode(raw: Mapping[str, Any], words: Iterable[str]) -> bool:
+    """Whether a file or the words behind it may set `hydra.mode`, by themselves or by another file that they name."""
+    section = raw.get("hydra")
+    keys = {*raw, *(f"hydra.{key}" for key in section or () if isinstance(section, Mapping))}
+    return not keys.isdisjoint({"defaults", "hydra.defaults", "hydra.mode"}) or any(map(MAY_SET_MODE.match, words))
+
+
+@contextmanager
+def _without_search_for_mode() -> Iterator[None]:
+    """Hydra composes the whole configuration once more, only to look for `hydra.mode`; here it is not set."""
+    from hydra._internal.hydra import Hydra
+
+    search = Hydra.get_mode
+    Hydra.get_mode = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        Hydra.get_mode = search
 
 
 def compose_file(path: Path, overrides: Sequence[str] = ()) -> Config:
