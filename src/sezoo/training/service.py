@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -242,9 +243,13 @@ def _files(run: Run) -> TrainingFiles:
 def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks, export: Export) -> Path:
     """The last and the best epoch's networks as ONNX in the run's models folder, together; the best one's path."""
     with atomic_folder(run.models_folder) as aside:
-        for name, state in ((LAST, networks.last), (BEST, networks.best)):
-            network.load_state_dict(state)
-            export(network, aside / f"{name}.onnx")
+        network.load_state_dict(networks.last)
+        export(network, aside / f"{LAST}.onnx")
+        if all(torch.equal(weight, networks.best[name]) for name, weight in networks.last.items()):
+            shutil.copyfile(aside / f"{LAST}.onnx", aside / f"{BEST}.onnx")
+        else:
+            network.load_state_dict(networks.best)
+            export(network, aside / f"{BEST}.onnx")
     path = run.models_folder / f"{BEST}.onnx"
     for model in (LAST, BEST):
         run.tracker.artifact(run.models_folder / f"{model}.onnx", "models")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,15 +125,22 @@ def _at_opset_for(model: onnx.ModelProto, overrides: Overrides, types: set[Any])
     entries = [entry for entries in overrides.values() for entry in entries]
     entries += [entry["convert"] for entry in entries if "convert" in entry]
     types = types | {entry.get("quant_type", QuantType.QInt8) for entry in entries}
-    source = onnx.ModelProto()
-    source.CopyFrom(model)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if types <= {QuantType.QInt8, QuantType.QUInt8} or opset >= OPSET_OF_OTHER_TYPES:
+        source = onnx.ModelProto()
+        source.CopyFrom(model)
         return source
     try:
-        return with_known_shapes(onnx.version_converter.convert_version(source, OPSET_OF_OTHER_TYPES))
+        return onnx.ModelProto.FromString(_converted(model.SerializeToString()))
     except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike
         raise UserError(
             f"{KEY}.TensorQuantOverrides: types other than 8 bits need opset {OPSET_OF_OTHER_TYPES}, and the model "
             f"cannot be converted to it: {first_line(error)}"
         ) from error
+
+
+@lru_cache(1)
+def _converted(model: bytes) -> bytes:
+    """A model at the opset of other types; accuracy recovery writes the same one with many ranges."""
+    source = onnx.ModelProto.FromString(model)
+    return with_known_shapes(onnx.version_converter.convert_version(source, OPSET_OF_OTHER_TYPES)).SerializeToString()
