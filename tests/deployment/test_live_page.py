@@ -162,31 +162,27 @@ def recording(live):
 
 @pytest.fixture(scope="module")
 def chromium(recording):
-    """Browsers, one that lets pages have its microphone, which hears the recording, and one that asks nobody."""
+    """A browser whose microphone hears the recording."""
     from playwright.sync_api import sync_playwright
 
+    fake = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={recording[0]}")
     with sync_playwright() as started:
-        fake = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={recording[0]}")
-        options = {"microphone": (*fake, "--use-fake-ui-for-media-stream"), "refusing": fake}
-        opened = {
-            name: started.chromium.launch(
-                executable_path=CHROMIUM,
-                args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *args],
-            )
-            for name, args in options.items()
-        }
-        yield opened
-        for browser in opened.values():
-            browser.close()
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *fake],
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
 def opened(chromium, live):
-    """Opens the page from the disk; whatever goes wrong in it fails the test."""
+    """Opens the page from the disk, which may have the microphone; whatever goes wrong in it fails the test."""
     troubles, contexts = [], []
 
-    def open_page(browser="microphone", **settings):
-        contexts.append(chromium[browser].new_context(**{"viewport": {"width": 1280, "height": 900}, **settings}))
+    def open_page(**settings):
+        usual = {"viewport": {"width": 1280, "height": 900}, "permissions": ["microphone"]}
+        contexts.append(chromium.new_context(**{**usual, **settings}))
         page = contexts[-1].new_page()
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -364,7 +360,7 @@ def test_a_dropped_file(opened, recording):
 
 @in_chromium
 def test_a_refused_microphone_is_said_and_a_recording_offered(opened, recording):
-    page = opened("refusing")
+    page = opened(permissions=[])
     page.click("#microphone")
     until(page, "by('notice').className", lambda name: "bad" in name)
     assert "refused" in notice(page) and "open a recording" in notice(page)

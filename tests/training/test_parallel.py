@@ -1,18 +1,17 @@
 import csv
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from builders import write_clips, write_yaml
-from warm_sezoo import FORKS, TRAINING, WarmPython
+from warm_sezoo import FORKS, TRAINING
 
 torch = pytest.importorskip("torch")
 
@@ -46,9 +45,23 @@ CONFIG = {
         "optimizer_arguments": {"lr": 0.01}, "reference_metric": "wave_mse",
     },
 }  # fmt: skip
-SOURCES = Path(__file__).parents[2] / "src"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sezoo"]
+RANKS = """
+import json, os, runpy, sys
+
+processes = []
+for rank, words in enumerate(json.loads(sys.argv[1])):
+    process = os.fork()
+    if not process:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        sys.argv = ["sezoo", *words]
+        runpy.run_module("sezoo", run_name="__main__", alter_sys=True)
+        sys.exit()
+    processes.append(process)
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes))
+"""
+"""Starts sezoo in a fork for the words of each process, and ends with the worst of their exit codes."""
 
 
 @pytest.fixture
@@ -61,15 +74,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def pythons():
-    """Two that have imported torch, where such can run commands."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(closing(WarmPython(SOURCES, TRAINING))) for _ in range(2) if FORKS]
-
-
 @pytest.fixture
-def sezoo(folder, pythons):
+def sezoo(folder, pythons, tmp_path_factory):
     """Trains in two processes, with the results in a folder of that name; the worst exit code, and what they wrote.
 
     `second` are words for the second process alone.
@@ -78,24 +84,23 @@ def sezoo(folder, pythons):
     time of such a training.
     """
 
+    script = tmp_path_factory.mktemp("ranks") / "ranks.py"
+    script.write_text(RANKS, encoding="utf-8")
+
     def train(name, *words, second=()):
-        words = ["-m", "sezoo", f"hydra.run.dir={name}", *words]
-        if second and not pythons:
+        words = [f"hydra.run.dir={name}", *words]
+        if FORKS:
+            meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+            environment = {**ENVIRONMENT, **meeting, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+            ranks = [script, json.dumps([words, [*words, *second]])]
+            done = pythons.run(ranks, folder, environment, imported=TRAINING, limit=300)
+        elif second:
             pytest.skip("torchrun starts all processes with the same words")
-        if not pythons:
+        else:
             done = subprocess.run(
-                [*TORCHRUN, *words[2:]], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+                [*TORCHRUN, *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
             )
-            return done.returncode, done.stderr
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-        ranks = [{**ENVIRONMENT, **meeting, "RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": "2"} for rank in "01"]
-        with ThreadPoolExecutor() as threads:
-            ran = [
-                threads.submit(python.run, [*words, *more], folder, environment, 300)
-                for python, environment, more in zip(pythons, ranks, ((), second), strict=True)
-            ]
-        done = [each.result() for each in ran]
-        return max(each.returncode for each in done), "".join(each.stderr for each in done)
+        return done.returncode, done.stderr
 
     return train
 

@@ -3,10 +3,9 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +16,7 @@ from builders import evaluation_config, write_clips, write_yaml
 from sezoo.cli.main import main
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
+from warm_sezoo import TRAINING
 
 torch = pytest.importorskip("torch")
 from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
@@ -188,33 +188,40 @@ def test_averaged_weights_are_validated_and_written(project, run):
     np.testing.assert_allclose(model(magnitude), network(torch.tensor(magnitude)).detach().numpy(), atol=1e-5)
 
 
-def started(project, *words):
-    """A training of many epochs in a process of its own, when the third of them is done."""
-    command = [sys.executable, "-m", "sezoo", *words, *LONG]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, cwd=project, env=one_thread, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    for line in process.stderr:
-        if "epoch 3" in line:
-            return process
-    pytest.fail("the training did not reach its third epoch")
+NOTED = """
+import os, pathlib, runpy
+
+pathlib.Path("process.txt").write_text(str(os.getpid()), encoding="utf-8")
+runpy.run_module("sezoo", run_name="__main__", alter_sys=True)
+"""
+"""Runs sezoo in a process that can be found."""
+
+
+def stopped(project, pythons, name, end):
+    """A training of many epochs in a process of its own, which a signal ends when the third of them is done."""
+    (project / "noted.py").write_text(NOTED, encoding="utf-8")
+    words, one_thread = ["noted.py", f"hydra.run.dir={name}", *LONG], {**os.environ, "OMP_NUM_THREADS": "1"}
+    log, until = project / name / "training_logs" / "training_logs.csv", time.monotonic() + 120
+    with ThreadPoolExecutor() as threads:
+        ended = threads.submit(pythons.run, words, project, one_thread, imported=TRAINING)
+        while not (log.is_file() and log.read_bytes().count(b"\n") > 3):
+            assert not ended.done() and time.monotonic() < until, "the training did not reach its third epoch"
+            time.sleep(0.02)
+        os.kill(int((project / "process.txt").read_text(encoding="utf-8")), end)
+        return ended.result()
 
 
 LONG = ("training.epochs=15", "training.early_stopping=false")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been(project, run):
+def test_a_training_that_was_stopped_at_any_moment_goes_on_as_if_it_had_not_been(project, run, pythons):
     assert run("hydra.run.dir=whole", *LONG)[0] == 0
     for end in (signal.SIGKILL, signal.SIGINT):
-        process = started(project, f"hydra.run.dir=stopped_{end.name}")
-        time.sleep(0.05)
-        process.send_signal(end)
-        told = process.communicate(timeout=60)[1]
+        ended = stopped(project, pythons, f"stopped_{end.name}", end)
         if end is signal.SIGINT:
-            assert process.returncode == 130
-            assert "training.snapshot_path=" in told
+            assert ended.returncode == 130
+            assert "training.snapshot_path=" in ended.stderr
         snapshot = f"training.snapshot_path=stopped_{end.name}/training_logs/training_snapshot.pth"
         code, err = run(f"hydra.run.dir=resumed_{end.name}", snapshot, *LONG)
         assert code == 0, err

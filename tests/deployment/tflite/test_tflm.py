@@ -1,5 +1,7 @@
 """Files run by TensorFlow Lite Micro itself: its integers are numpy's, every one, and its arena is as planned."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,19 @@ def magnitudes(frames, seed=8):
     return (np.abs(rng.standard_normal((257, frames))) * level).astype(np.float32)
 
 
+@functools.cache
+def shipped(name):
+    """The integer graph of a model that comes with sezoo, and where its file is."""
+    path = ZOO / name / f"{name}_int8_static.onnx"
+    return tflite_graph_of(load_onnx(path), path), path
+
+
+@functools.cache
+def lowered(name, frames):
+    """Its TensorFlow Lite graph, of whole patches (None) or of a stream."""
+    return lower_graph(*shipped(name), frames)
+
+
 @pytest.mark.parametrize("form", OF_8_BITS)
 def test_it_computes_the_integers_of_numpy(form):
     graph = tflite_graph_of(FORMS[form](), PATH)
@@ -50,20 +65,18 @@ def test_and_frame_by_frame_with_states_that_are_handed_on(form):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_models_that_come_with_sezoo(name):
     """Patches of real lengths and levels, and a stream until all of its states are full."""
-    path = ZOO / name / f"{name}_int8_static.onnx"
-    graph = tflite_graph_of(load_onnx(path), path)
+    graph, _ = shipped(name)
     patch = of_patches(graph, magnitudes=[magnitudes(graph.frames)])
-    assert compared(lower_graph(graph, path), patch) == patch.outputs[0].size
+    assert compared(lowered(name, None), patch) == patch.outputs[0].size
     assert len(np.unique(patch.outputs[0])) > 50
     stream = of_stream(graph, magnitudes(60))
-    assert compared(lower_graph(graph, path, 1), stream) > 30 * graph.result.items
+    assert compared(lowered(name, 1), stream) > 30 * graph.result.items
 
 
 @pytest.mark.parametrize("frames", [None, 1])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_planned_arena_is_enough_and_little_more(name, frames):
-    path = ZOO / name / f"{name}_int8_static.onnx"
-    low = lower_graph(tflite_graph_of(load_onnx(path), path), path, frames)
+    low = lowered(name, frames)
     arena = tflm_arena(flatbuffer_of(low.file, "test"), low)
     assert arena.activations == activation_bytes(low.file)
     assert arena.total <= arena_bytes(low.file) <= arena.total * WORST_ARENA
