@@ -68,7 +68,7 @@ def test_recordings_of_no_clip_are_left_out_where_all_clips_have_theirs(tmp_path
         write(tmp_path / "denoised", name, noise)
     source = check_recordings(tmp_path / "denoised", pairs, RATE, pairs)
     assert {clip: path.name for clip, path in source.files.items()} == {"one": "one.wav", "two": "two.wav"}
-    assert caplog.messages == [f"{tmp_path / 'denoised'}: left out are 2 recordings of no clip (one_take_2, three)"]
+    assert caplog.messages == [f"{tmp_path / 'denoised'}: not scored: 2 recordings of no clip (one_take_2, three)"]
 
 
 def test_clips_drawn_from_a_test_set_find_their_recordings_among_all(tmp_path, noise):

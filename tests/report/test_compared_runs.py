@@ -59,6 +59,12 @@ def test_a_section_that_one_run_lacks_stands_for_its_keys(sweep):
     assert configuration_differences(facts[::2]) == {"quantization": [None, "present"]}
 
 
+def test_lists_are_written_as_in_a_file(sweep):
+    folders = sweep([["Conv", "Add"], ["Conv"]], key="op_types_to_quantize")
+    found = configuration_differences([read_run(folder) for folder in folders])
+    assert found == {"quantization.op_types_to_quantize": ["[Conv, Add]", "[Conv]"]}
+
+
 def test_differences_are_paired_by_clip_with_their_interval(sweep):
     folders = sweep(["MinMax", "Entropy"], scores=(1.7, 1.75))
     table = scores_section(compared(folders)).blocks[2]

@@ -17,7 +17,7 @@ from sezoo.report.rendering import render
 
 
 class Elements(HTMLParser):
-    """How many elements of each kind a page has, and the names of their attributes."""
+    """How many elements of each kind a page has, and the names of their attributes; places to break a name are none."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -25,7 +25,8 @@ class Elements(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
-        self.found[tag, tuple(name for name, _ in attributes)] += 1
+        if tag != "wbr" or attributes:
+            self.found[tag, tuple(name for name, _ in attributes)] += 1
 
 
 def page_with(name: str) -> str:

@@ -68,7 +68,7 @@ def test_two_runs_are_compared(report, two_runs, tmp_path):
     assert "other <run>" not in page
     assert "has the best PESQ, 1.700 (int8 on the board)" in page
     differences = page[page.index('<section id="differences"') :]
-    assert "quantization.calibration_method" in differences
+    assert "quantization.<wbr>calibration_<wbr>method" in differences
     assert "Percentile" in differences
     assert "random_seed" not in differences
 

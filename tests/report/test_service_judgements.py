@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from sezoo.report.compared_judgement import comparison_judgement
+from sezoo.report.compared_ranking import ranking
 from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.formatting import ram_parts_text
 from sezoo.report.rendering import balanced_columns
@@ -80,6 +81,21 @@ def test_the_best_run_against_the_second(make_full_run, writers, tmp_path):
     told = comparison_judgement(runs)
     assert told.startswith("better is better than one, the second best: PESQ +0.200 (95 % interval +0.")
     assert comparison_judgement(runs[:1]) == ""
+
+
+def test_a_run_of_few_easy_clips_is_compared_over_those(make_full_run, tmp_path):
+    folders = [make_full_run(tmp_path / name) for name in ("all", "few")]
+    for path in folders[1].glob("scores_*/*.csv"):
+        lines = path.read_text(encoding="utf-8").replace("1.7", "1.6").splitlines(keepends=True)
+        path.write_text("".join(lines[:3]), encoding="utf-8")
+    path = folders[1] / "evaluation.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("1.7,", "1.9,"), encoding="utf-8")
+    runs = [ComparedRun(folder.name, read_run(folder)) for folder in folders]
+    assert runs[1].version.means["pesq"].value == 1.9
+    found = ranking(runs, "pesq")
+    assert ([run.name for run, _ in found.runs], found.clips, found.are_all) == (["all", "few"], 2, False)
+    assert [value for _, value in found.runs] == pytest.approx([1.7, 1.6], abs=0.02)
+    assert comparison_judgement(runs).startswith("all is better than few, the second best: PESQ +0.1")
 
 
 @pytest.mark.parametrize("count", range(1, 40))

@@ -86,7 +86,7 @@ class RecordingsSource:
                 of_set = {clip: found[index] for clip, index in zip(self.test_set, whole.clean, strict=True)}
                 return {clip: of_set[clip] for clip in self.clips}
             if not match.only_noisy and match.only_clean and not match.by:  # all clips have theirs, by the whole name
-                log.warning("%s: left out are %s", self.folder, _of_no_clip(match.only_clean))
+                log.warning("%s: not scored: %s", self.folder, _of_no_clip(match.only_clean))
                 by_name = {to_nfc(path.stem): path for path in found}
                 return {clip: by_name[to_nfc(clip)] for clip in self.clips}
             missing = f"{len(match.only_noisy)} of {pluralize(len(self.clips), 'clip')} have no recording"

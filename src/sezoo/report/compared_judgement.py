@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.report.compared_ranking import ranking
 from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.compared_scores import common_clips, common_metric
 from sezoo.report.formatting import format_signed
@@ -23,12 +24,14 @@ def comparison_judgement(runs: Sequence[ComparedRun]) -> str:
     if metric is None:
         return ""
     facts = facts_of_metric(metric)
-    sign = 1 if facts.higher_is_better else -1
-    scored = [(mean.value, run) for run in runs if run.version and (mean := run.version.means.get(metric)) is not None]
-    if len(scored) < 2:
+    ranked = ranking(runs, metric).runs
+    if len(ranked) < 2:
         return ""
-    (_, best), (_, second), *_ = sorted(scored, key=lambda each: -sign * each[0])
+    best, second = ranked[0][0], ranked[1][0]
     difference = change(common_clips(second, best), "other", "first", metric)
+    if difference is not None and difference.value * (1 if facts.higher_is_better else -1) < 0:
+        best, second = second, best  # over clips that not all runs have
+        difference = change(common_clips(second, best), "other", "first", metric)
     if difference is None:
         return f"{best.name} has the best {facts.label}, but no clip in common with {second.name}."
     if difference.low == difference.high == 0:

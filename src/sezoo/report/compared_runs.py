@@ -110,4 +110,11 @@ def _flat(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{key}.")
         else:
-            yield f"{before}{key}", "(empty)" if value is None else str(value)
+            yield f"{before}{key}", _text(value)
+
+
+def _text(value: Any) -> str:
+    """A value as a YAML file has it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return "(empty)" if value is None else str(value)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
+from sezoo.report.compared_ranking import are_alike
 from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.figures import COLOURS, INK, drawing, remove_frame
 from sezoo.report.formatting import NOTHING, change_text, change_tone, format_signed, interval_text, mean_text
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["common_clips", "common_metric", "scores_section"]
-
-SAME_SCORE = 1e-3
-"""By how much the noisy clip's score may differ in two runs that scored the same clip."""
 
 SCORES_WIDTH, COST_WIDTH = 415, 300
 """Of the plots, in pixels: one of the scores and two against costs fill a row of the page."""
@@ -189,12 +187,8 @@ def common_clips(first: ComparedRun, other: ComparedRun) -> list[ClipScores]:
             {"first": clip.scores[first.version.name], "other": known[clip.name][other.version.name]},
         )
         for clip in first.facts.evaluation.scores
-        if clip.name in known and _are_alike(clip.scores[NOISY], known[clip.name][NOISY])
+        if clip.name in known and are_alike(clip.scores[NOISY], known[clip.name][NOISY])
     ]
-
-
-def _are_alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return all(abs(one[metric] - other[metric]) <= SAME_SCORE for metric in one.keys() & other.keys())
 
 
 def _change(mean: Mean | None, metric: str) -> Cell:
@@ -211,7 +205,11 @@ def _change(mean: Mean | None, metric: str) -> Cell:
 def _means(runs: Sequence[ComparedRun]) -> Iterator[Block]:
     metrics = _metrics(runs)
     versions = [version for run in runs for version in run.facts.evaluation.versions]
-    best = {metric: _best_value(metric, [version.means.get(metric) for version in versions]) for metric in metrics}
+    are_comparable = len({run.facts.evaluation.clips for run in runs}) == 1
+    best = {
+        metric: _best_value(metric, [version.means.get(metric) for version in versions]) if are_comparable else None
+        for metric in metrics
+    }
     rows, rules = [], []
     for run in runs:
         found = run.facts.evaluation
@@ -224,6 +222,9 @@ def _means(runs: Sequence[ComparedRun]) -> Iterator[Block]:
     caption = (
         "Means with 95 % intervals; the best of each metric is coloured. Comparable only if the runs used the same "
         "clips."
+        if are_comparable
+        else "Means with 95 % intervals. The runs scored different numbers of clips: the paired differences compare "
+        "them, these do not."
     )
     yield Heading("All versions")
     headings = ["run", "version", "clips", *map(_heading, metrics)]

@@ -11,6 +11,7 @@ from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
 from sezoo.report.compared_judgement import comparison_judgement
+from sezoo.report.compared_ranking import ranking
 from sezoo.report.compared_runs import ComparedRun, compared_runs, configuration_differences
 from sezoo.report.compared_scores import common_metric, scores_section
 from sezoo.report.compared_sounds import sounds_section
@@ -59,16 +60,16 @@ def _best(runs: Sequence[ComparedRun]) -> str:
     if metric is None:
         return "None of these runs was scored; their costs are below."
     told = facts_of_metric(metric)
-    scored = [(run, mean) for run in runs if run.version and (mean := run.version.means.get(metric)) is not None]
-    best, mean = max(scored, key=lambda each: each[1].value * (1 if told.higher_is_better else -1))
-    what = f"{told.form.format(mean.value)} ({best.version.label})"
-    if len(scored) == 1:
+    ranked = ranking(runs, metric)
+    (best, mean), *others = ranked.runs
+    what = f"{told.form.format(mean)} ({best.version.label})"
+    if not others:
         return f"No metric was scored in more than one of these runs; {told.label} of {best.name} is {what}."
     sentence = f"{best.name} has the best {told.label}, {what}"
-    others = [f"{run.name} {told.form.format(value.value)}" for run, value in scored if run is not best]
-    sentence += f"; {join_words(others)}" if others else ""
-    if len({run.facts.evaluation.clips for run, _ in scored}) > 1:
-        sentence += "; the runs scored different numbers of clips"
+    sentence += f"; {join_words([f'{run.name} {told.form.format(value)}' for run, value in others])}"
+    if not ranked.are_all:
+        shared = f"over the {pluralize(ranked.clips, 'clip')} that all runs scored"
+        sentence += f"; {shared if ranked.clips else 'the runs scored different clips'}"
     return sentence + "."
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sezoo.base.foreign_text import to_one_line, to_printable
 from sezoo.base.version import __version__
@@ -39,6 +40,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     environment.globals["balanced"] = balanced_columns
     environment.globals["inlined"] = lambda name: Markup(_text(name))
     return environment.get_template("report.html.j2")
@@ -49,6 +51,11 @@ def _to_page(value: Any) -> Any:
     if type(value) is not str or value.startswith("data:"):
         return value
     return to_printable(value, lines=True) if "\n" in value else to_one_line(value)
+
+
+def _breakable(name: str) -> Markup:
+    """A key, or the name of a tensor, that a narrow column breaks behind dots, slashes and underscores."""
+    return Markup(re.sub(r"(?<=[._/])(?=[^\W_])", "<wbr>", str(escape(_to_page(name)))))
 
 
 def _text(name: str) -> str:
