@@ -74,6 +74,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="of magnitudes that C and numpy are compared on")
     parser.add_argument("--keep", type=Path, help="folder for the runs; the default is a temporary one")
     options = parser.parse_args()
+    third_party = options.third_party and any(ROWS[name].make.endswith(".onnx") for name in options.rows)
+    for key in (["NOISY", "CLEAN"] if third_party else []) + (["NOISE"] if "SPEECH" in os.environ else []):
+        folder = os.environ.get(key)
+        if not (folder and Path(folder).is_dir()):
+            parser.error(f"{key} has to be a folder of recordings, and is {folder or 'not set'}")
     print("| network | MAC in integers | fidelity | PESQ float | int8 | C | mask difference | M55 | pieces | minutes |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
