@@ -57,6 +57,18 @@ def test_very_many_inputs_are_a_few_lines(tmp_path, capsys):
     assert len(printed) < 10_000
 
 
+def test_a_shipped_model_has_its_name_in_place_of_a_path(capsys):
+    main(["model", "utcn_live_small"])
+    assert "utcn_live_small, which comes with sezoo, 0." in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_long_path_is_not_cut(tmp_path, capsys):
+    path = tmp_path / f"{'n' * 210}_end.onnx"
+    onnx.save(tcnn(), path)
+    main(["model", str(path)])
+    assert "n_end.onnx,0.0" in "".join(capsys.readouterr().out.split())
+
+
 def test_the_command_prints_it(tmp_path, capsys):
     onnx.save(tcnn(), tmp_path / "m.onnx")
     main(["model", str(tmp_path / "m.onnx")])

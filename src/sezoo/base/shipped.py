@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sezoo.base.errors import UserError
+from sezoo.base.files import display_path
 from sezoo.base.text import closest_match
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "is_demo_word",
     "is_plain_name",
     "model_file",
+    "model_text",
     "shipped_model",
     "shipped_models",
 ]
@@ -34,6 +36,11 @@ def shipped_model(word: str) -> Path | None:
     A file of that name comes first; a folder, where results of it may be, does not.
     """
     return shipped_models().get(word) if is_plain_name(word) and not _is_own_model(word) else None
+
+
+def model_text(path: Path) -> str:
+    """A model for people: the name of a shipped one, which stands for it in every command, or the path."""
+    return f"{path.stem}, which comes with sezoo" if path.is_relative_to(ZOO) else display_path(path)
 
 
 def is_demo_word(word: object) -> bool:

@@ -20,8 +20,7 @@ import onnxruntime
 from sezoo.audio.clip import read_clip
 from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.errors import UserError
-from sezoo.base.files import display_path
-from sezoo.base.shipped import DEMO_RECORDINGS
+from sezoo.base.shipped import DEMO_RECORDINGS, model_text
 from sezoo.base.text import pluralize
 from sezoo.config.sections import Benchmarking
 from sezoo.denoising.latency import latency_samples
@@ -85,7 +84,7 @@ def measure_host(run: Run) -> list[Measurement]:
             frames, lookahead = patch_lengths(config, length, stateful=model.stateful)
             source = model.static or model.dynamic
             magnitudes = benchmark_input(stft, rate, model.kind)
-            log.info("timing %s: %s", model.name, display_path(source.display_name or source.path))
+            log.info("timing %s: %s", model.name, model_text(source.display_name or source.path))
             patch = _middle(magnitudes, frames + 2 * lookahead)
             audio = frames * stft.hop_length / rate
             latency = latency_samples(lookahead, frames, stft, patches=not model.stateful)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from sezoo.cli.output import print_json, print_results, run_of
+from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
     Parser,
@@ -21,6 +21,7 @@ from sezoo.cli.parser import (
 )
 from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import static_model_path
+from sezoo.results.names import REPORT
 
 HINT = "sezoo quantize MODEL --data DIR makes it"
 
@@ -66,4 +67,5 @@ def run(options: argparse.Namespace) -> None:
 
         print_json({"folder": folder, **Benchmark.required(folder).to_dict()})
     else:
-        print_results(folder, [])
+        page = folder / REPORT
+        print_results(folder, [(page if page.is_file() else None, PAGE)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from sezoo.base.errors import UserError
+from sezoo.base.shipped import model_text
 from sezoo.models.contract import declared_contract
 from sezoo.models.likely_states import guess_states
 from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
@@ -169,7 +170,7 @@ def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> Non
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")  # a path longer than a line, of which the end counts
     for name, value in _rows(path, summary):
         table.add_row(name, value)
     if latency_ms is not None:
@@ -178,7 +179,7 @@ def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> Non
 
 
 def _rows(path: Path, summary: ModelSummary):
-    yield "file", f"{path}, {summary.bytes / 2**20:.2f} MiB, opset {summary.opset}"
+    yield "file", f"{model_text(path)}, {summary.bytes / 2**20:.2f} MiB, opset {summary.opset}"
     for kind, ends in (("input", summary.inputs), ("output", summary.outputs)):
         for name, axes in list(ends.items())[:MOST_ROWS]:
             yield kind, f"{name} {_axes_text(axes)}"
