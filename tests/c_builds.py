@@ -1,5 +1,6 @@
 """Building the C of the package with this computer's compiler, and what is needed to do so."""
 
+import functools
 import shutil
 import subprocess
 import tempfile
@@ -26,10 +27,16 @@ HOST_GCC = shutil.which("gcc")
 needs_gcc = pytest.mark.skipif(HOST_GCC is None, reason="gcc is not installed on this computer")
 
 
+@functools.cache
+def version_of(*compiler):
+    """What a compiler says of its version."""
+    return subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True).stdout
+
+
 def compiled(*words, folder=None):
     """Run this computer's compiler; what it says is shown if it fails.
 
-    Where it links a program, the sources that are the same in every package are compiled once for all tests.
+    Where it links a program, sources are compiled once for all tests that have them (`cache` in conftest.py).
     """
     words = [str(word) for word in words]
     with ExitStack() as stack:
@@ -49,7 +56,8 @@ def host_objects(options, folders, sources):
     """`compiled_objects` by this computer's compiler."""
     with tempfile.TemporaryDirectory() as scratch:
         log_file = Path(scratch, "gcc.log")
-        with compiled_objects([HOST_GCC, *options], "host", folders, sources, log_file, timeout=60) as objects:
+        command = [HOST_GCC, *options]
+        with compiled_objects(command, version_of(HOST_GCC), folders, sources, log_file, timeout=60) as objects:
             yield objects
 
 

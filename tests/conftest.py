@@ -24,18 +24,23 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Each process begins with its share of the documents: one takes a minute or two, and none may be left to the end.
+    """Every other process begins with its share of the documents: each takes a while, and none may be left to the end.
 
-    pytest-xdist gives the first part of the list to the first process and so on, before they take from each other.
+    Not every one, because each process that has some builds a wheel for them. pytest-xdist gives the first part of the
+    list to the first process and so on, before they take from each other.
     """
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    readers = (processes + 1) // 2
     documents = [item for item in items if item.path.name == "test_docs.py"]
     others = [item for item in items if item.path.name != "test_docs.py"]
     bounds = [len(others) * number // processes for number in range(processes + 1)]
     items[:] = [
         item
         for number in range(processes)
-        for item in (*documents[number::processes], *others[bounds[number] : bounds[number + 1]])
+        for item in (
+            *(documents[number // 2 :: readers] if number % 2 == 0 else ()),
+            *others[bounds[number] : bounds[number + 1]],
+        )
     ]
 
 
@@ -48,8 +53,8 @@ def pytest_collection_finish():
 def cache(tmp_path_factory, pytestconfig):
     """A user's folder for caches that is empty when the tests begin.
 
-    But for what compilers make once for all packages, which is found by the contents of all that it is made of: it is
-    kept for all processes of tests, and for the next time, in pytest's own cache.
+    But for what compilers make, which is found by the contents of all that it is made of: it is kept for all processes
+    of tests, and for the next time, in pytest's own cache; here also objects that depend on a network.
     """
     folder = tmp_path_factory.mktemp("cache")
     if hasattr(pytestconfig, "cache"):  # not with -p no:cacheprovider
@@ -59,15 +64,13 @@ def cache(tmp_path_factory, pytestconfig):
             (folder / name).parent.mkdir(exist_ok=True)
             with suppress(OSError):  # Windows has links for administrators only
                 (folder / name).symlink_to(compiled / name, target_is_directory=True)
-    before = os.environ.get("XDG_CACHE_HOME")
     if sys.platform == "linux":  # matplotlib's list of fonts takes seconds to make, and is the same for all sessions
-        os.environ.setdefault("MPLCONFIGDIR", str(Path(before or Path.home() / ".cache", "matplotlib")))
-    os.environ["XDG_CACHE_HOME"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+        users = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
+        os.environ.setdefault("MPLCONFIGDIR", str(Path(users, "matplotlib")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr("sezoo.targets.object_cache.OF_A_NETWORK", ())
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -102,16 +105,23 @@ def places(request):
 
 @pytest.fixture(autouse=True)
 def no_page_of_small_runs(request, monkeypatch):
-    """Runs in this process leave no report where nobody looks at it."""
+    """Runs in this process leave no report and no picture of scores where nobody looks at them."""
     if places(request) & WITHOUT_REPORT and "written_page" not in request.fixturenames:
-        from sezoo.report import run_report
+        from sezoo.report import run_report, score_figure
 
         monkeypatch.setattr(run_report, "write_run_report", lambda run: None)
+        if "evaluation" not in places(request) and "drawn_scores" not in request.fixturenames:
+            monkeypatch.setattr(score_figure, "save_score_figure", lambda path, results: None)
 
 
 @pytest.fixture
 def written_page():
-    """Lets the runs of a test write their report."""
+    """Lets the runs of a test write their report, and draw their scores."""
+
+
+@pytest.fixture
+def drawn_scores():
+    """Lets the runs of a test draw their scores, as those of tests/evaluation do."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """What a user can get wrong in an evaluation, end to end: exit code 2, one line, and nothing left behind."""
 
+import shutil
+
 import numpy as np
 import onnx
 import pytest
@@ -13,13 +15,21 @@ from sezoo.quantization.graph.static_shape import with_static_shape
 CLIPS = " ".join(f"clip_{index:03d}.wav" for index in range(100))
 
 
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """A folder with noisy/ and clean/, a hundred recordings each."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for kind in ("noisy", "clean"):
+        write_clips(folder / kind, CLIPS, seconds=0.1)
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, monkeypatch, pairs):
     """A working directory where everything is right: a hundred pairs, a model, a configuration."""
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(pairs, tmp_path, dirs_exist_ok=True)
     write_model(tmp_path / "model.onnx")
-    for folder in ("noisy", "clean"):
-        write_clips(tmp_path / folder, CLIPS, seconds=0.1)
     write_yaml(tmp_path / "user_config.yaml", evaluation_config(evaluation={"num_workers": 2}))
     return tmp_path
 

@@ -46,6 +46,8 @@ TRAINED_IN = ("docs/training.md",)
 WITH_TORCH = (*TRAINED_IN, "docs/own_model.md")
 EMULATED = ("docs/deployment.md", "docs/commands.md")
 COMPILED = ("docs/live.md",)
+STARTED_ANEW = ("README.md", "docs/training.md", "docs/live.md", "docs/python.md")
+"""Whose first command is run by a new interpreter."""
 AGAIN = {
     ("docs/model_zoo.md", "python stm32ai_main.py"): "++quantization.accuracy_recovery=none ++general.report=False"
 }
@@ -92,16 +94,17 @@ def valentini_layout(folder, recordings):
 class Shell:
     """Runs a document's commands as a user would type them, the few of the shell's own in Python.
 
-    The first of sezoo's is run by a new interpreter, the others by one that has imported already. A document's first
-    run of each command and of each YAML file is as it stands there. Those that follow leave out the report and accuracy
-    recovery, which would be much the same: the first of each mode has a report, and what the document sets stays.
+    Those of Python's are run by an interpreter that has imported already, but for the first of some documents
+    (`STARTED_ANEW`). A document's first run of each command and of each YAML file is as it stands there. Those that
+    follow leave out the report and accuracy recovery, which would be much the same: the first of each mode has a
+    report, and what the document sets stays.
     """
 
-    def __init__(self, folder, site, variables, warm):
+    def __init__(self, folder, site, variables, warm, *, starts_anew):
         self.folder = folder
         self.environment = {**os.environ, "PYTHONPATH": str(site), **variables}
         self.warm = warm
-        self.is_first = True
+        self.starts_anew = starts_anew or not FORKS
         self.reported, self.recovered = set(), set()
 
     def run(self, line):
@@ -124,8 +127,8 @@ class Shell:
 
     def python(self, *command, by=(sys.executable,)):
         """Run a script of Python's, in a new process by these words before it; what it wrote to standard output."""
-        if self.is_first or not FORKS:
-            self.is_first = False
+        if self.starts_anew:
+            self.starts_anew = not FORKS
             return self.call(*by, *command).stdout
         done = self.warm(command, self.folder, self.environment, limit=LIMIT)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -242,7 +245,8 @@ def test_document_from_top_to_bottom(document, tmp_path, sources, pythons):
     valentini_set = valentini_layout(tmp_path / "valentini_set", checkout / RECORDINGS)
     variables = {"VALENTINI": str(valentini_set)}
     imported = TRAINING if document in TRAINED_IN else IMPORTED
-    shell = Shell(tmp_path, site, variables, partial(pythons.run, sources=site, imported=imported))
+    warm = partial(pythons.run, sources=site, imported=imported)
+    shell = Shell(tmp_path, site, variables, warm, starts_anew=document in STARTED_ANEW)
     kinds = set()
     for kind, text, name in blocks(document):
         kinds.add(kind)

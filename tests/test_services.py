@@ -71,7 +71,7 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_each_service_has_what_the_one_before_it_made(project, caplog, capsys):
+def test_each_service_has_what_the_one_before_it_made(project, caplog, capsys, drawn_scores):
     caplog.set_level(logging.INFO)
     asked = {"num_quantization_samples": 2, "static_sequence_length": 40}
     config = build_config(

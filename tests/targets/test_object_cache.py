@@ -27,6 +27,7 @@ def package(tmp_path, monkeypatch):
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(object_cache, "default_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(object_cache, "OF_A_NETWORK", ("_model.h",))
     return tmp_path
 
 
