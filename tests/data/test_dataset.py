@@ -188,6 +188,22 @@ def test_a_folder_that_holds_only_folders(tmp_path, names, found):
     )
 
 
+def test_clips_below_a_folder_that_holds_none_itself(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("b/Größe 1.wav", "a 1/x.WAV", "a 1/deep/y.wav", "a 1/._x.wav", ".git/z.wav", "b/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = clips_in(tmp_path, "some.key", "wav", below=True)
+    names = [path.relative_to(tmp_path).as_posix() for path in found]
+    assert names == ["a 1/deep/y.wav", "a 1/x.WAV", "b/Größe 1.wav"]
+    assert "3 clips in the folders in it" in caplog.text
+    with pytest.raises(UserError, match=r"found: 2 folders: a 1, b\); there are none in its folders either"):
+        clips_in(tmp_path, "some.key", "flac", below=True)
+    (tmp_path / "own.wav").touch()
+    assert clips_in(tmp_path, "some.key", "wav", below=True) == [tmp_path / "own.wav"]
+
+
 @pytest.mark.parametrize("extension", ["wav", ".wav", " .wav"])
 def test_the_extension_may_be_written_without_its_dot(tmp_path, extension):
     (tmp_path / "a.wav").touch()

@@ -93,20 +93,22 @@ def _write(waveforms: Sequence[object], names: Sequence[str] | None, folder: Pat
 
 
 def extension_of(folder: Path, what: str) -> str:
-    """Return the most frequent file extension of a folder's recordings; `.wav` if it has none.
+    """Return the most frequent file extension of a folder's recordings, or of those in the folders in it, or `.wav`.
 
     Raises
     ------
     UserError : there is no such folder.
     """
-    from sezoo.data.folders import AUDIO_EXTENSIONS
+    from sezoo.data.folders import AUDIO_EXTENSIONS, files_below
 
     if not folder.is_dir():
         found = "a file" if folder.is_file() else "not there"
         hint = did_you_mean_path(folder, [DEMO]) if found == "not there" else ""
         raise UserError(f"{what}: {folder} is {found}; a folder of recordings is needed{hint}")
-    suffixes = [path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")]
-    counts = Counter(suffix for suffix in suffixes if suffix in AUDIO_EXTENSIONS)
+    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    counts = Counter(path.suffix.lower() for path in files if path.suffix.lower() in AUDIO_EXTENSIONS)
+    if not counts:
+        counts = Counter(path.suffix.lower() for path in files_below(folder) if path.suffix.lower() in AUDIO_EXTENSIONS)
     return max(counts, key=lambda suffix: (counts[suffix], suffix == DEFAULT_EXTENSION), default=DEFAULT_EXTENSION)
 
 

@@ -74,7 +74,9 @@ class Quantization(Section):
         "each processor that the run may use. Fewer need less memory.",
     )
     noisy_quantization_files_path: PathText | None = Field(
-        None, description="Folder of noisy clips to calibrate with instead of the training set."
+        None,
+        description="Folder of noisy clips to calibrate with instead of the training set; if it holds none itself, "
+        "those of the folders in it.",
     )
     static_sequence_length: Frames | None = Field(
         None,

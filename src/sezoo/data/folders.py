@@ -12,7 +12,7 @@ from sezoo.base.text import did_you_mean_path, pluralize
 from sezoo.data.pair_names import match_names, to_nfc
 from sezoo.data.pairs import Pair
 
-__all__ = ["AUDIO_EXTENSIONS", "clips_in", "folders_in", "pair_clips", "some_names"]
+__all__ = ["AUDIO_EXTENSIONS", "clips_in", "files_below", "folders_in", "pair_clips", "some_names"]
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +20,13 @@ NAMES_IN_A_MESSAGE = 3
 AUDIO_EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
 
 
-def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
+def clips_in(folder: Path | None, key: str, extension: str, *, below: bool = False) -> list[Path]:
     """List the clips in a folder by extension (any case, with or without the dot), sorted by name.
 
     Parameters
     ----------
     key : of the configuration, for messages.
+    below : where the folder itself holds none, list those of the folders in it, at any depth, sorted by path.
 
     Raises
     ------
@@ -41,18 +42,33 @@ def clips_in(folder: Path | None, key: str, extension: str) -> list[Path]:
     # A link that leads nowhere is kept: reading it tells of it.
     files = [path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith(".")]
     clips = sorted((path for path in files if path.suffix.lower() == extension), key=lambda path: path.name)
+    if not clips and below:
+        clips = sorted(path for path in files_below(folder) if path.suffix.lower() == extension)
+        if clips:
+            log.info("%s: %s in the folders in it", folder, pluralize(len(clips), "clip"))
+            return clips
     if not clips:
         others = Counter(path.suffix or "no extension" for path in files).most_common(3)
         found = ", ".join(f"{count} {suffix}" for suffix, count in others)
         advice = "see dataset.file_extension"
         if not found and (folders := folders_in(folder)):
             found = f"{pluralize(len(folders), 'folder')}: {some_names(folders)}"
-            advice = "folders in it are not searched: name the one that holds the clips"
+            advice = (
+                "there are none in its folders either; see dataset.file_extension"
+                if below
+                else "folders in it are not searched: name the one that holds the clips"
+            )
         raise UserError(f"{key}: no {extension} files in {folder} (found: {found or 'nothing'}); {advice}")
     if unused := sorted(path.name for path in files if path.suffix.lower() in AUDIO_EXTENSIONS - {extension}):
         what = pluralize(len(unused), "other recording")
         log.warning("%s: only %s files are used, not %s (%s)", folder, extension, what, some_names(unused))
     return clips
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in the folders in a folder, at any depth; hidden ones are left out."""
+    inside = ((path, path.relative_to(folder).parts) for path in folder.rglob("*"))
+    return [path for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
 
 
 def folders_in(folder: Path) -> list[str]:

@@ -102,7 +102,7 @@ def _recordings(config: Config) -> list[Path]:
     if settings.noisy_quantization_files_path is not None:
         extension = dataset.file_extension if dataset else ".wav"
         key = "quantization.noisy_quantization_files_path"
-        clips = clips_in(settings.noisy_quantization_files_path, key, extension)
+        clips = clips_in(settings.noisy_quantization_files_path, key, extension, below=True)
     else:
         clips = training_noisy_clips(dataset)
     amount = settings.num_quantization_samples
