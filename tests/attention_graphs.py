@@ -48,6 +48,25 @@ def several_heads():
     return graph.from_tokens(graph.reshaped(mixed, "joined", -1, BINS, WIDTH), WIDTH)
 
 
+def heads_beside_frames():
+    """Heads and frames in one axis, as PyTorch's layer writes it where it returns its weights."""
+    graph = Attention(opset=13)
+    tokens, parts = graph.transposed(graph.tokens(BINS, C), "tokens in front", 1, 0, 2), []
+    for name, order in (("query", (1, 0, 2)), ("key", (1, 2, 0)), ("value", (1, 0, 2))):
+        cut = graph.reshaped(graph.linear(tokens, name, C, WIDTH), f"{name}.cut", BINS, -1, DEPTH)
+        parts.append(graph.transposed(cut, f"{name}.heads", *order))
+    query, key, value = parts
+    scores = graph.node("MatMul", [query, key], "scores")
+    shares = graph.node(
+        "Softmax", [graph.node("Mul", [scores, graph.number("scale", 0.5)], "scaled")], "shares", axis=2
+    )
+    mixed = graph.transposed(graph.node("MatMul", [shares, value], "mixed"), "heads behind", 1, 0, 2)
+    made = graph.linear(graph.reshaped(mixed, "rows", -1, WIDTH), "out of heads", WIDTH, WIDTH)
+    return graph.from_tokens(
+        graph.transposed(graph.reshaped(made, "tokens again", BINS, -1, WIDTH), "back", 1, 0, 2), WIDTH
+    )
+
+
 def einsum():
     """The same in Einstein's notation, and the layers as well."""
     graph = Attention(opset=13)
@@ -128,6 +147,7 @@ def over_time():
 
 ATTENTION = {
     "attention over bins": several_heads,
+    "attention, heads beside frames": heads_beside_frames,
     "attention, einsum": einsum,
     "attention over channels": over_channels,
     "linear attention": linear_attention,

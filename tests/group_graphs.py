@@ -127,6 +127,13 @@ def einsum_of_one(equation):
     return build
 
 
+def spread_by_a_constant():
+    """One channel times a constant for each of several, as decays of a state space are."""
+    graph = Groups()
+    one = graph.over_axes("ReduceMean", graph.inner, "one", 1, keepdims=1)
+    return graph.from_image(graph.node("Mul", [one, graph.uniform("factors", 0.5, 2, C, 1, 1)], "spread"))
+
+
 def largest_of(function, *, pooling=False):
     """The largest of two bins, or of all channels, of a function of one value."""
 
@@ -179,6 +186,7 @@ GROUPS = {
     "einsum by group": einsum_of_groups(),
     "einsum by group, dots": einsum_of_groups("...hd,hde->...he", bias=True),
     "einsum by group, turned": einsum_of_groups("bthd,hed->bteh", from_turned=True),
+    "spread by a constant": spread_by_a_constant,
     "einsum of one, order": einsum_of_one("bcft->btfc"),
     "einsum of one, sum": einsum_of_one("bcft->btc"),
     "matrix for each bin": matrices(BINS, C, C),

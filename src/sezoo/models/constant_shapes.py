@@ -29,8 +29,8 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
     Exporters leave a chain of Shape, Gather or Slice, and Concat before each Reshape, which compilers for
     microcontrollers refuse and quantizers stumble over. The shapes are looked at for two batches and lengths: an axis
     in front that is the batch is copied, one other that follows the frames is inferred, where more than one follows
-    them those are copied that lie where they did, and all others are what they always are. A shape that is anything
-    else stays as it is, and so does a model with states, of several inputs, or with a fixed length. What other
+    them those are copied that lie where they did, and all others are what they always are, as with a fixed length most
+    are. A shape that is anything else stays as it is, and so does a model with states or of several inputs. What other
     operators read of shapes (the pads of a Pad, the scale of attention's scores) becomes a constant if it is the same
     for both.
 
@@ -40,7 +40,7 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
     """
     axes = axes_of(magnitude_input(model)) if len(graph_inputs(model)) == 1 and not states_of(model) else None
     layout = layout_of(axes)
-    if layout is None or not isinstance(axes[layout.bins], int) or isinstance(axes[layout.frames], int):
+    if layout is None or not isinstance(axes[layout.bins], int):
         return model
     made_by = {name: node for node in model.graph.node for name in node.output}
     known = {weight.name for weight in model.graph.initializer}
@@ -50,10 +50,14 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
     if not reshapes and not others:
         return model
     looked_at = sorted({name for node in reshapes for name in node.input} | others)
-    batches = [axes[0] if isinstance(axes[0], int) else batch for batch in BATCHES]
+    of_batch, of_frames = axes[0], axes[layout.frames]
     shapes = [
-        layout.axes(batch, axes[layout.bins], frames * multiple)
-        for batch, (_, frames) in zip(batches, EXAMPLES, strict=True)
+        layout.axes(
+            of_batch if isinstance(of_batch, int) else batch,
+            axes[layout.bins],
+            of_frames if isinstance(of_frames, int) else frames * multiple,
+        )
+        for batch, frames in EXAMPLES
     ]
     first, second = (_values(model, looked_at, shape) for shape in shapes)
     changed = onnx.ModelProto()

@@ -284,7 +284,8 @@ def _try_model(mask_model: MaskModel, contract: Contract) -> None:
                 ) from error
             raise UserError(
                 f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes (with "
-                "torch.onnx.export(..., dynamo=False) if dynamo=True leaves the length of its example)"
+                "torch.onnx.export(..., dynamo=False) if dynamo=True leaves the length of its example); of a loop over "
+                "frames export one frame a call, with states in and out"
             ) from error
     while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
         mask_model(random_input(0, (1, contract.bins, 9 * seen), mask_model.layout))

@@ -120,7 +120,7 @@ def sums_are_of_integers(model: onnx.ModelProto) -> Iterator[str]:
     behind_layers: set[str] = set()
     for node in model.graph.node:
         inputs = [name for name in node.input if name and name not in constants]
-        if node.op_type in LINEAR or behind_layers & set(inputs):
+        if node.op_type != "Shape" and (node.op_type in LINEAR or behind_layers & set(inputs)):
             behind_layers.update(node.output)
         real = [name for name in inputs if not _is_constant(name, constants, made_by)]
         if node.op_type in ("Add", "Sub", "Mul") and len(real) > 1 and behind_layers & set(real):

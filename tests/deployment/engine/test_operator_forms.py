@@ -33,7 +33,7 @@ LEAST = dict.fromkeys(
     (
         *("norm of a frame", "attention over channels", "sum of squares", "larger of two", "less of two"),
         *("neither of two", "einsum by group", "matrix for each bin", "matrix for each bin, left"),
-        *("largest behind Abs", "largest behind Neg", "zeros, then a norm"),
+        *("largest behind Abs", "largest behind Neg", "zeros, then a norm", "attention, heads beside frames"),
     ),
     30,
 )

@@ -76,6 +76,24 @@ def test_all_steps_tell_how_far_they_are_one_at_a_time():
     assert all(done == total for done, total in told.values()), told
 
 
+@pytest.mark.parametrize(
+    ("target", "settings", "hint"),
+    [
+        ("generic", {"accuracy_recovery": "none"}, "recovery: [auto] or quantization.activation_bits: 16"),
+        ("stm32n6", {"accuracy_recovery": "none"}, "try quantization.accuracy_recovery: [auto]"),
+        ("stm32n6", {"accuracy_recovery": ["equalization"]}, "try quantization.accuracy_recovery: [auto]"),
+    ],
+)
+def test_an_int8_model_that_is_far_from_float_is_warned_of(target, settings, hint, monkeypatch, caplog):
+    plan, made, _ = context(graphs.tcnn, **settings)
+    recover(plan, made, TARGETS[target])
+    assert "audible" not in caplog.text  # 30 dB and more
+    monkeypatch.setattr(recipe, "AUDIBLE", 80.0)
+    recover(plan, made, TARGETS[target])
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert "is audible" in warning and warning.endswith(hint)
+
+
 def test_none_is_what_onnxruntime_writes():
     plan, made, _ = context(graphs.tcnn, accuracy_recovery="none")
     result = recover(plan, made, TARGETS["generic"])

@@ -13,12 +13,15 @@ from sezoo.quantization.graph.rewriting import Rewriter
 
 __all__ = ["FORMS"]
 
-KEPT = 0
-"""In the shape of a Reshape: the axis of the input."""
+KEPT, REST = 0, -1
+"""In the shape of a Reshape: the axis of the input, and what the others leave."""
 
 
 def _rows_apart(graph: Rewriter, node: onnx.NodeProto) -> bool:
-    """A Gemm or a MatMul with constant weights on the right, of a Reshape of (a, b, ...) to (a b, ...)."""
+    """A Gemm or a MatMul with constant weights on the right, of a Reshape of (a, b, ...) to (a b, ...).
+
+    With the heads of attention in the second axis, (a, b heads, channels of one), the Reshape behind shows what `a` is.
+    """
     if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in graph.weights:
         return False
     scaled = [attribute(node, name, usual) != usual for name, usual in (("alpha", 1.0), ("beta", 1.0), ("transA", 0))]
@@ -28,13 +31,14 @@ def _rows_apart(graph: Rewriter, node: onnx.NodeProto) -> bool:
     before, width = graph.lengths(joining.input[0]), rows[1]
     if len(before) < 3 or not all(isinstance(length, int) for length in (*before[2:], width)):
         return False
-    if np.prod(before[2:], dtype=np.int64) != width:
+    of_both = np.prod(before[2:], dtype=np.int64) == width
+    if not of_both and (not isinstance(before[0], int) or _first_axis_behind(graph, node) != before[0]):
         return False
     matrix = graph.weights[node.input[1]]
     matrix = np.ascontiguousarray(matrix.T if attribute(node, "transB", 0) else matrix)
     source = joining.input[0]
-    if len(before) > 3:
-        shape = graph.integers(f"{node.name}/apart/shape", KEPT, KEPT, width)
+    if len(before) > 3 or not of_both:
+        shape = graph.integers(f"{node.name}/apart/shape", KEPT, KEPT if of_both else REST, width)
         source = graph.put("Reshape", [source, shape], graph.tensor(f"{node.name}/apart"))
     weight = graph.constant(f"{node.name}/matrix", matrix)
     made = graph.put("MatMul", [source, weight], graph.tensor(f"{node.name}/product"), node.name)
@@ -42,6 +46,15 @@ def _rows_apart(graph: Rewriter, node: onnx.NodeProto) -> bool:
         made = graph.put("Add", [made, node.input[2]], graph.tensor(f"{node.name}/sum"))
     graph.put("Reshape", [made, graph.integers(f"{node.name}/joined", -1, matrix.shape[1])], node.output[0])
     return True
+
+
+def _first_axis_behind(graph: Rewriter, node: onnx.NodeProto) -> int | str | None:
+    """Return the first axis of the Reshape behind a layer, and its bias; None if something else is there."""
+    reader = graph.only_reader(node.output[0])
+    if reader is not None and reader.op_type == "Add":
+        reader = graph.only_reader(reader.output[0])
+    lengths = graph.lengths(reader.output[0]) if reader is not None and reader.op_type == "Reshape" else []
+    return lengths[0] if len(lengths) > 2 else None
 
 
 FORMS = (_rows_apart,)

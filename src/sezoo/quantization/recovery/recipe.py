@@ -40,6 +40,9 @@ INAUDIBLE = 60.0
 FAR = 35.0
 """dB below which activations get 16 bits where they pay, unasked, on a target that has kernels for them."""
 
+AUDIBLE = 25.0
+"""dB below which a warning is due: of an SI-SNR of 17 dB, errors of that size take more than half a dB."""
+
 KEY = "quantization.accuracy_recovery"
 
 
@@ -106,6 +109,19 @@ def write_plan(plan: Plan, context: RecoveryContext) -> RecoveryResult:
     return RecoveryResult(plan, model, closeness, closeness, ())
 
 
+def _warn_of_audible(closeness: float, settings: Quantization, target: Target) -> None:
+    """Warn of an int8 model whose output is far from the float model's, and name the settings that may help."""
+    if not math.isfinite(closeness) or closeness >= AUDIBLE:
+        return
+    hints = [f"{KEY}: [auto]"] if settings.accuracy_recovery != ("auto",) else []
+    if "Int16" in target.activation_types and settings.activation_bits != 16:
+        hints.append("quantization.activation_bits: 16")
+    log.warning(
+        "the int8 model's output has %s SI-SNR against the float model's, which is audible; try %s",
+        decibels(closeness), " or ".join(hints) or "training it with its integers (docs/training.md)",
+    )  # fmt: skip
+
+
 def recover(plan: Plan, context: RecoveryContext, target: Target) -> RecoveryResult:
     """Take the steps that are configured.
 
@@ -148,6 +164,7 @@ def recover(plan: Plan, context: RecoveryContext, target: Target) -> RecoveryRes
         log.info("accuracy recovery: %s, by %s", decibels(closest), kept)
     elif auto and closest < INAUDIBLE:
         log.info("no step brings the int8 model closer to the float model: the plain one is written")
+    _warn_of_audible(closest, context.settings, target)
     return RecoveryResult(plan, model, plain, closest, tuple(tried))
 
 

@@ -51,9 +51,7 @@ def pending_expression(
     """
     values = [each for each in operands if isinstance(each, QuantizedView | UnroundedOutput)]
     constants = [each for each in operands if isinstance(each, np.ndarray)]
-    full = np.broadcast_shapes(*(value.items.shape for value in values))
-    if np.broadcast_shapes(full, *(each.shape for each in constants)) != full:
-        raise UnsupportedError(f"{node} has a constant of another shape than {full}")
+    full = np.broadcast_shapes(*(value.items.shape for value in values), *(each.shape for each in constants))
     spread = [replace(value, items=np.broadcast_to(value.items, full)) for value in values]
     layouts = [laid_out_in_time(value, frames, node) for value in spread]
     if len({layout.axis for layout in layouts}) > 1:

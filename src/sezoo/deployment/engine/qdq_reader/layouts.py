@@ -91,7 +91,7 @@ def laid_out(value: Value, frames: int, who: object) -> Layout:
         return Layout(None, 0, 0, items, 1, total)
     raise UnsupportedError(
         f"{who} mixes frames or changes their number: shape {items.shape} of {frames} frames; keep all frames on one "
-        "axis, in their order"
+        "axis, in their order, and of a loop over frames export one frame a call, with states in and out"
     )
 
 

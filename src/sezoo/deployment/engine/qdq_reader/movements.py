@@ -108,7 +108,7 @@ def _pad(node: Node, items: np.ndarray) -> np.ndarray:
     """Return a Pad's output: -1 for zeros, item indices for the other modes; negative pads crop."""
     mode, value = node.attribute("mode", b"constant").decode(), node.constant(2)
     if mode == "constant" and (np.any(value) if value is not None else node.attribute("value", 0.0)):
-        raise UnsupportedError(f"{node} pads with something else than zeros")
+        raise UnsupportedError(f"{node} pads with something else than zeros; add the number behind a Pad of zeros")
     pads, axes = node.constant(1), node.constant(3)
     pads = np.asarray(node.attribute("pads", ()) if pads is None else pads, np.int64).reshape(2, -1)
     ends = np.zeros((2, items.ndim), np.int64)

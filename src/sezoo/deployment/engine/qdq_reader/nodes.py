@@ -13,7 +13,15 @@ import onnx.helper
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.models.onnx_graph import attribute
 
-__all__ = ["Constants", "Node", "QuantizedConstant", "UnsupportedError", "remedy_for", "unrounded"]
+__all__ = [
+    "Constants",
+    "Node",
+    "QuantizedConstant",
+    "UnsupportedError",
+    "quantized_constant",
+    "remedy_for",
+    "unrounded",
+]
 
 OFFSETS = {"int8": (8, 0), "uint8": (8, 128), "int16": (16, 0), "uint16": (16, 32768)}
 """Bits of each activation type, and the offset to subtract for signed integers."""
@@ -25,6 +33,7 @@ REMEDIES = {
     **dict.fromkeys(("STFT", "DFT"), "leave the transform to the denoiser, and give the network spectra"),
     **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "NonZero", "Unique"), "choose by Max, Min or a comparison with Where"),
     **dict.fromkeys(("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"), "quantize the float model"),
+    "CumSum": "over frames it is a state: export one frame a call, with states in and out (quantization.states)",
     "Einsum": "write it as MatMul and Transpose",
     "Attention": "within a frame it can be run without is_causal, softcap, masks and past keys; over frames take a "
     "GRU, an LSTM or convolutions",
@@ -176,3 +185,14 @@ class Node:
         bits, offset = OFFSETS[kind]
         point = 0 if zero is None else int(zero.item())
         return Tensor(name, items, np.float32(scale.item()), point - offset, bits)
+
+
+def quantized_constant(node: Node) -> QuantizedConstant:
+    """Return the constant that a DequantizeLinear reads."""
+    values, scale, zero = (node.constant(position) for position in range(3))
+    if scale is None:
+        raise UnsupportedError(f"{node} has a scale that is no constant")
+    if node.attribute("block_size", 0):
+        raise UnsupportedError(f"{node} has scales for blocks of weights; one for each output can be run")
+    zero = np.zeros(1, np.int32) if zero is None else zero
+    return QuantizedConstant(values, scale, zero, node.attribute("axis", 1) % max(values.ndim, 1))

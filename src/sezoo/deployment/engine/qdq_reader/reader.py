@@ -20,14 +20,15 @@ from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
 from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES, FloatSteps
 from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
+from sezoo.deployment.engine.qdq_reader.joined_frames import apart, joined_again, node_apart, rows_per_frame
 from sezoo.deployment.engine.qdq_reader.layouts import laid_out, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.loops import RoundedState, quantize_states
 from sezoo.deployment.engine.qdq_reader.movements import MOVEMENTS, fold_constants, move
 from sezoo.deployment.engine.qdq_reader.nodes import (
     Constants,
     Node,
-    QuantizedConstant,
     UnsupportedError,
+    quantized_constant,
     remedy_for,
     unrounded,
 )
@@ -100,7 +101,7 @@ class Reader:
             is_tensor = isinstance(given, onnx.TensorProto)
             self.constants.plain[output] = numpy_helper.to_array(given) if is_tensor else np.array(given)
         elif kind == "DequantizeLinear" and node.inputs[0] in self.constants.plain:
-            self.constants.quantized[output] = _quantized_constant(node)
+            self.constants.quantized[output] = quantized_constant(node)
         elif all(self.constants.real(name) is not None for name in node.inputs if name):
             self.constants.plain |= zip(node.proto.output, fold_constants(node, self.opset), strict=True)
         elif kind == "QuantizeLinear":
@@ -111,6 +112,8 @@ class Reader:
             self.values[output] = self.value(node, node.inputs[0])
         elif kind in MOVEMENTS:
             self._move(node)
+        elif (count := rows_per_frame(node, self.values, self.frames)) > 1:
+            self._read_apart(node, count)
         elif kind == "Conv":
             self.values[output] = self._layer(node, pending_conv)
         elif kind in ("MatMul", "Gemm"):
@@ -121,6 +124,13 @@ class Reader:
             self.values |= read_scan(self, node)
         else:
             self.values[output] = self._function(node)
+
+    def _read_apart(self, node: Node, count: int) -> None:
+        """Read a node whose operands have frames and `count` rows of each in one axis, as one with an axis of both."""
+        operands = {name: self.values[name] for name in node.inputs if name in self.values}
+        self.values |= {name: apart(value, count) for name, value in operands.items()}
+        self._read(node_apart(node))
+        self.values |= {**operands, node.output: joined_again(self.values[node.output])}
 
     def value(self, node: Node, name: str) -> Value:
         """Return the value of an ONNX tensor.
@@ -305,13 +315,3 @@ class Reader:
         output = replace(tensors[0], name=name, items=len(order))
         self.operators.append(Permute(name, tensors, output, order))
         return output
-
-
-def _quantized_constant(node: Node) -> QuantizedConstant:
-    values, scale, zero = (node.constant(position) for position in range(3))
-    if scale is None:
-        raise UnsupportedError(f"{node} has a scale that is no constant")
-    if node.attribute("block_size", 0):
-        raise UnsupportedError(f"{node} has scales for blocks of weights; one for each output can be run")
-    zero = np.zeros(1, np.int32) if zero is None else zero
-    return QuantizedConstant(values, scale, zero, node.attribute("axis", 1) % max(values.ndim, 1))
