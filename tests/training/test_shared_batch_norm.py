@@ -12,6 +12,7 @@ from torch import nn  # noqa: E402
 from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.training.parallel import Parallel, _Several  # noqa: E402
 from sezoo.training.shared_batch_norm import with_shared_batch_norms  # noqa: E402
+from warm_sezoo import FORKS, TRAINING  # noqa: E402
 
 SHARES = (slice(0, 3), slice(3, 8))
 
@@ -55,10 +56,29 @@ def process(rank, folder):
     torch.distributed.destroy_process_group()
 
 
+FORKED = """
+import os, sys
+from pathlib import Path
+
+sys.path[:0] = sys.argv[2:]
+from test_shared_batch_norm import process
+
+other = os.fork()
+process(0 if other else 1, Path(sys.argv[1]))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) if other else 0)
+"""
+
+
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(tmp_path_factory, pythons):
     folder = tmp_path_factory.mktemp("group")
-    torch.multiprocessing.spawn(process, (folder,), nprocs=2)
+    if FORKS:  # of a Python that has imported torch
+        (folder / "forked.py").write_text(FORKED, encoding="utf-8")
+        words = [folder / "forked.py", folder, *Path(__file__).parents[:2]]
+        done = pythons.run(words, folder, imported=TRAINING)
+        assert done.returncode == 0, done.stderr
+    else:
+        torch.multiprocessing.spawn(process, (folder,), nprocs=2)
     return [torch.load(Path(folder, f"{rank}.pth"), weights_only=True) for rank in range(2)]
 
 

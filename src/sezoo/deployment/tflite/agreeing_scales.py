@@ -81,6 +81,7 @@ class _Search:
             each: NearPairs(each, common.get(each.name, commonness_by_distance(each))) for each in self.additions
         }
         self.neighbours = {each: cost_of_neighbours(each) for each in convs}
+        self.costs: dict[Operator, float] = {}
 
     def run(self) -> dict[str, Tensor]:
         """Return the tensors with their scales, by name."""
@@ -88,11 +89,11 @@ class _Search:
         pairwise = STEP * counts[np.argsort(np.abs(counts).sum(axis=1), kind="stable")]
         singly = FINE_STEP * np.array(sorted(range(-FINE_STEPS, FINE_STEPS + 1), key=abs))[:, np.newaxis]
         self.share = MENDED
-        self._count()
+        self._count(self.operators)
         for addition in self.additions:
             self._improve(self._free_of(addition)[:2], pairwise)
         self.share = 1.0
-        self._count()
+        self._count(self.operators)
         rng = np.random.default_rng(0)
         for _ in range(ROUNDS):
             improved = [self._improve([name], singly) for name in self.free]
@@ -103,8 +104,8 @@ class _Search:
                 break
         return self.now
 
-    def _count(self) -> None:
-        self.costs = {each: self._cost(each, {}) for each in self.operators}
+    def _count(self, operators: Sequence[Conv | Elementwise]) -> None:
+        self.costs |= {each: self._cost(each, _with_tensors(each, self.now)) for each in operators}
 
     def _free_of(self, addition: Elementwise) -> list[str]:
         """Return the names of its tensors whose scales are free, the output first."""
@@ -119,12 +120,13 @@ class _Search:
         changes : (changes, tensors or more) relative changes, in order of preference.
         """
         near = [each for each in self.operators if {tensor.name for tensor in _tensors(each)} & {*names}]
+        current = [(each, _with_tensors(each, self.now)) for each in near]
         before = least = sum(self.costs[each] for each in near)
         best: dict[str, Tensor] = {}
         for tensors in self._changed(names, changes) if least else ():
             cost = 0.0
-            for each in near:
-                cost += self._cost(each, tensors)
+            for each, now in current:
+                cost += self._cost(each, _with_tensors(now, tensors))
                 if cost >= least:
                     break
             else:
@@ -132,7 +134,7 @@ class _Search:
             if not least:
                 break
         self.now |= best
-        self.costs |= {each: self._cost(each, {}) for each in near}
+        self._count(near)
         return least < before
 
     def _changed(self, names: Sequence[str], changes: np.ndarray) -> Iterator[dict[str, Tensor]]:
@@ -147,8 +149,8 @@ class _Search:
     def _is_near(self, tensor: Tensor) -> bool:
         return abs(float(tensor.scale) / float(self.given[tensor.name].scale) - 1) <= MOST
 
-    def _cost(self, operator: Conv | Elementwise, tensors: Mapping[str, Tensor]) -> float:
-        changed = _with_tensors(_with_tensors(operator, self.now), tensors)
+    def _cost(self, operator: Conv | Elementwise, changed: Operator) -> float:
+        """Return the cost of an operator with tensors of other scales."""
         if isinstance(changed, Conv):
             source, output = changed.input.scale, changed.output.scale
             _, costs = scales_for_factors(source, output, changed.multiplier, self.neighbours[operator])
