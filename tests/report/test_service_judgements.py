@@ -67,6 +67,18 @@ def test_a_core_that_loses_is_told(full_run):
     assert told == "The emulated cortex-m55 is worse than a PC: PESQ 1.400, 1.500 on a PC."
 
 
+@pytest.mark.parametrize(
+    ("emulate", "why"),
+    [(True, "no compiler or no emulator was found (sezoo doctor)"), (False, "deployment.emulate is False")],
+)
+def test_a_program_that_was_not_run_says_why(full_run, emulate, why):
+    facts = read_run(full_run)
+    made = dataclasses.replace(facts.deployment, emulated=None, tflite=None, application=None)
+    config = {**facts.config, "deployment": {**facts.config.get("deployment", {}), "emulate": emulate}}
+    told = list(program_judgement(dataclasses.replace(facts, deployment=made, config=config)))
+    assert told[-1] == f"The program was not run: {why}."
+
+
 def test_the_best_run_against_the_second(make_full_run, writers, tmp_path):
     runs = [ComparedRun(name, read_run(make_full_run(tmp_path / name))) for name in ("one", "two")]
     assert comparison_judgement(runs) == "one and two have the same PESQ on every clip."

@@ -38,10 +38,10 @@ def test_three_lines(result, lines):
 
 def test_a_notebook_has_a_table_in_which_names_are_text():
     page = EVALUATION._repr_html_()
-    assert "<th>PESQ</th><th>SNR</th>" in page
+    assert "<th>PESQ</th><th>SNR dB</th>" in page
     assert "int8 on the &lt;board&gt;</td>" in page and "<board>" not in page
     assert page.count("<tr>") == 3
-    assert '<td style="text-align: right">2.25</td><td></td></tr>' in page
+    assert '<td style="text-align: right">2.250</td><td></td></tr>' in page
     page = BENCHMARK._repr_html_()
     assert "<th>real_time_factor</th>" in page and "0.005" in page
     assert "flash" not in page and "layers" not in page  # of which nothing is known

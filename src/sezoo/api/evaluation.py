@@ -13,7 +13,7 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results import evaluation as evaluation_file
 from sezoo.results.scores import Mean
-from sezoo.results.tables import Row, Table
+from sezoo.results.tables import Rounded, Row, Table
 
 __all__ = ["Evaluation", "ScoredVersion"]
 
@@ -137,10 +137,7 @@ class Evaluation(Table):
         means = {"noisy": self.noisy, **{version.label: version.means for version in self.versions.values()}}
         if len(means) <= len(self.versions):  # labels of several models are alike
             means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
-        return [
-            {"": name, **{facts_of_metric(metric).label: mean.value for metric, mean in of.items()}}
-            for name, of in means.items()
-        ]
+        return [{"": name, **dict(_rounded(metric, mean) for metric, mean in of.items())} for name, of in means.items()]
 
     def pictures(self) -> Mapping[str, Path]:
         """The scores, for each model."""
@@ -154,3 +151,9 @@ class Evaluation(Table):
         """The runs' folders by model; a single one has no name."""
         inner = {name.partition(": ")[0]: self.folder / name.partition(": ")[0] for name in self.versions}
         return inner if all(path.is_dir() for path in inner.values()) else {"": self.folder}
+
+
+def _rounded(metric: str, mean: Mean) -> tuple[str, Rounded]:
+    """The column of a metric, with its unit, and a value in it."""
+    facts = facts_of_metric(metric)
+    return f"{facts.label} {facts.unit}".strip(), Rounded(mean.value, facts.form)

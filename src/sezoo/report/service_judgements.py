@@ -55,7 +55,7 @@ def program_judgement(facts: RunFacts) -> Iterator[str]:
     elif facts.benchmark:
         yield from _of_speed(facts.benchmark)
     if facts.deployment:
-        yield from _of_output(facts.deployment)
+        yield from _of_output(facts, facts.deployment)
 
 
 def _named_board(facts: RunFacts) -> BoardFit | None:
@@ -95,7 +95,7 @@ def _of_speed(found: Benchmark) -> Iterator[str]:
     )
 
 
-def _of_output(made: Deployment) -> Iterator[str]:
+def _of_output(facts: RunFacts, made: Deployment) -> Iterator[str]:
     run, pesq = made.emulated, made.pesq
     if run is not None and run.waves_are_equal:
         yield f"The emulated {run.core} gives the same samples as the computation on a PC."
@@ -107,4 +107,6 @@ def _of_output(made: Deployment) -> Iterator[str]:
         else:
             yield f"The emulated {run.core} is {'worse' if loss > 0 else 'better'} than a PC: {figures}."
     elif run is None and made.tflite is None and made.application is None:
-        yield "The program was not run: no emulator was found, or none was asked for."
+        was_asked_for = facts.setting("deployment", "emulate") is not False
+        why = "no compiler or no emulator was found (sezoo doctor)" if was_asked_for else "deployment.emulate is False"
+        yield f"The program was not run: {why}."

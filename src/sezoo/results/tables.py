@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import to_one_line
@@ -14,7 +14,7 @@ from sezoo.base.foreign_text import to_one_line
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Row", "Table"]
+__all__ = ["Rounded", "Row", "Table"]
 
 Row = Mapping[str, Any]
 
@@ -23,6 +23,13 @@ MOST_ROWS = 20
 LARGEST_FILE = 4 * 2**20
 """Bytes of a picture or a sound that a notebook keeps, which it does in base64."""
 KINDS = {".png": "image/png", ".flac": "audio/flac", ".wav": "audio/wav"}
+
+
+class Rounded(NamedTuple):
+    """A number of an overview, with the format that its quantity has everywhere."""
+
+    value: float
+    form: str
 
 
 class Table:
@@ -108,6 +115,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return "<td></td>"
     if isinstance(value, float):
-        return f'<td style="text-align: right">{value:.4g}</td>'
+        value = Rounded(value, "{:.4g}")
+    if isinstance(value, Rounded):
+        return f'<td style="text-align: right">{value.form.format(value.value)}</td>'
     align = "right" if isinstance(value, int) and not isinstance(value, bool) else "left"
     return f'<td style="text-align: {align}">{escape(to_one_line(str(value)))}</td>'
