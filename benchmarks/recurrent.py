@@ -233,7 +233,7 @@ def compiled_agrees(static: Path, transform: tuple[int, int, str], folder: Path,
     graph = integer_graph_of(onnx.load(static), static)
     per_call, calls = 50, int(minutes * 60 * 16000 / hop / 50)
     stft = Stft(n_fft, hop, n_fft, window=window)
-    program = Program(graph, Engine(True, per_call, stream_plan(graph).lag[graph.result.name]), stft)
+    program = Program(graph, Engine(True, per_call, stream_plan(graph).lag[graph.output.name]), stft)
     whole = magnitudes(graph, calls * per_call)
     folder.mkdir()
     write_package(program, PackageSettings(16000, False, None), np.split(whole, calls, axis=1), folder)

@@ -23,7 +23,8 @@ from sezoo.deployment.stm32n6.checks import check_model
 from sezoo.metrics import si_snr
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, quantized_nodes
+from sezoo.models.onnx_file import quantized_nodes
+from sezoo.models.onnx_graph import axes_of
 from sezoo.models.summary import summary_of
 from sezoo.zoo import zoo_model, zoo_models
 

@@ -16,13 +16,13 @@ OF_8_BITS = [form for form in FORMS if form not in OF_16_BITS]
 def of_patches(graph, arithmetic=TFLITE, magnitudes=None):
     given = patches() if magnitudes is None else magnitudes
     entries = [run_prologue(graph.prologue, np.ascontiguousarray(patch.T)) for patch in given]
-    inputs = tuple(tuple(each[tensor.name] for tensor in graph.entries) for each in entries)
-    outputs = tuple(run_tensors(graph, each, arithmetic)[graph.result.name] for each in entries)
+    inputs = tuple(tuple(each[tensor.name] for tensor in graph.inputs) for each in entries)
+    outputs = tuple(run_tensors(graph, each, arithmetic)[graph.output.name] for each in entries)
     return Vectors(inputs, outputs, 0)
 
 
 def of_stream(graph, magnitude=None):
     magnitude = np.concatenate(patches(), axis=1) if magnitude is None else magnitude
     calls = list(stream_integers(graph, magnitude, 1, TFLITE))
-    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in calls)
-    return Vectors(inputs, tuple(output for _, output in calls), stream_plan(graph).lag[graph.result.name])
+    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.inputs) for entries, _ in calls)
+    return Vectors(inputs, tuple(output for _, output in calls), stream_plan(graph).lag[graph.output.name])

@@ -182,9 +182,9 @@ class Builder:
             bins=self.bins,
             frames=frames,
             prologue=tuple(self.prologue),
-            entries=(self.entry,),
+            inputs=(self.entry,),
             operators=tuple(self.operators),
-            result=result,
+            output=result,
             mask_table=self.random.uniform(0, 1, 256).astype(F),
             mask_index=np.resize(self.random.permutation(result.items), self.bins),
         )
@@ -210,7 +210,7 @@ def random_graph(seed, bins, frames, *, operators=6, bits=8, coarseness=1):
 def program_of(graph, stft, new, lookahead=None):
     """The program of a graph: as a stream, or as patches with a look-ahead of so many frames."""
     if lookahead is None:
-        return Program(graph, Engine(True, new, stream_plan(graph).lag[graph.result.name]), stft)
+        return Program(graph, Engine(True, new, stream_plan(graph).lag[graph.output.name]), stft)
     return Program(graph, Engine(False, new, lookahead), stft)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
-from sezoo.deployment.engine.operators import Curve, Loop, Normalize, Permute, Softmax, State, Sweep
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
+from sezoo.deployment.engine.operators import Curve, Loop, Permute, State, Sweep
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor
 from tiny_graphs import STEPS, Builder

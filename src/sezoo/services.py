@@ -204,10 +204,10 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
 
         preload_fork_server(modules_to_score(config.evaluation.metrics or ("pesq", "stoi")))
     with use_file_key_names(config):
-        config, told = with_local_model(config)
+        config, message = with_local_model(config)
     with open_run(config, folder, **given) as run:
         with record_run(run):
-            _do(run, letters, told)
+            _do(run, letters, message)
         if config.general.report and not is_helper() and not _is_dry(config, letters):
             from sezoo.report.run_report import write_run_report
 
@@ -216,10 +216,10 @@ def run_services(config: Config, folder: Path, **given: Any) -> None:
         track_figures_and_sounds(run)
 
 
-def _do(run: Run, letters: str, told: str | None) -> None:
+def _do(run: Run, letters: str, message: str | None) -> None:
     config = run.config
-    if told is not None:
-        log.info("%s", told)
+    if message is not None:
+        log.info("%s", message)
     for line in shadowed_names(REGISTRIES):
         log.warning("%s", line)
     if set(letters) - {"b"}:

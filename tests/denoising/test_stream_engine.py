@@ -44,7 +44,7 @@ def played(form):
     """A dynamic int8 model and its integer graph, how it is streamed, and its lag."""
     static = FORMS[form]()
     graph = integer_graph_of(static, PATH)
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     return MaskModel(with_dynamic_axes(static, axes=("frames",)), PATH), graph, lag
 
 
@@ -140,7 +140,7 @@ def test_a_transform_that_no_device_computes():
 def test_the_receptive_field_of_an_int8_model_lags_as_its_integer_graph_does():
     """What the masks wait for is found on the ONNX graph here, and on the integers in the package."""
     static = integer_graph_of(static_model(), PATH)
-    assert receptive_field_of(int8_model(), PATH)[1] == stream_plan(static).lag[static.result.name] == LOOKAHEAD
+    assert receptive_field_of(int8_model(), PATH)[1] == stream_plan(static).lag[static.output.name] == LOOKAHEAD
 
 
 # -- what a gate mutes ---------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_an_impulse_takes_as_long_as_promised(tmp_path, new, lookahead, mode):
 def test_shipped_models_answer_when_their_cards_say(tmp_path, model):
     """The weights are the same bytes in every test: compiled without optimization they take a moment."""
     graph = integer_graph_of(load_onnx(model.int8_static), model.int8_static)
-    program = Program(graph, Engine(True, 1, stream_plan(graph).lag[graph.result.name]), Stft(512, 160, 400))
+    program = Program(graph, Engine(True, 1, stream_plan(graph).lag[graph.output.name]), Stft(512, 160, 400))
     (tmp_path / "p").mkdir()
     write_sources(program, PackageSettings(16000, False, None), tmp_path / "p")
     found, promised = measured(tmp_path / "p")

@@ -50,7 +50,7 @@ def tools(compiler, folder):
 def stream():
     """The tiny model, 8 frames a call."""
     graph = integer_graph_of(static_model(8), Path("tiny.onnx"))
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     return Program(graph, Engine(True, 8, lag), Stft(**SPECTRUM))
 
 

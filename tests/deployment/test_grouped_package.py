@@ -14,8 +14,8 @@ from int8_graphs import PATH
 from operator_graphs import OPERATORS, cached_convolutions, static_int8
 from selection_graphs import SELECTIONS
 from sezoo.audio.stft import Stft
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
 from sezoo.deployment.engine.interpreter import run_operator
-from sezoo.deployment.engine.operators import Normalize, Softmax
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.tensor import Tensor, padded
 from sezoo.targets.c_compiler import build_program, find_compiler

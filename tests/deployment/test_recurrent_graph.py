@@ -130,7 +130,7 @@ def test_a_cell_that_was_written_out_by_hand():
 def test_a_stream_in_pieces_of_any_size_is_the_whole_clip(seed, bits, layers):
     graph = recurrent_graph(seed, 17, 24, bits=bits, layers=layers)
     magnitude = np.random.default_rng(seed).gamma(0.5, 1.0, (17, 24)).astype(np.float32)
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     whole = run_graph(graph, magnitude)
     for frames in (1, 3, 8, 24):
         masks = np.concatenate(list(stream_masks(graph, magnitude, frames)), axis=1)

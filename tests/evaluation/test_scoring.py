@@ -64,7 +64,7 @@ def test_the_spectrum_is_computed_once_for_all(scoring, pair, monkeypatch):
 
     monkeypatch.setattr(Stft, "analyse_blocks", counted)
     scorer = ClipScorer(changed(scoring, versions=scoring.versions[:2] * 2))
-    scorer.waves(pair)
+    scorer.waveforms(pair)
     assert len(computed) == 1
 
 
@@ -90,7 +90,7 @@ def test_without_a_clean_clip_the_reason_is_that(scoring, pair):
 
 def test_a_hop_more_or_less_is_left_out(scoring, tmp_path):
     noisy = noise(1.0)
-    waves = ClipScorer(scoring).waves(written(tmp_path, noisy, noisy[:-160]))
+    waves = ClipScorer(scoring).waveforms(written(tmp_path, noisy, noisy[:-160]))
     assert {len(waves.noisy), len(waves.clean), *(len(wave) for wave in waves.denoised.values())} == {16000 - 160}
 
 
@@ -104,7 +104,7 @@ def test_more_than_a_hop_is_a_bad_clip(scoring, tmp_path, noisy, clean):
 def test_peak_normalization_changes_what_the_model_sees_and_not_what_is_compared(scoring, tmp_path):
     wave = noise(1.0) / 10
     pair = written(tmp_path, wave, wave)
-    plain, normalized = (ClipScorer(changed(scoring, peak_normalize=on)).waves(pair) for on in (False, True))
+    plain, normalized = (ClipScorer(changed(scoring, peak_normalize=on)).waveforms(pair) for on in (False, True))
     np.testing.assert_array_equal(plain.noisy, normalized.noisy)
     model = MaskModel(mask_graph())
     peak = np.abs(wave).max()
@@ -115,7 +115,9 @@ def test_peak_normalization_changes_what_the_model_sees_and_not_what_is_compared
 def test_a_board_hears_a_stream_and_knows_no_peak(scoring, tmp_path):
     wave = noise(1.0) / 10
     pair = written(tmp_path, wave, wave)
-    plain, normalized = (ClipScorer(changed(scoring, peak_normalize=on)).waves(pair).denoised for on in (False, True))
+    plain, normalized = (
+        ClipScorer(changed(scoring, peak_normalize=on)).waveforms(pair).denoised for on in (False, True)
+    )
     assert list(plain) == list(normalized) == list(PLAYS)
     np.testing.assert_array_equal(normalized["board"], plain["board"])
     for name in ("whole", "patches"):

@@ -7,7 +7,8 @@ import pytest
 from sezoo.models.contract import check_contract
 from sezoo.models.frames_last import is_made_frames_last, with_frames_last
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, load_onnx
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.onnx_graph import axes_of
 from sezoo.models.summary import summary_of
 
 

@@ -8,7 +8,8 @@ from sezoo.base.errors import UserError
 from sezoo.models.axes import fix_axes, with_dynamic_axes
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, load_onnx
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.onnx_graph import axes_of
 
 
 def saved(model, folder):

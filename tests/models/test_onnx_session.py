@@ -37,7 +37,7 @@ def test_masks_of_the_shipped_models_are_the_engines_bit_for_bit(shipped):
     model = onnx.load(shipped.int8_static)
     graph = integer_graph_of(model, shipped.int8_static)
     # Entries are taken from the session, as powers in float may be rounded to another integer there.
-    sites = [next(site for site in graph.sites if site.tensor is entry) for entry in graph.entries]
+    sites = [next(site for site in graph.sites if site.tensor is entry) for entry in graph.inputs]
     looked_into = with_unsigned_integers(model)
     looked_into.graph.output.extend(helper.make_empty_tensor_value_info(site.name) for site in sites)
     session, look = open_session(shipped.int8_static), open_session(looked_into)
@@ -48,7 +48,7 @@ def test_masks_of_the_shipped_models_are_the_engines_bit_for_bit(shipped):
             row = np.empty(site.items.size, np.int8)
             row[site.items.ravel()] = integers.ravel().astype(np.int16) - 128
             entries[site.tensor.name] = row.reshape(graph.frames, -1)
-        np.testing.assert_array_equal(mask[0], mask_of(graph, run_tensors(graph, entries)[graph.result.name]))
+        np.testing.assert_array_equal(mask[0], mask_of(graph, run_tensors(graph, entries)[graph.output.name]))
 
 
 def test_a_shipped_recurrent_model_is_the_engines_but_for_its_tables():
@@ -56,7 +56,7 @@ def test_a_shipped_recurrent_model_is_the_engines_but_for_its_tables():
     graph, session = integer_graph_of(onnx.load(shipped.int8_static), PATH), open_session(shipped.int8_static)
     for magnitude in noise_for(graph):
         (mask,) = session.run(None, {"input": magnitude})
-        off = np.abs(mask[0] - run_graph(graph, magnitude[0])) / graph.result.scale
+        off = np.abs(mask[0] - run_graph(graph, magnitude[0])) / graph.output.scale
         assert off.mean() < 1  # step of 8 bits
 
 

@@ -6,7 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from int8_graphs import small, static_int8
-from sezoo.models.onnx_graph import graphs_of, initializers
+from sezoo.models.nested_graphs import graphs_of
+from sezoo.models.onnx_graph import initializers
 from sezoo.models.onnx_session import open_session
 from sezoo.models.unsigned_integers import with_unsigned_integers
 

@@ -11,7 +11,8 @@ import sezoo
 from sezoo.base.errors import UserError
 from sezoo.cli.main import main
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, load_onnx
+from sezoo.models.onnx_file import load_onnx
+from sezoo.models.onnx_graph import axes_of
 from sezoo.models.states import magnitude_input
 from sezoo.quantization.exported import export
 from tiny_models import int8_model, static_model

@@ -11,8 +11,9 @@ from mask_graphs import BINS, LATENT, magnitudes
 from quantizers import ours, quantization, ready
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.nested_graphs import graphs_of, reads_of, sorted_nodes
 from sezoo.models.onnx_file import load_onnx
-from sezoo.models.onnx_graph import UnusedNames, graphs_of, reads_of, sorted_nodes, unused_name
+from sezoo.models.onnx_graph import UnusedNames, unused_name
 from sezoo.quantization.quantizable import (
     in_float32,
     with_names_apart,

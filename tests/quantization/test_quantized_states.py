@@ -16,7 +16,8 @@ from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
 from sezoo.denoising import WholeClip, denoise
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, load_onnx, quantized_nodes
+from sezoo.models.onnx_file import load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import axes_of
 from sezoo.models.states import states_of, with_states
 from sezoo.quantization.calibration.options import CalibrationOptions
 from sezoo.quantization.calibration.ranges import calibrate

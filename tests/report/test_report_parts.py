@@ -9,17 +9,10 @@ import pytest
 from matplotlib.image import imread
 
 from sezoo.audio.stft import Stft
+from sezoo.base.text import bytes_text, count_text
 from sezoo.report.boards import board_fits
 from sezoo.report.figures import COLOURS, drawing
-from sezoo.report.formatting import (
-    bytes_text,
-    change_tone,
-    count_text,
-    format_signed,
-    join_words,
-    percent_text,
-    range_text,
-)
+from sezoo.report.formatting import change_tone, format_signed, join_words, percent_text, range_text
 from sezoo.report.images import palette_png, spectrogram_image
 from sezoo.report.ranges import range_drawing
 from sezoo.report.verdict import verdict

@@ -8,8 +8,9 @@ import pytest
 
 from hostile_names import HOSTILE
 from sezoo.base.terminal import stdout_console
+from sezoo.base.text import bytes_text, count_text
 from sezoo.benchmarking import table
-from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text
+from sezoo.benchmarking.amounts import costs_of_layers, milliseconds_text
 from sezoo.benchmarking.figure import save_benchmark_figure
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 

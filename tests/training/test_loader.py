@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 
 from builders import RATE, write_clips  # noqa: E402
 from sezoo.base.errors import UserError  # noqa: E402
+from sezoo.data.mixing.decoded import Memory  # noqa: E402
 from sezoo.data.mixing.mixed_examples import MixedExamples  # noqa: E402
-from sezoo.data.mixing.recordings import Memory, Recordings  # noqa: E402
+from sezoo.data.mixing.recordings import Recordings  # noqa: E402
 from sezoo.training.examples import PairExamples  # noqa: E402
 from sezoo.training.loader import Loader  # noqa: E402
 

@@ -9,8 +9,9 @@ from builders import RATE, mix, noise, write_clips, write_speech_and_noise
 from sezoo.audio.clip import read_clip
 from sezoo.base.errors import UserError
 from sezoo.config.validation import build_config
+from sezoo.data.mixing.decoded import Memory
 from sezoo.data.mixing.mixture import active_power
-from sezoo.data.mixing.recordings import Memory, Recordings
+from sezoo.data.mixing.recordings import Recordings
 from sezoo.training.examples import PairExamples, example_sources
 
 

@@ -29,7 +29,7 @@ def board_test(
     package : folder of the C package, as `sezoo.deploy` writes it.
     port : "COM3", "/dev/ttyACM0", "tcp:HOST:PORT", or "emulated:cortex-m7" to try it without a board.
     noisy, clean : recording to denoise and its clean speech, for PESQ; None is one that comes with sezoo.
-    calls : at most so many; None is the whole recording.
+    calls : at most N process() calls; None is the whole recording.
     masks : whether masks are compared too, which takes three times as long on the line.
     baud : speed of the port, bits a second.
     folder : a new one, for `board_test.json`, recordings and masks.

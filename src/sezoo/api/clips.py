@@ -82,14 +82,14 @@ def _write(waveforms: Sequence[object], names: Sequence[str] | None, folder: Pat
     import soundfile
 
     for index, entry in enumerate(waveforms):
-        wave = np.asarray(entry)
-        if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating):
+        waveform = np.asarray(entry)
+        if waveform.ndim != 1 or not np.issubdtype(waveform.dtype, np.floating):
             raise UserError(
-                f"{what}: clip {index} is {wave.dtype} {wave.shape}; waveforms (samples,) of floats within -1 and 1, "
-                "or paths of files, are needed"
+                f"{what}: clip {index} is {waveform.dtype} {waveform.shape}; waveforms (samples,) of floats within -1 "
+                "and 1, or paths of files, are needed"
             )
         name = names[index] if names else f"{index:05}"
-        soundfile.write(folder / f"{name}.wav", wave.astype(np.float32), sample_rate, subtype="FLOAT")
+        soundfile.write(folder / f"{name}.wav", waveform.astype(np.float32), sample_rate, subtype="FLOAT")
 
 
 def extension_of(folder: Path, what: str) -> str:

@@ -89,7 +89,7 @@ class Denoiser:
         return denoised.reshape(samples.shape)
 
     def push(self, samples: np.ndarray, sample_rate: int | None = None) -> np.ndarray:
-        """Take in the next samples of a stream, and give those that are ready.
+        """Take in the next samples of a stream, and return those that are ready.
 
         Parameters
         ----------
@@ -113,10 +113,10 @@ class Denoiser:
             self._pushed = (rate, samples.ndim)
         if self._pushed != (rate, samples.ndim) or self._stream.channels != columns.shape[1]:
             raise UserError("samples: rate and channels have to be those of the stream's first; finish() begins anew")
-        return self._as_pushed(self._stream.push(columns))
+        return self._in_pushed_shape(self._stream.push(columns))
 
     def finish(self) -> np.ndarray:
-        """Give the rest of a stream, so that as many samples have come out as went in; the next push begins another.
+        """Return the rest of a stream, so that as many samples have come out as went in; the next push begins another.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class Denoiser:
         """
         if self._stream is None:
             raise UserError("finish: nothing was pushed")
-        rest = self._as_pushed(self._stream.finish())
+        rest = self._in_pushed_shape(self._stream.finish())
         self._stream = None
         return rest
 
@@ -135,7 +135,7 @@ class Denoiser:
             self._in_pieces = denoiser_of(self._run, in_pieces=True)
         return self._in_pieces
 
-    def _as_pushed(self, columns: np.ndarray) -> np.ndarray:
+    def _in_pushed_shape(self, columns: np.ndarray) -> np.ndarray:
         return columns[:, 0] if self._pushed is not None and self._pushed[1] == 1 else columns
 
 

@@ -1,4 +1,4 @@
-"""`sezoo.denoise`: a wave, or files, without a run."""
+"""`sezoo.denoise`: a waveform, or files, without a run."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ def denoise(
     overwrite: bool = False,
     settings: Settings | None = None,
 ) -> np.ndarray | list[Path]:
-    """Denoise a wave, or files; rate, channels and length stay as they are.
+    """Denoise a waveform, or files; rate, channels and length stay as they are.
 
     Parameters
     ----------
-    audio : wave (samples,) or (samples, channels) of floats within -1 and 1; or a file, a folder, several of them.
+    audio : waveform (samples,) or (samples, channels) of floats within -1 and 1; or a file, a folder, several of them.
     model : float or int8 ONNX file, or torch weights of an STFT-TCNN.
-    output : folder of the denoised files, or a file for one; a wave needs none.
+    output : folder of the denoised files, or a file for one; a waveform needs none.
     play_like : "whole", as a PC runs the model; "stream", as the C package does; "patches"; "board", as the
         program that the model's target, or deployment.backend in `settings`, means.
-    sample_rate : of a wave, in Hz; that of the model is in `settings`, and 16000 Hz if it is not.
+    sample_rate : of a waveform, in Hz; that of the model is in `settings`, and 16000 Hz if it is not.
     overwrite : existing files.
     settings : as for `sezoo.quantize`: {"preprocessing": {"hop_length": 128}}.
 
     Returns
     -------
-    denoised : a wave of the same shape, float32; or the written files.
+    denoised : a waveform of the same shape, float32; or the written files.
 
     Raises
     ------

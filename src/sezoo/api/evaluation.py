@@ -32,7 +32,7 @@ class ScoredVersion:
     label : for people, "int8 on the board".
     play_like : whole, patches, board or stream.
     means : by metric, with 95 % intervals.
-    improvement : of the means over those of the noisy clips, likewise.
+    improvement : of the means over those of the noisy clips, by metric.
     clips : scores by metric, by the noisy file's name.
     """
 
@@ -102,7 +102,7 @@ class Evaluation(Table):
             versions={
                 f"{model}: {name}": version for model, one in parts.items() for name, version in one.versions.items()
             },
-            advice=tuple(f"{model}: {told}" for model, one in parts.items() for told in one.advice),
+            advice=tuple(f"{model}: {text}" for model, one in parts.items() for text in one.advice),
             left_out={clip: reason for one in parts.values() for clip, reason in one.left_out.items()},
             report=report,
         )
@@ -111,16 +111,16 @@ class Evaluation(Table):
         """Return summary lines: what was scored, the first metric of each version, and the folder."""
         clips = max((len(version.clips) for version in self.versions.values()), default=0)
         metric = next(iter(self.noisy), None)
-        told = "nothing could be scored"
+        scores = "nothing could be scored"
         if metric is not None:
             facts = facts_of_metric(metric)
             means = {"noisy": self.noisy, **{name: version.means for name, version in self.versions.items()}}
             values = (f"{name} {facts.form.format(of[metric].value)}" for name, of in means.items() if metric in of)
-            told = f"{facts.label}: {', '.join(values)}"
+            scores = f"{facts.label}: {', '.join(values)}"
         versions = pluralize(len(self.versions), "version")
         return [
             f"Evaluation of {versions} on {pluralize(clips, 'clip')}, {self.seconds:.0f} s",
-            told,
+            scores,
             display_path(self.folder),
         ]
 

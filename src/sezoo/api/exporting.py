@@ -25,7 +25,7 @@ def export(
     model : ONNX file, float or int8.
     output : file to write; None is named after the model and the form, in the working directory.
     fp16 : floats of 16 bits inside, float32 at the ends; of float models.
-    frames : fixes the axes to so many frames and a batch of 1; None leaves them dynamic.
+    frames : fixes the axes to N frames and a batch of 1; None leaves them dynamic.
     streaming : one frame a call, with states as inputs and outputs; of float models of whole clips.
 
     Returns

@@ -135,15 +135,15 @@ class DeployedModel(Table):
 
     def lines(self) -> list[str]:
         """Return summary lines: what was written, its memory, and the folder."""
-        told = f"{self.facts['engine']}, {pluralize(self.facts['frames_per_call'], 'new frame')} a call"
+        engine = f"{self.facts['engine']}, {pluralize(self.facts['frames_per_call'], 'new frame')} a call"
         if made := self.facts.get("application"):
             where = f"on {made['board']}" if made["flashed"] else f"for {made['board']}, not written to it"
-            return [f"Deployed model: ST's application, {told}", where, display_path(self.folder / made["folder"])]
+            return [f"Deployed model: ST's application, {engine}", where, display_path(self.folder / made["folder"])]
         memory = f"{self.facts['arena_bytes'] / 1024:.1f} KiB of working memory"
         if run := self.facts.get("emulated"):
             memory += f", {run['flash_bytes'] / 1024:.0f} KiB of flash on {run['core']}"
         what = "TensorFlow Lite model" if self.tflite else "C package"
-        return [f"Deployed model: {what}, {told}", memory, display_path(self.c_package or self.tflite or self.folder)]
+        return [f"Deployed model: {what}, {engine}", memory, display_path(self.c_package or self.tflite or self.folder)]
 
     def records(self) -> Sequence[Row]:
         """Return a row per operator: its difference to onnxruntime, and its cost on the emulated core."""

@@ -90,7 +90,7 @@ def deployment_section(model: Path | None, board: str | None, backend: str | Non
         if model is not None and model.suffix.lower() not in TORCH_WEIGHTS:
             from sezoo.denoising.backend import backend_of_model
 
-            backend = backend_of_model(_loaded(model))
+            backend = backend_of_model(_load(model))
     found: Settings = {"backend": backend}
     return found if board is None else found | {"hardware_setup": {"board": board}}
 
@@ -135,7 +135,7 @@ def finalize_settings(settings: Settings, spectrum: Spectrum, model: Path | None
 
 
 def _bins(path: Path, settings: Settings) -> int:
-    model = _loaded(path)
+    model = _load(path)
     from sezoo.models.contract import declared_contract
     from sezoo.models.states import with_states
 
@@ -143,7 +143,7 @@ def _bins(path: Path, settings: Settings) -> int:
     return declared_contract(with_states(model, states), path).bins
 
 
-def _loaded(path: Path) -> onnx.ModelProto:
+def _load(path: Path) -> onnx.ModelProto:
     if not path.exists():  # said before anything heavy is imported
         raise UserError(f"there is no model {path} (the working directory is {Path.cwd()}){did_you_mean_path(path)}")
     from sezoo.models.onnx_file import load_onnx

@@ -128,7 +128,7 @@ class Resampler:
         if self.stream is None:
             return block
         self.taken += len(block)
-        resampled = self._resampled(block, last=False)
+        resampled = self._resample(block, last=False)
         self.given += len(resampled)
         return resampled
 
@@ -136,11 +136,11 @@ class Resampler:
         """Return the remaining samples."""
         if self.stream is None:
             return np.zeros((0, self.channels), np.float32)
-        rest = self._resampled(np.zeros((0, self.channels), np.float32), last=True)
+        rest = self._resample(np.zeros((0, self.channels), np.float32), last=True)
         missing = int(np.ceil(self.taken * self.ratio)) - self.given - len(rest)  # soxr may give a sample less
         return np.pad(rest, [(0, max(0, missing)), (0, 0)])
 
-    def _resampled(self, block: np.ndarray, *, last: bool) -> np.ndarray:
+    def _resample(self, block: np.ndarray, *, last: bool) -> np.ndarray:
         # soxr wants one dimension for one channel
         samples = np.ascontiguousarray(block[:, 0] if self.channels == 1 else block)
         return self.stream.resample_chunk(samples, last=last).reshape(-1, self.channels)

@@ -119,7 +119,7 @@ class Duplex:
                 channels=channels,
                 dtype="int16",
                 latency="low",
-                callback=self._called,
+                callback=self._callback,
             )
         except (self.sounddevice.PortAudioError, ValueError) as error:
             raise UserError(
@@ -149,7 +149,7 @@ class Duplex:
         """Latency of the devices' buffers, as they report it."""
         return 1000 * sum(self.stream.latency)
 
-    def _called(self, inside: np.ndarray, outside: np.ndarray, frames: int, time: Any, status: Any) -> None:
+    def _callback(self, inside: np.ndarray, outside: np.ndarray, frames: int, time: Any, status: Any) -> None:
         self.underruns += bool(status.input_overflow or status.output_underflow)
         try:
             outside[:] = self.process(inside[:, 0])[:, None]

@@ -58,16 +58,16 @@ class Stft:
     @cached_property
     def padded_window(self) -> np.ndarray:
         """The window in the middle of `n_fft` samples: (n_fft,) float32."""
-        return self._padded(window_values(self.window, self.win_length))
+        return self._pad_to_n_fft(window_values(self.window, self.win_length))
 
     @cached_property
     def padded_synthesis_window(self) -> np.ndarray:
         """Synthesis window, centred in `n_fft` samples: (n_fft,) float32."""
         if self.synthesis_window is None:
             return self.padded_window
-        return self._padded(window_values(self.synthesis_window, self.win_length, SYNTHESIS_KEY))
+        return self._pad_to_n_fft(window_values(self.synthesis_window, self.win_length, SYNTHESIS_KEY))
 
-    def _padded(self, values: np.ndarray) -> np.ndarray:
+    def _pad_to_n_fft(self, values: np.ndarray) -> np.ndarray:
         left = (self.n_fft - self.win_length) // 2
         padded = np.zeros(self.n_fft, np.float32)
         padded[left : left + self.win_length] = values

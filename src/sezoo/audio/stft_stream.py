@@ -52,13 +52,13 @@ class SynthesisStream:
         weight[: len(self._weight)] += self._weight
         complete = frames * self.stft.hop_length
         self._wave, self._weight = waveform[complete:], weight[complete:]
-        return self._given(waveform[:complete], weight[:complete])
+        return self._emit(waveform[:complete], weight[:complete])
 
     def finish(self) -> np.ndarray:
         """Return the samples of the last frames."""
-        return self._given(self._wave, self._weight)
+        return self._emit(self._wave, self._weight)
 
-    def _given(self, waveform: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _emit(self, waveform: np.ndarray, weight: np.ndarray) -> np.ndarray:
         skipped = min(self._skip, len(waveform))
         self._skip -= skipped
         return self.stft.normalised(waveform, weight)[skipped:]

@@ -20,6 +20,7 @@ from sezoo.base.part_files import part_path, remove_leftovers
 __all__ = [
     "atomic_folder",
     "atomic_write",
+    "check_new",
     "check_new_folder",
     "check_writable",
     "display_path",
@@ -154,6 +155,17 @@ def log_replaced(path: Path) -> None:
     """Log that an existing file will be replaced."""
     if path.exists():
         log.warning("%s already existed and is replaced", display_path(path))
+
+
+def check_new(path: Path) -> None:
+    """Check that a file to be written is not there yet.
+
+    Raises
+    ------
+    UserError : it is.
+    """
+    if path.exists():
+        raise UserError(f"{path} already exists; name another file with -o")
 
 
 def write_text(path: Path, text: str) -> None:

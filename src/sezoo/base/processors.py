@@ -23,8 +23,8 @@ def available_processors() -> int:
     Python itself from 3.13 on), those that the process is pinned to, and the CPU quota of its control group, which
     is how a container is given two processors of 64; a part of one counts as one.
     """
-    told = os.environ.get("PYTHON_CPU_COUNT", "")
-    counts = [int(told) if told.isdecimal() and int(told) else os.cpu_count() or 1]
+    given = os.environ.get("PYTHON_CPU_COUNT", "")
+    counts = [int(given) if given.isdecimal() and int(given) else os.cpu_count() or 1]
     if hasattr(os, "sched_getaffinity"):  # not on Windows and macOS
         counts.append(len(os.sched_getaffinity(0)))
     if (quota := _quota()) is not None:

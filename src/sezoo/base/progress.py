@@ -51,7 +51,7 @@ def working(what: str, *, in_log: bool = False) -> Iterator[None]:
         with _DISPLAY.showing(_Work(to_one_line(what))):
             yield
     elif in_log and not _is_notebook():
-        with _logged(to_one_line(what)):
+        with _log_regularly(to_one_line(what)):
             yield
     else:
         yield
@@ -175,24 +175,24 @@ def _bar(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 
 
 def _lines(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    first = told = time.monotonic()
+    first = logged = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
         if done == 1:
             first = now  # the first one also waits for processes that start: it is no measure of the others
-        if now - told >= SECONDS_A_LINE and done < total:
-            told = now
+        if now - logged >= SECONDS_A_LINE and done < total:
+            logged = now
             rest = "" if done == 1 else f", {(now - first) / (done - 1) * (total - done):.0f} s to go"
             log.info("%s: %d of %d%s", what, done, total, rest)
 
 
 _LOGGED: list[str] = []
-"""What `_logged` is at work on, the innermost last."""
+"""What `_log_regularly` is at work on, the innermost last."""
 
 
 @contextmanager
-def _logged(what: str) -> Iterator[None]:
+def _log_regularly(what: str) -> Iterator[None]:
     """Say every few seconds what is being done and since when; only the innermost does."""
     ended, begun = threading.Event(), time.monotonic()
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["closest_match", "did_you_mean_path", "pluralize", "shorten_middle", "there_are_only"]
+__all__ = [
+    "bytes_text",
+    "closest_match",
+    "count_text",
+    "did_you_mean_path",
+    "pluralize",
+    "shorten_middle",
+    "there_are_only",
+]
 
 
 def pluralize(count: int, noun: str) -> str:
@@ -14,8 +22,28 @@ def pluralize(count: int, noun: str) -> str:
 
 
 def there_are_only(count: int, noun: str) -> str:
-    """`there is there_are_only 1 clip`, `there are there_are_only 2 clips`."""
+    """`there is only 1 clip`, `there are only 2 clips`."""
     return f"there {'is' if count == 1 else 'are'} only {pluralize(count, noun)}"
+
+
+def bytes_text(size: float | None) -> str:
+    """`512 B`, `96 KiB`, `1.53 MiB`; empty for None."""
+    if size is None:
+        return ""
+    for unit, whole in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= 0.9995 * whole:
+            return f"{size / whole:.3g} {unit}" if size < 999.5 * whole else f"{size / whole:.0f} {unit}"
+    return f"{size:.0f} B"
+
+
+def count_text(count: float | None) -> str:
+    """`870`, `12.4 k`, `63.5 M`, `1.59 G`; empty for None."""
+    if count is None:
+        return ""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f}"
 
 
 def shorten_middle(name: str, longest: int) -> str:

@@ -29,7 +29,7 @@ def worker_context(preload: Sequence[str]) -> Iterator[BaseContext]:
     ----------
     preload : modules that the fork server loads.
     """
-    with _single_threaded():
+    with _single_thread():
         context = _context(preload)
         _ensure_server(context)
         yield context
@@ -37,7 +37,7 @@ def worker_context(preload: Sequence[str]) -> Iterator[BaseContext]:
 
 def preload_fork_server(preload: Sequence[str]) -> None:
     """Let the fork server load its libraries while this process loads its own."""
-    with _single_threaded():
+    with _single_thread():
         _ensure_server(_context(preload))
 
 
@@ -84,7 +84,7 @@ def _context(preload: Sequence[str]) -> BaseContext:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def _single_thread() -> Iterator[None]:
     """Let processes that are started in this context use one thread for linear algebra."""
     before = {name: os.environ.get(name) for name in THREAD_COUNTS}
     os.environ.update(dict.fromkeys(THREAD_COUNTS, "1"))

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 from sezoo.results.benchmark import LayerCost, Measurement
 
-__all__ = ["bytes_text", "costs_of_layers", "count_text", "milliseconds_text", "percent_text"]
+__all__ = ["costs_of_layers", "milliseconds_text", "percent_text"]
 
 MEASURES = (("milliseconds", "ms"), ("instructions", "instructions"), ("macs", "MAC"))
 """The units of a layer's share, the best first."""
-
-
-def bytes_text(size: float) -> str:
-    """`512 B`, `96 KiB`, `1.53 MiB`."""
-    for unit, whole in (("MiB", 1024 * 1024), ("KiB", 1024)):
-        if size >= 0.9995 * whole:
-            return f"{size / whole:.3g} {unit}" if size < 999.5 * whole else f"{size / whole:.0f} {unit}"
-    return f"{size:.0f} B"
-
-
-def count_text(count: float) -> str:
-    """`870`, `12.4 k`, `63.5 M`, `1.59 G`."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 0.9995 * size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f}"
 
 
 def milliseconds_text(milliseconds: float) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sezoo.base.figure_files import write_png
 from sezoo.base.foreign_text import shorten, to_printable, use_plain_labels
-from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
+from sezoo.base.text import bytes_text, count_text
+from sezoo.benchmarking.amounts import costs_of_layers, milliseconds_text, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
 
 __all__ = ["FIGURE", "save_benchmark_figure"]
@@ -111,9 +112,9 @@ def _draw_memory(ax, benchmark: Benchmark, measurements: Sequence[Measurement], 
             percent = max(100 * share, 1.2 * lowest)
             shares.append(percent)
             ax.barh(row + place, percent - lowest, left=lowest, height=0.34, color=colour)
-            told = f"{memory} {bytes_text(size)}, {percent_text(share)}"
+            label = f"{memory} {bytes_text(size)}, {percent_text(share)}"
             style = {"color": RED, "weight": "bold"} if share > 1 else {}
-            ax.annotate(told, (percent, row + place), (5, 0), bbox=ON_WHITE, **NUMBERS, **style)
+            ax.annotate(label, (percent, row + place), (5, 0), bbox=ON_WHITE, **NUMBERS, **style)
     _limit(ax, 100, "all of it", lowest, shares, " %")
     _rows(ax, measurements, rows)
     facts = benchmark.facts

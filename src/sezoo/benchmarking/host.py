@@ -32,7 +32,7 @@ from sezoo.models.onnx_session import open_session
 from sezoo.models.source import OnnxSource
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.models.state_loop import StateLoop, split_into_steps
-from sezoo.models.states import frames_of, magnitude_input, mask_output, states_of, with_states
+from sezoo.models.states import frames_of, with_states
 from sezoo.models.summary import summary_of
 from sezoo.results.benchmark import PATCH, STREAM, WHOLE_CLIP, LayerCost, Measurement
 from sezoo.run.run import Run
@@ -150,7 +150,7 @@ def _time_model(
 
 def _pass(session: onnxruntime.InferenceSession, model: onnx.ModelProto, calls: Sequence[np.ndarray]) -> None:
     """The calls one after the other; states begin with zeros and are fed back."""
-    loop = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
+    loop = StateLoop.of_masks(session, model)
     for call in calls:
         loop(call)
 

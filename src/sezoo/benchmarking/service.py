@@ -96,8 +96,8 @@ def benchmark(run: Run) -> Benchmark:
         if one.milliseconds is not None:
             run.tracker.metrics({f"ms_{one.target}_{one.model}_{one.what}".replace(" ", "_"): one.milliseconds})
     run.tracker.artifact(path, "benchmark")
-    for told in _by_reason({target: error for target, error in failed.items() if target not in settings.targets}):
-        log.warning("not measured: %s", told)
+    for reason in _by_reason({target: error for target, error in failed.items() if target not in settings.targets}):
+        log.warning("not measured: %s", reason)
     if asked_for := _by_reason({target: error for target, error in failed.items() if target in settings.targets}):
         raise UserError(f"benchmarking.targets: not measured: {'; '.join(asked_for)}")
     return result

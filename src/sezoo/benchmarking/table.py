@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import stdout_console, styled_text
-from sezoo.benchmarking.amounts import bytes_text, costs_of_layers, count_text, milliseconds_text, percent_text
+from sezoo.base.text import bytes_text, count_text
+from sezoo.benchmarking.amounts import costs_of_layers, milliseconds_text, percent_text
 from sezoo.results.benchmark import WHOLE_CLIP, Benchmark, Measurement
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ def _amount(title: str, attribute: str, form: Callable[[float], str]) -> _Column
 
 
 def _time(measurement: Measurement) -> str:
-    return _marked(measurement, milliseconds_text(measurement.milliseconds))
+    return _mark_estimate(measurement, milliseconds_text(measurement.milliseconds))
 
 
 def _factor(measurement: Measurement) -> str:
-    return _marked(measurement, f"{measurement.real_time_factor:.2g}")
+    return _mark_estimate(measurement, f"{measurement.real_time_factor:.2g}")
 
 
-def _marked(measurement: Measurement, text: str) -> str:
+def _mark_estimate(measurement: Measurement, text: str) -> str:
     return f"~{text}" if measurement.is_estimate else text
 
 
@@ -128,8 +129,8 @@ def _fits(benchmark: Benchmark) -> Iterator[Text]:
     for fit in benchmark.fits:
         if not fit.fits:
             shares = {"flash": fit.flash_share, "RAM": fit.ram_share}
-            told = " and ".join(f"{percent_text(shares[memory])} of the {memory}" for memory in fit.too_large)
-            yield styled_text((f"{fit.measurement} does not fit {board}: it needs {told}", "red"))
+            needed = " and ".join(f"{percent_text(shares[memory])} of the {memory}" for memory in fit.too_large)
+            yield styled_text((f"{fit.measurement} does not fit {board}: it needs {needed}", "red"))
 
 
 def _notes(benchmark: Benchmark) -> Iterator[str]:
@@ -161,8 +162,8 @@ def _clocks(measurements: Iterable[Measurement]) -> str:
         by_clock.setdefault(one.clock_mhz, []).append(one.target)
     if len(by_clock) < 2:
         return "".join(f"at {clock:g} MHz" for clock in by_clock)
-    told = [f"{clock:g} MHz ({', '.join(targets)})" for clock, targets in by_clock.items()]
-    return f"at {', '.join(told[:-1])} and {told[-1]}"
+    clocks = [f"{clock:g} MHz ({', '.join(targets)})" for clock, targets in by_clock.items()]
+    return f"at {', '.join(clocks[:-1])} and {clocks[-1]}"
 
 
 def _deadlines(measurements: Sequence[Measurement]) -> Iterator[str]:

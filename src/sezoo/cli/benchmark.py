@@ -12,39 +12,25 @@ from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
     Parser,
-    add_json,
-    add_output,
-    add_overrides,
-    add_save_config,
-    add_spectrum,
+    add_run_options,
+    add_static_model,
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
-from sezoo.cli.shipped import static_model_path
 from sezoo.results.names import REPORT
-
-HINT = "sezoo quantize MODEL --data DIR makes it"
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
-    add_setting(
-        parser, "model", key="model.onnx_path", type=static_model_path, metavar="MODEL",
-        help="ONNX model; all targets but host need a static int8 one, as sezoo quantize makes it",
-    )  # fmt: skip
+    add_static_model(parser, "ONNX model; all targets but host need a static int8 one, as sezoo quantize makes it")
     add_setting(parser, "--on", key="benchmarking.targets", several=True, default=["host"], metavar="TARGETS")
     add_setting(parser, "--board", key="benchmarking.board", metavar="BOARD")
     add_setting(parser, "--clock", key="benchmarking.clock_mhz", metavar="MHZ")
     add_setting(parser, "--runs", key="benchmarking.runs", default=50, metavar="N")
     add_setting(parser, "--threads", key="benchmarking.threads", default=1, metavar="N")
-    parser.hints["static int8 model is needed"] = HINT
-    add_output(parser)
-    add_save_config(parser)
-    add_json(parser)
-    add_spectrum(parser)
-    add_overrides(parser)
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:

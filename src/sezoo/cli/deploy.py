@@ -17,27 +17,18 @@ from sezoo.cli.parser import (
     BY_TARGET,
     Parser,
     add_board,
-    add_json,
-    add_output,
-    add_overrides,
-    add_save_config,
-    add_spectrum,
+    add_run_options,
+    add_static_model,
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
-from sezoo.cli.shipped import static_model_path
-
-HINT = "sezoo quantize MODEL --data DIR makes it"
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of the command."""
-    add_setting(
-        parser, "model", key="model.onnx_path", type=static_model_path, metavar="MODEL",
-        help="static int8 ONNX, as sezoo quantize makes it",
-    )  # fmt: skip
+    add_static_model(parser, "static int8 ONNX, as sezoo quantize makes it")
     add_board(parser, BY_TARGET)
     add_setting(parser, "--engine", key="deployment.engine", metavar="ENGINE")
     add_setting(parser, "--frames", key="deployment.frames_per_patch", metavar="N")
@@ -48,12 +39,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     add_setting(parser, "--package", key="deployment.package", metavar="KIND")
     add_setting(parser, "--dry-run", key="deployment.dry_run", action="store_true")
-    parser.hints["static int8 model is needed"] = HINT
-    add_output(parser)
-    add_save_config(parser)
-    add_json(parser)
-    add_spectrum(parser)
-    add_overrides(parser)
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:

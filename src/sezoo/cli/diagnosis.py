@@ -83,14 +83,16 @@ def diagnosis() -> Diagnosis:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         cores=available_processors(),
-        packages=[_package(name, "sezoo itself", "pip install --force-reinstall sezoo") for name in _required()],
-        optional_packages=[_package(name, *told) for name, told in OPTIONAL.items()],
+        packages=[
+            _package(name, "sezoo itself", "pip install --force-reinstall sezoo") for name in _required_packages()
+        ],
+        optional_packages=[_package(name, *facts) for name, facts in OPTIONAL.items()],
         programs=_programs(),
         folders=_folders(),
     )
 
 
-def _required() -> list[str]:
+def _required_packages() -> list[str]:
     """The packages that sezoo's own metadata requires."""
     try:
         lines = requires("sezoo") or []

@@ -1,4 +1,4 @@
-"""The complaints of Hydra, OmegaConf and YAML, in one line each."""
+"""The errors of Hydra, OmegaConf and YAML, in one line each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["as_user_error"]
 
 
 def as_user_error(error: Exception, path: Path) -> Exception:
-    """Hydra's, OmegaConf's and YAML's complaints in one line; anything else as it is."""
+    """Hydra's, OmegaConf's and YAML's errors in one line; anything else as it is."""
     from hydra.errors import HydraException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import MarkedYAMLError, YAMLError
@@ -32,10 +32,10 @@ def as_user_error(error: Exception, path: Path) -> Exception:
         return UserError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: invalid YAML: {error.problem}")
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
-        told = [line for line in lines if not re.match(r"(full_key|object_type|reference_type)[:=]", line)]
-        if unset := re.search(r"Environment variable '(.*?)' not found", told[0]):
+        messages = [line for line in lines if not re.match(r"(full_key|object_type|reference_type)[:=]", line)]
+        if unset := re.search(r"Environment variable '(.*?)' not found", messages[0]):
             return UserError(": ".join([str(path), *keys, f"the environment variable {unset[1]} is not set"]))
-        return UserError(": ".join([str(path), *keys, " ".join(told[:2])]))
+        return UserError(": ".join([str(path), *keys, " ".join(messages[:2])]))
     if isinstance(error, OSError):
         return UserError(f"cannot write {error.filename or 'to the folder of the run'}: {reason_of(error)}")
     return error

@@ -56,7 +56,7 @@ def run_with_hydra(
     arguments : Hydra's: --config-path, --config-name, --multirun, overrides ...
     folder : of the configuration file, where --config-path does not say otherwise.
     task : is given the configuration and the run's folder.
-    check : likewise, before anything is written there.
+    check : is called with them too, before anything is written there.
 
     Raises
     ------

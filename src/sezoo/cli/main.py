@@ -132,11 +132,11 @@ def _dispatch(words: list[str], config_folder: Path, command: str) -> int | None
     elif words[:1] in (["--version"], ["version"]):
         sys.stdout.write(f"sezoo {__version__}\n")
     else:
-        _run_yaml(_file_named(words), config_folder)
+        _run_yaml(_words_of_file(words), config_folder)
     return None
 
 
-def _file_named(words: list[str]) -> list[str]:
+def _words_of_file(words: list[str]) -> list[str]:
     """A YAML file as the first word is that of --config-path and --config-name."""
     path = Path(words[0]) if words else Path()
     if path.suffix.lower() not in (".yaml", ".yml") or "=" in path.name or not path.is_file():

@@ -11,6 +11,7 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match
 from sezoo.cli.section_options import HelpFormatter, add_setting
+from sezoo.cli.shipped import static_model_path
 
 __all__ = [
     "BY_TARGET",
@@ -22,8 +23,10 @@ __all__ = [
     "add_output",
     "add_overrides",
     "add_program",
+    "add_run_options",
     "add_save_config",
     "add_spectrum",
+    "add_static_model",
     "metrics_of",
     "spectrum_of",
 ]
@@ -232,6 +235,23 @@ def add_json(parser: Parser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the result on standard output as one JSON object, and nothing else"
     )
+
+
+def add_run_options(parser: Parser) -> None:
+    """What commands have that run a service on one model: results, YAML file, JSON, spectrum and other settings."""
+    for add in (add_output, add_save_config, add_json, add_spectrum, add_overrides):
+        add(parser)
+
+
+def add_static_model(parser: Parser, words: str) -> None:
+    """The static int8 model that a command takes; where there is none, errors say how to make one.
+
+    Parameters
+    ----------
+    words : the help.
+    """
+    add_setting(parser, "model", key="model.onnx_path", type=static_model_path, metavar="MODEL", help=words)
+    parser.hints["static int8 model is needed"] = "sezoo quantize MODEL --data DIR makes it"
 
 
 def add_everywhere(parser: Parser) -> None:

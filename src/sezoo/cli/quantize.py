@@ -19,12 +19,8 @@ from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
     Parser,
     add_board,
-    add_json,
     add_metrics,
-    add_output,
-    add_overrides,
-    add_save_config,
-    add_spectrum,
+    add_run_options,
     metrics_of,
     spectrum_of,
 )
@@ -70,11 +66,7 @@ def add_arguments(parser: Parser) -> None:
         help="noisy recordings to score on (default: those of --data)",
     )  # fmt: skip
     add_metrics(parser)
-    add_output(parser)
-    add_save_config(parser)
-    add_json(parser)
-    add_spectrum(parser)
-    add_overrides(parser)
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:

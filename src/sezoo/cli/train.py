@@ -17,11 +17,7 @@ from sezoo.cli.output import PAGE, print_json, print_results, run_of
 from sezoo.cli.overrides import settings_of
 from sezoo.cli.parser import (
     Parser,
-    add_json,
-    add_output,
-    add_overrides,
-    add_save_config,
-    add_spectrum,
+    add_run_options,
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
@@ -56,11 +52,7 @@ def add_arguments(parser: Parser) -> None:
         help="resume an unfinished training: that of the folder -o, else the newest in experiment_outputs; it takes "
         "the recordings of that training if you name none (-o with such a folder resumes without --resume, too)",
     )  # fmt: skip
-    add_output(parser)
-    add_save_config(parser)
-    add_json(parser)
-    add_spectrum(parser)
-    add_overrides(parser)
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -53,14 +53,14 @@ class FromRegistry:
         return f"{', '.join(self.names)}, or your own as {reference_forms(self.registry.kind)}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        known = core_schema.no_info_after_validator_function(self._known, handler(source))
-        return core_schema.no_info_before_validator_function(stripped, known)
+        known = core_schema.no_info_after_validator_function(self._check_name, handler(source))
+        return core_schema.no_info_before_validator_function(strip_text, known)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         names = dict.fromkeys([*self.names, *(entry.name for entry in self.registry.added())])
         return {"anyOf": [{"enum": list(names)}, {"type": "string", "pattern": ":"}]}
 
-    def _known(self, name: str) -> str:
+    def _check_name(self, name: str) -> str:
         if name not in self.names and not self.registry.knows(name):
             raise ValueError
         return name
@@ -70,5 +70,5 @@ class RefusalError(ValueError):
     """Reason for rejecting a value, if the allowed values do not explain it."""
 
 
-def stripped(value: Any) -> Any:
+def strip_text(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value

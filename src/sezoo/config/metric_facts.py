@@ -34,6 +34,11 @@ class MetricFacts:
         if not FORM.fullmatch(self.form):
             raise ValueError(f"form: found {self.form!r}; allowed: a format such as {{:.2f}}, {{:.3g}} or {{:.1e}}")
 
+    @property
+    def heading(self) -> str:
+        """The label with the unit, as above a column."""
+        return f"{self.label} {self.unit}".strip()
+
 
 _loaded: dict[str, MetricFacts] = {}
 

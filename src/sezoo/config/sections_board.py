@@ -138,7 +138,7 @@ class Deployment(Section):
     )
     attenuation_limit_db: NotNegative | None = Field(
         None,
-        description="Of portable-c: take away at most so many dB of anything, by leaving a share of the input in the "
+        description="Of portable-c: reduce anything by at most N dB, by leaving a share of the input in the "
         "output: 12 keeps some of the background; 0 takes nothing away. Empty = no limit.",
     )
     c_project_path: PathText | None = Field(None, description="Folder of ST's C project, your own download.")

@@ -46,7 +46,7 @@ class ExtraOptions(Section):
         "package that onnxruntime needs for it.",
     )
     SmoothQuantAlpha: Share | None = Field(None, description="Of SmoothQuant: of no effect without it.")
-    SmoothQuantFolding: TrueFalse | None = Field(None, description="Likewise.")
+    SmoothQuantFolding: TrueFalse | None = Field(None, description="Of SmoothQuant: of no effect without it.")
 
     @model_validator(mode="before")
     @classmethod
@@ -202,7 +202,7 @@ class Evaluation(Section):
     )
     attenuation_limit_db: NotNegative | None = Field(
         None,
-        description="Take away at most so many dB of anything, as deployment.attenuation_limit_db. Empty = that, where "
+        description="Reduce anything by at most N dB, as deployment.attenuation_limit_db. Empty = that, where "
         "a model is run as deployed, else no limit.",
     )
     explain_deployment: TrueFalse = Field(
@@ -256,7 +256,7 @@ class Prediction(Section):
     )
     attenuation_limit_db: NotNegative | None = Field(
         None,
-        description="Take away at most so many dB of anything, by leaving a share of the input in the output: 12 keeps "
+        description="Reduce anything by at most N dB, by leaving a share of the input in the output: 12 keeps "
         "some of the background. Empty = as deployed, where play_like is stream or board, else no limit.",
     )
     num_workers: AtLeast1 | None = Field(

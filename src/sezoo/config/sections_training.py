@@ -68,7 +68,7 @@ class Training(Section):
         "spec_mse",
         description="spec_mse compares complex spectra, compressed compares them to the power 0.3; "
         "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; guarded is "
-        "perceptual, at any level, with cut speech costing more than noise; the wave losses need "
+        "perceptual, at any level, with cut speech costing more than noise; the waveform losses need "
         "preprocessing.center True. Your own: see docs/how_to_add/loss.md.",
     )
     loss_arguments: Settings = Field({}, description="Keyword arguments of a loss of your own.")

@@ -157,8 +157,8 @@ def _without_unknown(name: str, cls: type[Section], value: Mapping[str, Any]) ->
     """Drop keys of other networks, which the model zoo's files contain and the model zoo ignores."""
     unknown = [key for key in value if key not in cls.model_fields] if cls.model_config.get("extra") == "forbid" else []
     for key in unknown:
-        told = _unknown_key(name, list(cls.model_fields), str(key))
-        _log.warning("%s", told.replace("unknown key", "unknown key, ignored", 1))
+        message = _unknown_key(name, list(cls.model_fields), str(key))
+        _log.warning("%s", message.replace("unknown key", "unknown key, ignored", 1))
     return {key: entry for key, entry in value.items() if key not in unknown}
 
 

@@ -143,7 +143,7 @@ class _UserLayout:
         except UserError:
             raise
         except Exception as error:
-            raise UserError(f"{self.named} cannot be built: {self._told(error)}") from error
+            raise UserError(f"{self.named} cannot be built: {self._reason(error)}") from error
         if not callable(getattr(self.layout, "pairs", None)):
             raise UserError(f"{self.named} is no layout: it has no method pairs")
 
@@ -155,7 +155,7 @@ class _UserLayout:
         except UserError:
             raise
         except Exception as error:
-            raise UserError(f"{self.named}: pairs({part!r}): {self._told(error)}") from error
+            raise UserError(f"{self.named}: pairs({part!r}): {self._reason(error)}") from error
         if entries is None:
             return None
         pairs = [self._pair(entry, part) for entry in entries]
@@ -185,7 +185,7 @@ class _UserLayout:
             raise UserError(f"{self.named}: pairs({part!r}) gives {name} {count} times")
         return named
 
-    def _told(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         import inspect
 
         try:

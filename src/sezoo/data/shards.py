@@ -52,10 +52,10 @@ def pairs_in_shards(path: Path, extensions: set[str], *, skip_bad: bool) -> list
                 incomplete.append(pair)
     if incomplete:
         some = "; ".join(incomplete[:NAMES_IN_A_MESSAGE]) + ("; ..." if len(incomplete) > NAMES_IN_A_MESSAGE else "")
-        told = f"{KEY}: {pluralize(len(incomplete), 'example')} with a missing member: {some}"
+        message = f"{KEY}: {pluralize(len(incomplete), 'example')} with a missing member: {some}"
         if not skip_bad:
-            raise UserError(f"{told}; set dataset.skip_bad_files: true to leave such examples out")
-        log.warning("%s; left out", told)
+            raise UserError(f"{message}; set dataset.skip_bad_files: true to leave such examples out")
+        log.warning("%s; left out", message)
     if not found:
         raise UserError(
             f"{KEY}: no examples in {path}; each is two members of a shard, KEY.noisy.EXT and KEY.clean.EXT, with the "

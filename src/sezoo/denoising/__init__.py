@@ -56,10 +56,10 @@ class DenoisingStream(Protocol):
     """Takes a waveform in pieces and gives the denoised waveform in others, aligned with it and as long."""
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
-        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+        """Take in samples (n,) float32, and return those that are ready: (m,) float32."""
 
     def finish(self) -> np.ndarray:
-        """Give the rest, so that as many samples have come out as went in."""
+        """Return the rest, so that as many samples have come out as went in."""
 
 
 def open_stream(model: MaskFunction, stft: Stft, mode: InferenceMode, *, immediate: bool = False) -> DenoisingStream:

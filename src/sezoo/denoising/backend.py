@@ -7,6 +7,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Config, Deployment
 from sezoo.denoising.modes import Board, Stream
+from sezoo.models.onnx_graph import metadata_of, set_metadata
 
 __all__ = [
     "PATCH",
@@ -175,22 +176,20 @@ def board_of(
 
 def has_input_gain(model: onnx.ModelProto) -> bool:
     """Return whether a model was calibrated with the input gain, by its metadata."""
-    return any(entry.key == GAIN_KEY and entry.value == GAIN for entry in model.metadata_props)
+    return metadata_of(model).get(GAIN_KEY) == GAIN
 
 
 def target_in(model: onnx.ModelProto) -> str | None:
     """The target that an int8 model was quantized for, by its metadata; None where that does not say."""
-    named = next((entry.value for entry in model.metadata_props if entry.key == TARGET_KEY), None)
-    return named or ("stm32n6" if has_input_gain(model) else None)
+    return metadata_of(model).get(TARGET_KEY) or ("stm32n6" if has_input_gain(model) else None)
 
 
 def with_target(model: onnx.ModelProto, target: str) -> None:
     """Note in an int8 model what it was quantized for."""
     if target_in(model) != target:
-        model.metadata_props.add(key=TARGET_KEY, value=target)
+        set_metadata(model, TARGET_KEY, target)
 
 
 def with_input_gain(model: onnx.ModelProto) -> None:
     """Note in a model that it was calibrated with the input gain."""
-    if not has_input_gain(model):
-        model.metadata_props.add(key=GAIN_KEY, value=GAIN)
+    set_metadata(model, GAIN_KEY, GAIN)

@@ -117,7 +117,7 @@ class RingOverlapAdd:
         return self.stft.padded_window[self.padding : self.stft.win_length]
 
     def push(self, spectrum: np.ndarray) -> np.ndarray:
-        """Take in frames (bins, frames) complex64; give a hop of samples for each: (frames * hop_length,) float32."""
+        """Take in frames (bins, frames) complex64; return a hop of samples for each: (frames * hop_length,) float32."""
         hop, count = self.stft.hop_length, spectrum.shape[1]
         frames = np.fft.irfft(spectrum.T, self.stft.n_fft).astype(np.float32, copy=False)
         frames = frames[:, self.padding : self.stft.win_length] * self.window
@@ -153,16 +153,16 @@ class BoardStream:
         self.missing = 0  # samples that have gone in and not come out yet
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
-        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+        """Take in samples (n,) float32, and return those that are ready: (m,) float32."""
         self.missing += len(waveform)
-        return self._processed(to_int16(waveform))
+        return self._process(to_int16(waveform))
 
     def finish(self) -> np.ndarray:
         """Return the remaining output, after feeding silence."""
         patches = -(-(self.missing + self.early) // self.new) if self.missing else 0
-        return self._processed(np.zeros(patches * self.new - len(self.pending), np.int16))
+        return self._process(np.zeros(patches * self.new - len(self.pending), np.int16))
 
-    def _processed(self, samples: np.ndarray) -> np.ndarray:
+    def _process(self, samples: np.ndarray) -> np.ndarray:
         self.pending = np.concatenate([self.pending, samples])
         patches = len(self.pending) // self.new
         now, self.pending = np.split(self.pending, [patches * self.new])
@@ -177,7 +177,7 @@ class BoardStream:
     def patch(self, new: np.ndarray) -> np.ndarray:
         """One call of the board: (frames * hop_length,) int16 in, as many out, later by `delay_of`."""
         self.buffer = np.concatenate([self.buffer[self.new :], new])
-        spectrum = self.transform.analyse(self._padded(from_int16(self.buffer)))
+        spectrum = self.transform.analyse(self._pad_window(from_int16(self.buffer)))
         magnitude = self.stft.magnitude(spectrum)
         if self.board.input_gain:
             magnitude *= input_gain(self.buffer)
@@ -189,7 +189,7 @@ class BoardStream:
         threshold = self.board.silence_threshold
         return np.zeros_like(out) if threshold is not None and is_silent(out, threshold) else out
 
-    def _padded(self, samples: np.ndarray) -> np.ndarray:
+    def _pad_window(self, samples: np.ndarray) -> np.ndarray:
         """Pad a window with zeros before and after, to the n_fft samples of a frame."""
         before = (self.stft.n_fft - self.stft.win_length) // 2
         return np.pad(samples, (before, self.stft.n_fft - self.stft.win_length - before))

@@ -50,9 +50,9 @@ class CallStream:
         self.overlap = stft.win_length - stft.hop_length
         self.past = np.zeros(self.overlap, np.float32)
         # Silence has come before: its frames add nothing, but their windows have weight.
-        self.wave, self.weight = np.zeros((2, self.overlap), np.float32)
+        self.waveform, self.weight = np.zeros((2, self.overlap), np.float32)
         silent = -(-stft.win_length // stft.hop_length)
-        self._overlap_added(np.zeros((stft.bins, silent), np.complex64))
+        self._overlap_add(np.zeros((stft.bins, silent), np.complex64))
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         """Denoise the samples of a call: (samples,) int16 in and out."""
@@ -62,16 +62,16 @@ class CallStream:
         masked = self.masks.push(spectrum, self.stft.magnitude(spectrum))
         # Until the network has looked ahead for the first time, frames are silent.
         masked = np.pad(masked, [(0, 0), (self.frames - masked.shape[1], 0)])
-        out = to_int16(self._overlap_added(masked))
+        out = to_int16(self._overlap_add(masked))
         threshold = self.mode.silence_threshold
         return np.zeros_like(out) if threshold is not None and is_silent(out, threshold) else out
 
-    def _overlap_added(self, spectrum: np.ndarray) -> np.ndarray:
+    def _overlap_add(self, spectrum: np.ndarray) -> np.ndarray:
         """The samples that no later frame reaches, a hop for each frame; what later ones reach is kept."""
         complete = spectrum.shape[1] * self.stft.hop_length
         before, behind = self.margins
-        wave, weight = (each[before : len(each) - behind] for each in self.stft.overlap_added(spectrum))
-        wave[: self.overlap] += self.wave
+        waveform, weight = (each[before : len(each) - behind] for each in self.stft.overlap_added(spectrum))
+        waveform[: self.overlap] += self.waveform
         weight[: self.overlap] += self.weight
-        self.wave, self.weight = wave[complete:], weight[complete:]
-        return self.stft.normalised(wave[:complete], weight[:complete])
+        self.waveform, self.weight = waveform[complete:], weight[complete:]
+        return self.stft.normalised(waveform[:complete], weight[:complete])

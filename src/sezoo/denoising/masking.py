@@ -118,7 +118,7 @@ class MaskStream:
         self.spectrum = np.zeros((bins, 0), np.complex64)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
-        """Take in frames, and give those that are masked.
+        """Take in frames, and return those that are masked.
 
         Parameters
         ----------
@@ -136,19 +136,19 @@ class MaskStream:
         if self.immediate:
             return self._masked_at_once(known)
         ready = known // self.step
-        return self._masked(ready * self.step, ready)
+        return self._mask_frames(ready * self.step, ready)
 
     def _masked_at_once(self, known: int) -> np.ndarray:
         """All frames whose masks are known: (bins, known) complex64."""
         pieces = [self.spectrum[:, :0]]
         while known:
             self.step = min(known, WHOLE_CLIP_FRAMES)
-            pieces.append(self._masked(self.step, 1))
+            pieces.append(self._mask_frames(self.step, 1))
             known -= self.step
         return np.concatenate(pieces, axis=1)
 
     def finish(self) -> np.ndarray:
-        """Give the frames that are left: (bins, m) complex64."""
+        """Return the frames that are left: (bins, m) complex64."""
         left = self.spectrum.shape[1]
         if not left:
             return self.spectrum
@@ -158,10 +158,10 @@ class MaskStream:
             behind = steps * self.step - left + self.after
             mirrored = isinstance(self.mode, Patches) and self.mode.mirrored
             self.seen = np.pad(self.seen, [(0, 0), (0, behind)], mode="reflect" if mirrored else "constant")
-            return self._masked(left, steps)
+            return self._mask_frames(left, steps)
         return self._take(left, self.run(self.seen[np.newaxis])[0, :, self.held :])
 
-    def _masked(self, frames: int, steps: int) -> np.ndarray:
+    def _mask_frames(self, frames: int, steps: int) -> np.ndarray:
         """Run this many steps and take the first `frames` frames of what they mask."""
         if not steps:
             return self.spectrum[:, :0]

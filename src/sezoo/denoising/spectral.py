@@ -26,11 +26,11 @@ class MaskedSynthesis:
         self.synthesis = SynthesisStream(stft)
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
-        """Take in frames as `MaskStream.push` does, and give the samples that are ready: (m,) float32."""
+        """Take in frames as `MaskStream.push` does, and return the samples that are ready: (m,) float32."""
         return self.synthesis.push(self.masks.push(spectrum, magnitude))
 
     def finish(self) -> np.ndarray:
-        """Give the rest of the samples that the frames cover."""
+        """Return the rest of the samples that the frames cover."""
         return np.concatenate([self.synthesis.push(self.masks.finish()), self.synthesis.finish()])
 
 
@@ -44,19 +44,19 @@ class SpectralStream:
         self.missing = 0  # samples that have gone in and not come out yet
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
-        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+        """Take in samples (n,) float32, and return those that are ready: (m,) float32."""
         self.missing += len(waveform)
-        return self._given(self._masked(self.analysis.push(waveform)))
+        return self._emit(self._mask(self.analysis.push(waveform)))
 
     def finish(self) -> np.ndarray:
-        """Give the rest; what no frame covers at the end is silent."""
-        rest = np.concatenate([self._masked(self.analysis.finish()), self.masked.finish()])
-        return np.pad(self._given(rest), (0, self.missing))
+        """Return the rest; what no frame covers at the end is silent."""
+        rest = np.concatenate([self._mask(self.analysis.finish()), self.masked.finish()])
+        return np.pad(self._emit(rest), (0, self.missing))
 
-    def _masked(self, spectrum: np.ndarray) -> np.ndarray:
+    def _mask(self, spectrum: np.ndarray) -> np.ndarray:
         return self.masked.push(spectrum, self.stft.magnitude(spectrum))
 
-    def _given(self, waveform: np.ndarray) -> np.ndarray:
+    def _emit(self, waveform: np.ndarray) -> np.ndarray:
         waveform = waveform[: self.missing]
         self.missing -= len(waveform)
         return waveform

@@ -27,10 +27,10 @@ class Masking(Protocol):
     """Multiplies a spectrum that comes in pieces with its masks; see `MaskStream`."""
 
     def push(self, spectrum: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
-        """Take in frames (bins, n); give those that are masked, (bins, m) complex64."""
+        """Take in frames (bins, n); and return those that are masked, (bins, m) complex64."""
 
     def finish(self) -> np.ndarray:
-        """Give the frames that are left: (bins, m) complex64."""
+        """Return the frames that are left: (bins, m) complex64."""
 
 
 class EngineStream:
@@ -63,12 +63,12 @@ class EngineStream:
         self.missing = 0  # samples that have gone in and not come out yet
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
-        """Take in samples (n,) float32, and give those that are ready: (m,) float32."""
+        """Take in samples (n,) float32, and return those that are ready: (m,) float32."""
         self.received += len(waveform)
         self.missing += len(waveform)
-        masked = self._masked(from_int16(to_int16(waveform)))
+        masked = self._mask(from_int16(to_int16(waveform)))
         self.masked += masked.shape[1]
-        return self._given(self.synthesis.push(masked))
+        return self._emit(self.synthesis.push(masked))
 
     def finish(self) -> np.ndarray:
         """Return the remaining output, after feeding silence."""
@@ -78,20 +78,20 @@ class EngineStream:
         reached = -(-(self.received + self.overlap) // hop)  # frames with a sample of the waveform in their windows
         count = -(-(reached + lookahead) // frames) * frames  # whole calls
         behind = self.stft.n_fft - self.stft.win_length - self.margin  # zeros behind the window
-        masked = [self._masked(np.zeros(count * hop - self.received + behind, np.float32)), self.masks.finish()]
+        masked = [self._mask(np.zeros(count * hop - self.received + behind, np.float32)), self.masks.finish()]
         waveform = self.synthesis.push(np.concatenate(masked, axis=1)[:, : count - lookahead - self.masked])
-        return self._given(np.concatenate([waveform, self.synthesis.finish()[: self.margin]]))
+        return self._emit(np.concatenate([waveform, self.synthesis.finish()[: self.margin]]))
 
-    def _masked(self, samples: np.ndarray) -> np.ndarray:
+    def _mask(self, samples: np.ndarray) -> np.ndarray:
         spectrum = self.analysis.push(samples)
         return self.masks.push(spectrum, self.stft.magnitude(spectrum))
 
-    def _given(self, waveform: np.ndarray) -> np.ndarray:
+    def _emit(self, waveform: np.ndarray) -> np.ndarray:
         """Samples of the synthesis to those of the denoised waveform that whole calls have given."""
         skipped = min(self.skipped, len(waveform))
         self.skipped -= skipped
         self.pending = np.concatenate([self.pending, to_int16(waveform[skipped:])])
-        return self._aligned(self._calls())
+        return self._align(self._calls())
 
     def _calls(self) -> np.ndarray:
         """The output of the calls that are complete, gated: (n,) int16."""
@@ -105,7 +105,7 @@ class EngineStream:
                     call[:] = 0
         return ready
 
-    def _aligned(self, samples: np.ndarray) -> np.ndarray:
+    def _align(self, samples: np.ndarray) -> np.ndarray:
         """Without the delay, and no more samples than went in."""
         dropped = min(self.early, len(samples))
         self.early -= dropped

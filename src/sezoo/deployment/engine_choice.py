@@ -35,7 +35,7 @@ def engine_for(graph: IntegerGraph, path: Path, config: Config) -> Engine:
             log.info("engine: patch, as deployment.input_gain: True scales patches (a stream has none)")
         settings = with_patch_lengths(config, graph.frames, path).deployment
         return Engine(False, settings.frames_per_patch, settings.lookahead_frames)
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     if settings.engine is None:
         other = "patches would begin its states anew" if graph.loops else "deployment.engine: patch computes patches"
         log.info("engine: stream, which computes every frame once (%s)", other)

@@ -51,12 +51,12 @@ class BoardLoss:
         facts = facts_of_metric(self.metric)
         amount = facts.form.format(abs(self.loss.value))
         side = "below" if facts.higher_is_better else "above"
-        told = f"{self.label}: {facts.label} is {amount} {side} {self.first}"
+        text = f"{self.label}: {facts.label} is {amount} {side} {self.first}"
         if self.below_noisy:
-            told += f", and {side} the noisy clips"
+            text += f", and {side} the noisy clips"
         if self.explained:
-            return f"{told}; the table of the board's settings shows why"
-        return f"{told}; evaluation.explain_deployment: True shows which of the board's settings cost it"
+            return f"{text}; the table of the board's settings shows why"
+        return f"{text}; evaluation.explain_deployment: True shows which of the board's settings cost it"
 
 
 def board_losses(
@@ -138,14 +138,14 @@ def gate_losses(versions: Sequence[Version], clips: Sequence[ScoredClip]) -> lis
         if (threshold := silence_threshold(version.play)) is None:
             continue
         muted = sum((clip.muted[version.name] for clip in clips), MutedFrames())
-        told = gate_warning(threshold, muted, f"{version.label}, {pluralize(len(clips), 'clip')}")
+        warning = gate_warning(threshold, muted, f"{version.label}, {pluralize(len(clips), 'clip')}")
         found.append(
             SilenceGate(
                 version=version.name,
                 threshold_dbfs=threshold,
                 muted_share=muted.share,
                 of_speech=muted.of_speech,
-                told=told,
+                told=warning,
             )
         )
     return found

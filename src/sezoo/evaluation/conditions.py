@@ -1,6 +1,6 @@
 """Conditions that a test clip can be played in: levels, rooms, bands, clipping, no noise, other SNRs, babble.
 
-Each is a plain function (noisy, clean) -> (noisy, clean) on waves (samples,) float32 with full scale at 1.0, where
+Each is a plain function (noisy, clean) -> (noisy, clean) on waveforms (samples,) float32 with full scale at 1.0, where
 clean is what a perfect denoiser would give. What is random is drawn from a generator whose seed depends on the clip's
 name alone, so that a clip is always the same.
 """
@@ -172,7 +172,7 @@ class ChangedPair(Pair):
     condition: str = AS_RECORDED
 
     def apply(self, noisy: np.ndarray, clean: np.ndarray, sample_rate: int) -> Waves:
-        """The waves of the pair, (samples,) float32 each, in its condition.
+        """The waveforms of the pair, (samples,) float32 each, in its condition.
 
         Raises
         ------

@@ -39,7 +39,7 @@ PLACES = ("best", "median", "worst", "board", "first")
 def save_listening(
     folder: Path, scorer: ClipScorer, clips: Sequence[ClipScores], pairs: Mapping[str, Pair]
 ) -> list[ListenedClip]:
-    """Denoise the chosen clips once more, and keep their waves and masks in the run's folder, all or nothing.
+    """Denoise the chosen clips once more, and keep their waveforms and masks in the run's folder, all or nothing.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def save_listening(
 
     Raises
     ------
-    UserError, BadClipError : as for `ClipScorer.waves`; the files cannot be written.
+    UserError, BadClipError : as for `ClipScorer.waveforms`; the files cannot be written.
     """
     versions = scorer.scoring.versions
     kept = []
@@ -141,24 +141,27 @@ def _changes(
 def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> ListenedClip:
     scoring, clip, metric = scorer.scoring, choice.clip, choice.metric
     rate, hop = scoring.sample_rate, scoring.stft.hop_length
-    waves = scorer.waves(pair)
+    waveforms = scorer.waveforms(pair)
     shown: dict[str, Version] = {}  # whose masks are
     for version in scoring.versions:
         if version.name in scorer.players:  # a function has no masks
             shown.setdefault(version.model, version)
     if len(shown) > 1 and (board := _on_the_board(scoring.versions)) not in (None, *shown.values()):
         shown[board.name] = board
-    start, stop = _choose_segment(waves, choice.compared, hop, rate)
+    start, stop = _choose_segment(waveforms, choice.compared, hop, rate)
     labels = {NOISY: "noisy", **{version.name: version.label for version in scoring.versions}, "clean": "clean"}
-    kept = {NOISY: waves.noisy, **waves.denoised} | ({} if waves.clean is None else {"clean": waves.clean})
+    kept = {NOISY: waveforms.noisy, **waveforms.denoised} | (
+        {} if waveforms.clean is None else {"clean": waveforms.clean}
+    )
     versions = []
-    for order, (name, wave) in enumerate(kept.items(), 1):
+    for order, (name, waveform) in enumerate(kept.items(), 1):
         file = f"{order}_{name}.flac"
-        write_clip(folder / file, wave[start:stop], rate)
+        write_clip(folder / file, waveform[start:stop], rate)
         scores = clip.scores.get(name, {})
         versions.append(ListenedVersion(name, labels[name], file, scores))
     masks = {
-        version.name: _mask(scorer, version, waves.noisy, start // hop, -(-stop // hop)) for version in shown.values()
+        version.name: _mask(scorer, version, waveforms.noisy, start // hop, -(-stop // hop))
+        for version in shown.values()
     }
     np.savez_compressed(folder / MASKS, **masks)
     return ListenedClip(
@@ -170,26 +173,26 @@ def _save(folder: Path, scorer: ClipScorer, choice: Choice, pair: Pair) -> Liste
         sample_rate=rate,
         start=start / rate,
         seconds=(stop - start) / rate,
-        clip_seconds=len(waves.noisy) / rate,
+        clip_seconds=len(waveforms.noisy) / rate,
         hop_length=hop,
         masks=list(masks),
         versions=versions,
     )
 
 
-def _choose_segment(waves: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> tuple[int, int]:
+def _choose_segment(waveforms: ClipWaves, compared: Sequence[str], hop: int, rate: int) -> tuple[int, int]:
     """Return the segment of `SECONDS` where models differ most, or a single one is loudest; it starts at a frame.
 
     Returns
     -------
     start, stop : in samples.
     """
-    samples, longest = len(waves.noisy), int(SECONDS * rate)
+    samples, longest = len(waveforms.noisy), int(SECONDS * rate)
     if samples <= longest:
         return 0, samples
-    last = waves.denoised[compared[-1]]
-    told = last if len(compared) < 2 else last - waves.denoised[compared[0]]
-    energy = np.concatenate([[0.0], np.cumsum(np.square(told, dtype=np.float64))])
+    last = waveforms.denoised[compared[-1]]
+    signal = last if len(compared) < 2 else last - waveforms.denoised[compared[0]]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(signal, dtype=np.float64))])
     starts = np.arange(0, samples - longest + 1, hop)
     start = int(starts[np.argmax(energy[starts + longest] - energy[starts])])
     return start, start + longest

@@ -57,7 +57,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
 
     Raises
     ------
-    UserError, BadClipError : as for `ClipScorer.waves`; the files cannot be written.
+    UserError, BadClipError : as for `ClipScorer.waveforms`; the files cannot be written.
     """
     scoring, pairs = scorer.scoring, list(pairs)
     for version in scoring.versions:

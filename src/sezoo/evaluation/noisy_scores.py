@@ -75,9 +75,9 @@ class NoisyScores:
 
 def _key(noisy: np.ndarray, clean: np.ndarray | None, sample_rate: int) -> str:
     found = hashlib.sha256(f"{FORMAT}/{_versions()}/{sample_rate}/{len(noisy)}/{clean is not None}/".encode())
-    for wave in (noisy, clean):
-        if wave is not None:
-            found.update(np.ascontiguousarray(wave))
+    for waveform in (noisy, clean):
+        if waveform is not None:
+            found.update(np.ascontiguousarray(waveform))
     return found.hexdigest()
 
 

@@ -77,7 +77,7 @@ def delay(noisy: np.ndarray, clean: np.ndarray, sample_rate: int, longest: float
     """
     samples = min(len(noisy), len(clean))
     size = 2 * samples
-    spectra = [np.fft.rfft(wave[:samples].astype(np.float64), size) for wave in (noisy, clean)]
+    spectra = [np.fft.rfft(waveform[:samples].astype(np.float64), size) for waveform in (noisy, clean)]
     correlation = np.fft.irfft(spectra[0] * np.conj(spectra[1]), size)
     most = min(samples - 1, round(longest * sample_rate))
     shifts = np.arange(-most, most + 1)

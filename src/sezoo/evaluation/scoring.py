@@ -105,28 +105,30 @@ class ClipScorer:
         BadClipError : a clip that cannot be used, or clips that do not belong together.
         UserError : a model that gives no mask.
         """
-        waves, rate = self.waves(pair), self.scoring.sample_rate
+        waveforms, rate = self.waveforms(pair), self.scoring.sample_rate
         has_noisy = pair.noisy != pair.clean  # recordings alone are compared with clean clips
-        found = {NOISY: self.noisy_scores.of(waves.noisy, waves.clean, rate, self.metrics) if has_noisy else ({}, {})}
-        for name, wave in waves.denoised.items():
-            found[name] = score_clip(waves.clean, wave, rate, self.metrics)
+        found = {
+            NOISY: self.noisy_scores.of(waveforms.noisy, waveforms.clean, rate, self.metrics) if has_noisy else ({}, {})
+        }
+        for name, waveform in waveforms.denoised.items():
+            found[name] = score_clip(waveforms.clean, waveform, rate, self.metrics)
         if self.scoring.speech_guard:
-            for name, wave in {NOISY: waves.noisy, **waves.denoised}.items():
+            for name, waveform in {NOISY: waveforms.noisy, **waveforms.denoised}.items():
                 with suppress(MetricError):  # a clip in which no bin is speech alone
-                    found[name][0].update(speech_guard(waves.clean, waves.noisy, wave, rate))
+                    found[name][0].update(speech_guard(waveforms.clean, waveforms.noisy, waveform, rate))
         return ScoredClip(
             pair.name,
-            len(waves.noisy) / rate,
+            len(waveforms.noisy) / rate,
             {name: scores for name, (scores, _) in found.items()},
             {name: reasons for name, (_, reasons) in found.items() if reasons},
             {
-                name: count_muted_frames(wave, waves.clean, self.scoring.stft.hop_length)
-                for name, wave in waves.denoised.items()
+                name: count_muted_frames(waveform, waveforms.clean, self.scoring.stft.hop_length)
+                for name, waveform in waveforms.denoised.items()
                 if name in self.players and silence_threshold(self.players[name][1]) is not None
             },
         )
 
-    def waves(self, pair: Pair) -> ClipWaves:
+    def waveforms(self, pair: Pair) -> ClipWaves:
         """Read a pair and denoise it; errors as for `score`."""
         noisy, clean = read_pair(pair, self.scoring.sample_rate, self.scoring.stft)
         if isinstance(pair, ChangedPair):

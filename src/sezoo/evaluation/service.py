@@ -134,8 +134,8 @@ def evaluate(run: Run) -> Evaluation:
             log.warning("%s", NO_PEAK)
         for line in incompatible_boards(versions):
             log.warning("%s", line)
-        told = ", ".join(version.label for version in versions)
-        log.info("scoring %s on %s", told, pluralize(len(pairs), "clip"))
+        labels = ", ".join(version.label for version in versions)
+        log.info("scoring %s on %s", labels, pluralize(len(pairs), "clip"))
         for version in versions:
             if is_on_device(version.play):
                 log.info("%s is scored %s", version.label, version.play)

@@ -89,11 +89,11 @@ def metric(
     ValueError, TypeError : a form that is none, a function with parameters of other names.
     """
 
-    def made(compute: Callable[..., float]) -> Metric:
+    def decorate(compute: Callable[..., float]) -> Metric:
         facts = MetricFacts(label or compute.__name__, unit, form, higher_is_better)
         return as_metric(compute, facts, needs=needs, install=install, infinite=infinite or {})
 
-    return made
+    return decorate
 
 
 def as_metric(compute: Callable[..., float], facts: MetricFacts | None = None, **more: Any) -> Metric:
@@ -120,12 +120,12 @@ def as_metric(compute: Callable[..., float], facts: MetricFacts | None = None, *
 
 def _instance_of(kind: type) -> Callable[..., float]:
     try:
-        made = kind()
+        decorate = kind()
     except (Exception, SystemExit) as error:  # the user's own code
         raise TypeError(f"{kind.__name__}() fails: {exception_line(error)}") from error
-    if not callable(made):
+    if not callable(decorate):
         raise TypeError(f"instances of its class {kind.__name__} cannot be called")
-    return made
+    return decorate
 
 
 def _is_importable(package: str) -> bool:
@@ -158,7 +158,7 @@ def cache_per_clip(compute: Callable[..., T]) -> Callable[..., T]:
     """
 
     @wraps(compute)
-    def shared(*arguments: Any, **named: Any) -> T:
+    def compute_once(*arguments: Any, **named: Any) -> T:
         results = _results.get()
         if results is None:
             return compute(*arguments, **named)
@@ -174,4 +174,4 @@ def cache_per_clip(compute: Callable[..., T]) -> Callable[..., T]:
             raise outcome
         return outcome
 
-    return shared
+    return compute_once

@@ -10,9 +10,10 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import atomic_write
+from sezoo.base.files import atomic_write, check_new
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_file import graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import axes_of, copy_model
 from sezoo.models.spectra import layout_of, random_input
 
 __all__ = ["AXIS_NAMES", "fix_axes", "with_dynamic_axes", "with_dynamic_frames"]
@@ -35,8 +36,7 @@ def fix_axes(path: Path, target: Path) -> str:
     model = load_onnx(path)
     if quantized_nodes(model):
         raise UserError(f"{path} is quantized; fix the axes of the float model")
-    if target.exists():
-        raise UserError(f"{target} already exists; name another file with -o")
+    check_new(target)
     inputs = graph_inputs(model)
     if len(inputs) != 1:
         raise UserError(f"{path}: one input is needed, it has {len(inputs)}")
@@ -96,8 +96,7 @@ def with_dynamic_axes(model: onnx.ModelProto, *, axes: Sequence[str]) -> onnx.Mo
     Whether it does is tried out: two clips in one batch must get the masks that they get one by one, and
     another number of frames must be accepted.
     """
-    dynamic = onnx.ModelProto()
-    dynamic.CopyFrom(model)
+    dynamic = copy_model(model)
     del dynamic.graph.value_info[:]  # shapes inferred for the fixed axes
     source = graph_inputs(dynamic)[0]
     declared = axes_of(graph_inputs(model)[0])

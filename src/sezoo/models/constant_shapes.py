@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.models.onnx_file import axes_of, graph_inputs
-from sezoo.models.onnx_graph import UnusedNames
+from sezoo.models.onnx_file import graph_inputs
+from sezoo.models.onnx_graph import UnusedNames, axes_of, copy_model, set_nodes
 from sezoo.models.onnx_session import open_session
 from sezoo.models.spectra import layout_of
 from sezoo.models.states import magnitude_input, states_of
@@ -60,8 +60,7 @@ def with_constant_shapes(model: onnx.ModelProto, multiple: int = 1) -> onnx.Mode
         for batch, frames in EXAMPLES
     ]
     first, second = (_values(model, looked_at, shape) for shape in shapes)
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
+    changed = copy_model(model)
     names = UnusedNames(changed.graph)
     constants: dict[str, str] = {}
 
@@ -115,11 +114,10 @@ def _read_of_shapes(graph: onnx.GraphProto, known: set[str]) -> set[str]:
 
 def _values(model: onnx.ModelProto, names: list[str], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Return the values of tensors for an example input of that shape."""
-    telling = onnx.ModelProto()
-    telling.CopyFrom(model)
-    told = {value.name for value in [*model.graph.input, *model.graph.output]}
-    telling.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in told)
-    session = open_session(telling)
+    probe = copy_model(model)
+    known = {value.name for value in [*model.graph.input, *model.graph.output]}
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
+    session = open_session(probe)
     source = session.get_inputs()[0].name
     wanted = [name for name in names if name != source]
     example = np.ones(shape, np.float32)
@@ -168,8 +166,7 @@ def _without_dead_nodes(graph: onnx.GraphProto) -> None:
         if used & set(node.output):
             living.append(node)
             used.update(node.input)
-    del graph.node[:]
-    graph.node.extend(reversed(living))
+    set_nodes(graph, reversed(living))
     weights = [weight for weight in graph.initializer if weight.name in used]
     del graph.initializer[:]
     graph.initializer.extend(weights)

@@ -20,12 +20,12 @@ from sezoo.base.text import pluralize
 from sezoo.models.frames_last import is_made_frames_last
 from sezoo.models.likely_states import guess_states, unpaired_inputs
 from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
-from sezoo.models.onnx_file import axes_of, graph_inputs, quantized_nodes
-from sezoo.models.onnx_graph import node_label
+from sezoo.models.onnx_file import graph_inputs, quantized_nodes
+from sezoo.models.onnx_graph import axes_of, metadata_of, node_label, type_name
 from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, parse_kind, random_input
 from sezoo.models.state_loop import StateLengthError
-from sezoo.models.states import check_states, states_of, states_text
+from sezoo.models.states import check_states, inputs_besides_states, outputs_besides_states, states_of, states_text
 
 __all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "declared_contract", "warn_of_magnitudes"]
 
@@ -158,8 +158,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     """
     check_states(model, path)
     states = states_of(model)
-    inputs = [value for value in graph_inputs(model) if value.name not in states]
-    outputs = [value for value in model.graph.output if value.name not in states.values()]
+    inputs, outputs = inputs_besides_states(model), outputs_besides_states(model)
     others = []
     if len(outputs) > 1 and len(inputs) == 1 and not states:
         of_input = axes_of(inputs[0])
@@ -182,7 +181,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     source, target = inputs[0], outputs[0]
     for kind, value in (("input", source), ("output", target)):
         if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-            found = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            found = type_name(value.type.tensor_type.elem_type)
             raise UserError(f"{path}: {kind} '{value.name}' is {found}, float32 is needed; re-export the model")
     axes = axes_of(source)
     layout = layout_of(axes)
@@ -192,8 +191,8 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
             f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed, or, for complex spectra with "
             "a fixed number of bins, (batch, bins, frames, 2) or (batch, 2, bins, frames)"
         )
-    told = parse_kind({entry.key: entry.value for entry in model.metadata_props})
-    if (problem := kind_problem(told, layout, source.name, path)) is not None:
+    carried = parse_kind(metadata_of(model))
+    if (problem := kind_problem(carried, layout, source.name, path)) is not None:
         raise UserError(problem)
     batch, model_bins, frames = axes[0], axes[layout.bins], axes[layout.frames]
     if n_fft is not None and model_bins != n_fft // 2 + 1:
@@ -219,7 +218,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     if others:
         names = short_list(value.name for value in others)
         log.info("%s: output '%s' is the mask; not used: %s", path, target.name, names)
-    kind = (told or "") if layout.is_complex else MAGNITUDE_MASK
+    kind = (carried or "") if layout.is_complex else MAGNITUDE_MASK
     return Contract(source.name, target.name, model_bins, batch, frames, states, kind=kind)
 
 

@@ -51,8 +51,8 @@ def with_local_model(config: Config) -> tuple[Config, str | None]:
     model = config.model.model_copy(update={"onnx_path": path})
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    told = f"{public_url(address)} is {path}, {path.stat().st_size / 2**20:.2f} MiB, SHA-256 {digest}"
-    return config.model_copy(update={"model": model}), told
+    message = f"{public_url(address)} is {path}, {path.stat().st_size / 2**20:.2f} MiB, SHA-256 {digest}"
+    return config.model_copy(update={"model": model}), message
 
 
 def download(address: str, folder: Path | None = None, *, seconds: float = LONGEST_SECONDS) -> Path:

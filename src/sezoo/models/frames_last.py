@@ -5,7 +5,8 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import reads_of, rename_reads, unused_name
+from sezoo.models.nested_graphs import reads_of, rename_reads
+from sezoo.models.onnx_graph import unused_name
 
 __all__ = ["is_made_frames_last", "with_frames_last"]
 

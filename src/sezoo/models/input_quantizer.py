@@ -8,8 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.models.onnx_file import graph_inputs
-from sezoo.models.states import states_of
+from sezoo.models.states import inputs_besides_states
 
 __all__ = ["InputQuantizer", "input_quantizer_of"]
 
@@ -44,8 +43,7 @@ class InputQuantizer:
 
 def input_quantizer_of(model: onnx.ModelProto) -> InputQuantizer | None:
     """The quantizer of the model's input, or None where the input is used in float, or in several ways."""
-    states = states_of(model)
-    (source, *others) = (value for value in graph_inputs(model) if value.name not in states)
+    source, *others = inputs_besides_states(model)
     readers = [node for node in model.graph.node if source.name in node.input]
     constants = {weight.name: weight for weight in model.graph.initializer}
     if others or len(readers) != 1 or readers[0].op_type != "QuantizeLinear":

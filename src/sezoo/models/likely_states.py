@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import onnx
 
-from sezoo.models.onnx_file import axes_of, graph_inputs
+from sezoo.models.onnx_file import graph_inputs
+from sezoo.models.onnx_graph import axes_of
 from sezoo.models.spectra import layout_of
-from sezoo.models.states import can_be_of_one_shape, states_of
+from sezoo.models.states import can_be_of_one_shape, inputs_besides_states, outputs_besides_states, states_of
 
 __all__ = ["guess_states", "unpaired_inputs"]
 
@@ -20,8 +21,7 @@ def guess_states(model: onnx.ModelProto) -> dict[str, str]:
     others; names decide where shapes do not.
     """
     states = states_of(model)
-    inputs = [value for value in graph_inputs(model) if value.name not in states]
-    outputs = [value for value in model.graph.output if value.name not in states.values()]
+    inputs, outputs = inputs_besides_states(model), outputs_besides_states(model)
     if len(inputs) < 2:
         return states
     magnitudes = _likely_spectrum(inputs)

@@ -7,8 +7,7 @@ from math import prod
 import onnx
 
 from sezoo.models.constant_shapes import with_constant_shapes
-from sezoo.models.onnx_file import axes_of
-from sezoo.models.onnx_graph import attribute, copy_model
+from sezoo.models.onnx_graph import attribute, axes_of, copy_model
 from sezoo.models.states import batch_of_one, fix_lengths, frames_of, magnitude_input
 
 __all__ = ["BIAS_INPUT", "DATA_INPUTS", "macs_by_node", "macs_per_frame", "multiply_accumulates"]
@@ -58,8 +57,7 @@ def multiply_accumulates(model: onnx.ModelProto, frames: int) -> int | None:
 
 def macs_by_node(model: onnx.ModelProto, frames: int = FRAMES) -> dict[str, int | None]:
     """Return the multiply-accumulates of each node by its first output; None if a shape cannot be inferred."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
+    fixed = copy_model(model)
     batch_of_one(fixed)
     fix_lengths(fixed, magnitude_input(fixed), 1, frames)
     del fixed.graph.value_info[:]
@@ -87,24 +85,16 @@ def _node_macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:
     def shape(name: str) -> list[int]:
         return shapes[name]  # KeyError: not known
 
-    source, weight = [node.input[place] for place in DATA_INPUTS.get(node.op_type, ())] or ("", "")
+    source, weight = ((*node.input, *[""] * 4)[place] for place in DATA_INPUTS.get(node.op_type, (0, 1)))
     match node.op_type:
-        case "QLinearConv" | "ConvInteger":
+        case "Conv" | "QLinearConv" | "ConvInteger":  # an output is a sum over the kernel and the group's inputs
             return prod(shape(node.output[0])) * prod(shape(weight)[1:])
-        case "QLinearMatMul" | "MatMulInteger":
+        case "ConvTranspose":  # every input value goes into as many sums as the kernel has weights
+            return prod(shape(source)) * prod(shape(weight)[1:])
+        case "MatMul" | "QLinearMatMul" | "MatMulInteger":
             return prod(shape(node.output[0])) * shape(source)[-1]
-        case "QGemm":
-            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-            return prod(shape(node.output[0])) * shape(source)[0 if transposed else -1]
-        case "Conv":  # every output value is a sum over the kernel and the group's input channels
-            return prod(shape(node.output[0])) * prod(shape(node.input[1])[1:])
-        case "ConvTranspose":  # every input value goes into so many sums
-            return prod(shape(node.input[0])) * prod(shape(node.input[1])[1:])
-        case "MatMul":
-            return prod(shape(node.output[0])) * shape(node.input[0])[-1]
-        case "Gemm":
-            transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-            return prod(shape(node.output[0])) * shape(node.input[0])[0 if transposed else -1]
+        case "Gemm" | "QGemm":
+            return prod(shape(node.output[0])) * shape(source)[0 if attribute(node, "transA", 0) else -1]
         case "Einsum":  # a product for every value of the output and every value that is summed over
             terms = attribute(node, "equation", b"").decode().replace(" ", "").partition("->")[0].split(",")
             lengths: dict[str, int] = {}

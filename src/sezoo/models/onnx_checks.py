@@ -12,7 +12,8 @@ from pathlib import Path
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.models.onnx_graph import graphs_of, node_label
+from sezoo.models.nested_graphs import graphs_of
+from sezoo.models.onnx_graph import node_label
 from sezoo.models.onnx_tensor_checks import TYPES, check_tensors, shape_text
 
 __all__ = ["MAX_NODES", "check_declarations"]

@@ -17,7 +17,7 @@ from sezoo.models.onnx_graph import drop_inner_shapes
 from sezoo.models.onnx_tensor_checks import check_tensors, holds_external_data
 from sezoo.models.onnx_valid_graph import with_valid_graph
 
-__all__ = ["axes_of", "bytes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
+__all__ = ["bytes_of", "graph_inputs", "load_configured", "load_onnx", "quantized_nodes"]
 
 QUANTIZED_OPERATORS = {
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
@@ -97,11 +97,3 @@ def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """The graph's inputs without the weights, which old exporters list among them."""
     weights = {weight.name for weight in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in weights]
-
-
-def axes_of(value: onnx.ValueInfoProto) -> list[str | int] | None:
-    """The axes of a tensor: a length, or the name of a dynamic axis ("" if it has none); None if unknown."""
-    tensor = value.type.tensor_type
-    if not tensor.HasField("shape"):
-        return None
-    return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]

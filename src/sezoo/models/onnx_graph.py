@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from sezoo.models.nested_graphs import graphs_of, reads_of
+
 __all__ = [
     "UnusedNames",
     "attribute",
+    "axes_of",
     "copy_model",
+    "copy_node",
     "drop_inner_shapes",
     "float_weights",
-    "graphs_of",
     "initializers",
     "keep_needed",
     "layout",
-    "nested_graphs",
-    "nested_reads",
+    "metadata_of",
     "node_label",
+    "opset_of",
     "producers",
     "readers",
-    "reads_of",
-    "rename_nested_reads",
-    "rename_reads",
+    "set_metadata",
+    "set_nodes",
     "set_weights",
-    "sorted_nodes",
+    "type_name",
     "unused_name",
 ]
 
@@ -39,6 +40,25 @@ def copy_model(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy
+
+
+def copy_node(node: onnx.NodeProto) -> onnx.NodeProto:
+    """A node of its own, to be changed."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    return copy
+
+
+def set_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
+    """Set the nodes of a graph to others, or its own in another order, in place."""
+    copies = [copy_node(node) for node in nodes]  # deleting those of the graph empties them
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators that a model uses; 0 where it uses none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
 def producers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
@@ -119,15 +139,38 @@ def drop_inner_shapes(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
 
 
+def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
+    """The entries of a model's metadata by key."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def set_metadata(model: onnx.ModelProto, key: str, value: str) -> None:
+    """Set an entry of a model's metadata, in place; the others stay."""
+    others = [entry for entry in model.metadata_props if entry.key != key]
+    del model.metadata_props[:]
+    model.metadata_props.extend(others)
+    model.metadata_props.add(key=key, value=value)
+
+
+def type_name(element_type: int) -> str:
+    """The name of a tensor's element type, such as "float" or "int8"."""
+    return onnx.TensorProto.DataType.Name(element_type).lower()
+
+
+def axes_of(value: onnx.ValueInfoProto) -> list[int | str] | None:
+    """The axes of a tensor: a length, or the name of a dynamic axis ("" if it has none); None if unknown."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]
+
+
 def layout(model: onnx.ModelProto) -> dict[str, list[int | str]]:
-    """The axes of every tensor whose shape is known: a length, or the name of a dynamic axis ("" without one)."""
+    """The axes of every tensor whose shape is known, by name."""
     axes: dict[str, list[int | str]] = {weight.name: list(weight.dims) for weight in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape"):
-            axes[value.name] = [
-                dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim
-            ]
+        if (known := axes_of(value)) is not None:
+            axes[value.name] = known
     return axes
 
 
@@ -170,96 +213,3 @@ def _names_of(graph: onnx.GraphProto) -> set[str]:
             names.add(node.name)
             names.update(node.input, node.output)
     return names
-
-
-# -- nested graphs and the order of nodes -----------------------------------------------------------------
-
-
-def nested_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The graphs in the attributes of a node: the branches of an If, the body of a Loop or a Scan."""
-    for entry in node.attribute:
-        if entry.HasField("g"):
-            yield entry.g
-        yield from entry.graphs
-
-
-def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and all that are nested in its nodes."""
-    yield graph
-    for node in graph.node:
-        if node.attribute:
-            for nested in nested_graphs(node):
-                yield from graphs_of(nested)
-
-
-def reads_of(node: onnx.NodeProto) -> list[str]:
-    """The tensors that a node reads: its inputs, and what the graphs nested in it read from outside of them."""
-    return list(dict.fromkeys([*filter(None, node.input), *nested_reads(node)]))
-
-
-def nested_reads(node: onnx.NodeProto) -> list[str]:
-    """The tensors that the graphs nested in a node read from outside of them."""
-    if not node.attribute:
-        return []
-    return list(dict.fromkeys(name for nested in nested_graphs(node) for name in _reads_from_outside(nested)))
-
-
-def _reads_from_outside(graph: onnx.GraphProto) -> list[str]:
-    inside = {value.name for value in (*graph.input, *graph.initializer)}
-    inside.update(tensor.values.name for tensor in graph.sparse_initializer)
-    inside.update(name for node in graph.node for name in node.output)
-    read = dict.fromkeys(name for node in graph.node for name in reads_of(node))
-    read |= dict.fromkeys(value.name for value in graph.output)  # a branch may hand on a tensor as it is
-    return [name for name in read if name not in inside]
-
-
-def rename_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
-    """Let a node, and the graphs nested in it, read other tensors, in place: new names by old ones."""
-    node.input[:] = [names.get(name, name) for name in node.input]
-    rename_nested_reads(node, names)
-
-
-def rename_nested_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
-    """Let the graphs nested in a node read other tensors from outside, in place: new names by old ones."""
-    for nested in nested_graphs(node):
-        outside = set(_reads_from_outside(nested))
-        from_outside = {old: new for old, new in names.items() if old in outside}
-        for inner in nested.node if from_outside else ():
-            rename_reads(inner, from_outside)
-        for value in nested.output:
-            value.name = from_outside.get(value.name, value.name)
-
-
-def sorted_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """The nodes in an order in which each comes after those that make what it reads; the given order where it can be.
-
-    Raises
-    ------
-    ValueError : nodes that depend on each other in a circle.
-    """
-    nodes = list(nodes)
-    maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    before = [{maker[name] for name in reads_of(node) if name in maker} for node in nodes]
-    if all(all(each < index for each in needed) for index, needed in enumerate(before)):
-        return nodes
-    after: dict[int, list[int]] = defaultdict(list)
-    for index, needed in enumerate(before):
-        for each in needed:
-            after[each].append(index)
-    missing = [len(needed) for needed in before]
-    ready = [index for index, count in enumerate(missing) if not count]
-    done: list[onnx.NodeProto] = []
-    while ready:
-        index = heapq.heappop(ready)
-        done.append(nodes[index])
-        for each in after[index]:
-            missing[each] -= 1
-            if not missing[each]:
-                heapq.heappush(ready, each)
-    if len(done) < len(nodes):
-        stuck = next(node for node, count in zip(nodes, missing, strict=True) if count)
-        raise ValueError(
-            f"the nodes of {graph.name or 'the graph'} depend on each other in a circle: {stuck.op_type} "
-            f"'{stuck.name or stuck.output[0]}' is among or behind them"
-        )
-    return done

@@ -12,7 +12,8 @@ from onnx import TensorProto
 
 from sezoo.base.errors import UserError
 from sezoo.base.inner_path import is_inner
-from sezoo.models.onnx_graph import graphs_of, node_label
+from sezoo.models.nested_graphs import graphs_of
+from sezoo.models.onnx_graph import node_label
 
 __all__ = ["MAX_VALUES", "TYPES", "check_tensors", "holds_external_data", "shape_text"]
 

@@ -16,8 +16,9 @@ import onnx.inliner
 from onnx import TensorProto
 
 from sezoo.base.errors import UserError
+from sezoo.models.nested_graphs import graphs_of, nested_graphs, reads_of, sorted_nodes
 from sezoo.models.onnx_checks import MAX_NODES
-from sezoo.models.onnx_graph import graphs_of, nested_graphs, node_label, reads_of, sorted_nodes
+from sezoo.models.onnx_graph import node_label, set_nodes
 from sezoo.models.onnx_tensor_checks import MAX_VALUES, shape_text
 from sezoo.models.onnx_trial import try_in_subprocess
 
@@ -57,7 +58,7 @@ def with_valid_graph(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         _make_dense(graph, path)
         _drop_equal_initializers(graph, path)
     _sort(model.graph, set(), path)
-    inferred = _inferred(model)
+    inferred = _infer_shapes(model)
     _check_sizes(inferred, path)
     if _has_unpredictable_size(model, inferred):
         try_in_subprocess(model, path)
@@ -114,9 +115,7 @@ def _sort(graph: onnx.GraphProto, outer: set[str], path: Path) -> None:
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     if any(node is not before for node, before in zip(nodes, graph.node, strict=True)):
-        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-        del graph.node[:]
-        graph.node.extend(copies)
+        set_nodes(graph, nodes)
     for node in graph.node:
         for nested in nested_graphs(node):
             _sort(nested, known, path)
@@ -185,7 +184,7 @@ def _check_sizes(inferred: onnx.ModelProto, path: Path) -> None:
             )
 
 
-def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
+def _infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The shapes of all tensors for one short clip; without the values of large weights, which decide none."""
     light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     light.graph.name = "sizes"

@@ -11,6 +11,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.models.axes import with_dynamic_axes
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.onnx_graph import copy_model
 from sezoo.models.spectra import MAGNITUDES, random_input
 from sezoo.models.states import bins_of, fix_lengths, frames_of, magnitude_input, states_of
 
@@ -106,8 +107,7 @@ def _without_saturation(model: onnx.ModelProto) -> onnx.ModelProto:
     A sigmoid that is at 1 in every bin shows no influence; an int8 model's often is, once its ReLUs are gone with the
     quantizers.
     """
-    passing = onnx.ModelProto()
-    passing.CopyFrom(model)
+    passing = copy_model(model)
     for node in passing.graph.node:
         if node.op_type in SATURATING:
             replacement = onnx.helper.make_node("Identity", node.input[:1], node.output, name=node.name)
@@ -149,8 +149,7 @@ def without_quantizers(model: onnx.ModelProto) -> onnx.ModelProto:
             name = passed_by[name]
         return name
 
-    exact = onnx.ModelProto()
-    exact.CopyFrom(model)
+    exact = copy_model(model)
     del exact.graph.node[:]
     for node in model.graph.node:
         if node.output[0] in quantizers:
@@ -236,8 +235,7 @@ def _frames_a_step(model: onnx.ModelProto) -> dict[str, dict[int, int]]:
 
 def _shapes(model: onnx.ModelProto, frames: int) -> dict[str, list[int]]:
     """The shape of each value of a graph for a clip of `frames` frames; 0 for unknown axes."""
-    of_clip = onnx.ModelProto()
-    of_clip.CopyFrom(model)
+    of_clip = copy_model(model)
     del of_clip.graph.value_info[:]
     given = magnitude_input(of_clip)
     fix_lengths(of_clip, given, 1, frames)

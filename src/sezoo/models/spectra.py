@@ -8,7 +8,7 @@ What a model is, if its axes do not say it, is carried in the ONNX file, in its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 
 from sezoo.config.name_types import ModelKind
+from sezoo.models.onnx_graph import copy_model, metadata_of, set_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "LOUDER",
     "MAGNITUDES",
     "MAGNITUDE_MASK",
+    "TRIAL_SHAPES",
     "Layout",
     "apply_output",
     "grows_with",
@@ -35,6 +37,7 @@ __all__ = [
     "layout_of",
     "parse_kind",
     "random_input",
+    "trial_magnitudes",
     "with_kind",
 ]
 
@@ -86,6 +89,9 @@ class Layout:
 
 
 MAGNITUDES = Layout(1, 2)
+TRIAL_SHAPES = ((1, 24), (2, 37))
+"""Batch and frames of the clips that a network is tried with."""
+
 PARTS_LAST, PARTS_FIRST = Layout(1, 2, 3), Layout(2, 3, 1)
 
 
@@ -104,13 +110,19 @@ def layout_of(axes: Sequence[object] | None) -> Layout | None:
     return None
 
 
-def random_input(seed: int, shape: tuple[int, int, int], layout: Layout) -> np.ndarray:
+def random_input(seed: int, shape: tuple[int, int, int], layout: Layout = MAGNITUDES) -> np.ndarray:
     """Random magnitudes from 0 to 1, or spectra of such magnitudes: (batch, bins, frames)."""
     rng = np.random.default_rng(seed)
     magnitude = rng.random(shape, np.float32)
     if not layout.is_complex:
         return magnitude
     return (magnitude * np.exp(2j * np.pi * rng.random(shape))).astype(np.complex64)
+
+
+def trial_magnitudes(bins: int) -> Iterator[np.ndarray]:
+    """Random magnitudes that any network has to take: one clip, then two, (batch, bins, frames) float32."""
+    for batch, frames in TRIAL_SHAPES:
+        yield random_input(frames, (batch, bins, frames))
 
 
 def apply_output(kind: str, spectrum: np.ndarray, output: np.ndarray) -> np.ndarray:
@@ -129,14 +141,10 @@ def parse_kind(metadata: Mapping[str, str]) -> str | None:
 
 def with_kind(model: onnx.ModelProto, kind: str | None) -> onnx.ModelProto:
     """The model carrying its kind; with None it is the argument itself."""
-    if kind is None or parse_kind({entry.key: entry.value for entry in model.metadata_props}) == kind:
+    if kind is None or parse_kind(metadata_of(model)) == kind:
         return model
-    carrying = onnx.ModelProto()
-    carrying.CopyFrom(model)
-    others = [entry for entry in model.metadata_props if entry.key != KIND_KEY]
-    del carrying.metadata_props[:]
-    carrying.metadata_props.extend(others)
-    carrying.metadata_props.add(key=KIND_KEY, value=kind)
+    carrying = copy_model(model)
+    set_metadata(carrying, KIND_KEY, kind)
     return carrying
 
 

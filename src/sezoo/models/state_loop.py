@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
+from sezoo.models.states import magnitude_input, mask_output, states_of
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime
 
 __all__ = ["StateLengthError", "StateLoop", "split_into_steps"]
@@ -36,6 +38,11 @@ class StateLoop:
         self.session, self.source, self.states, self.outputs = session, source, states, outputs
         self.fetched = list(dict.fromkeys([*outputs, *states.values()]))  # a state may be asked for as well
         self.values: dict[str, np.ndarray] | None = None if states else {}  # by state input, for the next call
+
+    @classmethod
+    def of_masks(cls, session: onnxruntime.InferenceSession, model: onnx.ModelProto) -> StateLoop:
+        """A loop that gives the mask of each call, in the model's own axes."""
+        return cls(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
 
     @cached_property
     def layout(self) -> Layout:

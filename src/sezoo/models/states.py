@@ -14,7 +14,8 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match
-from sezoo.models.onnx_file import axes_of, graph_inputs
+from sezoo.models.onnx_file import graph_inputs
+from sezoo.models.onnx_graph import axes_of, copy_model, metadata_of, set_metadata, type_name
 from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "fix_lengths",
     "frames_of",
     "input_layout",
+    "inputs_besides_states",
     "magnitude_input",
     "mask_output",
+    "outputs_besides_states",
     "parse_states",
     "states_of",
     "states_text",
@@ -43,8 +46,7 @@ CONFIG_KEY = "quantization.states"
 
 def states_of(model: onnx.ModelProto) -> dict[str, str]:
     """The state outputs by the state inputs that take them in the next call; empty where the model carries none."""
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return parse_states(metadata)
+    return parse_states(metadata_of(model))
 
 
 def parse_states(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -61,12 +63,8 @@ def with_states(model: onnx.ModelProto, states: Mapping[str, str]) -> onnx.Model
     """The model carrying these pairs. With none it is the argument itself, whatever it carries already."""
     if not states:
         return model
-    carrying = onnx.ModelProto()
-    carrying.CopyFrom(model)
-    others = [entry for entry in model.metadata_props if entry.key != STATES_KEY]
-    del carrying.metadata_props[:]
-    carrying.metadata_props.extend(others)
-    carrying.metadata_props.add(key=STATES_KEY, value=json.dumps(dict(states)))
+    carrying = copy_model(model)
+    set_metadata(carrying, STATES_KEY, json.dumps(dict(states)))
     return carrying
 
 
@@ -75,16 +73,26 @@ def states_text(states: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{source}: {target}" for source, target in states.items()) + "}"
 
 
+def inputs_besides_states(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs that are no states; of a mask model one."""
+    states = states_of(model)
+    return [value for value in graph_inputs(model) if value.name not in states]
+
+
+def outputs_besides_states(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The outputs that are no states; of a mask model one."""
+    targets = states_of(model).values()
+    return [value for value in model.graph.output if value.name not in targets]
+
+
 def magnitude_input(model: onnx.ModelProto) -> onnx.ValueInfoProto:
     """The input that is no state, of a model whose states have been checked: magnitudes, or a complex spectrum."""
-    states = states_of(model)
-    return next(value for value in graph_inputs(model) if value.name not in states)
+    return inputs_besides_states(model)[0]
 
 
 def mask_output(model: onnx.ModelProto) -> onnx.ValueInfoProto:
     """The output that is no state, of a model whose states have been checked."""
-    targets = states_of(model).values()
-    return next(value for value in model.graph.output if value.name not in targets)
+    return outputs_besides_states(model)[0]
 
 
 def input_layout(model: onnx.ModelProto) -> Layout:
@@ -126,8 +134,8 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
         start, end = _find_end(ends, "input", source, key, path), _find_end(ends, "output", target, key, path)
         for kind, value in (("input", start), ("output", end)):
             if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-                element = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
-                raise UserError(f"{key}: {kind} '{value.name}' of {path} is {element}; a state is float32")
+                found = type_name(value.type.tensor_type.elem_type)
+                raise UserError(f"{key}: {kind} '{value.name}' of {path} is {found}; a state is float32")
         axes = axes_of(start)
         if axes is None or sum(not isinstance(axis, int) for axis in axes) > 1:
             found = "an unknown shape" if axes is None else f"the shape {_axes_text(axes)}"

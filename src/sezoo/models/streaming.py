@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import atomic_write
+from sezoo.base.files import atomic_write, check_new
 from sezoo.base.text import pluralize
 from sezoo.models.axes import with_dynamic_axes, with_dynamic_frames
 from sezoo.models.contract import check_contract, declared_contract
@@ -16,6 +16,7 @@ from sezoo.models.frame_axes import trace_frames
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.one_frame import one_frame
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import opset_of
 from sezoo.models.spectra import random_input
 from sezoo.models.states import bins_of, frames_of, input_layout, states_of
 
@@ -32,8 +33,7 @@ def write_streaming(path: Path, target: Path) -> str:
     ------
     UserError : the file is no mask model; it cannot be run frame by frame; `target` exists.
     """
-    if target.exists():
-        raise UserError(f"{target} already exists; name another file with -o")
+    check_new(target)
     model = streaming(load_onnx(path), path)
     with atomic_write(target) as aside:
         onnx.save(model, aside, format="protobuf")
@@ -63,7 +63,7 @@ def streaming(model: onnx.ModelProto, path: Path, frames: int | None = 1) -> onn
     contract = (declared_contract if is_int8 else check_contract)(model, path)
     if isinstance(contract.frames, int):
         raise UserError(f"{path}: its graph works for {contract.frames} frames only; re-export it with dynamic axes")
-    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    opset = opset_of(model)
     if opset < OPSET:
         raise UserError(f"{path} has opset {opset}; {OPSET} or later is needed: re-export it so")
     try:

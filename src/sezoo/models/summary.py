@@ -15,12 +15,20 @@ from sezoo.models.contract import declared_contract
 from sezoo.models.likely_states import guess_states
 from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
 from sezoo.models.mask_model import MaskModel, mask_among
-from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
-from sezoo.models.onnx_graph import copy_model, keep_needed
+from sezoo.models.onnx_file import graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import axes_of, copy_model, keep_needed, opset_of
 from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
 from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import layout_of, random_input
-from sezoo.models.states import magnitude_input, mask_output, states_of, states_text, with_states
+from sezoo.models.states import (
+    inputs_besides_states,
+    magnitude_input,
+    mask_output,
+    outputs_besides_states,
+    states_of,
+    states_text,
+    with_states,
+)
 
 __all__ = ["ModelSummary", "describe", "summary_of"]
 
@@ -84,7 +92,7 @@ def summary_of(path: Path) -> ModelSummary:
     field = receptive_field_of(network, path) if fits else None
     return ModelSummary(
         bytes=model.ByteSize(),
-        opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
+        opset=opset_of(model),
         inputs={value.name: axes_of(value) for value in inputs},
         outputs=outputs,
         operators=dict(Counter(node.op_type for node in model.graph.node if node.op_type != "Constant").most_common()),
@@ -130,8 +138,7 @@ def _problem(model: onnx.ModelProto, path: Path) -> str | None:
 def _has_mask_signature(model: onnx.ModelProto) -> bool:
     """Whether it is one spectrum to one tensor, besides states."""
     states = states_of(model)
-    sources = [value for value in graph_inputs(model) if value.name not in states]
-    masks = [value for value in model.graph.output if value.name not in states.values()]
+    sources, masks = inputs_besides_states(model), outputs_besides_states(model)
     known = {value.name for value in (*graph_inputs(model), *model.graph.output)}
     return (
         len(sources) == len(masks) == 1

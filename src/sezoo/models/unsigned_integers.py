@@ -14,7 +14,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from sezoo.models.onnx_graph import UnusedNames, copy_model, graphs_of, initializers, nested_graphs
+from sezoo.models.movements import RESHAPING, SELECTING
+from sezoo.models.nested_graphs import graphs_of, nested_graphs
+from sezoo.models.onnx_graph import UnusedNames, copy_model, initializers
 
 __all__ = ["with_unsigned_integers"]
 
@@ -25,10 +27,7 @@ WHOLE = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
 COUNTING = {"ArgMax", "ArgMin", "NonZero", "Shape", "Size"}
 """Operators that make whole numbers of anything."""
 
-MOVING = {
-    *("Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth"),
-    *("Split", "Squeeze", "Transpose", "Unsqueeze"),
-}
+MOVING = RESHAPING | SELECTING | {"Concat", "DepthToSpace", "Expand", "SpaceToDepth"}
 """Operators that move integers without looking at them."""
 
 

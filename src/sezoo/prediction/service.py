@@ -141,7 +141,7 @@ class DenoiserSpec:
 def _denoise_targets(
     run: Run, denoising: DenoiserSpec, denoiser: Denoiser, targets: Sequence[Target]
 ) -> Iterator[BadClipError | None]:
-    """Denoise recordings into files, and give the errors of those that are left out.
+    """Denoise recordings into files, and return the errors of those that are left out.
 
     A few short recordings are done here, block by block; workers take a second or two to start.
     """

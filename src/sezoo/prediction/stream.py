@@ -52,21 +52,21 @@ class WaveformStream:
     def push(self, block: np.ndarray) -> np.ndarray:
         """Push samples (n, channels) float32; return those that are ready: (m, channels) float32."""
         self.left += len(block)
-        return self._counted(self.up.push(_push_channels(self.streams, self.down.push(block))))
+        return self._emit(self.up.push(_push_channels(self.streams, self.down.push(block))))
 
     def finish(self) -> np.ndarray:
-        """Give the rest, so that as many samples have come out as went in: (m, channels) float32."""
+        """Return the rest, so that as many samples have come out as went in: (m, channels) float32."""
         rest = _push_channels(self.streams, self.down.finish())
         rest = np.concatenate([rest, np.stack([stream.finish() for stream in self.streams], axis=1)])
-        rest = self._counted(np.concatenate([self.up.push(rest), self.up.finish()]))
+        rest = self._emit(np.concatenate([self.up.push(rest), self.up.finish()]))
         missing = np.zeros((self.left, self.channels), np.float32)
         self.left = 0
         return np.concatenate([rest, missing])
 
-    def _counted(self, wave: np.ndarray) -> np.ndarray:
-        wave = wave[: self.left]
-        self.left -= len(wave)
-        return wave
+    def _emit(self, waveform: np.ndarray) -> np.ndarray:
+        waveform = waveform[: self.left]
+        self.left -= len(waveform)
+        return waveform
 
 
 class Denoiser:

@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 
 from sezoo.base.errors import UserError
-from sezoo.base.files import atomic_write
+from sezoo.base.files import atomic_write, check_new
 from sezoo.base.text import pluralize
 from sezoo.models.axes import with_dynamic_frames
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import copy_model
 from sezoo.models.spectra import random_input
 from sezoo.models.states import bins_of, frames_of, input_layout, states_of
 from sezoo.models.streaming import streaming
@@ -47,8 +48,7 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
     ------
     UserError : the model has no such form, or computes no numbers in it; `target` exists.
     """
-    if target.exists():
-        raise UserError(f"{target} already exists; name another file with -o")
+    check_new(target)
     original = load_onnx(path)
     is_int8 = bool(quantized_nodes(original))
     if is_int8 and fp16:
@@ -68,18 +68,17 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
         model = with_static_shape(model, frames)
     if fp16:
         model = _to_fp16(model, path)
-    told = _check_equal(original, model, path, target)
+    agreement = _check_equal(original, model, path, target)
     with atomic_write(target) as aside:
         onnx.save(model, aside, format="protobuf")
-    return f"{target}: {_form(model, is_int8, fp16)}; {told}"
+    return f"{target}: {_form(model, is_int8, fp16)}; {agreement}"
 
 
 def _to_fp16(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     """Convert to float16 with onnxruntime's converter, which clips values outside of its range."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copy_model(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of constants that are limited: the check below says what that costs
         try:

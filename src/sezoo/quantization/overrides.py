@@ -98,8 +98,8 @@ def check_overrides(model: onnx.ModelProto, settings: Quantization) -> None:
             if name not in there:
                 near = closest_match(name, there)
                 some = ", ".join(sorted(there)[:5])
-                told = f"did you mean '{near}'?" if near else f"it has {len(there)} of them, such as {some}"
-                raise UserError(f"{key}: the model has no {kind} '{name}'; {told}")
+                hint = f"did you mean '{near}'?" if near else f"it has {len(there)} of them, such as {some}"
+                raise UserError(f"{key}: the model has no {kind} '{name}'; {hint}")
 
 
 def _parse_option(overrides: Any) -> dict[str, list[dict[str, Any]]]:

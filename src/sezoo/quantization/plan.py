@@ -60,6 +60,10 @@ class Plan:
     activations_alone: frozenset[str] = frozenset()
     grids: Mapping[str, Grid] = field(default_factory=dict)
 
+    def is_in_float(self, node: onnx.NodeProto) -> bool:
+        """Whether a node of the model is not to be quantized."""
+        return node.op_type not in self.op_types or node.name in self.in_float
+
     def with_int16_activations(self, names: Collection[str]) -> Plan:
         """These activations in 16 bits, and in twice the range, which costs one bit of the eight that are won."""
         names = (self.ranges.keys() & names) - self.int16 - self.fixed_ranges

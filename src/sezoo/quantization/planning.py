@@ -20,8 +20,8 @@ from sezoo.denoising.modes import Board
 from sezoo.denoising.patch_lengths import patch_lengths
 from sezoo.models.contract import Contract
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.nested_graphs import reads_of
 from sezoo.models.onnx_file import graph_inputs
-from sezoo.models.onnx_graph import reads_of
 from sezoo.models.states import frames_of, states_of
 from sezoo.quantization.calibration.clips import calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes

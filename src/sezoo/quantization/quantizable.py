@@ -12,17 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from sezoo.models.onnx_graph import (
-    UnusedNames,
-    attribute,
-    copy_model,
-    graphs_of,
-    keep_needed,
-    nested_reads,
-    reads_of,
-    rename_nested_reads,
-    rename_reads,
-)
+from sezoo.models.nested_graphs import graphs_of, nested_reads, reads_of, rename_nested_reads, rename_reads
+from sezoo.models.onnx_graph import UnusedNames, attribute, copy_model, keep_needed, set_nodes
 
 __all__ = [
     "in_float32",
@@ -148,9 +139,7 @@ def with_nested_reads_apart(model: onnx.ModelProto) -> onnx.ModelProto:
                 nodes.append(onnx.helper.make_node("Identity", [name], [copy], name=names.new(f"{copy}/copy")))
         rename_nested_reads(node, new)
         nodes.append(node)
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del apart.graph.node[:]
-    apart.graph.node.extend(copies)
+    set_nodes(apart.graph, nodes)
     return apart
 
 

@@ -13,7 +13,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
-from sezoo.models.onnx_graph import copy_model
+from sezoo.models.onnx_graph import copy_model, metadata_of, set_metadata
 from sezoo.quantization.plan import Grid, Plan
 
 __all__ = ["is_trained", "settings_of", "trained_plan", "with_plan"]
@@ -42,16 +42,13 @@ def with_plan(model: onnx.ModelProto, plan: Plan, settings: Quantization) -> onn
         name: {"scale": _text(grid.scale, "<f4"), "zero_point": _text(grid.zero_point, "<i4"), "axis": grid.axis}
         for name, grid in plan.grids.items()
     }
-    kept = [entry for entry in carrying.metadata_props if entry.key != KEY]
-    del carrying.metadata_props[:]
-    carrying.metadata_props.extend(kept)
-    carrying.metadata_props.add(key=KEY, value=json.dumps(content))
+    set_metadata(carrying, KEY, json.dumps(content))
     return carrying
 
 
 def is_trained(model: onnx.ModelProto) -> bool:
     """Whether a float model carries such a plan."""
-    return any(entry.key == KEY for entry in model.metadata_props)
+    return KEY in metadata_of(model)
 
 
 def trained_plan(model: onnx.ModelProto, path: Path) -> Plan:
@@ -79,7 +76,7 @@ def trained_plan(model: onnx.ModelProto, path: Path) -> Plan:
         )
         plan = replace(plan, **{name: content[name] for name in VALUES})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path) from error
+        raise _damaged_error(path) from error
     there = {name for node in model.graph.node for name in (*node.input, *node.output)}
     if missing := plan.grids.keys() - there:
         raise UserError(
@@ -99,7 +96,7 @@ def settings_of(model: onnx.ModelProto, path: Path, settings: Quantization) -> Q
     try:
         trained = Quantization(**_content(model, path)["settings"])
     except (LookupError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
+        raise _damaged_error(path) from error
     now = settings.model_dump(mode="json", include=SETTINGS)
     for key, value in trained.model_dump(mode="json", include=SETTINGS).items():
         if now[key] == value or key == "extra_options":  # most of them are of calibration
@@ -114,17 +111,16 @@ def settings_of(model: onnx.ModelProto, path: Path, settings: Quantization) -> Q
 
 
 def _content(model: onnx.ModelProto, path: Path) -> dict[str, Any]:
-    text = next(entry.value for entry in model.metadata_props if entry.key == KEY)
     try:
-        content = json.loads(text)
+        content = json.loads(metadata_of(model)[KEY])
     except ValueError as error:
-        raise _damaged(path) from error
+        raise _damaged_error(path) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise _damaged(path)
+        raise _damaged_error(path)
     return content
 
 
-def _damaged(path: Path) -> UserError:
+def _damaged_error(path: Path) -> UserError:
     return UserError(f"{path}: its entry {KEY} is damaged, or of a later version; quantize the file as it was written")
 
 

@@ -40,7 +40,7 @@ def comparison_judgement(runs: Sequence[ComparedRun]) -> str:
     if difference.clips > 1:
         low, high = (format_signed(end, facts.form) for end in (difference.low, difference.high))
         figure += f" (95 % interval {low} to {high})"
-    if difference.low <= 0 <= difference.high:
+    if difference.may_be_zero:
         over = pluralize(difference.clips, "clip")
         return f"{best.name} and {second.name} cannot be told apart over {over}: {figure}{_cost(best, second)}."
     return f"{best.name} is better than {second.name}, the second best: {figure}{_cost(best, second)}."

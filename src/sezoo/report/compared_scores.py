@@ -9,7 +9,15 @@ from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section
 from sezoo.report.compared_ranking import are_alike
 from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.figures import COLOURS, INK, drawing, remove_frame
-from sezoo.report.formatting import NOTHING, change_text, change_tone, format_signed, interval_text, mean_text
+from sezoo.report.formatting import (
+    NOTHING,
+    change_text,
+    change_tone,
+    format_signed,
+    interval_text,
+    margin_text,
+    mean_text,
+)
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = ["common_clips", "common_metric", "scores_section"]
@@ -40,7 +48,7 @@ def scores_section(runs: Sequence[ComparedRun]) -> Section | None:
     blocks: list[Block] = []
     if pictures := list(_pictures(scored, metric)):
         blocks.append(Pictures(pictures))
-    return Section("scores", "Metrics", [*blocks, *_paired(scored), *_means(scored)])
+    return Section("scores", "Metrics", [*blocks, *_paired_gains(scored), *_means(scored)])
 
 
 # -- plots -------------------------------------------------------------------------------------------
@@ -81,7 +89,7 @@ def _scores_alone(shown: Sequence[tuple[ComparedRun, Mean]], metric: str) -> Pic
         ax.set_yticks(range(len(shown)), [_shorten(run.name) for run, _ in shown])
         ax.tick_params(axis="y", labelcolor=INK)
         ax.set_ylim(len(shown) - 0.5, -0.6)
-        ax.set_xlabel(f"{facts.label} {facts.unit}".strip())
+        ax.set_xlabel(facts.heading)
         remove_frame(ax, "x")
         values = "; ".join(f"{run.name} {mean_text(mean, metric)}" for run, mean in shown)
         made.alt = f"{title}, means with 95 % intervals: {values}."
@@ -102,7 +110,7 @@ def _against_cost(points: Sequence[tuple[str, float, Mean]], metric: str, what: 
                 color=INK,
             )  # fmt: skip
         ax.set_xlabel(axis)
-        ax.set_ylabel(f"{facts.label} {facts.unit}".strip())
+        ax.set_ylabel(facts.heading)
         ax.margins(x=0.08, y=0.12)
         remove_frame(ax)
         values = "; ".join(f"{name} {mean_text(mean, metric)} at {x:.3g}" for name, x, mean in points)
@@ -142,7 +150,7 @@ def _direction(metric: str) -> str:
 # -- paired differences ------------------------------------------------------------------------------
 
 
-def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
+def _paired_gains(runs: Sequence[ComparedRun]) -> Iterator[Block]:
     """Return the gain of each run over the first one on their common clips, or the reason why there is none."""
     if len(runs) < 2:
         return
@@ -173,7 +181,7 @@ def _paired(runs: Sequence[ComparedRun]) -> Iterator[Block]:
         f"Mean over the clips that both runs scored of the change from {first.name} ({first.version.label}), with its "
         "95 % interval; coloured where the interval excludes zero."
     )
-    headings = ["run", "clips in common", *map(_heading, metrics)]
+    headings = ["run", "clips in common", *(facts_of_metric(metric).heading for metric in metrics)]
     yield Table(headings, "tn" + "n" * len(metrics), rows, caption)
 
 
@@ -227,16 +235,12 @@ def _means(runs: Sequence[ComparedRun]) -> Iterator[Block]:
         "them, these do not."
     )
     yield Heading("All versions")
-    headings = ["run", "version", "clips", *map(_heading, metrics)]
+    headings = ["run", "version", "clips", *(facts_of_metric(metric).heading for metric in metrics)]
     yield Table(headings, "ttn" + "n" * len(metrics), rows, caption, rules[1:])
 
 
 def _metrics(runs: Sequence[ComparedRun]) -> list[str]:
     return list(dict.fromkeys(metric for run in runs for metric in run.facts.evaluation.metrics))
-
-
-def _heading(metric: str) -> str:
-    return f"{facts_of_metric(metric).label} {facts_of_metric(metric).unit}".strip()
 
 
 def _best_value(metric: str, means: Sequence[Mean | None]) -> float | None:
@@ -247,7 +251,6 @@ def _best_value(metric: str, means: Sequence[Mean | None]) -> float | None:
 def _score(mean: Mean | None, metric: str, best: float | None) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
-    half = facts_of_metric(metric).form.format((mean.high - mean.low) / 2)
     same = best is not None and mean_text(mean, metric) == facts_of_metric(metric).form.format(best)
     tone = "good" if same else ""
-    return Cell(mean_text(mean, metric), tone, detail=f"±{half}" if mean.clips > 1 else "")
+    return Cell(mean_text(mean, metric), tone, detail=margin_text(mean, metric))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from sezoo.base.text import pluralize
+from sezoo.base.text import bytes_text, count_text, pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
@@ -15,7 +15,7 @@ from sezoo.report.compared_ranking import ranking
 from sezoo.report.compared_runs import ComparedRun, compared_runs, configuration_differences
 from sezoo.report.compared_scores import common_metric, scores_section
 from sezoo.report.compared_sounds import sounds_section
-from sezoo.report.formatting import NOTHING, bytes_text, count_text, db_text, join_words
+from sezoo.report.formatting import NOTHING, db_text, join_words
 from sezoo.report.rendering import render
 from sezoo.report.verdict import verdict
 from sezoo.results.names import REPORT
@@ -59,14 +59,14 @@ def _best(runs: Sequence[ComparedRun]) -> str:
     metric = common_metric(runs)
     if metric is None:
         return "None of these runs was scored; their costs are below."
-    told = facts_of_metric(metric)
+    of_metric = facts_of_metric(metric)
     ranked = ranking(runs, metric)
     (best, mean), *others = ranked.runs
-    what = f"{told.form.format(mean)} ({best.version.label})"
+    what = f"{of_metric.form.format(mean)} ({best.version.label})"
     if not others:
-        return f"No metric was scored in more than one of these runs; {told.label} of {best.name} is {what}."
-    sentence = f"{best.name} has the best {told.label}, {what}"
-    sentence += f"; {join_words([f'{run.name} {told.form.format(value)}' for run, value in others])}"
+        return f"No metric was scored in more than one of these runs; {of_metric.label} of {best.name} is {what}."
+    sentence = f"{best.name} has the best {of_metric.label}, {what}"
+    sentence += f"; {join_words([f'{run.name} {of_metric.form.format(value)}' for run, value in others])}"
     if not ranked.are_all:
         shared = f"over the {pluralize(ranked.clips, 'clip')} that all runs scored"
         sentence += f"; {shared if ranked.clips else 'the runs scored different clips'}"

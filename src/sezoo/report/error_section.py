@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from sezoo.base.text import bytes_text, count_text
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Picture, Pictures, Section, Table, Text
 from sezoo.report.figures import COLOURS, drawing, legend, remove_frame
-from sezoo.report.formatting import MINUS, bytes_text, count_text, db_text, format_signed, percent_text, range_text
+from sezoo.report.formatting import MINUS, db_text, format_signed, percent_text, range_text
 from sezoo.report.players import clip_masks, stft_of_run
 from sezoo.report.ranges import range_drawing
 from sezoo.results.quantization import LayerReport, Tensor
@@ -105,9 +106,9 @@ def _along(found: LayerReport) -> Iterator[Picture]:
         worst = min(
             (tensor for tensor in known if tensor.sqnr is not None), key=lambda tensor: tensor.sqnr, default=None
         )
-        told = [] if worst is None else [f"the lowest own value is that of {worst.name} with {worst.sqnr:.1f} dB"]
-        told += [] if last is None else [f"the last accumulated value is {last:.1f} dB"]
-        made.alt = f"{title}, for {len(known)} activations: {', '.join(told)}."
+        notes = [] if worst is None else [f"the lowest own value is that of {worst.name} with {worst.sqnr:.1f} dB"]
+        notes += [] if last is None else [f"the last accumulated value is {last:.1f} dB"]
+        made.alt = f"{title}, for {len(known)} activations: {', '.join(notes)}."
     yield made.picture
 
 
@@ -196,10 +197,10 @@ def _weights(found: LayerReport) -> Iterator[Block]:
         for layer in found.layers
     ]
     headings = ["layer", "precision", "SQNR of the weights, dB", "weights", "MAC a frame", "share"]
-    told = f"All {len(rows)} layers, in the order of the graph"
+    caption = f"All {len(rows)} layers, in the order of the graph"
     if any(layer.fitted for layer in found.layers):
-        told += "; refitted weights differ from the float model's on purpose"
-    yield Table(headings, "ctnnbn", rows, told, folded=len(rows) > AT_ONCE // 2)
+        caption += "; refitted weights differ from the float model's on purpose"
+    yield Table(headings, "ctnnbn", rows, caption, folded=len(rows) > AT_ONCE // 2)
 
 
 def _sensitivity(found: LayerReport) -> Iterator[Block]:
@@ -216,8 +217,8 @@ def _sensitivity(found: LayerReport) -> Iterator[Block]:
         return [Cell(loss.name if is_layer else several), Cell(loss.op_type), Cell(db_text(loss.closeness), bar=share)]
 
     yield Heading("Sensitivity: one layer quantized at a time")
-    told = "Fidelity of the denoised output; a shorter bar is a larger loss"
-    yield Table(["layer", "", "fidelity, dB"], "ctb", [row(loss) for loss in losses[:AT_ONCE]], f"{told}.")
+    caption = "Fidelity of the denoised output; a shorter bar is a larger loss"
+    yield Table(["layer", "", "fidelity, dB"], "ctb", [row(loss) for loss in losses[:AT_ONCE]], f"{caption}.")
     if len(losses) > AT_ONCE:
         rest = [row(loss) for loss in losses[AT_ONCE:]]
         yield Table(["layer", "", "fidelity, dB"], "ctb", rest, f"The other {len(rest)}", folded=True)

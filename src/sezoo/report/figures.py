@@ -57,7 +57,7 @@ class Drawing:
 
 @contextmanager
 def drawing(name: str, title: str, caption: str = "", *, width: int = 330, height: int = 220) -> Iterator[Drawing]:
-    """Give axes to draw on.
+    """Yield axes to draw on.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sezoo.base.text import bytes_text
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.results.run_results import ProgramSize
 from sezoo.results.scores import Mean
@@ -9,14 +10,13 @@ from sezoo.results.scores import Mean
 __all__ = [
     "MINUS",
     "NOTHING",
-    "bytes_text",
     "change_text",
     "change_tone",
-    "count_text",
     "db_text",
     "format_signed",
     "interval_text",
     "join_words",
+    "margin_text",
     "mean_text",
     "percent_text",
     "ram_parts_text",
@@ -28,16 +28,6 @@ NOTHING = "\N{EN DASH}"
 """In the cell of a table where there is no value."""
 
 
-def bytes_text(size: float | None) -> str:
-    """`512 B`, `96 KiB`, `1.53 MiB`."""
-    if size is None:
-        return ""
-    for unit, whole in (("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if size >= 0.9995 * whole:
-            return f"{size / whole:.3g} {unit}" if size < 999.5 * whole else f"{size / whole:.0f} {unit}"
-    return f"{size:.0f} B"
-
-
 def ram_parts_text(size: ProgramSize) -> str:
     """Return the parts of a program's RAM, `21.7 KiB working memory, 33 KiB state, 964 B stack, 4.6 KiB buffers`."""
     parts = {"working memory": size.arena, "state": size.state, "stack": size.stack}
@@ -45,16 +35,6 @@ def ram_parts_text(size: ProgramSize) -> str:
     if len(known) == len(parts) and (rest := size.ram - sum(known.values())) > 0:
         known["buffers"] = rest
     return ", ".join(f"{bytes_text(part)} {name}" for name, part in known.items())
-
-
-def count_text(count: float | None) -> str:
-    """`870`, `12.4 k`, `63.5 M`, `1.59 G`."""
-    if count is None:
-        return ""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 0.9995 * size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f}"
 
 
 def percent_text(share: float | None) -> str:
@@ -90,6 +70,11 @@ def mean_text(mean: Mean | None, metric: str) -> str:
     return "" if mean is None else facts_of_metric(metric).form.format(mean.value)
 
 
+def margin_text(mean: Mean, metric: str) -> str:
+    """Half the width of the interval, `±0.02`; nothing for a single clip."""
+    return f"±{facts_of_metric(metric).form.format((mean.high - mean.low) / 2)}" if mean.clips > 1 else ""
+
+
 def change_text(mean: Mean | None, metric: str) -> str:
     """A change, with its sign."""
     return "" if mean is None else format_signed(mean.value, facts_of_metric(metric).form)
@@ -105,7 +90,7 @@ def format_signed(value: float, form: str) -> str:
 
 def change_tone(mean: Mean | None, metric: str) -> str:
     """Whether a change is good or bad; nothing where its interval has zero in it."""
-    if mean is None or mean.low <= 0 <= mean.high:
+    if mean is None or mean.may_be_zero:
         return ""
     return "good" if (mean.value > 0) == facts_of_metric(metric).higher_is_better else "bad"
 

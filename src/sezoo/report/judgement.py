@@ -82,7 +82,7 @@ def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) 
     if change is None:
         return None
     label = facts_of_metric(metric).label
-    if _gain(change, metric) > 0 and not _holds_zero(change):
+    if _gain(change, metric) > 0 and not change.may_be_zero:
         better = f"{_subject(version)} is better than the noisy recordings"
         if losses := _losses(found, version.name, NOISY):
             return f"{better} by {label} {_figure(change, metric)}, but loses {losses}."
@@ -113,7 +113,7 @@ def _of_difference(
         )
     if losses := _losses(found, version.name, base.name):
         return f"{subject} is as good as {against} by {figure}, but loses {losses}{cause}."
-    if _gain(change, metric) > MARGINS.get(metric, 0) and not _holds_zero(change):
+    if _gain(change, metric) > MARGINS.get(metric, 0) and not change.may_be_zero:
         return f"{subject} is better than {against}: {figure}."
     return f"{subject} is as good as {against}: {figure}."
 
@@ -170,7 +170,7 @@ def _cause_on_device(found: Evaluation, version: VersionScores) -> str:
         for cost in found.cost_of_board_settings
         if cost.model == _model(version) and (mean := cost.costs.get(metric)) is not None
     }
-    costly = {name: _gain(mean, metric) for name, mean in costs.items() if not _holds_zero(mean)}
+    costly = {name: _gain(mean, metric) for name, mean in costs.items() if not mean.may_be_zero}
     costly = {name: gain for name, gain in costly.items() if gain > MARGINS.get(metric, 0) / 2}
     if costly:
         form = facts_of_metric(metric).form
@@ -228,7 +228,7 @@ def _gain(change: Mean, metric: str) -> float:
 
 
 def _is_worse(change: Mean, metric: str) -> bool:
-    return _gain(change, metric) < -MARGINS.get(metric, 0) and not _holds_zero(change)
+    return _gain(change, metric) < -MARGINS.get(metric, 0) and not change.may_be_zero
 
 
 def _is_as_good(change: Mean, metric: str) -> bool:
@@ -236,10 +236,6 @@ def _is_as_good(change: Mean, metric: str) -> bool:
     if metric not in MARGINS:
         return True
     return (change.low if facts_of_metric(metric).higher_is_better else -change.high) >= -MARGINS[metric]
-
-
-def _holds_zero(change: Mean) -> bool:
-    return change.low <= 0 <= change.high
 
 
 def _capitalize(text: str) -> str:

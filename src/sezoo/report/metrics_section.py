@@ -10,7 +10,16 @@ from sezoo.base.text import pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Block, Cell, Heading, Picture, Pictures, Section, Table, Text
 from sezoo.report.figures import MUTED, colour_of, drawing, legend, remove_frame, style_of
-from sezoo.report.formatting import MINUS, NOTHING, change_text, change_tone, format_signed, interval_text, mean_text
+from sezoo.report.formatting import (
+    MINUS,
+    NOTHING,
+    change_text,
+    change_tone,
+    format_signed,
+    interval_text,
+    margin_text,
+    mean_text,
+)
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
@@ -37,11 +46,6 @@ def metrics_section(facts: RunFacts) -> Section | None:
     return Section("metrics", "Metrics", blocks)
 
 
-def _heading(metric: str) -> str:
-    facts = facts_of_metric(metric)
-    return f"{facts.label} {facts.unit}".strip()
-
-
 def _means(found: Evaluation) -> Table:
     metrics = found.metrics
     rows = [[Cell("noisy"), *(_mean(found.noisy.get(metric), metric) for metric in metrics)]]
@@ -59,7 +63,7 @@ def _means(found: Evaluation) -> Table:
         rows.append([Cell(f"{version.label} {MINUS} {found.reference.label}"), *map(_change, changes, metrics)])
     length = f"{found.seconds:.0f} s" if found.seconds < 100 else f"{found.seconds / 60:.0f} min"
     return Table(
-        ["", *map(_heading, metrics)],
+        ["", *(facts_of_metric(metric).heading for metric in metrics)],
         "t" + "n" * len(metrics),
         rows,
         f"Means over {pluralize(found.clips, 'clip')}, {length}, with 95 % intervals (bootstrap over clips); coloured "
@@ -71,8 +75,7 @@ def _means(found: Evaluation) -> Table:
 def _mean(mean: Mean | None, metric: str) -> Cell:
     if mean is None:
         return Cell(NOTHING, "quiet")
-    half = facts_of_metric(metric).form.format((mean.high - mean.low) / 2)
-    return Cell(mean_text(mean, metric), detail=f"±{half}" if mean.clips > 1 else "")
+    return Cell(mean_text(mean, metric), detail=margin_text(mean, metric))
 
 
 def _change(mean: Mean | None, metric: str) -> Cell:
@@ -110,7 +113,7 @@ def _spread(
     found: Evaluation, metric: str, versions: Sequence[VersionScores], against: str, name: str
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
-    told = []
+    descriptions = []
     title = f"Change in {label} from {name}, clip by clip"
     with drawing("spread", title, _side(metric), height=250) as made:
         ax = made.axes
@@ -122,7 +125,7 @@ def _spread(
             marker = {"marker": "o", "markersize": 3.5} if changes.size <= 60 else {}
             line = {"color": colour_of(version.name), "linestyle": style_of(version.name), "linewidth": 1.4}
             ax.plot(changes, 100 * share, label=version.label, **line, **marker)
-            told.append(f"{version.label}: median change {np.median(changes):+.3f}")
+            descriptions.append(f"{version.label}: median change {np.median(changes):+.3f}")
         ax.axvline(0, color=MUTED, linewidth=0.8)
         ax.locator_params(axis="x", nbins=6)  # numbers with a sign and two decimals stand side by side
         ax.set_xlabel(f"change in {label}")
@@ -130,8 +133,8 @@ def _spread(
         ax.set_ylim(0, 100)
         remove_frame(ax)
         legend(ax)
-        made.alt = f"{title}, as cumulative curves. {'; '.join(told)}."
-    if told:
+        made.alt = f"{title}, as cumulative curves. {'; '.join(descriptions)}."
+    if descriptions:
         yield made.picture
 
 
@@ -144,7 +147,7 @@ def _against(
 ) -> Iterator[Picture]:
     label = facts_of_metric(metric).label
     title = f"Change in {label} from {name}, by {'SNR' if of in INPUT_SNR else f'noisy {label}'}"
-    told = []
+    descriptions = []
     with drawing(f"against-{against}", title, "One dot per clip.", height=250) as made:
         ax = made.axes
         for version, marker in zip(versions, MARKERS, strict=False):
@@ -154,14 +157,14 @@ def _against(
             size = 18 if len(points) <= 100 else 7
             style = {"s": size, "color": colour_of(version.name), "marker": marker, "alpha": 0.75, "linewidth": 0}
             ax.scatter(*points.T, label=version.label, **style)
-            told.append(f"{version.label} from {points[:, 1].min():+.2f} to {points[:, 1].max():+.2f}")
+            descriptions.append(f"{version.label} from {points[:, 1].min():+.2f} to {points[:, 1].max():+.2f}")
         ax.axhline(0, color=MUTED, linewidth=0.8)
         ax.set_xlabel(what)
         ax.set_ylabel(f"change in {label}")
         remove_frame(ax)
         legend(ax)
-        made.alt = f"{title}: scatter plot over the {what}. {'; '.join(told)}."
-    if told:
+        made.alt = f"{title}: scatter plot over the {what}. {'; '.join(descriptions)}."
+    if descriptions:
         yield made.picture
 
 
@@ -174,7 +177,7 @@ def _settings(found: Evaluation) -> Table:
         ]
         for cost in found.cost_of_board_settings
     ]
-    headings = ["", *map(_heading, found.metrics)]
+    headings = ["", *(facts_of_metric(metric).heading for metric in found.metrics)]
     return Table(
         headings, "t" + "n" * len(found.metrics), rows, "Change of the scores on the board without each setting."
     )

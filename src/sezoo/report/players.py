@@ -221,22 +221,22 @@ def _sounds(folder: Path, clip: ListenedClip) -> list[Sound]:
 
 def score_text(scores: Mapping[str, float]) -> str:
     """Return the first three scores as text: `PESQ 2.025, STOI 0.9232`."""
-    told = []
+    texts = []
     for name, value in list(scores.items())[:3]:
         metric = facts_of_metric(name)
-        told.append(f"{metric.label} {metric.form.format(value)} {metric.unit}".strip())
-    return ", ".join(told)
+        texts.append(f"{metric.label} {metric.form.format(value)} {metric.unit}".strip())
+    return ", ".join(texts)
 
 
 def _about(clip: ListenedClip, longest: float) -> str:
-    told = clip.why
+    text = clip.why
     if clip.metric and clip.change is not None:
         metric = facts_of_metric(clip.metric)
-        told += f": {format_signed(clip.change, metric.form)} {metric.unit}".rstrip()
+        text += f": {format_signed(clip.change, metric.form)} {metric.unit}".rstrip()
     if min(clip.seconds, longest) < clip.clip_seconds - 0.05:
         end = clip.start + min(clip.seconds, longest)
-        told += f"; from {clip.start:.1f} to {end:.1f} s of its {clip.clip_seconds:.1f} s"
-    return told
+        text += f"; from {clip.start:.1f} to {end:.1f} s of its {clip.clip_seconds:.1f} s"
+    return text
 
 
 def _images(facts: RunFacts, clip: ListenedClip, longest: float) -> tuple[PlayerImage, ...]:
@@ -248,6 +248,6 @@ def _images(facts: RunFacts, clip: ListenedClip, longest: float) -> tuple[Player
         (_, exact), (_, rounded) = list(masks.items())[:2]
         error = rounded - exact
         limit = max(0.02, float(np.percentile(np.abs(error), 99.5)))
-        told = f"mask error, {list(masks)[1]}: RMS {np.sqrt(np.mean(np.square(error))):.3f}"
-        images.append(PlayerImage(told, mask_error_image(error, limit), f"error {limit:.2f}"))
+        caption = f"mask error, {list(masks)[1]}: RMS {np.sqrt(np.mean(np.square(error))):.3f}"
+        images.append(PlayerImage(caption, mask_error_image(error, limit), f"error {limit:.2f}"))
     return tuple(images)

@@ -69,10 +69,10 @@ def data_text(record: RunRecord, what: str) -> str:
     if count is None:
         return ""
     if what == "training" and (held_out := record.clips.get("validation")):
-        told = f"{count.clips} to train on, {held_out.clips} to validate on"
+        counts = f"{count.clips} to train on, {held_out.clips} to validate on"
         recorded = join_words([f"{duration_text(found.seconds)} of {kind}" for key, kind in RECORDED.items()
                            if (found := record.clips.get(key)) and found.seconds])  # fmt: skip
-        return told + (f", from {recorded}" if recorded else "")
+        return counts + (f", from {recorded}" if recorded else "")
     return pluralize(count.clips, "clip") + ("" if count.seconds is None else f", {count.seconds:.0f} s")
 
 

@@ -31,14 +31,14 @@ def robustness_section(facts: RunFacts) -> Section | None:
     blocks: list[Block] = []
     if warnings := found.warnings:
         blocks.append(Notes([f"{line}." for line in warnings]))
-    pictures = [_picture(found, metric) for metric in ("pesq", "stoi") if _scored(found, metric)]
+    pictures = [_picture(found, metric) for metric in ("pesq", "stoi") if _is_scored(found, metric)]
     if pictures:
         blocks.append(Pictures(pictures))
     blocks += [_table(found, version, label) for version, label in found.labels.items()]
     return Section("robustness", "Robustness", blocks)
 
 
-def _scored(found: Robustness, metric: str) -> bool:
+def _is_scored(found: Robustness, metric: str) -> bool:
     return any(metric in each.noisy for each in found.conditions)
 
 
@@ -48,7 +48,7 @@ def _picture(found: Robustness, metric: str) -> Picture:
     title = f"{facts.label} in each condition"
     height = ROW * len(conditions) + EDGE
     with drawing(f"robustness_{metric}", title, width=440, height=height) as made:
-        ax, told = made.axes, []
+        ax, descriptions = made.axes, []
         rows = range(len(conditions))
         noisy = [each.noisy[metric] for each in conditions]
         ax.scatter(noisy, rows, s=34, marker="|", color=COLOURS["noisy"], linewidths=2, label="noisy", zorder=3)
@@ -69,13 +69,13 @@ def _picture(found: Robustness, metric: str) -> Picture:
                 label=found.labels[version],
                 zorder=4,
             )
-            told.append(f"{found.labels[version]}: " + _in_words(there, metric, version))
+            descriptions.append(f"{found.labels[version]}: " + _in_words(there, metric, version))
         ax.set_yticks(list(rows), [each.label for each in conditions], color=INK)
         ax.invert_yaxis()
         remove_frame(ax, "x")
         handles, labels = ax.get_legend_handles_labels()
         made.axes.figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=10)
-        made.alt = f"{title}. " + " ".join(told)
+        made.alt = f"{title}. " + " ".join(descriptions)
     return made.picture
 
 
@@ -89,12 +89,12 @@ def _in_words(there: Sequence[tuple[int, ConditionScores]], metric: str, version
 
 
 def _table(found: Robustness, version: str, label: str) -> Table:
-    metrics = [metric for metric in SHOWN if _scored(found, metric)]
+    metrics = [metric for metric in SHOWN if _is_scored(found, metric)]
     headings = [""]
     for metric in metrics:
         facts = facts_of_metric(metric)
         headings += [f"noisy {facts.label}"] if metric in BESIDE_NOISY else []
-        headings.append(f"{facts.label} {facts.unit}".strip())
+        headings.append(facts.heading)
     levels = [name for name in LEVELS if any(name in each.versions[version] for each in found.conditions)]
     headings += ["STOI below noisy", "speech cut", *(LEVELS[name] for name in levels)]
     rows = []
@@ -110,7 +110,7 @@ def _table(found: Robustness, version: str, label: str) -> Table:
         row += [Cell(format_signed(scores[name], "{:.1f}") if name in scores else NOTHING) for name in levels]
         rows.append(row)
     caption = (
-        f"{label}, {found.told} in each condition. Red: more than 0.02 PESQ or .005 STOI below the noisy clips. "
+        f"{label}, {found.description} in each condition. Red: more than 0.02 PESQ or .005 STOI below the noisy clips. "
         "Speech cut: bins with a local SNR above 5 dB that lost more than 6 dB; the levels in dB are those of "
         "such bins, against the clean speech."
     )

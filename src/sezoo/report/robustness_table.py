@@ -23,7 +23,7 @@ def print_robustness(found: Robustness) -> None:
     """Print a table for each version."""
     console = results_console()
     for version, label in found.labels.items():
-        console.print(f"robustness of {label}, {found.told}; red: worse than noisy", style="italic")
+        console.print(f"robustness of {label}, {found.description}; red: worse than noisy", style="italic")
         console.print(_table(found, version))
 
 
@@ -37,7 +37,7 @@ def _table(found: Robustness, version: str) -> Table:
     for metric in metrics:
         facts = facts_of_metric(metric)
         table.add_column("noisy", justify="right", no_wrap=True)
-        table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
+        table.add_column(facts.heading, justify="right", no_wrap=True)
     table.add_column("cut", justify="right", no_wrap=True)
     for each in found.conditions:
         cells = [cell for metric in metrics for cell in _cells(each, version, metric)]

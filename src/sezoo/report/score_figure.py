@@ -64,7 +64,7 @@ def _draw_means(ax, results: Evaluation, metric: str, names, labels, colours) ->
     ax.set_ylim(len(names) - 0.5, -0.7)
     ax.margins(x=0.12)
     _plain(ax, "x")
-    ax.set_title(f"{facts.label} {facts.unit}".strip(), **TITLE)
+    ax.set_title(facts.heading, **TITLE)
 
 
 def _draw_gains(ax, results: Evaluation, metric: str, names, labels, colours) -> None:

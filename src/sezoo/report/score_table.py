@@ -10,6 +10,7 @@ from sezoo.base.terminal import stdout_console as results_console
 from sezoo.base.terminal import styled_text
 from sezoo.base.text import pluralize, shorten_middle
 from sezoo.config.metric_facts import facts_of_metric
+from sezoo.report.formatting import change_tone, margin_text, mean_text
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.scores import NOISY, ClipScores, Mean
 
@@ -127,7 +128,7 @@ def _table(metrics: Sequence[str]) -> Table:
     table.add_column(no_wrap=True)
     for metric in metrics:
         facts = facts_of_metric(metric)
-        table.add_column(f"{facts.label} {facts.unit}".strip(), justify="right", no_wrap=True)
+        table.add_column(facts.heading, justify="right", no_wrap=True)
     return table
 
 
@@ -144,18 +145,14 @@ def _comparisons(results: Evaluation) -> list[tuple[str, str, str]]:
 def _cell(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return "none"
-    form = facts_of_metric(metric).form
-    if mean.clips < 2:  # one clip has no spread
-        return form.format(mean.value)
-    return styled_text(f"{form.format(mean.value)}\n", (f"±{form.format((mean.high - mean.low) / 2)}", "dim"))
+    if not (margin := margin_text(mean, metric)):
+        return mean_text(mean, metric)
+    return styled_text(f"{mean_text(mean, metric)}\n", (margin, "dim"))
 
 
 def _change(mean: Mean | None, metric: str) -> str | Text:
     if mean is None:
         return ""
-    facts = facts_of_metric(metric)
-    text = facts.form.replace(":", ":+").format(mean.value)
-    if mean.low <= 0 <= mean.high:
-        return text  # may be chance
-    better = (mean.value > 0) == facts.higher_is_better
-    return styled_text((text, "green" if better else "red"))
+    text = facts_of_metric(metric).form.replace(":", ":+").format(mean.value)
+    tone = change_tone(mean, metric)
+    return styled_text((text, "green" if tone == "good" else "red")) if tone else text

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sezoo.base.text import bytes_text
 from sezoo.config.boards import BOARDS
 from sezoo.report.boards import BoardFit, board_fits
-from sezoo.report.formatting import bytes_text, join_words, percent_text
+from sezoo.report.formatting import join_words, percent_text
 from sezoo.results.benchmark import Benchmark
 from sezoo.results.deployment import Deployment
 from sezoo.results.run_results import RunFacts

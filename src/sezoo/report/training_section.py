@@ -44,10 +44,10 @@ def training_section(facts: RunFacts, room: float) -> Section | None:
 
 def _of_what(facts: RunFacts) -> str:
     settings = facts.setting("training") or {}
-    told = {"optimizer": "optimizer", "loss": "loss", "lr_schedule": "learning rate", "batch_size": "batches of"}
-    words = ", ".join(f"{name} {settings[key]}" for key, name in told.items() if key in settings)
-    told = data_text(facts.record, "training")
-    data = f"; {told}" if told else ""
+    labels = {"optimizer": "optimizer", "loss": "loss", "lr_schedule": "learning rate", "batch_size": "batches of"}
+    words = ", ".join(f"{name} {settings[key]}" for key, name in labels.items() if key in settings)
+    examples = data_text(facts.record, "training")
+    data = f"; {examples}" if examples else ""
     seconds = facts.training and facts.training.summary and facts.training.summary.seconds_an_epoch
     time = f"; {seconds:.3g} s an epoch" if seconds else ""
     return f"{words[:1].upper()}{words[1:]}{data}{time}." if words else ""

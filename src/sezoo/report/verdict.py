@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sezoo.base.text import pluralize
+from sezoo.base.text import bytes_text, count_text, pluralize
 from sezoo.config.boards import BOARDS
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
 from sezoo.report.boards import INT8, board_fits
-from sezoo.report.formatting import (
-    bytes_text,
-    change_text,
-    count_text,
-    join_words,
-    mean_text,
-    percent_text,
-    ram_parts_text,
-)
+from sezoo.report.formatting import change_text, join_words, margin_text, mean_text, percent_text, ram_parts_text
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
 from sezoo.results.run_results import RunFacts
@@ -69,7 +61,7 @@ def _quality(facts: RunFacts) -> Iterator[str]:
         label = "as deployed" if [version] == deployed and index else version.label
         text = f"{mean_text(mean, metric)} {label}"
         if index and (change := found.change(version.name, steps[0].name, metric)):
-            chance = ", not significant" if change.low <= 0 <= change.high and change.clips > 1 else ""
+            chance = ", not significant" if change.may_be_zero and change.clips > 1 else ""
             text += f" ({change_text(change, metric)}{chance})"
         words.append(text)
     gain = steps[-1].improvement.get(metric)
@@ -196,9 +188,7 @@ def _scores(found: Evaluation | None) -> Iterator[KeyNumber]:
             from_what = "noisy" if against == NOISY else found.reference.label
             remark = "" if change is None else f"{change_text(change, metric)} from {from_what}"
         elif mean.clips > 1:
-            remark = (
-                f"±{facts_of_metric(metric).form.format((mean.high - mean.low) / 2)}, {pluralize(mean.clips, 'clip')}"
-            )
+            remark = f"{margin_text(mean, metric)}, {pluralize(mean.clips, 'clip')}"
         yield KeyNumber(f"{label}, {name}", mean_text(mean, metric), remark)
 
 

@@ -68,7 +68,7 @@ class Emulated:
     instructions_per_call : on average; of the spectra's transforms `instructions_of_spectra_per_call`.
     operators : in the order of the program.
     masks_compared : with those that numpy computes.
-    wave_snr_db : of the core's wave against numpy's; null where `waves_are_equal`, and where it cannot be told.
+    wave_snr_db : of the core's waveform against numpy's; null where `waves_are_equal`, and where it cannot be told.
     """
 
     core: str = ""
@@ -101,7 +101,7 @@ class TfliteModel:
         not installed.
     ram_bytes : that arena, or what is enough by our own plan where it was not measured, and the working memory and the
         state of the C package around the network; without the stack.
-    wave_snr_db : of the wave that TFLite Micro's rounding gives against that of the C package; null where they are
+    wave_snr_db : of the waveform that TFLite Micro's rounding gives against that of the C package; null where they are
         equal.
     """
 

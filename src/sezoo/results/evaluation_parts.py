@@ -76,7 +76,7 @@ class VersionScores:
         return str(self.play.get("like", ""))
 
 
-def _named(versions: Any) -> Any:
+def _with_names(versions: Any) -> Any:
     if not isinstance(versions, dict):
         return versions
     return [{"name": name, **each} if isinstance(each, dict) else each for name, each in versions.items()]
@@ -87,7 +87,9 @@ def _by_name(versions: Sequence[VersionScores]) -> dict[str, VersionScores]:
 
 
 Versions = Annotated[
-    Sequence[VersionScores], BeforeValidator(_named), PlainSerializer(_by_name, return_type=dict[str, VersionScores])
+    Sequence[VersionScores],
+    BeforeValidator(_with_names),
+    PlainSerializer(_by_name, return_type=dict[str, VersionScores]),
 ]
 
 

@@ -37,7 +37,7 @@ class ListenedVersion:
     ----------
     name : in files: "noisy", "float", "int8_board", "clean".
     label : for people.
-    file : its wave, 16 bits, in the clip's folder.
+    file : its waveform, 16 bits, in the clip's folder.
     scores : of the whole clip, by metric.
     """
 

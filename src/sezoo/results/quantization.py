@@ -103,7 +103,7 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Convergence:
-    """Difference of the ranges from half of the excerpts to those from all, as shares of the ranges' widths.
+    """Difference of the ranges from half of the segments to those from all, as shares of the ranges' widths.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ class LayerLoss:
     ----------
     name : of the layer's node; of the type of the operators; input for the model's input.
     nodes : how many there are.
-    closeness : dB between the denoised waves and the float model's: the lower, the more this layer costs.
+    closeness : dB between the denoised waveforms and the float model's: the lower, the more this layer costs.
     """
 
     name: str
@@ -180,8 +180,8 @@ class LayerReport(ResultFile):
     macs_shares : of all multiply-accumulates, by precision; empty where a shape is unknown.
     in_float : operators that compute in float, by type.
     bytes : of the int8 model.
-    plain, closeness : dB between the denoised waves and the float model's, of the plain int8 model and of this; null
-        where they are equal.
+    plain, closeness : SI-SNR in dB of the denoised waveforms to the float model's, of the plain int8 model and of this
+        one; null where they are equal.
     steps : of accuracy recovery.
     convergence : whether there are enough calibration clips; null with too few excerpts to tell.
     sensitivity : with quantization.sensitivity, the costliest first.

@@ -76,7 +76,7 @@ class Robustness(ResultFile):
     conditions: Sequence[ConditionScores]
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Description of the clips."""
         drawn = "" if self.clips == self.of_clips else f", drawn from {self.of_clips}"
         return f"{self.clips} test clip{'' if self.clips == 1 else 's'}{drawn}"

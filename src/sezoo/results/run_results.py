@@ -186,8 +186,8 @@ def read_config(folder: Path) -> tuple[dict[str, Any], str]:
         raise UserError(f"{folder}: there is no such folder; the folder of a run is expected")
     if not path.is_file():
         found = sorted(each.name for each in folder.iterdir())
-        told = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "") or "nothing"
-        raise UserError(f"{folder}: found {told}; the folder of a run is expected, with {RESOLVED_NAME} in it")
+        content = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "") or "nothing"
+        raise UserError(f"{folder}: found {content}; the folder of a run is expected, with {RESOLVED_NAME} in it")
     text = read_text(path)
     config = load_yaml(text, str(path))
     if not isinstance(config, dict):

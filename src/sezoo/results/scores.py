@@ -82,6 +82,11 @@ class Mean:
     high: float
     clips: int
 
+    @property
+    def may_be_zero(self) -> bool:
+        """Whether zero is in the interval: a change that may be chance."""
+        return self.low <= 0 <= self.high
+
 
 def versions_in(clips: Sequence[ClipScores]) -> list[str]:
     """The versions that were scored, in order."""

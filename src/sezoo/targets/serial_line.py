@@ -24,7 +24,7 @@ class Line(Protocol):
         """Send all of it."""
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
 
 
 def open_line(port: str, baud: int) -> Line:

@@ -15,8 +15,9 @@ from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize, there_are_only
 from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import bad_clip_error, clip_count, sample, training_pairs, validation_pairs
+from sezoo.data.mixing.decoded import Memory
 from sezoo.data.mixing.mixed_examples import MixedExamples
-from sezoo.data.mixing.recordings import Memory, Recordings
+from sezoo.data.mixing.recordings import Recordings
 from sezoo.data.mixing.recordings_found import usable_indices
 from sezoo.data.mixing.train_holdout import make_mixed_examples, train_holdout_split
 from sezoo.data.pairs import Pair, common_length, normalize_pair
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 VALIDATION_KEY = "dataset.num_validation_samples"
 
 AT_MOST_OF = 4
-"""One clip in so many is held out of a small set of pairs, where the default number would be more."""
+"""Every Nth clip is held out of a small set of pairs, where the default number would be more."""
 
 
 class ExampleSource(Protocol):

@@ -6,6 +6,7 @@ import copy
 import io
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,15 @@ from sezoo.base.files import atomic_write, display_path
 from sezoo.models.axes import AXIS_NAMES
 from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.spectra import TRIAL_SHAPES, trial_magnitudes
 from sezoo.training.merged_pads import with_merged_pads
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "mask_differences"]
 
 log = logging.getLogger(__name__)
 
 INPUT, OUTPUT = "input", "mask"
 FRAMES = 40  # of the example that the exporter traces the network with
-CHECKED_SHAPES = ((1, 24), (2, 37))
 AGREEMENT = 1e-4
 """Largest difference between torch's mask and onnxruntime's: batch norms are folded, and sums ordered otherwise."""
 
@@ -48,24 +49,29 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int, warns:
     network = copy.deepcopy(network).cpu().float().eval()
     model, decisions = _export_model(network, bins, opset)
     session = MaskModel(model, path)
-    for batch, frames in CHECKED_SHAPES:
-        magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
-        with torch.inference_mode():
-            expected = network(torch.from_numpy(magnitude)).numpy()
-        difference = float(np.abs(session(magnitude) - expected).max())
-        if not difference <= AGREEMENT:
+    for difference in mask_differences(network, session, bins):
+        largest = float(difference.max())
+        if not largest <= AGREEMENT:
             raise UserError(
-                f"the exported model's mask differs from torch's by {difference:.2g} for {frames} frames: the network "
-                "does something that depends on the length of the example it was traced with"
+                f"the exported model's mask differs from torch's by {largest:.2g} for {difference.shape[-1]} frames: "
+                "the network does something that depends on the length of the example it was traced with"
             )
     if decisions and warns:
         log.warning(
             "%s: a decision that depends on the input; the exported model always takes the branch that is right for "
             "random magnitudes of %d frames (its masks are torch's for %s frames too)",
-            "; ".join(decisions), FRAMES, " and ".join(str(frames) for _, frames in CHECKED_SHAPES),
+            "; ".join(decisions), FRAMES, " and ".join(str(frames) for _, frames in TRIAL_SHAPES),
         )  # fmt: skip
     with atomic_write(path) as aside:
         onnx.save(model, aside)
+
+
+def mask_differences(network: nn.Module, model: MaskModel, bins: int) -> Iterator[np.ndarray]:
+    """By how much a model's masks of a few random magnitudes differ from the network's, (batch, bins, frames) each."""
+    for magnitude in trial_magnitudes(bins):
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(magnitude)).numpy()
+        yield np.abs(model(magnitude) - expected)
 
 
 def _export_model(network: nn.Module, bins: int, opset: int) -> tuple[onnx.ModelProto, list[str]]:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.files import display_path
 from sezoo.config.sections import Config
+from sezoo.models.spectra import random_input, trial_magnitudes
 from sezoo.models.summary import summary_of
 from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights
 from sezoo.run.run import Run
@@ -55,7 +55,7 @@ def network_with_integers(
 
     begun = together.from_first(start)
     network = aware_network(begun, config.training.quantization_ranges, trained)
-    magnitude = np.random.default_rng(0).random((2, bins, 24), np.float32)
+    magnitude = random_input(0, (2, bins, 24))
     TorchMaskModel(network, Path("the network")).check_trains(magnitude)
     return network, partial(export_with_integers, start=begun, bins=bins)
 
@@ -69,8 +69,7 @@ def first_network(config: Config, bins: int, device: torch.device) -> nn.Module 
         load_weights(network, config.model.state_dict_path)
         log.info("starts from %s", display_path(config.model.state_dict_path))
     model = TorchMaskModel(network, Path(config.model.custom or config.model.model_type), str(device))
-    for batch, frames in ((1, 24), (2, 37)):
-        magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
+    for magnitude in trial_magnitudes(bins):
         model(magnitude)
     model.check_trains(magnitude)
     with tempfile.TemporaryDirectory() as folder:  # told now, not after the last epoch

@@ -152,7 +152,7 @@ class _Examples(Dataset):
 
 
 def _batch(examples: Sequence[Any], strategy: str) -> tuple[np.ndarray, np.ndarray] | UserError:
-    """The waves (2, batch, samples) and the lengths.
+    """The waveforms (2, batch, samples) and the lengths.
 
     They leave the worker as arrays, by its pipe. Tensors would go by shared memory, of which a container has 64 MB,
     and the error for a worker that died before its tensor was fetched would be any.
@@ -162,15 +162,15 @@ def _batch(examples: Sequence[Any], strategy: str) -> tuple[np.ndarray, np.ndarr
             return example
     lengths = [len(noisy) for noisy, _ in examples]
     samples = max(lengths) if strategy == "pad" else min(lengths)
-    waves = np.zeros((2, len(examples), samples), np.float32)
+    waveforms = np.zeros((2, len(examples), samples), np.float32)
     for index, example in enumerate(examples):
-        for kind, wave in enumerate(example):
-            waves[kind, index, : len(wave)] = wave[:samples]
-    return waves, np.array([min(length, samples) for length in lengths], np.int64)
+        for kind, waveform in enumerate(example):
+            waveforms[kind, index, : len(waveform)] = waveform[:samples]
+    return waveforms, np.array([min(length, samples) for length in lengths], np.int64)
 
 
-def _tensors(waves: np.ndarray, lengths: np.ndarray) -> Batch:
-    noisy, clean = (torch.from_numpy(kind) for kind in waves)
+def _tensors(waveforms: np.ndarray, lengths: np.ndarray) -> Batch:
+    noisy, clean = (torch.from_numpy(kind) for kind in waveforms)
     if torch.cuda.is_available():  # copied to the GPU while it works
         noisy, clean = noisy.pin_memory(), clean.pin_memory()
     return noisy, clean, torch.from_numpy(lengths)

@@ -26,7 +26,7 @@ __all__ = ["Loss", "build_loss", "denoised_waveforms"]
 Loss = Callable[[SpectralBatch, torch.Tensor], torch.Tensor]
 
 SILENT_POWER = 1e-10
-"""Mean square of a wave that counts as silence: about the rounding noise of a 16-bit file, ``2**-30 / 12``.
+"""Mean square of a waveform that counts as silence: about the rounding noise of a 16-bit file, ``2**-30 / 12``.
 
 Added to both energies of a ratio, which keeps its logarithm and the gradient finite for silent and for perfect clips.
 """
@@ -106,7 +106,7 @@ def spec_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) ->
 
 
 def wave_mse(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of the waves, over the samples of all clips."""
+    """Mean squared error of the waveforms, over the samples of all clips."""
     denoised, counts = denoised_waveforms(torch_stft, batch, mask)
     return _mean_over((denoised - batch.clean) ** 2, counts, batch)
 
@@ -138,9 +138,16 @@ def compressed(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) 
     denoised, clean = mask * batch.noisy_spectrum, batch.clean_spectrum
     denoised_energy, clean_energy = _energy(denoised) + SILENT_ENERGY, _energy(clean) + SILENT_ENERGY
     magnitudes = (denoised_energy ** (COMPRESSION / 2) - clean_energy ** (COMPRESSION / 2)) ** 2
-    gain = (COMPRESSION - 1) / 2
-    spectra = _energy(denoised * denoised_energy**gain - clean * clean_energy**gain)
+    spectra = _compressed_error(denoised, denoised_energy, clean, clean_energy)
     return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, batch.valid_frames, batch)
+
+
+def _compressed_error(
+    denoised: torch.Tensor, denoised_energy: torch.Tensor, clean: torch.Tensor, clean_energy: torch.Tensor
+) -> torch.Tensor:
+    """Squared error of two compressed spectra with their phases, given with their energies."""
+    slope = (COMPRESSION - 1) / 2
+    return _energy(denoised * denoised_energy**slope - clean * clean_energy**slope)
 
 
 def compressed_sisnr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor) -> torch.Tensor:
@@ -161,11 +168,9 @@ def perceptual(
     knows nothing of intelligibility.
     """
     denoised, counts = denoised_waveforms(torch_stft, batch, mask)
-    disturbance = _pesq_disturbance(denoised.device)(
-        torch.where(counts, denoised, 0.0), torch.where(counts, batch.clean, 0.0), batch.lengths
-    )
+    disturbance = _disturbance(batch, denoised, counts)
     si_snr = _si_snr(batch, denoised, counts)
-    return compressed(torch_stft, batch, mask) - SI_SNR_WEIGHT * si_snr + pesq_weight * disturbance.mean()
+    return compressed(torch_stft, batch, mask) - SI_SNR_WEIGHT * si_snr + pesq_weight * disturbance
 
 
 def guarded(
@@ -187,11 +192,9 @@ def guarded(
     where there is no speech.
     """
     denoised, counts = denoised_waveforms(torch_stft, batch, mask)
-    disturbance = _pesq_disturbance(denoised.device)(
-        torch.where(counts, denoised, 0.0), torch.where(counts, batch.clean, 0.0), batch.lengths
-    )
+    disturbance = _disturbance(batch, denoised, counts)
     spectra = _guarded_spectra(batch, mask, cut_weight)
-    return spectra - si_snr_weight * _limited_si_snr(batch, denoised, counts) + pesq_weight * disturbance.mean()
+    return spectra - si_snr_weight * _limited_si_snr(batch, denoised, counts) + pesq_weight * disturbance
 
 
 def _guarded_spectra(batch: SpectralBatch, mask: torch.Tensor, cut_weight: float) -> torch.Tensor:
@@ -205,8 +208,7 @@ def _guarded_spectra(batch: SpectralBatch, mask: torch.Tensor, cut_weight: float
     error = denoised_energy ** (COMPRESSION / 2) - clean_energy ** (COMPRESSION / 2)
     speech = _energy(clean) > _energy((batch.noisy_spectrum - batch.clean_spectrum) * gain)
     magnitudes = torch.where(speech & (error < 0), cut_weight, 1.0) * error**2
-    slope = (COMPRESSION - 1) / 2
-    spectra = _energy(denoised * denoised_energy**slope - clean * clean_energy**slope)
+    spectra = _compressed_error(denoised, denoised_energy, clean, clean_energy)
     return _mean_over((1 - COMPLEX_SHARE) * magnitudes + COMPLEX_SHARE * spectra, frames, batch)
 
 
@@ -220,6 +222,12 @@ def _limited_si_snr(batch: SpectralBatch, denoised: torch.Tensor, counts: torch.
     return torch.where(power > SILENT_POWER, ratio, 0.0).mean()
 
 
+def _disturbance(batch: SpectralBatch, denoised: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """The disturbance that PESQ finds in the samples that count, mean over clips."""
+    parts = (torch.where(counts, waveform, 0.0) for waveform in (denoised, batch.clean))
+    return _pesq_disturbance(denoised.device)(*parts, batch.lengths).mean()
+
+
 @cache
 def _pesq_disturbance(device: torch.device) -> PesqDisturbance:
     return PesqDisturbance().to(device)
@@ -228,7 +236,7 @@ def _pesq_disturbance(device: torch.device) -> PesqDisturbance:
 def denoised_waveforms(
     torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The denoised waves (batch, samples) float32, and which of their samples count: bool of that shape."""
+    """The denoised waveforms (batch, samples) float32, and which of their samples count: bool of that shape."""
     spectrum, samples = mask * batch.noisy_spectrum, batch.noisy.shape[-1]
     denoised = torch_stft.synthesise(spectrum, samples, batch.frames)
     return denoised, torch_stft.covered(spectrum.shape[-1], samples, batch.frames) & batch.valid_samples

@@ -15,7 +15,7 @@ FRAME, HOP = 512, 256
 """Samples of a Hann window, and between two of them: 32 ms, half overlapped."""
 
 LEVEL_BAND = (325.0, 3250.0)
-"""Hz between which both waves are brought to the same power."""
+"""Hz between which both waveforms are brought to the same power."""
 
 LEVEL = 1e7
 """That power. The tables below are in its units."""
@@ -63,7 +63,7 @@ LOUDEST = 45.0
 """No frame disturbs more."""
 
 SILENT_POWER = 1e-12
-"""Mean square of a wave, full scale being 1, that is not made louder any more."""
+"""Mean square of a waveform, full scale being 1, that is not made louder any more."""
 
 TINY = 1e-3
 """Disturbance whose power is added before a root is taken, as the slope of a root at 0 is infinite."""
@@ -72,7 +72,7 @@ TINY = 1e-3
 class PesqDisturbance(nn.Module):
     """Disturbance of a signal against its reference as in PESQ: 4.5 minus the raw PESQ score.
 
-    ITU-T P.862 (2001) with the input filter of P.862.2, for waves that are aligned in time as they are in training:
+    ITU-T P.862 (2001) with the input filter of P.862.2, for waveforms that are aligned in time as they are in training:
     no delays are sought, no intervals realigned, and all frames count, those of silence too. Everything else is the
     standard's: level, loudness, compensations, asymmetry and the norms over bands, syllables and the clip. It
     correlates with the score of the package `pesq` (tests/training/test_pesq_disturbance.py); Martin-Donas et al., "A
@@ -104,12 +104,12 @@ class PesqDisturbance(nn.Module):
         self.register_buffer("exponent", exponent[:, None], persistent=False)
         self.register_buffer("threshold", 10 ** (torch.tensor(HEARING_THRESHOLD)[:, None] / 10), persistent=False)
 
-    def forward(self, wave: torch.Tensor, reference: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, waveform: torch.Tensor, reference: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """The disturbance of each clip.
 
         Parameters
         ----------
-        wave, reference : (batch, samples) float32 at 16 kHz, at least 32 ms, of any level.
+        waveform, reference : (batch, samples) float32 at 16 kHz, at least 32 ms, of any level.
         lengths : (batch,) of the clips; what lies behind does not count.
 
         Returns
@@ -117,10 +117,10 @@ class PesqDisturbance(nn.Module):
         disturbance : (batch,) float32, 0 for a perfect clip, about 1 for a good and 3 for a bad one. A clip
             with a silent reference, or shorter than 32 ms, has 0.
         """
-        missing = max(0, FRAME - wave.shape[-1])
-        wave, reference = (nn.functional.pad(sound, (0, missing)) for sound in (wave, reference))
-        valid = self._valid(lengths, wave.shape[-1])
-        degraded_powers, reference_powers = self._bark_powers(wave, valid), self._bark_powers(reference, valid)
+        missing = max(0, FRAME - waveform.shape[-1])
+        waveform, reference = (nn.functional.pad(sound, (0, missing)) for sound in (waveform, reference))
+        valid = self._valid(lengths, waveform.shape[-1])
+        degraded_powers, reference_powers = self._bark_powers(waveform, valid), self._bark_powers(reference, valid)
         reference_powers = reference_powers * self._frequency_response(
             degraded_powers.detach(), reference_powers, valid
         )
@@ -144,12 +144,12 @@ class PesqDisturbance(nn.Module):
         frames = torch.arange((samples - FRAME) // HOP + 1, device=lengths.device)
         return (frames * HOP + FRAME <= lengths[:, None])[:, None]
 
-    def _bark_powers(self, wave: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Power by band and frame, (batch, 49, frames), the wave brought to the standard's level."""
-        spectrum = torch.stft(wave, FRAME, HOP, window=self.window, center=False, return_complex=True)
+    def _bark_powers(self, waveform: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Power by band and frame, (batch, 49, frames), the waveform brought to the standard's level."""
+        spectrum = torch.stft(waveform, FRAME, HOP, window=self.window, center=False, return_complex=True)
         power = torch.where(valid, spectrum.real**2 + spectrum.imag**2, 0.0)
         frames = valid.sum(-1, keepdim=True).clamp_min(1)
-        # Parseval: of a real wave, and of squared windows that it was seen through.
+        # Parseval: of a real waveform, and of squared windows that it was seen through.
         mean = (self.in_level_band @ power).sum(-1)[:, None, None] * 2 / (FRAME * (self.window**2).sum() * frames)
         return self.bark_matrix @ (power * (LEVEL / (mean + SILENT_POWER)))
 

@@ -24,7 +24,7 @@ def check_no_other_training(config: Config, folder: Path) -> None:
     UserError : it has.
     """
     own, history = folder / SNAPSHOT, folder / TRAINING / config.training.logs_filename
-    resumed = _resumed(config, folder)
+    resumed = _snapshot_path(config, folder)
     if own.is_file() and (resumed is None or resumed.resolve() != own.resolve()):
         raise UserError(
             f"{display_path(folder)} holds a training already; go on with it "
@@ -47,7 +47,7 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
     ----------
     folder : of the run.
     """
-    path = _resumed(config, folder)
+    path = _snapshot_path(config, folder)
     if config.training.snapshot_path is None and (path is not None or config.training.resume == "auto"):
         if path is None:
             beside = folder if is_of_a_sweep(folder) else folder.parent
@@ -57,7 +57,7 @@ def snapshot_to_resume(config: Config, folder: Path) -> Path | None:
     return path
 
 
-def _resumed(config: Config, folder: Path) -> Path | None:
+def _snapshot_path(config: Config, folder: Path) -> Path | None:
     own = folder / SNAPSHOT
     if config.training.snapshot_path is not None:
         return config.training.snapshot_path

@@ -28,6 +28,7 @@ from sezoo.training.event_files import EventFiles, check_tensorboard
 from sezoo.training.examples import count_recordings, example_sources
 from sezoo.training.first_network import Export, first_network, network_with_integers, plain_export, tell_size
 from sezoo.training.identity import data_of_snapshot, recordings_in_detail, settings_of_snapshot
+from sezoo.training.learner import Learner
 from sezoo.training.loader import Loader
 from sezoo.training.losses import Loss, build_loss
 from sezoo.training.optimization import build_optimizer, build_schedule
@@ -92,12 +93,12 @@ def train(run: Run, int8_start: Callable[[Path], Int8Start] | None = None) -> Pa
         if snapshot is not None:
             trainer.resume(snapshot)
         if run.config.training.dryrun:
-            tell_size(trainer.network, run.config, export)
+            tell_size(trainer.learner.network, run.config, export)
             return None
         networks = trainer.fit()
         if run.config.training.tensorboard and together.is_first:
             events.picture("curves", trainer.files.curves, len(trainer.history.rows))
-    path = _write_models(run, trainer.network, networks, export)
+    path = _write_models(run, trainer.learner.network, networks, export)
     run.tracker.artifact(trainer.files.history, "training")
     best = trainer.history.rows[networks.best_epoch - 1]
     run.tracker.metrics({f"best_{name}": value for name, value in best.items() if value is not None})
@@ -171,8 +172,19 @@ def _trainer(
     loss = _loss(config, torch_stft)
     steps = training.epochs * len(batches)
     scheduler = build_scheduler(training.lr_scheduler, optimizer, total_steps=steps, metric=training.reference_metric)
-    trainer = Trainer(
+    learner = Learner(
         network=network,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=scheduler or build_schedule(training.lr_schedule, optimizer, steps),
+        schedule_each=step_interval(scheduler) if scheduler is not None else "step",
+        torch_stft=torch_stft,
+        device=device,
+        training=training,
+        parallel=together,
+    )
+    trainer = Trainer(
+        learner=learner,
         batches=batches,
         validate=partial(
             validate,
@@ -185,13 +197,6 @@ def _trainer(
             loss=partial(validation_loss, source=sources[1], loss=loss, torch_stft=torch_stft, device=device),
             executor=config.general.executor,
         ),
-        loss=loss,
-        optimizer=optimizer,
-        schedule=scheduler or build_schedule(training.lr_schedule, optimizer, steps),
-        schedule_each=step_interval(scheduler) if scheduler is not None else "step",
-        torch_stft=torch_stft,
-        device=device,
-        training=training,
         files=_files(run),
         settings=settings_of_snapshot(config),
         data=data_of_snapshot(config, sources),
@@ -204,7 +209,6 @@ def _trainer(
             config.general.executor,
         ),
         progress=run.progress,
-        parallel=together,
         each_epoch=partial(after_epoch, run, sources[1], stft, events),
     )
     return trainer, export

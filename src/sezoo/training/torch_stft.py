@@ -40,23 +40,23 @@ class TorchStft(nn.Module):
         self.register_buffer("synthesis_window", torch.tensor(stft.padded_synthesis_window), persistent=False)
 
     def frames(self, samples: Count) -> Count:
-        """Number of frames of a wave of that many samples, an int or an integer tensor; 0 for too short a wave."""
+        """Number of frames of a waveform of N samples, an int or an integer tensor; 0 where it is too short for one."""
         frames = self.stft.frames(samples)
         return frames.clamp_min(0) if isinstance(frames, torch.Tensor) else max(frames, 0)
 
-    def analyse(self, wave: torch.Tensor) -> torch.Tensor:
+    def analyse(self, waveform: torch.Tensor) -> torch.Tensor:
         """Waves to complex spectra.
 
         Parameters
         ----------
-        wave : (batch, samples) float32, at least `n_fft` samples unless centred.
+        waveform : (batch, samples) float32, at least `n_fft` samples unless centred.
 
         Returns
         -------
         spectrum : (batch, bins, frames) complex64
         """
         return torch.stft(
-            wave,
+            waveform,
             self.stft.n_fft,
             self.stft.hop_length,
             window=self.window,
@@ -73,7 +73,7 @@ class TorchStft(nn.Module):
         return torch.where(audible, torch.where(audible, energy, 1.0) ** (self.stft.power / 2), 0.0)
 
     def synthesise(self, spectrum: torch.Tensor, samples: int, frames: torch.Tensor | None = None) -> torch.Tensor:
-        """Complex spectra to waves, by overlap-add normalised with the summed squared window.
+        """Complex spectra to waveforms, by overlap-add normalised with the summed squared window.
 
         Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, eq. 6. `torch.istft`
         refuses windows that do not cover every sample, as those of ``center=False``, and knows one length only.
@@ -81,12 +81,12 @@ class TorchStft(nn.Module):
         Parameters
         ----------
         spectrum : (batch, bins, frames) complex64
-        samples : length of the waves to give back: longer ones are cut, shorter ones padded with zeros.
+        samples : length of the waveforms to give back: longer ones are cut, shorter ones padded with zeros.
         frames : (batch,) of each clip that count; those behind are left out of the sums. None takes all.
 
         Returns
         -------
-        wave : (batch, samples) float32
+        waveform : (batch, samples) float32
         """
         pieces = torch.fft.irfft(spectrum, self.stft.n_fft, dim=1) * self.synthesis_window[:, None]
         valid = self._valid(spectrum.shape[-1], frames)
@@ -94,8 +94,8 @@ class TorchStft(nn.Module):
             pieces = torch.where(valid, pieces, 0.0)
         weight = self._weight(spectrum.shape[-1], valid)
         solid = weight > torch.finfo(weight.dtype).tiny
-        wave = self._overlap_added(pieces) / torch.where(solid, weight, 1.0)
-        return self._cut(wave, samples)
+        waveform = self._overlap_add(pieces) / torch.where(solid, weight, 1.0)
+        return self._cut(waveform, samples)
 
     def covered(self, spectrum_frames: int, samples: int, frames: torch.Tensor | None = None) -> torch.Tensor:
         """The samples that `synthesise` knows well: (batch, samples) bool, or (1, samples) without `frames`.
@@ -121,16 +121,16 @@ class TorchStft(nn.Module):
     def _weight(self, total: int, valid: torch.Tensor | None) -> torch.Tensor:
         """The squared windows added up: (batch or 1, n_fft + (total - 1) * hop_length)."""
         squares = (self.window * self.synthesis_window)[None, :, None].expand(-1, -1, total)
-        return self._overlap_added(squares if valid is None else squares * valid)
+        return self._overlap_add(squares if valid is None else squares * valid)
 
-    def _overlap_added(self, pieces: torch.Tensor) -> torch.Tensor:
+    def _overlap_add(self, pieces: torch.Tensor) -> torch.Tensor:
         """(batch, n_fft, frames) to (batch, n_fft + (frames - 1) * hop_length)."""
         length = self.stft.n_fft + (pieces.shape[-1] - 1) * self.stft.hop_length
         added = functional.fold(pieces, (1, length), (1, self.stft.n_fft), stride=(1, self.stft.hop_length))
         return added[:, 0, 0]
 
-    def _cut(self, wave: torch.Tensor, samples: int) -> torch.Tensor:
-        """The part of an overlap-added wave that is the clip's, padded with zeros if it is too short."""
+    def _cut(self, waveform: torch.Tensor, samples: int) -> torch.Tensor:
+        """The part of an overlap-added waveform that is the clip's, padded with zeros if it is too short."""
         offset = self.stft.n_fft // 2 if self.stft.center else 0
-        wave = wave[:, offset : offset + samples]
-        return functional.pad(wave, (0, samples - wave.shape[-1]))
+        waveform = waveform[:, offset : offset + samples]
+        return functional.pad(waveform, (0, samples - waveform.shape[-1]))

@@ -17,18 +17,12 @@ from torch import nn
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write, display_path
 from sezoo.base.interrupts import defer_interrupts
-from sezoo.config.sections import Training
 from sezoo.results.training import TrainingSummary, write_noisy
-from sezoo.training.batch import SpectralBatch
 from sezoo.training.history import SCORE, History, Row, is_better, save_curves
-from sezoo.training.one_pass import Batch, OnePass
-from sezoo.training.parallel import Parallel
-from sezoo.training.scheduler import StepInterval
+from sezoo.training.learner import Batch, Learner
 from sezoo.training.selection import Selection
 from sezoo.training.snapshot import Snapshot, changed_names, on_cpu, random_states, save_snapshot, set_random_states
-from sezoo.training.torch_stft import TorchStft
 from sezoo.training.training_files import TrainingFiles
-from sezoo.training.weight_average import WeightAverage
 
 __all__ = ["Batches", "TrainedNetworks", "Trainer"]
 
@@ -64,32 +58,21 @@ class Trainer:
 
     Attributes
     ----------
-    network : on `device`.
+    learner : the network, and what changes its weights.
     batches : of the training examples.
     validate : scores the network on the validation examples: a number, or None, by column of the history.
-    loss : of a batch and the network's mask.
     settings : of the configuration, by key, that a snapshot must share with the training that resumes it.
-    schedule_each : how often the learning rate's schedule is stepped.
-    parallel : the processes that train together; only the first one validates and writes.
     each_epoch : is called with the network and the row of the history of each finished epoch.
     validate_noisy : scores the validation examples as they are.
     data : what the batches are made of; a training that is resumed with other data says so.
     """
 
-    network: nn.Module
+    learner: Learner
     batches: Batches
     validate: Callable[[nn.Module], Mapping[str, float | None]]
-    loss: Callable[[SpectralBatch, torch.Tensor], torch.Tensor]
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler | None
-    torch_stft: TorchStft
-    device: torch.device
-    training: Training
     files: TrainingFiles
     settings: dict[str, Any]
     progress: Callable[[Iterable, int, str], Iterable]
-    schedule_each: StepInterval = "step"
-    parallel: Parallel = field(default_factory=Parallel)
     each_epoch: Callable[[nn.Module, Mapping[str, Any]], None] = lambda network, row: None
     validate_noisy: Callable[[], Mapping[str, float | None]] = dict
     data: dict[str, Any] = field(default_factory=dict)
@@ -101,24 +84,14 @@ class Trainer:
     drawn: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        self.training, self.parallel = self.learner.training, self.learner.parallel
         self.selection = Selection.of(self.training)
         self.history = self._history()
-        decay = self.training.weight_averaging
-        self.average = WeightAverage(self.network, decay) if decay is not None else None
-        self.one_pass = OnePass(
-            self.network, self.loss, self.optimizer, self.schedule if self.schedule_each == "step" else None,
-            self.torch_stft, self.device, self.training, self.average, self.parallel,
-        )  # fmt: skip
 
     @cached_property
     def noisy(self) -> Mapping[str, float | None]:
         """Metrics of the noisy clips, the baseline in the curves."""
         return self.validate_noisy()
-
-    @property
-    def result(self) -> nn.Module:
-        """The network that is validated and written."""
-        return self.network if self.average is None else self.average.network
 
     def _history(self, rows: Sequence[Row] = ()) -> History:
         score = () if self.selection.is_plain else (SCORE,)
@@ -132,12 +105,7 @@ class Trainer:
         UserError : the snapshot does not fit the network or the optimizer; other data with `training.resume: own`.
         """
         try:
-            self.network.load_state_dict(snapshot.network)
-            self.optimizer.load_state_dict(snapshot.optimizer)
-            if self.schedule is not None and snapshot.schedule is not None:
-                self.schedule.load_state_dict(snapshot.schedule)
-            if self.average is not None:
-                self.average.load_state_dict(snapshot.average)
+            self.learner.load(snapshot)
             set_random_states(snapshot.random_states)
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -146,13 +114,13 @@ class Trainer:
         self.history = self._history(snapshot.history)
         log.info("resuming after epoch %d of %d", self.epoch, self.training.epochs)
         if other := changed_names(snapshot.data, self.data):
-            told = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
+            changes = "; ".join(f"{name} was {snapshot.data[name]}, is {self.data[name]}" for name in other)
             if self.training.resume == "own":
                 raise UserError(
-                    f"the training so far had other data: {told}; go on with the same, with training.resume: auto, or "
-                    "train in another folder"
+                    f"the training so far had other data: {changes}; go on with the same, with training.resume: auto, "
+                    "or train in another folder"
                 )
-            log.warning("the training so far had other data: %s", told)
+            log.warning("the training so far had other data: %s", changes)
             self._rescore_best()
 
     def fit(self) -> TrainedNetworks:
@@ -180,23 +148,24 @@ class Trainer:
             raise
         if self.parallel.is_first:
             save_curves(self.files.curves, self.history, self.best["epoch"], self.noisy)
-        return TrainedNetworks(on_cpu(self.result.state_dict()), self.best["network"], self.best["epoch"])
+        return TrainedNetworks(on_cpu(self.learner.result.state_dict()), self.best["network"], self.best["epoch"])
 
     def _log_noisy_scores(self) -> None:
-        told = ", ".join(f"{name} {value:.4g}" for name, value in self.noisy.items() if value is not None)
-        if told:
-            log.info("the noisy validation clips: %s", told)
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in self.noisy.items() if value is not None)
+        if scores:
+            log.info("the noisy validation clips: %s", scores)
 
     def _one_epoch(self, epoch: int) -> None:
         start = time.monotonic()
-        train_loss = self._train(epoch)
-        measured = self.parallel.from_first(lambda: self.validate(self.result))
+        batches = self.progress(self.batches.epoch(epoch), len(self.batches), f"epoch {epoch}")
+        train_loss = self.learner.one_pass(batches, epoch, self._last_good())
+        measured = self.parallel.from_first(lambda: self.validate(self.learner.result))
         with defer_interrupts():  # all of it is of the same epoch
             self.epoch = epoch
-            rate = self.optimizer.param_groups[0]["lr"]
-            self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": float(rate)})
+            rate = self.learner.learning_rate
+            self.history.add({"epoch": epoch, "train_loss": train_loss, **measured, "learning_rate": rate})
             self._note_best(epoch)
-            self._step_schedule()
+            self.learner.step_epoch(self.history.rows[-1])
             self.finished = self._snapshot()
         self.durations.append(time.monotonic() - start)
         if not self.parallel.is_first:
@@ -204,9 +173,9 @@ class Trainer:
         self.history.save(self.files.history)
         write_noisy(self.files.logs, self.noisy)
         self._summary().write(self.files.logs, again=True)
-        told = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
-        log.info("%s%s", told, " (the best so far)" if self.best["epoch"] == epoch else "")
-        self.each_epoch(self.result, self.history.rows[-1])
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in self.history.rows[-1].items() if value is not None)
+        log.info("%s%s", scores, " (the best so far)" if self.best["epoch"] == epoch else "")
+        self.each_epoch(self.learner.result, self.history.rows[-1])
         if epoch % self.training.save_every == 0:
             self._save()
 
@@ -216,19 +185,6 @@ class Trainer:
             epochs=self.epoch, metric=self.selection.name, best_epoch=best["epoch"], best_value=best["value"],
             seconds_an_epoch=round(median(self.durations), 3) if self.durations else None,
         )  # fmt: skip
-
-    def _step_schedule(self) -> None:
-        """Step a schedule that goes by epochs, at the end of one."""
-        if self.schedule is None or self.schedule_each == "step":
-            return
-        if self.schedule_each == "metric":
-            self.schedule.step(self.history.rows[-1][self.training.reference_metric])
-        else:
-            self.schedule.step()
-
-    def _train(self, epoch: int) -> float:
-        batches = self.progress(self.batches.epoch(epoch), len(self.batches), f"epoch {epoch}")
-        return self.one_pass.mean_loss(batches, epoch, self._last_good())
 
     def _note_best(self, epoch: int) -> None:
         row, selection = self.history.rows[-1], self.selection
@@ -247,14 +203,19 @@ class Trainer:
             row[SCORE] = value
         if is_better(value, self.best["value"], selection.name):
             held = selection.guard_values(row, held)
-            self.best = {"epoch": epoch, "value": value, "network": on_cpu(self.result.state_dict()), "held": held}
+            self.best = {
+                "epoch": epoch,
+                "value": value,
+                "network": on_cpu(self.learner.result.state_dict()),
+                "held": held,
+            }
 
     def _rescore_best(self) -> None:
         """The best epoch so far by the validation examples that there are now, which the next ones are held against."""
         selection = self.selection
         if "train_loss" in selection.metrics or self.best["network"] is None:
             return
-        network = copy.deepcopy(self.result)
+        network = copy.deepcopy(self.learner.result)
         network.load_state_dict(self.best["network"])
         row = self.parallel.from_first(lambda: self.validate(network))
         if selection.missing(row) is None:
@@ -277,10 +238,7 @@ class Trainer:
         return Snapshot(
             settings=self.settings,
             epoch=self.epoch,
-            network=on_cpu(self.network.state_dict()),
-            optimizer=on_cpu(self.optimizer.state_dict()),
-            schedule=on_cpu(self.schedule.state_dict()) if self.schedule is not None else None,
-            average=on_cpu(self.average.state_dict()) if self.average is not None else None,
+            **self.learner.states(),
             best=self.best,
             history=copy.deepcopy(self.history.rows),
             random_states=random_states(),

@@ -66,7 +66,7 @@ def _check(name: str, loss: Callable[[SpectralBatch, torch.Tensor], torch.Tensor
     generator = torch.Generator().manual_seed(0)
     clean, noise = (0.1 * torch.randn(2, samples, generator=generator) for _ in range(2))
     lengths = torch.tensor([samples, samples - stft.hop_length])
-    clean, noise = (torch.where(torch.arange(samples) < lengths[:, None], wave, 0.0) for wave in (clean, noise))
+    clean, noise = (torch.where(torch.arange(samples) < lengths[:, None], waveform, 0.0) for waveform in (clean, noise))
     batch = spectral_batch((clean + noise).to(device), clean.to(device), lengths.to(device), torch_stft)
     mask = torch.full(batch.noisy_spectrum.shape, 0.5, device=device, requires_grad=True)
     value = loss(batch, mask)

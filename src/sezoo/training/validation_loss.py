@@ -26,7 +26,7 @@ def validation_loss(
     values = []
     with torch.no_grad():
         for index in range(len(source)):
-            noisy, clean = (torch.from_numpy(wave)[None].to(device) for wave in source.example(0, index))
+            noisy, clean = (torch.from_numpy(waveform)[None].to(device) for waveform in source.example(0, index))
             lengths = torch.tensor([noisy.shape[-1]], device=device)
             batch = spectral_batch(noisy, clean, lengths, torch_stft)
             values.append(float(loss(batch, network(torch_stft.magnitude(batch.noisy_spectrum)).float())))

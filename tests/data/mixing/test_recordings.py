@@ -8,7 +8,8 @@ import soundfile
 from builders import RATE, noise, write_clips
 from sezoo.audio.clip import BadClipError, read_clip
 from sezoo.base.errors import UserError
-from sezoo.data.mixing.recordings import Memory, Recordings
+from sezoo.data.mixing.decoded import Memory
+from sezoo.data.mixing.recordings import Recordings
 from sezoo.data.mixing.recordings_found import recordings_under
 
 

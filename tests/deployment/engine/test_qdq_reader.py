@@ -195,7 +195,7 @@ def test_functions_of_sixteen_bits_are_computed_in_float(kind):
     root = ("Sqrt", [source], "root")
     graph = check_agreement(spliced(model, source, root, *rounded("root", "scale", "zero")))
     assert [step.kind for step in graph.prologue] == ["quantize", "dequantize", "sqrt", "quantize"]
-    assert [(entry.name, entry.bits) for entry in graph.entries] == [("root", 8 * np.dtype(kind).itemsize)]
+    assert [(entry.name, entry.bits) for entry in graph.inputs] == [("root", 8 * np.dtype(kind).itemsize)]
     assert kinds(graph) == ["Conv", "Conv", "Lookup"]
 
 
@@ -233,7 +233,7 @@ def test_a_quantizer_may_say_its_type_in_an_attribute():
 
 def test_the_mask_table_is_what_the_last_function_makes():
     graph = integer_graph_of(FORMS["float mask"](), PATH)
-    real = (np.arange(-128, 128) - graph.result.zero_point) * np.float64(graph.result.scale)
+    real = (np.arange(-128, 128) - graph.output.zero_point) * np.float64(graph.output.scale)
     np.testing.assert_allclose(graph.mask_table, 1 / (1 + np.exp(-real)), atol=1e-6)
     np.testing.assert_array_equal(graph.mask_index, np.arange(BINS))
 

@@ -45,7 +45,7 @@ def by_definition(graph, samples, stft):
     window = np.zeros(stft.n_fft)
     window[margin : margin + length] = stft.padded_window[margin : margin + length]
     # What a mask looks ahead to is heard as silence behind the clip, and not left out as beyond a patch's edge.
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     count = -(-(len(samples) + length - hop) // hop) + lag
     start = length - hop + margin  # zeros in front of the first sample, so that a hop completes the first window
     padded = np.zeros(start + count * hop + stft.n_fft)
@@ -87,7 +87,7 @@ def test_a_stream_is_the_whole_clip_masked_at_once(stft, form):
 @pytest.mark.parametrize("stft", STFTS.values(), ids=STFTS)
 def test_the_calls_of_a_stream_are_not_to_be_heard(stft):
     graph = integer_graph_of(FORMS["depthwise"](), PATH)
-    assert stream_plan(graph).lag[graph.result.name] == 7
+    assert stream_plan(graph).lag[graph.output.name] == 7
     clip = wave(500)
     once = denoise_in_stream(graph, clip, stft, 1)
     for frames in (2, 5, 200):

@@ -26,14 +26,14 @@ def streamed(graph, magnitude, frames):
     """The masks of a stream, those of frames before the clip left out: (bins, n - lag) float32."""
     masks = np.concatenate(list(stream_masks(graph, magnitude, frames)), axis=1)
     assert masks.shape == magnitude.shape
-    return masks[:, stream_plan(graph).lag[graph.result.name] :]
+    return masks[:, stream_plan(graph).lag[graph.output.name] :]
 
 
 def check_stream(patch_graph, clip_graph, *lengths):
     """Masks of the stream against those of the whole clip, bit by bit, up to what has not come out yet."""
     magnitude = clip(clip_graph.frames)
     whole = run_graph(clip_graph, magnitude)
-    lag = stream_plan(patch_graph).lag[patch_graph.result.name]
+    lag = stream_plan(patch_graph).lag[patch_graph.output.name]
     for frames in lengths:
         found = streamed(patch_graph, magnitude, frames)
         np.testing.assert_array_equal(found, whole[:, : clip_graph.frames - lag], err_msg=f"calls of {frames}")
@@ -80,7 +80,7 @@ def test_lags_and_kept_rows():
     assert [plan.lag[f"b{block}.sum"] for block in range(3)] == [1, 3, 7]
     assert [plan.history_rows[name] for name in ("input", "b0.sum", "b1.sum")] == [1, 2, 4]  # for the additions
     assert [plan.history_rows[f"b{block}.in.relu"] for block in range(3)] == [2, 4, 8]  # for the convolutions over time
-    assert plan.history_rows[graph.result.name] == 0
+    assert plan.history_rows[graph.output.name] == 0
 
 
 def test_first_rows_are_those_of_one_frame():

@@ -114,9 +114,9 @@ def test_our_integers_and_multipliers_stay():
     changed = with_agreeing_scales(graph, common_pairs(graph))
     np.testing.assert_array_equal(run_graph(changed, patches(1)[0]), run_graph(graph, patches(1)[0]))
     made = {operator.output.name: operator.output for operator in changed.operators} | {
-        tensor.name: tensor for tensor in changed.entries
+        tensor.name: tensor for tensor in changed.inputs
     }
-    assert changed.result == made[graph.result.name]
+    assert changed.output == made[graph.output.name]
     for operator in changed.operators:
         assert all(tensor == made[tensor.name] for tensor in operator.inputs)
         if isinstance(operator, Conv):
@@ -165,7 +165,7 @@ def test_a_shipped_model_has_our_integers_by_the_default_kernels():
 
 def test_scales_that_others_depend_on_stay():
     operator = addition(1)
-    kept = replace(graph_of(operator), entries=(operator.a, operator.b), result=operator.output)
+    kept = replace(graph_of(operator), inputs=(operator.a, operator.b), output=operator.output)
     chosen = with_agreeing_scales(kept, {}).operators[0]
     assert chosen.inputs == (operator.a, operator.b)
     assert chosen.output == operator.output
@@ -173,6 +173,6 @@ def test_scales_that_others_depend_on_stay():
 
 def test_the_scale_of_a_result_is_free_where_a_table_gives_the_mask():
     operator = addition(1)
-    graph = replace(graph_of(operator), entries=(operator.a, operator.b), result=operator.output)
+    graph = replace(graph_of(operator), inputs=(operator.a, operator.b), output=operator.output)
     chosen = with_agreeing_scales(replace(graph, mask_table=np.zeros(256, np.float32)), {})
-    assert chosen.result == chosen.operators[0].output != operator.output
+    assert chosen.output == chosen.operators[0].output != operator.output

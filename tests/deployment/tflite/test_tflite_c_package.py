@@ -42,7 +42,7 @@ def package(tmp_path_factory, request):
     model = write_tiny_model(folder / "model.onnx")
     graph = tflite_graph_of(static_model(FRAMES), model)
     is_stream = request.param == "stream"
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     engine = Engine(True, 1, lag) if is_stream else Engine(False, NEW, LOOKAHEAD)
     program = Program(graph, engine, Stft(**SPECTRUM))
     calls = vector_calls(program, recording())
@@ -111,7 +111,7 @@ def test_the_network_and_its_kernels_are_not_in_it(package):
     assert "_weights[" not in source and "op_" not in source
     assert not (folder / "src/sezoo_conv.c").exists()
     header = (folder / "include/sezoo_network.h").read_text(encoding="utf-8")
-    assert f"SEZOO_NETWORK_OUTPUT_BYTES {{{program.engine.frames_computed * program.graph.result.items}" in header
+    assert f"SEZOO_NETWORK_OUTPUT_BYTES {{{program.engine.frames_computed * program.graph.output.items}" in header
     text = (folder / "examples/network_tflm.cc").read_text(encoding="utf-8")
     assert "MicroMutableOpResolver<" in text and "resolver.AddConv2D();" in text and "@" not in text
 

@@ -136,7 +136,7 @@ def test_a_large_stride_becomes_channels():
         conv, weights=weights, bias=conv.bias[:2], multiplier=conv.multiplier[:2], positions_in=12, positions=3,
         stride=4, pad=1, output=replace(conv.output, items=6),
     )  # fmt: skip
-    changed = replace(graph, operators=(strided,), result=strided.output)
+    changed = replace(graph, operators=(strided,), output=strided.output)
     low = lower_graph(changed, PATH)
     assert [operator.options.get("stride_w", 1) for operator in low.file.operators if operator.kind is tf.CONV_2D] == [
         1

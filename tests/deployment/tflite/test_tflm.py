@@ -70,7 +70,7 @@ def test_the_models_that_come_with_sezoo(name):
     assert compared(lowered(name, None), patch) == patch.outputs[0].size
     assert len(np.unique(patch.outputs[0])) > 50
     stream = of_stream(graph, magnitudes(60))
-    assert compared(lowered(name, 1), stream) > 30 * graph.result.items
+    assert compared(lowered(name, 1), stream) > 30 * graph.output.items
 
 
 @pytest.mark.parametrize("frames", [None, 1])

@@ -110,7 +110,7 @@ def library(folder, low):
 def written(folder, form, *, is_stream):
     """A package around a small network, in a folder: the network."""
     graph = tflite_graph_of(FORMS[form](), PATH)
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     engine = Engine(True, 1, lag) if is_stream else Engine(False, graph.frames - 4, 2)
     program = Program(graph, engine, Stft(**SPECTRUM))
     low = lower_graph(graph, PATH, 1 if is_stream else None)

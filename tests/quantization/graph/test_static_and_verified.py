@@ -10,7 +10,8 @@ from quantizers import mask_error, ours, quantization, ready, weights_of
 from sezoo.base.errors import UserError
 from sezoo.models.contract import Contract, check_contract
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, quantized_nodes
+from sezoo.models.onnx_file import quantized_nodes
+from sezoo.models.onnx_graph import axes_of
 from sezoo.models.onnx_session import open_session
 from sezoo.models.spectra import COMPLEX_MASK, PARTS_LAST
 from sezoo.quantization.graph.preparation import prepare

@@ -23,7 +23,7 @@ class Augmentation:
     hum, rumble : noise with the hum of the mains, with rumble below some 100 Hz.
     reverberation : speech in one of the `rooms`.
     microphone : see `sezoo.data.mixing.devices`.
-    clipping : so many dB below the peak, drawn uniformly from `clipping_range`.
+    clipping : dB below the peak, drawn uniformly from `clipping_range`.
     board_gain : every clip is as loud as ST's STM32N6 application makes one of its patches for the network.
     """
 

@@ -14,7 +14,7 @@ LONGEST_RING = 0.025
 
 
 def limit_band(
-    waves: tuple[np.ndarray, np.ndarray], sample_rate: int, cutoff: float, random: np.random.Generator
+    waveforms: tuple[np.ndarray, np.ndarray], sample_rate: int, cutoff: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low-pass filter waveforms, each by the same filter.
 
@@ -23,7 +23,7 @@ def limit_band(
 
     Parameters
     ----------
-    waves : (samples,) float32 each, as long as each other.
+    waveforms : (samples,) float32 each, as long as each other.
     cutoff : in Hz, in the middle of the falling edge. Half the sample rate and more changes nothing.
     random : a number is drawn from it, for how steep the filter is: a raised cosine without delay.
     """
@@ -31,10 +31,10 @@ def limit_band(
 
     width = random.uniform(NARROWEST, WIDEST)
     if cutoff >= sample_rate / 2:
-        return waves
-    samples = len(waves[0])
+        return waveforms
+    samples = len(waveforms[0])
     padded = fft.next_fast_len(samples + round(LONGEST_RING * sample_rate), real=True)
     edge = np.clip((fft.rfftfreq(padded, 1 / sample_rate) - cutoff) / width + 0.5, 0, 1)
     gain = np.float32(0.5 + 0.5 * np.cos(np.pi * edge))
-    noisy, clean = (fft.irfft(fft.rfft(wave, padded) * gain, padded)[:samples] for wave in waves)
+    noisy, clean = (fft.irfft(fft.rfft(waveform, padded) * gain, padded)[:samples] for waveform in waveforms)
     return noisy, clean

@@ -31,34 +31,34 @@ GUSTS_DB, GUSTS_HERTZ = 8.0, 2.0
 
 
 def apply_microphone_response(
-    waves: tuple[np.ndarray, np.ndarray], sample_rate: int, random: np.random.Generator
+    waveforms: tuple[np.ndarray, np.ndarray], sample_rate: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Filter both waveforms by one random microphone response: some dB per octave band, and a bass roll-off.
 
     Parameters
     ----------
-    waves : (samples,) float32 each, as long as each other.
+    waveforms : (samples,) float32 each, as long as each other.
     random : one number for the roll-off, and one for each octave.
     """
     from scipy import fft
 
     corner = np.exp(random.uniform(*np.log(ROLL_OFF_HERTZ)))
     octaves = OCTAVES_DB * random.standard_normal(OCTAVES)
-    samples = len(waves[0])
+    samples = len(waveforms[0])
     padded = fft.next_fast_len(samples + sample_rate // 10, real=True)
     hertz = fft.rfftfreq(padded, 1 / sample_rate)
     with np.errstate(divide="ignore"):
         height = np.log2(hertz / LOWEST_OCTAVE)
     smooth = np.interp(height, np.arange(OCTAVES), octaves - octaves.mean())
     gain = 10 ** (smooth / 20) * hertz**2 / np.sqrt(hertz**4 + corner**4)
-    first, second = (fft.irfft(fft.rfft(wave, padded) * gain, padded)[:samples] for wave in waves)
+    first, second = (fft.irfft(fft.rfft(waveform, padded) * gain, padded)[:samples] for waveform in waveforms)
     return first.astype(np.float32), second.astype(np.float32)
 
 
-def clip_peaks(wave: np.ndarray, decibels: float) -> np.ndarray:
+def clip_peaks(waveform: np.ndarray, decibels: float) -> np.ndarray:
     """Clip a waveform at a full scale that is `decibels` below its peak."""
-    limit = np.abs(wave).max() * np.float32(10 ** (-decibels / 20))
-    return np.clip(wave, -limit, limit)
+    limit = np.abs(waveform).max() * np.float32(10 ** (-decibels / 20))
+    return np.clip(waveform, -limit, limit)
 
 
 def add_mains_hum(noise: np.ndarray, sample_rate: int, random: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ LARGEST = 3 / 8
 """Magnitude of a filter's coefficients: it then is stable, and tilts the spectrum by 17 dB at most."""
 
 
-def apply_random_eq(wave: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def apply_random_eq(waveform: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Filter a waveform by random zeros and poles, two each; its level changes as well.
 
     With few recordings a network gets used to how they were made, and takes what their microphones did not pass for
@@ -19,7 +19,7 @@ def apply_random_eq(wave: np.ndarray, random: np.random.Generator) -> np.ndarray
 
     Parameters
     ----------
-    wave : (samples,) float32
+    waveform : (samples,) float32
     random : four numbers are drawn from it.
 
     Returns
@@ -29,4 +29,4 @@ def apply_random_eq(wave: np.ndarray, random: np.random.Generator) -> np.ndarray
     from scipy.signal import lfilter  # half a second, for all who mix
 
     zeros, poles = random.uniform(-LARGEST, LARGEST, (2, 2))
-    return lfilter([1.0, *zeros], [1.0, *poles], wave).astype(np.float32)
+    return lfilter([1.0, *zeros], [1.0, *poles], waveform).astype(np.float32)

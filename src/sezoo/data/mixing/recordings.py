@@ -16,8 +16,9 @@ from sezoo.audio.clip import BadClipError, read_clip, read_part
 from sezoo.audio.file import blocks_of, open_recording
 from sezoo.base.processors import available_processors
 from sezoo.base.text import pluralize
+from sezoo.data.mixing.decoded import FAINTEST, Decoded, Memory, round_to_int16
 
-__all__ = ["Memory", "Recordings"]
+__all__ = ["Recordings"]
 
 log = logging.getLogger(__name__)
 
@@ -31,42 +32,6 @@ AT_A_TIME = 64
 
 LONG_SECONDS = 20.0
 """From here on, a part of a recording is sought in its file rather than all of it decoded."""
-
-
-FAINTEST = 2.0**-40
-"""Recordings are scaled up by 1 / FAINTEST at most; what is then less than half a step of 16 bits is silence."""
-
-
-class Memory:
-    """Memory budget for decoded recordings, which several `Recordings` and threads may share.
-
-    Parameters
-    ----------
-    size : in bytes.
-    """
-
-    def __init__(self, size: int = 0):
-        self.size = self.left = size
-        self.taking = threading.Lock()
-
-    def take(self, amount: int) -> bool:
-        """Reserve bytes; False if not enough are left."""
-        with self.taking:
-            if amount > self.left:
-                return False
-            self.left -= amount
-            return True
-
-    def __reduce__(self) -> tuple[type[Memory], tuple[int]]:
-        return Memory, (self.size,)  # another process begins with nothing kept
-
-
-class Decoded(NamedTuple):
-    """A decoded recording: `samples` (n,) int16, which times `scale` are the waveform, and its loudest position."""
-
-    samples: np.ndarray
-    scale: np.float32
-    loudest: int
 
 
 class Facts(NamedTuple):
@@ -102,7 +67,7 @@ class Recordings:
     Parameters
     ----------
     paths : of the files.
-    sample_rate : of the waves, in Hz.
+    sample_rate : of the waveforms, in Hz.
     memory : for those that are kept; None keeps none but the last.
     min_samples : shortest recording that is of use, in samples at `sample_rate`.
     """
@@ -136,34 +101,34 @@ class Recordings:
         BadClipError : a recording that cannot be used; so do `samples`, `segment` and `loudest`.
         """
         facts = self._facts(index)
-        return len(self._decoded(index).samples) if facts is None else facts.length
+        return len(self._decode_cached(index).samples) if facts is None else facts.length
 
     def loudest(self, index: int) -> tuple[int, float]:
         """Return the position of a recording's peak, in samples, and its magnitude."""
         if (facts := self._facts(index)) is not None:
             return facts.loudest, facts.peak
-        decoded = self._decoded(index)
-        return decoded.loudest, _peak(decoded)
+        decoded = self._decode_cached(index)
+        return decoded.loudest, decoded.peak
 
     def samples(self, index: int) -> np.ndarray:
         """A whole recording: (samples,) float32, full scale is 1."""
-        decoded = self._decoded(index)
-        return decoded.samples * decoded.scale
+        decoded = self._decode_cached(index)
+        return decoded.waveform
 
     def segment(self, index: int, start: int, samples: int) -> np.ndarray:
         """A part of a recording: (samples,) float32, with zeros where it lies before the beginning or after the end."""
-        wave = np.zeros(samples, np.float32)
+        waveform = np.zeros(samples, np.float32)
         facts = self._facts(index)
         length = self.length(index)
         first, end = max(0, start), min(length, start + samples)
         if first < end:
             there = None if facts is None else self._read_by_seeking(index, facts, first, end - first)
             if there is None:
-                there = self._decoded(index).samples[first:end]
+                there = self._decode_cached(index).samples[first:end]
                 facts = None
-            scale = self._decoded(index).scale if facts is None else facts.scale
-            np.multiply(there, scale, out=wave[first - start : end - start])
-        return wave
+            scale = self._decode_cached(index).scale if facts is None else facts.scale
+            np.multiply(there, scale, out=waveform[first - start : end - start])
+        return waveform
 
     def _facts(self, index: int) -> Facts | None:
         """Return the facts about a recording that was decoded before and is not in memory, or None."""
@@ -176,7 +141,7 @@ class Recordings:
         if part is None:
             self.facts[index] = None
             return None
-        return _round_to_int16(part, math.frexp(float(facts.scale))[1] + 14)
+        return round_to_int16(part, math.frexp(float(facts.scale))[1] + 14)
 
     def check(self, *, thorough: bool) -> list[int | BadClipError]:
         """Check all recordings before they are used.
@@ -233,14 +198,14 @@ class Recordings:
         gigabytes = sum(decoded.samples.nbytes for decoded in self.kept.values()) / 1e9
         log.info("%s: %d of %d recordings are cached, %.2f GB", folder, len(self.kept), len(self), gigabytes)
 
-    def _decoded(self, index: int) -> Decoded:
+    def _decode_cached(self, index: int) -> Decoded:
         if (kept := self.kept.get(index)) is not None:
             return kept
         if self.last.index != index:
             decoded = self._decode(index)
             self.last.index, self.last.decoded = index, decoded
             if not self._keep(index, decoded) and len(decoded.samples) > LONG_SECONDS * self.sample_rate:
-                facts = Facts(len(decoded.samples), decoded.scale, decoded.loudest, _peak(decoded))
+                facts = Facts(len(decoded.samples), decoded.scale, decoded.loudest, decoded.peak)
                 self.facts.setdefault(index, facts)
         return self.last.decoded
 
@@ -251,7 +216,7 @@ class Recordings:
         return there_is_room
 
     def _decode(self, index: int) -> Decoded:
-        decoded = _to_int16(read_clip(self.paths[index], self.sample_rate, min_samples=self.min_samples))
+        decoded = Decoded.of(read_clip(self.paths[index], self.sample_rate, min_samples=self.min_samples))
         if not decoded.samples.any():
             raise BadClipError(
                 self.paths[index], f"it is silent (no sample reaches {FAINTEST / 2**16:.0e} of full scale)"
@@ -279,23 +244,6 @@ class Recordings:
                 path, f"it is {length} samples long at {rate} Hz, shorter than the {self.min_samples} needed"
             )
         return length
-
-
-def _to_int16(wave: np.ndarray) -> Decoded:
-    # The lowest value of 16 bits is one step further from 0 than the highest: -1.0 needs no larger scale.
-    loudest = int(np.argmax(np.abs(wave)))
-    peak = max(float(wave.max()), -float(wave.min()) * (1 - 2.0**-16))
-    exponent = math.frexp(max(peak, FAINTEST))[1]
-    return Decoded(_round_to_int16(wave, exponent), np.float32(2.0 ** (exponent - 15)), loudest)
-
-
-def _round_to_int16(wave: np.ndarray, exponent: int) -> np.ndarray:
-    """A wave below 2 to that power as integers of 16 bits."""
-    return np.rint(np.ldexp(wave, 15 - exponent)).clip(-(2**15), 2**15 - 1).astype(np.int16)
-
-
-def _peak(decoded: Decoded) -> float:
-    return abs(float(decoded.samples[decoded.loudest])) * float(decoded.scale)
 
 
 def _in_threads(work: Callable[[int], Result], indices: Sequence[int]) -> Iterator[Result]:

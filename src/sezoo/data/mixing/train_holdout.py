@@ -11,8 +11,9 @@ from sezoo.base.text import pluralize
 from sezoo.config.sections import Config, Dataset
 from sezoo.data.dataset import sample
 from sezoo.data.mixing.augmentation import Augmentation
+from sezoo.data.mixing.decoded import Memory
 from sezoo.data.mixing.mixed_examples import NOTHING, MixedExamples
-from sezoo.data.mixing.recordings import Memory, Recordings
+from sezoo.data.mixing.recordings import Recordings
 from sezoo.data.mixing.recordings_found import recordings_under, usable_indices
 from sezoo.data.mixing.rooms import (
     Rooms,

@@ -102,11 +102,11 @@ def run_board_test(
     UserError : no package; the port cannot be opened or gives no valid answer; another model; a reset.
     """
     facts = Package.read(package)
-    wave, speech = _recording(facts, noisy, clean)
-    count = -(-(len(wave) + facts.delay) // facts.samples_per_call)
+    waveform, speech = _recording(facts, noisy, clean)
+    count = -(-(len(waveform) + facts.delay) // facts.samples_per_call)
     count = min(count, calls or count)
     samples = np.zeros(count * facts.samples_per_call, np.int16)
-    whole = np.round(wave * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)[: len(samples)]
+    whole = np.round(waveform * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)[: len(samples)]
     samples[: len(whole)] = whole
     blocks = samples.reshape(count, -1)
 
@@ -119,15 +119,15 @@ def run_board_test(
             log.info("%s: %s, model %s", port, firmware.kernels, firmware.model_hash[:12])
             board = _run_calls(link, firmware, blocks, with_masks, "on the board")
         core = _reference_core(firmware)
-        with _emulated(core, facts, Path(scratch), folder) as line:
+        with _emulate(core, facts, Path(scratch), folder) as line:
             emulated = Link(line, f"the emulated {core}", SECONDS_OF_AN_EMULATED_CALL)
             reference = _run_calls(emulated, emulated.firmware(), blocks, with_masks, "the reference")
     found = _compare(board, reference, firmware, facts, port, core, link.repeated)
-    scores, waves = _scores(blocks, board, reference, speech, facts)
+    scores, waveforms = _scores(blocks, board, reference, speech, facts)
     found = BoardTest(**{**vars(found), "pesq": scores})
     with atomic_folder(folder) as aside:
         found.write(aside)
-        for name, values in waves.items():
+        for name, values in waveforms.items():
             write_clip(aside / f"{name}.wav", values, facts.sample_rate)
         if with_masks:
             np.savez_compressed(aside / "vectors.npz", **as_arrays(_vectors(reference, aside)))
@@ -156,7 +156,7 @@ def _seconds(facts: Package, baud: int) -> float:
 @contextmanager
 def _open_port(port: str, baud: int, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
     if port.startswith(EMULATED):
-        with _emulated(port.removeprefix(EMULATED), facts, scratch, folder) as line:
+        with _emulate(port.removeprefix(EMULATED), facts, scratch, folder) as line:
             yield line
         return
     if baud < 1:
@@ -166,7 +166,7 @@ def _open_port(port: str, baud: int, facts: Package, scratch: Path, folder: Path
 
 
 @contextmanager
-def _emulated(name: str, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
+def _emulate(name: str, facts: Package, scratch: Path, folder: Path) -> Iterator[Line]:
     """Start the package's board test on an emulated core; the log of a failed build stays beside the results."""
     if name not in CORES:
         raise UserError(f"--port: found {EMULATED}{name}; allowed: {', '.join(EMULATED + core for core in CORES)}")
@@ -280,16 +280,21 @@ def _scores(
     """Return PESQ scores, if available, and the signals, float32, with the delay removed from the denoised ones."""
     late = {name: np.concatenate([each.samples for each in answers])[facts.delay :] for name, answers in
             (("board", board), ("reference", reference))}  # fmt: skip
-    waves = {name: (wave / FULL_SCALE).astype(np.float32) for name, wave in (("noisy", blocks.ravel()), *late.items())}
-    length = len(waves["board"])
-    waves["noisy"] = waves["noisy"][:length] if length else waves["noisy"]
-    waves = {name: wave for name, wave in waves.items() if wave.any()}
+    waveforms = {
+        name: (waveform / FULL_SCALE).astype(np.float32)
+        for name, waveform in (("noisy", blocks.ravel()), *late.items())
+    }
+    length = len(waveforms["board"])
+    waveforms["noisy"] = waveforms["noisy"][:length] if length else waveforms["noisy"]
+    waveforms = {name: waveform for name, waveform in waveforms.items() if waveform.any()}
     if clean is None:
-        return {}, waves
+        return {}, waveforms
     try:
         least = min(length, len(clean))
         return {
-            name: pesq(clean[:least], wave[:least], facts.sample_rate) for name, wave in waves.items() if least
-        }, waves
+            name: pesq(clean[:least], waveform[:least], facts.sample_rate)
+            for name, waveform in waveforms.items()
+            if least
+        }, waveforms
     except MetricError:
-        return {}, waves
+        return {}, waveforms

@@ -21,17 +21,8 @@ from sezoo.deployment.c_package.program import LARGEST_SUM, Program
 from sezoo.deployment.c_package.rearrangement_source import runs_of
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
-from sezoo.deployment.engine.operators import (
-    Curve,
-    Elementwise,
-    LookupTable,
-    Normalize,
-    Operator,
-    Permute,
-    Softmax,
-    State,
-    Sweep,
-)
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
+from sezoo.deployment.engine.operators import Curve, Elementwise, LookupTable, Operator, Permute, State, Sweep
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor, padded
 
@@ -85,7 +76,7 @@ def initial_states(program: Program) -> Iterator[str]:
     for loop in program.graph.loops:
         for number, state in enumerate(loop.states):
             if begins_nonzero(state):
-                yield c_array(f"first_{number}_{program.state_offsets[state.before.name]}", state.first)
+                yield c_array(f"first_{number}_{program.history.states[state.before.name]}", state.first)
 
 
 def begins_nonzero(state: State) -> bool:

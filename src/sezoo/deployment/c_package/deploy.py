@@ -107,9 +107,9 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
         emulated = None
         if emulation is not None:
             log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
-            wave, rate = recording.noisy, settings.sample_rate
+            waveform, rate = recording.noisy, settings.sample_rate
             with atomic_folder(unused_path(run.folder / f"emulated_{core.name}")) as folder:
-                emulated = run_emulated(emulation, core, aside, wave, rate, folder)
+                emulated = run_emulated(emulation, core, aside, waveform, rate, folder)
         with working("denoising the recording in numpy, as the package does", in_log=True):
             reference = reference_of(program, settings, recording, model_path)
         report_gated_clips(reference, recording, program.stft, settings.silence_threshold)
@@ -178,19 +178,19 @@ def tools_of(config: Config, logs: Path) -> Emulation:
     return Emulation(find_compiler(config.tools.path_to_arm_gcc), find_emulator(config.tools.path_to_qemu), logs)
 
 
-def package_for(model: onnx.ModelProto, path: Path, config: Config, wave: np.ndarray, folder: Path) -> Program:
+def package_for(model: onnx.ModelProto, path: Path, config: Config, waveform: np.ndarray, folder: Path) -> Program:
     """Write a package into an empty folder, with test vectors from a recording.
 
     Parameters
     ----------
-    wave : (samples,) float32
+    waveform : (samples,) float32
 
     Raises
     ------
     UserError : the model or the settings do not fit.
     """
     program, settings = program_for(model, path, config)
-    _write_checked(program, settings, wave, folder, model=path)
+    _write_checked(program, settings, waveform, folder, model=path)
     return program
 
 
@@ -230,14 +230,16 @@ def package_settings(config: Config, model: onnx.ModelProto, path: Path, engine:
     )
 
 
-def _write_checked(program: Program, settings: PackageSettings, wave: np.ndarray, folder: Path, *, model: Path) -> int:
+def _write_checked(
+    program: Program, settings: PackageSettings, waveform: np.ndarray, folder: Path, *, model: Path
+) -> int:
     """Write a package with test vectors from a recording; return the number of masks that can reveal a wrong build.
 
     Raises
     ------
     UserError : all masks are equal.
     """
-    masks = write_package(program, settings, vector_calls(program, wave), folder)
+    masks = write_package(program, settings, vector_calls(program, waveform), folder)
     if not masks:
         raise UserError(
             f"{model}: its mask is the same for every frame of the recording, so that nothing shows whether the C "

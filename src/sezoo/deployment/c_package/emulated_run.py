@@ -51,13 +51,13 @@ class EmulatedRun:
 
 
 def run_emulated(
-    emulation: Emulation, core: Core, package: Path, wave: np.ndarray, sample_rate: int, folder: Path
+    emulation: Emulation, core: Core, package: Path, waveform: np.ndarray, sample_rate: int, folder: Path
 ) -> EmulatedRun:
     """Check the package's test vectors on an emulated core, and denoise a recording there.
 
     Parameters
     ----------
-    wave : (samples,) float32
+    waveform : (samples,) float32
     folder : folder for the programs and recordings (`noisy.wav`, `denoised.wav`); it is created if missing.
 
     Raises
@@ -81,14 +81,16 @@ def run_emulated(
         emulate(emulation.qemu, core, elf, folder, log_file, timeout=VECTOR_SECONDS)
     for name in (MAGNITUDES, MASKS):
         (folder / name).unlink()
-    write_clip(folder / "noisy.wav", wave, sample_rate)
+    write_clip(folder / "noisy.wav", waveform, sample_rate)
     elf = build("denoise_wav")
-    seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(wave) / sample_rate
+    seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(waveform) / sample_rate
     log_file = emulation.logs / f"denoise_wav_{core.name}.log"
-    with working(f"denoising {len(wave) / sample_rate:.0f} s of audio on an emulated {core.name}", in_log=True):
+    with working(f"denoising {len(waveform) / sample_rate:.0f} s of audio on an emulated {core.name}", in_log=True):
         emulate(emulation.qemu, core, elf, folder, log_file, timeout=seconds)
     denoised = (
-        read_clip(folder / "denoised.wav", sample_rate) if _has_sound(folder / "denoised.wav") else np.zeros_like(wave)
+        read_clip(folder / "denoised.wav", sample_rate)
+        if _has_sound(folder / "denoised.wav")
+        else np.zeros_like(waveform)
     )
     return EmulatedRun(core, str(emulation.compiler), read_figures(folder / "figures.txt"), size_of(elf), denoised)
 

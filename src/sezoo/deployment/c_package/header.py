@@ -31,7 +31,7 @@ def denoiser_header(program: Program, settings: PackageSettings) -> str:
         "ARENA": program.arena_bytes,
         "HELD": stft.win_length + (engine.frames_buffered - 1) * stft.hop_length,
         "WINDOW": stft.win_length,
-        "HISTORY": max(16, program.history_bytes),  # C has no arrays of nothing
+        "HISTORY": max(16, program.history.bytes),  # C has no arrays of nothing
         "STARTED": max(1, engine.lookahead),  # compilers warn of unsigned numbers less than 0
         "GAIN": int(settings.input_gain),
         "PEAK": LOUD_PEAK,

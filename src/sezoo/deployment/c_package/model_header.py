@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sezoo.deployment.c_package.program import LANES, Program, magnitude_row
+from sezoo.deployment.c_package.arena import LANES, magnitude_row
+from sezoo.deployment.c_package.program import Program
 from sezoo.models.spectra import COMPLEX_SPECTRUM
 
 __all__ = ["model_header"]

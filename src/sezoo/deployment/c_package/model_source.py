@@ -12,7 +12,7 @@ from sezoo.deployment.c_package.constants_source import definition, initial_stat
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.prologue_source import prologue_source
 from sezoo.deployment.c_package.steps_source import address_of, run_function
-from sezoo.deployment.engine.operators import ExternalNetwork
+from sezoo.deployment.engine.external import ExternalNetwork
 from sezoo.deployment.engine.tensor import padded
 
 __all__ = ["model_source"]
@@ -71,10 +71,10 @@ def _transform_tables(program: Program) -> Iterator[str]:
 
 def _mask_function(program: Program) -> str:
     graph = program.graph
-    row = padded(graph.result.items)
-    first = program.history_rows(graph.result) + program.engine.first_mask
+    row = padded(graph.output.items)
+    first = program.history_rows(graph.output) + program.engine.first_mask
     item = "k" if _is_identity(graph.mask_index) else "mask_index[k]"
-    result, place = graph.result, address_of(program, graph.result, first)
+    result, place = graph.output, address_of(program, graph.output, first)
     lines, value = [], f"mask_table[row[{item}] + 128]"
     place = f"(const int16_t *)(const void *)({place})" if result.bits == 16 else place
     if graph.mask_table is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sezoo.deployment.c_package.program import Program
-from sezoo.deployment.engine.operators import ExternalNetwork
+from sezoo.deployment.engine.external import ExternalNetwork
 from sezoo.deployment.engine.tensor import Tensor
 
 __all__ = ["initial_states", "network_call", "network_header"]
@@ -88,7 +88,7 @@ _CONTRACT = """ A state that goes in and the one that comes out have the same
 def initial_states(program: Program, network: ExternalNetwork) -> list[str]:
     """Return the C statements that initialize the states of a stream before the first call."""
     return [
-        f"sezoo_fill(history + {program.outside_offsets[state.tensor.name]}, {state.bytes}, "
+        f"sezoo_fill(history + {program.history.external[state.tensor.name]}, {state.bytes}, "
         f"{state.tensor.zero_point}, 1);"
         for state in network.states
     ]
@@ -107,7 +107,7 @@ def network_call(program: Program, network: ExternalNetwork, inputs: list[str], 
     if result.bits != 8 or any(tensor.bits != 8 for tensor in network.inputs) or mask_table is None:
         raise ValueError(f"{network.name}: 8 bits and a table of the mask are needed")
     loudest = int(np.argmax(mask_table)) - 128
-    states = [f"history + {program.outside_offsets[state.tensor.name]}" for state in network.states]
+    states = [f"history + {program.history.external[state.tensor.name]}" for state in network.states]
     lines = [
         f"for (int32_t r = 1; r < {frames}; ++r) {{ memmove({_row(place, tensor.items)}, "
         f"{_row(place, tensor.row_bytes)}, {tensor.items}); }}"

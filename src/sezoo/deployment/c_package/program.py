@@ -1,4 +1,4 @@
-"""The execution plan of the generated C: the steps of a process() call, and the memory layout of their buffers."""
+"""The execution plan of the generated C: the steps of a process() call, and what their kernels need."""
 
 from __future__ import annotations
 
@@ -7,27 +7,22 @@ from functools import cached_property
 from itertools import chain
 
 from sezoo.audio.stft import Stft
+from sezoo.deployment.c_package.arena import FLOAT, plan_arena
 from sezoo.deployment.c_package.call_frames import Engine
+from sezoo.deployment.c_package.history import History, history_of
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.memory_plan import Buffer, MemoryPlan, plan_memory
-from sezoo.deployment.engine.operators import Elementwise, ExternalNetwork, LookupTable, Loop, Operator, Sweep, unroll
+from sezoo.deployment.engine.memory_plan import MemoryPlan
+from sezoo.deployment.engine.operators import Loop, Operator, Sweep, unroll
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import ROW, Tensor, padded
 
-__all__ = ["LANES", "LARGEST_SUM", "Program", "magnitude_row"]
-
-LANES = 4
-"""Number of frames that one Fourier transform processes in parallel, if a call computes more than one."""
-
+__all__ = ["LARGEST_SUM", "Program"]
 
 SHORTEST_OF_ONE = 32
 """Smallest n_fft that the transform of a single frame supports; see sezoo_fft_forward_one."""
 
-
-FLOAT = 4
-"""Bytes of a float32."""
 
 LARGEST_PIECE = 5 * ROW
 """Largest number of integers per tap in time that Helium's kernel reads in place, if there are several taps."""
@@ -39,23 +34,9 @@ LARGEST_SUM = 1 << 23
 """Bound on sums: 256 times a smaller sum fits int32."""
 
 
-def magnitude_row(values: int) -> int:
-    """Return the stride in floats between the rows of two frames' magnitudes, or real and imaginary parts."""
-    return -(-values // LANES) * LANES
-
-
-def _sweep_inputs(sweep: Sweep) -> list[Tensor]:
-    """Return the tensors that exist before the first operator of a step: the parts of the inputs, and the states."""
-    return [*sweep.parts, *(state.before for state in sweep.states)]
-
-
 @dataclass(frozen=True, eq=False)
 class Program:
-    """An integer graph with its engine and the layout of all buffers.
-
-    Buffer lifetimes are counted in steps: step 0 quantizes the input, step i + 1 runs operator i of `steps`, and the
-    last step computes samples.
-    """
+    """An integer graph with its engine and the layout of all buffers."""
 
     graph: IntegerGraph
     engine: Engine
@@ -75,13 +56,13 @@ class Program:
     def in_loops(self) -> frozenset[str]:
         """Names of the tensors inside loops and sweeps, which hold one row at a time."""
         outside = {tensor.name for tensor in self.graph.tensors}
-        return frozenset({tensor.name for tensor in self._tensors} - outside)
+        return frozenset({tensor.name for tensor in self.tensors} - outside)
 
     @cached_property
-    def _tensors(self) -> tuple[Tensor, ...]:
+    def tensors(self) -> tuple[Tensor, ...]:
         """All tensors of a call, including those inside loops and sweeps."""
-        inputs = chain.from_iterable(_sweep_inputs(sweep) for sweep in self.steps if isinstance(sweep, Sweep))
-        return (*self.graph.entries, *(each.output for each in self.steps), *inputs)
+        inputs = chain.from_iterable(sweep.given for sweep in self.steps if isinstance(sweep, Sweep))
+        return (*self.graph.inputs, *(each.output for each in self.steps), *inputs)
 
     def rows(self, operator: Operator) -> int:
         """Return the number of rows that an operator computes at a time."""
@@ -130,66 +111,14 @@ class Program:
         return -operator.before if isinstance(operator, Conv) else 0
 
     @cached_property
-    def history_offsets(self) -> dict[str, int]:
-        """Offset in bytes, in the history between calls, of the history rows of each tensor that has any."""
-        offsets, end = {}, 0
-        for tensor in self.graph.tensors:
-            if self.history_rows(tensor):
-                offsets[tensor.name] = end
-                end += self.history_rows(tensor) * tensor.row_bytes
-        return offsets
+    def history(self) -> History:
+        """The places of what is kept between calls."""
+        return history_of(self)
 
     @cached_property
-    def state_offsets(self) -> dict[str, int]:
-        """Offset in bytes, in the history, of each state of a loop; the states follow the history rows."""
-        offsets, end = {}, sum(self.history_rows(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
-        for loop in self.graph.loops:
-            for state in loop.states:
-                offsets[state.before.name] = end
-                end += state.before.row_bytes
-        return offsets
-
-    @cached_property
-    def outside_offsets(self) -> dict[str, int]:
-        """Offset in bytes, in the history, of each state of an external network, which has no other history."""
-        offsets, end = {}, 0
-        for operator in self.steps:
-            for state in operator.states if isinstance(operator, ExternalNetwork) else ():
-                offsets[state.tensor.name] = end
-                end += padded(state.bytes)
-        return offsets
-
-    @cached_property
-    def integer_bytes(self) -> int:
-        """Size in bytes of all history rows and states."""
-        states = sum(state.before.row_bytes for loop in self.graph.loops for state in loop.states)
-        outside = sum(
-            padded(state.bytes) for each in self.steps if isinstance(each, ExternalNetwork) for state in each.states
-        )
-        return outside + states + sum(self.history_rows(tensor) * tensor.row_bytes for tensor in self.graph.tensors)
-
-    @cached_property
-    def float_history(self) -> dict[str, tuple[int, int]]:
-        """Offset and size in bytes of the float history of each `peak` step of a stream, by the name of its output.
-
-        Floats follow the integers in the history. A patch starts with zeros, and has its floats in the arena.
-        """
-        places, end = {}, self.integer_bytes
-        for name, size in self.window_bytes.items() if self.stream else ():
-            places[name] = end, size
-            end += size
-        return places
-
-    @cached_property
-    def window_bytes(self) -> dict[str, int]:
-        """Size in bytes of the earlier frames in the window of each `peak` step, by the name of its output."""
-        peaks = [step for step in self.graph.prologue if step.kind == "peak"]
-        return {step.output: (step.window - 1) * step.items * FLOAT for step in peaks}
-
-    @cached_property
-    def history_bytes(self) -> int:
-        """Size in bytes of the whole history, integers and floats."""
-        return self.integer_bytes + sum(size for _, size in self.float_history.values())
+    def memory(self) -> MemoryPlan:
+        """Offsets of tensors, scratch memory, spectra and magnitudes in the arena."""
+        return plan_arena(self)
 
     def scratch_bytes(self, operator: Operator) -> int:
         """Return the scratch memory of a convolution or a product in bytes; see SEZOO_SCRATCH in sezoo_kernels.h."""
@@ -214,102 +143,29 @@ class Program:
         return self.is_one_frame and self.engine.first_computed == self.engine.first_output
 
     @cached_property
-    def memory(self) -> MemoryPlan:
-        """Offsets of tensors, scratch memory, spectra and magnitudes in the arena."""
-        graph, last = self.graph, len(self.steps) + 1
-        states = set(self.state_offsets)
-        first_step, last_step = self._lifetimes(last)
-        shared = self._in_place(last_step)
-        places: dict[str, Buffer] = {}
-        tensors = {tensor.name: tensor for tensor in self._tensors}
-        for tensor in tensors.values():
-            if tensor.name in states:
-                continue
-            first = shared.get(tensor.name, tensor.name)
-            rows = 1 if tensor.name in self.in_loops else self.history_rows(tensor) + self.engine.frames_computed
-            places[first] = Buffer(
-                f"tensor {first}", rows * tensor.row_bytes, first_step[first], last_step[tensor.name]
-            )
-        row = magnitude_row(graph.values)
-        # The transform of one frame works in the memory of its magnitudes (forward) and of its mask (inverse).
-        spectra, magnitudes, mask = (
-            (self.stft.n_fft,) * 3 if self.is_one_frame else (self.stft.n_fft * LANES, LANES * row, graph.values)
-        )
-        buffers = [
-            *places.values(),
-            *(Buffer(f"scratch {i}", self.scratch_bytes(each), i + 1, i + 1) for i, each in enumerate(self.steps)),
-            Buffer("analysis", spectra * FLOAT, 0, last if self.spectrum_stays else 0),
-            Buffer("magnitudes", max(magnitudes, row) * FLOAT, 0, 0),
-            *(Buffer(f"row {name}", size * FLOAT, 0, 0) for name, size in self.float_rows.items()),
-            *(Buffer(f"window {name}", 0 if self.stream else size, 0, 0) for name, size in self.window_bytes.items()),
-            Buffer("synthesis", 0 if self.spectrum_stays else spectra * FLOAT, last, last),
-            Buffer("mask", max(mask, graph.values) * FLOAT, last, last),
-        ]
-        plan = plan_memory(buffer for buffer in buffers if buffer.size)
-        offsets = plan.offsets | {f"tensor {name}": plan.offsets[f"tensor {first}"] for name, first in shared.items()}
-        return MemoryPlan(offsets, plan.size)
-
-    def _lifetimes(self, last: int) -> tuple[dict[str, int], dict[str, int]]:
-        """Return the first and the last step that need each tensor, by the tensor's name.
-
-        Inputs and outputs of a loop or a sweep live from its first step to its last step.
-        """
-        first_step = {tensor.name: 0 for tensor in self.graph.entries}
-        place = {id(operator): index + 1 for index, operator in enumerate(self.steps)}
-        for operator in self.steps:
-            first_step.setdefault(operator.output.name, place[id(operator)])
-        last_step = dict(first_step)
-        for operator in self.steps:
-            for tensor in operator.inputs:
-                last_step[tensor.name] = place[id(operator)]
-        for loop in (operator for operator in self.steps if isinstance(operator, Loop | Sweep)):
-            first, end = place[id(next(unroll(loop.operators)))], place[id(loop)]
-            first_step[loop.output.name] = first
-            live = [*loop.inputs, *(state.after for state in loop.states)]
-            if isinstance(loop, Sweep):
-                first_step |= dict.fromkeys((tensor.name for tensor in _sweep_inputs(loop)), first)
-                live += [loop.part, *_sweep_inputs(loop)]
-            for tensor in (loop.output, *live):
-                last_step[tensor.name] = max(last_step.get(tensor.name, 0), end)
-        last_step[self.graph.result.name] = last
-        return first_step, last_step
-
-    def _in_place(self, last_step: dict[str, int]) -> dict[str, str]:
-        """Return the outputs computed in place of their input, each with the tensor that first used the memory.
-
-        An operator on single integers can overwrite an input that no later step reads. Streams have none, as rows
-        start at different offsets in their buffers.
-        """
-        shared: dict[str, str] = {}
-        if self.engine.is_stream:
-            return shared
-        for index, operator in enumerate(self.graph.operators):
-            if isinstance(operator, Elementwise | LookupTable):
-                for tensor in operator.inputs:
-                    is_last = last_step[tensor.name] == index + 1
-                    if is_last and tensor.row_bytes == operator.output.row_bytes:
-                        shared[operator.output.name] = shared.get(tensor.name, tensor.name)
-                        break
-        return shared
-
-    @cached_property
     def float_rows(self) -> dict[str, int]:
         """Number of floats in each row that the prologue computes, by the row's name."""
         return {step.output: step.items for step in self.graph.prologue if step.kind != "quantize"} | {
             # Integers that only the prologue uses have no rows in the network.
             step.output: -(-step.items * step.tensor.bits // 8 // FLOAT)
             for step in self.graph.prologue
-            if step.kind == "quantize" and step.tensor not in self.graph.entries
+            if step.kind == "quantize" and step.tensor not in self.graph.inputs
         }
+
+    @cached_property
+    def window_bytes(self) -> dict[str, int]:
+        """Size in bytes of the earlier frames in the window of each `peak` step, by the name of its output."""
+        peaks = [step for step in self.graph.prologue if step.kind == "peak"]
+        return {step.output: (step.window - 1) * step.items * FLOAT for step in peaks}
 
     @property
     def arena_bytes(self) -> int:
         """Size of the working memory of a call in bytes; kernels read up to 15 integers beyond the end of a row."""
-        bits = max(tensor.bits for tensor in (*self.graph.entries, *(operator.output for operator in self.steps)))
+        bits = max(tensor.bits for tensor in (*self.graph.inputs, *(operator.output for operator in self.steps)))
         return self.memory.size + ROW * bits // 8
 
     @property
     def state_bytes(self) -> int:
         """Size in bytes of the state between calls: buffered samples, the output ring, and the history."""
         samples = 2 * (self.stft.win_length + (self.engine.frames_buffered - 1) * self.stft.hop_length)
-        return samples + 2 * FLOAT * self.stft.win_length + self.history_bytes
+        return samples + 2 * FLOAT * self.stft.win_length + self.history.bytes

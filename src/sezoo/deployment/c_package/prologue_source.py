@@ -97,8 +97,8 @@ def _peak(program: Program, step: FloatStep, made: str, source: str) -> Iterator
     """Yield the C statements for the running maximum of each item; the newest frame replaces the oldest."""
     items, others = step.items, step.window - 1
     yield "{"
-    if step.output in program.float_history:
-        yield f"    float *const kept = (float *)(void *)(history + {program.float_history[step.output][0]});"
+    if step.output in program.history.floats:
+        yield f"    float *const kept = (float *)(void *)(history + {program.history.floats[step.output][0]});"
     else:
         yield f"    float *const kept = (float *)(void *)(arena + {program.memory.offsets[f'window {step.output}']});"
         yield "    if (frame == 0) {"
@@ -128,7 +128,7 @@ def _pointer(tensor: Tensor) -> str:
 
 def _place(program: Program, tensor: Tensor) -> str:
     """Return the address of a frame's integers: a row of the network, or the front end's own memory."""
-    if tensor in program.graph.entries:
+    if tensor in program.graph.inputs:
         first = program.memory.offsets[f"tensor {tensor.name}"] + program.history_rows(tensor) * tensor.row_bytes
         place = f"arena + {first} + frame * {tensor.row_bytes}"
     else:

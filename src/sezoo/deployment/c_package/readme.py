@@ -31,7 +31,7 @@ def readme(report: DeploymentReport) -> str:
         ("state", f"{program.state_bytes:,} bytes"),
         ("weights and biases", f"{graph.parameters:,}"),
         ("multiplications", f"{graph.macs_per_frame * engine.frames_computed:,} per call"),
-        *_measured(report),
+        *_measurement_rows(report),
         ("model's SHA-256", f"`{report.settings.model_hash}` (`SEZOO_MODEL_HASH`)"),
         ("written by", f"sezoo {__version__}"),
     ]
@@ -61,7 +61,7 @@ def readme(report: DeploymentReport) -> str:
     )
 
 
-def _measured(report: DeploymentReport) -> Iterator[tuple[str, str]]:
+def _measurement_rows(report: DeploymentReport) -> Iterator[tuple[str, str]]:
     if (run := report.emulated) is None:
         return
     figures, calls = run.figures, run.figures.calls
@@ -82,8 +82,12 @@ def _exact(report: DeploymentReport) -> str:
         f"integers, by at most {agreed.largest}."
     ]
     if report.emulated is not None and report.pesq:
-        wave = report.wave_snr
-        same = "equal sample by sample" if wave is not None and np.isinf(wave) else f"equal to {wave:.0f} dB SNR"
+        waveform = report.wave_snr
+        same = (
+            "equal sample by sample"
+            if waveform is not None and np.isinf(waveform)
+            else f"equal to {waveform:.0f} dB SNR"
+        )
         clip = f"{escape(report.recording.name, 'markdown')} {report.recording.origin}"
         lines.append(
             f"{clip}, denoised on an emulated {report.emulated.core.name}: PESQ {report.pesq['core']:.3f}, and "

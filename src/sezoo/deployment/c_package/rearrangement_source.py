@@ -25,7 +25,7 @@ def permute_source(name: str, operator: Permute, inputs: list[str], out: str, fr
             f"{steps[1].format(operator.inputs[operand].row_bytes)}, {count * bytes_});"
             for operand, first, to, count in runs
         ]
-        return copies if frames == 1 else [f"for (int32_t r = 0; r < {frames}; ++r) {{", *_indented(copies), "}"]
+        return copies if frames == 1 else [f"for (int32_t r = 0; r < {frames}; ++r) {{", *_indent(copies), "}"]
     items = [tensor.items for tensor in operator.inputs]
     rows = [padded(tensor.items) for tensor in operator.inputs]
     kind, wide = ("int16_t", "_s16") if bytes_ == 2 else ("int8_t", "")
@@ -48,7 +48,7 @@ def permute_source(name: str, operator: Permute, inputs: list[str], out: str, fr
     ]
 
 
-def _indented(lines: list[str]) -> list[str]:
+def _indent(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 

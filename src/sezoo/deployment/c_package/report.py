@@ -50,11 +50,11 @@ class DeploymentReport:
         clean = self.recording.clean
         if clean is None:
             return {}
-        waves = {"reference": self.reference}
+        waveforms = {"reference": self.reference}
         if self.emulated is not None:
-            waves["core"] = self.emulated.denoised
+            waveforms["core"] = self.emulated.denoised
         try:
-            return {name: pesq(clean, wave, self.settings.sample_rate) for name, wave in waves.items()}
+            return {name: pesq(clean, waveform, self.settings.sample_rate) for name, waveform in waveforms.items()}
         except MetricError:
             return {}
 
@@ -98,9 +98,10 @@ class DeploymentReport:
             f"{pluralize(program.engine.new, 'frame')}, {run.size.flash / 1024:.0f} KiB of flash"
         )
         if self.pesq and self.wave_snr is not None:
-            wave = "equal sample by sample" if np.isinf(self.wave_snr) else f"equal to {self.wave_snr:.0f} dB SNR"
+            agreement = "equal sample by sample" if np.isinf(self.wave_snr) else f"equal to {self.wave_snr:.0f} dB SNR"
             core, numpy = self.pesq["core"], self.pesq["reference"]
-            yield f"{self.recording.display_name}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {wave}"
+            name = self.recording.display_name
+            yield f"{name}: PESQ {core:.3f} on the core, {numpy:.3f} in numpy; waveforms {agreement}"
 
     def too_much_for(self, board: str) -> Iterator[str]:
         """Yield the resources of a board that the package exceeds: memory, or time at one instruction per cycle."""
@@ -165,11 +166,11 @@ def deployment_of(report: DeploymentReport) -> Deployment:
         ),
         recording=report.recording.display_name,
         pesq=report.pesq,
-        emulated=None if run is None else _emulated(report, run),
+        emulated=None if run is None else _emulated_facts(report, run),
     )
 
 
-def _emulated(report: DeploymentReport, run: EmulatedRun) -> Emulated:
+def _emulated_facts(report: DeploymentReport, run: EmulatedRun) -> Emulated:
     figures, waves_are_equal = run.figures, report.wave_snr is not None and bool(np.isinf(report.wave_snr))
     return Emulated(
         core=run.core.name,

@@ -10,18 +10,9 @@ from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.rearrangement_source import permute_source
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
-from sezoo.deployment.engine.operators import (
-    Curve,
-    Elementwise,
-    ExternalNetwork,
-    LookupTable,
-    Loop,
-    Normalize,
-    Operator,
-    Softmax,
-    State,
-    Sweep,
-)
+from sezoo.deployment.engine.external import ExternalNetwork
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
+from sezoo.deployment.engine.operators import Curve, Elementwise, LookupTable, Loop, Operator, State, Sweep
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.tensor import Tensor, padded
 
@@ -35,7 +26,7 @@ def run_function(program: Program) -> str:
     """Return the C functions that run all operators in order and that initialize the history."""
     graph, place = program.graph, program.place
     lines = ["(void)history;", "(void)frames_before;"]  # the patch engine uses neither
-    for tensor in graph.entries:
+    for tensor in graph.inputs:
         lines += _store_rows(program, tensor)
     for operator in graph.operators:
         if isinstance(operator, Loop):
@@ -45,7 +36,7 @@ def run_function(program: Program) -> str:
         lines += _store_rows(program, operator.output)
         lines.append(f"SEZOO_TRACE({place[id(operator)]});")
     kept = [
-        f"sezoo_fill(history + {program.history_offsets[tensor.name]}, {rows * tensor.row_bytes}, "
+        f"sezoo_fill(history + {program.history.rows[tensor.name]}, {rows * tensor.row_bytes}, "
         f"{tensor.zero_point}, {tensor.bits // 8});"
         for tensor in graph.tensors
         if (rows := program.history_rows(tensor))
@@ -55,9 +46,9 @@ def run_function(program: Program) -> str:
             kept += initial_states(program, operator)
     for loop in graph.loops:
         for number, state in enumerate(loop.states):
-            offset = program.state_offsets[state.before.name]
+            offset = program.history.states[state.before.name]
             kept += _initial_state(state, f"history + {offset}", f"first_{number}_{offset}")
-    kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.float_history.values()]
+    kept += [f"memset(history + {offset}, 0, {size});" for offset, size in program.history.floats.values()]
     return _function("void sezoo_model_run(int8_t *arena, int8_t *history, uint32_t frames_before)", lines) + (
         "\n" + _function("void sezoo_model_begin(int8_t *history)", ["(void)history;", *kept])
     )
@@ -80,8 +71,8 @@ def _loop(program: Program, loop: Loop) -> list[str]:
     rows[loop.output.name] = program.history_rows(loop.output)
 
     def address(tensor: Tensor) -> str:
-        if tensor.name in program.state_offsets:
-            return f"history + {program.state_offsets[tensor.name]}"
+        if tensor.name in program.history.states:
+            return f"history + {program.history.states[tensor.name]}"
         if tensor.name in rows:
             return f"{address_of(program, tensor, rows[tensor.name])} + t * {tensor.row_bytes}"
         return address_of(program, tensor)
@@ -223,7 +214,7 @@ def _store_rows(program: Program, tensor: Tensor) -> list[str]:
             f"{tensor.zero_point}, {tensor.bits // 8}, frames_before);"
         )
     if kept:
-        offset = program.history_offsets[tensor.name]
+        offset = program.history.rows[tensor.name]
         lines.append(
             f"sezoo_keep({address_of(program, tensor)}, history + {offset}, {kept * tensor.row_bytes}, "
             f"{frames * tensor.row_bytes});"

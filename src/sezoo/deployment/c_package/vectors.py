@@ -25,7 +25,7 @@ CALLS, FRAMES = 3, 8
 """Minimum number of calls, and of frames whose masks depend only on the magnitudes, not on the initial state."""
 
 
-def vector_calls(program: Program, wave: np.ndarray) -> list[np.ndarray]:
+def vector_calls(program: Program, waveform: np.ndarray) -> list[np.ndarray]:
     """Return the input of consecutive calls, (bins, frames that a call computes) each, from a recording's loudest part.
 
     A stream gets enough calls for its masks to become independent of the initial state, and at least `FRAMES` frames
@@ -33,10 +33,10 @@ def vector_calls(program: Program, wave: np.ndarray) -> list[np.ndarray]:
 
     Parameters
     ----------
-    wave : (samples,) float32; a recording that is too short is repeated.
+    waveform : (samples,) float32; a recording that is too short is repeated.
     """
     engine, stft = program.engine, program.stft
-    spectrum = stft.analyse(wave)
+    spectrum = stft.analyse(waveform)
     given = spectrum if program.graph.is_complex else stft.magnitude(spectrum)
     calls = max(CALLS, -(-(_frames_to_fill(program) + FRAMES) // engine.new))
     frames = (calls - 1) * engine.new + engine.frames_computed

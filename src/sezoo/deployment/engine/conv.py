@@ -11,13 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from sezoo.deployment.engine.tensor import Tensor
+from sezoo.deployment.engine.tensor import OneInput, Tensor
 
 __all__ = ["Conv"]
 
 
 @dataclass(frozen=True, eq=False)
-class Conv:
+class Conv(OneInput):
     """A convolution over positions and frames, or only over frames if there is one position.
 
     Attributes
@@ -51,11 +51,6 @@ class Conv:
     before: int = 0
     rows: int = 1
     kind = "Conv"
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """Input tensors."""
-        return (self.input,)
 
     @property
     def groups(self) -> int:

@@ -73,22 +73,22 @@ class IntegerGraph:
     ----------
     bins, frames : size of a patch.
     kind : type of input and output, one of `sezoo.models.spectra.KINDS`.
-    prologue : steps of the float front end, computed frame by frame; the last ones quantize to `entries`.
-    entries : integer inputs of the operators.
+    prologue : steps of the float front end, computed frame by frame; the last ones quantize to `inputs`.
+    inputs : integer inputs of the operators.
     operators : operators in execution order.
-    result : output tensor, from which the mask is computed.
+    output : integers, from which the mask is computed.
     mask_table : (256,) float32, the mask for integers from -128 to 127; for 16 bits (1025,) points, interpolated
         linearly as in a `Curve`; None if the mask is the dequantized output.
-    mask_index : (values,) item of `result` for each bin, or for each real part followed by each imaginary part.
+    mask_index : (values,) item of `output` for each bin, or for each real part followed by each imaginary part.
     sites : locations of the ONNX graph's integer tensors whose values are stored unchanged.
     """
 
     bins: int
     frames: int
     prologue: tuple[FloatStep, ...]
-    entries: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
-    result: Tensor
+    output: Tensor
     mask_table: np.ndarray | None
     mask_index: np.ndarray
     sites: tuple[TensorLocation, ...] = ()
@@ -129,4 +129,4 @@ class IntegerGraph:
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All integer tensors outside loops, in the order in which they are computed."""
-        return (*self.entries, *(operator.output for operator in self.operators))
+        return (*self.inputs, *(operator.output for operator in self.operators))

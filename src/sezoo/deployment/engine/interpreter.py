@@ -17,18 +17,10 @@ import numpy as np
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic, requantize
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression, Tree
+from sezoo.deployment.engine.external import ExternalNetwork
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
 from sezoo.deployment.engine.integer_graph import IntegerGraph
-from sezoo.deployment.engine.operators import (
-    Curve,
-    Elementwise,
-    ExternalNetwork,
-    LookupTable,
-    Loop,
-    Normalize,
-    Operator,
-    Softmax,
-    Sweep,
-)
+from sezoo.deployment.engine.operators import Curve, Elementwise, LookupTable, Loop, Operator, Sweep
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
@@ -62,15 +54,15 @@ def run_graph(
     mask : (bins, frames) of the same type.
     """
     entries = run_prologue(graph.prologue, rows_of(magnitude), float_history)
-    return mask_of(graph, run_tensors(graph, entries, arithmetic)[graph.result.name])
+    return mask_of(graph, run_tensors(graph, entries, arithmetic)[graph.output.name])
 
 
 def mask_of(graph: IntegerGraph, result: np.ndarray) -> np.ndarray:
     """Return the mask (bins, frames) float32, or complex64, for the integers (frames, items) of the last tensor."""
     integers = result[:, graph.mask_index].astype(np.int32)
     if graph.mask_table is None:
-        values = (integers - graph.result.zero_point).astype(F).T * graph.result.scale
-    elif graph.result.bits == 16:
+        values = (integers - graph.output.zero_point).astype(F).T * graph.output.scale
+    elif graph.output.bits == 16:
         place, rest = np.divmod(integers.T + 32768, 64)
         first, next_one = graph.mask_table[place], graph.mask_table[place + 1]
         values = first + (next_one - first) * (rest.astype(F) * F(1 / 64))

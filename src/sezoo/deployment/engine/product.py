@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sezoo.deployment.engine.tensor import Tensor
+from sezoo.deployment.engine.tensor import Tensor, TwoInputs
 
 __all__ = ["Product"]
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(TwoInputs):
     """Matrix products within a frame, one for each group (e.g. attention head).
 
     A row of `a` has shape (groups, rows, depth) and a row of `b` (groups, columns, depth), so that both are contiguous
@@ -37,11 +37,6 @@ class Product:
     low: int
     high: int
     kind = "Product"
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """Input tensors."""
-        return (self.a, self.b)
 
     @property
     def macs(self) -> int:

@@ -51,14 +51,14 @@ class IntegerMasks:
 def denoise_in_patches(
     graph: IntegerGraph,
     path: Path,
-    wave: np.ndarray,
+    waveform: np.ndarray,
     stft: Stft,
     mode: Board,
     arithmetic: Arithmetic = ONNXRUNTIME,
 ) -> np.ndarray:
     """Denoise a clip as the patch engine does, with its delay removed: (samples,) float32, of the same length."""
     stream = BoardStream(IntegerMasks(graph, path, arithmetic), stft, mode)
-    return np.concatenate([stream.push(wave), stream.finish()])
+    return np.concatenate([stream.push(waveform), stream.finish()])
 
 
 FRAMES_AT_ONCE = 64
@@ -83,7 +83,7 @@ class _StreamMasks:
 
     def finish(self) -> np.ndarray:
         """Return the masked spectrum of all frames that have a mask: all but the lag of the network."""
-        lag = stream_plan(self.graph).lag[self.graph.result.name]
+        lag = stream_plan(self.graph).lag[self.graph.output.name]
         inputs, spectrum = (np.concatenate(each, axis=1) for each in (self.inputs, self.spectra))
         count = spectrum.shape[1]
         whole_calls = np.pad(inputs, [(0, 0), (0, -count % FRAMES_AT_ONCE)])
@@ -99,7 +99,7 @@ class _StreamMasks:
 
 def denoise_in_stream(
     graph: IntegerGraph,
-    wave: np.ndarray,
+    waveform: np.ndarray,
     stft: Stft,
     frames: int,
     silence_threshold: float | None = None,
@@ -115,7 +115,7 @@ def denoise_in_stream(
     silence_threshold : level in dBFS below which the output of a call is muted; None for no gate.
     attenuation_limit : limit of the attenuation in dB; None for no limit.
     """
-    lag = stream_plan(graph).lag[graph.result.name]
+    lag = stream_plan(graph).lag[graph.output.name]
     mode = Stream((0, lag), frames, silence_threshold)
     stream = EngineStream(_StreamMasks(graph, arithmetic, attenuation_limit), stft, mode)
-    return np.concatenate([stream.push(wave), stream.finish()])
+    return np.concatenate([stream.push(waveform), stream.finish()])

@@ -14,9 +14,10 @@ import numpy as np
 
 from sezoo.deployment.engine.arithmetic import ONNXRUNTIME, Arithmetic
 from sezoo.deployment.engine.conv import Conv
+from sezoo.deployment.engine.external import ExternalNetwork
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.interpreter import initial_states, mask_of, run_loop, run_operator
-from sezoo.deployment.engine.operators import ExternalNetwork, Loop, Operator
+from sezoo.deployment.engine.operators import Loop, Operator
 from sezoo.deployment.engine.prologue import rows_of, run_prologue
 from sezoo.deployment.engine.tensor import Tensor
 
@@ -44,7 +45,7 @@ class StreamPlan:
 
 def stream_plan(graph: IntegerGraph) -> StreamPlan:
     """Compute the lags and history rows of all tensors."""
-    lag = {tensor.name: 0 for tensor in graph.entries}
+    lag = {tensor.name: 0 for tensor in graph.inputs}
     for operator in graph.operators:
         latest = max(lag[tensor.name] for tensor in operator.inputs)
         lag[operator.output.name] = latest + (operator.after if isinstance(operator, Conv | ExternalNetwork) else 0)
@@ -62,14 +63,14 @@ def frames_behind_a_mask(graph: IntegerGraph) -> int:
     front end, which is constant from the first of equal frames on.
     """
     lag = stream_plan(graph).lag
-    depth = {tensor.name: 0 for tensor in graph.entries}
+    depth = {tensor.name: 0 for tensor in graph.inputs}
     for operator in graph.operators:
         output = operator.output.name
         after = operator.after if isinstance(operator, Conv) else 0
         span = operator.span if isinstance(operator, Conv) else 0
         waits = {tensor.name: lag[output] - after - lag[tensor.name] for tensor in operator.inputs}
         depth[output] = max(depth[name] + wait for name, wait in waits.items()) + span
-    return depth[graph.result.name]
+    return depth[graph.output.name]
 
 
 def _rows_before(lag: Mapping[str, int], operator: Operator, tensor: Tensor) -> int:
@@ -135,7 +136,7 @@ def stream_integers(
 
     for done in range(0, magnitude.shape[1], frames):
         entries = run_prologue(graph.prologue, rows_of(magnitude[:, done : done + frames]), float_history)
-        for tensor in graph.entries:
+        for tensor in graph.inputs:
             store_rows(tensor, entries[tensor.name], done)
         for operator in graph.operators:
             inputs = []
@@ -145,4 +146,4 @@ def stream_integers(
                 inputs.append(rows[tensor.name][first : first + frames + span])
             store_rows(operator.output, np.array(run(operator, inputs, done)), done)
         made = {tensor.name: rows[tensor.name][plan.history_rows[tensor.name] :] for tensor in graph.tensors}
-        yield made, made[graph.result.name]
+        yield made, made[graph.output.name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Tensor"]
+__all__ = ["OneInput", "Tensor", "TwoInputs", "padded"]
 
 ROW = 16
 """Alignment of rows and padding of weights, in integers: one Helium vector register of int8."""
@@ -57,3 +57,26 @@ class Tensor:
     def dtype(self) -> np.dtype:
         """The numpy dtype of the integers."""
         return np.dtype(np.int8 if self.bits == 8 else np.int16)
+
+
+class OneInput:
+    """An operator that reads one tensor."""
+
+    input: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Input tensors."""
+        return (self.input,)
+
+
+class TwoInputs:
+    """An operator that reads two tensors."""
+
+    a: Tensor
+    b: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Input tensors."""
+        return (self.a, self.b)

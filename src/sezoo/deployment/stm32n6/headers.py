@@ -34,8 +34,8 @@ def header_texts(config: Config, model_name: str) -> dict[str, str]:
     label = window_label(spectrum.window)
     declaration = f"extern const PREPROC_FLOAT_T user_win[{len(window)}];\n"
     return {
-        CONFIG_HEADER: _guarded("AI_MODEL_CONFIG_H", _model_config(config, model_name)),
-        TABLES_HEADER: _guarded("USER_MEL_TABLES_H", f'#include "preproc_dpu.h"\n\n{declaration}'),
+        CONFIG_HEADER: _with_guard("AI_MODEL_CONFIG_H", _model_config(config, model_name)),
+        TABLES_HEADER: _with_guard("USER_MEL_TABLES_H", f'#include "preproc_dpu.h"\n\n{declaration}'),
         TABLES_SOURCE: f'{WRITTEN_BY}\n#include "{TABLES_HEADER}"\n\n{_window_table(label, window)}',
     }
 
@@ -88,5 +88,5 @@ def _float(value: float) -> str:
     return f"{text}F" if "." in text or "e" in text else f"{text}.0F"
 
 
-def _guarded(guard: str, body: str) -> str:
+def _with_guard(guard: str, body: str) -> str:
     return f"{WRITTEN_BY}\n#ifndef {guard}\n#define {guard}\n\n{body}\n#endif /* {guard} */\n"

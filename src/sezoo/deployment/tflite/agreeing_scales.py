@@ -57,8 +57,8 @@ def with_agreeing_scales(graph: IntegerGraph, common: Mapping[str, np.ndarray]) 
     changed = search.run()
     sites = tuple(replace(site, tensor=changed.get(site.tensor.name, site.tensor)) for site in graph.sites)
     operators = tuple(_with_tensors(each, changed) for each in graph.operators)
-    result = changed.get(graph.result.name, graph.result)
-    return replace(graph, operators=operators, sites=sites, result=result)
+    output = changed.get(graph.output.name, graph.output)
+    return replace(graph, operators=operators, sites=sites, output=output)
 
 
 class _Search:
@@ -70,9 +70,9 @@ class _Search:
         self.operators: list[Conv | Elementwise] = [*self.additions, *convs]  # additions first: they cost most
         self.given = {tensor.name: tensor for each in self.operators for tensor in _tensors(each)}
         self.now = dict(self.given)
-        fixed = {tensor.name for tensor in graph.entries}
+        fixed = {tensor.name for tensor in graph.inputs}
         if graph.mask_table is None:
-            fixed.add(graph.result.name)
+            fixed.add(graph.output.name)
         for each in graph.operators:
             if each not in self.operators:
                 fixed |= {tensor.name for tensor in (*each.inputs, each.output)}
@@ -123,7 +123,7 @@ class _Search:
         current = [(each, _with_tensors(each, self.now)) for each in near]
         before = least = sum(self.costs[each] for each in near)
         best: dict[str, Tensor] = {}
-        for tensors in self._changed(names, changes) if least else ():
+        for tensors in self._change_scales(names, changes) if least else ():
             cost = 0.0
             for each, now in current:
                 cost += self._cost(each, _with_tensors(now, tensors))
@@ -137,7 +137,7 @@ class _Search:
         self._count(near)
         return least < before
 
-    def _changed(self, names: Sequence[str], changes: np.ndarray) -> Iterator[dict[str, Tensor]]:
+    def _change_scales(self, names: Sequence[str], changes: np.ndarray) -> Iterator[dict[str, Tensor]]:
         for change in changes:
             tensors = {
                 name: replace(self.now[name], scale=F(float(self.now[name].scale) * (1 + by)))

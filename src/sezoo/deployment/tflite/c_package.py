@@ -18,7 +18,7 @@ from sezoo.deployment.c_package.network_source import network_header
 from sezoo.deployment.c_package.package import PackageSettings, write_sources
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.vectors import vector_masks, write_vectors
-from sezoo.deployment.engine.operators import ExternalNetwork, ExternalState
+from sezoo.deployment.engine.external import ExternalNetwork, ExternalState
 from sezoo.deployment.engine.tflite_arithmetic import TFLITE
 from sezoo.deployment.tflite.lowering import LoweredGraph
 from sezoo.deployment.tflite.memory import arena_bytes
@@ -40,7 +40,7 @@ def program_around(program: Program, low: LoweredGraph) -> Program:
     """
     graph = program.graph
     states = tuple(ExternalState(state.tensor, state.rows, state.lag) for state in low.states)
-    network = ExternalNetwork("the network", graph.entries, graph.result, program.lag(graph.result), states)
+    network = ExternalNetwork("the network", graph.inputs, graph.output, program.lag(graph.output), states)
     return Program(replace(graph, operators=(network,), sites=()), program.engine, program.stft)
 
 

@@ -59,7 +59,7 @@ def common_pairs(graph: IntegerGraph) -> dict[str, np.ndarray]:
         for each in additions:
             a, b = (values[tensor.name].ravel().astype(np.int64) + 128 for tensor in each.inputs)
             counts[each.name] += np.bincount(256 * a + b, minlength=256 * 256).reshape(256, 256)
-    return {each.name: each.output.items * _smoothed(counts[each.name], each) for each in additions}
+    return {each.name: each.output.items * _smooth(counts[each.name], each) for each in additions}
 
 
 def commonness_by_distance(addition: Elementwise) -> np.ndarray:
@@ -69,7 +69,7 @@ def commonness_by_distance(addition: Elementwise) -> np.ndarray:
     return found / found.sum()
 
 
-def _smoothed(counts: np.ndarray, addition: Elementwise) -> np.ndarray:
+def _smooth(counts: np.ndarray, addition: Elementwise) -> np.ndarray:
     steps = np.arange(256)
     spread = 2.0 ** -(np.abs(steps[:, np.newaxis] - steps) / SMOOTHED)
     spread /= spread.sum(axis=0)

@@ -125,11 +125,11 @@ def deploy_tflite(run: Run, path: Path) -> None:
     with working("comparing the operators with onnxruntime's", in_log=True):
         agreed = agreement(original, model, patches_of(recording, stft, original.frames))
     with working("denoising the recording in numpy, as the file does", in_log=True):
-        waves = {
+        waveforms = {
             name: reference_of(program, settings, recording, path, arithmetic)
             for name, arithmetic in (("reference", ONNXRUNTIME), ("tflite", TFLITE))
         }
-    report_gated_clips(waves["tflite"], recording, stft, settings.silence_threshold)
+    report_gated_clips(waveforms["tflite"], recording, stft, settings.silence_threshold)
     found = Deployment(
         model=path.name,
         backend=TFLITE_BACKEND,
@@ -143,7 +143,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
         parameters=program.graph.parameters,
         onnxruntime=OnnxruntimeAgreement(agreed.share, agreed.largest, agreed.mean_mask_difference, agreed.operators),
         recording=recording.display_name,
-        pesq=_pesq(recording, waves, settings),
+        pesq=_pesq(recording, waveforms, settings),
         tflite=TfliteModel(
             file_bytes=len(data),
             operators=dict(Counter(operator.kind.name for operator in low.file.operators)),
@@ -151,7 +151,7 @@ def deploy_tflite(run: Run, path: Path) -> None:
             integers_compared_with_tflm=by_tflm,
             tflm_arena_bytes=arena and arena.total,
             ram_bytes=(arena.total if arena else arena_bytes(low.file)) + around.arena_bytes + around.state_bytes,
-            wave_snr_db=_snr(waves),
+            wave_snr_db=_snr(waveforms),
         ),
     )
     found.write(run.folder)
@@ -177,18 +177,18 @@ def _verify(data: bytes, low: LoweredGraph, vectors: Vectors) -> tuple[int | Non
     return by_litert, by_tflm, arena
 
 
-def _pesq(recording: Recording, waves: dict, settings: PackageSettings) -> dict[str, float]:
+def _pesq(recording: Recording, waveforms: dict, settings: PackageSettings) -> dict[str, float]:
     if recording.clean is None:
         return {}
     try:
-        return {name: pesq(recording.clean, wave, settings.sample_rate) for name, wave in waves.items()}
+        return {name: pesq(recording.clean, waveform, settings.sample_rate) for name, waveform in waveforms.items()}
     except MetricError:
         return {}
 
 
-def _snr(waves: dict) -> float | None:
+def _snr(waveforms: dict) -> float | None:
     try:
-        value = snr(waves["reference"], waves["tflite"])
+        value = snr(waveforms["reference"], waveforms["tflite"])
     except MetricError:
         return None
     return value if abs(value) < float("inf") else None
@@ -200,14 +200,14 @@ def _log_results(found: Deployment, folder: Path) -> None:
     log.info("TensorFlow Lite model: %s", display_path(folder / MODEL))
     log.info("%s bytes; %s", f"{tflite.file_bytes:,}", kinds)
     if tflite.tflm_arena_bytes:
-        told = "arena of TFLite Micro, measured on this computer: %.1f KiB; a microcontroller's records are shorter"
-        log.info(told, tflite.tflm_arena_bytes / 1024)
+        text = "arena of TFLite Micro, measured on this computer: %.1f KiB; a microcontroller's records are shorter"
+        log.info(text, tflite.tflm_arena_bytes / 1024)
     else:
-        told = "%.1f KiB for activations by our plan; TFLite Micro's records come on top (pip install 'sezoo[tflm]')"
-        log.info(told, found.arena_bytes / 1024)
+        text = "%.1f KiB for activations by our plan; TFLite Micro's records come on top (pip install 'sezoo[tflm]')"
+        log.info(text, found.arena_bytes / 1024)
     if found.pesq:
         scores = (
             f"PESQ {found.pesq['tflite']:.3f} as TFLite Micro computes, {found.pesq['reference']:.3f} in the C package"
         )
-        wave = "" if tflite.wave_snr_db is None else f"; waveforms equal to {tflite.wave_snr_db:.0f} dB SNR"
-        log.info("%s: %s%s", found.recording, scores, wave)
+        waveform = "" if tflite.wave_snr_db is None else f"; waveforms equal to {tflite.wave_snr_db:.0f} dB SNR"
+        log.info("%s: %s%s", found.recording, scores, waveform)

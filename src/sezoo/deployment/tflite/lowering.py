@@ -21,38 +21,18 @@ from sezoo.base.text import pluralize
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import IntegerGraph
 from sezoo.deployment.engine.operators import Elementwise, LookupTable, Operator, Permute
-from sezoo.deployment.engine.stream_plan import StreamPlan, stream_plan
 from sezoo.deployment.engine.tensor import Tensor
 from sezoo.deployment.engine.tflite_arithmetic import requantized_table, weight_scales
 from sezoo.deployment.tflite import operators as tf
-from sezoo.deployment.tflite.axis import Axis
 from sezoo.deployment.tflite.convolutions import kernel_of
 from sezoo.deployment.tflite.graph import TfliteGraph
 from sezoo.deployment.tflite.lowerable import check_operators
+from sezoo.deployment.tflite.rows import Rows, Shape, StateTensor
 
-__all__ = ["LoweredGraph", "StateTensor", "lower_graph"]
+__all__ = ["LoweredGraph", "lower_graph"]
 
 MOST_SLICES = 8
 """Most runs of items that are concatenated from slices, which NPUs support; beyond, a GATHER is used."""
-
-
-Shape = tuple[int, int]
-"""Number of positions and of channels of a row."""
-
-
-@dataclass(frozen=True)
-class StateTensor:
-    """History rows of a tensor of a stream.
-
-    Attributes
-    ----------
-    lag : number of frames by which the newest of these rows lags behind the newest input frame.
-    """
-
-    tensor: Tensor
-    rows: int
-    lag: int
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +41,14 @@ class LoweredGraph:
 
     Attributes
     ----------
-    entries, result : tensors of the integer graph that are the first inputs and the first output.
+    inputs, output : tensors of the integer graph that are the first inputs and the first output.
     states : states that are the other inputs and outputs, in that order.
     names : names in the ONNX model of the file's operators.
     """
 
     file: TfliteGraph
-    entries: tuple[Tensor, ...]
-    result: Tensor
+    inputs: tuple[Tensor, ...]
+    output: Tensor
     states: tuple[StateTensor, ...]
     names: tuple[str, ...]
 
@@ -92,99 +72,30 @@ def lower_graph(graph: IntegerGraph, path: Path, frames: int | None = None) -> L
 
 class _Lowering:
     def __init__(self, graph: IntegerGraph, path: Path, frames: int | None):
-        self.graph, self.path, self.file = graph, path, TfliteGraph()
-        self.plan: StreamPlan | None = None if frames is None else stream_plan(graph)
-        self.frames = graph.frames if frames is None else frames
-        self.native: dict[str, Shape] = {}
-        self.rows: dict[str, int] = {}
-        """Number of rows of each tensor, including the history."""
-        self.views: dict[tuple[str, int, int, Shape], int] = {}
-        self.states: list[StateTensor] = []
+        self.graph, self.path = graph, path
+        self.rows = Rows(graph, frames)
+        self.file, self.frames = self.rows.file, self.rows.frames
         self.names: list[str] = []
-        self.state_ends: list[tuple[int, int]] = []
 
     def run(self) -> LoweredGraph:
-        for tensor in self.graph.entries:
-            shape = self._shape_of_entry(tensor)
-            index = self._new(tensor, shape)
+        for tensor in self.graph.inputs:
+            index = self.rows.new(tensor, self._shape_of_input(tensor))
             self.file.inputs.append(index)
-            self._store_rows(tensor, index)
+            self.rows.store(tensor, index)
         for operator in self.graph.operators:
             index = self._lower(operator)
-            self._store_rows(operator.output, index)
+            self.rows.store(operator.output, index)
             self.names += [operator.name] * (len(self.file.operators) - len(self.names))
-        self.file.outputs.append(self._view(self.graph.result, self._history_rows(self.graph.result), self.frames))
-        for source, end in self.state_ends:
+        self.file.outputs.append(self.rows.newest(self.graph.output))
+        for source, end in self.rows.state_ends:
             self.file.inputs.append(source)
             self.file.outputs.append(end)
-        self.names += [self.graph.result.name] * (len(self.file.operators) - len(self.names))
-        return LoweredGraph(
-            self.file, self.graph.entries, self.graph.result, tuple(self.states), tuple(self.names)
-        )  # fmt: skip
+        self.names += [self.graph.output.name] * (len(self.file.operators) - len(self.names))
+        return LoweredGraph(self.file, self.graph.inputs, self.graph.output, tuple(self.rows.states), tuple(self.names))
 
-    # -- tensors and their rows
-
-    def _shape_of_entry(self, tensor: Tensor) -> Shape:
+    def _shape_of_input(self, tensor: Tensor) -> Shape:
         reader = next((each for each in self.graph.operators if tensor in each.inputs), None)
         return (reader.positions_in, reader.channels_in) if isinstance(reader, Conv) else (1, tensor.items)
-
-    def _new(self, tensor: Tensor, shape: Shape) -> int:
-        """Add the file's tensor for the new rows: (1, frames, positions, channels)."""
-        self.native[tensor.name] = shape
-        return self.file.tensor(tensor.name, (1, self.frames, *shape), np.int8, tensor.scale, tensor.zero_point)
-
-    def _history_rows(self, tensor: Tensor) -> int:
-        return 0 if self.plan is None else self.plan.history_rows[tensor.name]
-
-    def _store_rows(self, tensor: Tensor, index: int) -> None:
-        """Concatenate the history and the new rows of a tensor."""
-        kept, shape = self._history_rows(tensor), self.native[tensor.name]
-        if kept:
-            name, size = tensor.name, (1, kept, *shape)
-            before = self.file.like(f"{name}/before", size, index)
-            joined = self.file.like(f"{name}/rows", (1, kept + self.frames, *shape), index)
-            index = self.file.add(tf.CONCATENATION, [before, index], joined, axis=1)
-            self.states.append(StateTensor(tensor, kept, self.plan.lag[name], size))
-        self.rows[tensor.name] = kept + self.frames
-        self.views[tensor.name, 0, kept + self.frames, shape] = index
-        if kept:
-            self.state_ends.append((before, self._view(tensor, self.frames, kept, name=f"{tensor.name}/after")))
-
-    def _view(self, tensor: Tensor, first: int, count: int, shape: Shape | None = None, name: str | None = None) -> int:
-        """Return rows of a tensor in a given shape, with the slices and reshapes that this takes."""
-        native = self.native[tensor.name]
-        shape = shape or native
-        key = (tensor.name, first, count, shape)
-        if key not in self.views:
-            if shape != native:
-                source = self._view(tensor, first, count)
-                made = self.file.like(f"{tensor.name}/as_{shape[0]}x{shape[1]}", (1, count, *shape), source)
-                sizes = self.file.integers(f"{tensor.name}/shape_{made}", [1, count, *shape])
-                self.views[key] = self.file.add(tf.RESHAPE, [source, sizes], made)
-            else:
-                whole = self.views[tensor.name, 0, self.rows[tensor.name], native]
-                self.views[key] = self._slice(
-                    name or f"{tensor.name}/from_{first}", whole, (0, first, 0, 0), (1, first + count, *native)
-                )
-        return self.views[key]
-
-    def _read(self, operator: Operator, operand: int, shape: Shape | None = None) -> int:
-        """Return the rows that an operator reads from an input."""
-        tensor = operator.inputs[operand]
-        if self.plan is None:
-            return self._view(tensor, 0, self.frames, shape)
-        span = operator.span if isinstance(operator, Conv) else 0
-        return self._view(tensor, self.plan.first_row(operator, operand), self.frames + span, shape)
-
-    def _slice(self, name: str, source: int, begin: Sequence[int], end: Sequence[int]) -> int:
-        made = self.file.like(name, np.subtract(end, begin), source)
-        ends = [
-            self.file.integers(f"{name}/{what}", values)
-            for what, values in (("begin", begin), ("end", end), ("strides", [1, 1, 1, 1]))
-        ]
-        return self.file.add(tf.STRIDED_SLICE, [source, *ends], made)
-
-    # -- operators
 
     def _lower(self, operator: Operator) -> int:
         if isinstance(operator, Conv):
@@ -194,12 +105,12 @@ class _Lowering:
         return self._lookup(operator) if isinstance(operator, LookupTable) else self._rearrange(operator)
 
     def _conv(self, conv: Conv) -> int:
-        kernel = kernel_of(conv, self.native[conv.input.name], self.frames, is_stream=self.plan is not None)
-        source = self._read(conv, 0, (kernel.positions, kernel.channels))
+        kernel = kernel_of(conv, self.rows.native[conv.input.name], self.frames, is_stream=self.rows.plan is not None)
+        source = self.rows.read(conv, 0, (kernel.positions, kernel.channels))
         space, time, name = kernel.space, kernel.time, conv.name
         if space.used != space.size:
             end = (1, time.size, space.used, kernel.channels)
-            source, space = self._slice(f"{name}/used", source, (0, 0, 0, 0), end), _crop(space)
+            source, space = self.rows.slice(f"{name}/used", source, (0, 0, 0, 0), end), replace(space, size=space.used)
         padding = tf.SAME if time.is_same and space.is_same else tf.VALID
         if padding == tf.VALID and not (time.is_valid and space.is_valid):
             ends = [(0, 0), (time.before, time.behind), (space.before, space.behind), (0, 0)]
@@ -224,8 +135,8 @@ class _Lowering:
         return self._clamp(conv, output, clamped)
 
     def _elementwise(self, operator: Elementwise) -> int:
-        shape = max((self.native[each.name] for each in operator.inputs), key=lambda each: each[0])
-        a, b = (self._read(operator, operand, shape) for operand in (0, 1))
+        shape = max((self.rows.native[each.name] for each in operator.inputs), key=lambda each: each[0])
+        a, b = (self.rows.read(operator, operand, shape) for operand in (0, 1))
         if operator.kind == "mul":
             kind = tf.MUL
         elif min(operator.scales) < 0:
@@ -241,7 +152,7 @@ class _Lowering:
     def _output(self, operator: Conv | Elementwise, shape: Shape) -> tuple[int, int, bool]:
         """Return the output's tensor, its activation, and whether it needs separate operators for its limits."""
         activation = _activation(operator)
-        output = self._new(operator.output, shape)
+        output = self.rows.new(operator.output, shape)
         return output, activation or tf.ACTIVATIONS["NONE"], activation is None
 
     def _clamp(self, operator: Conv | Elementwise, source: int, is_wanted: bool) -> int:
@@ -257,9 +168,9 @@ class _Lowering:
 
     def _lookup(self, lookup: LookupTable) -> int:
         """Lower a function to QUANTIZE if it only rescales, else to an exact GATHER of its table (CPU only)."""
-        shape, name = self.native[lookup.input.name], lookup.name
-        source = self._read(lookup, 0)
-        output = self._new(lookup.output, shape)
+        shape, name = self.rows.native[lookup.input.name], lookup.name
+        source = self.rows.read(lookup, 0)
+        output = self.rows.new(lookup.output, shape)
         if requantized_table(lookup) is not None:
             return self.file.add(tf.QUANTIZE, [source], output)
         size = (1, self.frames, *shape)
@@ -273,9 +184,9 @@ class _Lowering:
     def _rearrange(self, order: Permute) -> int:
         self._check_scales(order)
         starts = np.flatnonzero(np.diff(order.index, prepend=order.index[0] - 2) != 1)
-        output = self._new(order.output, (1, len(order.index)))
+        output = self.rows.new(order.output, (1, len(order.index)))
         if len(starts) > MOST_SLICES:
-            parts = [self._read(order, operand, (1, each.items)) for operand, each in enumerate(order.inputs)]
+            parts = [self.rows.read(order, operand, (1, each.items)) for operand, each in enumerate(order.inputs)]
             source = self._concatenate(f"{order.name}/all", parts)
             index = self.file.integers(f"{order.name}/order", order.index)
             return self.file.add(tf.GATHER, [source, index], output, axis=3)
@@ -297,10 +208,10 @@ class _Lowering:
             if begin >= stop:
                 continue
             begin, stop = begin - int(offsets[operand]), stop - int(offsets[operand])
-            source = self._read(order, operand, (1, tensor.items))
+            source = self.rows.read(order, operand, (1, tensor.items))
             if (begin, stop) != (0, tensor.items):
                 name = f"{order.name}/{tensor.name}_{begin}"
-                source = self._slice(name, source, (0, 0, 0, begin), (1, self.frames, 1, stop))
+                source = self.rows.slice(name, source, (0, 0, 0, begin), (1, self.frames, 1, stop))
             parts.append(source)
         return parts
 
@@ -319,10 +230,6 @@ class _Lowering:
                 "rounding them anew, which TensorFlow Lite does not; deploy the model with deployment.backend: "
                 "portable-c"
             )
-
-
-def _crop(space: Axis) -> Axis:
-    return replace(space, size=space.used)
 
 
 def _activation(operator: Conv | Elementwise) -> int | None:

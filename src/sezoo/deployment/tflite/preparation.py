@@ -26,7 +26,7 @@ def prepare_graph(graph: IntegerGraph) -> IntegerGraph:
 
 
 def _fold_permutations(graph: IntegerGraph) -> IntegerGraph:
-    readers = [tensor.name for operator in graph.operators for tensor in operator.inputs] + [graph.result.name]
+    readers = [tensor.name for operator in graph.operators for tensor in operator.inputs] + [graph.output.name]
     operators: list[Operator] = []
     for operator in graph.operators:
         if isinstance(operator, Permute) and operators and readers.count(operators[-1].output.name) == 1:
@@ -58,16 +58,16 @@ def _as_one(conv: Operator, order: Permute) -> Conv | None:
 
 
 def _fold_into_mask(graph: IntegerGraph) -> IntegerGraph:
-    operators, result = list(graph.operators), graph.result
+    operators, output = list(graph.operators), graph.output
     table, index = graph.mask_table, graph.mask_index
-    while len(operators) > 1 and operators[-1].output == result:
+    while len(operators) > 1 and operators[-1].output == output:
         last = operators[-1]
         if isinstance(last, LookupTable):
-            result, table = last.input, table[last.table.astype(np.int64) + 128]
+            output, table = last.input, table[last.table.astype(np.int64) + 128]
         elif isinstance(last, Permute) and len(set(last.inputs)) == 1:
-            result, index = last.inputs[0], (last.index % last.inputs[0].items)[index]
+            output, index = last.inputs[0], (last.index % last.inputs[0].items)[index]
         else:
             break
         operators.pop()
     sites = tuple(site for site in graph.sites if any(site.tensor == each.output for each in operators))
-    return replace(graph, operators=tuple(operators), result=result, mask_table=table, mask_index=index, sites=sites)
+    return replace(graph, operators=tuple(operators), output=output, mask_table=table, mask_index=index, sites=sites)

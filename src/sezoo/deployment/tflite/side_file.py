@@ -46,8 +46,8 @@ def side_file(
         },
         "latency_samples": engine.latency(stft),
         "prologue": [_step(step) for step in graph.prologue],
-        "inputs": [_tensor(low, index, tensor) for index, tensor in zip(low.file.inputs, graph.entries, strict=False)],
-        "output": _tensor(low, low.file.outputs[0], graph.result),
+        "inputs": [_tensor(low, index, tensor) for index, tensor in zip(low.file.inputs, graph.inputs, strict=False)],
+        "output": _tensor(low, low.file.outputs[0], graph.output),
         "states": _states(low),
         "mask": _mask(graph),
         "arena": _arena(low, arena),
@@ -88,7 +88,7 @@ def _tensor(low: LoweredGraph, index: int, tensor: Tensor) -> dict[str, Any]:
 
 def _states(low: LoweredGraph) -> list[dict[str, Any]]:
     """Return the states that the application passes from call to call, with their input and output numbers."""
-    first_input = len(low.entries)
+    first_input = len(low.inputs)
     return [
         {
             "input": first_input + number,

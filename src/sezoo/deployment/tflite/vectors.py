@@ -63,9 +63,9 @@ def vectors_of(program: Program, calls: Sequence[np.ndarray]) -> Vectors:
         )
     else:
         entries = [run_prologue(graph.prologue, np.ascontiguousarray(call.T)) for call in calls]
-        found = [(each, run_tensors(graph, each, TFLITE)[graph.result.name]) for each in entries]
+        found = [(each, run_tensors(graph, each, TFLITE)[graph.output.name]) for each in entries]
         first = 0
-    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.entries) for entries, _ in found)
+    inputs = tuple(tuple(entries[tensor.name] for tensor in graph.inputs) for entries, _ in found)
     return Vectors(inputs, tuple(output for _, output in found), first, newest)
 
 

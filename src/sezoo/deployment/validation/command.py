@@ -124,8 +124,8 @@ def _details(vectors: Vectors, comparison: Comparison) -> Iterator[str]:
         yield f"not in the dump, between the last that agrees and this one: {missing}"
     mask = next((result for result in comparison.results if result.name == vectors.mask), None)
     if mask is not None and mask is not shown and comparison.first is not None:
-        told = "is within the tolerance" if mask.within else f"differs by {mask.largest:.4g} LSB"
-        yield f"the mask {told}{'' if mask.snr is None else f', SNR {mask.snr:.1f} dB'}"
+        verdict = "is within the tolerance" if mask.within else f"differs by {mask.largest:.4g} LSB"
+        yield f"the mask {verdict}{'' if mask.snr is None else f', SNR {mask.snr:.1f} dB'}"
     if comparison.not_compared:
         others = short_list(comparison.not_compared, NAMES_SHOWN)
         yield f"not compared, as the vectors have none of these names: {others}"

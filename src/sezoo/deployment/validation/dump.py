@@ -97,7 +97,7 @@ def match_tensors(dump: Dump, vectors: Vectors) -> tuple[dict[str, Reading], lis
     UserError : no tensor is one of the vectors', or one has another size.
     """
     if dump.raw is not None:
-        layer, reading = _unnamed(dump, vectors, dump.raw)
+        layer, reading = _read_unnamed(dump, vectors, dump.raw)
         return {layer.name: reading}, []
     known = _names(vectors)
     by_c = {name: known[name] for name in dump.tensors if name.startswith("c_") and name in known}
@@ -111,7 +111,7 @@ def match_tensors(dump: Dump, vectors: Vectors) -> tuple[dict[str, Reading], lis
             found.setdefault(layer, name)
     if not found and len(dump.tensors) == 1:
         (array,) = dump.tensors.values()
-        layer, reading = _unnamed(dump, vectors, array)
+        layer, reading = _read_unnamed(dump, vectors, array)
         return {layer.name: reading}, []
     if not found:
         raise UserError(_no_names(dump, vectors))
@@ -157,7 +157,7 @@ def _some(names: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _unnamed(dump: Dump, vectors: Vectors, values: np.ndarray | bytes) -> tuple[Layer, Reading]:
+def _read_unnamed(dump: Dump, vectors: Vectors, values: np.ndarray | bytes) -> tuple[Layer, Reading]:
     """Return the layer named by the file, else the mask, else the most similar layer, with its reading."""
     named = _names(vectors).get(_in_c(dump.path.stem))
     layers = [vectors.layer(named or vectors.mask)]

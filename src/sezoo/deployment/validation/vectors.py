@@ -28,7 +28,8 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
 from sezoo.deployment.validation.layers import Layer, Vectors
 from sezoo.models.input_quantizer import input_quantizer_of
-from sezoo.models.onnx_file import axes_of, graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_file import graph_inputs, load_onnx, quantized_nodes
+from sezoo.models.onnx_graph import axes_of, copy_model
 from sezoo.models.onnx_session import open_session
 from sezoo.models.states import frames_of, input_layout, magnitude_input, mask_output, states_of
 
@@ -94,12 +95,11 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
 
 
 def _compute(model: onnx.ModelProto, path: Path, patches: Sequence[np.ndarray]) -> Vectors:
-    found = list(_quantized(model))
+    found = list(_quantized_activations(model))
     quantizer, states = input_quantizer_of(model), states_of(model)
     source, mask = magnitude_input(model).name, mask_output(model).name
     inputs, outputs = ([value.name for value in ends] for ends in (graph_inputs(model), model.graph.output))
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = copy_model(model)
     for name, element, _ in (at.integers for at in found):
         probe.graph.output.append(onnx.helper.make_tensor_value_info(name, element, None))
     session = open_session(probe, optimization="none")
@@ -147,7 +147,7 @@ class _Quantized:
     integers: tuple[str, int, int]
 
 
-def _quantized(model: onnx.ModelProto) -> Iterator[_Quantized]:
+def _quantized_activations(model: onnx.ModelProto) -> Iterator[_Quantized]:
     """Yield the quantized activations in graph order, once each even if every reader has its own quantizer.
 
     Activations with per-channel scales, which no quantizer writes, are omitted.

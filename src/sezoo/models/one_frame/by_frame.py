@@ -8,7 +8,7 @@ from sezoo.models.frame_axes import EVERY_OTHER_FRAME
 from sezoo.models.one_frame.piece import Piece
 from sezoo.models.onnx_graph import attribute
 
-__all__ = ["MOVERS", "why_not_by_frame"]
+__all__ = ["why_not_by_frame"]
 
 BY_FRAME = {
     *("Abs", "Add", "And", "BatchNormalization", "Cast", "Ceil", "Clip", "Cos"),
@@ -20,9 +20,6 @@ BY_FRAME = {
     *("Sub", "Sum", "Tanh", "ThresholdedRelu", "Upsample", "Where"),
 }
 """Operators that work on every frame for itself, if only their output has as many of them."""
-
-MOVERS = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten"}
-"""Operators that move values about; where the frames are afterwards, their shapes have shown."""
 
 NORMS = ("LayerNormalization", "RMSNormalization")
 """Operators that work along an axis and all behind it."""

@@ -8,7 +8,7 @@ from onnx import helper
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.models.one_frame.piece import END, Piece, set_attribute
-from sezoo.models.onnx_graph import attribute, node_label
+from sezoo.models.onnx_graph import attribute, copy_node, node_label
 
 __all__ = ["POOLS", "write_kernel"]
 
@@ -75,7 +75,7 @@ def _rounded_again(piece: Piece, source: str, both: str) -> str:
             return both
         chain.append(node)
     for node in reversed(chain):
-        copy = onnx.NodeProto.FromString(node.SerializeToString())
+        copy = copy_node(node)
         copy.input[0], copy.output[0] = both, piece.names.new(f"{both}.{node.op_type}")
         copy.name = piece.names.new(f"{copy.output[0]}.node")
         piece.nodes.append(copy)

@@ -40,8 +40,8 @@ class Piece:
     behind: list[onnx.NodeProto] = field(default_factory=list)
 
     def __post_init__(self):
-        self.made = copy_model(self.model)
-        self.graph, self.names = self.made.graph, UnusedNames(self.made.graph)
+        self.written = copy_model(self.model)
+        self.graph, self.names = self.written.graph, UnusedNames(self.written.graph)
         self.made_by = producers(self.model.graph)
         self._read_by = readers(self.model.graph)
         self._outputs = {value.name for value in self.model.graph.output}
@@ -60,7 +60,7 @@ class Piece:
         return bool(self._read_by[name]) or name in self._outputs
 
     def new_state(self, node: onnx.NodeProto, what: str, shape: tuple[int, ...]) -> tuple[str, str]:
-        """Add a state to the graph, and give the names of its input and its output."""
+        """Add a state to the graph, and return the names of its input and its output."""
         stem = (node.name or node.output[0]).strip("/").replace("/", ".")
         source = self.names.new(f"{stem}.{what}")
         target = self.names.new(f"{source}_out")
@@ -70,7 +70,7 @@ class Piece:
         return source, target
 
     def constant(self, name: str, values: np.ndarray) -> str:
-        """Add a constant to the graph, and give the name that it got."""
+        """Add a constant to the graph, and return the name that it got."""
         name = self.names.new(name)
         self.graph.initializer.append(numpy_helper.from_array(values, name))
         return name
@@ -85,7 +85,7 @@ class Piece:
 
 
 def set_attribute(node: onnx.NodeProto, name: str, value: object) -> None:
-    """Give an attribute of a node another value."""
+    """Set an attribute of a node."""
     kept = [entry for entry in node.attribute if entry.name != name]
     del node.attribute[:]
     node.attribute.extend([*kept, helper.make_attribute(name, value)])

@@ -6,12 +6,14 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.frame_axes import FrameTrace
-from sezoo.models.one_frame.by_frame import MOVERS, why_not_by_frame
+from sezoo.models.movements import RESHAPING
+from sezoo.models.nested_graphs import reads_of
+from sezoo.models.one_frame.by_frame import why_not_by_frame
 from sezoo.models.one_frame.kernels import POOLS, write_kernel
 from sezoo.models.one_frame.piece import Piece
 from sezoo.models.one_frame.recurrent import LAYERS, write_layer, write_scan
 from sezoo.models.one_frame.zeros import joins_zeros, write_pad, write_slice
-from sezoo.models.onnx_graph import keep_needed, node_label, reads_of
+from sezoo.models.onnx_graph import copy_node, keep_needed, node_label
 from sezoo.models.states import batch_of_one, fix_lengths, with_states
 
 __all__ = ["one_frame"]
@@ -43,18 +45,17 @@ def one_frame(model: onnx.ModelProto, traced: FrameTrace, frames: int | None = 1
     """
     piece = Piece(model, traced)
     for node in model.graph.node:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+        copy = copy_node(node)
         _write(piece, copy)
         piece.nodes += [copy, *piece.behind]
         piece.behind.clear()
     piece.graph.node.extend(piece.nodes)
-    fix_lengths(piece.made, piece.graph.input[0], 1, frames)
-    fix_lengths(piece.made, piece.graph.output[0], 1, frames)
-    made = with_states(piece.made, piece.states)
-    batch_of_one(made)
-    keep_needed(made.graph)
-    return made
+    fix_lengths(piece.written, piece.graph.input[0], 1, frames)
+    fix_lengths(piece.written, piece.graph.output[0], 1, frames)
+    written = with_states(piece.written, piece.states)
+    batch_of_one(written)
+    keep_needed(written.graph)
+    return written
 
 
 def _write(piece: Piece, node: onnx.NodeProto) -> None:
@@ -71,7 +72,7 @@ def _write(piece: Piece, node: onnx.NodeProto) -> None:
     if node.op_type == "Concat" and joins_zeros(piece, node):
         return
     padded = {piece.padding.get(name, 0) for name in over}
-    if node.op_type in MOVERS:
+    if node.op_type in RESHAPING:  # where the frames are now, shapes have shown
         piece.padding[node.output[0]] = padded.pop()
     elif padded != {0}:
         raise UserError(

@@ -26,6 +26,7 @@ except ImportError as error:
     raise UserError(f"a torch model needs PyTorch: pip install 'sezoo[train]' ({error})") from error
 from torch import nn
 
+from sezoo.models.spectra import trial_magnitudes
 from sezoo.models.torch.networks.custom import custom_network
 from sezoo.models.torch.weights import load_weights
 
@@ -124,7 +125,7 @@ class TorchMaskModel:
     def __call__(self, magnitude: np.ndarray) -> np.ndarray:
         """Magnitudes (batch, bins, frames) float32 to a mask of the same shape."""
         with torch.no_grad():  # tensors made in inference_mode, if the network keeps some, would be no use in training
-            return self._checked(self._mask(magnitude), magnitude)
+            return self._check_mask(self._mask(magnitude), magnitude)
 
     def check_trains(self, magnitude: np.ndarray) -> None:
         """Make a mask in training mode, and the weights' gradients of it; the network is left as it was.
@@ -139,7 +140,7 @@ class TorchMaskModel:
         try:
             with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
                 mask = self._mask(magnitude)
-                self._checked(mask, magnitude)
+                self._check_mask(mask, magnitude)
                 if not mask.requires_grad:
                     raise UserError(f"{self.path}: the mask has no gradient: it depends on no weight, or is detached")
                 with self._report_errors(magnitude):
@@ -160,7 +161,7 @@ class TorchMaskModel:
             raise UserError(f"{self.path}: the network returns {kind}; one float tensor is needed, the mask")
         return mask
 
-    def _checked(self, mask: torch.Tensor, magnitude: np.ndarray) -> np.ndarray:
+    def _check_mask(self, mask: torch.Tensor, magnitude: np.ndarray) -> np.ndarray:
         return checked_mask(mask.detach().float().cpu().numpy(), magnitude, self.path)
 
     @contextmanager
@@ -205,6 +206,6 @@ def torch_mask_model(
     network = build_network(model, model_specific)
     load_weights(network, model.state_dict_path)
     mask_model = TorchMaskModel(network, model.state_dict_path, device, threads=threads)
-    for batch, frames in ((1, 24), (2, 37)):
-        mask_model(np.random.default_rng(frames).random((batch, bins, frames), np.float32))
+    for magnitude in trial_magnitudes(bins):
+        mask_model(magnitude)
     return mask_model

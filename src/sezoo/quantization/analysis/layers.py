@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from sezoo.models.macs import macs_by_node
-from sezoo.models.onnx_graph import attribute, float_weights
+from sezoo.models.onnx_graph import attribute, float_weights, type_name
 from sezoo.quantization.analysis.quantizers import bits, precisions
 from sezoo.quantization.analysis.sqnr import energy, sqnr
 from sezoo.quantization.fidelity.probe import tensors_of
@@ -29,7 +29,7 @@ def layers_of(plan: Plan, model: onnx.ModelProto, call_frames: int, magnitude: n
 
     Parameters
     ----------
-    call_frames : on so many the work is counted, if the model takes any number.
+    call_frames : the work is counted on N of them, if the model takes any number.
     magnitude : (1, bins, frames) float32; the int8 model is run on it once, so that it says what its weights are.
     """
     exact_nodes = {node.name: node for node in plan.exact.graph.node}
@@ -76,7 +76,7 @@ def _types_of_inputs(node: onnx.NodeProto, graph: onnx.GraphProto, types: Mappin
     """The precision of the two tensors that a layer multiplies."""
     if node.op_type != "Scan":
         return [types.get(name, "float") for name in node.input[:2]]
-    constants = {weight.name: onnx.TensorProto.DataType.Name(weight.data_type).lower() for weight in graph.initializer}
+    constants = {weight.name: type_name(weight.data_type) for weight in graph.initializer}
     inside = {
         each.output[0]: constants.get(each.input[2], "float")
         for each in attribute(node, "body", None).node
@@ -113,5 +113,5 @@ def operators_in_float(plan: Plan) -> dict[str, int]:
     return Counter(
         f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
         for node in plan.model.graph.node
-        if node.output[0] in in_float and (node.op_type not in plan.op_types or node.name in plan.in_float)
+        if node.output[0] in in_float and plan.is_in_float(node)
     )

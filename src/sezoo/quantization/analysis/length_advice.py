@@ -35,8 +35,8 @@ INAUDIBLE = 60.0
 LONGEST = 64
 """Frames of look-ahead up to which is searched: with it a call computes five times its usual 30 new frames."""
 
-EXCERPTS, SEGMENT_FRAMES = 8, 300
-"""So many segments, and of each so many frames, are enough to tell half a dB."""
+SEGMENTS, SEGMENT_FRAMES = 8, 300
+"""N segments of N frames each are enough to resolve half a dB."""
 
 NAME = Path("the model")
 
@@ -45,7 +45,7 @@ NAME = Path("the model")
 class LengthAdvice:
     """A look-ahead, what it was measured to cost, and the smallest one that costs little.
 
-    Closeness is the SI-SNR of the int8 model's denoised waves against those of the float model, which sees whole
+    Closeness is the SI-SNR of the int8 model's denoised waveforms against those of the float model, which sees whole
     clips, in dB.
 
     Attributes
@@ -93,7 +93,7 @@ def advise(
 ) -> LengthAdvice | None:
     """Measure what cutting into patches costs, and search the smallest look-ahead that is good.
 
-    An segment is a cut of a clip: before and after it the magnitudes are 0, for patches and for the whole.
+    A segment is cut out of a clip: before and after it the magnitudes are 0, for patches and for the whole.
 
     Parameters
     ----------
@@ -114,17 +114,17 @@ def advise(
         longest = min(longest, max(lookahead, (most_frames - frames) // 2))
     int8 = MaskModel(model, NAME)
     closeness = FidelityScorer(_whole(MaskModel(float_model, NAME), margin), list(_subset(segments, frames)), stft)
-    whole = _fidelity_text(closeness, _whole(int8, margin))
+    whole = _fidelity(closeness, _whole(int8, margin))
     if not closeness.references or not np.isfinite(whole):
         return None
 
     @cache
     def of_patches(lookahead: int) -> float:
-        return _fidelity_text(
+        return _fidelity(
             closeness, _in_patches(int8, Patches(min(frames, SEGMENT_FRAMES // 2), lookahead, mirrored=False))
         )
 
-    needed = _needed(of_patches, lookahead, longest, _goal(whole))
+    needed = _needed_lookahead(of_patches, lookahead, longest, _goal(whole))
     return LengthAdvice(
         field, frames, lookahead, of_patches(lookahead), whole, needed, of_patches(needed), max(lookahead, longest),
         most_frames if longest < margin else None,
@@ -179,7 +179,7 @@ def _goal(whole: float) -> float:
 # -- searching -------------------------------------------------------------------------------------------
 
 
-def _needed(of_patches: Callable[[int], float], lookahead: int, longest: int, goal: float) -> int:
+def _needed_lookahead(of_patches: Callable[[int], float], lookahead: int, longest: int, goal: float) -> int:
     """The smallest good look-ahead. Longer ones cost more to try: they are tried last, and only if they must be."""
     if of_patches(lookahead) >= goal:
         return _smallest(of_patches, -1, lookahead, goal)
@@ -206,14 +206,13 @@ def _smallest(of_patches: Callable[[int], float], low: int, high: int, goal: flo
 
 def _subset(segments: Sequence[Segment], frames: int) -> Iterator[Segment]:
     """A few of the segments, evenly spread; fewer where patches are so short that most frames are context."""
-    count = min(EXCERPTS, max(2, frames // 2))
+    count = min(SEGMENTS, max(2, frames // 2))
     for segment in segments[:: max(1, -(-len(segments) // count))]:
-        part = slice(None, SEGMENT_FRAMES)
-        yield Segment(segment.spectrum[:, part], np.ascontiguousarray(segment.magnitude[:, :, part]))
+        yield segment.part(slice(SEGMENT_FRAMES))
 
 
 def _whole(model: MaskModel, margin: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Masks of an segment between `margin` frames of zeros, as patches see it, and not the layers' own padding."""
+    """Masks of a segment between `margin` frames of zeros, as patches see it, and not the layers' own padding."""
 
     def masks(magnitude: np.ndarray) -> np.ndarray:
         padded = np.pad(magnitude, [(0, 0), (0, 0), (margin, margin)])
@@ -223,7 +222,7 @@ def _whole(model: MaskModel, margin: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _in_patches(model: MaskModel, patches: Patches) -> Callable[[np.ndarray], np.ndarray]:
-    """Masks of an segment that is cut into patches."""
+    """Masks of a segment that is cut into patches."""
 
     def masks(magnitude: np.ndarray) -> np.ndarray:
         stream = MaskStream(model, patches, magnitude.shape[1])
@@ -234,6 +233,6 @@ def _in_patches(model: MaskModel, patches: Patches) -> Callable[[np.ndarray], np
     return masks
 
 
-def _fidelity_text(closeness: FidelityScorer, masks: Callable[[np.ndarray], np.ndarray]) -> float:
+def _fidelity(closeness: FidelityScorer, masks: Callable[[np.ndarray], np.ndarray]) -> float:
     with np.errstate(over="ignore"):  # masks that agree to the last bit
         return closeness(masks)

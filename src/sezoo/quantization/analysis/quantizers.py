@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_graph import initializers, producers, readers
+from sezoo.models.onnx_graph import initializers, producers, readers, type_name
 from sezoo.quantization.calibration.ranges import tensors_to_calibrate
 from sezoo.quantization.plan import Plan
 
@@ -73,7 +73,7 @@ def tensor_names(model: onnx.ModelProto) -> set[str]:
 
 def precisions(graph: onnx.GraphProto) -> dict[str, str]:
     """Return the integer type (int8, int16 ...) of each dequantized tensor, by name."""
-    types = {weight.name: onnx.TensorProto.DataType.Name(weight.data_type).lower() for weight in graph.initializer}
+    types = {weight.name: type_name(weight.data_type) for weight in graph.initializer}
     return {
         node.output[0]: types.get((*node.input, "")[2], "uint8")
         for node in graph.node

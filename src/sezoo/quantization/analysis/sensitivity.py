@@ -59,7 +59,7 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[onnx.NodeProto]]:
     if plan.int8_input:
         groups["input", "input"] = []
     for node in plan.model.graph.node:
-        if node.op_type not in plan.op_types or node.name in plan.in_float:
+        if plan.is_in_float(node):
             continue
         is_layer = (node.op_type in LINEAR and node.input[1] in weights) or node.op_type == "Scan"
         name = node.name if is_layer else node.op_type

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_file import axes_of
-from sezoo.models.onnx_graph import copy_model, layout
+from sezoo.models.onnx_graph import axes_of, copy_model, layout
 from sezoo.models.states import fix_lengths, magnitude_input, states_of
 from sezoo.quantization.analysis.quantizers import Quantizer, quantizers, tensor_names
 from sezoo.quantization.analysis.sqnr import energy, sqnr

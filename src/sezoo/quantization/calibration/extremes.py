@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from sezoo.models.onnx_graph import copy_model
 from sezoo.quantization.calibration.options import CalibrationOptions, Ranges
 from sezoo.quantization.calibration.runs import check_finite, runner, with_states_as_outputs
 
@@ -23,7 +24,7 @@ class Extremes:
     """Lowest and highest values, (tensors,) each, combined clip by clip as onnxruntime does at the end.
 
     Without a moving average: the extremes of all clips. With it: the mean over the clips of each clip's
-    extremes; a stride makes a mean of every so many clips, and blends the means with a smoothing constant.
+    extremes; a stride makes a mean of every N clips, and blends the means with a smoothing constant.
     """
 
     tensors: Sequence[str]
@@ -107,8 +108,7 @@ def _with_extremes_as_outputs(
     The sums are there because onnxruntime's extremes pass over most NaN. One that an operator without negative
     outputs lets through shows in the sums further on; one that it does not is of no consequence.
     """
-    extended = onnx.ModelProto()
-    extended.CopyFrom(model)
+    extended = copy_model(model)
     del extended.graph.output[:]
     for operator, tensors in (("ReduceMin", minima), ("ReduceSum", minima), ("ReduceMax", maxima)):
         for index, name in enumerate(tensors):

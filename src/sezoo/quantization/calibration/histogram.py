@@ -183,5 +183,5 @@ def _divergence_after_rounding(mass: np.ndarray, start: int, stop: int) -> float
 
 @functools.cache
 def _level_bounds(size: int) -> np.ndarray:
-    """Where the levels of so many bins begin, and where the last one ends; the same for all tensors."""
+    """Where the levels of N bins begin, and where the last one ends; the same for all tensors."""
     return np.unique(np.linspace(0, size, min(LEVELS, size) + 1).astype(int))

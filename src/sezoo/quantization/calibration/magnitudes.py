@@ -93,7 +93,7 @@ class CalibrationMagnitudes:
     def _read(self, watched: Watched | None) -> Iterator[Statistics | None]:
         config = self.run.config
         found = results_of(
-            Work(_looked_at, _Look(self.clips, self.pieces, watched)),
+            Work(_clip_reader, _Look(self.clips, self.pieces, watched)),
             range(len(self.clips)),
             executor=config.general.executor,
             workers=config.quantization.num_workers,
@@ -113,9 +113,9 @@ class CalibrationMagnitudes:
                 yield seen.statistics
         finally:
             found.close()
-        self._tell()
+        self._log_clips()
 
-    def _tell(self) -> None:
+    def _log_clips(self) -> None:
         """Say what was read, and what is odd about it."""
         log.info("calibrated on %s, %.0f s of audio", pluralize(self.clips_read, "clip"), self.seconds_read)
         if self.clips_clipped == self.clips_read:
@@ -173,11 +173,11 @@ class _Seen(NamedTuple):
     statistics: Statistics | None
 
 
-def _looked_at(look: _Look) -> Callable[[int], _Seen | BadClipError]:
-    return partial(_seen, look, look.watched and look.watched.watcher())
+def _clip_reader(look: _Look) -> Callable[[int], _Seen | BadClipError]:
+    return partial(_look_at_clip, look, look.watched and look.watched.watcher())
 
 
-def _seen(look: _Look, watch: Callable[..., Statistics] | None, index: int) -> _Seen | BadClipError:
+def _look_at_clip(look: _Look, watch: Callable[..., Statistics] | None, index: int) -> _Seen | BadClipError:
     try:
         name, waveform = look.clips.read(index)
     except BadClipError as bad:

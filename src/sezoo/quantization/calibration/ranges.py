@@ -19,7 +19,7 @@ from sezoo.quantization.calibration.statistics import Histograms, Watched
 __all__ = ["MAX_FRAMES", "Calibration", "calibrate", "calibrate_groups", "calibration_of"]
 
 MAX_FRAMES = 2048
-"""Longer clips are run in pieces of so many frames: what bounds the memory for an hour-long recording."""
+"""Longer clips are run in pieces of N frames: that bounds the memory for an hour-long recording."""
 
 
 def calibrate(

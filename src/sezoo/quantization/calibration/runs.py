@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from sezoo.base.errors import UserError
+from sezoo.models.onnx_graph import copy_model
 from sezoo.models.onnx_session import open_session
 from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import frames_of, magnitude_input, states_of
@@ -22,8 +23,7 @@ class NotFiniteError(UserError):
 
 def with_tensors_as_outputs(model: onnx.ModelProto, tensors: Sequence[str]) -> tuple[onnx.ModelProto, list[str]]:
     """The model giving the tensors themselves, and their names; an Identity, since an input cannot be an output too."""
-    extended = onnx.ModelProto()
-    extended.CopyFrom(model)
+    extended = copy_model(model)
     inputs = {value.name for value in model.graph.input}
     del extended.graph.output[:]
     for index, name in enumerate(tensors):

@@ -10,16 +10,16 @@ import numpy as np
 __all__ = ["Segment", "SegmentPool", "limit_frames"]
 
 SEGMENT_FRAMES = 500
-"""Of a longer piece the first so many frames are kept."""
+"""Of a longer piece the first N frames are kept."""
 
 MOST_FRAMES = 30_000
 """In all: 300 s at a hop of 10 ms, 100 MB of spectra for the usual 257 bins."""
 
 SHORTEST = 100
-"""Frames that an segment is not cut below, for states to leave their zeros behind."""
+"""Frames that a segment is not cut below, for states to leave their zeros behind."""
 
 ONE_IN = 5
-"""So many segments make one that is held out."""
+"""Every Nth segment is held out."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Segment:
     spectrum: np.ndarray
     magnitude: np.ndarray
 
+    def part(self, frames: slice) -> Segment:
+        """These frames of it."""
+        return Segment(self.spectrum[:, frames], np.ascontiguousarray(self.magnitude[:, :, frames]))
+
 
 def limit_frames(segments: Sequence[Segment], most: int) -> list[Segment]:
     """Select segments of about `most` frames in total, shortened, or fewer if they would become too short.
@@ -47,9 +51,7 @@ def limit_frames(segments: Sequence[Segment], most: int) -> list[Segment]:
     count = min(len(segments), max(1, most // SHORTEST))
     kept = [segments[place * len(segments) // count] for place in range(count)]
     each = max(SHORTEST, most // count)
-    return [
-        Segment(segment.spectrum[:, :each], np.ascontiguousarray(segment.magnitude[:, :, :each])) for segment in kept
-    ]
+    return [segment.part(slice(each)) for segment in kept]
 
 
 @dataclass
@@ -102,7 +104,5 @@ class SegmentPool:
             cut = max(1, calls * (ONE_IN - 1) // ONE_IN) * self.multiple
             for parts, part in ((fit, slice(None, cut)), (held_out, slice(cut, None))):
                 if segment.spectrum[:, part].shape[1]:
-                    parts.append(
-                        Segment(segment.spectrum[:, part], np.ascontiguousarray(segment.magnitude[:, :, part]))
-                    )
+                    parts.append(segment.part(part))
         return fit, held_out or fit

@@ -22,7 +22,7 @@ from sezoo.quantization.plan import Plan
 __all__ = ["Progress", "RecoveryContext"]
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""Passes on items, which are so many, telling how far it is with what; see `Run.progress`."""
+"""Passes items on, given their number, and shows the progress of a task by its name; see `Run.progress`."""
 
 Item = TypeVar("Item")
 
@@ -105,7 +105,7 @@ class RecoveryContext:
         )  # fmt: skip
 
     def _score(
-        self, closeness: FidelityScorer, model: onnx.ModelProto, told: Callable[[Sequence], Iterable] = iter
+        self, closeness: FidelityScorer, model: onnx.ModelProto, with_progress: Callable[[Sequence], Iterable] = iter
     ) -> float:
         """SI-SNR in dB; minus infinity for a model that the target or onnxruntime cannot run."""
         if not self.fits_target(model):
@@ -114,4 +114,4 @@ class RecoveryContext:
             masks = mask_function(model)
         except UserError:
             return -np.inf
-        return closeness(masks, told)
+        return closeness(masks, with_progress)

@@ -286,4 +286,4 @@ FORMS = (_batch_norm, _mean, _average_pool, _transposed_conv)
 
 FORMS_IN_GROUPS = (_transposed_conv_in_groups,)
 """Of layers whose channels have one scale for all in a QDQ model, where convolutions have one for each."""
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sezoo.models.onnx_graph import attribute
+from sezoo.models.onnx_graph import attribute, copy_node
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.graph.rewriting import Rewriter, axes_of_reduction
 
@@ -54,7 +54,7 @@ def _matrix_of(
     graph: Rewriter, node: onnx.NodeProto, scales: np.ndarray, axis: int, length: int, rank: int
 ) -> np.ndarray:
     """Return the node's matrix (new length, length) float32, from its output for each unit vector."""
-    copy = onnx.NodeProto.FromString(node.SerializeToString())
+    copy = copy_node(node)
     roi = copy.input[1]
     copy.input[:], copy.output[:] = ["units", roi, "scales"], ["made"]
     weights = [onnx.numpy_helper.from_array(scales, "scales")]
@@ -98,7 +98,7 @@ def _largest(graph: Rewriter, node: onnx.NodeProto) -> bool:
     axis, length = axes[0], shape[axes[0]]
     if not isinstance(length, int) or length > LONGEST:
         return False
-    source = _rounded(graph, node, source)
+    source = _round(graph, node, source)
     if axis == 1:
         source = graph.put("Transpose", [source], graph.tensor(f"{node.name}/turned"), perm=[0, 2, 1, 3])
     kernel = [length, 1] if axis < 3 else [1, length]
@@ -118,8 +118,8 @@ def _largest_of_a_function(graph: Rewriter, node: onnx.NodeProto) -> bool:
     source = node.input[0]
     if node.op_type != "MaxPool" or source not in graph.behind_layers or not _is_unrounded(graph, source):
         return False
-    copy = onnx.NodeProto.FromString(node.SerializeToString())
-    copy.input[0] = _rounded(graph, node, source)
+    copy = copy_node(node)
+    copy.input[0] = _round(graph, node, source)
     graph.keep(copy)
     return True
 
@@ -129,7 +129,7 @@ def _is_unrounded(graph: Rewriter, name: str) -> bool:
     return maker is not None and maker.op_type in UNROUNDED
 
 
-def _rounded(graph: Rewriter, node: onnx.NodeProto, name: str) -> str:
+def _round(graph: Rewriter, node: onnx.NodeProto, name: str) -> str:
     """A tensor that is rounded: times 1, as a product is, where no function of one value is by itself."""
     if not _is_unrounded(graph, name):
         return name
@@ -138,4 +138,4 @@ def _rounded(graph: Rewriter, node: onnx.NodeProto, name: str) -> str:
 
 
 FORMS = (_interpolation, _division, _largest, _largest_of_a_function)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

@@ -85,4 +85,4 @@ class _Heads:
 
 
 FORMS = (_attention,)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

@@ -48,7 +48,9 @@ def _einsum(graph: Rewriter, node: onnx.NodeProto) -> bool:
     terms = _terms(attribute(node, "equation", b"").decode(), [len(shape) for shape in shapes])
     if terms is None or any(len(shape) != len(term) for shape, term in zip(shapes, terms, strict=False)):
         return False
-    pairs = [[shape[term.index(each)] for shape, term in zip(shapes, terms, strict=False)] for each in _both(terms)]
+    pairs = [
+        [shape[term.index(each)] for shape, term in zip(shapes, terms, strict=False)] for each in _common_letters(terms)
+    ]
     if any((1 in pair or all(isinstance(length, int) for length in pair)) and len({*pair}) > 1 for pair in pairs):
         return False  # one of them is spread
     left, right, made = terms
@@ -101,7 +103,7 @@ def _with_weights(
         return False
     matrix = np.einsum(f"{of_weights}->{summed[0]}{columns[0]}", graph.weights[operands[1]])
     order = [*rows, summed[0]]
-    source = _turned(graph, node, operands[0], left, order, "left")
+    source = _transpose(graph, node, operands[0], left, order, "left")
     weight = graph.constant(f"{node.name}/matrix", np.ascontiguousarray(matrix))
     order = [*rows, columns[0]]
     end = node.output[0] if order == list(made) else graph.tensor(f"{node.name}/product")
@@ -111,7 +113,7 @@ def _with_weights(
     return True
 
 
-def _both(terms: tuple[str, str, str]) -> set[str]:
+def _common_letters(terms: tuple[str, str, str]) -> set[str]:
     """The letters that both operands have."""
     return {*terms[0]} & {*terms[1]}
 
@@ -121,7 +123,7 @@ def _without_sums(graph: Rewriter, node: onnx.NodeProto, terms: tuple[str, str, 
     parts = []
     for what, name, term in zip(("left", "right"), operands, terms, strict=False):
         order = [letter for letter in terms[2] if letter in term]
-        part = _turned(graph, node, name, term, order, what)
+        part = _transpose(graph, node, name, term, order, what)
         missing = [axis for axis, letter in enumerate(terms[2]) if letter not in term]
         if missing:
             axes = graph.integers(f"{node.name}/{what}/axes", *missing)
@@ -164,7 +166,7 @@ def _length(lengths: dict[str, int | str], letters: Sequence[str]) -> int | None
     return int(np.prod(found, dtype=np.int64)) if all(isinstance(length, int) for length in found) else None
 
 
-def _turned(graph: Rewriter, node: onnx.NodeProto, name: str, term: str, order: list[str], what: str) -> str:
+def _transpose(graph: Rewriter, node: onnx.NodeProto, name: str, term: str, order: list[str], what: str) -> str:
     if order == list(term):
         return name
     made = graph.tensor(f"{node.name}/{what}")
@@ -181,7 +183,7 @@ def _matrix(
     what: str,
 ) -> str:
     """An operand as matrices, (*batch, rows, columns)."""
-    source = _turned(graph, node, name, term, [*letters[0], *letters[1], *letters[2]], what)
+    source = _transpose(graph, node, name, term, [*letters[0], *letters[1], *letters[2]], what)
     if len(letters[1]) == len(letters[2]) == 1:
         return source
     shape = graph.integers(f"{node.name}/{what}/shape", *sizes[0], *sizes[1:])
@@ -189,4 +191,4 @@ def _matrix(
 
 
 FORMS = (_einsum, _of_one_operand)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

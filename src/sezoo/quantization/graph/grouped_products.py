@@ -84,7 +84,7 @@ class GroupedProduct:
         kernel = np.ascontiguousarray(matrices.reshape(count[0] * count[2], count[1], *ones), np.float32)
         given = [source, graph.constant(f"{name}/weight", kernel)]
         end = node.output[0]
-        if (bias := self._added(graph, end, sizes)) is not None:
+        if (bias := self._bias_behind(graph, end, sizes)) is not None:
             behind = graph.only_reader(end)
             graph.done.add(behind.name)
             end = behind.output[0]
@@ -99,7 +99,7 @@ class GroupedProduct:
             graph.put("Transpose", [made], end, perm=[order.index(letter) for letter in self.made])
         return True
 
-    def _added(self, graph: Rewriter, product: str, sizes: dict[str, int]) -> np.ndarray | None:
+    def _bias_behind(self, graph: Rewriter, product: str, sizes: dict[str, int]) -> np.ndarray | None:
         """(outputs,) float32 that the one Add behind it adds to each; None where it is none, or varies otherwise."""
         behind = graph.only_reader(product)
         if behind is None or behind.op_type != "Add":
@@ -147,4 +147,4 @@ def _product(
 
 
 FORMS = (_with_matrices,)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import onnx
 
-from sezoo.models.onnx_graph import copy_model
+from sezoo.models.onnx_graph import copy_model, opset_of
 from sezoo.quantization.graph import (
     as_convolutions,
     as_other_operators,
@@ -14,13 +14,13 @@ from sezoo.quantization.graph import (
     einsum,
     grouped_products,
     norms,
+    products,
     reductions,
     rows_apart,
     selections,
 )
 from sezoo.quantization.graph.linear_layers import behind_layers
 from sezoo.quantization.graph.preparation import with_known_shapes
-from sezoo.quantization.graph.products import with_products_as_convolutions
 from sezoo.quantization.graph.rewriting import rewrite
 
 __all__ = ["ACTIVATIONS_ALONE", "nodes_before_layers", "with_integer_forms", "with_scales_of_channels"]
@@ -44,7 +44,7 @@ def with_integer_forms(
     kept : names of nodes to leave as they are.
     opset_is_fixed : whether an older opset than that of LayerNormalization has to stay.
     """
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(model)
     forms = as_convolutions.FORMS + as_other_operators.FORMS
     if opset >= norms.OPSET or not opset_is_fixed:
         forms = norms.FORMS + forms
@@ -55,7 +55,7 @@ def with_integer_forms(
             if entry.domain in ("", "ai.onnx"):
                 entry.version = norms.OPSET
         written = with_known_shapes(written)
-    return with_products_as_convolutions(written, kept)
+    return rewrite(written, products.FORMS, kept)
 
 
 def with_scales_of_channels(model: onnx.ModelProto, kept: Collection[str] = ()) -> onnx.ModelProto:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import UnusedNames, initializers, producers, readers
+from sezoo.models.movements import RESHAPING, SELECTING
+from sezoo.models.onnx_graph import UnusedNames, initializers, opset_of, producers, readers, set_nodes
 
 __all__ = ["with_quantized_movements"]
 
-MOVERS = {"Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
+MOVERS = (RESHAPING | SELECTING) - {"Identity"}  # which onnxruntime removes
 
 FIRST_OPSET = 21
 """With which a QuantizeLinear may name its type."""
@@ -25,7 +26,7 @@ def with_quantized_movements(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Bodies of nodes stay as they are.
     """
-    if next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")) < FIRST_OPSET:
+    if opset_of(model) < FIRST_OPSET:
         return model
     graph, names, weights = model.graph, UnusedNames(model.graph), initializers(model.graph)
     made_by, read_by = producers(graph), readers(graph)
@@ -50,6 +51,5 @@ def with_quantized_movements(model: onnx.ModelProto) -> onnx.ModelProto:
             ]
             nodes += pair
             made_by[name] = pair[1]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    set_nodes(graph, nodes)
     return model

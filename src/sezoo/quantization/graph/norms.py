@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_graph import attribute
+from sezoo.models.onnx_graph import attribute, opset_of
 from sezoo.quantization.graph.rewriting import Rewriter, axes_of_reduction, by_channel
 
 __all__ = ["FORMS", "OPSET"]
@@ -29,7 +29,7 @@ def _layer_norm(graph: Rewriter, node: onnx.NodeProto) -> bool:
     centred, root = _quotient(graph, node)
     if centred is None or root is None:
         return False
-    source, axes = _centred(graph, centred)
+    source, axes = _centred_tensor(graph, centred)
     if axes != root.axes or not _can_be_normalized(graph, source, axes):
         return False
     shape = graph.lengths(source)
@@ -188,11 +188,11 @@ def _is_square_of(graph: Rewriter, node: onnx.NodeProto, root: str) -> bool:
         squared = set(node.input)
     else:
         return False
-    centred = _centred(graph, root)
-    return all(name == root or (centred[1] and _centred(graph, name) == centred) for name in squared)
+    centred = _centred_tensor(graph, root)
+    return all(name == root or (centred[1] and _centred_tensor(graph, name) == centred) for name in squared)
 
 
-def _centred(graph: Rewriter, name: str) -> tuple[str, list[int]]:
+def _centred_tensor(graph: Rewriter, name: str) -> tuple[str, list[int]]:
     """The tensor of which one is the difference from its mean over some axes; no axes where it is none."""
     node = graph.made_by.get(name)
     mean = _maker(graph, node.input[1]) if node is not None and node.op_type == "Sub" else None
@@ -261,7 +261,7 @@ def _written_out(graph: Rewriter, node: onnx.NodeProto) -> bool:
     def put(op_type: str, inputs: list[str], what: str, **attributes: object) -> str:
         return graph.put(op_type, inputs, graph.tensor(f"{name}/{what}"), **attributes)
 
-    opset = next(entry.version for entry in graph.model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(graph.model)
 
     def mean_of(read: str, what: str) -> str:
         if opset >= MEANS_BY_INPUT:
@@ -281,4 +281,4 @@ def _written_out(graph: Rewriter, node: onnx.NodeProto) -> bool:
 
 
 FORMS = (_layer_norm, _rms_norm, _written_out, _affine)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

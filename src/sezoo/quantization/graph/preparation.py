@@ -16,8 +16,9 @@ from sezoo.base.text import pluralize
 from sezoo.models.constant_shapes import with_constant_shapes
 from sezoo.models.contract import Contract
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.nested_graphs import graphs_of
 from sezoo.models.onnx_file import graph_inputs
-from sezoo.models.onnx_graph import UnusedNames, copy_model, graphs_of, producers
+from sezoo.models.onnx_graph import UnusedNames, copy_model, opset_of, producers
 from sezoo.models.onnx_session import open_session
 from sezoo.models.spectra import random_input
 from sezoo.models.states import fix_lengths, input_layout, magnitude_input, mask_output
@@ -130,8 +131,7 @@ def _with_constant_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     inputs = graph_inputs(model)
     if len(inputs) == len(model.graph.input):
         return model
-    constant = onnx.ModelProto()
-    constant.CopyFrom(model)
+    constant = copy_model(model)
     constant.ir_version = max(model.ir_version, 4)  # before, the list was compulsory
     del constant.graph.input[:]
     constant.graph.input.extend(inputs)
@@ -139,8 +139,8 @@ def _with_constant_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _at_opset(model: onnx.ModelProto, path: Path, wanted: int | None) -> onnx.ModelProto:
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
-    if opset is None or opset == wanted or (wanted is None and opset >= MIN_OPSET):
+    opset = opset_of(model)
+    if not opset or opset == wanted or (wanted is None and opset >= MIN_OPSET):
         return model
     target = wanted or MIN_OPSET
     log.info("%s has opset %d: it is converted to opset %d first", path, opset, target)

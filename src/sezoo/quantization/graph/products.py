@@ -6,67 +6,32 @@ the constant that is added behind it, to 8 bits each.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import helper
 
-from sezoo.models.onnx_graph import (
-    UnusedNames,
-    attribute,
-    copy_model,
-    float_weights,
-    keep_needed,
-    layout,
-    readers,
-    set_weights,
-)
-from sezoo.quantization.graph.preparation import with_known_shapes
+from sezoo.models.onnx_graph import attribute
+from sezoo.quantization.graph.rewriting import Rewriter
 
-__all__ = ["with_products_as_convolutions"]
+__all__ = ["FORMS"]
 
 
-def with_products_as_convolutions(model: onnx.ModelProto, kept: Collection[str] = ()) -> onnx.ModelProto:
-    """The model with its MatMul and Gemm of one activation of 2 to 4 axes and a constant matrix as convolutions.
-
-    The convolution has the node's name. The argument is not changed.
-
-    Parameters
-    ----------
-    model : float, with known shapes and node names.
-    kept : names of nodes to leave as they are.
-    """
-    shapes, weights, read_by = layout(model), float_weights(model.graph), readers(model.graph)
-    changed = copy_model(model)
-    names = UnusedNames(changed.graph)
-    outputs = {value.name for value in model.graph.output}
-    nodes: list[onnx.NodeProto] = []
-    done: set[str] = set()
-    for node in model.graph.node:
-        if node.name in done:
-            continue
-        found = None if node.name in kept else _matrix(node, weights, shapes)
-        if found is None:
-            nodes.append(node)
-            continue
-        source, matrix, bias, from_left = found
-        end = node.output[0]
-        behind = read_by[end]
-        if bias is None and len(behind) == 1 and end not in outputs:
-            bias = _added(behind[0], end, weights, len(matrix), from_left)
-            if bias is not None:
-                done.add(behind[0].name)
-                end = behind[0].output[0]
-        written = _convolution(changed.graph, names, node, source, matrix, bias, len(shapes[source]), from_left, end)
-        nodes += written
-    if len(nodes) == len(model.graph.node) and not done:
-        return model
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del changed.graph.node[:]
-    changed.graph.node.extend(copies)
-    keep_needed(changed.graph)
-    return with_known_shapes(changed)
+def _convolution(graph: Rewriter, node: onnx.NodeProto) -> bool:
+    """A MatMul or a Gemm of a constant matrix and an activation of 2 to 4 axes; the convolution has the node's name."""
+    found = _matrix(node, graph.weights, graph.shapes)
+    if found is None:
+        return False
+    source, matrix, bias, from_left = found
+    end = node.output[0]
+    behind = graph.only_reader(end)
+    if bias is None and behind is not None:
+        bias = _bias_behind(behind, end, graph.weights, len(matrix), from_left)
+        if bias is not None:
+            graph.done.add(behind.name)
+            end = behind.output[0]
+    _write_convolution(graph, node, source, matrix, bias, from_left, end)
+    return True
 
 
 def _matrix(
@@ -100,7 +65,7 @@ def _matrix(
     return source, matrix, bias, False
 
 
-def _added(
+def _bias_behind(
     node: onnx.NodeProto, product: str, weights: Mapping[str, np.ndarray], outputs: int, from_left: bool
 ) -> np.ndarray | None:
     """The constant that an Add behind a product adds to each output; None where it does something else."""
@@ -116,48 +81,39 @@ def _added(
     return values.ravel()
 
 
-def _convolution(
-    graph: onnx.GraphProto,
-    names: UnusedNames,
+def _write_convolution(
+    graph: Rewriter,
     node: onnx.NodeProto,
     source: str,
     matrix: np.ndarray,
     bias: np.ndarray | None,
-    rank: int,
     from_left: bool,
     output: str,
-) -> list[onnx.NodeProto]:
+) -> None:
+    rank, name = len(graph.shapes[source]), node.name
     spatial = max(rank, 3) - 2
-    weight = names.new(f"{node.name}/weight")
-    constants = {weight: np.ascontiguousarray(matrix.reshape(*matrix.shape, *[1] * spatial))}
-    inputs = [weight]
+    inputs = [graph.constant(f"{name}/weight", np.ascontiguousarray(matrix.reshape(*matrix.shape, *[1] * spatial)))]
     if bias is not None:
-        inputs.append(names.new(f"{node.name}/bias"))
-        constants[inputs[1]] = np.ascontiguousarray(bias, np.float32)
-    nodes: list[onnx.NodeProto] = []
+        inputs.append(graph.constant(f"{name}/bias", np.ascontiguousarray(bias, np.float32)))
 
-    def add(op_type: str, read: list[str], name: str, **attributes: object) -> str:
-        nodes.append(helper.make_node(op_type, read, [name], names.new(f"{name}/node"), **attributes))
-        return name
+    def put(op_type: str, read: list[str], made: str, **attributes: object) -> str:
+        return graph.put(op_type, read, made, graph.tensor(f"{made}/node"), **attributes)
 
     channels_at = rank - 2 if from_left else rank - 1
     forth = [0, channels_at, *(axis for axis in range(1, rank) if axis != channels_at)]
-    back = [forth.index(axis) for axis in range(rank)]
-    as_it_is = forth == list(range(rank))
-    read = source
+    is_plain = rank > 2 and forth == list(range(rank))
     if rank == 2:
-        axis = names.new(f"{node.name}/axis")
-        constants[axis] = np.array([2], np.int64)
-        read = add("Unsqueeze", [source, axis], names.new(f"{node.name}/input"))
-    elif not as_it_is:
-        read = add("Transpose", [source], names.new(f"{node.name}/input"), perm=forth)
-    plain = rank > 2 and as_it_is
-    made = output if plain else names.new(f"{node.name}/output")
-    conv = helper.make_node("Conv", [read, *inputs], [made], node.name, kernel_shape=[1] * spatial)
-    nodes.append(conv)
+        axis = graph.integers(f"{name}/axis", 2)
+        source = put("Unsqueeze", [source, axis], graph.tensor(f"{name}/input"))
+    elif not is_plain:
+        source = put("Transpose", [source], graph.tensor(f"{name}/input"), perm=forth)
+    made = output if is_plain else graph.tensor(f"{name}/output")
+    graph.put("Conv", [source, *inputs], made, name, kernel_shape=[1] * spatial)
     if rank == 2:
-        add("Squeeze", [made, axis], output)
-    elif not plain:
-        add("Transpose", [made], output, perm=back)
-    set_weights(graph, constants)
-    return nodes
+        put("Squeeze", [made, axis], output)
+    elif not is_plain:
+        put("Transpose", [made], output, perm=[forth.index(axis) for axis in range(rank)])
+
+
+FORMS = (_convolution,)
+"""See `rewriting.rewrite`."""

@@ -13,8 +13,9 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match
 from sezoo.config.sections import Quantization
+from sezoo.models.nested_graphs import reads_of, sorted_nodes
 from sezoo.models.onnx_file import quantized_nodes
-from sezoo.models.onnx_graph import UnusedNames, producers, readers, reads_of, set_weights, sorted_nodes, unused_name
+from sezoo.models.onnx_graph import UnusedNames, producers, readers, set_nodes, set_weights, unused_name
 from sezoo.models.states import magnitude_input, states_of
 from sezoo.quantization.graph.movements import with_quantized_movements
 from sezoo.quantization.graph.preparation import with_known_shapes, with_used_opsets
@@ -78,8 +79,8 @@ def nodes_in_float(model: onnx.ModelProto, settings: Quantization, path: Path) -
         for name in getattr(settings, key) or ():
             if name not in names:
                 near = closest_match(name, names)
-                told = f"did you mean '{near}'?" if near else f"it has {', '.join(sorted(names)[:5])} ..."
-                raise UserError(f"quantization.{key}: no node of {path} is called '{name}'; {told}")
+                hint = f"did you mean '{near}'?" if near else f"it has {', '.join(sorted(names)[:5])} ..."
+                raise UserError(f"quantization.{key}: no node of {path} is called '{name}'; {hint}")
     excluded = set(settings.nodes_to_exclude or ())
     if settings.nodes_to_quantize:
         excluded |= names - set(settings.nodes_to_quantize)
@@ -149,11 +150,7 @@ def write_qdq(plan: Plan, quantization: Quantization) -> onnx.ModelProto:
 
 def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with its nodes in order; onnxruntime's own sorting passes over what nested graphs read."""
-    nodes = [
-        onnx.NodeProto.FromString(node.SerializeToString()) for node in sorted_nodes(model.graph, model.graph.node)
-    ]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    set_nodes(model.graph, sorted_nodes(model.graph, model.graph.node))
     return model
 
 
@@ -182,12 +179,12 @@ def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProt
     def in_float(node: onnx.NodeProto) -> bool:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             return False
-        if node.op_type not in plan.op_types or node.name in plan.in_float:
+        if plan.is_in_float(node):
             return True
         # onnxruntime leaves those alone that move values which nothing has rounded
         return all(made_by[name].op_type != "DequantizeLinear" for name in node.input if name in made_by)
 
-    def unrounded(name: str) -> str:
+    def before_rounding(name: str) -> str:
         pair = [made_by.get(name)]
         pair += [made_by.get(pair[0].input[0])] if pair[0] is not None and pair[0].input else [None]
         if [node and node.op_type for node in pair] != ["DequantizeLinear", "QuantizeLinear"]:
@@ -196,7 +193,7 @@ def _with_unrounded_inputs(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProt
         is_integers = before in made_by and not in_float(made_by[before])
         return name if is_integers or {name, before} & rounded_anyway else before
 
-    inputs = [[unrounded(name) for name in node.input] if in_float(node) else None for node in graph.node]
+    inputs = [[before_rounding(name) for name in node.input] if in_float(node) else None for node in graph.node]
     for node, names in zip(graph.node, inputs, strict=True):
         if names is not None:
             node.input[:] = names
@@ -280,6 +277,5 @@ def _with_int8_input(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     for node in reading:
         node.input[:] = [rounded if read == name else read for read in node.input]
     nodes = [*first, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    set_nodes(graph, nodes)
     return model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from sezoo.models.onnx_graph import attribute
+from sezoo.models.onnx_graph import attribute, copy_node
 from sezoo.quantization.graph.rewriting import Rewriter, axes_of_reduction
 
 __all__ = ["FORMS"]
@@ -33,7 +33,7 @@ def _least(graph: Rewriter, node: onnx.NodeProto) -> bool:
     source = node.input[0]
     if node.op_type != "ReduceMin" or source not in graph.behind_layers or not axes_of_reduction(graph, node):
         return False
-    copy = onnx.NodeProto.FromString(node.SerializeToString())
+    copy = copy_node(node)
     copy.op_type = "ReduceMax"
     minus = graph.constant(f"{node.name}/minus", np.full(1, -1, np.float32))  # a product is rounded, where Neg is not
     copy.input[0] = graph.put("Mul", [source, minus], graph.tensor(f"{node.name}/negative"))
@@ -68,4 +68,4 @@ def _running_sum(graph: Rewriter, node: onnx.NodeProto) -> bool:
 
 
 FORMS = (_sum, _least, _running_sum)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

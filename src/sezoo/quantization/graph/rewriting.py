@@ -12,12 +12,14 @@ from sezoo.models.onnx_graph import (
     UnusedNames,
     attribute,
     copy_model,
+    copy_node,
     float_weights,
     initializers,
     keep_needed,
     layout,
     producers,
     readers,
+    set_nodes,
     set_weights,
 )
 from sezoo.quantization.graph.linear_layers import behind_layers
@@ -83,14 +85,13 @@ class Rewriter:
         return output
 
     def keep(self, node: onnx.NodeProto) -> None:
-        """A node of the graph as it was."""
-        self._nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
+        """A node of the graph as it was, or one made elsewhere."""
+        self._nodes.append(copy_node(node))
 
     def finish(self) -> onnx.ModelProto:
         """The new model."""
         changed = copy_model(self.model)
-        del changed.graph.node[:]
-        changed.graph.node.extend(self._nodes)
+        set_nodes(changed.graph, self._nodes)
         set_weights(changed.graph, self._added)
         keep_needed(changed.graph)
         return with_known_shapes(changed)

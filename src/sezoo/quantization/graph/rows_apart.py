@@ -58,4 +58,4 @@ def _first_axis_behind(graph: Rewriter, node: onnx.NodeProto) -> int | str | Non
 
 
 FORMS = (_rows_apart,)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

@@ -11,6 +11,7 @@ import onnx.version_converter
 
 from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
+from sezoo.models.onnx_graph import copy_model, opset_of
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.options import KEY
 from sezoo.quantization.overrides import first_line
@@ -125,11 +126,9 @@ def _at_opset_for(model: onnx.ModelProto, overrides: Overrides, types: set[Any])
     entries = [entry for entries in overrides.values() for entry in entries]
     entries += [entry["convert"] for entry in entries if "convert" in entry]
     types = types | {entry.get("quant_type", QuantType.QInt8) for entry in entries}
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(model)
     if types <= {QuantType.QInt8, QuantType.QUInt8} or opset >= OPSET_OF_OTHER_TYPES:
-        source = onnx.ModelProto()
-        source.CopyFrom(model)
-        return source
+        return copy_model(model)
     try:
         return onnx.ModelProto.FromString(_converted(model.SerializeToString()))
     except Exception as error:  # the converter raises RuntimeError, ValidationError and others alike

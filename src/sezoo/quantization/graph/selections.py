@@ -141,4 +141,4 @@ def _step(graph: Rewriter, name: str, at: str, *, inverted: bool = False) -> str
 
 
 FORMS = (_where, _cast)
-"""See `rewriting.rewritten`."""
+"""See `rewriting.rewrite`."""

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from sezoo.models.onnx_file import axes_of
-from sezoo.models.onnx_graph import initializers, keep_needed, nested_graphs
+from sezoo.models.nested_graphs import nested_graphs
+from sezoo.models.onnx_graph import axes_of, initializers, keep_needed, set_nodes
 from sezoo.models.onnx_session import open_session
 from sezoo.quantization.graph.preparation import with_known_shapes
 
@@ -55,8 +55,7 @@ def _fold(model: onnx.ModelProto) -> bool:
             found |= _outputs_of(node, known, model.opset_import)
             continue
         left.append(node)
-    del graph.node[:]
-    graph.node.extend(left)
+    set_nodes(graph, left)
     graph.initializer.extend(numpy_helper.from_array(np.asarray(values), name) for name, values in found.items())
     keep_needed(graph)
     return bool(found)

@@ -13,8 +13,8 @@ from sezoo.base.text import pluralize
 from sezoo.config.sections import Config
 from sezoo.denoising.patch_lengths import needed_lookahead, patch_lengths
 from sezoo.models.contract import Contract
-from sezoo.models.onnx_file import axes_of, graph_inputs
-from sezoo.models.onnx_graph import node_label, producers
+from sezoo.models.onnx_file import graph_inputs
+from sezoo.models.onnx_graph import axes_of, copy_model, node_label, producers
 from sezoo.models.receptive_field import receptive_field_of
 from sezoo.models.states import batch_of_one, bins_of, frames_of, input_layout, magnitude_input, mask_output, states_of
 from sezoo.quantization.graph.preparation import fold_constants, with_known_shapes
@@ -108,8 +108,7 @@ def with_static_shape(model: onnx.ModelProto, frames: int) -> onnx.ModelProto:
     ------
     UserError : an axis that cannot be known before the model runs.
     """
-    static = onnx.ModelProto()
-    static.CopyFrom(model)
+    static = copy_model(model)
     batch_of_one(static)
     axes = input_layout(model).axes(1, bins_of(model), frames)
     for value in (magnitude_input(static), mask_output(static)):

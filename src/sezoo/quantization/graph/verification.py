@@ -9,11 +9,11 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
+from sezoo.models.nested_graphs import nested_graphs
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
-from sezoo.models.onnx_graph import nested_graphs
 from sezoo.models.onnx_session import open_session
 from sezoo.models.state_loop import StateLoop, split_into_steps
-from sezoo.models.states import frames_of, magnitude_input, mask_output, states_of
+from sezoo.models.states import frames_of, states_of
 from sezoo.quantization.graph.static_shape import dynamic_axes
 
 __all__ = ["VERIFIED_CALLS", "verify"]
@@ -73,7 +73,7 @@ def _is_recurrent(model: onnx.ModelProto) -> bool:
 def _run_as_written(model: onnx.ModelProto, patch: np.ndarray, frames: int) -> np.ndarray:
     """The mask of the patch, in calls of `frames` frames."""
     session = open_session(model, optimization="none")
-    call = StateLoop(session, magnitude_input(model).name, states_of(model), [mask_output(model).name])
+    call = StateLoop.of_masks(session, model)
     return np.concatenate(
         [call.layout.taken(call(magnitude)[0]) for magnitude in split_into_steps([patch], frames)], axis=2
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import onnx
 
+from sezoo.models.movements import RESHAPING
 from sezoo.models.onnx_graph import producers
 from sezoo.models.states import input_layout, states_of
 from sezoo.quantization.graph.linear_layers import behind_layers
@@ -14,7 +15,7 @@ __all__ = ["MOVERS", "inputs_of_norms", "int8_only", "with_sources_of_moves"]
 
 NORMS = ("LayerNormalization", "InstanceNormalization")
 
-MOVERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Identity"}
+MOVERS = RESHAPING | {"Slice"}
 """What comes out of them has the integers of what goes in."""
 
 
@@ -30,13 +31,13 @@ def inputs_of_norms(model: onnx.ModelProto) -> frozenset[str]:
     """
     behind, made_by = behind_layers(model.graph), producers(model.graph)
     inputs = [node.input[0] for node in model.graph.node if node.op_type in NORMS]
-    inputs += [part for name in inputs for part in _mirrored(made_by.get(name), made_by)]
+    inputs += [part for name in inputs for part in _mirrored_pair(made_by.get(name), made_by)]
     scores = [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
     wide = with_sources_of_moves(model, inputs) | with_sources_of_moves(model, scores, SCALED)
     return frozenset(name for name in wide if name in behind)
 
 
-def _mirrored(node: onnx.NodeProto | None, made_by: Mapping[str, onnx.NodeProto]) -> list[str]:
+def _mirrored_pair(node: onnx.NodeProto | None, made_by: Mapping[str, onnx.NodeProto]) -> list[str]:
     """A tensor and its negative, where a node puts those together for a normalization; else nothing."""
     if node is None or node.op_type != "Concat" or len(node.input) != 2:
         return []

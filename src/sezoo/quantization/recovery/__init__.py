@@ -2,5 +2,5 @@
 
 `recipe` takes the steps in order, each a function of a `Plan` and of the `context` that it is tried on: `operators`,
 `steps` (on `input_precision`, `channel_ties` -> `equalization`, `second_moments` -> `rounding`), `range_choice`,
-`fallback`. What they learn from and are judged by are `segments` of the clips and the `closeness` of denoised waves.
+`fallback`. They learn from `segments` of the clips, and are scored by the fidelity of the denoised output.
 """

@@ -50,14 +50,14 @@ def int16_activations(plan: Plan, context: RecoveryContext) -> Plan:
         wider = plan.with_int16_activations(names)
         if context.is_readable(context.write_model(wider)):
             plan, error = wider, max(error - gain, 0.0)
-    plan = _narrowed(before, plan, sorted(gains, key=lambda names: gains[names]), context)
+    plan = _narrow(before, plan, sorted(gains, key=lambda names: gains[names]), context)
     widened = sorted(plan.int16 - before.int16)
     if widened:
         log.info("  %s in 16 bits: %s", pluralize(len(widened), "activation"), short_list(widened, SHOWN))
     return plan
 
 
-def _narrowed(before: Plan, chosen: Plan, names: Sequence[tuple[str, ...]], context: RecoveryContext) -> Plan:
+def _narrow(before: Plan, chosen: Plan, names: Sequence[tuple[str, ...]], context: RecoveryContext) -> Plan:
     """All in 16 bits but for those that need not be, if that is better than what has been chosen; else the choice.
 
     Parameters
@@ -105,7 +105,7 @@ def _candidates(plan: Plan, context: RecoveryContext) -> Iterator[tuple[str, ...
     kept, seen = user_tensors(context.settings) | int8_only(model), set(plan.int16 | plan.fixed_ranges)
     pairs = {name: pair for pair in states_of(model).items() for name in pair}
     for node in reversed(model.graph.node):
-        if node.op_type not in plan.op_types or node.name in plan.in_float:
+        if plan.is_in_float(node):
             continue
         for name in (*node.output, *node.input):
             if name not in plan.ranges or name in seen:

@@ -13,7 +13,7 @@ __all__ = ["fallback"]
 
 
 def fallback(plan: Plan, context: RecoveryContext) -> Plan:
-    """Give the layers more bits that gain most by it, while their share of the MACs is allowed.
+    """Give more bits to the layers that gain most by them, while their share of the MACs is allowed.
 
     Each is tried alone, with its input in 16 bits and wholly in float, on segments that steps may learn from; then
     the ways are taken in the order of their gain. Of two that are as good the one with integers is taken.
@@ -25,22 +25,22 @@ def fallback(plan: Plan, context: RecoveryContext) -> Plan:
     macs = {node.name: by_output[node.output[0]] or 0 for node in plan.exact.graph.node}
     total, spent = sum(macs.values()), 0
     layers = [node for node in plan.model.graph.node if node.op_type in LINEAR and node.op_type in plan.op_types]
-    ways = [FallbackOption(frozenset({node.name}), macs.get(node.name, 0), in_float=node.name) for node in layers]
+    options = [FallbackOption(frozenset({node.name}), macs.get(node.name, 0), in_float=node.name) for node in layers]
     for source in dict.fromkeys(node.input[0] for node in layers):
         reading = frozenset(node.name for node in layers if node.input[0] == source)
         if _may_be_int16(plan, source):
-            ways.append(FallbackOption(reading, sum(macs.get(name, 0) for name in reading), int16=source))
+            options.append(FallbackOption(reading, sum(macs.get(name, 0) for name in reading), int16=source))
     closest = context.fit_score(context.write_model(plan))
-    affordable = [way for way in ways if 0 < way.macs <= allowed * total]
+    affordable = [option for option in options if 0 < option.macs <= allowed * total]
     gains = {
-        way: context.fit_score(context.write_model(way.apply_to(plan))) - closest
-        for way in context.with_progress("fallback", affordable)
+        option: context.fit_score(context.write_model(option.apply_to(plan))) - closest
+        for option in context.with_progress("fallback", affordable)
     }
     chosen, done = plan, set()
-    for way, gain in sorted(gains.items(), key=lambda item: (-round(item[1], 1), item[0].int16 is None)):
-        if gain > 0 and not way.layers & done and spent + way.macs <= allowed * total:
-            chosen, spent = way.apply_to(chosen), spent + way.macs
-            done |= way.layers
+    for option, gain in sorted(gains.items(), key=lambda item: (-round(item[1], 1), item[0].int16 is None)):
+        if gain > 0 and not option.layers & done and spent + option.macs <= allowed * total:
+            chosen, spent = option.apply_to(chosen), spent + option.macs
+            done |= option.layers
     return chosen
 
 

@@ -13,15 +13,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import (
-    attribute,
-    copy_model,
-    float_weights,
-    producers,
-    set_weights,
-    sorted_nodes,
-    unused_name,
-)
+from sezoo.models.nested_graphs import sorted_nodes
+from sezoo.models.onnx_graph import attribute, copy_model, float_weights, producers, set_nodes, set_weights, unused_name
 from sezoo.models.receptive_field import RECURRENT
 from sezoo.models.states import magnitude_input
 from sezoo.quantization.calibration.segments import Segment
@@ -41,7 +34,7 @@ MAGNIFIED = 12.0
 
 
 FINE_STEPS = int(MAGNIFIED / 2)
-"""The fine part reaches so many steps of the coarse one to either side."""
+"""Steps of the coarse part that the fine one reaches to either side."""
 
 
 def first_activations(plan: Plan) -> list[str]:
@@ -110,8 +103,7 @@ def with_split_input(plan: Plan) -> Plan:
             else:
                 node.input[:] = [coarse if read == name else read for read in node.input]
         nodes = sorted_nodes(model.graph, [*split, *model.graph.node])
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
+        set_nodes(model.graph, nodes)
     model = with_known_shapes(model)
     return replace(
         plan,

@@ -12,6 +12,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
+from sezoo.models.movements import RESHAPING, SELECTING
 from sezoo.models.onnx_graph import float_weights, producers
 from sezoo.quantization.fidelity.context import RecoveryContext
 from sezoo.quantization.graph.linear_layers import LINEAR
@@ -22,12 +23,9 @@ __all__ = ["before_small_values", "operators"]
 log = logging.getLogger(__name__)
 
 LEAST_GAIN = 0.5
-"""dB by which the waves must come closer for a type of operators to stay in float."""
+"""dB by which the waveforms must come closer for a type of operators to stay in float."""
 
-MOVERS = {
-    *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Concat", "Pad", "Gather"),
-    *("GatherElements", "Where", "Resize", "MaxPool", "ArgMax", "TopK"),
-}
+MOVERS = RESHAPING | SELECTING | {"ArgMax", "Concat", "GatherElements", "MaxPool", "Pad", "Resize", "TopK", "Where"}
 """They move values, and round nothing that is not rounded already."""
 
 OF_LAYERS = ("Relu", "Clip", "LeakyRelu", "PRelu")
@@ -36,7 +34,7 @@ OF_LAYERS = ("Relu", "Clip", "LeakyRelu", "PRelu")
 SMALL_STAYS_SMALL = {
     *("Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Abs", "Neg", "Max", "Min", "Clip", "Relu", "LeakyRelu", "PRelu"),
     *("Sum", "ReduceMean", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceMax", "GlobalAveragePool"),
-    *("AveragePool", "CumSum", "Identity", "Expand", *MOVERS),
+    *("AveragePool", "CumSum", "Expand", *MOVERS),
 }
 """A small difference at their inputs is one at their outputs: who needs that exactly needs this exactly."""
 
@@ -48,7 +46,7 @@ def operators(plan: Plan, context: RecoveryContext) -> Plan:
     """Leave operators in float that round small values away where those count, and types whose rounding is heard.
 
     The first are found in the graph: on other clips they do more harm than on these. Types are tried unless the user
-    has chosen them: the one that brings the waves closest on segments that steps may learn from, then the next one,
+    has chosen them: the one that brings the waveforms closest on segments that steps may learn from, then the next one,
     as long as it is worth it. Nor are tensors that operators in float hand to each other rounded because one in int8
     reads them too. Layers stay in int8.
     """
@@ -125,7 +123,7 @@ def _is_of_layer(
     return lowest is None or bool(np.all(lowest <= 0))
 
 
-# -- what the waves say --------------------------------------------------------------------------------
+# -- what the waveforms say --------------------------------------------------------------------------------
 
 
 def _with_types_in_float(plan: Plan, rounding: set[str], context: RecoveryContext, closest: float) -> Plan:

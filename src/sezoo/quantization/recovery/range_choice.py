@@ -1,4 +1,4 @@
-"""Ranges chosen by what they do to the denoised wave, not by what they do to the tensor."""
+"""Ranges chosen by what they do to the denoised waveform, not by what they do to the tensor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def input_floor(plan: Plan, context: RecoveryContext) -> Plan:
 
 
 def ranges(plan: Plan, context: RecoveryContext) -> Plan:
-    """Wider ranges cut off less and round more: the factor that brings the waves closest, for all and for each.
+    """Wider ranges cut off less and round more: the factor that brings the waveforms closest, for all and for each.
 
     It is looked for on segments that the other steps learn from: those held out have the last word on the step.
     """

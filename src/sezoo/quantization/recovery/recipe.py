@@ -54,7 +54,7 @@ class Step:
     ----------
     name : in the YAML file.
     does : in a few words, for the log.
-    least_gain : dB by which the waves must come closer; what costs memory or work has to bring more.
+    least_gain : dB by which the waveforms must come closer; what costs memory or work has to bring more.
     """
 
     name: str
@@ -125,7 +125,7 @@ def _warn_of_audible(closeness: float, settings: Quantization, target: Target) -
 def recover(plan: Plan, context: RecoveryContext, target: Target) -> RecoveryResult:
     """Take the steps that are configured.
 
-    With `auto` a step is kept if the int8 model's denoised waves come closer to the float model's on segments that
+    With `auto` a step is kept if the int8 model's denoised waveforms come closer to the float model's on segments that
     no step learns from; so the result is never farther away than the plain int8 model. Steps that are listed are
     taken as they are.
 

@@ -96,7 +96,7 @@ def second_moments(
     int8_model: onnx.ModelProto,
     layers: Sequence[LinearLayer],
     segments: Sequence[Segment],
-    told: Callable[[Sequence[Segment]], Iterable[Segment]] = iter,
+    with_progress: Callable[[Sequence[Segment]], Iterable[Segment]] = iter,
 ) -> dict[str, Moments]:
     """The moments of each layer, by the name of its node.
 
@@ -106,7 +106,7 @@ def second_moments(
         rounded on the way from the model's input.
     int8_model : QDQ, with nodes of the layers' names, and with its Relus (an int8 model needs none where the integers
         end at zero, but then nothing has the values from before the rounding).
-    told : passes the segments on, telling how far it is.
+    with_progress : passes the segments on, telling how far it is.
     """
     nodes, made_by = {node.name: node for node in int8_model.graph.node}, producers(int8_model.graph)
     rounded = [nodes[layer.node].input[0] for layer in layers]
@@ -116,7 +116,7 @@ def second_moments(
     run_float = tensors_of(float_model, [layer.input for layer in layers if layer.node in first])
     rng, typical = np.random.default_rng(0), np.median(np.concatenate([_levels(each.magnitude) for each in segments]))
     moments = {layer.node: Moments() for layer in layers}
-    for segment in told(segments):
+    for segment in with_progress(segments):
         for (magnitude, values), (_, exact_ones) in zip(
             run(segment.magnitude), run_float(segment.magnitude), strict=True
         ):

@@ -97,15 +97,15 @@ def rounding(plan: Plan, context: RecoveryContext) -> Plan:
     layers = _layers(plan, context)
     if not layers or context.settings.extra_options.get("WeightSymmetric") is False:
         return plan
-    told = partial(context.with_progress, "rounding")
-    moments = second_moments(plan.exact, context.write_model(plan, with_relus=True), layers, context.fit, told)
+    with_progress = partial(context.with_progress, "rounding")
+    moments = second_moments(plan.exact, context.write_model(plan, with_relus=True), layers, context.fit, with_progress)
     weights, model, scales = float_weights(plan.exact.graph), copy_model(plan.model), dict(plan.weight_scales)
     largest = 64 if context.settings.reduce_range else int(LARGEST[context.settings.weight_type])
     per_channel = context.settings.per_channel
     by_weight: dict[str, list[LinearLayer]] = defaultdict(list)
     for layer in layers:
         by_weight[layer.weight].append(layer)
-    for name, sharing in told(by_weight.items()):
+    for name, sharing in with_progress(by_weight.items()):
         layer, together = sharing[0], _pool_moments([moments[layer.node] for layer in sharing])
         exact = layer.matrix(weights[name])
         fitted = refit_weights(exact, together.covariance, together.cross_covariance)

@@ -122,8 +122,8 @@ def step(body: Body, kind: Kind, ends: Mapping[str, str]) -> dict[str, str]:
 
     Parameters
     ----------
-    ends : names of what goes in: "gates" and "candidate", the products with the frame, (batch, so many times hidden);
-        the states, (batch, hidden); "gate_weights" and "candidate_weights", (hidden, so many times hidden); where a GRU
+    ends : names of what goes in: "gates" and "candidate", the products with the frame, (batch, N times hidden);
+        the states, (batch, hidden); "gate_weights" and "candidate_weights", (hidden, N times hidden); where a GRU
         has one, "candidate_bias"; "one", the number 1; "sizes", of the opening gates (integers).
     """
     hidden = body.rounded(ends[HIDDEN], HIDDEN)

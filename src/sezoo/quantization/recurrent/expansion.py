@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import onnx
 
-from sezoo.models.onnx_graph import attribute, copy_model, float_weights, keep_needed, node_label, producers
-from sezoo.quantization.graph.preparation import with_known_shapes
+from sezoo.models.movements import RESHAPING, SELECTING
+from sezoo.models.onnx_graph import attribute, float_weights, node_label, producers
+from sezoo.quantization.graph.rewriting import Rewriter, rewrite
 from sezoo.quantization.recurrent.cells import RESET, Kind
 from sezoo.quantization.recurrent.directions import with_forward_layers
 from sezoo.quantization.recurrent.scan_writer import ScanWriter
@@ -158,21 +159,18 @@ def expand(model: onnx.ModelProto, kinds: Collection[str] = LAYERS, kept: Collec
                 chosen.add(node.name)
             else:
                 log.warning("%s stays in float: %s", node_label(node), why)
-    if not chosen:
-        return model
-    changed = copy_model(model)
-    del changed.graph.node[:]
-    writer = ScanWriter(changed.graph, weights)
-    for node in model.graph.node:
-        if node.name in chosen:
-            writer.write(node)
-        else:
-            changed.graph.node.append(node)
-    keep_needed(changed.graph)
-    return with_known_shapes(changed)
+
+    def form(graph: Rewriter, node: onnx.NodeProto) -> bool:
+        if node.name not in chosen:
+            return False
+        ScanWriter(graph).write(node)
+        return True
+
+    return rewrite(model, [form])
 
 
-MOVING = {"Slice", "Squeeze", "Unsqueeze", "Concat", "Transpose", "Reshape", "Gather", "Split", "Identity", "Cast"}
+CARRIERS = RESHAPING | SELECTING | {"Cast", "Concat"}
+"""Operators that hand states on without computing."""
 
 
 def _movers_of_states(model: onnx.ModelProto) -> frozenset[str]:
@@ -183,12 +181,12 @@ def _movers_of_states(model: onnx.ModelProto) -> frozenset[str]:
         waiting = list(each.states.values())
         while waiting:
             node = made_by.get(waiting.pop())
-            if node is not None and node.op_type in MOVING and node.name not in found:
+            if node is not None and node.op_type in CARRIERS and node.name not in found:
                 found.add(node.name)
                 waiting += [name for name in node.input if name in made_by or name in ends]
     behind = {name for each in recurrences(model) for name in each.last.values()}
     for node in model.graph.node:
-        if node.op_type in MOVING and behind & set(node.input):
+        if node.op_type in CARRIERS and behind & set(node.input):
             found.add(node.name)
             behind.update(node.output)
     return frozenset(found)

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import UnusedNames, attribute, copy_model, layout, rename_reads, set_weights
+from sezoo.models.nested_graphs import rename_reads
+from sezoo.models.onnx_graph import UnusedNames, attribute, copy_model, copy_node, layout, set_nodes, set_weights
 from sezoo.quantization.recurrent.cells import Kind
 
 __all__ = ["with_bodies_in_place"]
@@ -28,9 +29,7 @@ def with_bodies_in_place(model: onnx.ModelProto) -> onnx.ModelProto:
             nodes.append(node)
         else:
             nodes += _inline_body(graph, names, node, body)
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(copies)
+    set_nodes(graph, nodes)
     return written
 
 
@@ -63,7 +62,7 @@ def _inline_body(
     ends = [value.name for value in body.output]
     renamed |= dict(zip(ends[:count], node.output, strict=False))
     for each in body.node:
-        copy = onnx.NodeProto.FromString(each.SerializeToString())
+        copy = copy_node(each)
         rename_reads(copy, renamed)
         copy.output[:] = [renamed.get(name, name) for name in copy.output]
         nodes.append(copy)

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from sezoo.models.onnx_graph import UnusedNames, attribute, set_weights
+from sezoo.models.onnx_graph import attribute
+from sezoo.quantization.graph.rewriting import Rewriter
 from sezoo.quantization.recurrent.cells import GATES, HIDDEN, Body, Kind, as_rows, step
 
 __all__ = ["ScanWriter"]
@@ -17,22 +18,12 @@ FLOAT = onnx.TensorProto.FLOAT
 class ScanWriter:
     """Adds what a layer is written out as to a graph."""
 
-    def __init__(self, graph: onnx.GraphProto, weights: dict[str, np.ndarray]):
-        self.graph, self.weights, self.names = graph, weights, UnusedNames(graph)
-        self.made_by: dict[str, onnx.NodeProto] = {}
+    def __init__(self, graph: Rewriter):
+        self.graph, self.weights, self.constant, self.new_name = graph, graph.weights, graph.constant, graph.tensor
 
     def node(self, op_type: str, inputs: list[str], output: str, **attributes) -> str:
         """Add a node; the name of its output."""
-        self.graph.node.append(
-            helper.make_node(op_type, inputs, [output], self.names.new(f"{output}/node"), **attributes)
-        )
-        return output
-
-    def constant(self, name: str, values: np.ndarray) -> str:
-        """Add a constant; its name, a new one."""
-        name = self.names.new(name)
-        set_weights(self.graph, {name: values})
-        return name
+        return self.graph.put(op_type, inputs, output, self.new_name(f"{output}/node"), **attributes)
 
     def write(self, node: onnx.NodeProto) -> None:
         """All of a layer."""
@@ -59,7 +50,7 @@ class ScanWriter:
             ends["candidate_bias"] = self.constant(f"{node.name}/state_candidate/bias", inner_bias)
         directions = self.constant(f"{node.name}/direction", np.array([0], np.int64))
         first = {
-            role: self.node("Squeeze", [name, directions], self.names.new(f"{node.name}/{role}/first"))
+            role: self.node("Squeeze", [name, directions], self.new_name(f"{node.name}/{role}/first"))
             for role, name in zip(kind.states, given[5:7], strict=False)
             if name
         }
@@ -84,28 +75,28 @@ class ScanWriter:
             weight = self.constant(f"{node.name}/input_{name}/weight", rows[:, :, np.newaxis].copy())
             bias = self.constant(f"{node.name}/input_{name}/bias", bias)
             made.append(
-                self.node("Conv", [source, weight, bias], self.names.new(f"{node.name}/input_{name}"), kernel_shape=[1])
+                self.node("Conv", [source, weight, bias], self.new_name(f"{node.name}/input_{name}"), kernel_shape=[1])
             )
         return made
 
     def _channels_first(self, node: onnx.NodeProto) -> str:
         """The layer's input as (batch, inputs, steps); a Transpose before it is undone rather than done twice."""
         source, order = node.input[0], [1, 2, 0]
-        before = next((each for each in self.graph.node if source in each.output), None)
+        before = self.graph.made_by.get(source)
         if before is not None and before.op_type == "Transpose":
             source, order = before.input[0], [attribute(before, "perm", [2, 1, 0])[axis] for axis in order]
         if order == [0, 1, 2]:
             return source
-        return self.node("Transpose", [source], self.names.new(f"{node.name}/input"), perm=order)
+        return self.node("Transpose", [source], self.new_name(f"{node.name}/input"), perm=order)
 
     def _zeros(self, node: onnx.NodeProto, source: str, hidden: int) -> str:
         """(batch, hidden) of zeros for an input (batch, inputs, steps)."""
-        shape = self.node("Shape", [source], self.names.new(f"{node.name}/shape"))
+        shape = self.node("Shape", [source], self.new_name(f"{node.name}/shape"))
         place = self.constant(f"{node.name}/batch_axis", np.array([0], np.int64))
-        batch = self.node("Gather", [shape, place], self.names.new(f"{node.name}/batch"), axis=0)
+        batch = self.node("Gather", [shape, place], self.new_name(f"{node.name}/batch"), axis=0)
         size = self.constant(f"{node.name}/hidden_size", np.array([hidden], np.int64))
-        both = self.node("Concat", [batch, size], self.names.new(f"{node.name}/state_shape"), axis=0)
-        return self.node("ConstantOfShape", [both], self.names.new(f"{node.name}/zeros"))
+        both = self.node("Concat", [batch, size], self.new_name(f"{node.name}/state_shape"), axis=0)
+        return self.node("ConstantOfShape", [both], self.new_name(f"{node.name}/zeros"))
 
     def _scan(
         self,
@@ -117,11 +108,11 @@ class ScanWriter:
         hidden: int,
     ) -> None:
         outputs = [*node.output, *[""] * 3]
-        last = {role: self.names.new(f"{node.name}/{role}/last") for role in kind.states}
-        sequence = self.names.new(f"{node.name}/hidden")
-        inner = [self.names.new(f"{node.name}/{role}") for role in kind.inner]
+        last = {role: self.new_name(f"{node.name}/{role}/last") for role in kind.states}
+        sequence = self.new_name(f"{node.name}/hidden")
+        inner = [self.new_name(f"{node.name}/{role}") for role in kind.inner]
         body = float_body(kind, node.name, ends, hidden)
-        self.graph.node.append(
+        self.graph.keep(
             helper.make_node(
                 "Scan",
                 [*first.values(), *products],

@@ -8,7 +8,16 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from sezoo.models.onnx_graph import UnusedNames, attribute, float_weights, keep_needed, producers, readers, set_weights
+from sezoo.models.onnx_graph import (
+    UnusedNames,
+    attribute,
+    float_weights,
+    keep_needed,
+    producers,
+    readers,
+    set_nodes,
+    set_weights,
+)
 from sezoo.quantization.recurrent.cells import (
     CANDIDATE_BIAS,
     CANDIDATE_WEIGHTS,
@@ -87,12 +96,8 @@ def _write(graph: onnx.GraphProto, layer: Recurrence, weight_scales: Mapping[str
     nodes = [node if each.name == layer.node.name else each for each in graph.node]
     weights = [each for each in graph.node if each.op_type == "DequantizeLinear" and each.output[0] in ends.values()]
     others = [each for each in nodes if each not in weights]
-    copies = [onnx.NodeProto.FromString(each.SerializeToString()) for each in (*weights, *others)]
-    # What calibration looked at is not made any more.
-    inner = set(layer.inner.values())
-    copies = [each for each in copies if not inner & set(each.input)]
-    del graph.node[:]
-    graph.node.extend(copies)
+    inner = set(layer.inner.values())  # what calibration looked at is not made any more
+    set_nodes(graph, (each for each in (*weights, *others) if not inner & set(each.input)))
 
 
 def _quantizer_of(read_by: Mapping[str, list[onnx.NodeProto]], name: str) -> Quantizer:

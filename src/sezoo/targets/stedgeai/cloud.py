@@ -47,7 +47,7 @@ class Patience:
     upload : the same for the model.
     run, benchmark : from the start to the end.
     run_pause, benchmark_pause : between two questions whether it is done.
-    tell_again : after which an unchanged state is logged again.
+    log_again : after which an unchanged state is logged again.
     tries_again : pauses before a question that had no answer is put again.
     sleep, clock : of the computer; tests put others in.
     """
@@ -58,7 +58,7 @@ class Patience:
     benchmark: float = 2500
     run_pause: float = 2
     benchmark_pause: float = 5
-    tell_again: float = 60
+    log_again: float = 60
     tries_again: tuple[float, ...] = (2, 5, 10, 20)
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -204,8 +204,8 @@ class Cloud:
     def _wait(self, url: str, what: str, limit: float, pause: float) -> dict[str, object]:
         """Poll until it is done; changes of its state are logged."""
         clock, sleep = self.patience.clock, self.patience.sleep
-        started = told_at = clock()
-        told, failures = "no state", 0
+        started = logged_at = clock()
+        logged, failures = "no state", 0
         while True:
             try:
                 content = self._ask("GET", url, what)
@@ -224,12 +224,12 @@ class Cloud:
                 if state in FAILED:
                     said = self.web.words_of(content) or "no reason given"
                     raise self._error(what, f"it ended with the state '{self.web.phrase(state)}': {said}")
-                if shown_state != told or clock() - told_at >= self.patience.tell_again:
-                    told, told_at = shown_state, clock()
-                    log.info("%s, %s: %s (%.0f s)", WHAT, what, self.web.phrase(told), told_at - started)
+                if shown_state != logged or clock() - logged_at >= self.patience.log_again:
+                    logged, logged_at = shown_state, clock()
+                    log.info("%s, %s: %s (%.0f s)", WHAT, what, self.web.phrase(logged), logged_at - started)
             left = started + limit - clock()
             if left <= 0:
-                raise self._error(what, f"not done within {limit:g} s, at last: {self.web.phrase(told)}")
+                raise self._error(what, f"not done within {limit:g} s, at last: {self.web.phrase(logged)}")
             if content is None:
                 sleep(min(self.patience.tries_again[failures], left))
                 failures += 1
@@ -272,8 +272,8 @@ def _state(content: dict[str, object]) -> tuple[str, str]:
     state = content.get("state", content.get("status"))
     state = state.lower() if isinstance(state, str) else ""
     position = next((content[key] for key in POSITIONS if isinstance(content.get(key), int)), None)
-    told = state.replace("_", " ") or "no state"
-    return state, f"{told}, position {position}" if position is not None else told
+    phrase = state.replace("_", " ") or "no state"
+    return state, f"{phrase}, position {position}" if position is not None else phrase
 
 
 def _multipart(name: str, content: bytes) -> tuple[str, bytes]:

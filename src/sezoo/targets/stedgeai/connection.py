@@ -78,18 +78,20 @@ def opener(
     proxies : by scheme; None for those of the environment.
     """
 
-    def timed(connection: type[http.client.HTTPConnection], host: str, **how: object) -> http.client.HTTPConnection:
+    def connect_in_time(
+        connection: type[http.client.HTTPConnection], host: str, **how: object
+    ) -> http.client.HTTPConnection:
         made = connection(host, **how)
         made._create_connection = deadline.connect  # what it opens its socket with; there is no public way
         return made
 
     class Http(urllib.request.HTTPHandler):
         def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(lambda host, **how: timed(http.client.HTTPConnection, host, **how), request)
+            return self.do_open(lambda host, **how: connect_in_time(http.client.HTTPConnection, host, **how), request)
 
     class Https(urllib.request.HTTPSHandler):
         def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(lambda host, **how: timed(http.client.HTTPSConnection, host, **how), request)
+            return self.do_open(lambda host, **how: connect_in_time(http.client.HTTPSConnection, host, **how), request)
 
     director = urllib.request.OpenerDirector()
     for handler in (

@@ -17,7 +17,7 @@ def _conv(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     x, weight, bias = (*inputs, None)[:3]
     spatial = weight.ndim - 2
     strides, dilations = (list(attributes.get(key, [1] * spatial)) for key in ("strides", "dilations"))
-    x = _padded(x, _pads(attributes, x.shape[2:], weight.shape[2:], strides, dilations))
+    x = _pad(x, _pads(attributes, x.shape[2:], weight.shape[2:], strides, dilations))
     convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[spatial - 1]
     return convolve(x, weight, bias, strides, 0, dilations, attributes.get("group", 1))
 
@@ -36,7 +36,7 @@ def _pads(attributes: Attributes, sizes: Sequence[int], kernel: Sequence[int], s
     return less + more if kind == b"SAME_UPPER" else more + less
 
 
-def _padded(x: torch.Tensor, pads: Sequence[int], value: float = 0.0) -> torch.Tensor:
+def _pad(x: torch.Tensor, pads: Sequence[int], value: float = 0.0) -> torch.Tensor:
     return functional.pad(x, torch_order(pads), value=value) if any(pads) else x
 
 
@@ -55,7 +55,7 @@ def _conv_transpose(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     pads, extra = attributes.get("pads", [0] * 2 * spatial), attributes.get("output_padding", [0] * spatial)
     convolve = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[spatial - 1]
     whole_output = convolve(x, weight, bias, strides, 0, list(extra), attributes.get("group", 1), dilations)
-    return _padded(whole_output, [-pad for pad in pads])
+    return _pad(whole_output, [-pad for pad in pads])
 
 
 def _gemm(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
@@ -123,7 +123,7 @@ def _layer_norm(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
 def _max_pool(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     x, kernel = inputs[0], list(attributes["kernel_shape"])
     strides, dilations = (list(attributes.get(key, [1] * len(kernel))) for key in ("strides", "dilations"))
-    x = _padded(x, _pads(attributes, x.shape[2:], kernel, strides, dilations), value=-torch.inf)
+    x = _pad(x, _pads(attributes, x.shape[2:], kernel, strides, dilations), value=-torch.inf)
     pool = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[len(kernel) - 1]
     return pool(x, kernel, strides, 0, dilations, ceil_mode=bool(attributes.get("ceil_mode", 0)))
 
@@ -135,7 +135,7 @@ def _average_pool(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     if any(pads) and not attributes.get("count_include_pad", 0):
         raise NotImplementedError("AveragePool that leaves its padding out")
     pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[len(kernel) - 1]
-    return pool(_padded(x, pads), kernel, strides, ceil_mode=bool(attributes.get("ceil_mode", 0)))
+    return pool(_pad(x, pads), kernel, strides, ceil_mode=bool(attributes.get("ceil_mode", 0)))
 
 
 def _global_average(inputs: Inputs, attributes: Attributes) -> torch.Tensor:

@@ -92,7 +92,7 @@ class QuantizedNetwork(nn.Module):
         self._arrays = self._weights | initializers(graph)  # of biases the int8 model has integers only
         self._made_by, self._read_by = producers(graph), readers(graph)
         self.grids = {grid.name: grid for grid in map(self._grid, graph.node) if grid is not None}
-        learned = self.learned = _learned(float_model, constants)
+        learned = self.learned = _learned_names(float_model, constants)
         self.weights = nn.ParameterDict(
             {_key(name): nn.Parameter(_tensor(self._weights[name])) for name in sorted(learned)}
         )
@@ -175,7 +175,7 @@ class QuantizedNetwork(nn.Module):
 
     def _results(self, node: _Node, inputs: Inputs) -> Sequence[torch.Tensor]:
         if len(node.grids) == 1:
-            return (self._rounded(node.grids[0], inputs[0]),)
+            return (self._round(node.grids[0], inputs[0]),)
         if node.grids:
             scales = [self._scale(name) for name in node.grids]
             return (fake_quantize_bias(inputs[0], (scales[0] * scales[1] * node.beta).detach()),)
@@ -186,7 +186,7 @@ class QuantizedNetwork(nn.Module):
         key = _key(name)
         return self.log_scales[key].exp() if key in self.log_scales else self.scales.get_buffer(key)
 
-    def _rounded(self, name: str, x: torch.Tensor) -> torch.Tensor:
+    def _round(self, name: str, x: torch.Tensor) -> torch.Tensor:
         grid, scale, zero_point = self.grids[name], self._scale(name), self._zero_point(name)
         if grid.axis is not None:
             shape = [-1 if axis == grid.axis % x.ndim else 1 for axis in range(x.ndim)]
@@ -219,7 +219,7 @@ def _with_ends(nodes: Sequence[_Node], kept: str) -> list[_Node]:
     return [replace(node, done=tuple((here | before) & made - {""})) for node, here, before in reversed(found)]
 
 
-def _learned(model: onnx.ModelProto, constants: Iterable[np.ndarray]) -> set[str]:
+def _learned_names(model: onnx.ModelProto, constants: Iterable[np.ndarray]) -> set[str]:
     """Return the names of the trained initializers: weights of layers, and constants added after them."""
     weights, read_by = float_weights(model.graph), readers(model.graph)
     found = {

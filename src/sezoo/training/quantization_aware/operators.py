@@ -52,7 +52,7 @@ def _each(function: Callable[..., torch.Tensor]) -> Operator:
     return lambda inputs, attributes: function(*inputs)
 
 
-def _folded(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Operator:
+def _fold(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Operator:
     def compute(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
         result = inputs[0]
         for other in inputs[1:]:
@@ -62,12 +62,12 @@ def _folded(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> O
     return compute
 
 
-def _divided(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
+def _divide(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     left, right = inputs
     return left / right if left.is_floating_point() else torch.div(left, right, rounding_mode="trunc")
 
 
-def _reduced(function: Callable[..., torch.Tensor]) -> Operator:
+def _reduce(function: Callable[..., torch.Tensor]) -> Operator:
     def compute(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
         axes, keep = axes_of(inputs, attributes), bool(attributes.get("keepdims", 1))
         if axes is None and attributes.get("noop_with_empty_axes", 0):
@@ -83,8 +83,8 @@ def _softmax(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
 
 OPERATORS: dict[str, Operator] = LAYERS | MOVEMENTS | {
     "MatMul": _each(torch.matmul),
-    "Add": _each(torch.add), "Sub": _each(torch.sub), "Mul": _each(torch.mul), "Div": _divided,
-    "Pow": _each(torch.pow), "Max": _folded(torch.maximum), "Min": _folded(torch.minimum), "Sum": _folded(torch.add),
+    "Add": _each(torch.add), "Sub": _each(torch.sub), "Mul": _each(torch.mul), "Div": _divide,
+    "Pow": _each(torch.pow), "Max": _fold(torch.maximum), "Min": _fold(torch.minimum), "Sum": _fold(torch.add),
     "Relu": _each(torch.relu), "LeakyRelu": _leaky_relu, "PRelu": _prelu, "Clip": _clip,
     "Elu": lambda inputs, attributes: functional.elu(inputs[0], attributes.get("alpha", 1.0)),
     "Sigmoid": _each(torch.sigmoid), "Tanh": _each(torch.tanh), "HardSigmoid": _hard_sigmoid,
@@ -93,8 +93,8 @@ OPERATORS: dict[str, Operator] = LAYERS | MOVEMENTS | {
     "Exp": _each(torch.exp), "Log": _each(torch.log), "Erf": _each(torch.erf), "Reciprocal": _each(torch.reciprocal),
     "Sin": _each(torch.sin), "Cos": _each(torch.cos), "Round": _each(round_straight_through),
     "Equal": _each(torch.eq), "Less": _each(torch.lt), "Greater": _each(torch.gt), "Where": _each(torch.where),
-    "ReduceMean": _reduced(torch.mean), "ReduceSum": _reduced(torch.sum), "ReduceMax": _reduced(torch.amax),
-    "ReduceMin": _reduced(torch.amin), "Cast": _cast,
+    "ReduceMean": _reduce(torch.mean), "ReduceSum": _reduce(torch.sum), "ReduceMax": _reduce(torch.amax),
+    "ReduceMin": _reduce(torch.amin), "Cast": _cast,
 }  # fmt: skip
 """By the type of a node: its outputs from its inputs and its attributes, which have the number of outputs beside them.
 

@@ -8,17 +8,16 @@ from typing import Literal, Protocol
 
 import numpy as np
 import onnx
-import torch
 from torch import nn
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import atomic_write
 from sezoo.models.mask_model import MaskModel
+from sezoo.training.export import mask_differences
 from sezoo.training.quantization_aware.network import Grids, QuantizedNetwork
 
 __all__ = ["Int8Start", "aware_network", "export_with_integers"]
 
-CHECKED_SHAPES = ((1, 24), (2, 37))
 AGREEMENT = 1e-3
 """Largest mean difference between torch's mask and the int8 model's: a sum just between two integers may go either way,
 and all that follows with it."""
@@ -88,14 +87,9 @@ def export_with_integers(network: QuantizedNetwork, path: Path, *, start: Int8St
                 f"training.quantization_aware: '{name}' would be quantized by another scale than the trained"
             )
     int8 = MaskModel(int8_model, path)
-    for batch, frames in CHECKED_SHAPES:
-        magnitude = np.random.default_rng(frames).random((batch, bins, frames), np.float32)
-        with torch.inference_mode():
-            expected = network(torch.from_numpy(magnitude)).numpy()
-        difference = float(np.abs(int8(magnitude) - expected).mean())
-        if not difference <= AGREEMENT:
-            raise UserError(
-                f"training.quantization_aware: the int8 model's mask differs from torch's by {difference:.2g}"
-            )
+    for difference in mask_differences(network, int8, bins):
+        mean = float(difference.mean())
+        if not mean <= AGREEMENT:
+            raise UserError(f"training.quantization_aware: the int8 model's mask differs from torch's by {mean:.2g}")
     with atomic_write(path) as aside:
         onnx.save(float_model, aside)

@@ -23,10 +23,10 @@ from sezoo.deployment.engine.qdq_reader.weights import (
 from sezoo.deployment.engine.qdq_reader.within_frames import within_frames
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["pending_conv"]
+__all__ = ["read_conv"]
 
 
-def pending_conv(
+def read_conv(
     node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor]
 ) -> UnroundedOutput:
     """Return the convolution, with its output not yet rounded.

@@ -14,7 +14,7 @@ from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, rem
 from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput, UnroundedSum
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["is_expression", "pending_expression"]
+__all__ = ["is_expression", "read_expression"]
 
 F = np.float32
 
@@ -31,7 +31,7 @@ def is_expression(node: Node) -> bool:
     return node.op_type in {*OPERATORS, *OF_ONE} or bool(exponent is not None and exponent.size == 1 and exponent == 2)
 
 
-def pending_expression(
+def read_expression(
     node: Node,
     operands: Sequence[QuantizedView | UnroundedOutput | np.ndarray],
     frames: int,

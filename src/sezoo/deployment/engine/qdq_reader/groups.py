@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from sezoo.deployment.engine.operators import Normalize, Softmax
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
 from sezoo.deployment.engine.qdq_reader.layouts import Layout, in_time
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOutput
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["OVER_GROUPS", "pending_over_groups", "windows"]
+__all__ = ["OVER_GROUPS", "read_over_groups", "windows"]
 
 F = np.float32
 
@@ -32,7 +32,7 @@ LONGEST_SOFTMAX = 1024
 """Most items of a group, so that the sum of the exponentials fits 31 bits."""
 
 
-def pending_over_groups(
+def read_over_groups(
     node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor]
 ) -> UnroundedOutput:
     """Return a normalization or a softmax, with its output not yet rounded.

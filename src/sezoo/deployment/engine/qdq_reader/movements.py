@@ -17,13 +17,13 @@ from sezoo.deployment.engine.qdq_reader.values import (
     UnroundedOutput,
     of_sources_in,
 )
+from sezoo.models.movements import RESHAPING, SELECTING
 
 __all__ = ["MOVEMENTS", "fold_constants", "move"]
 
 MOVEMENTS = {
-    *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Split", "Concat", "Pad"),
-    *("Identity", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Resize", "ScatterND", "ScatterElements"),
-    "Where",
+    *(*RESHAPING, *SELECTING, "Concat", "DepthToSpace", "Expand", "Pad", "Resize", "ScatterElements", "ScatterND"),
+    *("SpaceToDepth", "Tile", "Where"),
 }
 
 JOINING = {"Concat": (), "ScatterND": (1,), "ScatterElements": (1,), "Where": (0,)}

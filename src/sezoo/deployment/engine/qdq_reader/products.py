@@ -12,17 +12,17 @@ from sezoo.deployment.engine.qdq_reader.values import QuantizedView, UnroundedOu
 from sezoo.deployment.engine.qdq_reader.weights import F, bias_of, integer_conv, pads_of, place_weights, weights_of
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["of_batches", "pending_product"]
+__all__ = ["of_batches", "read_product"]
 
 
-def pending_product(
+def read_product(
     node: Node, value: QuantizedView, layout: Layout, row_of: Callable[[np.ndarray], Tensor], *, from_left: bool = False
 ) -> UnroundedOutput:
     """Return a matrix product with constant weights as a convolution whose kernel covers one position of one frame.
 
     Parameters
     ----------
-    value, layout, row_of : as in `pending_conv`.
+    value, layout, row_of : as in `read_conv`.
     from_left : whether the weights are the left operand: W x with x (..., inputs, positions), else x W with
         x (..., positions, inputs).
 

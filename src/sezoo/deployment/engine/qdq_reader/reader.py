@@ -16,10 +16,10 @@ from onnx import numpy_helper
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.integer_graph import TensorLocation
 from sezoo.deployment.engine.operators import Operator, Permute
-from sezoo.deployment.engine.qdq_reader.convolutions import pending_conv
-from sezoo.deployment.engine.qdq_reader.expressions import is_expression, pending_expression
+from sezoo.deployment.engine.qdq_reader.convolutions import read_conv
+from sezoo.deployment.engine.qdq_reader.expressions import is_expression, read_expression
 from sezoo.deployment.engine.qdq_reader.float_steps import OVER_ITEMS_OR_FRAMES, FloatSteps
-from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, pending_over_groups, windows
+from sezoo.deployment.engine.qdq_reader.groups import OVER_GROUPS, read_over_groups, windows
 from sezoo.deployment.engine.qdq_reader.joined_frames import apart, joined_again, node_apart, rows_per_frame
 from sezoo.deployment.engine.qdq_reader.layouts import laid_out, laid_out_in_time
 from sezoo.deployment.engine.qdq_reader.loops import RoundedState, quantize_states
@@ -32,12 +32,12 @@ from sezoo.deployment.engine.qdq_reader.nodes import (
     remedy_for,
     unrounded,
 )
-from sezoo.deployment.engine.qdq_reader.products import pending_product
+from sezoo.deployment.engine.qdq_reader.products import read_product
 from sezoo.deployment.engine.qdq_reader.requantization import is_in_steps_of, requantize
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
 from sezoo.deployment.engine.qdq_reader.shifts import Shift, joined, shifts_of, with_shifted_sources
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, changes_zero
-from sezoo.deployment.engine.qdq_reader.two_tensors import pending_product_of_two
+from sezoo.deployment.engine.qdq_reader.two_tensors import read_product_of_two
 from sezoo.deployment.engine.qdq_reader.values import (
     FloatView,
     MixedView,
@@ -115,11 +115,11 @@ class Reader:
         elif (count := rows_per_frame(node, self.values, self.frames)) > 1:
             self._read_apart(node, count)
         elif kind == "Conv":
-            self.values[output] = self._layer(node, pending_conv)
+            self.values[output] = self._layer(node, read_conv)
         elif kind in ("MatMul", "Gemm"):
             self.values[output] = self._product(node)
         elif kind in OVER_GROUPS:
-            self.values[output] = self._layer(node, pending_over_groups)
+            self.values[output] = self._layer(node, read_over_groups)
         elif kind == "Scan":
             self.values |= read_scan(self, node)
         else:
@@ -198,22 +198,22 @@ class Reader:
             self.values[name] = self._in_time(value)
 
     def _layer(
-        self, node: Node, pending: Callable[..., UnroundedOutput], operand: int = 0, **how: bool
+        self, node: Node, read: Callable[..., UnroundedOutput], operand: int = 0, **how: bool
     ) -> UnroundedOutput:
-        """Return the layer that `pending` reads from a node, with its quantized input."""
+        """Return what `read` makes of a node and its quantized input."""
         value = self.value(node, node.inputs[operand])
         if not isinstance(value, QuantizedView) or not value.is_rounded:
             raise UnsupportedError(f"{node} works in float: its input is not quantized")
-        layout = (laid_out if pending is pending_conv else laid_out_in_time)(value, self.frames, node)
-        return pending(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
+        layout = (laid_out if read is read_conv else laid_out_in_time)(value, self.frames, node)
+        return read(node, value, layout, lambda order: self.row(value, order, f"{node.output}/input"), **how)
 
     def _product(self, node: Node) -> UnroundedOutput:
         """Return a MatMul of two tensors, or a MatMul or Gemm with constant weights on one side."""
         from_left = self.constants.real(node.inputs[0]) is not None
         self.value(node, node.inputs[1 if from_left else 0])
         if self.constants.real(node.inputs[0 if from_left else 1]) is None:
-            return pending_product_of_two(self, node)
-        return self._layer(node, pending_product, 1 if from_left else 0, from_left=from_left)
+            return read_product_of_two(self, node)
+        return self._layer(node, read_product, 1 if from_left else 0, from_left=from_left)
 
     def _function(self, node: Node) -> Value:
         operands = [self.values.get(name, node.constant(position)) for position, name in enumerate(node.inputs) if name]
@@ -232,7 +232,7 @@ class Reader:
                 return self.steps.peak_of_a_frame(value, self.windows[node.output], node)
             return self.steps.mean(value, node) if node.op_type == "ReduceMean" else self.steps.peak(value, node)
         if node.op_type == "MaxPool" and isinstance(values[0], QuantizedView):
-            return pending_expression(node, windows(node, values[0]), self.frames, self.row)
+            return read_expression(node, windows(node, values[0]), self.frames, self.row)
         if in_float:
             given = [self.steps.dequantize(each, node) if isinstance(each, Value) else each for each in operands]
             return self.steps.function(node, given)
@@ -246,7 +246,7 @@ class Reader:
         of_16_bits = isinstance(first, QuantizedView) and any(source.tensor.bits > 8 for source in first.sources)
         in_order = isinstance(first, UnroundedOutput) or several or (of_16_bits and first.is_rounded)
         if len(values) > 1 or (in_order and is_expression(node)):
-            made = pending_expression(node, operands, self.frames, self.row)
+            made = read_expression(node, operands, self.frames, self.row)
             if len(values) > 1 or several or node.op_type not in FUNCTIONS:
                 return made
             view = first.functions if isinstance(first, UnroundedOutput) else first

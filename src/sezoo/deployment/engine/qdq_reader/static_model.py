@@ -21,8 +21,8 @@ from sezoo.deployment.engine.qdq_reader.reader import Reader
 from sezoo.deployment.engine.qdq_reader.values import FloatRow, FloatView
 from sezoo.models.contract import Contract, declared_contract
 from sezoo.models.mask_model import MaskModel
-from sezoo.models.onnx_file import axes_of, quantized_nodes
-from sezoo.models.onnx_graph import initializers
+from sezoo.models.onnx_file import quantized_nodes
+from sezoo.models.onnx_graph import axes_of, initializers, opset_of
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.models.spectra import Layout as Spectrum
 from sezoo.models.states import input_layout
@@ -92,7 +92,7 @@ def _worst(scale: np.ndarray) -> float:
 
 
 def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
-    opset = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
+    opset = opset_of(model)
     spectrum = input_layout(model)
     model, states, windows = without_past_frames(model)
     reader = Reader(Constants(initializers(model.graph), {}), contract.frames, opset)
@@ -119,9 +119,9 @@ def _graph_of(model: onnx.ModelProto, contract: Contract) -> IntegerGraph:
         bins=contract.bins,
         frames=contract.frames,
         prologue=tuple(reader.steps.steps),
-        entries=tuple(tensor for tensor in reader.steps.tensors if tensor.name in used),
+        inputs=tuple(tensor for tensor in reader.steps.tensors if tensor.name in used),
         operators=operators,
-        result=result,
+        output=result,
         mask_table=table,
         mask_index=index,
         sites=tuple(reader.sites),

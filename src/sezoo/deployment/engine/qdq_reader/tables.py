@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 
 from sezoo.deployment.engine.qdq_reader.nodes import Node
 from sezoo.deployment.engine.tensor import Tensor
+from sezoo.models.onnx_graph import copy_node
 from sezoo.models.onnx_session import open_session
 
 __all__ = ["FUNCTIONS", "changes_zero", "curve_table", "integer_table", "mask_points", "mask_table"]
@@ -88,8 +89,7 @@ def _run(
         quantizer("DequantizeLinear", "given", source, "real")
         now = "real"
     for number, function in enumerate(functions):
-        copy = onnx.NodeProto()
-        copy.CopyFrom(function.proto)
+        copy = copy_node(function.proto)
         for position, name in enumerate(function.inputs):
             value = function.constant(position)
             if value is not None:

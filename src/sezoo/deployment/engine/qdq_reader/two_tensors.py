@@ -17,7 +17,7 @@ from sezoo.deployment.engine.tensor import Tensor
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader
 
-__all__ = ["pending_product_of_two"]
+__all__ = ["read_product_of_two"]
 
 F = np.float32
 
@@ -25,7 +25,7 @@ DEEPEST = 1 << 14
 """Longest sum, so that int8 products corrected by zero points fit 32 bits."""
 
 
-def pending_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
+def read_product_of_two(reader: Reader, node: Node) -> UnroundedOutput:
     """Return a MatMul of two tensors, (..., rows, depth) times (..., depth, columns), with its output not yet rounded.
 
     Raises

@@ -12,7 +12,8 @@ import numpy as np
 
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression, Tree
-from sezoo.deployment.engine.operators import Elementwise, Normalize, Softmax
+from sezoo.deployment.engine.group_operators import Normalize, Softmax
+from sezoo.deployment.engine.operators import Elementwise
 from sezoo.deployment.engine.product import Product
 from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError, unrounded
 from sezoo.deployment.engine.qdq_reader.reciprocal import reciprocal_for

@@ -88,7 +88,7 @@ class BinUNet(nn.Module):
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Magnitudes (batch, bins, frames) to a mask of the same shape."""
-        fine = self.detail_down(self.down1(self._compressed(magnitude)))
+        fine = self.detail_down(self.down1(self._compress(magnitude)))
         middle = self.down2(fine)
         wide = self.down3(middle)
         batch, channels, bands, frames = wide.shape
@@ -99,7 +99,7 @@ class BinUNet(nn.Module):
         mask = torch.sigmoid(_bins_of(self.up1(x), DETAIL)[:, 0])
         return torch.cat([mask[:, :1], mask], 1)  # 0 Hz has the mask of the bin above it
 
-    def _compressed(self, magnitude: torch.Tensor) -> torch.Tensor:
+    def _compress(self, magnitude: torch.Tensor) -> torch.Tensor:
         """(batch, bins, frames) to (batch, 1 or copies, bins but for 0 Hz, frames)."""
         if self.copies is not None:
             return self.copies(magnitude[:, None, 1:])

@@ -1,11 +1,12 @@
-"""One pass over the training examples: the computation of a step and its update of the weights."""
+"""A network and all that changes its weights: loss, optimizer, learning rate, average; a pass over the examples."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,27 +18,33 @@ from sezoo.models.torch.mask_model import computes_bfloat16
 from sezoo.training.batch import SpectralBatch, spectral_batch
 from sezoo.training.parallel import Parallel, is_lost_connection
 from sezoo.training.regularization import ActivationPenalty, clip_weights_
+from sezoo.training.scheduler import StepInterval
+from sezoo.training.snapshot import Snapshot, on_cpu
 from sezoo.training.torch_stft import TorchStft
 from sezoo.training.weight_average import WeightAverage
 
-__all__ = ["Batch", "OnePass"]
+__all__ = ["Batch", "Learner"]
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """noisy, clean (batch, samples) float32 and lengths (batch,)."""
 
 
+STATEFUL = ("network", "optimizer", "schedule", "average")
+
+
 @dataclass
-class OnePass:
-    """A pass over the training examples: the network, its loss, and what changes its weights in each step.
+class Learner:
+    """A network, its loss, and what changes its weights.
 
     Attributes
     ----------
     network : on `device`.
     loss : of a batch and the network's mask.
     optimizer : of the network's weights.
-    schedule : of the learning rate, where it goes by steps.
-    average : of the weights, which follows each step; None has none.
+    schedule : of the learning rate; None leaves it as it is.
+    schedule_each : how often the schedule is stepped.
     parallel : the processes that train together.
+    average : of the weights, which follows each step; None has none.
     """
 
     network: nn.Module
@@ -47,14 +54,47 @@ class OnePass:
     torch_stft: TorchStft
     device: torch.device
     training: Training
-    average: WeightAverage | None = None
+    schedule_each: StepInterval = "step"
     parallel: Parallel = field(default_factory=Parallel)
 
     def __post_init__(self) -> None:
-        self.trained = self.parallel.wrapped(self.network)  # the same weights
+        decay = self.training.weight_averaging
+        self.average = WeightAverage(self.network, decay) if decay is not None else None
+        self._wrapped = self.parallel.wrapped(self.network)  # the same weights
 
-    def mean_loss(self, batches: Iterable[Batch], epoch: int, last_good: str) -> float:
-        """Take a step for each batch: the mean loss of the steps, without the penalty.
+    @property
+    def result(self) -> nn.Module:
+        """The network that is validated and written."""
+        return self.network if self.average is None else self.average.network
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def states(self) -> dict[str, Any]:
+        """A copy of what `load` takes up, on the CPU: the states of the network, optimizer, schedule and average."""
+        parts = {name: getattr(self, name) for name in STATEFUL}
+        return {name: on_cpu(part.state_dict()) if part is not None else None for name, part in parts.items()}
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Take up the states in a snapshot; errors are those of torch's `load_state_dict`."""
+        for name in STATEFUL:
+            part, state = getattr(self, name), getattr(snapshot, name)
+            if part is not None and (state is not None or name != "schedule"):
+                part.load_state_dict(state)
+
+    def step_epoch(self, row: Mapping[str, Any]) -> None:
+        """Step a schedule that goes by epochs, or by a metric in the row of the epoch."""
+        if self.schedule is None or self.schedule_each == "step":
+            return
+        if self.schedule_each == "metric":
+            self.schedule.step(row[self.training.reference_metric])
+        else:
+            self.schedule.step()
+
+    def one_pass(self, batches: Iterable[Batch], epoch: int, last_good: str) -> float:
+        """Take a step for each batch, and return the mean loss of the steps, without the penalty.
 
         Raises
         ------
@@ -111,7 +151,7 @@ class OnePass:
 
     def _mask(self, magnitude: torch.Tensor) -> torch.Tensor:
         try:
-            return self.trained(magnitude)
+            return self._wrapped(magnitude)
         except Exception as error:  # a user's own network raises what it likes, at some lengths only
             if is_lost_connection(error):
                 raise
@@ -123,7 +163,7 @@ class OnePass:
         if self.training.gradient_clipping is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.training.gradient_clipping)
         self.optimizer.step()
-        if self.schedule is not None:
+        if self.schedule is not None and self.schedule_each == "step":
             self.schedule.step()
         if self.training.regularization.weight_clipping_max is not None:
             clip_weights_(self.network, self.training.regularization.weight_clipping_max)
