@@ -67,7 +67,7 @@ class Training(Section):
     loss: LossName = Field(
         "spec_mse",
         description="spec_mse compares complex spectra, compressed compares them to the power 0.3; "
-        "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and what PESQ hears; guarded is "
+        "compressed_sisnr adds the SI-SNR to it, perceptual (at 16 kHz) the SI-SNR and PESQ's disturbance; guarded is "
         "perceptual, at any level, with cut speech costing more than noise; the waveform losses need "
         "preprocessing.center True. Your own: see docs/how_to_add/loss.md.",
     )

@@ -1,4 +1,4 @@
-"""The C package's stream engine, call by call, for sound that is heard while it is made.
+"""The C package's stream engine, call by call, for live sound.
 
 What `EngineStream` gives with the delay taken out comes here as late as from the C code, and no later: each call gives
 as many samples as it takes.

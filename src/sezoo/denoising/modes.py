@@ -137,7 +137,7 @@ def _gate_text(threshold: float | None) -> str:
 
 
 NO_PEAK = (
-    "preprocessing.peak_normalize: a board hears a stream, whose peak nobody knows beforehand; as on the board the "
+    "preprocessing.peak_normalize: a board processes a stream, whose peak is not known beforehand; as on the board the "
     "model sees recordings at their original level"
 )
 """Warning for a board with a model that was trained on clips of equal peak."""

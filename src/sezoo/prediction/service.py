@@ -86,7 +86,7 @@ def denoiser_of(run: Run, *, in_pieces: bool = False) -> Denoiser:
 
     Parameters
     ----------
-    in_pieces : for sound that is heard while it comes: the model in a form with states, where there is one.
+    in_pieces : for live sound: the model in a form with states, where there is one.
 
     Raises
     ------

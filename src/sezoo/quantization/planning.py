@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 MOST_OPERATORS_RUN = 500_000
-"""One after the other, on all segments to fit on, and on all to judge by: half a minute in int8, as plans are tried."""
+"""One after the other, on all segments to fit on, and on all to score on: half a minute in int8, as plans are tried."""
 
 
 DATA_DEPENDENT = {"Loop", "If", "NonZero", "Unique", "Compress", "NonMaxSuppression"}
@@ -54,7 +54,7 @@ DATA_DEPENDENT = {"Loop", "If", "NonZero", "Unique", "Compress", "NonMaxSuppress
 
 
 FEW = 8
-"""Segments that steps judge their own choices by."""
+"""Segments that steps score their own choices on."""
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def compressed_sisnr(torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Te
 def perceptual(
     torch_stft: TorchStft, batch: SpectralBatch, mask: torch.Tensor, *, pesq_weight: float = PESQ_WEIGHT
 ) -> torch.Tensor:
-    """`compressed_sisnr`, plus a little of the disturbance that PESQ hears, for clips at 16 kHz.
+    """`compressed_sisnr`, plus a little of the disturbance that PESQ measures, for clips at 16 kHz.
 
     See `sezoo.training.pesq_disturbance`. That alone does not suffice: PESQ forgives what is not speech-like, and
     knows nothing of intelligibility.

@@ -1,4 +1,4 @@
-"""The disturbance that PESQ hears, as a function that can be differentiated: ITU-T P.862.2 without time alignment."""
+"""PESQ's disturbance as a function that can be differentiated: ITU-T P.862.2 without time alignment."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ActivationPenalty:
 
     Of each layer's output a the mean of ``relu(abs(a) - threshold)``, squared before the mean for "l2"; the penalty
     is the mean over the layers, so a layer counts the same however large its output is. A layer inside another one
-    counts beside it. A layer that returns several tensors is judged by the first.
+    counts beside it. A layer that returns several tensors is represented by the first.
 
     Hooks watch the layers from the start until `close`, or until the end of a `with` block. A forward pass of the
     network forgets the one before it.

@@ -15,7 +15,7 @@ def active_power(speech: np.ndarray, sample_rate: int) -> float:
     """Mean power of the 20 ms frames within 30 dB of the loudest one: the speech without its pauses.
 
     A plain stand-in for the active speech level of ITU-T P.56, as in the demo's recordings: a clip that is half
-    pause is mixed at the SNR that one hears while somebody speaks.
+    pause is mixed at the SNR of its speech.
 
     Parameters
     ----------

@@ -27,16 +27,16 @@ __all__ = ["LengthAdvice", "advise", "log_advice"]
 log = logging.getLogger(__name__)
 
 TOLERANCE = 0.5
-"""dB of closeness that patches may lose: an eighth more error than the int8 model makes on whole clips."""
+"""dB of fidelity that patches may lose: an eighth more error than the int8 model makes on whole clips."""
 
 INAUDIBLE = 60.0
-"""dB of closeness above which there is nothing to gain."""
+"""dB of fidelity above which there is nothing to gain."""
 
 LONGEST = 64
 """Frames of look-ahead up to which is searched: with it a call computes five times its usual 30 new frames."""
 
 SEGMENTS, SEGMENT_FRAMES = 8, 300
-"""N segments of N frames each are enough to resolve half a dB."""
+"""Segments, and frames of each, that are enough to resolve half a dB."""
 
 NAME = Path("the model")
 
@@ -45,7 +45,7 @@ NAME = Path("the model")
 class LengthAdvice:
     """A look-ahead, what it was measured to cost, and the smallest one that costs little.
 
-    Closeness is the SI-SNR of the int8 model's denoised waveforms against those of the float model, which sees whole
+    `closeness` is the SI-SNR of the int8 model's denoised waveforms against those of the float model, which sees whole
     clips, in dB.
 
     Attributes

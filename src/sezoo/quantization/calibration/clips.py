@@ -130,8 +130,8 @@ class MixedClips:
 
 def _mixed_clips(config: Config) -> MixedClips:
     """Return clips mixed from the training recordings; held-out ones are reserved for validation."""
-    half, _ = train_holdout_split(config)
-    amount, speech = config.quantization.num_quantization_samples, len(half.speech)
+    training, _ = train_holdout_split(config)
+    amount, speech = config.quantization.num_quantization_samples, len(training.speech)
     count = speech if amount is None else clip_count(amount, speech)
-    log.info("clips are mixed of %s of speech and %d of noise", pluralize(speech, "recording"), len(half.noise))
-    return MixedClips(make_mixed_examples(config, half, count=count, seed=_seed(config)))
+    log.info("clips are mixed of %s of speech and %d of noise", pluralize(speech, "recording"), len(training.noise))
+    return MixedClips(make_mixed_examples(config, training, count=count, seed=_seed(config)))

@@ -54,7 +54,7 @@ class CalibrationMagnitudes:
 
     Attributes
     ----------
-    segments : parts of the clips, to fit on and to judge by.
+    segments : parts of the clips, to fit on and to score on.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class CalibrationMagnitudes:
                 self.clips_clipped += seen.is_clipped
                 self.seconds_read += seen.samples / config.preprocessing.sample_rate
                 for segment in seen.segments:
-                    self.segments.add_excerpt(segment)
+                    self.segments.add_segment(segment)
                 yield seen.statistics
         finally:
             found.close()

@@ -77,7 +77,7 @@ class SegmentPool:
             self.kept.append(Segment(spectrum[:, part].copy(), np.ascontiguousarray(magnitude[:, :, part])))
         self._count_one()
 
-    def add_excerpt(self, segment: Segment) -> None:
+    def add_segment(self, segment: Segment) -> None:
         """Take in what has been cut out already."""
         if self.seen % self.every == 0:
             self.kept.append(segment)

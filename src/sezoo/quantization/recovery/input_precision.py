@@ -1,4 +1,4 @@
-"""More than 8 bits for what the network hears: an int16 tensor, or int8 with what its rounding leaves beside it.
+"""More than 8 bits for the network's input: an int16 tensor, or an int8 tensor with its rounding error as a second one.
 
 Magnitudes span five orders: a step of 1/255 of the loudest rounds the quiet bins to nothing. In both forms all else
 stays as it is, and the second needs no integers but those of 8 bits.
@@ -102,8 +102,7 @@ def with_split_input(plan: Plan) -> Plan:
                 node.input[:2] = [both, _with_fine_inputs(model.graph, node)]
             else:
                 node.input[:] = [coarse if read == name else read for read in node.input]
-        nodes = sorted_nodes(model.graph, [*split, *model.graph.node])
-        set_nodes(model.graph, nodes)
+        set_nodes(model.graph, sorted_nodes(model.graph, [*split, *model.graph.node]))
     model = with_known_shapes(model)
     return replace(
         plan,

@@ -23,7 +23,7 @@ __all__ = ["before_small_values", "operators"]
 log = logging.getLogger(__name__)
 
 LEAST_GAIN = 0.5
-"""dB by which the waveforms must come closer for a type of operators to stay in float."""
+"""dB of fidelity that a type of operators must gain to stay in float."""
 
 MOVERS = RESHAPING | SELECTING | {"ArgMax", "Concat", "GatherElements", "MaxPool", "Pad", "Resize", "TopK", "Where"}
 """They move values, and round nothing that is not rounded already."""
@@ -43,7 +43,7 @@ WITH_WEIGHTS = (*LINEAR, "BatchNormalization", "LSTM", "GRU", "RNN", "Scan")
 
 
 def operators(plan: Plan, context: RecoveryContext) -> Plan:
-    """Leave operators in float that round small values away where those count, and types whose rounding is heard.
+    """Leave operators in float that round small values away where those count, and types whose rounding costs fidelity.
 
     The first are found in the graph: on other clips they do more harm than on these. Types are tried unless the user
     has chosen them: the one that brings the waveforms closest on segments that steps may learn from, then the next one,
