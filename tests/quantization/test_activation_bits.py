@@ -108,6 +108,21 @@ def test_of_many_activations_they_are_left_out_unasked(monkeypatch, caplog):
     assert "set quantization.activation_bits to 16, or to auto" in caplog.text
 
 
+def test_of_several_activations_neighbours_are_widened_together_unasked(monkeypatch):
+    plan, settings = plan_of(OPERATORS["product by channel"]())
+    context = bench_of(plan.model, settings, TARGETS["cortex-m"])
+    runs = []
+    counted = replace(context, progress=lambda items, total, what: runs.append((what, total)) or items)
+    one_by_one = activation_bits.int16_activations_of_few(plan, counted)
+    monkeypatch.setattr(activation_bits, "ONE_BY_ONE", 2)
+    monkeypatch.setattr(activation_bits, "GROUPS", 2)
+    together = activation_bits.int16_activations_of_few(plan, counted)
+    (several, few) = (total for what, total in runs if what.endswith("int16_activations"))
+    assert few == 2 < several
+    plain, *found = (context.fit_score(context.write_model(each)) for each in (plan, one_by_one, together))
+    assert found[1] > plain + 3 and found[1] > found[0] - 3
+
+
 @pytest.mark.parametrize("name", ["product by channel", "transposed in groups", "max pooling", "softmax over bins"])
 def test_auto_widens_what_pays_and_what_the_target_can_run(name):
     plan, settings = plan_of(OPERATORS[name]())

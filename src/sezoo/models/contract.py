@@ -31,6 +31,8 @@ __all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "dec
 
 log = logging.getLogger(__name__)
 
+KEPT_LENGTH = "with torch.onnx.export(..., dynamo=False) if dynamo=True leaves the length of its example"
+
 FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axes`"
 
 
@@ -81,8 +83,8 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     if isinstance(contract.frames, int) and not contract.states:
         log.warning(
             "%s: the graph works for %d frames only, and so do models made from it: clips are cut into pieces of that "
-            "length, and a recurrent layer starts anew in each; export it with a dynamic frames axis to avoid that",
-            path, contract.frames,
+            "length, and a recurrent layer starts anew in each; export it with a dynamic frames axis to avoid that "
+            "(%s)", path, contract.frames, KEPT_LENGTH,
         )  # fmt: skip
     if is_made_frames_last(model):
         log.info("%s: its axes are (batch, frames, bins): it is transposed at either end, which costs nothing", path)
@@ -282,9 +284,8 @@ def _try_model(mask_model: MaskModel, contract: Contract) -> None:
                     "without proj_size, with a linear layer behind it, or write the cell out, with states in and out"
                 ) from error
             raise UserError(
-                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes (with "
-                "torch.onnx.export(..., dynamo=False) if dynamo=True leaves the length of its example); of a loop over "
-                "frames export one frame a call, with states in and out"
+                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes "
+                f"({KEPT_LENGTH}); of a loop over frames export one frame a call, with states in and out"
             ) from error
     while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
         mask_model(random_input(0, (1, contract.bins, 9 * seen), mask_model.layout))

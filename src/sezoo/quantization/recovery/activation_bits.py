@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from sezoo.base.foreign_text import short_list
@@ -20,14 +21,22 @@ log = logging.getLogger(__name__)
 LEAST_GAIN = 0.5
 """dB by which one tensor has to bring the output closer, those before it having been widened."""
 
-MOST_UNASKED = 64
-"""Activations that are widened one by one without being asked for."""
+ONE_BY_ONE = 64
+"""Activations that are widened one by one without being asked for; of more, neighbours are widened together."""
+
+GROUPS = 32
+"""Groups of neighbours: fewer than single activations, as a network with more of them takes longer to run."""
+
+MOST_UNASKED = 256
+"""Activations above which none is widened without being asked for."""
 
 SHOWN = 6
 """Names that the log lists."""
 
 
-def int16_activations(plan: Plan, context: RecoveryContext) -> Plan:
+def int16_activations(
+    plan: Plan, context: RecoveryContext, candidates: Sequence[tuple[str, ...]] | None = None
+) -> Plan:
     """16 bits for the activations of which 8 bits hurt most, as many as bring something.
 
     Each is widened alone, on segments that steps may learn from. Errors of different tensors add up in power, nearly:
@@ -35,13 +44,18 @@ def int16_activations(plan: Plan, context: RecoveryContext) -> Plan:
     until one brings less than `LEAST_GAIN`; what the target cannot run is passed over. Of tensors that are made of each
     other none may bring anything alone. So all are widened as well: where that is better by `LEAST_GAIN`, those that
     brought least are narrowed again, one by one, as long as no more than `LEAST_GAIN` is lost together.
+
+    Parameters
+    ----------
+    candidates : names of activations that are widened together; each by itself where it is None.
     """
     if "Int16" not in context.activation_types or plan.int8_input:
         return plan
+    candidates = list(_candidates(plan, context)) if candidates is None else candidates
     error = _error(plan, context)
     gains = {
         names: error - _error(plan.with_int16_activations(names), context)
-        for names in context.with_progress("int16_activations", list(_candidates(plan, context)))
+        for names in context.with_progress("int16_activations", candidates)
     }
     before = plan
     for names, gain in sorted(gains.items(), key=lambda item: -item[1]):
@@ -83,15 +97,19 @@ def _narrow(before: Plan, chosen: Plan, names: Sequence[tuple[str, ...]], contex
 
 
 def int16_activations_of_few(plan: Plan, context: RecoveryContext) -> Plan:
-    """Try 16-bit activations unasked, only in networks with few of them, as it takes a run per activation."""
-    count = sum(1 for _ in _candidates(plan, context))
-    if count > MOST_UNASKED:
+    """Try 16-bit activations unasked, where that takes a bounded number of runs."""
+    candidates = list(_candidates(plan, context))
+    if len(candidates) > MOST_UNASKED:
         log.info(
-            "  int16_activations: left out, as %d activations one by one would take long; set "
-            "quantization.activation_bits to 16, or to auto to have it", count,
+            "  int16_activations: left out, as %d activations would take long; set quantization.activation_bits to 16, "
+            "or to auto to have it", len(candidates),
         )  # fmt: skip
         return plan
-    return int16_activations(plan, context)
+    if len(candidates) > ONE_BY_ONE:
+        size = math.ceil(len(candidates) / GROUPS)
+        parts = (candidates[start : start + size] for start in range(0, len(candidates), size))
+        candidates = [tuple(sorted(name for names in part for name in names)) for part in parts]
+    return int16_activations(plan, context, candidates)
 
 
 def _error(plan: Plan, context: RecoveryContext) -> float:
