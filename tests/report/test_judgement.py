@@ -101,6 +101,9 @@ def test_a_network_that_does_no_good_is_told(judged):
 
 
 def test_few_and_noisy_clips_decide_nothing(judged):
+    told = judged(evaluation({"float": 0.03}, clips=4, spread=0.4))
+    assert told.startswith("Whether float improves on the noisy recordings cannot be told from 4 clips: PESQ +0.030 (")
+    assert "does not improve" in judged(evaluation({"float": 0.0}))
     told = judged(evaluation({"float": 0.5, "int8": -0.03}, clips=4, spread=0.4))
     assert told.startswith("Whether int8 is as good as float cannot be told from 4 clips: PESQ −0.030 (")  # noqa: RUF001
     assert "single clip" in judged(evaluation({"float": 0.5, "int8": -0.3}, clips=1))

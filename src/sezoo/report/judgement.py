@@ -87,6 +87,12 @@ def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) 
         if losses := _losses(found, version.name, NOISY):
             return f"{better} by {label} {_figure(change, metric)}, but loses {losses}."
         return f"{better}: {label} {_figure(change, metric)}." if always else None
+    best = change.high if facts_of_metric(metric).higher_is_better else -change.low
+    if _holds_zero(change) and best > MARGINS.get(metric, 0):
+        return (
+            f"Whether {_lower_first(_subject(version))} improves on the noisy recordings cannot be told from "
+            f"{pluralize(change.clips, 'clip')}: {label} {_figure(change, metric)}."
+        )
     why = ": check that the network was trained with this preprocessing" if version.name.startswith(MODELS) else ""
     return f"{_subject(version)} does not improve on the noisy recordings, {label} {_figure(change, metric)}{why}."
 
