@@ -74,6 +74,14 @@ def test_a_notebook_shows_pictures_and_plays_sounds(tmp_path):
     assert "&lt;noisy&gt;" in page and "large" not in page
     assert page.count("<tr><td style") == tables.MOST_ROWS + 1
     assert "20 of 50 rows; to_dataframe() has all" in page
+    assert "<p><img" in page
+
+    class Several(Result):
+        def pictures(self):
+            return {f"<{name}>": tmp_path / "a.png" for name in "bc"}
+
+    page = Several()._repr_html_()
+    assert "<p>&lt;b&gt;<br><img" in page and "<p>&lt;c&gt;<br><img" in page
 
 
 def test_rows_for_pandas():

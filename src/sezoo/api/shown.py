@@ -25,23 +25,25 @@ def evaluation_pictures(folders: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def listened_sounds(folders: Mapping[str, Path]) -> dict[str, Path]:
-    """The clip that the denoised ones are most unlike in: noisy, every version of every model, clean.
+    """One clip: noisy, every version of every model, clean.
+
+    Of one model it is the clip that changed most; of several the one that most of their runs have kept.
 
     Parameters
     ----------
-    folders : as for `evaluation_pictures`. Models whose runs have kept other clips than the first are left out.
+    folders : as for `evaluation_pictures`.
     """
     first: dict[str, Path] = {}
     denoised: dict[str, Path] = {}
     clean: dict[str, Path] = {}
-    clip_name: str | None = None
+    kept = {model: index.clips if (index := _index(folder)) else () for model, folder in folders.items()}
+    names = [clip.name for clips in kept.values() for clip in clips]
+    chosen = max(names, key=names.count, default=None)  # the first of those that as many runs have
     for model, folder in folders.items():
-        index = _index(folder)
-        clips = [clip for clip in index.clips if clip_name in (None, clip.name)] if index else []
-        if not clips:
+        clip = next((clip for clip in kept[model] if clip.name == chosen), None)
+        if clip is None:
             continue
-        clip, place = clips[0], folder / FOLDER / clips[0].folder
-        clip_name = clip.name
+        place = folder / FOLDER / clip.folder
         for version in clip.versions:
             path = place / version.file
             if version.name == "noisy":

@@ -85,10 +85,12 @@ class Table:
         cells = [f"<th>{escape(column)}</th>" for column in columns]
         body = "".join(f"<tr>{''.join(_cell(row.get(key)) for key in columns)}</tr>" for row in rows)
         table = f"<table><thead><tr>{''.join(cells)}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+        addresses = {what: address for what, path in self.pictures().items() if (address := _address(path))}
+        captions = {what: f"{escape(to_one_line(what))}<br>" if len(addresses) > 1 else "" for what in addresses}
         pictures = [
-            f'<p><img src="{address}" alt="{escape(what, quote=True)}" style="max-width: 100%; background: white"></p>'
-            for what, path in self.pictures().items()
-            if (address := _address(path))
+            f'<p>{captions[what]}<img src="{address}" alt="{escape(what, quote=True)}" '
+            'style="max-width: 100%; background: white"></p>'
+            for what, address in addresses.items()
         ]
         players = [
             f'<tr><td style="text-align: left">{escape(to_one_line(label))}</td>'
