@@ -88,7 +88,7 @@ def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) 
             return f"{better} by {label} {_figure(change, metric)}, but loses {losses}."
         return f"{better}: {label} {_figure(change, metric)}." if always else None
     best = change.high if facts_of_metric(metric).higher_is_better else -change.low
-    if _holds_zero(change) and best > MARGINS.get(metric, 0):
+    if change.may_be_zero and best > MARGINS.get(metric, 0):
         return (
             f"Whether {_lower_first(_subject(version))} improves on the noisy recordings cannot be told from "
             f"{pluralize(change.clips, 'clip')}: {label} {_figure(change, metric)}."
