@@ -188,41 +188,41 @@ def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
         (
             LengthAdvice((14, 14), 30, 5, 24.06, 38.2, 12, 37.9, 14),
             "WARNING",
-            "lookahead_frames: 5 is less than the receptive field (14 before, 14 after): cut into patches, the "
-            "denoised clips are 24.1 dB from the float model's instead of 38.2; quantization.static_sequence_length: "
+            "lookahead_frames: 5 is less than the receptive field (14 before, 14 after): SI-SNR of the clips denoised "
+            "in patches to the float model's is 24.1 dB instead of 38.2; quantization.static_sequence_length: "
             "54 with lookahead_frames: 12 gives 37.9 (30 new frames)",
         ),
         (
             LengthAdvice((14, 14), 30, 12, 37.9, 38.2, 12, 37.9, 14),
             "DEBUG",
-            "lookahead_frames: 12 is enough: cut into patches, the denoised clips are 37.9 dB from the float model's, "
+            "lookahead_frames: 12 is enough: SI-SNR of the clips denoised in patches to the float model's is 37.9 dB, "
             "38.2 uncut",
         ),
         (
             LengthAdvice((14, 14), 30, 14, 38.2, 38.2, 12, 37.9, 14),
             "DEBUG",
-            "lookahead_frames: 14 is enough: cut into patches, the denoised clips are 38.2 dB from the float model's, "
+            "lookahead_frames: 14 is enough: SI-SNR of the clips denoised in patches to the float model's is 38.2 dB, "
             "38.2 uncut; 12 would do: 37.9 with quantization.static_sequence_length: 54 (30 new frames)",
         ),
         (
             LengthAdvice(None, 1, 5, 20.0, 38.2, 5, 20.0, 64),
             "WARNING",
-            "lookahead_frames: 5: cut into patches, the denoised clips are 20.0 dB from the float model's instead of "
-            "38.2, and no look-ahead of up to 64 frames brings them closer",
+            "lookahead_frames: 5: SI-SNR of the clips denoised in patches to the float model's is 20.0 dB instead of "
+            "38.2, and no look-ahead of up to 64 frames brings it up",
         ),
         (
             LengthAdvice(None, 30, 5, 20.0, 38.2, 35, 30.0, 35, 100),
             "WARNING",
-            "lookahead_frames: 5 is less than the receptive field (no bound of it was found): cut into patches, the "
-            "denoised clips are 20.0 dB from the float model's instead of 38.2; "
+            "lookahead_frames: 5 is less than the receptive field (no bound of it was found): SI-SNR of the clips "
+            "denoised in patches to the float model's is 20.0 dB instead of 38.2; "
             "quantization.static_sequence_length: 100 with lookahead_frames: 35 gives 30.0 (30 new frames); "
             "the device takes 100 frames at most",
         ),
         (
             LengthAdvice(None, 90, 5, 20.0, 38.2, 5, 20.0, 5, 100),
             "WARNING",
-            "lookahead_frames: 5: cut into patches, the denoised clips are 20.0 dB from the float model's instead of "
-            "38.2, and no look-ahead of up to 5 frames brings them closer; the device takes 100 frames at most",
+            "lookahead_frames: 5: SI-SNR of the clips denoised in patches to the float model's is 20.0 dB instead of "
+            "38.2, and no look-ahead of up to 5 frames brings it up; the device takes 100 frames at most",
         ),
     ],
 )

@@ -142,21 +142,21 @@ def log_advice(advice: LengthAdvice | None) -> None:
     if advice.is_enough:
         less = f"; {advice.needed} would do: {advice.needed_closeness:.1f} with {length} ({new})"
         log.debug(
-            "%s is enough: cut into patches, the denoised clips are %s from the float model's, %s uncut%s",
+            "%s is enough: SI-SNR of the clips denoised in patches to the float model's is %s, %s uncut%s",
             key, patches, whole, less if advice.needed < advice.lookahead else "",
         )  # fmt: skip
     elif advice.needed > advice.lookahead:
         log.warning(
-            "%s is less than the receptive field (%s): cut into patches, the denoised clips are %s from the float "
-            "model's instead of %s; %s with lookahead_frames: %d gives %.1f (%s)%s",
+            "%s is less than the receptive field (%s): SI-SNR of the clips denoised in patches to the float model's is "
+            "%s instead of %s; %s with lookahead_frames: %d gives %.1f (%s)%s",
             key, _field_text(advice.field), patches, whole, length, advice.needed, advice.needed_closeness, new,
             _limit_text(advice) if advice.needed_closeness < _goal(advice.whole) else "",
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
     else:
         log.warning(
-            "%s: cut into patches, the denoised clips are %s from the float model's instead of %s, and no look-ahead "
-            "of up to %s brings them closer%s",
+            "%s: SI-SNR of the clips denoised in patches to the float model's is %s instead of %s, and no look-ahead "
+            "of up to %s brings it up%s",
             key, patches, whole, pluralize(advice.longest, "frame"), _limit_text(advice),
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
