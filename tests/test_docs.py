@@ -46,7 +46,7 @@ TRAINED_IN = ("docs/training.md",)
 WITH_TORCH = (*TRAINED_IN, "docs/own_model.md")
 EMULATED = ("docs/deployment.md", "docs/commands.md")
 COMPILED = ("docs/live.md",)
-STARTED_ANEW = ("README.md", "docs/training.md", "docs/live.md", "docs/python.md")
+STARTED_ANEW = ("README.md", "docs/live.md", "docs/python.md")
 """Whose first command is run by a new interpreter."""
 AGAIN = {
     ("docs/model_zoo.md", "python stm32ai_main.py"): "++quantization.accuracy_recovery=none ++general.report=False"

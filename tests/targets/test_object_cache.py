@@ -93,3 +93,16 @@ def test_warnings_stay_beside_the_log(package):
     shutil.rmtree(package / "cache", ignore_errors=True)
     assert printed(package, "-Wall") == 12
     assert "unused" in (package / "o.log").read_text(encoding="utf-8")
+
+
+def test_programs_of_a_package_may_share_what_depends_on_its_network(package, compilations):
+    sources, of_network = [package / "main.c", package / "twice.c"], package / "of_network"
+    for size, expected in ((2, 12), (2, 12), (3, 13)):
+        (package / "x_model.h").write_text(f"#define SIZE {size}\n", encoding="utf-8")
+        with compiled_objects(
+            [HOST_GCC], "1", [package], sources, package / "o.log", timeout=60, of_network=of_network
+        ) as objects:
+            run_program([HOST_GCC, *objects, "-o", package / "program"], package / "link.log", timeout=60)
+        assert int(ran(package / "program", folder=package)[1]) == expected
+    assert compilations == [["main.c", "twice.c"], ["main.c"]]
+    assert len(list(of_network.iterdir())) == 2 and len(list((package / "cache").iterdir())) == 1

@@ -94,7 +94,10 @@ def _command_output(command: Sequence[str]) -> str:
     return done.stdout.strip()
 
 
-def build_program(compiler: CCompiler, core: Core, package: Path, program: str, elf: Path, log_file: Path) -> None:
+def build_program(
+    compiler: CCompiler, core: Core, package: Path, program: str, elf: Path, log_file: Path,
+    of_network: Path | None = None,
+) -> None:  # fmt: skip
     """Compile and link one of the package's example programs for a core.
 
     Parameters
@@ -103,6 +106,7 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
     program : `denoise_wav` or `check_vectors`.
     log_file : for the output of the compiler. What it says about sources that are compiled once for all packages
         (`compiled_objects`) is in another file beside it, if there is anything.
+    of_network : folder of objects that programs of one package share.
 
     Raises
     ------
@@ -136,8 +140,9 @@ def build_program(compiler: CCompiler, core: Core, package: Path, program: str, 
             log_of_objects = log_file.absolute().with_name(f"{log_file.stem}_objects.log")
             command = [*compiler.command, *options]
             objects = compiled_objects(
-                command, compiler.version, folders, sources, log_of_objects, timeout=BUILD_SECONDS
-            )
+                command, compiler.version, folders, sources, log_of_objects,
+                timeout=BUILD_SECONDS, of_network=of_network,
+            )  # fmt: skip
             sources = stack.enter_context(objects)
         options += [f"-I{folder}" for folder in folders] + link
         command = [*compiler.command, *options, *(str(source) for source in sources), "-o", str(elf)]

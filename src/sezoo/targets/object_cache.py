@@ -31,7 +31,7 @@ def default_folder() -> Path:
 @contextmanager
 def compiled_objects(
     command: Sequence[str], version: str, folders: Sequence[Path], sources: Iterable[Path], log_file: Path,
-    *, timeout: float,
+    *, timeout: float, of_network: Path | None = None,
 ) -> Iterator[list[Path]]:  # fmt: skip
     """Return the files to link: cached objects of the sources that do not depend on the network, and the other sources.
 
@@ -43,6 +43,7 @@ def compiled_objects(
     version : of the compiler.
     folders : of headers.
     log_file : for what the compiler says; it stays only if there is something.
+    of_network : a folder in which objects of the other sources are kept likewise, for the next program of a package.
 
     Raises
     ------
@@ -52,8 +53,9 @@ def compiled_objects(
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = [], {}
         for source in sources:
-            name = _object_name(source, folders, [*command, version])
-            kept = cache / name if name else source
+            name, depends_on_network = _object_name(source, folders, [*command, version])
+            folder = of_network if depends_on_network else cache
+            kept = source if folder is None else folder / name
             if not kept.is_file():
                 missing[source], kept = kept, Path(scratch, f"{source.stem}.o")
             found.append(kept)
@@ -70,10 +72,10 @@ def compiled_objects(
         yield found
 
 
-def _object_name(source: Path, folders: Sequence[Path], words: Sequence[str]) -> str | None:
-    """The name of an object by all that it depends on; None for a source that depends on a network."""
+def _object_name(source: Path, folders: Sequence[Path], words: Sequence[str]) -> tuple[str, bool]:
+    """The name of an object by all that it depends on, and whether a network is among that."""
     key = hashlib.sha256("\0".join(words).encode())
-    wanted, seen = [source], set()
+    wanted, seen, depends_on_network = [source], set(), False
     while wanted:
         path = wanted.pop()
         if path in seen:
@@ -82,7 +84,6 @@ def _object_name(source: Path, folders: Sequence[Path], words: Sequence[str]) ->
         content = path.read_bytes()
         key.update(f"\0{path.name}\0{len(content)}\0".encode() + content)
         for name in INCLUDE.findall(content.decode("utf-8", errors="replace")):
-            if name.endswith(OF_A_NETWORK):
-                return None
+            depends_on_network = depends_on_network or name.endswith(OF_A_NETWORK)
             wanted += [file for folder in (path.parent, *folders) if (file := folder / name).is_file()][:1]
-    return f"{source.stem}_{key.hexdigest()[:32]}.o"
+    return f"{source.stem}_{key.hexdigest()[:32]}.o", depends_on_network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -65,28 +66,29 @@ def run_emulated(
     UserError : the package does not compile, or its masks differ from the test vectors.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as objects:
 
-    def build(program: str) -> Path:
-        elf = folder / f"{program}.elf"
-        log_file = emulation.logs / f"build_{program}_{core.name}.log"
-        with working(f"building {program} for a {core.name} with {emulation.compiler}", in_log=True):
-            build_program(emulation.compiler, core, package, program, elf, log_file)
-        return elf
+        def build(program: str) -> Path:
+            elf = folder / f"{program}.elf"
+            log_file = emulation.logs / f"build_{program}_{core.name}.log"
+            with working(f"building {program} for a {core.name} with {emulation.compiler}", in_log=True):
+                build_program(emulation.compiler, core, package, program, elf, log_file, Path(objects))
+            return elf
 
-    for name in (MAGNITUDES, MASKS):
-        shutil.copyfile(package / "test_vectors" / name, folder / name)
-    log_file = emulation.logs / f"check_vectors_{core.name}.log"
-    elf = build("check_vectors")
-    with working(f"checking the test vectors on an emulated {core.name}", in_log=True):
-        emulate(emulation.qemu, core, elf, folder, log_file, timeout=VECTOR_SECONDS)
-    for name in (MAGNITUDES, MASKS):
-        (folder / name).unlink()
-    write_clip(folder / "noisy.wav", waveform, sample_rate)
-    elf = build("denoise_wav")
-    seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(waveform) / sample_rate
-    log_file = emulation.logs / f"denoise_wav_{core.name}.log"
-    with working(f"denoising {len(waveform) / sample_rate:.0f} s of audio on an emulated {core.name}", in_log=True):
-        emulate(emulation.qemu, core, elf, folder, log_file, timeout=seconds)
+        for name in (MAGNITUDES, MASKS):
+            shutil.copyfile(package / "test_vectors" / name, folder / name)
+        log_file = emulation.logs / f"check_vectors_{core.name}.log"
+        elf = build("check_vectors")
+        with working(f"checking the test vectors on an emulated {core.name}", in_log=True):
+            emulate(emulation.qemu, core, elf, folder, log_file, timeout=VECTOR_SECONDS)
+        for name in (MAGNITUDES, MASKS):
+            (folder / name).unlink()
+        write_clip(folder / "noisy.wav", waveform, sample_rate)
+        elf = build("denoise_wav")
+        seconds = VECTOR_SECONDS + SECONDS_PER_SECOND * len(waveform) / sample_rate
+        log_file = emulation.logs / f"denoise_wav_{core.name}.log"
+        with working(f"denoising {len(waveform) / sample_rate:.0f} s of audio on an emulated {core.name}", in_log=True):
+            emulate(emulation.qemu, core, elf, folder, log_file, timeout=seconds)
     denoised = (
         read_clip(folder / "denoised.wav", sample_rate)
         if _has_sound(folder / "denoised.wav")
