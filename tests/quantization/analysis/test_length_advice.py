@@ -208,7 +208,8 @@ def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
             LengthAdvice(None, 1, 5, 20.0, 38.2, 5, 20.0, 64),
             "WARNING",
             "lookahead_frames: 5: SI-SNR of the clips denoised in patches to the float model's is 20.0 dB instead of "
-            "38.2, and no look-ahead of up to 64 frames brings it up",
+            "38.2, and no look-ahead of up to 64 frames brings it up; deployment.engine: stream, "
+            "where the backend has it, cuts no patches",
         ),
         (
             LengthAdvice(None, 30, 5, 20.0, 38.2, 35, 30.0, 35, 100),
@@ -222,7 +223,8 @@ def test_with_the_field_as_lookahead_nothing_is_lost_at_the_ends_either():
             LengthAdvice(None, 90, 5, 20.0, 38.2, 5, 20.0, 5, 100),
             "WARNING",
             "lookahead_frames: 5: SI-SNR of the clips denoised in patches to the float model's is 20.0 dB instead of "
-            "38.2, and no look-ahead of up to 5 frames brings it up; the device takes 100 frames at most",
+            "38.2, and no look-ahead of up to 5 frames brings it up; the device takes 100 frames at most; "
+            "deployment.engine: stream, where the backend has it, cuts no patches",
         ),
     ],
 )

@@ -156,7 +156,7 @@ def log_advice(advice: LengthAdvice | None) -> None:
     else:
         log.warning(
             "%s: SI-SNR of the clips denoised in patches to the float model's is %s instead of %s, and no look-ahead "
-            "of up to %s brings it up%s",
+            "of up to %s brings it up%s; deployment.engine: stream, where the backend has it, cuts no patches",
             key, patches, whole, pluralize(advice.longest, "frame"), _limit_text(advice),
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
