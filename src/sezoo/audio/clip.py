@@ -155,5 +155,5 @@ def write_clip(path: Path, waveform: np.ndarray, sample_rate: int, *, subtype: s
     """
     encoded = io.BytesIO()  # a full disk has a reason in Python's errors, none in libsndfile's
     soundfile.write(encoded, np.clip(waveform, -1, 1), sample_rate, format=path.suffix[1:], subtype=subtype)
-    with atomic_write(path) as aside:
-        aside.write_bytes(encoded.getbuffer())
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())

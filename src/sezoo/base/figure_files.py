@@ -18,8 +18,8 @@ def write_png(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with atomic_write(path) as aside:
-        FigureCanvasAgg(figure).print_png(aside)
+    with atomic_write(path) as temporary:
+        FigureCanvasAgg(figure).print_png(temporary)
 
 
 def svg_of(figure: Figure) -> str:

@@ -48,18 +48,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
     ------
     UserError : the file cannot be written (no space, no permission, a file where the folder should be).
     """
-    aside = part_path(path)
+    temporary = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
-        with _report_final_path(path, aside):
-            yield aside
-        aside.replace(path)
+        with _report_final_path(path, temporary):
+            yield temporary
+        temporary.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {reason_of(error)}") from error
     finally:
         with suppress(OSError):  # the folder itself may never have been there
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -73,34 +73,34 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     ------
     UserError : as `atomic_write`.
     """
-    aside = part_path(folder)
+    temporary = part_path(folder)
     try:
-        aside.mkdir(parents=True)
+        temporary.mkdir(parents=True)
         remove_leftovers(folder.parent)
-        with _report_final_path(folder, aside):
-            yield aside
+        with _report_final_path(folder, temporary):
+            yield temporary
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
         if not folder.exists():
-            aside.replace(folder)
+            temporary.replace(folder)
         else:
-            for path in sorted(aside.iterdir()):
+            for path in sorted(temporary.iterdir()):
                 if (folder / path.name).exists():
                     log.warning("%s already existed and is replaced", display_path(folder / path.name))
                 path.replace(folder / path.name)
     except OSError as error:
         raise UserError(f"cannot write {error.filename or folder}: {reason_of(error)}") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
-def _report_final_path(path: Path, aside: Path) -> Iterator[None]:
+def _report_final_path(path: Path, temporary: Path) -> Iterator[None]:
     """Let errors name the final path: the temporary one no longer exists when the message is read."""
     try:
         yield
     except UserError as error:
-        names = (to_printable(each.name) for each in (aside, path))
+        names = (to_printable(each.name) for each in (temporary, path))
         raise error.with_message(error.message.replace(*names)) from error
 
 
@@ -174,8 +174,8 @@ def write_text(path: Path, text: str) -> None:
     Half a character (of a path that is no UTF-8) becomes `\udce9`, which JSON and YAML in double quotes read as such.
     Passwords in addresses are left out.
     """
-    with atomic_write(path) as aside:
-        aside.write_text(file_text(text), encoding="utf-8", newline="\n")
+    with atomic_write(path) as temporary:
+        temporary.write_text(file_text(text), encoding="utf-8", newline="\n")
 
 
 def file_text(text: str) -> str:

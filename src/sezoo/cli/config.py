@@ -118,8 +118,8 @@ def _upgrade(options: argparse.Namespace) -> None:
             raise UserError(f"{there} already exists and is not overwritten; name another file with -o")
         if kept is not None:
             shutil.copyfile(path, kept)
-        with atomic_write(target) as aside:
-            aside.write_bytes(result.text.encode("utf-8"))
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(result.text.encode("utf-8"))
     if options.json:
         changes = [{"before": before, "now": now} for before, now in result.changes]
         print_json({"changes": changes, "notes": result.notes, "kept": kept})

@@ -109,6 +109,6 @@ def run_command(name: str, words: list[str], called: str) -> int | None:
     options.words = ["sezoo", name, *words]
     options.standard_output = sys.stdout
     # Where the YAML file goes to standard output, it is alone there.
-    aside = redirect_stdout(sys.stderr) if getattr(options, "save_config", None) == STANDARD_OUTPUT else nullcontext()
-    with parser.name_options_in_errors(), aside:
+    output = redirect_stdout(sys.stderr) if getattr(options, "save_config", None) == STANDARD_OUTPUT else nullcontext()
+    with parser.name_options_in_errors(), output:
         return command.module.run(options)

@@ -28,7 +28,7 @@ def copy_recordings(folder: Path) -> list[Path]:
     """
     check_new_folder(folder, "--copy")
     sources = sorted(path for path in DEMO_RECORDINGS.iterdir() if path.is_dir())
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder) as temporary:
         for source in sources:
-            shutil.copytree(source, aside / source.name)
+            shutil.copytree(source, temporary / source.name)
     return [folder / source.name for source in sources]

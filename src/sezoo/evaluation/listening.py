@@ -53,10 +53,10 @@ def save_listening(
     """
     versions = scorer.scoring.versions
     kept = []
-    with atomic_folder(folder / FOLDER) as aside:
+    with atomic_folder(folder / FOLDER) as temporary:
         for choice in choose_clips(clips, versions, tuple(scorer.metrics)):
-            kept.append(_save(aside / choice.place, scorer, choice, pairs[choice.clip.name]))
-        ListeningIndex(kept).write(aside)
+            kept.append(_save(temporary / choice.place, scorer, choice, pairs[choice.clip.name]))
+        ListeningIndex(kept).write(temporary)
         for place in PLACES:  # of a run in the same folder before this one
             shutil.rmtree(folder / FOLDER / place, ignore_errors=True)
     return kept

@@ -64,7 +64,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
         if version.name not in scorer.players:  # a function, whatever is in it
             continue
         model, play = scorer.players[version.name]
-        with atomic_folder(folder / version.folder / FOLDER) as aside:
+        with atomic_folder(folder / version.folder / FOLDER) as temporary:
             for pair in pairs:
                 noisy, _ = read_pair(pair, scoring.sample_rate, scoring.stft)
                 recorder = Recorder(model, model)
@@ -72,7 +72,7 @@ def save_arrays(folder: Path, scorer: ClipScorer, pairs: Iterable[Pair], *, inpu
                 denoise(noisy / peak, recorder, scoring.stft, play)
                 wanted = {"input": recorder.inputs} if inputs else {}
                 for kind, arrays in (wanted | ({"output": recorder.outputs} if outputs else {})).items():
-                    _save(aside, f"{Path(pair.name).stem}_{kind}", arrays)
+                    _save(temporary, f"{Path(pair.name).stem}_{kind}", arrays)
 
 
 def _save(folder: Path, name: str, arrays: Sequence[np.ndarray]) -> None:

@@ -60,8 +60,8 @@ def fix_axes(path: Path, target: Path) -> str:
             f"{path}: the graph itself hard-codes the batch or the number of frames, in a Reshape for example; "
             "re-export it with dynamic axes (torch.onnx.export(..., dynamic_axes=...))"
         )
-    with atomic_write(target) as aside:
-        onnx.save(dynamic, aside, format="protobuf")
+    with atomic_write(target) as temporary:
+        onnx.save(dynamic, temporary, format="protobuf")
     before = ", ".join(str(axis or "?") for axis in axes)
     if [batch, frames] == list(AXIS_NAMES.values()):
         return f"{target}: a copy; the axes ({before}) were dynamic already"

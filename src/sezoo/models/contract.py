@@ -6,7 +6,6 @@ A model may have states besides (see `sezoo.models.states`): inputs that take in
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,21 +16,19 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
+from sezoo.models.contract_trial import KEPT_LENGTH, try_model
 from sezoo.models.frames_last import is_made_frames_last
 from sezoo.models.likely_states import guess_states, unpaired_inputs
-from sezoo.models.mask_model import MaskFunction, MaskModel, ShapeError, mask_among
+from sezoo.models.mask_model import MaskFunction, MaskModel, mask_among
 from sezoo.models.onnx_file import graph_inputs, quantized_nodes
 from sezoo.models.onnx_graph import axes_of, metadata_of, node_label, type_name
 from sezoo.models.silence import problem_with_silence
-from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, parse_kind, random_input
-from sezoo.models.state_loop import StateLengthError
+from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, parse_kind
 from sezoo.models.states import check_states, inputs_besides_states, outputs_besides_states, states_of, states_text
 
 __all__ = ["Contract", "check_contract", "check_magnitudes", "check_power", "declared_contract", "warn_of_magnitudes"]
 
 log = logging.getLogger(__name__)
-
-KEPT_LENGTH = "with torch.onnx.export(..., dynamo=False) if dynamo=True leaves the length of its example"
 
 FIX_AXES = "re-export it with dynamic axes, or try `sezoo model {path} --fix-axes`"
 
@@ -89,7 +86,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     if is_made_frames_last(model):
         log.info("%s: its axes are (batch, frames, bins): it is transposed at either end, which costs nothing", path)
     mask_model = MaskModel(model, path)
-    _try_model(mask_model, contract)
+    try_model(mask_model, contract)
     frames = contract.frames if isinstance(contract.frames, int) else 24 * mask_model.multiple
     if (why := problem_with_silence(mask_model, (1, contract.bins, frames))) is not None:
         log.warning("%s: %s", path, why)
@@ -259,38 +256,6 @@ def _may_be_mask(axes: list[str | int], of_input: list[str | int]) -> bool:
 
 def _axes_text(axes: list[str | int]) -> str:
     return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
-
-
-OTHER_SIZE = r"LSTM node.* must have shape \{.*\b(?P<wanted>\d+)\}\. Actual:\{.*\b(?P<found>\d+)\}"
-"""What onnxruntime says of a recurrent layer whose states are of another size."""
-
-
-def _try_model(mask_model: MaskModel, contract: Contract) -> None:
-    """Run the model on two shapes, with states two calls each, as a graph may not do what it declares."""
-    lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
-    # Clips of models with states are run one by one: that one batches is of no importance.
-    for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
-        magnitude = random_input(frames, (batch, contract.bins, frames), mask_model.layout)
-        try:
-            run = mask_model.fresh()
-            for _ in range(2 if contract.states else 1):
-                run(magnitude)
-        except ShapeError as error:
-            if isinstance(error.__cause__, StateLengthError):  # it says itself what to do
-                raise
-            if (sizes := re.search(OTHER_SIZE, str(error))) and sizes["wanted"] != sizes["found"]:
-                raise UserError(
-                    f"{error}; PyTorch writes an LSTM with a projection so, and leaves the projection out: export one "
-                    "without proj_size, with a linear layer behind it, or write the cell out, with states in and out"
-                ) from error
-            raise UserError(
-                f"{error}; the graph hard-codes an axis that it declares dynamic: re-export it with dynamic axes "
-                f"({KEPT_LENGTH}); of a loop over frames export one frame a call, with states in and out"
-            ) from error
-    while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
-        mask_model(random_input(0, (1, contract.bins, 9 * seen), mask_model.layout))
-        if mask_model.multiple == seen:
-            break
 
 
 def _check_inference_mode(model: onnx.ModelProto, path: Path) -> None:

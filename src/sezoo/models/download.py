@@ -80,10 +80,10 @@ def download(address: str, folder: Path | None = None, *, seconds: float = LONGE
     log.info("downloading %s", public_url(address))
     from sezoo.models.onnx_file import load_onnx
 
-    with atomic_write(path) as aside:
-        _download(address, aside, time.monotonic() + seconds)
+    with atomic_write(path) as temporary:
+        _download(address, temporary, time.monotonic() + seconds)
         try:
-            load_onnx(aside)
+            load_onnx(temporary)
         except UserError as error:
             raise UserError(
                 f"{KEY}: {public_url(address)} is no ONNX model (a page about one, perhaps: it needs the address of "

@@ -35,8 +35,8 @@ def write_streaming(path: Path, target: Path) -> str:
     """
     check_new(target)
     model = streaming(load_onnx(path), path)
-    with atomic_write(target) as aside:
-        onnx.save(model, aside, format="protobuf")
+    with atomic_write(target) as temporary:
+        onnx.save(model, temporary, format="protobuf")
     count = len(states_of(model))
     return f"{target}: one frame a call, with {pluralize(count, 'state')}: {', '.join(states_of(model)) or 'none'}"
 

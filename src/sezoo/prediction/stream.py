@@ -100,7 +100,7 @@ class Denoiser:
             if file.frames == 0:
                 raise BadClipError(source, "it has no samples")
             peak = np.float32(_peak(source) if self.peak_normalize else 1)
-            with atomic_write(target) as aside, _open_output(aside, target, file) as write:
+            with atomic_write(target) as temporary, _open_output(temporary, target, file) as write:
                 stream = self.stream(file.samplerate, file.channels)
                 for block in blocks_of(file, BLOCK_SECONDS):
                     write(stream.push(block / peak) * peak)
@@ -135,10 +135,10 @@ def _peak(path: Path) -> float:
 
 
 @contextmanager
-def _open_output(aside: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
+def _open_output(temporary: Path, target: Path, like: soundfile.SoundFile) -> Iterator[Callable[[np.ndarray], None]]:
     """A file to write samples (n, channels) to, as the recording is but for what its container cannot hold."""
-    name = name_for_soundfile(aside)
-    aside.touch()  # a folder that cannot be written has a reason in Python's errors, none in libsndfile's
+    name = name_for_soundfile(temporary)
+    temporary.touch()  # a folder that cannot be written has a reason in Python's errors, none in libsndfile's
     container = container_of(target.suffix, str(target))
     for subtype in (subtypes := _subtypes(container, target.suffix, like.subtype)):
         try:

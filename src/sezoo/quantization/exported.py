@@ -69,8 +69,8 @@ def export(path: Path, target: Path, *, fp16: bool = False, frames: int | None =
     if fp16:
         model = _to_fp16(model, path)
     agreement = _check_equal(original, model, path, target)
-    with atomic_write(target) as aside:
-        onnx.save(model, aside, format="protobuf")
+    with atomic_write(target) as temporary:
+        onnx.save(model, temporary, format="protobuf")
     return f"{target}: {_form(model, is_int8, fp16)}; {agreement}"
 
 

@@ -123,11 +123,11 @@ def check_quantization(config: Config, *, model_is_made: bool) -> None:
 def _write_verified(
     folder: Path, prepared: onnx.ModelProto, dynamic: onnx.ModelProto, static: onnx.ModelProto, patch: np.ndarray
 ) -> QuantizedModels:
-    """Write the models aside, put them to the test, and only then let them appear in `folder`, together."""
-    with atomic_folder(folder) as aside:
+    """Write the models to a temporary folder, test them, and only then let them appear in `folder`, together."""
+    with atomic_folder(folder) as temporary:
         for name, model in ((PREPROCESSED, prepared), (DYNAMIC, dynamic), (STATIC, static)):
-            onnx.save(model, aside / name)
-        verify(aside / DYNAMIC, aside / STATIC, patch)
+            onnx.save(model, temporary / name)
+        verify(temporary / DYNAMIC, temporary / STATIC, patch)
     return QuantizedModels(folder / PREPROCESSED, folder / DYNAMIC, folder / STATIC)
 
 

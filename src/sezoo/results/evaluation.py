@@ -95,14 +95,14 @@ class Evaluation(ResultFile):
     def write(self, folder: Path, *, again: bool = False) -> Path:
         """Write the files into the run's folder, each version's together."""
         for version in self.versions:
-            with atomic_folder(folder / version.folder) as aside:
+            with atomic_folder(folder / version.folder) as temporary:
                 means = (version.means.get(metric) for metric in self.metrics)
                 names = [name_in_files(metric) for metric in self.metrics]
                 write_json(
-                    aside / MEANS,
+                    temporary / MEANS,
                     {name: mean and mean.value for name, mean in zip(names, means, strict=True)},
                 )
-                write_csv(aside / CLIPS, *self._table(version.name))
+                write_csv(temporary / CLIPS, *self._table(version.name))
         return super().write(folder, again=again)
 
     def _table(self, version: str) -> tuple[list[str], list[list[object]]]:

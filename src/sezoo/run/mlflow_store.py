@@ -64,14 +64,16 @@ class FolderTracker:
             "tags": [],
             "user_id": "unknown",
         }
-        with atomic_folder(self.folder) as aside:  # MLflow takes every file in these folders for a parameter or a tag
-            (aside / "artifacts").mkdir()
-            _write_yaml(aside / "meta.yaml", self.meta)
-            write_text(aside / "tags" / "mlflow.runName", run_name)
+        with atomic_folder(
+            self.folder
+        ) as temporary:  # MLflow takes every file in these folders for a parameter or a tag
+            (temporary / "artifacts").mkdir()
+            _write_yaml(temporary / "meta.yaml", self.meta)
+            write_text(temporary / "tags" / "mlflow.runName", run_name)
             for name, value in tags.items():
-                write_text(aside / "tags" / safe_name(name), value)
+                write_text(temporary / "tags" / safe_name(name), value)
             for name, value in parameters.items():
-                write_text(aside / "params" / safe_name(name), value)
+                write_text(temporary / "params" / safe_name(name), value)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Track numbers by name, those of an epoch with its number as the step."""

@@ -66,9 +66,9 @@ def compiled_objects(
             for source, kept in missing.items():
                 with (
                     suppress(OSError, UserError),
-                    atomic_write(kept) as aside,
+                    atomic_write(kept) as temporary,
                 ):  # a cache that cannot be written is none
-                    shutil.copyfile(Path(scratch, f"{source.stem}.o"), aside)
+                    shutil.copyfile(Path(scratch, f"{source.stem}.o"), temporary)
         yield found
 
 

@@ -62,8 +62,8 @@ def export_onnx(network: nn.Module, path: Path, *, bins: int, opset: int, warns:
             "random magnitudes of %d frames (its masks are torch's for %s frames too)",
             "; ".join(decisions), FRAMES, " and ".join(str(frames) for _, frames in TRIAL_SHAPES),
         )  # fmt: skip
-    with atomic_write(path) as aside:
-        onnx.save(model, aside)
+    with atomic_write(path) as temporary:
+        onnx.save(model, temporary)
 
 
 def mask_differences(network: nn.Module, model: MaskModel, bins: int) -> Iterator[np.ndarray]:

@@ -246,14 +246,14 @@ def _files(run: Run) -> TrainingFiles:
 
 def _write_models(run: Run, network: nn.Module, networks: TrainedNetworks, export: Export) -> Path:
     """The last and the best epoch's networks as ONNX in the run's models folder, together; the best one's path."""
-    with atomic_folder(run.models_folder) as aside:
+    with atomic_folder(run.models_folder) as temporary:
         network.load_state_dict(networks.last)
-        export(network, aside / f"{LAST}.onnx")
+        export(network, temporary / f"{LAST}.onnx")
         if all(torch.equal(weight, networks.best[name]) for name, weight in networks.last.items()):
-            shutil.copyfile(aside / f"{LAST}.onnx", aside / f"{BEST}.onnx")
+            shutil.copyfile(temporary / f"{LAST}.onnx", temporary / f"{BEST}.onnx")
         else:
             network.load_state_dict(networks.best)
-            export(network, aside / f"{BEST}.onnx")
+            export(network, temporary / f"{BEST}.onnx")
     path = run.models_folder / f"{BEST}.onnx"
     for model in (LAST, BEST):
         run.tracker.artifact(run.models_folder / f"{model}.onnx", "models")

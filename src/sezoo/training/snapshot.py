@@ -80,8 +80,8 @@ def set_random_states(states: dict[str, Any]) -> None:
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Write a snapshot, whole or not at all."""
-    with atomic_write(path) as aside:
-        torch.save({"format": FORMAT, **asdict(snapshot)}, aside)
+    with atomic_write(path) as temporary:
+        torch.save({"format": FORMAT, **asdict(snapshot)}, temporary)
 
 
 def changed_names(known: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -250,11 +250,11 @@ class Trainer:
         if not self.parallel.is_first:
             return
         with defer_interrupts():  # a second Ctrl-C, or a SIGTERM after it, would lose the epochs since the last save
-            with atomic_write(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as aside:
+            with atomic_write(self.files.checkpoints / f"epoch_{self.epoch:04d}.pth") as temporary:
                 average = self.finished.average
-                torch.save(self.finished.network if average is None else average["network"], aside)
-            with atomic_write(self.files.checkpoints / "best.pth") as aside:
-                torch.save(self.best["network"], aside)
+                torch.save(self.finished.network if average is None else average["network"], temporary)
+            with atomic_write(self.files.checkpoints / "best.pth") as temporary:
+                torch.save(self.best["network"], temporary)
             self.history.save(self.files.history)
             # The last: a training that is killed before it does this epoch again, one that is killed after it has all.
             save_snapshot(self.finished, self.files.snapshot)

@@ -123,9 +123,9 @@ def copy_model(name: str, folder: Path) -> list[Path]:
         raise UserError(f"{folder} is a file; choose a folder with -o")
     if there := [target for target in targets if target.exists()]:
         raise UserError(f"{there[0]} already exists, and is not replaced; choose another folder with -o")
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder) as temporary:
         for source in sources:
-            shutil.copyfile(source, aside / source.name)
+            shutil.copyfile(source, temporary / source.name)
     return targets
 
 

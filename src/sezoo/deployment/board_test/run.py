@@ -125,13 +125,13 @@ def run_board_test(
     found = _compare(board, reference, firmware, facts, port, core, link.repeated)
     scores, waveforms = _scores(blocks, board, reference, speech, facts)
     found = BoardTest(**{**vars(found), "pesq": scores})
-    with atomic_folder(folder) as aside:
-        found.write(aside)
+    with atomic_folder(folder) as temporary:
+        found.write(temporary)
         for name, values in waveforms.items():
-            write_clip(aside / f"{name}.wav", values, facts.sample_rate)
+            write_clip(temporary / f"{name}.wav", values, facts.sample_rate)
         if with_masks:
-            np.savez_compressed(aside / "vectors.npz", **as_arrays(_vectors(reference, aside)))
-            np.savez_compressed(aside / "board.npz", mask=_masks(board))
+            np.savez_compressed(temporary / "vectors.npz", **as_arrays(_vectors(reference, temporary)))
+            np.savez_compressed(temporary / "board.npz", mask=_masks(board))
     return found
 
 

@@ -101,21 +101,21 @@ def deploy_c_package(run: Run, model_path: Path) -> None:
         agreed = agreement(program.graph, model, _patches(program, recording))
     _remove_unfinished(run.folder)
     package = unused_path(run.folder / C_PACKAGE)
-    with atomic_folder(package) as aside:
+    with atomic_folder(package) as temporary:
         with working("writing the C package and its test vectors", in_log=True):
-            masks = _write_checked(program, settings, recording.noisy, aside, model=model_path)
+            masks = _write_checked(program, settings, recording.noisy, temporary, model=model_path)
         emulated = None
         if emulation is not None:
             log.info("building the package with %s and running it on an emulated %s", emulation.compiler, core.name)
             waveform, rate = recording.noisy, settings.sample_rate
             with atomic_folder(unused_path(run.folder / f"emulated_{core.name}")) as folder:
-                emulated = run_emulated(emulation, core, aside, waveform, rate, folder)
+                emulated = run_emulated(emulation, core, temporary, waveform, rate, folder)
         with working("denoising the recording in numpy, as the package does", in_log=True):
             reference = reference_of(program, settings, recording, model_path)
         report_gated_clips(reference, recording, program.stft, settings.silence_threshold)
         report = DeploymentReport(model_path.name, program, settings, masks, agreed, recording, reference, emulated)
-        write_text(aside / "README.md", readme(report))
-        rename_symbols(aside, config.deployment.symbol_prefix)  # the same code, which was tried out above
+        write_text(temporary / "README.md", readme(report))
+        rename_symbols(temporary, config.deployment.symbol_prefix)  # the same code, which was tried out above
     deployment_of(report).write(run.folder)
     log.info("C package: %s", display_path(package))
     if pack := write_pack(package, run.folder):

@@ -219,9 +219,9 @@ class _Deployment:
 
     def write_headers(self) -> None:
         """Write all C files into their folder."""
-        with atomic_folder(self.places.headers) as aside:
+        with atomic_folder(self.places.headers) as temporary:
             for name, text in header_texts(self.config, self.model.stem).items():
-                write_text(aside / name, text)
+                write_text(temporary / name, text)
         log.info("headers of the application: %s", display_path(self.places.headers))
 
     def copy_weights(self) -> None:
@@ -233,8 +233,8 @@ class _Deployment:
                 f"{display_path(folder)}: stedgeai has written no weights for the external flash ({WEIGHTS[0]}), but "
                 f"{_names(folder)}; does {self.project.neural_art} place them there?"
             )
-        with atomic_write(self.places.weights) as aside:
-            shutil.copyfile(source, aside)
+        with atomic_write(self.places.weights) as temporary:
+            shutil.copyfile(source, temporary)
 
     def build(self) -> None:
         """Build the application."""

@@ -89,8 +89,8 @@ def write_vectors(model_path: Path, patches: Sequence[np.ndarray], folder: Path)
     files = VectorFiles(*(folder / f"{model_path.stem}{ending}" for ending in (FLOATS, INTEGERS, LAYERS)))
     contents = {files.floats: floats, files.integers: integers, files.layers: as_arrays(vectors)}
     for path, arrays in contents.items():
-        with atomic_write(path) as aside:
-            np.savez_compressed(aside, **arrays)
+        with atomic_write(path) as temporary:
+            np.savez_compressed(temporary, **arrays)
     return files
 
 

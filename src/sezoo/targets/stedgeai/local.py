@@ -133,6 +133,6 @@ def measure_locally(
         run_tool(tool, model, board, Path(output), folder / "stedgeai_generate.log", optimization=optimization)
         result, files = read_reports(Path(output), "local generate", tool.version)
         for file in files:
-            with atomic_write(folder / file.name) as aside:
-                aside.write_bytes(file.read_bytes())
+            with atomic_write(folder / file.name) as temporary:
+                temporary.write_bytes(file.read_bytes())
     return result

@@ -100,19 +100,19 @@ def save_token(token: Token, owner: dict[str, str]) -> None:
         "expires_at": token.expires_at,
         **owner,
     }
-    aside = None
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # mkstemp opens a new file that only the user can read, from its first moment on (mode 0600)
-        number, aside = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
+        number, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
         with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
             json.dump(content, file)
-        Path(aside).replace(path)
+        Path(temporary).replace(path)
     except OSError as error:
         log.warning(
             "the login is not kept for later runs: cannot write %s: %s", display_path(path), error.strerror or error
         )
     finally:
-        if aside is not None:
+        if temporary is not None:
             with suppress(OSError):
-                Path(aside).unlink(missing_ok=True)
+                Path(temporary).unlink(missing_ok=True)

@@ -91,5 +91,5 @@ def export_with_integers(network: QuantizedNetwork, path: Path, *, start: Int8St
         mean = float(difference.mean())
         if not mean <= AGREEMENT:
             raise UserError(f"training.quantization_aware: the int8 model's mask differs from torch's by {mean:.2g}")
-    with atomic_write(path) as aside:
-        onnx.save(float_model, aside)
+    with atomic_write(path) as temporary:
+        onnx.save(float_model, temporary)
