@@ -6,7 +6,7 @@ only where a convolution or an addition needs another order of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,9 +33,9 @@ from sezoo.deployment.engine.qdq_reader.nodes import (
     unrounded,
 )
 from sezoo.deployment.engine.qdq_reader.products import read_product
-from sezoo.deployment.engine.qdq_reader.requantization import is_in_steps_of, requantize
+from sezoo.deployment.engine.qdq_reader.requantization import is_in_steps_of, requantize, with_integer_zeros
 from sezoo.deployment.engine.qdq_reader.scans import read_scan
-from sezoo.deployment.engine.qdq_reader.shifts import Shift, joined, shifts_of, with_shifted_sources
+from sezoo.deployment.engine.qdq_reader.shifts import shifted, shifts_of
 from sezoo.deployment.engine.qdq_reader.tables import FUNCTIONS, changes_zero
 from sezoo.deployment.engine.qdq_reader.two_tensors import read_product_of_two
 from sezoo.deployment.engine.qdq_reader.values import (
@@ -173,7 +173,7 @@ class Reader:
                 self.steps.quantize(replace(value, items=shift.items), replace(tensor, name=name), node)
                 for shift, name in zip(shifts, names, strict=True)
             )
-            return self._with_shifts(parts, shifts)
+            return shifted(parts, shifts, self.operators)
         if isinstance(value, MixedView):
             return quantize_states(self, value, tensor, node)
         if isinstance(value, UnroundedOutput):
@@ -258,7 +258,7 @@ class Reader:
         if several:
             raise UnsupportedError(f"{node} has several numbers as its constant; behind int8 operators one can be run")
         if (first.items < 0).any() and changes_zero([node], self.opset):
-            first = self._with_zeros(first, node)
+            first = with_integer_zeros(self, first, node)
         return first.with_function(node)
 
     def _is_of_states(self, value: FloatView) -> bool:
@@ -272,28 +272,7 @@ class Reader:
         shifts = shifts_of(value, self.frames) if isinstance(value, QuantizedView) else []
         if not shifts or any(changes_zero(source.functions, self.opset) for source in value.sources):
             return value
-        return self._with_shifts((replace(value, items=shift.items) for shift in shifts), shifts)
-
-    def _with_shifts(self, parts: Iterable[QuantizedView], shifts: Sequence[Shift]) -> QuantizedView:
-        return joined(
-            [with_shifted_sources(part, shift.late, self.operators) for part, shift in zip(parts, shifts, strict=True)]
-        )
-
-    def _with_zeros(self, value: QuantizedView, node: Node) -> QuantizedView:
-        """Return a value as one of a single row in which the zeros of a Pad are integers.
-
-        Raises
-        ------
-        UnsupportedError : the zeros are whole frames, or the row would be of several functions.
-        """
-        layout = laid_out_in_time(value, self.frames, node)
-        functions = value.sources[0].functions
-        if any(source.functions != functions for source in value.sources):
-            raise UnsupportedError(
-                f"{node} makes something else of the zeros that a Pad put there; put the Pad behind it"
-            )
-        row = self.row(value, layout.natural, f"{node.output}/padded")
-        return QuantizedView((Source(row, functions),), layout.items_at(np.arange(row.items)))
+        return shifted((replace(value, items=shift.items) for shift in shifts), shifts, self.operators)
 
     # -- rows ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Integers with the scale and zero point of another quantizer, and the functions between both quantizers."""
+"""Integers with the scale and zero point of another quantizer, the functions between both, and zeros as integers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import numpy as np
 
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.operators import Curve, LookupTable
+from sezoo.deployment.engine.qdq_reader.layouts import laid_out_in_time
+from sezoo.deployment.engine.qdq_reader.nodes import Node, UnsupportedError
 from sezoo.deployment.engine.qdq_reader.tables import curve_table, integer_table
-from sezoo.deployment.engine.qdq_reader.values import Source
+from sezoo.deployment.engine.qdq_reader.values import QuantizedView, Source
 from sezoo.deployment.engine.tensor import Tensor
 
 if TYPE_CHECKING:
     from sezoo.deployment.engine.qdq_reader.reader import Reader
 
-__all__ = ["is_in_steps_of", "requantize"]
+__all__ = ["is_in_steps_of", "requantize", "with_integer_zeros"]
 
 F = np.float32
 
@@ -52,3 +54,18 @@ def requantize(reader: Reader, source: Source, wanted: Tensor, number: int) -> S
         made = LookupTable(name, old, output, integer_table(source.functions, old, output, reader.opset))
     reader.operators.append(made)
     return Source(output)
+
+
+def with_integer_zeros(reader: Reader, value: QuantizedView, node: Node) -> QuantizedView:
+    """Return a value as one of a single row in which the zeros of a Pad are integers.
+
+    Raises
+    ------
+    UnsupportedError : the zeros are whole frames, or the row would be of several functions.
+    """
+    layout = laid_out_in_time(value, reader.frames, node)
+    functions = value.sources[0].functions
+    if any(source.functions != functions for source in value.sources):
+        raise UnsupportedError(f"{node} makes something else of the zeros that a Pad put there; put the Pad behind it")
+    row = reader.row(value, layout.natural, f"{node.output}/padded")
+    return QuantizedView((Source(row, functions),), layout.items_at(np.arange(row.items)))

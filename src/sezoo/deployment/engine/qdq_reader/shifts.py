@@ -6,7 +6,7 @@ past frames a stream keeps as those of any other.
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from sezoo.deployment.engine.operators import Operator
 from sezoo.deployment.engine.qdq_reader.values import FloatView, QuantizedView
 from sezoo.deployment.engine.tensor import Tensor
 
-__all__ = ["Shift", "joined", "shifts_of", "with_shifted_sources"]
+__all__ = ["Shift", "shifted", "shifts_of"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,15 @@ def shifts_of(value: QuantizedView | FloatView, frames: int) -> list[Shift]:
     return []
 
 
-def with_shifted_sources(value: QuantizedView, late: int, operators: MutableSequence[Operator]) -> QuantizedView:
+def shifted(
+    parts: Iterable[QuantizedView], shifts: Sequence[Shift], operators: MutableSequence[Operator]
+) -> QuantizedView:
+    """Return a value from its parts, each of which is in time; the operators that make them late are added."""
+    late = [_with_shifted_sources(part, shift.late, operators) for part, shift in zip(parts, shifts, strict=True)]
+    return _joined(late)
+
+
+def _with_shifted_sources(value: QuantizedView, late: int, operators: MutableSequence[Operator]) -> QuantizedView:
     """Return a value late or early; the convolutions that make its tensors so are added to the operators."""
     made = {operator.name: operator.output for operator in operators}
     item, sources, start = value.items[value.items >= 0] % value.total, [], 0
@@ -79,7 +87,7 @@ def with_shifted_sources(value: QuantizedView, late: int, operators: MutableSequ
     return QuantizedView(tuple(sources), value.items)
 
 
-def joined(parts: Sequence[QuantizedView]) -> QuantizedView:
+def _joined(parts: Sequence[QuantizedView]) -> QuantizedView:
     """Return the value that is each of the parts where that has items."""
     total = sum(part.total for part in parts)
     items, start = np.full_like(parts[0].items, -1), 0
