@@ -105,7 +105,7 @@ class Scorer:
             "float": (half, WholeClip((3, 3))), "int8": (by_bin, Patches(30, 5)), "int8_board": (by_bin, Board(30, 5)),
         }  # fmt: skip
 
-    def waves(self, pair):
+    def waveforms(self, pair):
         other = self.noisy.copy()
         other[-RATE:] *= 0.5
         return ClipWaves(self.noisy, self.noisy * 0.3, {"float": self.noisy, "int8": other, "int8_board": other})
