@@ -95,7 +95,7 @@ def test_no_text_of_a_run_becomes_part_of_the_page(full_page):
 
 def test_the_verdict_has_the_numbers(full_page):
     page = full_page.read_text(encoding="utf-8")
-    verdict = re.search(r'<p class="verdict">(.*?)</p>', page)[1]
+    verdict = re.search(r'<p class="verdict">(.*?)</p>', page)[1].replace("\N{NO-BREAK SPACE}", " ")
     assert verdict.startswith("PESQ 2.000 float → 1.900 int8 (−0.100) → 1.700 as deployed (−0.300), from 1.500 noisy")  # noqa: RUF001
     assert "1.53 MiB in int8, 27 % of float&#39;s 5.72 MiB" in verdict
     assert "500 k MAC a second" in verdict

@@ -15,6 +15,7 @@ from sezoo.report.figures import COLOURS, drawing
 from sezoo.report.formatting import change_tone, format_signed, join_words, percent_text, range_text
 from sezoo.report.images import palette_png, spectrogram_image
 from sezoo.report.ranges import range_drawing
+from sezoo.report.rendering import render
 from sezoo.report.verdict import verdict
 from sezoo.results.evaluation_parts import SilenceGate
 from sezoo.results.quantization import Tensor
@@ -27,6 +28,15 @@ def test_an_image_with_a_palette_is_read_as_it_was_written():
     indices = np.array([[0, 1, 2, 1], [2, 2, 0, 1]], np.uint8)
     read = imread(io.BytesIO(palette_png(indices, palette)), format="png")
     np.testing.assert_array_equal((read[..., :3] * 255).round().astype(np.uint8), palette[indices])
+
+
+def test_numbers_stay_with_their_units_in_the_first_lines_of_a_page():
+    page = render(
+        title="", about="", when=None, judgement="PESQ +0.1 (95 % interval), 44.3 dB", verdict="185 ms of 12 clips",
+        numbers=[], sections=[],
+    )  # fmt: skip
+    assert "PESQ +0.1 (95\N{NO-BREAK SPACE}% interval), 44.3\N{NO-BREAK SPACE}dB</p>" in page
+    assert "185\N{NO-BREAK SPACE}ms of 12 clips</p>" in page
 
 
 def test_a_tone_is_a_bright_line_where_its_frequency_is():

@@ -41,6 +41,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["with_units"] = _with_units
     environment.globals["balanced"] = balanced_columns
     environment.globals["inlined"] = lambda name: Markup(_text(name))
     return environment.get_template("report.html.j2")
@@ -56,6 +57,11 @@ def _to_page(value: Any) -> Any:
 def _breakable(name: str) -> Markup:
     """A key, or the name of a tensor, that a narrow column breaks behind dots, slashes and underscores."""
     return Markup(re.sub(r"(?<=[._/])(?=[^\W_])", "<wbr>", str(escape(_to_page(name)))))
+
+
+def _with_units(sentence: str) -> str:
+    """A sentence whose numbers stay on one line with their units."""
+    return re.sub(r"(?<=\d) (?=(?:%|dB|ms|MHz|B|KiB|MiB)(?!\w))", "\N{NO-BREAK SPACE}", sentence)
 
 
 def _text(name: str) -> str:
