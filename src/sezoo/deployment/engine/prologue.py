@@ -171,5 +171,6 @@ def run_prologue(
             operands = [rows[name] for name in step.inputs]
             if step.constant is not None:
                 operands.insert(0 if step.first else 1, step.constant[np.newaxis])
-            rows[step.output] = BINARY[step.kind](*operands).astype(F, copy=False)
+            with np.errstate(divide="ignore"):  # a negative power of silence is infinite, as in C
+                rows[step.output] = BINARY[step.kind](*operands).astype(F, copy=False)
     return integers
