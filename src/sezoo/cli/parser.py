@@ -201,7 +201,7 @@ def add_program(parser: Parser) -> None:
         parser, "--target", key="quantization.target", metavar="TARGET",
         help="quantization.target that the models are taken to be made for (default: what they say)",
     )  # fmt: skip
-    add_board(parser, BY_TARGET, board="none, and any board of the target")
+    add_board(parser, BY_TARGET, board="none; any board of the target")
 
 
 def add_board(parser: Parser, backend: str, board: str = "") -> None:

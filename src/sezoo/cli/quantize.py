@@ -45,7 +45,7 @@ def add_arguments(parser: Parser) -> None:
         parser, "--target", key="quantization.target", metavar="TARGET",
         default_is="as --backend or --board, generic without them",
     )  # fmt: skip
-    add_board(parser, "as --target and --board", board="none, and any board of the target")
+    add_board(parser, "as --target and --board", board="none; any board of the target")
     add_setting(
         parser, "--frames", key="quantization.static_sequence_length", type=_frames, metavar="N",
         help="frames of the static model; auto is 30 new ones, and on each side the look-ahead that the network's "

@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from sezoo.audio.stft import Stft
+from sezoo.base.progress import counted
 from sezoo.denoising import denoise
 from sezoo.metrics import METRICS
 from sezoo.models.torch.mask_model import TorchMaskModel
@@ -78,7 +79,8 @@ def _means(
     examples = results_of(Work(_maker, source), range(len(source)), executor=executor, in_threads=True, in_order=True)
     clips = ((noisy, clean, denoised(noisy)) for _, (noisy, clean) in examples)
     with closing(examples):
-        for scores in (scorers or Scorers(1)).scores(clips, len(source), sample_rate, tuple(names.values())):
+        scored = (scorers or Scorers(1)).scores(clips, len(source), sample_rate, tuple(names.values()))
+        for scores in counted(scored, len(source), "scoring validation clips"):
             for metric, value in scores.items():
                 if metric in found:
                     found[metric].append(value)
