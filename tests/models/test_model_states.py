@@ -172,6 +172,11 @@ def wider(types, model):
     types["h_new"].shape.dim[1].dim_value = 99
 
 
+def all_wider(types, model):
+    for name in ("h_new", "c_new"):
+        types[name].shape.dim[1].dim_value = 99
+
+
 BOTH = graphs.LSTM_STATES
 
 
@@ -194,10 +199,17 @@ BOTH = graphs.LSTM_STATES
         (of(of_two_dynamic_axes, BOTH), r"states\.c: input 'c' .* has the shape \(any, any\); a state has fixed axes"),
         (
             of(wider, BOTH),
-            r"states\.h: input 'h' .* is \(1, 12\), output 'h_new' \(1, 99\); a state and .* have one shape",
+            r"states\.h: input 'h' .* is \(1, 12\), output 'h_new' \(1, 99\); .* have one shape: name c_new$",
         ),
         (of(unchanged, {"h": "h_new", "c": "h_new"}), r"states: output 'h_new' is named for more than one input"),
-        (of(unchanged, {"h": "mask"}), r"states\.h: input 'h' .* is \(1, 12\), output 'mask' \(1, 33, 1\)"),
+        (
+            of(unchanged, {"h": "mask"}),
+            r"states\.h: input 'h' .* is \(1, 12\), output 'mask' \(1, 33, 1\); .*: name h_new or c_new$",
+        ),
+        (
+            of(all_wider, BOTH),
+            r"states\.h: .* is \(1, 12\), .*: no output has it: export one that does$",
+        ),
         (
             of(unchanged, {"h": "h_new"}),
             r"has 2 inputs besides 1 state \(input, c\); .* quantization\.states: \{h: h_new, c: c_new\}$",

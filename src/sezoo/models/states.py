@@ -144,9 +144,11 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
                 "re-export it so"
             )
         if not can_be_of_one_shape(start, end):
+            fitting = [value.name for value in ends["output"] if can_be_of_one_shape(start, value)]
+            remedy = f"name {' or '.join(fitting)}" if fitting else "no output has it: export one that does"
             raise UserError(
                 f"{key}: input '{source}' of {path} is {_axes_text(axes)}, output '{target}' "
-                f"{_axes_text(axes_of(end))}; a state and what takes its place have one shape"
+                f"{_axes_text(axes_of(end))}; a state and what takes its place have one shape: {remedy}"
             )
     twice = [target for target in states.values() if list(states.values()).count(target) > 1]
     if twice:
