@@ -40,7 +40,7 @@ def compiled(*words, folder=None):
     """
     words = [str(word) for word in words]
     with ExitStack() as stack:
-        if "-c" not in words and folder is None:
+        if folder is None and not {"-c", "-fsyntax-only"}.intersection(words):
             options = [word for word in words if word.startswith("-") and word[:2] not in ("-I", "-o", "-l")]
             folders = [Path(word[2:]) for word in words if word.startswith("-I")]
             sources = [Path(word) for word in words if word.endswith(".c")]
