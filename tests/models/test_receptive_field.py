@@ -80,6 +80,23 @@ def test_strides_and_kernels_over_bins_make_the_bound_no_longer():
     assert longest_reach(model) == (2 + 4 + 8) * 4
 
 
+def shifted(pads, start, end):
+    """The input with frames of zeros before and after it, of which a Slice takes some away."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1, 5, frames] x) => (float[1, 5, frames] mask)
+        <int64[6] pads = {0, 0, %d, 0, 0, %d}, int64[1] start = {%d}, int64[1] end = {%d}, int64[1] axis = {2}>
+        { padded = Pad (x, pads)
+          mask = Slice (padded, start, end, axis) }"""
+    return onnx.parser.parse_model(text % (*pads, start, end))
+
+
+@pytest.mark.parametrize(
+    ("pads", "start", "end", "field"),
+    [((3, 0), 0, -3, (3, 0)), ((0, 2), 2, 1 << 60, (0, 2)), ((9, 1), 4, -6, (5, 0)), ((40, 0), 0, -40, (40, 0))],
+)
+def test_a_tensor_that_is_late_or_early_has_a_field(pads, start, end, field, tmp_path):
+    assert receptive_field_of(shifted(pads, start, end), tmp_path / "m.onnx") == field
+
+
 def test_recurrent_models_have_no_bound(tmp_path):
     assert receptive_field_of(lstm(), tmp_path / "lstm.onnx") is None
 

@@ -17,8 +17,8 @@ MARK = "sezoo_frames_last"
 def with_frames_last(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model of one input (batch, frames, bins) as one of (batch, bins, frames), in place; others as they are.
 
-    Which axis is which is clear where the last one is fixed and the one before is dynamic, or where only the last one
-    is ``n_fft // 2 + 1`` of a power of two.
+    Which axis is which is clear where the last one is fixed and the one before is dynamic, or where the last one is
+    ``n_fft // 2 + 1`` of a power of two, and the one before is that of no usual ``n_fft``.
     """
     graph = model.graph
     weights = {weight.name for weight in graph.initializer}
@@ -63,11 +63,17 @@ def _last_bins(value: onnx.ValueInfoProto, allowed: tuple[int, ...] = ()) -> int
     if len(dims) != 3 or dims[2].dim_value < 2 or (allowed and dims[2].dim_value not in allowed):
         return None
     frames, bins = dims[1].dim_value, dims[2].dim_value  # 0 is dynamic
-    is_clear = not frames or bool(allowed) or (_is_of_transform(bins) and not _is_of_transform(frames))
+    is_clear = not frames or bool(allowed) or (_is_of_power_of_two(bins) and not _may_be_bins(frames))
     return bins if is_clear else None
 
 
-def _is_of_transform(bins: int) -> bool:
+def _is_of_power_of_two(bins: int) -> bool:
     """Whether a transform of a power of two samples, from 64 on, makes this number of bins."""
     n_fft = 2 * (bins - 1)
     return n_fft >= 64 and n_fft & (n_fft - 1) == 0
+
+
+def _may_be_bins(axis: int) -> bool:
+    """Whether a usual transform makes this number of bins: of 320, 400, 480 or 882 samples, as well as of 512."""
+    n_fft = 2 * (axis - 1)
+    return n_fft >= 64 and (n_fft % 8 == 0 or n_fft % 441 == 0)

@@ -100,6 +100,7 @@ def _as_it_runs(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:
     import onnx
     from google.protobuf.message import DecodeError
 
+    from sezoo.models.frames_last import with_frames_last
     from sezoo.models.onnx_graph import drop_inner_shapes
     from sezoo.models.unsigned_integers import with_unsigned_integers
 
@@ -111,6 +112,7 @@ def _as_it_runs(model: onnx.ModelProto | Path) -> onnx.ModelProto | Path:
         return model
     if read.ByteSize() >= MAX_BYTES:
         return model
+    read = with_frames_last(read)  # as `load_onnx` does
     changed = with_unsigned_integers(read)
     if changed is read:
         drop_inner_shapes(read)

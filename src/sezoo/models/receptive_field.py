@@ -37,6 +37,9 @@ QUIET = np.float32(0.25)
 
 SATURATING = {"Sigmoid", "Tanh", "HardSigmoid", "Clip"}
 
+UNKNOWN_CUT = 16
+"""Frames that a Slice is taken to cut off, where the shapes in the graph do not say it."""
+
 RECURRENT = {"LSTM", "GRU", "RNN", "Loop", "Scan"}
 
 
@@ -187,10 +190,12 @@ def receptive_field(model: MaskModel, bins: int, reach: int) -> tuple[int, int] 
 
 
 def longest_reach(model: onnx.ModelProto) -> int:
-    """A bound of the receptive field on either side from the kernels in the graph, in frames.
+    """A bound of the receptive field on either side from the kernels and the cuts in the graph, in frames.
 
-    The spans of all kernels over frames added up, as if all were in one chain. Where the shapes in the graph do not
-    say which axis of a kernel is that of frames, the longest spans are, times all strides.
+    The spans of all kernels over frames and the frames that are cut off, added up as if all were in one chain. Zeros
+    that make a tensor late or early are as many as these at most, for the mask has as many frames as the input. Where
+    the shapes in the graph do not say which axis of a kernel is that of frames, the longest spans are, times all
+    strides.
     """
     weights = {weight.name: weight.dims for weight in model.graph.initializer}
     kernels = []  # of each: what it goes over, the span and the stride on each of its axes
@@ -204,17 +209,30 @@ def longest_reach(model: onnx.ModelProto) -> int:
             dilations, strides = (attributes.get(name) or ones for name in ("dilations", "strides"))
             spans = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
             kernels.append((node.input[0], spans, strides))
-    steps = _frames_a_step(model) if any(len(spans) > 1 or max(strides) > 1 for _, spans, strides in kernels) else {}
+    slices = [node for node in model.graph.node if node.op_type == "Slice"]
+    is_plain = not slices and all(len(spans) == 1 == max(strides) for _, spans, strides in kernels)
+    lengths = {} if is_plain else _lengths(model)
+    steps = {name: {axis: step for axis, (step, _) in of_axes.items()} for name, of_axes in lengths.items()}
+    cut = sum(_frames_cut(node, lengths) for node in slices)
     if steps and all(steps.get(value) for value, _, _ in kernels):
-        return sum(
+        return cut + sum(
             max(spans[axis - 2] * step + step - 1 if axis >= 2 else max(spans) for axis, step in steps[value].items())
             for value, spans, _ in kernels
         )
-    return sum(max(spans) for _, spans, _ in kernels) * prod(max(strides) for _, _, strides in kernels)
+    return cut + sum(max(spans) for _, spans, _ in kernels) * prod(max(strides) for _, _, strides in kernels)
 
 
-def _frames_a_step(model: onnx.ModelProto) -> dict[str, dict[int, int]]:
-    """The axes of each value that grow with the frames, and how many frames are from one element to the next there.
+def _frames_cut(node: onnx.NodeProto, lengths: dict[str, dict[int, tuple[int, int]]]) -> int:
+    """A bound of the frames that a Slice cuts off."""
+    ends = (node.input[0], node.output[0])
+    if any(name not in lengths for name in ends):
+        return UNKNOWN_CUT
+    before, after = ([step * length for step, length in lengths[name].values()] for name in ends)
+    return max(before) - min(after) if before and after else 0
+
+
+def _lengths(model: onnx.ModelProto) -> dict[str, dict[int, tuple[int, int]]]:
+    """The axes of each value that grow with the frames, as (frames from one element to the next, elements of a clip).
 
     Empty where that cannot be inferred.
     """
@@ -224,7 +242,7 @@ def _frames_a_step(model: onnx.ModelProto) -> dict[str, dict[int, int]]:
         return {}
     return {
         name: {
-            axis: max(1, SHORT // (after - before))
+            axis: (max(1, SHORT // (after - before)), before)
             for axis, (before, after) in enumerate(zip(shape, long[name], strict=True))
             if after > before
         }
@@ -237,12 +255,14 @@ def _shapes(model: onnx.ModelProto, frames: int) -> dict[str, list[int]]:
     """The shape of each value of a graph for a clip of `frames` frames; 0 for unknown axes."""
     of_clip = copy_model(model)
     del of_clip.graph.value_info[:]
+    for value in of_clip.graph.output:
+        value.type.tensor_type.ClearField("shape")
     given = magnitude_input(of_clip)
     fix_lengths(of_clip, given, 1, frames)
     inferred = onnx.shape_inference.infer_shapes(of_clip, data_prop=True).graph
     return {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in (given, *inferred.value_info)
+        for value in (given, *inferred.value_info, *inferred.output)
     }
 
 
