@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import yaml
+from rich.console import Console
 
 from builders import noise, write_clips, write_model
 from sezoo.api.sections import Spectrum
@@ -19,6 +20,7 @@ from sezoo.cli.table import COMMANDS
 from sezoo.config.boards import BOARDS
 from sezoo.config.sections import SECTIONS
 from sezoo.config.validation import build_config
+from sezoo.report import score_table
 from sezoo.report.score_table import short_names
 from sezoo.zoo import training_recipe, zoo_model
 
@@ -263,6 +265,19 @@ def test_long_names_of_models_are_cut_in_the_middle_unless_that_makes_them_the_s
     assert [len(name) for name in short_names(names).values()] == [20, 20, 5]
     twins = [f"a_name_{middle}_that_ends_like_the_other" for middle in ("one", "two")]
     assert short_names(twins) == {name: name for name in twins}
+
+
+@pytest.mark.parametrize(("width", "cut"), [(100, True), (160, False)])
+def test_names_of_models_are_whole_where_the_table_has_room(project, sezoo, monkeypatch, width, cut):
+    monkeypatch.setattr(score_table, "results_console", lambda: Console(file=sys.stdout, width=width))
+    names = [f"quantized_with_{method}_int8_static" for method in ("minmax", "entropy")]
+    for seed, name in enumerate(names):
+        write_model(project / f"{name}.onnx", seed=seed)
+    words = [*(f"{name}.onnx" for name in names), "--noisy", "noisy", "--clean", "clean", "--metrics", "si_snr,snr"]
+    words += [*SETTINGS, "evaluation.num_workers=1", "--play-like", "whole"]
+    code, out, _ = sezoo("evaluate", *words)
+    assert (code, "..." in out) == (0, cut)
+    assert all((name in out) is not cut for name in names)
 
 
 def test_several_models_are_one_table_with_their_names(project, sezoo):

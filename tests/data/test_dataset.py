@@ -188,6 +188,18 @@ def test_a_folder_that_holds_only_folders(tmp_path, names, found):
     )
 
 
+def test_a_folder_whose_folders_hold_recordings_is_told_which(tmp_path):
+    for name in ("a/readme.txt", "b/deep/1.flac", "c/1.wav", "c/2.WAV", ".git/3.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(UserError) as caught:
+        clips_in(tmp_path, "some.key", ".wav")
+    assert str(caught.value).endswith(
+        f"name the one that holds the clips, {tmp_path / 'c'} (2 recordings), {tmp_path / 'b' / 'deep'} (1 recording)"
+    )
+
+
 def test_clips_below_a_folder_that_holds_none_itself(tmp_path, caplog):
     caplog.set_level("INFO")
     for name in ("b/Größe 1.wav", "a 1/x.WAV", "a 1/deep/y.wav", "a 1/._x.wav", ".git/z.wav", "b/notes.txt"):

@@ -45,6 +45,37 @@ def test_runs_of_a_sweep_that_do_not_differ_keep_their_folders(sweep):
     assert [run.name for run in compared(sweep(["MinMax", "MinMax"]))] == ["0", "1"]
 
 
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (["a/utcn.onnx", "b/ugru.onnx"], ["utcn", "ugru"]),
+        (["a/utcn.onnx", "b/utcn.onnx"], ["0", "1"]),  # the models do not tell them apart
+    ],
+)
+@pytest.mark.parametrize("others", [0, 9])
+def test_runs_in_numbered_folders_are_called_by_their_models(sweep, models, names, others):
+    """Whether they differ in that alone, or in more keys than a name can have."""
+    folders = sweep(["MinMax", "MinMax"])
+    for folder, model in zip(folders, models, strict=True):
+        path = folder / "resolved_config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config["model"] = {"onnx_path": model}
+        config["quantization"] |= {f"key_{index}": model for index in range(others)}
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert [run.name for run in compared(folders)] == names
+
+
+def test_models_and_few_settings_are_both_in_the_names(sweep):
+    folders = sweep(["MinMax", "Entropy"])
+    for folder, model in zip(folders, ("utcn", "ugru"), strict=True):
+        path = folder / "resolved_config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config["model"] = {"onnx_path": f"models/{model}.onnx"}
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    names = {run.name for run in compared(folders)}
+    assert names == {"utcn, calibration_method=MinMax", "ugru, calibration_method=Entropy"}
+
+
 def test_a_section_that_one_run_lacks_stands_for_its_keys(sweep):
     folders = sweep(["MinMax", "Entropy", "MinMax"])
     path = folders[0] / "resolved_config.yaml"

@@ -56,7 +56,7 @@ def clips_in(folder: Path | None, key: str, extension: str, *, below: bool = Fal
             advice = (
                 "there are none in its folders either; see dataset.file_extension"
                 if below
-                else "folders in it are not searched: name the one that holds the clips"
+                else f"folders in it are not searched: name the one that holds the clips{_holders_text(folder)}"
             )
         raise UserError(f"{key}: no {extension} files in {folder} (found: {found or 'nothing'}); {advice}")
     if unused := sorted(path.name for path in files if path.suffix.lower() in AUDIO_EXTENSIONS - {extension}):
@@ -69,6 +69,14 @@ def files_below(folder: Path) -> list[Path]:
     """The files in the folders in a folder, at any depth; hidden ones are left out."""
     inside = ((path, path.relative_to(folder).parts) for path in folder.rglob("*"))
     return [path for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
+
+
+def _holders_text(folder: Path) -> str:
+    """`, DIR/a (12 recordings)`: the folders in a folder that hold recordings of any kind, the fullest first."""
+    holders = Counter(path.parent for path in files_below(folder) if path.suffix.lower() in AUDIO_EXTENSIONS)
+    named = sorted(holders.items(), key=lambda item: (-item[1], item[0]))
+    found = [f"{path} ({pluralize(count, 'recording')})" for path, count in named]
+    return f", {some_names(found)}" if found else ""
 
 
 def folders_in(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from sezoo.denoising.board import MOST_FRAMES
 from sezoo.models.onnx_file import bytes_of, quantized_nodes
 from sezoo.models.states import frames_of
 from sezoo.quantization.analysis import layer_report, log_report
-from sezoo.quantization.analysis.length_advice import advise, log_advice
+from sezoo.quantization.analysis.length_advice import N6_REMEDY, STREAM_REMEDY, advise, log_advice
 from sezoo.quantization.analysis.sensitivity import sensitivity
 from sezoo.quantization.calibration.clips import check_calibration_clips
 from sezoo.quantization.calibration.magnitudes import CalibrationMagnitudes
@@ -77,12 +77,14 @@ def quantize(run: Run) -> QuantizedModels:
     in_patches = engine_of(run.config, decided.target.name) == PATCH  # a stream has the whole clip's masks
     if run.config.general.report and in_patches and is_free:
         patches = decided.patches
-        most = MOST_FRAMES if decided.target.name == STM32N6 else None
+        on_n6 = decided.target.name == STM32N6
         log_advice(
             advise(
-                result.model, decided.prepared, context.fit, magnitudes.stft, patches.frames, patches.lookahead, most
-            )
-        )
+                result.model, decided.prepared, context.fit, magnitudes.stft, patches.frames, patches.lookahead,
+                MOST_FRAMES if on_n6 else None,
+            ),
+            N6_REMEDY if on_n6 else STREAM_REMEDY,
+        )  # fmt: skip
 
     static = with_static_shape(result.model, frames)
     patch = magnitudes.segments.patch(frames * VERIFIED_CALLS)

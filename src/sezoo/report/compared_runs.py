@@ -20,6 +20,9 @@ PATHS = ("general.logs_dir", "general.saved_models_dir", "mlflow.uri")
 PRESENT = "present"
 """Stands for a section that not all runs have."""
 
+MODEL = "model.onnx_path"
+"""The key whose value speaks for itself."""
+
 NUMBERED = re.compile(r"[\d_.\-T]+")
 """Names of folders that are only a number or a time: those of sweeps, and of runs that were given no folder."""
 
@@ -53,7 +56,7 @@ class ComparedRun:
 
 
 def compared_runs(runs: Sequence[RunFacts]) -> list[ComparedRun]:
-    """Return the runs with names: those of their folders, or the settings that differ if folders are only numbered."""
+    """Return the runs with names: those of their folders; if these are only numbers, what differs, or the models."""
     return [ComparedRun(name, run) for name, run in zip(_names(runs), runs, strict=True)]
 
 
@@ -78,6 +81,9 @@ def configuration_differences(runs: Sequence[RunFacts]) -> dict[str, list[str | 
 def _names(runs: Sequence[RunFacts]) -> list[str]:
     if all(NUMBERED.fullmatch(run.name) for run in runs) and (named := _names_by_difference(runs)):
         return named
+    by_model = [_model_name(run) if NUMBERED.fullmatch(run.name) else run.name for run in runs]
+    if all(by_model) and len(set(by_model)) == len(by_model):
+        return by_model
     short = [run.name for run in runs]
     return [
         name if short.count(name) == 1 else f"{run.folder.resolve().parent.name}/{name}"
@@ -85,15 +91,23 @@ def _names(runs: Sequence[RunFacts]) -> list[str]:
     ]
 
 
+def _model_name(run: RunFacts) -> str:
+    """The name of the run's ONNX model without the ending; empty where it has none."""
+    return Path(run.setting(*MODEL.split(".")) or "").stem
+
+
 def _names_by_difference(runs: Sequence[RunFacts]) -> list[str]:
-    """`calibration_method=MinMax`, or nothing where the runs differ in too much, or two of them in nothing."""
+    """`utcn, calibration_method=MinMax`; nothing where the runs differ in too much, or two of them in nothing."""
     differences = configuration_differences(runs)
     if not 0 < len(differences) <= MOST_IN_A_NAME:
         return []
     last = [key.rpartition(".")[2] for key in differences]
     keys = [short if last.count(short) == 1 else key for short, key in zip(last, differences, strict=True)]
     names = [
-        ", ".join(f"{key}={_short(value)}" for key, value in zip(keys, values, strict=True))
+        ", ".join(
+            Path(value).stem if key == MODEL and value else f"{short}={_short(value)}"
+            for key, short, value in zip(differences, keys, values, strict=True)
+        )
         for values in zip(*differences.values(), strict=True)
     ]
     return names if len(set(names)) == len(names) else []

@@ -22,7 +22,7 @@ __all__ = ["print_scores", "print_scores_of_models", "short_names"]
 
 
 LONGEST_NAME = 20
-"""Characters of a model's name beside those of others; a row of differences has two of them."""
+"""Characters that a model's name has at least beside those of others; a row of differences has two of them."""
 
 METRIC_WIDTH = 10
 """Columns of a terminal that a metric takes at most: what does not fit side by side is shown one below the other."""
@@ -56,7 +56,7 @@ def print_scores_of_models(models: Mapping[str, Evaluation]) -> None:
     models : evaluations by the names of their models; the others are compared with the first.
     """
     first = next(iter(models.values()))
-    short = short_names(models)
+    short = short_names(models, _longest_name(models))
     versions = [
         replace(version, name=f"{model}: {version.name}", label=f"{short[model]}: {version.label}")
         for model, evaluation in models.items()
@@ -70,9 +70,18 @@ def print_scores_of_models(models: Mapping[str, Evaluation]) -> None:
     print_scores(replace(first, versions=versions, scores=_joined_scores(models), cost_of_board_settings=costs))
 
 
-def short_names(names: Iterable[str]) -> dict[str, str]:
+def _longest_name(models: Mapping[str, Evaluation]) -> int:
+    """Characters that two names in a row of differences may have without moving a metric below the others."""
+    first, *others = models.values()
+    last = max(len(version.label) for evaluation in others or [first] for version in evaluation.versions)
+    fixed = len(f": {first.versions[0].label} - : ") + last
+    room = results_console().width - 2 - METRIC_WIDTH * len(first.metrics) - fixed
+    return max(LONGEST_NAME, room // 2)
+
+
+def short_names(names: Iterable[str], longest: int = LONGEST_NAME) -> dict[str, str]:
     """Names that fit twice into a row, cut in the middle where they are longer; whole where they would be the same."""
-    short = {name: shorten_middle(name, LONGEST_NAME) for name in names}
+    short = {name: shorten_middle(name, longest) for name in names}
     return {name: cut if list(short.values()).count(cut) == 1 else name for name, cut in short.items()}
 
 

@@ -9,7 +9,15 @@ from quantizers import ours, quantization, ready
 from sezoo.audio.stft import Stft
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.states import with_states
-from sezoo.quantization.analysis.length_advice import INAUDIBLE, LONGEST, TOLERANCE, LengthAdvice, advise, log_advice
+from sezoo.quantization.analysis.length_advice import (
+    INAUDIBLE,
+    LONGEST,
+    N6_REMEDY,
+    TOLERANCE,
+    LengthAdvice,
+    advise,
+    log_advice,
+)
 from sezoo.quantization.calibration.segments import Segment
 from sezoo.quantization.fidelity.scorer import FidelityScorer
 from stateful_graphs import CACHE_STATES, cached_convolution
@@ -232,3 +240,13 @@ def test_the_advice_in_one_line(advice, level, words, caplog):
     with caplog.at_level(logging.DEBUG):
         log_advice(advice)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [(level, words)]
+
+
+def test_where_no_look_ahead_helps_the_remedy_is_the_targets_own(caplog):
+    log_advice(LengthAdvice((16, 16), 30, 16, 26.5, 29.3, 16, 26.5, 16), N6_REMEDY)
+    assert caplog.messages == [
+        "lookahead_frames: 16: SI-SNR of the clips denoised in patches to the float model's is 26.5 dB instead of "
+        "29.3, and no look-ahead of up to 16 frames brings it up; ST's application has patches only; "
+        "quantization.target: cortex-m with deployment.backend: portable-c makes a stream for the core of that board, "
+        "which cuts none"
+    ]

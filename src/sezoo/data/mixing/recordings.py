@@ -15,7 +15,7 @@ import numpy as np
 from sezoo.audio.clip import BadClipError, read_clip, read_part
 from sezoo.audio.file import blocks_of, open_recording
 from sezoo.base.processors import available_processors
-from sezoo.base.text import pluralize
+from sezoo.base.text import bytes_text, pluralize
 from sezoo.data.mixing.decoded import FAINTEST, Decoded, Memory, round_to_int16
 
 __all__ = ["Recordings"]
@@ -195,8 +195,8 @@ class Recordings:
         for index, decoded in zip(missing, decoding, strict=False):
             if not self._keep(index, decoded):
                 break
-        gigabytes = sum(decoded.samples.nbytes for decoded in self.kept.values()) / 1e9
-        log.info("%s: %d of %d recordings are cached, %.2f GB", folder, len(self.kept), len(self), gigabytes)
+        size = bytes_text(sum(decoded.samples.nbytes for decoded in self.kept.values()))
+        log.info("%s: %d of %d recordings are cached, %s", folder, len(self.kept), len(self), size)
 
     def _decode_cached(self, index: int) -> Decoded:
         if (kept := self.kept.get(index)) is not None:

@@ -22,7 +22,7 @@ from sezoo.quantization.calibration.segments import Segment
 from sezoo.quantization.fidelity.scorer import FidelityScorer
 from sezoo.results.run_record import LOOK_AHEAD
 
-__all__ = ["LengthAdvice", "advise", "log_advice"]
+__all__ = ["N6_REMEDY", "STREAM_REMEDY", "LengthAdvice", "advise", "log_advice"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,13 @@ LONGEST = 64
 
 SEGMENTS, SEGMENT_FRAMES = 8, 300
 """Segments, and frames of each, that are enough to resolve half a dB."""
+
+STREAM_REMEDY = "deployment.engine: stream, where the backend has it, cuts no patches"
+N6_REMEDY = (
+    "ST's application has patches only; quantization.target: cortex-m with deployment.backend: portable-c makes a "
+    "stream for the core of that board, which cuts none"
+)
+"""What helps where no look-ahead does."""
 
 NAME = Path("the model")
 
@@ -131,8 +138,13 @@ def advise(
     )  # fmt: skip
 
 
-def log_advice(advice: LengthAdvice | None) -> None:
-    """Warn where another length is better, or say that the look-ahead is enough; nothing to tell of None."""
+def log_advice(advice: LengthAdvice | None, remedy: str = STREAM_REMEDY) -> None:
+    """Warn where another length is better, or say that the look-ahead is enough; nothing to tell of None.
+
+    Parameters
+    ----------
+    remedy : what helps where no look-ahead does.
+    """
     if advice is None:
         return
     key = f"lookahead_frames: {advice.lookahead}"
@@ -156,8 +168,8 @@ def log_advice(advice: LengthAdvice | None) -> None:
     else:
         log.warning(
             "%s: SI-SNR of the clips denoised in patches to the float model's is %s instead of %s, and no look-ahead "
-            "of up to %s brings it up%s; deployment.engine: stream, where the backend has it, cuts no patches",
-            key, patches, whole, pluralize(advice.longest, "frame"), _limit_text(advice),
+            "of up to %s brings it up%s; %s",
+            key, patches, whole, pluralize(advice.longest, "frame"), _limit_text(advice), remedy,
             extra={"about": LOOK_AHEAD},
         )  # fmt: skip
 
