@@ -172,6 +172,63 @@ def test_a_transposed_convolution_over_time():
     np.testing.assert_allclose(MaskModel(made).whole(clip), MaskModel(whole)(clip), rtol=1e-5, atol=1e-7)
 
 
+def late(graph, source, name, frames, *, first="Pad"):
+    """Frames of zeros before a tensor (1, bins, frames), and as many taken off at the end."""
+    pads, cut = ints(graph, f"{name}.pads", 0, 0, frames, 0, 0, 0), [0, -frames, 2]
+    bounds = [ints(graph, f"{name}.{key}", value) for key, value in zip(("start", "end", "axis"), cut, strict=True)]
+    if first == "Pad":
+        return graph.node("Slice", [graph.node("Pad", [source, pads], f"{name}.long"), *bounds], name)
+    return graph.node("Pad", [graph.node("Slice", [source, *bounds], f"{name}.short"), pads], name)
+
+
+def this_frame_beside_two_others(graph):
+    inner = graph.node("Relu", [graph.conv("input", "in", BINS, 12)], "inner")
+    near, far = late(graph, inner, "near", 1, first="Slice"), late(graph, inner, "far", 3)
+    both = graph.node("Concat", [inner, near, far], "both", axis=1)
+    mixed = graph.conv(both, "mixed", 36, 12)
+    return graph.node("Add", [graph.node("Add", [mixed, far], "one sum"), far], "summed")
+
+
+def late_before_a_causal_convolution(graph):
+    inner = graph.conv(late(graph, "input", "late", 2), "in", BINS, 12)
+    wide = convolution(graph, graph.node("Sigmoid", [inner], "half"), "wide", 12, 12, pads=(5, 0))
+    return graph.node("Slice", [wide, *(ints(graph, f"wide.{value}", value) for value in (0, -3, 2))], "cut")
+
+
+def zeros_before_functions_before_a_causal_convolution(graph):
+    padded = graph.node("Pad", ["input", ints(graph, "pads", 0, 0, 2, 0, 0, 0)], "padded")
+    both = graph.node("Concat", [graph.node("Relu", [padded], "positive"), padded], "both", axis=1)
+    return convolution(graph, both, "wide", 2 * BINS, 12, pads=(0, 0))
+
+
+def late_before_a_layer(graph):
+    turned = graph.node("Transpose", [late(graph, "input", "late", 2)], "frames first", perm=[2, 0, 1])
+    states = graph.node("Squeeze", [layer(graph, "GRU", turned, BINS, "layer"), ints(graph, "one", 1)], "states")
+    return graph.node("Transpose", [states], "channels first", perm=[1, 2, 0])
+
+
+@pytest.mark.parametrize("frames", [1, None], ids=["frame by frame", "in pieces"])
+@pytest.mark.parametrize(
+    ("inner", "states"),
+    [
+        (this_frame_beside_two_others, 2),
+        (late_before_a_causal_convolution, 3),
+        (zeros_before_functions_before_a_causal_convolution, 1),
+        (late_before_a_layer, 2),
+    ],
+)
+def test_tensors_some_frames_late(inner, states, frames):
+    graph = Graph(2)
+    graph.node("Sigmoid", [graph.conv(inner(graph), "head", 12, BINS)], "mask")
+    whole, (clip,) = graph.model(axes=(1, BINS, "frames")), magnitudes(50)
+    made = streaming(whole, "whole.onnx", frames)
+    assert len(states_of(made)) == states
+    run = MaskModel(made).fresh()
+    pieces = np.split(clip, range(1, 50) if frames else [2, 3, 40], axis=2)
+    found = np.concatenate([run(piece) for piece in pieces], axis=2)
+    np.testing.assert_allclose(found, MaskModel(whole)(clip), rtol=1e-5, atol=1e-7)
+
+
 def look_ahead():
     graph = Graph(0)
     graph.node("Sigmoid", [convolution(graph, "input", "wide", BINS, BINS, pads=(1, 1))], "mask")

@@ -9,7 +9,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from sezoo.models.frame_axes import FrameTrace
-from sezoo.models.onnx_graph import UnusedNames, copy_model, producers, readers, set_weights
+from sezoo.models.onnx_graph import UnusedNames, copy_model, copy_node, producers, readers, set_weights
 
 __all__ = ["END", "Piece", "set_attribute"]
 
@@ -30,6 +30,7 @@ class Piece:
     states : state outputs by state inputs.
     nodes : those written so far, in order; what a node needs before it is put here first.
     behind : those that come right behind the node that is being written.
+    late : tensors some frames late, by the names of those that they are made of and the frames.
     """
 
     model: onnx.ModelProto
@@ -38,6 +39,7 @@ class Piece:
     states: dict[str, str] = field(default_factory=dict)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     behind: list[onnx.NodeProto] = field(default_factory=list)
+    late: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def __post_init__(self):
         self.written = copy_model(self.model)
@@ -82,6 +84,25 @@ class Piece:
         set_weights(self.graph, {names[key]: np.array([value], np.int64) for key, value in constants.items()})
         name = self.names.new(f"{target}.slice")
         return helper.make_node("Slice", [source, *names.values()], [target], name)
+
+    def rounded_again(self, source: str, joined: str) -> str:
+        """Quantize the past and the new frames of a tensor again, if it is one of an int8 model.
+
+        That is exact for dequantized integers, and what reads them runs on integers.
+        """
+        chain: list[onnx.NodeProto] = []
+        for kind in reversed(("QuantizeLinear", "DequantizeLinear")):
+            node = self.made_by.get(chain[-1].input[0] if chain else source)
+            if node is None or node.op_type != kind:
+                return joined
+            chain.append(node)
+        for node in reversed(chain):
+            copy = copy_node(node)
+            copy.input[0], copy.output[0] = joined, self.names.new(f"{joined}.{node.op_type}")
+            copy.name = self.names.new(f"{copy.output[0]}.node")
+            self.nodes.append(copy)
+            joined = copy.output[0]
+        return joined
 
 
 def set_attribute(node: onnx.NodeProto, name: str, value: object) -> None:

@@ -7,6 +7,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.models.one_frame.piece import Piece
+from sezoo.models.one_frame.zeros import make_late
 from sezoo.models.onnx_graph import attribute, node_label
 
 __all__ = ["LAYERS", "write_layer", "write_scan"]
@@ -17,13 +18,13 @@ LAYERS = {"GRU": ("h",), "LSTM": ("h", "c"), "RNN": ("h",)}
 
 def write_layer(piece: Piece, node: onnx.NodeProto) -> None:
     """Write a recurrent layer over frames, whose states become inputs and outputs."""
-    axis = piece.axis(node.input[0])
+    source, axis = node.input[0], piece.axis(node.input[0])
     if attribute(node, "layout", 0):
         raise UserError(f"{node_label(node)} has the attribute layout; export it with frames first")
+    if padding := piece.padding.get(source):
+        node.input[0] = make_late(piece, node, source, padding)
     if axis == 1:  # its steps are those within a frame
         return
-    if piece.padding.get(node.input[0]):
-        raise UserError(f"{node_label(node)} begins with frames of zeros that were put before the first one")
     direction = attribute(node, "direction", b"forward")
     if direction != b"forward":
         raise UserError(
@@ -33,7 +34,7 @@ def write_layer(piece: Piece, node: onnx.NodeProto) -> None:
     given, states = [*node.input, *[""] * 8][:8], LAYERS[node.op_type]
     if given[4]:
         raise UserError(f"{node_label(node)} has sequence_lens; export it without")
-    batch, hidden = piece.value(node.input[0]).shape[1], attribute(node, "hidden_size", 0)
+    batch, hidden = piece.value(source).shape[1], attribute(node, "hidden_size", 0)
     outputs = [*node.output, "", "", ""][: 1 + len(states)]
     for place, what in enumerate(states):
         last = outputs[1 + place]
@@ -55,9 +56,12 @@ def write_scan(piece: Piece, node: onnx.NodeProto) -> None:
     along = attribute(node, "scan_input_axes", [0] * sequences)
     pairs = list(zip(node.input[count:], along, strict=True))
     over = [name for name, axis in pairs if piece.axis(name) == axis % piece.value(name).ndim]
+    for place, name in enumerate(node.input[count:], count):
+        if padding := piece.padding.get(name):
+            node.input[place] = make_late(piece, node, name, padding)
     if not over:  # its steps are those within a frame
         return
-    if any(attribute(node, "scan_input_directions", [])) or any(piece.padding.get(name) for name in over):
+    if any(attribute(node, "scan_input_directions", [])):
         raise UserError(f"{node_label(node)} does not begin with the first frame; a stream has no later ones")
     for place in range(count):
         start, last = node.input[place], node.output[place]

@@ -12,7 +12,7 @@ from sezoo.models.one_frame.by_frame import why_not_by_frame
 from sezoo.models.one_frame.kernels import POOLS, write_kernel
 from sezoo.models.one_frame.piece import Piece
 from sezoo.models.one_frame.recurrent import LAYERS, write_layer, write_scan
-from sezoo.models.one_frame.zeros import joins_zeros, write_pad, write_slice
+from sezoo.models.one_frame.zeros import joins_zeros, keeps_zeros, make_late, write_pad, write_slice
 from sezoo.models.onnx_graph import copy_node, keep_needed, node_label
 from sezoo.models.states import batch_of_one, fix_lengths, with_states
 
@@ -71,13 +71,13 @@ def _write(piece: Piece, node: onnx.NodeProto) -> None:
         return
     if node.op_type == "Concat" and joins_zeros(piece, node):
         return
-    padded = {piece.padding.get(name, 0) for name in over}
     if node.op_type in RESHAPING:  # where the frames are now, shapes have shown
-        piece.padding[node.output[0]] = padded.pop()
-    elif padded != {0}:
-        raise UserError(
-            f"{node_label(node)} works on frames of zeros that were put before the first one; put them right before "
-            "the convolution that needs them"
-        )
-    elif (why := why_not_by_frame(piece, node, over[0])) is not None:
+        piece.padding[node.output[0]] = piece.padding.get(over[0], 0)
+        return
+    if (why := why_not_by_frame(piece, node, over[0])) is not None:
         raise UserError(f"{node_label(node)} {why}")
+    if keeps_zeros(piece, node):
+        return
+    for place, name in enumerate(node.input):
+        if padding := piece.padding.get(name):
+            node.input[place] = make_late(piece, node, name, padding)

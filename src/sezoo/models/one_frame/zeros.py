@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from onnx import helper
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import pluralize
 from sezoo.models.one_frame.piece import END, Piece, set_attribute
 from sezoo.models.onnx_graph import attribute, node_label
 
-__all__ = ["joins_zeros", "write_pad", "write_slice"]
+__all__ = ["joins_zeros", "keeps_zeros", "make_late", "write_pad", "write_slice"]
+
+OF_ZEROS_ZEROS = {"Abs", "Cast", "Concat", "Dropout", "LeakyRelu", "Neg", "Relu", "Split", "Tanh"}
+"""Operators that make zeros of zeros, of which the convolution behind them may still have need."""
 
 
 def write_pad(piece: Piece, node: onnx.NodeProto) -> None:
@@ -79,3 +83,33 @@ def write_slice(piece: Piece, node: onnx.NodeProto) -> None:
         node.input[1] = piece.constant(f"{node.output[0]}.starts", np.array(starts, np.int64))
         node.input[2] = piece.constant(f"{node.output[0]}.ends", np.array(ends, np.int64))
     piece.padding[node.output[0]] = padding
+
+
+def keeps_zeros(piece: Piece, node: onnx.NodeProto) -> bool:
+    """Whether the zeros before the first frame of all inputs are also those of the outputs; they are then counted."""
+    padded = {piece.padding.get(name, 0) for name in node.input}
+    if node.op_type not in OF_ZEROS_ZEROS or (len(padded) > 1 and node.op_type == "Concat"):
+        return False
+    piece.padding.update(dict.fromkeys(node.output, max(padded)))
+    return True
+
+
+def make_late(piece: Piece, node: onnx.NodeProto, source: str, frames: int) -> str:
+    """Write a tensor some frames late, with zeros first, and return its name; the frames in between become a state.
+
+    Parameters
+    ----------
+    node : that reads it.
+    """
+    if (source, frames) not in piece.late:
+        axis, shape = piece.axis(source), list(piece.value(source).shape)
+        shape[axis] = frames
+        cache, kept = piece.new_state(node, "late", tuple(shape))
+        both, late = (piece.names.new(f"{cache}.{part}") for part in ("frames", "first"))
+        piece.nodes += [
+            helper.make_node("Concat", [cache, source], [both], piece.names.new(f"{both}.join"), axis=axis),
+            piece.slice_of(both, kept, axis, -frames, END),
+            piece.slice_of(both, late, axis, 0, -frames),
+        ]
+        piece.late[source, frames] = piece.rounded_again(source, late)
+    return piece.late[source, frames]
