@@ -224,8 +224,9 @@ def streams_agree(static: Path) -> bool:
 def compiled_agrees(static: Path, transform: tuple[int, int, str], folder: Path, minutes: float) -> str:
     """For how many minutes C that is compiled here gives numpy's masks; what it said where it does not."""
     from sezoo.audio.stft import Stft
+    from sezoo.deployment.c_package.call_frames import Engine
     from sezoo.deployment.c_package.package import PackageSettings, write_package
-    from sezoo.deployment.c_package.program import Engine, Program
+    from sezoo.deployment.c_package.program import Program
     from sezoo.deployment.engine.qdq_reader import integer_graph_of
     from sezoo.deployment.engine.stream_plan import stream_plan
 

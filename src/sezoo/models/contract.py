@@ -21,7 +21,7 @@ from sezoo.models.frames_last import is_made_frames_last
 from sezoo.models.likely_states import guess_states, unpaired_inputs
 from sezoo.models.mask_model import MaskFunction, MaskModel, mask_among
 from sezoo.models.onnx_file import graph_inputs, quantized_nodes
-from sezoo.models.onnx_graph import axes_of, metadata_of, node_label, type_name
+from sezoo.models.onnx_graph import axes_of, axes_text, metadata_of, node_label, type_name
 from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import MAGNITUDE_MASK, kind_problem, layout_of, parse_kind
 from sezoo.models.states import check_states, inputs_besides_states, outputs_besides_states, states_of, states_text
@@ -86,7 +86,8 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
     if is_made_frames_last(model):
         log.info("%s: its axes are (batch, frames, bins): it is transposed at either end, which costs nothing", path)
     mask_model = MaskModel(model, path)
-    try_model(mask_model, contract)
+    clips_a_run = 1 if contract.batch == 1 or contract.states else 2  # those of models with states are run one by one
+    try_model(mask_model, contract.bins, contract.frames, batch=clips_a_run, calls=2 if contract.states else 1)
     frames = contract.frames if isinstance(contract.frames, int) else 24 * mask_model.multiple
     if (why := problem_with_silence(mask_model, (1, contract.bins, frames))) is not None:
         log.warning("%s: %s", path, why)
@@ -185,7 +186,7 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
     axes = axes_of(source)
     layout = layout_of(axes)
     if layout is None:
-        found = "an unknown shape" if axes is None else f"{len(axes)} axes {_axes_text(axes)}"
+        found = "an unknown shape" if axes is None else f"{len(axes)} axes {axes_text(axes)}"
         raise UserError(
             f"{path}: input '{source.name}' has {found}; (batch, bins, frames) is needed, or, for complex spectra with "
             "a fixed number of bins, (batch, bins, frames, 2) or (batch, 2, bins, frames)"
@@ -206,13 +207,13 @@ def declared_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None =
         )
     if not isinstance(model_bins, int):
         raise UserError(
-            f"{path}: axis {layout.bins} (bins) of input '{source.name}' {_axes_text(axes)} is dynamic; it must be "
+            f"{path}: axis {layout.bins} (bins) of input '{source.name}' {axes_text(axes)} is dynamic; it must be "
             "fixed to n_fft//2+1 (and a network of (batch, frames, bins) needs a transpose at either end)"
         )
     mask_axes = axes_of(target)
     if mask_axes is not None and not _may_be_mask(mask_axes, axes):
         raise UserError(
-            f"{path}: output '{target.name}' is {_axes_text(mask_axes)}, not of the input's shape {_axes_text(axes)}"
+            f"{path}: output '{target.name}' is {axes_text(mask_axes)}, not of the input's shape {axes_text(axes)}"
         )
     if others:
         names = short_list(value.name for value in others)
@@ -240,7 +241,7 @@ def _unpaired_hint(model: onnx.ModelProto) -> str:
     if not lone:
         return ""
     return (
-        f"; input '{lone[0].name}' {_axes_text(axes_of(lone[0]) or [])} has no output of its shape left for it: export "
+        f"; input '{lone[0].name}' {axes_text(axes_of(lone[0]) or [])} has no output of its shape left for it: export "
         "the network with the new state as a further output"
     )
 
@@ -252,10 +253,6 @@ def _may_be_mask(axes: list[str | int], of_input: list[str | int]) -> bool:
     return len(axes) == len(of_input) and all(
         not isinstance(axes[place], int) or axes[place] == of_input[place] for place in fixed
     )
-
-
-def _axes_text(axes: list[str | int]) -> str:
-    return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes) + ")"
 
 
 def _check_inference_mode(model: onnx.ModelProto, path: Path) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel, ShapeError
 from sezoo.models.spectra import random_input
 from sezoo.models.state_loop import StateLengthError
-
-if TYPE_CHECKING:
-    from sezoo.models.contract import Contract
 
 __all__ = ["KEPT_LENGTH", "try_model"]
 
@@ -22,20 +18,23 @@ OTHER_SIZE = r"LSTM node.* must have shape \{.*\b(?P<wanted>\d+)\}\. Actual:\{.*
 """What onnxruntime says of a recurrent layer whose states are of another size."""
 
 
-def try_model(mask_model: MaskModel, contract: Contract) -> None:
-    """Run the model on two shapes, with states two calls each.
+def try_model(mask_model: MaskModel, bins: int, frames: str | int, *, batch: int, calls: int) -> None:
+    """Run the model on two shapes, the second of them with this batch, for this number of calls each.
+
+    Parameters
+    ----------
+    frames : that it takes; two numbers of frames are tried where it is the name of an axis.
 
     Raises
     ------
     UserError : it fails, or takes one length only.
     """
-    lengths = (contract.frames, contract.frames) if isinstance(contract.frames, int) else (24, 37)
-    # Clips of models with states are run one by one: that one batches is of no importance.
-    for batch, frames in ((1, lengths[0]), (1 if contract.batch == 1 or contract.states else 2, lengths[1])):
-        magnitude = random_input(frames, (batch, contract.bins, frames), mask_model.layout)
+    lengths = (frames, frames) if isinstance(frames, int) else (24, 37)
+    for clips, length in zip((1, batch), lengths, strict=True):
+        magnitude = random_input(length, (clips, bins, length), mask_model.layout)
         try:
             run = mask_model.fresh()
-            for _ in range(2 if contract.states else 1):
+            for _ in range(calls):
                 run(magnitude)
         except ShapeError as error:
             if isinstance(error.__cause__, StateLengthError):  # it says itself what to do
@@ -50,6 +49,6 @@ def try_model(mask_model: MaskModel, contract: Contract) -> None:
                 f"({KEPT_LENGTH}); of a loop over frames export one frame a call, with states in and out"
             ) from error
     while (seen := mask_model.multiple) > 1:  # 40 frames are a multiple of 4, and of 8
-        mask_model(random_input(0, (1, contract.bins, 9 * seen), mask_model.layout))
+        mask_model(random_input(0, (1, bins, 9 * seen), mask_model.layout))
         if mask_model.multiple == seen:
             break

@@ -15,7 +15,6 @@ from sezoo.base.errors import UserError
 from sezoo.models.input_quantizer import InputQuantizer, input_quantizer_of
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.onnx_session import open_session
-from sezoo.models.silence import NOT_FINITE_REMEDY
 from sezoo.models.spectra import (
     COMPLEX_MASK,
     COMPLEX_SPECTRUM,
@@ -32,10 +31,17 @@ from sezoo.models.spectra import (
 from sezoo.models.state_loop import StateLoop, split_into_steps
 from sezoo.models.states import parse_states, with_states
 
-__all__ = ["MaskFunction", "MaskModel", "ShapeError", "checked_mask", "kind_of", "mask_among"]
+__all__ = ["NOT_FINITE_REMEDY", "MaskFunction", "MaskModel", "ShapeError", "checked_mask", "kind_of", "mask_among"]
 
 MULTIPLES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64)
 """Of frames, that networks which halve them again and again ask for; tried where a number of frames is refused."""
+
+NOT_FINITE_REMEDY = (
+    "where the network takes a logarithm or divides, add a small number, 1e-7 or more "
+    "(torch.onnx.export(dynamo=True) drops smaller ones)"
+)
+"""Of NaN and infinite values. The optimizer of PyTorch's exporter takes an addition of 1e-8 or less for one of nothing
+(torch 2.13 with onnxscript 0.7), and the logarithm of a silent frame is infinite then."""
 
 
 class ShapeError(UserError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -15,6 +15,7 @@ __all__ = [
     "UnusedNames",
     "attribute",
     "axes_of",
+    "axes_text",
     "copy_model",
     "copy_node",
     "drop_inner_shapes",
@@ -163,6 +164,13 @@ def axes_of(value: onnx.ValueInfoProto) -> list[int | str] | None:
     if not tensor.HasField("shape"):
         return None
     return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim]
+
+
+def axes_text(axes: Sequence[int | str] | None) -> str:
+    """Return axes for a message: (1, 257, frames), with ? for one without a name."""
+    if axes is None:
+        return "(shape unknown)"
+    return "(" + ", ".join(f"{axis}" if axis != "" else "?" for axis in axes) + ")"
 
 
 def layout(model: onnx.ModelProto) -> dict[str, list[int | str]]:

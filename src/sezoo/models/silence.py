@@ -1,24 +1,13 @@
-"""Whether a model makes a mask of silence, and what to do about one that gives no numbers."""
+"""Whether a model makes a mask of silence."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sezoo.base.errors import UserError
+from sezoo.models.mask_model import NOT_FINITE_REMEDY, MaskModel
 
-if TYPE_CHECKING:
-    from sezoo.models.mask_model import MaskModel
-
-__all__ = ["NOT_FINITE_REMEDY", "problem_with_silence"]
-
-NOT_FINITE_REMEDY = (
-    "where the network takes a logarithm or divides, add a small number, 1e-7 or more "
-    "(torch.onnx.export(dynamo=True) drops smaller ones)"
-)
-"""Of NaN and infinite values. The optimizer of PyTorch's exporter takes an addition of 1e-8 or less for one of nothing
-(torch 2.13 with onnxscript 0.7), and the logarithm of a silent frame is infinite then."""
+__all__ = ["problem_with_silence"]
 
 
 def problem_with_silence(model: MaskModel, shape: tuple[int, int, int]) -> str | None:

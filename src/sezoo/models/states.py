@@ -15,7 +15,7 @@ import onnx
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match
 from sezoo.models.onnx_file import graph_inputs
-from sezoo.models.onnx_graph import axes_of, copy_model, metadata_of, set_metadata, type_name
+from sezoo.models.onnx_graph import axes_of, axes_text, copy_model, metadata_of, set_metadata, type_name
 from sezoo.models.spectra import MAGNITUDES, Layout, layout_of
 
 __all__ = [
@@ -138,7 +138,7 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
                 raise UserError(f"{key}: {kind} '{value.name}' of {path} is {found}; a state is float32")
         axes = axes_of(start)
         if axes is None or sum(not isinstance(axis, int) for axis in axes) > 1:
-            found = "an unknown shape" if axes is None else f"the shape {_axes_text(axes)}"
+            found = "an unknown shape" if axes is None else f"the shape {axes_text(axes)}"
             raise UserError(
                 f"{key}: input '{source}' of {path} has {found}; a state has fixed axes, but for one, the batch: "
                 "re-export it so"
@@ -147,8 +147,8 @@ def check_states(model: onnx.ModelProto, path: Path) -> None:
             fitting = [value.name for value in ends["output"] if can_be_of_one_shape(start, value)]
             remedy = f"name {' or '.join(fitting)}" if fitting else "no output has it: export one that does"
             raise UserError(
-                f"{key}: input '{source}' of {path} is {_axes_text(axes)}, output '{target}' "
-                f"{_axes_text(axes_of(end))}; a state and what takes its place have one shape: {remedy}"
+                f"{key}: input '{source}' of {path} is {axes_text(axes)}, output '{target}' "
+                f"{axes_text(axes_of(end))}; a state and what takes its place have one shape: {remedy}"
             )
     twice = [target for target in states.values() if list(states.values()).count(target) > 1]
     if twice:
@@ -175,10 +175,6 @@ def can_be_of_one_shape(one: onnx.ValueInfoProto, other: onnx.ValueInfoProto) ->
         axis == other_axis or not (isinstance(axis, int) and isinstance(other_axis, int))
         for axis, other_axis in zip(axes, others, strict=True)
     )
-
-
-def _axes_text(axes: list[str | int] | None) -> str:
-    return "(" + ", ".join(str(axis) if axis != "" else "?" for axis in axes or ()) + ")"
 
 
 def batch_of_one(model: onnx.ModelProto) -> None:

@@ -16,7 +16,7 @@ from sezoo.models.likely_states import guess_states
 from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
 from sezoo.models.mask_model import MaskModel, mask_among
 from sezoo.models.onnx_file import graph_inputs, load_onnx, quantized_nodes
-from sezoo.models.onnx_graph import axes_of, copy_model, keep_needed, opset_of
+from sezoo.models.onnx_graph import axes_of, axes_text, copy_model, keep_needed, opset_of
 from sezoo.models.receptive_field import receptive_field_of, recurrent_lookahead
 from sezoo.models.silence import problem_with_silence
 from sezoo.models.spectra import layout_of, random_input
@@ -189,7 +189,7 @@ def _rows(path: Path, summary: ModelSummary):
     yield "file", f"{model_text(path)}, {summary.bytes / 2**20:.2f} MiB, opset {summary.opset}"
     for kind, ends in (("input", summary.inputs), ("output", summary.outputs)):
         for name, axes in list(ends.items())[:MOST_ROWS]:
-            yield kind, f"{name} {_axes_text(axes)}"
+            yield kind, f"{name} {axes_text(axes)}"
         if len(ends) > MOST_ROWS:
             yield kind, f"and {len(ends) - MOST_ROWS} more"
     if summary.states:
@@ -210,9 +210,3 @@ def _rows(path: Path, summary: ModelSummary):
         yield "receptive field", f"{before} frames before, {after} after: {before + 1 + after} in all"
     if summary.problem is not None:
         yield "not usable", summary.problem
-
-
-def _axes_text(axes: list[str | int] | None) -> str:
-    if axes is None:
-        return "(shape unknown)"
-    return "(" + ", ".join(f"{axis}" if axis != "" else "?" for axis in axes) + ")"

@@ -16,7 +16,8 @@ import pytest
 from c_builds import compiled, needs_gcc
 from int8_graphs import FORMS, PATH
 from sezoo.audio.stft import Stft
-from sezoo.deployment.c_package.program import Engine, Program
+from sezoo.deployment.c_package.call_frames import Engine
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
 from sezoo.deployment.c_package.vectors import vector_calls
 from sezoo.deployment.engine.stream_plan import stream_plan

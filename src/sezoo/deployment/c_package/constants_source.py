@@ -17,8 +17,9 @@ from sezoo.deployment.c_package.arrays import (
 )
 from sezoo.deployment.c_package.expression_source import expression_source
 from sezoo.deployment.c_package.integer_sums import IntegerSum, integer_sum
-from sezoo.deployment.c_package.program import LARGEST_SUM, Program
+from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.rearrangement_source import runs_of
+from sezoo.deployment.c_package.schedule import LARGEST_SUM
 from sezoo.deployment.engine.conv import Conv
 from sezoo.deployment.engine.expression import Expression
 from sezoo.deployment.engine.group_operators import Normalize, Softmax

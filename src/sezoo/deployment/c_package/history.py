@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from sezoo.deployment.c_package.schedule import Schedule
 from sezoo.deployment.engine.external import ExternalNetwork
 from sezoo.deployment.engine.tensor import padded
-
-if TYPE_CHECKING:
-    from sezoo.deployment.c_package.program import Program
 
 __all__ = ["History", "history_of"]
 
@@ -36,19 +33,19 @@ class History:
     bytes: int
 
 
-def history_of(program: Program) -> History:
-    """Lay out the history of a program."""
-    graph = program.graph
+def history_of(schedule: Schedule) -> History:
+    """Lay out the history of a schedule."""
+    graph = schedule.graph
     sizes = (
-        {tensor.name: program.history_rows(tensor) * tensor.row_bytes for tensor in graph.tensors},
+        {tensor.name: schedule.history_rows(tensor) * tensor.row_bytes for tensor in graph.tensors},
         {state.before.name: state.before.row_bytes for loop in graph.loops for state in loop.states},
         {
             state.tensor.name: padded(state.bytes)
-            for network in program.steps
+            for network in schedule.steps
             if isinstance(network, ExternalNetwork)
             for state in network.states
         },
-        dict(program.window_bytes) if program.stream else {},
+        dict(schedule.window_bytes) if schedule.stream else {},
     )
     offsets: list[dict[str, int]] = []
     end = 0

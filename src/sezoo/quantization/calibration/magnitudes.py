@@ -21,7 +21,7 @@ from sezoo.base.text import pluralize
 from sezoo.data.dataset import usable_ones
 from sezoo.denoising.board import gains_of_frames
 from sezoo.denoising.modes import Board
-from sezoo.models.silence import NOT_FINITE_REMEDY
+from sezoo.models.mask_model import NOT_FINITE_REMEDY
 from sezoo.models.spectra import MAGNITUDE_MASK
 from sezoo.quantization.calibration.clips import CalibrationClips
 from sezoo.quantization.calibration.options import Ranges
