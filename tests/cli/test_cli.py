@@ -517,6 +517,14 @@ def test_multirun_may_be_set_as_hydras_mode(project, fails, section, words):
     assert "found 'Foo'" in fails(*words, "quantization.calibration_method=Foo,Bar")
 
 
+def test_multirun_may_be_set_by_a_file_of_a_group(project, fails):
+    write_yaml(project / "user_config.yaml", plain_quantization_config())
+    (project / "sweep").mkdir()
+    text = "# @package _global_\nhydra: {mode: MULTIRUN}\n"
+    (project / "sweep" / "several.yaml").write_text(text, encoding="utf-8")
+    assert "found 'Foo'" in fails("+sweep=several", "quantization.calibration_method=Foo,Bar")
+
+
 def test_a_run_composes_its_configuration_once(project, run, monkeypatch):
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 

@@ -1,4 +1,5 @@
 import logging
+import os
 import random
 import unicodedata
 from pathlib import Path
@@ -200,7 +201,7 @@ def test_a_folder_whose_folders_hold_recordings_is_told_which(tmp_path):
     )
 
 
-def test_clips_below_a_folder_that_holds_none_itself(tmp_path, caplog):
+def test_clips_below_a_folder_that_holds_none_itself(tmp_path, caplog, monkeypatch):
     caplog.set_level("INFO")
     for name in ("b/Größe 1.wav", "a 1/x.WAV", "a 1/deep/y.wav", "a 1/._x.wav", ".git/z.wav", "b/notes.txt"):
         path = tmp_path / name
@@ -212,6 +213,16 @@ def test_clips_below_a_folder_that_holds_none_itself(tmp_path, caplog):
     assert "3 clips in the folders in it" in caplog.text
     with pytest.raises(UserError, match=r"found: 2 folders: a 1, b\); there are none in its folders either"):
         clips_in(tmp_path, "some.key", "flac", below=True)
+    unreadable, listed = str(tmp_path / "b"), os.scandir
+
+    def scandir(folder):
+        if str(folder) == unreadable:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(clips_in(tmp_path, "some.key", "wav", below=True)) == 2
+    monkeypatch.undo()
     (tmp_path / "own.wav").touch()
     assert clips_in(tmp_path, "some.key", "wav", below=True) == [tmp_path / "own.wav"]
 

@@ -39,8 +39,8 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 MASKED_VARIABLE = re.compile("\ue000(\\w+)\ue001")
 """An environment variable while OmegaConf is at work, in characters that nobody else uses."""
 
-MAY_SET_MODE = re.compile(r"[+~]*hydra(?!\.(run|sweep|job)\.)|--config-dir|-cd")
-"""The beginning of words for Hydra by which `hydra.mode` may be set."""
+MAY_SET_MODE = re.compile(r"[+~]*(hydra(?!\.(run|sweep|job)\.)|[^.=]+=)|--config-dir|-cd")
+"""The beginning of words for Hydra by which `hydra.mode` may be set; `group=option` reads another file."""
 
 
 def run_with_hydra(

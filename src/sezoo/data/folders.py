@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,9 +67,12 @@ def clips_in(folder: Path | None, key: str, extension: str, *, below: bool = Fal
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The files in the folders in a folder, at any depth; hidden ones are left out."""
-    inside = ((path, path.relative_to(folder).parts) for path in folder.rglob("*"))
-    return [path for path, parts in inside if not any(part.startswith(".") for part in parts) and path.is_file()]
+    """The files in the folders in a folder, at any depth; hidden ones and unreadable folders are left out."""
+    found = []
+    for inside, folders, names in os.walk(folder):  # passes over what cannot be read, where `rglob` fails
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(inside, name) for name in names if not name.startswith(".")]
+    return found
 
 
 def _holders_text(folder: Path) -> str:
