@@ -76,6 +76,11 @@ def test_a_yaml_file_names_a_shipped_model(empty_folder):
     assert path_of("./utcn_small") == Path("utcn_small")
     with pytest.raises(UserError, match=r"no file utcn_smal .*; did you mean utcn_small, which comes with sezoo"):
         load_configured(path_of("utcn_smal"))
+    with pytest.raises(UserError, match=r"no file utcn_small.onnx .*; did you mean utcn_small, which comes with sezoo"):
+        load_configured(path_of("utcn_small.onnx"))
+    (empty_folder / "utcn_mall.onnx").touch()
+    with pytest.raises(UserError, match=r"no file utcn_smal.onnx .*; did you mean utcn_mall.onnx\?"):
+        load_configured(path_of("utcn_smal.onnx"))  # a file of one's own comes before a name that is only similar
     (empty_folder / "utcn_small").write_bytes(b"mine")
     assert path_of("utcn_small") == Path("utcn_small")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sezoo.api.clips import DEFAULT_EXTENSION, extension_of
 from sezoo.base.errors import UserError
-from sezoo.base.text import did_you_mean_path
+from sezoo.base.shipped import did_you_mean_model
 
 if TYPE_CHECKING:
     import onnx
@@ -145,7 +145,7 @@ def _bins(path: Path, settings: Settings) -> int:
 
 def _load(path: Path) -> onnx.ModelProto:
     if not path.exists():  # said before anything heavy is imported
-        raise UserError(f"there is no model {path} (the working directory is {Path.cwd()}){did_you_mean_path(path)}")
+        raise UserError(f"there is no model {path} (the working directory is {Path.cwd()}){did_you_mean_model(path)}")
     from sezoo.models.onnx_file import load_onnx
 
     return load_onnx(path)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
-from sezoo.base.text import closest_match
+from sezoo.base.text import closest_match, did_you_mean_path
 
 __all__ = [
     "DEMO",
     "DEMO_RECORDINGS",
     "ZOO",
+    "did_you_mean_model",
     "is_demo_word",
     "is_plain_name",
     "model_file",
@@ -72,6 +73,18 @@ def model_file(word: str | Path, *, static: bool = False) -> Path:
     others = "sezoo zoo list shows those that come with sezoo"
     hint = f"did you mean {near}, which comes with sezoo?" if near else others
     raise UserError(f"there is no model {word}; {hint}")
+
+
+def did_you_mean_model(missing: Path) -> str:
+    """Return `; did you mean NAME?` for a model that is not there, or nothing.
+
+    A shipped model of that name, with or without `.onnx`, comes before a file beside the missing one, and that before a
+    shipped model of a similar name.
+    """
+    is_here = missing.parent == Path() and missing.suffix in ("", ".onnx")
+    near = closest_match(missing.stem, shipped_models(), cutoff=0.8) if is_here else None
+    shipped = f"; did you mean {near}, which comes with sezoo?" if near else ""
+    return shipped if near == missing.stem else did_you_mean_path(missing) or shipped
 
 
 def _is_own_model(word: str) -> bool:

@@ -9,8 +9,7 @@ from google.protobuf.message import DecodeError
 
 from sezoo.base.errors import UserError
 from sezoo.base.git_lfs import LFS_POINTER, is_lfs_pointer
-from sezoo.base.shipped import is_plain_name, shipped_models
-from sezoo.base.text import closest_match, did_you_mean_path
+from sezoo.base.shipped import did_you_mean_model
 from sezoo.models.frames_last import with_frames_last
 from sezoo.models.onnx_checks import check_declarations
 from sezoo.models.onnx_graph import drop_inner_shapes
@@ -38,7 +37,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     if path.is_dir():
         raise UserError(f"{path} is a folder; an ONNX file is needed")
     if not path.is_file():
-        raise UserError(f"there is no model {path}{did_you_mean_path(path)}")
+        raise UserError(f"there is no model {path}{did_you_mean_model(path)}")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path} has {path.stat().st_size / 2**30:.1f} GiB; ONNX files end at 2 GiB")
     try:
@@ -82,9 +81,8 @@ def load_configured(path: Path) -> onnx.ModelProto:
     if path.is_dir():
         raise UserError(f"model.onnx_path: {path} is a folder; an ONNX file is needed")
     if not path.is_file():
-        near = closest_match(str(path), shipped_models(), cutoff=0.8) if is_plain_name(str(path)) else None
-        hint = f"; did you mean {near}, which comes with sezoo?" if near else did_you_mean_path(path)
-        raise UserError(f"model.onnx_path: there is no file {path} (the working directory is {Path.cwd()}){hint}")
+        where = f"the working directory is {Path.cwd()}"
+        raise UserError(f"model.onnx_path: there is no file {path} ({where}){did_you_mean_model(path)}")
     return load_onnx(path)
 
 
