@@ -10,6 +10,7 @@ from sezoo.report.compared_runs import ComparedRun
 from sezoo.report.formatting import ram_parts_text
 from sezoo.report.rendering import balanced_columns
 from sezoo.report.service_judgements import program_judgement, training_judgement
+from sezoo.results.deployment import TfliteModel
 from sezoo.results.run_results import ProgramSize, read_run
 
 
@@ -65,6 +66,33 @@ def test_a_core_that_loses_is_told(full_run):
     made = dataclasses.replace(facts.deployment, emulated=emulated, pesq={"core": 1.4, "reference": 1.5})
     told = list(program_judgement(dataclasses.replace(facts, deployment=made)))[-1]
     assert told == "The emulated cortex-m55 is worse than a PC: PESQ 1.400, 1.500 on a PC."
+
+
+@pytest.mark.parametrize(
+    ("pesq", "compared", "words"),
+    [
+        (
+            1.922,
+            3000,
+            ["TFLite Micro's arithmetic denoises as well as onnxruntime's: PESQ 1.922, 1.925 by onnxruntime's."],
+        ),
+        (1.8, 3000, ["TFLite Micro's arithmetic is worse than onnxruntime's: PESQ 1.800, 1.925 by onnxruntime's."]),
+        (
+            1.922,
+            None,
+            [
+                "TFLite Micro's arithmetic denoises as well as onnxruntime's: PESQ 1.922, 1.925 by onnxruntime's.",
+                "The file was not run: that takes pip install 'sezoo[litert]', or 'sezoo[tflm]'.",
+            ],
+        ),
+    ],
+)
+def test_a_tflite_file_is_judged(full_run, pesq, compared, words):
+    facts = read_run(full_run)
+    file = TfliteModel(integers_compared_with_litert=compared)
+    made = dataclasses.replace(facts.deployment, emulated=None, tflite=file, pesq={"tflite": pesq, "reference": 1.925})
+    told = list(program_judgement(dataclasses.replace(facts, deployment=made)))
+    assert told[-len(words) :] == words
 
 
 @pytest.mark.parametrize(

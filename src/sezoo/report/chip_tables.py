@@ -142,7 +142,7 @@ def _tflite_rows(file: TfliteModel) -> dict[str, object]:
         "LiteRT's reference kernels": litert and f"equal in all {count_text(litert)} integers",
         "TFLite Micro": tflm and f"equal in all {count_text(tflm)} integers",
         "its arena on a PC": file.tflm_arena_bytes and bytes_text(file.tflm_arena_bytes),
-        "RAM": file.ram_bytes and f"{bytes_text(file.ram_bytes)}: that arena and the C package's memory, without stack",
+        "RAM": file.ram_bytes and f"{bytes_text(file.ram_bytes)}: the arena and the C package's memory, without stack",
     }
 
 

@@ -101,13 +101,21 @@ def _of_output(facts: RunFacts, made: Deployment) -> Iterator[str]:
     if run is not None and run.waves_are_equal:
         yield f"The emulated {run.core} gives the same samples as the computation on a PC."
     elif run is not None and {"core", "reference"} <= pesq.keys():
-        loss = pesq["reference"] - pesq["core"]
-        figures = f"PESQ {pesq['core']:.3f}, {pesq['reference']:.3f} on a PC"
-        if abs(loss) < SAME_PESQ:
-            yield f"The emulated {run.core} denoises as well as a PC: {figures}."
-        else:
-            yield f"The emulated {run.core} is {'worse' if loss > 0 else 'better'} than a PC: {figures}."
+        yield _of_pesq(f"The emulated {run.core}", pesq["core"], "a PC", pesq["reference"], "on a PC")
+    elif made.tflite is not None and {"tflite", "reference"} <= pesq.keys():
+        yield _of_pesq(
+            "TFLite Micro's arithmetic", pesq["tflite"], "onnxruntime's", pesq["reference"], "by onnxruntime's"
+        )
+        if not (made.tflite.integers_compared_with_litert or made.tflite.integers_compared_with_tflm):
+            yield "The file was not run: that takes pip install 'sezoo[litert]', or 'sezoo[tflm]'."
     elif run is None and made.tflite is None and made.application is None:
         was_asked_for = facts.setting("deployment", "emulate") is not False
         why = "no compiler or no emulator was found (sezoo doctor)" if was_asked_for else "deployment.emulate is False"
         yield f"The program was not run: {why}."
+
+
+def _of_pesq(subject: str, pesq: float, other: str, reference: float, where: str) -> str:
+    figures = f"PESQ {pesq:.3f}, {reference:.3f} {where}"
+    if abs(reference - pesq) < SAME_PESQ:
+        return f"{subject} denoises as well as {other}: {figures}."
+    return f"{subject} is {'worse' if pesq < reference else 'better'} than {other}: {figures}."
