@@ -7,6 +7,7 @@ The clips are the test pairs of ../shared where they are there, else the demo's,
 a like machine: 15.7 CPU s, 16.7 s wall for the 60 clips, and the noisy clips are not scored.
 """
 
+import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ mlflow: {{uri: }}
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")

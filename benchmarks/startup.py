@@ -3,6 +3,7 @@
 python benchmarks/startup.py
 """
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ REPEATS = 5
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "user_config.yaml").write_text("operation_mode: quantisation\n", encoding="utf-8")

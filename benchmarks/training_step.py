@@ -8,6 +8,7 @@ that the C library gives back to the system and asks for again: with MALLOC_MMAP
 MALLOC_TRIM_THRESHOLD_=4294967296 in the environment it is kept.
 """
 
+import argparse
 import itertools
 import statistics
 import time
@@ -27,6 +28,7 @@ NETWORKS = {"STFTTCNN": {}, "UTCN": UTCN, "UTCN small": {**UTCN, "tcn_latent_dim
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(f"bfloat16 in hardware: {computes_bfloat16(torch.device('cpu'))}")
     every = torch.get_num_threads()
     for (name, shape), threads in itertools.product(NETWORKS.items(), sorted({1, every})):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_rooms_know_few_others():
         if _room_of(module) != _room(path)
     }
     assert len(arrows) <= MOST_ARROWS
+
+
+def test_modules_that_packages_name_are_there():
+    """What stands in backquotes in the docstring of a package is a module, or a package, of sezoo."""
+    folder = Path(sezoo.__file__).parent
+    packages = list(folder.rglob("__init__.py"))
+    known = {"sezoo", *(path.stem for path in folder.rglob("*.py")), *(path.parent.name for path in packages)}
+    for path in packages:
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        assert known.issuperset(re.findall("`([a-z_0-9]+)`", docstring)), path
 
 
 def _room(path: Path) -> str:

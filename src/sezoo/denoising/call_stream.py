@@ -22,7 +22,7 @@ __all__ = ["CallStream"]
 
 
 class CallStream:
-    """Emulation of `sezoo_process` of the C package: N int16 samples in, N out, delayed by `sezoo_latency`.
+    """Emulation of `sezoo_process` of the C package: N int16 samples in, N out, delayed by `SEZOO_LATENCY`.
 
     The model sees in each call the new frames, its past and what it looks ahead; one with states sees the new frames.
 

@@ -43,8 +43,8 @@ def c_float(value: float) -> str:
 def c_array(name: str, values: np.ndarray, *, comment: str = "") -> str:
     """Return the definition of a constant array.
 
-    int8 values are written as 32-bit words, which compile eight times as fast: the array is `name_words`, and `name` is
-    a macro that points to the bytes. Arrays of layers and shared arrays can be placed in different sections, see
+    int8 values are written as 32-bit words, which compile eight times as fast: the array is NAME_words, and NAME a
+    macro that points to the bytes. Arrays of layers and shared arrays can be placed in different sections, see
     sezoo_model.h.
     """
     section = "SEZOO_WEIGHTS" if name.endswith(LAYER_SUFFIXES) else "SEZOO_TABLES"
