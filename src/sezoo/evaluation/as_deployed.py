@@ -115,8 +115,8 @@ def lookahead_advice(
                 static_length=length,
                 told=f"{model.name}: a look-ahead of {pluralize(play.lookahead, 'frame')} is less than the {needed} "
                 f"that the model's receptive field needs{_cost_text(metric, cost)}: lookahead_frames: {needed} with "
-                f"static_sequence_length: {length}, for the same {pluralize(play.frames, 'new frame')}, is the "
-                "smallest that reaches as far",
+                f"static_sequence_length: {length} is the shortest setting that covers it, for the same "
+                f"{pluralize(play.frames, 'new frame')}",
             )
         )
     return found
