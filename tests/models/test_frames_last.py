@@ -38,7 +38,7 @@ def test_they_are_taken_and_give_the_same_masks(tmp_path, axes, caplog):
         np.testing.assert_allclose(MaskModel(given)(magnitude), expected, rtol=1e-5)
     contract = check_contract(model, tmp_path / "m.onnx", n_fft=64)
     assert (contract.bins, contract.input, contract.output) == (33, "x", "mask")
-    assert "its axes are (batch, frames, bins)" in caplog.text
+    assert "a network of (batch, frames, bins)" in caplog.text
     assert summary_of(tmp_path / "m.onnx").macs_per_frame == 33 * 33
 
 

@@ -84,7 +84,7 @@ def check_contract(model: onnx.ModelProto, path: Path, *, n_fft: int | None = No
             "(%s)", path, contract.frames, KEPT_LENGTH,
         )  # fmt: skip
     if is_made_frames_last(model):
-        log.info("%s: its axes are (batch, frames, bins): it is transposed at either end, which costs nothing", path)
+        log.info("%s: a network of (batch, frames, bins), transposed at either end, which costs nothing", path)
     mask_model = MaskModel(model, path)
     clips_a_run = 1 if contract.batch == 1 or contract.states else 2  # those of models with states are run one by one
     try_model(mask_model, contract.bins, contract.frames, batch=clips_a_run, calls=2 if contract.states else 1)
