@@ -174,7 +174,7 @@ def test_a_model_in_too_short_patches_is_told_of(run, tmp_path, caplog):
     assert advice.cost.value == pytest.approx(cost)
     assert "float: a look-ahead of 1 frame is less than the 3 that the model's receptive field needs" in caplog.text
     assert (
-        "lookahead_frames: 3 with static_sequence_length: 26 is the shortest setting that covers it, for the same 20 new"
+        "lookahead_frames: 3 with static_sequence_length: 26 is the shortest setting that covers it, for the same 20"
         in caplog.text
     )
 
