@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -122,6 +123,9 @@ def test_a_folder_of_folders(project, fails):
     assert message.startswith(
         "command line: no recordings in sessions itself, but 2 folders, which can be named; files"
     )
+    (project / "sessions" / "day2" / "a.wav").touch()
+    named = f"which can be named, {Path('sessions', 'day2')} (1 recording); files"
+    assert named in fails("denoise", "sessions", "-m", "model.onnx")
 
 
 def test_a_recording_that_ends_early(project, fails):

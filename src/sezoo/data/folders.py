@@ -13,7 +13,7 @@ from sezoo.base.text import did_you_mean_path, pluralize
 from sezoo.data.pair_names import match_names, to_nfc
 from sezoo.data.pairs import Pair
 
-__all__ = ["AUDIO_EXTENSIONS", "clips_in", "files_below", "folders_in", "pair_clips", "some_names"]
+__all__ = ["AUDIO_EXTENSIONS", "clips_in", "files_below", "folders_in", "holders_text", "pair_clips", "some_names"]
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def clips_in(folder: Path | None, key: str, extension: str, *, below: bool = Fal
             advice = (
                 "there are none in its folders either; see dataset.file_extension"
                 if below
-                else f"folders in it are not searched: name the one that holds the clips{_holders_text(folder)}"
+                else f"folders in it are not searched: name the one that holds the clips{holders_text(folder)}"
             )
         raise UserError(f"{key}: no {extension} files in {folder} (found: {found or 'nothing'}); {advice}")
     if unused := sorted(path.name for path in files if path.suffix.lower() in AUDIO_EXTENSIONS - {extension}):
@@ -75,7 +75,7 @@ def files_below(folder: Path) -> list[Path]:
     return found
 
 
-def _holders_text(folder: Path) -> str:
+def holders_text(folder: Path) -> str:
     """`, DIR/a (12 recordings)`: the folders in a folder that hold recordings of any kind, the fullest first."""
     holders = Counter(path.parent for path in files_below(folder) if path.suffix.lower() in AUDIO_EXTENSIONS)
     named = sorted(holders.items(), key=lambda item: (-item[1], item[0]))

@@ -11,7 +11,7 @@ import soundfile
 
 from sezoo.base.errors import UserError
 from sezoo.base.text import closest_match, did_you_mean_path, pluralize
-from sezoo.data.folders import AUDIO_EXTENSIONS, folders_in
+from sezoo.data.folders import AUDIO_EXTENSIONS, folders_in, holders_text
 
 __all__ = ["Target", "container_of", "recordings_in", "targets_for"]
 
@@ -53,7 +53,8 @@ def recordings_in(paths: Sequence[Path], key: str) -> list[Path]:
             if not inside:
                 known = ", ".join(sorted(AUDIO_EXTENSIONS))
                 folders = folders_in(path)
-                where = f" itself, but {pluralize(len(folders), 'folder')}, which can be named" if folders else ""
+                which = f"{pluralize(len(folders), 'folder')}, which can be named{holders_text(path)}"
+                where = f" itself, but {which}" if folders else ""
                 raise UserError(
                     f"{key}: no recordings in {path}{where}; files that end in {known} are taken for recordings"
                 )
