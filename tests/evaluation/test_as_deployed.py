@@ -40,8 +40,10 @@ def test_worse_than_noisy_is_told():
     assert "is 0.302 below float, and below the noisy clips; " in told([1.7, 1.7, 1.72, 1.73], noisy=1.8)[0]
 
 
-@pytest.mark.parametrize("on_board", [[2.0, 2.02, 2.01, 2.04], [1.9, 2.2, 1.9, 2.2], [2.5, 2.5, 2.5, 2.5], [1.0]])
-def test_chance_gains_and_single_clips_are_not(on_board):
+@pytest.mark.parametrize(
+    "on_board", [[2.0, 2.02, 2.01, 2.04], [1.97, 1.98, 1.99, 2.0], [1.9, 2.2, 1.9, 2.2], [2.5, 2.5, 2.5, 2.5], [1.0]]
+)
+def test_chance_small_losses_gains_and_single_clips_are_not(on_board):
     assert told(on_board) == []
 
 

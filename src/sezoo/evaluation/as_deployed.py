@@ -17,6 +17,7 @@ from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.source import OnnxSource
 from sezoo.models.states import with_states
 from sezoo.results.evaluation_parts import LookAhead, SettingCost, SilenceGate
+from sezoo.results.margins import is_worse
 from sezoo.results.scores import NOISY, ClipScores, Mean, change
 
 __all__ = [
@@ -67,15 +68,15 @@ def board_losses(
     *,
     explained: bool,
 ) -> list[BoardLoss]:
-    """The versions on the board that lose for certain, in the first metric that was scored."""
+    """The versions on the board that lose more than the margin of the first metric that was scored, for certain."""
     first, found = versions[0], []
     for version in versions[1:]:
         if not metric or not isinstance(version.play, Board) or metric not in means[version.name]:
             continue
         loss = change(clips, version.name, first.name, metric)
-        sign = 1 if facts_of_metric(metric).higher_is_better else -1
-        if loss is None or loss.clips < 2 or max(sign * loss.low, sign * loss.high) >= 0:
+        if loss is None or loss.clips < 2 or not is_worse(loss, metric):
             continue
+        sign = 1 if facts_of_metric(metric).higher_is_better else -1
         noisy = means[NOISY].get(metric)
         below = noisy is not None and sign * (means[version.name][metric].value - noisy.value) < 0
         found.append(BoardLoss(version.label, first.label, metric, loss, below, explained))

@@ -39,6 +39,7 @@ from sezoo.metrics import NO_REFERENCE_METRICS, REFERENCE_METRICS, load_metrics
 from sezoo.models.onnx_file import load_onnx
 from sezoo.models.states import states_of
 from sezoo.results.evaluation import Evaluation
+from sezoo.results.margins import gain, margin
 from sezoo.results.names import SCORED_CLIPS
 from sezoo.results.scores import ClipScores, Mean, mean_scores
 from sezoo.run.run import ClipCount, Run
@@ -217,8 +218,11 @@ def _log_results(
 ) -> None:
     for line in _missing_scores(results):
         log.warning("%s", line)
-    for each in (*results.look_ahead, *results.silence_gate):
-        log.warning("%s", each.told)
+    for advice in results.look_ahead:
+        is_small = advice.cost is not None and gain(advice.cost, advice.metric) <= margin(advice.metric)
+        log.log(logging.INFO if is_small else logging.WARNING, "%s", advice.told)
+    for gate in results.silence_gate:
+        log.warning("%s", gate.told)
     metric = next(iter(results.reference.means), None)
     explained = bool(results.cost_of_board_settings)
     for loss in board_losses(versions, results.scores, means, metric, explained=explained):

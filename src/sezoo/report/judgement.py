@@ -11,19 +11,12 @@ from sezoo.report.formatting import change_text, format_signed, join_words, perc
 from sezoo.report.service_judgements import program_judgement, training_judgement
 from sezoo.results.evaluation import Evaluation
 from sezoo.results.evaluation_parts import VersionScores
+from sezoo.results.margins import gain, is_as_good, is_worse, margin
 from sezoo.results.quantization import LayerReport
 from sezoo.results.run_results import RunFacts
 from sezoo.results.scores import NOISY, Mean
 
 __all__ = ["judgement"]
-
-MARGINS = {
-    **dict.fromkeys(("pesq", "csig", "cbak", "covl", "dnsmos"), 0.05),
-    **dict.fromkeys(("stoi", "estoi"), 0.005),
-    **dict.fromkeys(("snr", "si_snr"), 0.3),
-}
-"""Losses below these are no reason to change anything: half of the 0.1 MOS that listening tests resolve at best, half a
-point of intelligibility, and a third of the decibel that listeners just notice. Metrics that are not here have none."""
 
 CLOSE, NEAR = 40.0, 25.0
 """SI-SNR in dB of the int8 output to the float one: from `CLOSE` on the rounding error is a hundredth of the signal's
@@ -82,13 +75,13 @@ def _of_improvement(found: Evaluation, version: VersionScores, *, always: bool) 
     if change is None:
         return None
     label = facts_of_metric(metric).label
-    if _gain(change, metric) > 0 and not change.may_be_zero:
+    if gain(change, metric) > 0 and not change.may_be_zero:
         better = f"{_subject(version)} is better than the noisy recordings"
         if losses := _losses(found, version.name, NOISY):
             return f"{better} by {label} {_figure(change, metric)}, but loses {losses}."
         return f"{better}: {label} {_figure(change, metric)}." if always else None
     best = change.high if facts_of_metric(metric).higher_is_better else -change.low
-    if change.may_be_zero and best > MARGINS.get(metric, 0):
+    if change.may_be_zero and best > margin(metric):
         return (
             f"Whether {_lower_first(_subject(version))} improves on the noisy recordings cannot be told from "
             f"{pluralize(change.clips, 'clip')}: {label} {_figure(change, metric)}."
@@ -108,18 +101,18 @@ def _of_difference(
     figure = f"{label} {_figure(change, metric)}"
     if change.clips < 2:
         return f"{subject} against {against}: {figure}; a single clip gives no more."
-    if _is_worse(change, metric) and not facts_of_metric(metric).higher_is_better:
+    if is_worse(change, metric) and not facts_of_metric(metric).higher_is_better:
         return f"{subject} is worse than {against}: {figure}{cause}."
-    if _is_worse(change, metric):
+    if is_worse(change, metric):
         return f"{subject} loses {_amount(change, metric)} {label} against {against}{_interval(change, metric)}{cause}."
-    if not _is_as_good(change, metric):
+    if not is_as_good(change, metric):
         return (
             f"Whether {_lower_first(subject)} is as good as {against} cannot be told from "
             f"{pluralize(change.clips, 'clip')}: {figure}."
         )
     if losses := _losses(found, version.name, base.name):
         return f"{subject} is as good as {against} by {figure}, but loses {losses}{cause}."
-    if _gain(change, metric) > MARGINS.get(metric, 0) and not change.may_be_zero:
+    if gain(change, metric) > margin(metric) and not change.may_be_zero:
         return f"{subject} is better than {against}: {figure}."
     return f"{subject} is as good as {against}: {figure}."
 
@@ -139,7 +132,7 @@ def _losses(found: Evaluation, version: str, base: str) -> str:
         [
             f"{_amount(change, name)} {facts_of_metric(name).unit} of {facts_of_metric(name).label}".replace("  ", " ")
             for name in names
-            if (change := found.change(version, base, name)) and _is_worse(change, name)
+            if (change := found.change(version, base, name)) and is_worse(change, name)
         ]
     )
 
@@ -176,8 +169,8 @@ def _cause_on_device(found: Evaluation, version: VersionScores) -> str:
         for cost in found.cost_of_board_settings
         if cost.model == _model(version) and (mean := cost.costs.get(metric)) is not None
     }
-    costly = {name: _gain(mean, metric) for name, mean in costs.items() if not mean.may_be_zero}
-    costly = {name: gain for name, gain in costly.items() if gain > MARGINS.get(metric, 0) / 2}
+    costly = {name: gain(mean, metric) for name, mean in costs.items() if not mean.may_be_zero}
+    costly = {name: cost for name, cost in costly.items() if cost > margin(metric) / 2}
     if costly:
         form = facts_of_metric(metric).form
         ranked = sorted(costly, key=costly.__getitem__, reverse=True)
@@ -226,22 +219,6 @@ def _interval(change: Mean, metric: str) -> str:
 
 def _amount(change: Mean, metric: str) -> str:
     return facts_of_metric(metric).form.format(abs(change.value))
-
-
-def _gain(change: Mean, metric: str) -> float:
-    """The change, counted so that more is better."""
-    return change.value if facts_of_metric(metric).higher_is_better else -change.value
-
-
-def _is_worse(change: Mean, metric: str) -> bool:
-    return _gain(change, metric) < -MARGINS.get(metric, 0) and not change.may_be_zero
-
-
-def _is_as_good(change: Mean, metric: str) -> bool:
-    """Whether no loss beyond the margin is left possible; of a metric without one, whether a loss is not shown."""
-    if metric not in MARGINS:
-        return True
-    return (change.low if facts_of_metric(metric).higher_is_better else -change.high) >= -MARGINS[metric]
 
 
 def _capitalize(text: str) -> str:
