@@ -167,11 +167,14 @@ def test_a_model_in_too_short_patches_is_told_of(run, tmp_path, caplog):
     onnx.save(tcnn(), tmp_path / "model.onnx")
     shape = {"n_fft": 64, "win_length": 64, "hop_length": 16}
     asked = {"play_like": ["whole", "patches"], "frames_per_patch": 20, "lookahead_frames": 1}
-    results = evaluate(run(preprocessing=shape, evaluation=asked))
+    with caplog.at_level("INFO"):
+        results = evaluate(run(preprocessing=shape, evaluation=asked))
     (advice,) = results.look_ahead
     assert (advice.lookahead, advice.needed, advice.static_length) == (1, 3, 26)
     cost = results.means["float"]["snr"].value - results.means["float_patches"]["snr"].value
     assert advice.cost.value == pytest.approx(cost)
+    assert abs(cost) < 0.3  # SNR: a loss that is no reason to warn
+    assert [each.levelname for each in caplog.records if each.getMessage() == advice.told] == ["INFO"]
     assert "float: a look-ahead of 1 frame is less than the 3 that the model's receptive field needs" in caplog.text
     assert (
         "lookahead_frames: 3 with static_sequence_length: 26 is the shortest setting that covers it, for the same 20"
