@@ -124,6 +124,11 @@ class UtcnSpecific(BinUNetShape, TcnShape):
     """The shape of the U-TCN network."""
 
     tcn_latent_dim: UpTo65536 = Field(256, description="Channels of the residual layers.")
+    gru_units: UpTo65536 | None = Field(
+        None,
+        description="Units of a residual GRU layer after each block but the last, which remembers all frames before; "
+        "empty = no such layer.",
+    )
     channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
 
 

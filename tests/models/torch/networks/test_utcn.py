@@ -5,6 +5,7 @@ torch = pytest.importorskip("torch")
 
 from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.models.torch.networks.bin_unet import ClippedCopies  # noqa: E402
+from sezoo.models.torch.networks.gru_layer import GruLayer  # noqa: E402
 from sezoo.models.torch.networks.running_level import LEAST, RunningLevel  # noqa: E402
 from sezoo.models.torch.networks.utcn import Utcn  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
@@ -37,6 +38,35 @@ def test_receptive_field(settings, reach):
     network(magnitude)[:, :, 40].sum().backward()
     frames = magnitude.grad[0].abs().sum(0).nonzero()[:, 0]
     assert (40 - frames.min(), frames.max() - 40) == (reach, reach)
+
+
+def test_a_gru_between_the_blocks_remembers_all_frames_before_and_none_after():
+    network = small(gru_units=4, lookahead=1).double()
+    magnitude = torch.rand(1, 33, 81, dtype=torch.float64, requires_grad=True)
+    network(magnitude)[:, :, 60].sum().backward()
+    frames = magnitude.grad[0].abs().sum(0).nonzero()[:, 0]
+    assert (frames.min(), frames.max()) == (0, 61)
+
+
+@pytest.mark.parametrize(("blocks", "grus"), [(1, 0), (2, 1), (3, 2)])
+def test_there_is_a_gru_after_each_block_but_the_last(blocks, grus):
+    network = small(gru_units=4, n_blocks=blocks, num_layers=2)
+    kinds = ["gru" if isinstance(layer, GruLayer) else "tcn" for layer in network.time]
+    assert kinds == [*(["tcn", "tcn", "gru"] * grus), "tcn", "tcn"]
+
+
+def test_a_gru_whose_output_is_nothing_leaves_the_mask_as_it_is():
+    """So that a trained U-TCN can go on with one, as utcn_gru_live did."""
+    plain, network = small(), small(gru_units=4)
+    weights = {name: value for name, value in network.state_dict().items() if name.startswith("time.3.")}
+    weights["time.3.out.1.weight"] = torch.zeros(8)
+    for name, value in plain.state_dict().items():
+        parts = name.split(".")
+        behind = parts[0] == "time" and int(parts[1]) >= 3
+        weights[".".join([parts[0], str(int(parts[1]) + 1), *parts[2:]]) if behind else name] = value
+    network.load_state_dict(weights)
+    magnitude = torch.rand(1, 33, 20)
+    torch.testing.assert_close(network(magnitude), plain(magnitude))
 
 
 def test_bins_stay_in_their_order():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 from sezoo.models.torch.networks.bin_unet import BinUNet
+from sezoo.models.torch.networks.gru_layer import GruLayer
 
 __all__ = ["Ugru"]
 
@@ -37,23 +37,9 @@ class Ugru(BinUNet):
         super().__init__(
             in_channels,
             gru_hidden_size,
-            lambda: nn.Sequential(*(GruLayer(gru_hidden_size) for _ in range(num_gru_layers))),
+            lambda: nn.Sequential(*(GruLayer(gru_hidden_size, gru_hidden_size) for _ in range(num_gru_layers))),
             channels=channels,
             level_frames=level_frames,
             compression=compression,
             ahead=(0, 0),
         )
-
-
-class GruLayer(nn.Module):
-    """A GRU over the frames and a 1x1 convolution, added to the input. Each clip begins with a state of zeros."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.gru = nn.GRU(channels, channels, batch_first=True)
-        self.out = nn.Sequential(nn.Conv1d(channels, channels, 1, bias=False), nn.BatchNorm1d(channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, frames) to the same shape."""
-        followed, _ = self.gru(x.transpose(1, 2))
-        return x + self.out(followed.transpose(1, 2))

@@ -7,6 +7,7 @@ from torch import nn
 
 from sezoo.base.errors import UserError
 from sezoo.models.torch.networks.bin_unet import BinUNet
+from sezoo.models.torch.networks.gru_layer import GruLayer
 from sezoo.models.torch.networks.time_padding import TimeConv1d, frames_ahead
 
 __all__ = ["Utcn"]
@@ -26,6 +27,8 @@ class Utcn(BinUNet):
     in_channels, channels, level_frames, compression : see `BinUNet`.
     lookahead : frames after its own that a mask depends on; see `frames_ahead`.
     causal : none.
+    gru_units : units of a GRU layer after each block but the last, whose output depends on all frames before;
+        None has no such layer. See `GruLayer`.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Utcn(BinUNet):
         compression: str = "power",
         lookahead: int | None = None,
         causal: bool = False,
+        gru_units: int | None = None,
     ):
         if kernel_size % 2 == 0:
             raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
@@ -54,8 +58,13 @@ class Utcn(BinUNet):
         first, *in_time, last = frames_ahead(lookahead, causal, reaches)
 
         def over_time() -> nn.Module:
-            layers = zip(dilations, in_time, strict=True)
-            return nn.Sequential(*(TimeLayer(tcn_latent_dim, kernel_size, *layer) for layer in layers))
+            layers: list[nn.Module] = []
+            for number, (dilation, ahead) in enumerate(zip(dilations, in_time, strict=True)):
+                is_next_block = number > 0 and number % num_layers == 0
+                if gru_units is not None and is_next_block:
+                    layers.append(GruLayer(tcn_latent_dim, gru_units))
+                layers.append(TimeLayer(tcn_latent_dim, kernel_size, dilation, ahead))
+            return nn.Sequential(*layers)
 
         super().__init__(
             in_channels,
