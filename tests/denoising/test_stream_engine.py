@@ -8,7 +8,7 @@ from int8_graphs import FORMS, PATH
 from mask_graphs import BINS
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.denoising import Stream, WholeClip, denoise, denoise_variants, normalization_peak, open_stream
+from sezoo.denoising import Board, Stream, WholeClip, denoise, denoise_variants, normalization_peak, open_stream
 from sezoo.denoising.silence_gate import MutedFrames, count_muted_frames, gate_warning
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoise_in_stream
@@ -165,3 +165,27 @@ def test_a_gate_is_told_with_its_key_and_what_it_mutes():
         "board, 12 clips); leave the key empty for no gate"
     )
     assert "mutes 0.0 % of all frames" in gate_warning(-60, MutedFrames(0, 10, of_speech=False), "x")
+
+
+class Combed(Unity):
+    """A mask whose impulse response is longer than a window."""
+
+    path, stateful = "combed", False
+
+    def __call__(self, magnitude):
+        """Let every other bin through."""
+        return np.ones_like(magnitude) * (np.arange(magnitude.shape[1]) % 2 == 0)[:, np.newaxis]
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [Stream((0, 0), 6, -45.0), Board(6, 0, -45.0, input_gain=False, half_away=False)],
+    ids=["stream", "patch"],
+)
+def test_the_first_call_does_not_open_the_gate_by_a_click(mode):
+    """Divided by the edge of the first window alone, its first samples would be far louder than the rest."""
+    quiet = wave(2000)[-300:] * np.float32(0.008)
+    loud = np.concatenate([quiet, 100 * quiet])
+    stft = Stft(64, 20, 50)
+    assert denoise(loud, Combed(), stft, mode)[400:].any()
+    assert not denoise(loud, Combed(), stft, mode)[:200].any()

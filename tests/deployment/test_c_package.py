@@ -245,6 +245,54 @@ def test_what_evaluation_plays_as_a_stream_is_what_the_package_gives(tmp_path, o
         assert not found[:1500].any() and found[-1500:].any()
 
 
+CALLS = """\
+#include <stdio.h>
+#include "sezoo_denoiser.h"
+static sezoo_denoiser denoiser;
+static SEZOO_ARENA(arena);
+static int16_t samples[SEZOO_SAMPLES_PER_CALL];
+int main(void)
+{
+    FILE *in = fopen("in.s16", "rb"), *out = fopen("out.s16", "wb");
+    sezoo_init(&denoiser, arena);
+    while (fread(samples, sizeof samples, 1, in) == 1) {
+        sezoo_process(&denoiser, samples, samples);
+        fwrite(samples, sizeof samples, 1, out);
+    }
+    return fclose(in) + fclose(out);
+}
+"""
+
+
+def output_of_calls(package, samples):
+    """The output of all calls, the delay of its beginning included: (samples,) int16."""
+    (package / "calls.c").write_text(CALLS, encoding="utf-8")
+    if not (package / "calls").exists():
+        folders = [f"-I{package / name}" for name in ("include", "src")]
+        sources = sorted((package / "src").glob("*.c"))
+        compiled(*SANITIZED, *folders, package / "calls.c", *sources, "-lm", "-o", package / "calls")
+    samples.astype("<i2").tofile(package / "in.s16")
+    assert ran(package / "calls", folder=package)[0] == 0
+    return np.fromfile(package / "out.s16", "<i2")
+
+
+@needs_gcc
+@pytest.mark.parametrize("lookahead", [None, 0], ids=["stream", "patch"])
+@pytest.mark.parametrize("stft", [Stft(32, 8, 28), Stft(32, 10, 32), Stft(32, 16, 32)], ids=["8", "10", "16"])
+def test_a_loud_first_call_does_not_click(tmp_path, stft, lookahead):
+    """A network without a memory gives the same whether it has seen silence before or nothing at all."""
+    builder = Builder(5, stft.bins)
+    for _ in range(2):
+        builder.conv(pointwise=True)
+    program = program_of(builder.graph(2), stft, 2, lookahead)
+    package = write_tiny_package(program, tmp_path / "p")
+    loud = np.random.default_rng(6).integers(3000, 5000, 12 * 2 * stft.hop_length, np.int16)
+    silence = np.zeros(4 * 2 * stft.hop_length, np.int16)
+    at_once, later = output_of_calls(package, loud), output_of_calls(package, np.concatenate([silence, loud]))
+    np.testing.assert_array_equal(at_once, later[len(silence) :])
+    assert 500 < np.abs(at_once).max() < 8000
+
+
 def test_a_stream_does_not_depend_on_the_frames_of_a_call(tmp_path, objects):
     stft, wave = Stft(32, 10, 30), speech_like(700)
     waves = []

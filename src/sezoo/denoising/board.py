@@ -31,6 +31,7 @@ __all__ = [
     "frames_problem",
     "gains_of_frames",
     "is_silent",
+    "silence_before",
     "transform_problem",
 ]
 
@@ -98,6 +99,15 @@ def board_problem(stft: Stft) -> str | None:
     return None
 
 
+def silence_before(stft: Stft) -> np.ndarray:
+    """Return the frames of the silence before the first sample that a synthesis begins with: (bins, n) complex64.
+
+    They add nothing to the output, but their windows have weight: divided by the edge of its own window only, the first
+    frame would begin with a click.
+    """
+    return np.zeros((stft.bins, -(-stft.win_length // stft.hop_length)), np.complex64)
+
+
 class RingOverlapAdd:
     """Overlap-add in a ring as long as one window, normalised by the sum of the squared windows.
 
@@ -148,6 +158,8 @@ class BoardStream:
         samples = stft.win_length - stft.hop_length + board.length * stft.hop_length
         self.buffer = np.zeros(samples, np.int16)
         self.ring = RingOverlapAdd(stft)
+        if not board.is_sts:
+            self.ring.push(silence_before(stft))
         self.pending = np.zeros(0, np.int16)
         self.early = delay_of(stft, board)  # samples of the delay that are still to be dropped
         self.missing = 0  # samples that have gone in and not come out yet

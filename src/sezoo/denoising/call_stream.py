@@ -13,7 +13,7 @@ import numpy as np
 from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.denoising.board import is_silent, transform_problem
+from sezoo.denoising.board import is_silent, silence_before, transform_problem
 from sezoo.denoising.masking import MaskStream
 from sezoo.denoising.modes import Stream, WholeClip
 from sezoo.models.mask_model import MaskFunction
@@ -49,10 +49,8 @@ class CallStream:
         self.margins = (before, stft.n_fft - stft.win_length - before)
         self.overlap = stft.win_length - stft.hop_length
         self.past = np.zeros(self.overlap, np.float32)
-        # Silence has come before: its frames add nothing, but their windows have weight.
         self.waveform, self.weight = np.zeros((2, self.overlap), np.float32)
-        silent = -(-stft.win_length // stft.hop_length)
-        self._overlap_add(np.zeros((stft.bins, silent), np.complex64))
+        self._overlap_add(silence_before(stft))
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         """Denoise the samples of a call: (samples,) int16 in and out."""

@@ -17,7 +17,7 @@ from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.stft import Stft
 from sezoo.audio.stft_stream import AnalysisStream, SynthesisStream
 from sezoo.base.errors import UserError
-from sezoo.denoising.board import is_silent, transform_problem
+from sezoo.denoising.board import is_silent, silence_before, transform_problem
 from sezoo.denoising.modes import Stream
 
 __all__ = ["EngineStream", "Masking"]
@@ -51,6 +51,7 @@ class EngineStream:
         self.masks, self.stft, self.mode = masks, stft, mode
         raw = replace(stft, center=False)
         self.analysis, self.synthesis = AnalysisStream(raw), SynthesisStream(raw)
+        self.synthesis.push(silence_before(stft))
         # Silence of a window less a hop, and the zeros that stand before the window in a frame of n_fft samples.
         self.overlap, self.margin = stft.win_length - stft.hop_length, (stft.n_fft - stft.win_length) // 2
         self.analysis.push(np.zeros(self.overlap + self.margin, np.float32))

@@ -27,12 +27,24 @@ void sezoo_init(sezoo_denoiser *denoiser, void *arena)
     sezoo_reset(denoiser);
 }
 
+/* Silence has come before: its frames add nothing to the output, but their windows have weight. Divided by the edge of
+   its own window alone, the first frame would begin with a click. */
+static void begin_weight(float *weight)
+{
+    for (int32_t i = 0; i < SEZOO_WINDOW; ++i) {
+        weight[i] = 0.0f;
+        for (int32_t n = i + SEZOO_HOP - SEZOO_LATE; n < SEZOO_WINDOW - SEZOO_LATE; n += SEZOO_HOP) {
+            weight[i] += n < 0 ? 0.0f : sezoo_model_window[n] * sezoo_model_window[n];
+        }
+    }
+}
+
 void sezoo_reset(sezoo_denoiser *denoiser)
 {
     denoiser->frames = 0;
     memset(denoiser->samples, 0, sizeof denoiser->samples);
     memset(denoiser->wave, 0, sizeof denoiser->wave);
-    memset(denoiser->weight, 0, sizeof denoiser->weight);
+    begin_weight(denoiser->weight);
     memset(denoiser->history, 0, sizeof denoiser->history);
     sezoo_model_begin((int8_t *)denoiser->history);
 }
