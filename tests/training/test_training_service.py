@@ -20,6 +20,7 @@ from warm_sezoo import TRAINING
 
 torch = pytest.importorskip("torch")
 from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
+from sezoo.models.torch.networks.ugru import Ugru  # noqa: E402
 from sezoo.training import trainer  # noqa: E402
 from sezoo.training.identity import recordings_in_detail  # noqa: E402
 
@@ -471,3 +472,15 @@ def test_what_training_with_integers_needs(words, message, project, run):
     code, err = run("training.quantization_aware=true", *words)
     assert code == 2
     assert message in err
+
+
+def test_a_recurrent_network_is_not_trained_with_its_integers(project, run):
+    torch.manual_seed(0)
+    torch.save(Ugru(gru_hidden_size=4, num_gru_layers=1, channels=(2, 2, 2)).state_dict(), project / "gru.pth")
+    words = (
+        "training.quantization_aware=true", "+quantization={}", "model={model_type: UGRU, state_dict_path: gru.pth}",
+        "model_specific={gru_hidden_size: 4, num_gru_layers: 1, channels: [2, 2, 2]}",
+    )  # fmt: skip
+    code, err = run(*words)
+    assert code == 2 and "Traceback" not in err
+    assert "the recurrent layer '/time/time.0/gru/GRU' cannot be trained with its integers; train without" in err

@@ -127,7 +127,7 @@ class UtcnSpecific(BinUNetShape, TcnShape):
     gru_units: UpTo65536 | None = Field(
         None,
         description="Units of a residual GRU layer after each block but the last, which remembers all frames before; "
-        "empty = no such layer.",
+        "it needs n_blocks of 2 or more. Empty = no such layer.",
     )
     channels: ThreeCounts = Field((16, 32, 48), description="Channels of the three convolutions over the bins.")
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import onnx
 
+from sezoo.base.errors import UserError
 from sezoo.config.sections import Quantization
 from sezoo.models.onnx_graph import copy_model, set_weights
 from sezoo.quantization.graph.preparation import with_known_shapes
 from sezoo.quantization.graph.qdq import write_qdq
 from sezoo.quantization.plan import Grid, Plan
 from sezoo.quantization.planning import make_plan
+from sezoo.quantization.prepared_model import prepared_model
 from sezoo.quantization.recovery.input_precision import before_layers
+from sezoo.quantization.recurrent.expansion import recurrences
 from sezoo.quantization.trained import with_plan
 from sezoo.run.run import Run
 
@@ -64,11 +67,24 @@ def int8_start(run: Run, path: Path) -> Int8Start:
 
     Raises
     ------
-    UserError : the model, the clips or the settings of `quantization` are not fit for it.
+    UserError : the model, the clips or the settings of `quantization` are not fit for it; a recurrent layer that would
+        be in int8, which has no gradient here.
     """
     settings = run.config.quantization or Quantization()
+    _check_recurrent_layers(prepared_model(path, run.config)[0].model)
     result = make_plan(run, path).result
     options: dict[str, Any] = {**settings.extra_options, "AddQDQPairToWeight": True}
     int8_model = write_qdq(result.plan, settings.model_copy(update={"extra_options": options}))
     fixed = result.plan.fixed_ranges | before_layers(result.plan)
     return Int8Start(result.plan.model, int8_model, fixed, result.plan, settings)
+
+
+def _check_recurrent_layers(model: onnx.ModelProto) -> None:
+    """Check that no recurrent layer is written out for int8, as its frames cannot be trained with their integers."""
+    if layers := recurrences(model):
+        names = [layer.node.name for layer in layers]
+        raise UserError(
+            f"training.quantization_aware: the recurrent layer '{names[0]}' cannot be trained with its integers; train "
+            f"without quantization_aware, and quantize the float model; or leave it in float, which no board runs: "
+            f"quantization.nodes_to_exclude: [{', '.join(names)}]"
+        )

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from quantizers import quantization, ready
+from recurrent_graphs import plan_of, recurrent
 from sezoo.base.errors import UserError
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_graph import float_weights, initializers
@@ -25,6 +26,7 @@ from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser  # noqa: E402
 from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.models.torch.networks.utcn import Utcn  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
+from sezoo.training.quantization_aware.network import QuantizedNetwork  # noqa: E402
 from sezoo.training.quantization_aware.start import aware_network, export_with_integers  # noqa: E402
 
 torch.set_num_threads(1)
@@ -169,3 +171,11 @@ def test_an_operator_that_cannot_be_trained(tmp_path):
     next(node for node in start.int8_model.graph.node if node.op_type == "Sigmoid").op_type = "Softsign"
     with pytest.raises(UserError, match=r"the node Softsign '.*' cannot be trained; known are Abs, Add"):
         aware_network(start, "learned")
+
+
+def test_a_loop_in_int8_cannot_be_trained():
+    plan, settings = plan_of(recurrent("GRU"))
+    options = {**settings.extra_options, "AddQDQPairToWeight": True}
+    int8 = write_qdq(plan, settings.model_copy(update={"extra_options": options}))
+    with pytest.raises(UserError, match=r"the node Scan 'layer0' cannot be trained; known are"):
+        QuantizedNetwork(plan.model, int8)

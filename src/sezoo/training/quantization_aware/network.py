@@ -87,6 +87,7 @@ class QuantizedNetwork(nn.Module):
     ):  # fmt: skip
         super().__init__()
         graph = int8_model.graph
+        _check_operators(graph)
         self.source, self.mask = magnitude_input(int8_model).name, mask_output(int8_model).name
         self._weights = float_weights(float_model.graph)
         self._arrays = self._weights | initializers(graph)  # of biases the int8 model has integers only
@@ -139,11 +140,6 @@ class QuantizedNetwork(nn.Module):
         if node.op_type == "Constant":
             self._arrays[node.output[0]] = onnx.numpy_helper.to_array(attributes["value"])
             return None
-        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
-            raise UserError(
-                f"training.quantization_aware: {node_label(node)} cannot be trained; known are "
-                f"{', '.join(sorted(OPERATORS))}"
-            )
         attributes["outputs"] = len(node.output)
         return _Node(tuple(node.input), tuple(node.output), node.op_type, attributes)
 
@@ -205,6 +201,17 @@ class QuantizedNetwork(nn.Module):
     def learned_grids(self) -> Grids:
         """Scale, zero point and axis of each quantizer, by the names of the tensors."""
         return {name: (_array(self._scale(name)), grid.zero_point, grid.axis) for name, grid in self.grids.items()}
+
+
+def _check_operators(graph: onnx.GraphProto) -> None:
+    for node in graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear", "Constant"):
+            continue
+        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
+            raise UserError(
+                f"training.quantization_aware: {node_label(node)} cannot be trained; known are "
+                f"{', '.join(sorted(OPERATORS))}"
+            )
 
 
 def _with_ends(nodes: Sequence[_Node], kept: str) -> list[_Node]:

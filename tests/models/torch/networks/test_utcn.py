@@ -48,7 +48,7 @@ def test_a_gru_between_the_blocks_remembers_all_frames_before_and_none_after():
     assert (frames.min(), frames.max()) == (0, 61)
 
 
-@pytest.mark.parametrize(("blocks", "grus"), [(1, 0), (2, 1), (3, 2)])
+@pytest.mark.parametrize(("blocks", "grus"), [(2, 1), (3, 2)])
 def test_there_is_a_gru_after_each_block_but_the_last(blocks, grus):
     network = small(gru_units=4, n_blocks=blocks, num_layers=2)
     kinds = ["gru" if isinstance(layer, GruLayer) else "tcn" for layer in network.time]
@@ -92,6 +92,7 @@ def test_bins_stay_in_their_order():
             {"compression": "copies", "level_frames": 8},
             "model_specific.level_frames: found 8; allowed with compression: copies: 0",
         ),
+        ({"gru_units": 4, "n_blocks": 1}, "model_specific.gru_units: found 4 with n_blocks: 1; a GRU layer is between"),
     ],
 )
 def test_shapes_that_cannot_be(settings, message):

@@ -32,7 +32,7 @@ class Utcn(BinUNet):
 
     Raises
     ------
-    UserError : a number of bins, an even `kernel_size`, or a `lookahead` that does not fit.
+    UserError : a number of bins, an even `kernel_size`, or a `lookahead` that does not fit; `gru_units` with 1 block.
     """
 
     def __init__(
@@ -53,6 +53,11 @@ class Utcn(BinUNet):
     ):
         if kernel_size % 2 == 0:
             raise UserError(f"model_specific.kernel_size: found {kernel_size}; allowed: an odd number")
+        if gru_units is not None and n_blocks == 1:
+            raise UserError(
+                f"model_specific.gru_units: found {gru_units} with n_blocks: 1; a GRU layer is between two blocks, so "
+                "n_blocks: 2 or more is needed"
+            )
         dilations = [init_dilation**layer for _ in range(n_blocks) for layer in range(num_layers)]
         reaches = [1, *(dilation * (kernel_size - 1) // 2 for dilation in dilations), 1]
         first, *in_time, last = frames_ahead(lookahead, causal, reaches)
