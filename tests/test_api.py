@@ -323,6 +323,17 @@ def test_train(project, no_curves):
     assert set(result.history[0]) >= {"train_loss", "snr"}
 
 
+def test_training_starts_with_a_shipped_model_and_its_network():
+    from sezoo.api.sections import Spectrum
+    from sezoo.api.settings import training_settings
+    from sezoo.zoo import zoo_model
+
+    weights = zoo_model("utcn_live_small").float_model
+    made = training_settings(Spectrum(16000, None, 160, 400), speech=Path("s"), noise=Path("n"), weights=weights)
+    assert made["model"] == {"model_type": "UTCN", "state_dict_path": weights}
+    assert made["model_specific"].items() >= {"causal": True, "level_frames": 64, "tcn_latent_dim": 64}.items()
+
+
 # -- denoise ------------------------------------------------------------------------------------------
 
 

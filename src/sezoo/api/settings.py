@@ -21,7 +21,8 @@ from sezoo.api.sections import (
     section,
 )
 from sezoo.base.errors import UserError
-from sezoo.zoo import training_recipe
+from sezoo.base.shipped import ZOO
+from sezoo.zoo import network_settings, training_recipe
 
 __all__ = [
     "benchmarking_settings",
@@ -232,9 +233,11 @@ def training_settings(
             "and noisy ones (--clean, --noisy)"
         )
     settings: Settings = {"operation_mode": "training", "model": {"model_type": architecture}}
+    if weights is not None and weights.is_relative_to(ZOO):
+        settings |= network_settings(weights.parent.name)
     settings["model"] |= drop_none(state_dict_path=weights)
     if spectrum.n_fft not in (None, 512):
-        settings["model_specific"] = {"in_channels": spectrum.n_fft // 2 + 1}
+        settings["model_specific"] = settings.get("model_specific", {}) | {"in_channels": spectrum.n_fft // 2 + 1}
     recipe = training_recipe(mixed=dataset["name"] == "mix", sample_rate=spectrum.sample_rate)
     if "lr_scheduler" in (more or {}).get("training", {}):  # takes the place of the schedule
         del recipe["training"]["lr_schedule"]

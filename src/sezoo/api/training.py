@@ -9,6 +9,7 @@ from sezoo.api.results import TrainedModel
 from sezoo.api.running import run_settings
 from sezoo.api.sections import Settings, Spectrum
 from sezoo.api.settings import training_settings
+from sezoo.base.shipped import model_file
 
 __all__ = ["train"]
 
@@ -41,7 +42,8 @@ def train(
     speech, noise : folders to mix: clean speech and noise, searched with their subfolders.
     noisy, clean : or else folders of pairs, files of the same names.
     architecture : "STFTTCNN" or "ConvLSTMDenoiser", the model zoo's, or "UTCN" or "UGRU", our own for int8.
-    weights : torch weights to start from.
+    weights : to start from: a file of torch weights, a float ONNX model, or the name of a shipped model, whose network
+        is then trained, whatever `architecture` says.
     epochs : passes over the recordings.
     batch_size : clips per step; None is the recipe's.
     device : of torch; None is a GPU if there is one.
@@ -54,7 +56,8 @@ def train(
     made = training_settings(
         Spectrum(sample_rate, n_fft, hop_length, win_length),
         **{key: _path(value) for key, value in (("speech", speech), ("noise", noise))},
-        **{key: _path(value) for key, value in (("noisy", noisy), ("clean", clean), ("weights", weights))},
+        **{key: _path(value) for key, value in (("noisy", noisy), ("clean", clean))},
+        weights=None if weights is None else model_file(weights),
         architecture=architecture,
         epochs=epochs,
         batch_size=batch_size,

@@ -21,6 +21,7 @@ from sezoo.cli.parser import (
     spectrum_of,
 )
 from sezoo.cli.section_options import add_setting
+from sezoo.cli.shipped import model_path
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,8 +40,9 @@ def add_arguments(parser: Parser) -> None:
         add_setting(parser, flag, key=f"dataset.{key}", type=Path, metavar="DIR", help=words)
     add_setting(parser, "--model", key="model.model_type", default="STFTTCNN", metavar="NAME")
     add_setting(
-        parser, "--weights", key="model.state_dict_path", type=Path, metavar="FILE",
-        help="torch weights to start from (default: random)",
+        parser, "--weights", key="model.state_dict_path", type=model_path, metavar="FILE",
+        help="weights to start from: torch's, a float ONNX model's, or the name of a shipped model, whose network is "
+        "taken with them (default: random)",
     )  # fmt: skip
     add_setting(parser, "--epochs", key="training.epochs", default=EPOCHS, metavar="N")
     add_setting(

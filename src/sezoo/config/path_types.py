@@ -12,7 +12,7 @@ from sezoo.config.allowed import Allowed, RefusalError
 from sezoo.config.value_types import text
 from sezoo.config.values import literal
 
-__all__ = ["FileName", "InnerPath", "ModelPath", "OutputPath", "PathList", "PathText"]
+__all__ = ["FileName", "InnerPath", "ModelPath", "OutputPath", "PathList", "PathText", "WeightsPath"]
 
 ESCAPES = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e", "\0": "0"}
 ESCAPES |= {"\x85": "N", "\xa0": "_", "\u2028": "L", "\u2029": "P"}
@@ -86,6 +86,12 @@ def _model_path(value: Any) -> Path | str:
     return (shipped_model(value.strip()) if isinstance(value, str) else None) or path
 
 
+def _weights_path(value: Any) -> Any:
+    """The path of weights, or that of a shipped model by its name."""
+    path = _path(value)
+    return (shipped_model(value.strip()) if isinstance(value, str) else None) or path
+
+
 def _paths(value: Any) -> tuple[Any, ...]:
     value = literal(value)
     return tuple(_path(each) for each in (value if isinstance(value, list | tuple) else (value,)))
@@ -95,6 +101,11 @@ PathList = Annotated[tuple[Path, ...], BeforeValidator(_paths), Allowed("a list 
 
 
 PathText = Annotated[Path, BeforeValidator(_path), Allowed("a path")]
+
+
+WeightsPath = Annotated[
+    Path, BeforeValidator(_weights_path), Allowed("a path, or the name of a model that comes with sezoo")
+]
 
 
 InnerPath = Annotated[Path, BeforeValidator(_inner_path), Allowed("a path inside the run's folder")]

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from sezoo.config.allowed import Hint
 from sezoo.config.name_types import ModelKind, NetworkName
 from sezoo.config.number_types import AtLeast0, ThreeCounts, UpTo1000, UpTo65536
-from sezoo.config.path_types import ModelPath, PathText
+from sezoo.config.path_types import ModelPath, PathText, WeightsPath
 from sezoo.config.section import Section
 from sezoo.config.value_types import Text, TrueFalse, lower_case
 from sezoo.config.values import literal
@@ -28,7 +28,11 @@ class Model(Section):
         None,
         description="Custom: your class, as path/to/file.py:ClassName or package.module:ClassName.",
     )
-    state_dict_path: PathText | None = Field(None, description="Torch weights to start training from or to evaluate.")
+    state_dict_path: WeightsPath | None = Field(
+        None,
+        description="Weights to start training from or to evaluate: torch's, or those of a float ONNX model, which may "
+        "be the name of one that comes with sezoo (utcn_small).",
+    )
     onnx_path: ModelPath | None = Field(
         None,
         description="ONNX model to quantize, evaluate, benchmark or deploy; wins over state_dict_path in evaluation. "

@@ -14,7 +14,15 @@ from sezoo.base.shipped import ZOO
 from sezoo.base.text import closest_match
 from sezoo.base.yaml_text import load_yaml
 
-__all__ = ["ZooModel", "copy_model", "names_of_models", "training_recipe", "zoo_model", "zoo_models"]
+__all__ = [
+    "ZooModel",
+    "copy_model",
+    "names_of_models",
+    "network_settings",
+    "training_recipe",
+    "zoo_model",
+    "zoo_models",
+]
 
 CARD = "README.md"
 RECIPE = ZOO / "utcn_small" / "training.yaml"
@@ -146,6 +154,23 @@ def training_recipe(*, mixed: bool, sample_rate: int) -> dict[str, dict[str, Any
         training = {key: value for key, value in training.items() if key != "pesq_weight"}
         training |= {"loss": "compressed_sisnr"} | ({} if sample_rate == 8000 else {"reference_metric": "si-snr"})
     return {"dataset": dataset if mixed else {}, "training": training}
+
+
+def network_settings(name: str) -> dict[str, Any]:
+    """The sections `model` and `model_specific` that build the network of a shipped model.
+
+    They are those of all its trainings: a later one may add a key to those of the first.
+
+    Raises
+    ------
+    UserError : there is no such model.
+    """
+    model_type, shape = None, {}
+    for path in sorted(zoo_model(name).folder.glob("*.yaml"), key=lambda path: path.name != "training.yaml"):
+        sections = load_yaml(read_text(path), str(path))
+        model_type = model_type or sections.get("model", {}).get("model_type")
+        shape |= sections.get("model_specific", {})
+    return {"model": {"model_type": model_type}, "model_specific": shape}
 
 
 def _read(folder: Path) -> ZooModel:

@@ -1,4 +1,4 @@
-"""Weights of a torch network, read from a file and matched to the network by name, or else by shape."""
+"""Weights of a torch network, read from a file and matched to the network by name, or else by shape or by order."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sezoo.base.foreign_text import short_list
 from sezoo.base.text import pluralize
 from sezoo.models.torch.file import check_tensors, read_torch_file
 from sezoo.models.torch.networks.stft_tcnn import WEIGHT_AXES, StftTcnn
+from sezoo.models.torch.onnx_weights import load_onnx_weights
 
 __all__ = ["load_weights"]
 
@@ -33,23 +34,28 @@ SHOWN = 3
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Load a state dict into a network.
+    """Load a state dict, or the weights of a float ONNX model, into a network.
 
     The file holds a state dict, or a checkpoint with one under one of `KEYS`. A prefix that all names have and
     the network does not know (`module.`, `_orig_mod.`) is dropped. Every name must then be there, and no other.
     Where no name at all fits, but the tensors have the network's shapes in the network's order, they are taken in
     that order, and the log says so: another implementation of the same architecture saved them.
 
+    An ONNX model's weights have lost their names: see `load_onnx_weights`.
+
     Only tensors and plain containers are read, never objects, so that a file cannot run code.
 
     Parameters
     ----------
-    path : of what `torch.save` wrote; tensors of any device.
+    path : of what `torch.save` wrote, with tensors of any device, or of an ONNX model (`.onnx`).
 
     Raises
     ------
     UserError : no such file, no torch file, damaged, no state dict in it, or not of this network.
     """
+    if path.suffix.lower() == ".onnx":
+        load_onnx_weights(network, path)
+        return
     wanted = network.state_dict()
     found = _without_prefix(_state_dict(path), wanted)
     if found.keys() & wanted.keys():
