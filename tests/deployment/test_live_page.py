@@ -66,6 +66,7 @@ def test_a_shipped_model_needs_no_zig_for_its_page(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     words = ["live", "utcn_small_int8_static", "-o", "page.html"]
     main(words)
+    assert "open page.html in a browser; the latency is 185 ms" in capsys.readouterr().err
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "http" not in page.replace("http-equiv", "") and "/*@" not in page
     assert 150_000 < len(page) < 400_000
@@ -339,6 +340,20 @@ def test_a_recording_is_played_and_its_result_can_be_kept(opened, live, recordin
     assert np.abs(same - samples).max() <= 1
     until(page, "sezooLive.context === null", bool)
     assert "noisy.wav has ended" in notice(page)
+
+
+@in_chromium
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_a_loud_recording_goes_in_as_it_is(opened, tmp_path, subtype):
+    """Chromium decodes positive samples of 16 bits as 32767ths: those above half of full scale were one too large."""
+    samples = np.random.default_rng(2).integers(-32768, 32767, 4000, np.int16)
+    samples[:2] = 32767, -32768
+    soundfile.write(tmp_path / "loud.wav", from_int16(samples), RATE, subtype)
+    page = opened()
+    page.set_input_files("#file", tmp_path / "loud.wav")
+    until(page, "sezooLive.result !== null", bool)
+    decoded = np.array(page.evaluate("[...sezooLive.source.getChannelData(0)]"))
+    np.testing.assert_array_equal(np.rint(decoded * 32768), samples)
 
 
 @in_chromium

@@ -12,6 +12,7 @@ from pathlib import Path
 from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, write_text
 from sezoo.base.foreign_text import to_one_line
+from sezoo.base.shipped import model_text
 from sezoo.base.version import __version__
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STREAM, engine_of
@@ -63,9 +64,14 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
     module = compiled_module(program, settings, model_path)
     if module is None:
         check_zig()
-        log.info("compiling %s to WebAssembly", display_path(model_path))
+        log.info("compiling to WebAssembly: %s", to_one_line(model_text(model_path)))
         module = webassembly_of(program, settings)
     write_text(path, page_of(program, settings, module, model_path.stem))
+    log.info(
+        "open %s in a browser; the latency is %g ms, and that of the sound devices",
+        display_path(path),
+        _latency_ms(program, settings),
+    )
     return path
 
 
@@ -82,6 +88,10 @@ def _check_size(program: Program, settings: PackageSettings, path: Path) -> None
 
 def _macs_per_second(program: Program, settings: PackageSettings) -> float:
     return program.graph.macs_per_frame * settings.sample_rate / program.stft.hop_length
+
+
+def _latency_ms(program: Program, settings: PackageSettings) -> float:
+    return 1000 * program.engine.latency(program.stft) / settings.sample_rate
 
 
 def page_of(program: Program, settings: PackageSettings, module: bytes, name: str) -> str:
@@ -102,7 +112,7 @@ def page_of(program: Program, settings: PackageSettings, module: bytes, name: st
         "window": stft.win_length,
         "frames": engine.new,
         "delay": engine.delay(stft),
-        "latency_ms": 1000 * engine.latency(stft) / rate,
+        "latency_ms": _latency_ms(program, settings),
         "limit": settings.attenuation_limit,
         "parameters": program.graph.parameters,
         "macs_per_second": _macs_per_second(program, settings),

@@ -185,8 +185,18 @@ async function play(file) {
   makeResult(source.buffer);
 }
 
+// Some browsers divide positive samples of 16 bits by 32767 and negative ones by 32768. The C code's are 32768ths.
+function exact(samples) {
+  const steps = (sample) => Math.abs(sample * 32767 - Math.round(sample * 32767));
+  if (samples.some((sample) => sample > 0 && steps(sample) > 1 / 256)) return;  // not divided so, or not of 16 bits
+  for (let i = 0; i < samples.length; i += 1) {
+    if (samples[i] > 0) samples[i] = Math.round(samples[i] * 32767) / 32768;
+  }
+}
+
 function mono(sound) {
   const channels = Array.from({ length: sound.numberOfChannels }, (_, index) => sound.getChannelData(index));
+  channels.forEach(exact);
   if (channels.length === 1) return sound;
   const buffer = new AudioBuffer({ length: sound.length, sampleRate: sound.sampleRate, numberOfChannels: 1 });
   const mixed = buffer.getChannelData(0);

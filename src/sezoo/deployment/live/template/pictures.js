@@ -117,7 +117,7 @@ class Picture {
     const decibels = 10 * Math.log10(this.power / this.counted / 2 ** 30 + 1e-10);
     this.meter.style.height = `${Math.min(100, Math.max(0, ((decibels + 70) / 70) * 100))}%`;
     this.meter.classList.toggle("loud", this.peak >= 32700);
-    this.level.textContent = `${Math.max(-99, Math.round(decibels))} dBFS`;
+    this.level.textContent = this.peak ? `${Math.round(decibels)} dBFS` : "silence";
     this.power = this.counted = this.peak = 0;
   }
 }
