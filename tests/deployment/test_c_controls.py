@@ -77,6 +77,18 @@ def build(package, source, *options):
 
 
 @needs_gcc
+@pytest.mark.parametrize(("new", "lookahead", "window"), [(1, None, 50), (5, None, 49), (6, 2, 50)])
+def test_the_state_is_as_large_as_the_struct(tmp_path, new, lookahead, window):
+    """Of a 32-bit core: a pointer is the first member, and nothing is padded behind it."""
+    program = program_of(random_graph(3, 33, new + 2 * (lookahead or 0)), Stft(64, 20, window), new, lookahead)
+    package = write_tiny_package(program, tmp_path / "p")
+    size = "offsetof(sezoo_denoiser, history) + sizeof ((sezoo_denoiser *)0)->history - sizeof(void *) + 4"
+    source = f'#include <stddef.h>\n#include "sezoo_denoiser.h"\n_Static_assert({size} == {program.state_bytes}, "");\n'
+    (package / "size.c").write_text(source, encoding="utf-8")
+    compiled("-std=c11", "-c", f"-I{package / 'include'}", package / "size.c", "-o", package / "size.o")
+
+
+@needs_gcc
 @pytest.mark.parametrize(("new", "lookahead"), [(1, None), (5, None), (6, 2)], ids=["a frame", "five", "a patch"])
 def test_controls_on_this_computer(tmp_path, new, lookahead):
     _, package = tiny_package(tmp_path / "p", new, lookahead)

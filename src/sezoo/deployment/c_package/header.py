@@ -29,9 +29,9 @@ def denoiser_header(program: Program, settings: PackageSettings) -> str:
         "DELAY": engine.delay(stft),
         "MILLISECONDS": f"{1000 * engine.latency(stft) / sample_rate:.1f}",
         "ARENA": program.arena_bytes,
-        "HELD": stft.win_length + (engine.frames_buffered - 1) * stft.hop_length,
+        "HELD": program.samples_held,
         "WINDOW": stft.win_length,
-        "HISTORY": max(16, program.history.bytes),  # C has no arrays of nothing
+        "HISTORY": program.history_bytes,
         "STARTED": max(1, engine.lookahead),  # compilers warn of unsigned numbers less than 0
         "GAIN": int(settings.input_gain),
         "PEAK": LOUD_PEAK,
@@ -145,7 +145,8 @@ void sezoo_init(sezoo_denoiser *denoiser, void *arena);
 void sezoo_process(sezoo_denoiser *denoiser, const int16_t *in, int16_t *out);
 
 /* The same for samples of float32, full scale being 1. The input is rounded to 16 bits, as recordings are that networks
-   are trained on; the output is neither rounded nor limited. Calls of both kinds may take turns. */
+   are trained on: amplify quiet speech, below -45 dBFS, before the call. The output is neither rounded nor limited.
+   Calls of both kinds may take turns. */
 void sezoo_process_float(sezoo_denoiser *denoiser, const float *in, float *out);
 
 /* Begin again with silence, as after sezoo_init; the arena, the attenuation limit and the bypass stay. */

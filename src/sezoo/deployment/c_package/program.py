@@ -13,6 +13,9 @@ from sezoo.deployment.engine.tensor import ROW
 
 __all__ = ["Program"]
 
+HEAD = 16
+"""Bytes of `sezoo_denoiser` before its samples: the arena's address, frames, dry share and bypass."""
+
 
 @dataclass(frozen=True, eq=False)
 class Program(Schedule):
@@ -36,6 +39,16 @@ class Program(Schedule):
 
     @property
     def state_bytes(self) -> int:
-        """Size in bytes of the state between calls: buffered samples, the output ring, and the history."""
-        samples = 2 * (self.stft.win_length + (self.engine.frames_buffered - 1) * self.stft.hop_length)
-        return samples + 2 * FLOAT * self.stft.win_length + self.history.bytes
+        """Size in bytes of the state between calls: that of the struct `sezoo_denoiser` on a 32-bit core."""
+        samples = 4 * -(-self.samples_held // 2)  # of 16 bits, in whole words
+        return HEAD + samples + 2 * FLOAT * self.stft.win_length + self.history_bytes
+
+    @property
+    def samples_held(self) -> int:
+        """Number of samples that are buffered between calls."""
+        return self.stft.win_length + (self.engine.frames_buffered - 1) * self.stft.hop_length
+
+    @property
+    def history_bytes(self) -> int:
+        """Size in bytes of the history's array in C, which has no arrays of nothing."""
+        return max(16, self.history.bytes)

@@ -28,7 +28,7 @@ def readme(report: DeploymentReport) -> str:
         ("samples in and out", f"16-bit or float32, {rate} Hz, {engine.new * stft.hop_length} per call"),
         ("latency", f"{report.latency_ms:.0f} ms ({engine.latency(stft)} samples), including the block of one call"),
         ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
-        ("state", f"{program.state_bytes:,} bytes"),
+        ("state", f"{program.state_bytes:,} bytes per channel, the `sizeof(sezoo_denoiser)` of a 32-bit core"),
         ("weights and biases", f"{graph.parameters:,}"),
         ("multiplications", f"{graph.macs_per_frame * engine.frames_computed:,} per call"),
         *_measurement_rows(report),
@@ -80,6 +80,8 @@ def _exact(report: DeploymentReport) -> str:
     lines = [
         f"Fed the integers of onnxruntime, the operators differ from it in {100 * agreed.share:.2g} % of their "
         f"integers, by at most {agreed.largest}."
+        if agreed.share
+        else "Fed the integers of onnxruntime, all operators give its integers."
     ]
     if report.emulated is not None and report.pesq:
         waveform = report.wave_snr
@@ -165,10 +167,17 @@ memory that holds it.
 
 The {seen} at the network's input are {gain}; {gate}; {limit}.
 
-`sezoo_process_float` works with float32 samples, full scale being 1. For products, the header also offers an
-attenuation limit in dB and a bypass with the same latency, both without clicks, a reset, a measure of speech activity
-per call, and macros that place weights, tables and the arena in sections of your linker script. Functions that your
-program does not call are not linked.
+The header describes what products need besides; functions that your program does not call are not linked.
+
+| | |
+|---|---|
+| `sezoo_process_float` | float32 samples, full scale being 1; the input is rounded to 16 bits |
+| `sezoo_set_attenuation_limit` | limits the noise reduction in dB, without a click |
+| `sezoo_set_bypass` | passes the input through with the same latency, without a click |
+| `sezoo_speech_activity` | share of the speech band that the last call let through, 0 to 1 |
+| `sezoo_reset` | starts again with silence |
+| several channels | a `sezoo_denoiser` each; they may share the arena if their calls do not interrupt each other |
+| `SEZOO_WEIGHTS_SECTION`, `SEZOO_TABLES_SECTION`, `SEZOO_ARENA_SECTION` | sections of your linker script |
 
 {layers}## Test it
 
