@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 import recurrent_graphs as graphs
 from c_builds import HOST_GCC, built, fixed_objects, ran
 from mask_graphs import BINS
+from sezoo.audio.clip import read_clip, write_clip
 from sezoo.audio.stft import Stft
 from sezoo.deployment.c_package.emulated_run import Emulation, run_emulated
 from sezoo.deployment.c_package.vectors import masks_that_check, vector_masks
+from sezoo.deployment.engine.interpreter import run_graph
 from sezoo.deployment.engine.qdq_reader import integer_graph_of
 from sezoo.deployment.engine.reference import denoise_in_stream
 from sezoo.deployment.engine.stream_plan import stream_masks
@@ -74,25 +76,69 @@ def test_states_that_go_in_and_out_are_handed_on_within_a_call(objects, tmp_path
     np.testing.assert_array_equal(np.fromfile(vectors / "masks.f32", "<f4").reshape(-1, stft.bins).T, one_by_one)
 
 
-def test_the_recurrent_network_of_the_model_zoo(objects, tmp_path):
-    torch = pytest.importorskip("torch")
-    from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser
-    from sezoo.training.export import export_onnx
+def slightly_trained(network):
+    """A network of torch whose batch norms have seen something."""
+    import torch
 
-    torch.manual_seed(0)
-    network = ConvLstmDenoiser(in_channels=BINS, lstm_hidden_size=6)
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
-    for _ in range(3):  # so that its batch norms have seen something
+    for _ in range(3):
         magnitude = torch.rand(2, BINS, 12).square()
         optimizer.zero_grad()
         (network(magnitude) - magnitude).square().mean().backward()
         optimizer.step()
-    export_onnx(network.eval(), tmp_path / "float.onnx", bins=BINS, opset=17)
-    static = graphs.static_int8(onnx.load(tmp_path / "float.onnx"), 12)
+    return network.eval()
+
+
+def int8_of(network, frames, folder, **settings):
+    """What is quantized of a network of torch, for a number of frames."""
+    from sezoo.training.export import export_onnx
+
+    export_onnx(network, folder / "float.onnx", bins=BINS, opset=17)
+    return graphs.static_int8(onnx.load(folder / "float.onnx"), frames, **settings)
+
+
+def test_the_recurrent_network_of_the_model_zoo(objects, tmp_path):
+    torch = pytest.importorskip("torch")
+    from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser
+
+    torch.manual_seed(0)
+    static = int8_of(slightly_trained(ConvLstmDenoiser(in_channels=BINS, lstm_hidden_size=6)), 12, tmp_path)
     program = program_of(integer_graph_of(static, tmp_path / "float.onnx"), Stft(2 * (BINS - 1), 32, 64), 2)
     assert len(program.graph.loops) == 2
     package = write_tiny_package(program, tmp_path / "package")
     assert ran(built(package, "check_vectors", objects), folder=package / "test_vectors") == EQUAL
+
+
+@pytest.mark.parametrize("lookahead", [1, 3])
+def test_a_look_ahead_before_a_gru(objects, tmp_path, lookahead):
+    """The GRU waits for the frames that the layers before it look ahead, and its state begins with the clip."""
+    torch = pytest.importorskip("torch")
+    from sezoo.models.torch.networks.utcn import Utcn
+
+    torch.manual_seed(lookahead)
+    shape = {"tcn_latent_dim": 8, "channels": (4, 4, 6), "num_layers": 1, "level_frames": 5}
+    network = slightly_trained(Utcn(in_channels=BINS, lookahead=lookahead, gru_units=6, **shape))
+    graph = integer_graph_of(int8_of(network, 32, tmp_path, wide=True), tmp_path / "float.onnx")
+    clip = np.random.default_rng(0).gamma(0.5, 1.0, (BINS, 32)).astype(np.float32)
+    whole = run_graph(graph, clip)
+    assert len(graph.loops) == 1 and whole.std() > 0.02
+    stft = Stft(2 * (BINS - 1), 32, 64)
+    wave = np.random.default_rng(1).standard_normal(2000).astype(np.float32) * np.linspace(0, 0.3, 2000, dtype="f4")
+    expected, denoised = denoise_in_stream(graph, wave, stft, 1), []
+    for new in (1, 4):
+        program = program_of(graph, stft, new)
+        assert program.engine.lookahead == lookahead
+        masks = np.concatenate(list(stream_masks(graph, np.pad(clip, [(0, 0), (0, 4)]), new)), axis=1)
+        seen = 32 - lookahead  # behind the end, a stream has silent frames where a clip has zeros in all its tensors
+        np.testing.assert_array_equal(masks[:, lookahead:32], whole[:, :seen])
+        package = write_tiny_package(program, tmp_path / f"{new}", calls=32 // new)
+        assert ran(built(package, "check_vectors", objects), folder=package / "test_vectors") == EQUAL
+        write_clip(package / "noisy.wav", wave, RATE)
+        assert ran(built(package, "denoise_wav", objects), folder=package) == (0, "")
+        denoised.append(read_clip(package / "denoised.wav", RATE))
+    np.testing.assert_array_equal(*denoised)
+    error = denoised[0] - expected  # a few magnitudes lie just between two integers of the input
+    assert np.sum(error**2) < 1e-4 * np.sum(expected**2)
 
 
 @pytest.mark.long
