@@ -116,9 +116,18 @@ async function stop() {
   if (context) await context.close();
 }
 
+// Stops what is heard and gives the number of the source that comes next: `past` once another one has been asked for.
+async function next() {
+  const stopping = stop(), generation = state.generation;  // before it waits: of two at once, the last one counts
+  await stopping;
+  return generation;
+}
+
+const past = (generation) => generation !== state.generation;
+
 async function listen() {
-  await stop();
-  const generation = state.generation;
+  const generation = await next();
+  if (past(generation)) return;
   if (!navigator.mediaDevices) {
     tell("This browser gives no page on the disk a microphone. Open a recording, or drop one here.", true);
     return;
@@ -133,21 +142,22 @@ async function listen() {
       audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
   } catch (error) {
+    await discard();
+    if (past(generation)) return;
     const why = error.name === "NotAllowedError" ? "The microphone was refused"
       : error.name === "NotFoundError" ? "No microphone was found" : "The microphone cannot be used";
     tell(`${why}. Allow it in the browser, or open a recording, or drop one here.`, true);
-    await discard();
     return;
   }
   const late = async (context) => { stream.getTracks().forEach((track) => track.stop()); if (context) await context.close(); };
   let opened = await opening, source;
-  if (generation !== state.generation) { await late(opened && opened.context); return; }
+  if (past(generation)) { await late(opened && opened.context); return; }
   try {
     source = opened.context.createMediaStreamSource(stream);
   } catch {  // a browser that does not resample a microphone: it is done in the worklet
     await discard();
     opened = await openContext(undefined);
-    if (generation !== state.generation) { await late(opened.context); return; }
+    if (past(generation)) { await late(opened.context); return; }
     source = opened.context.createMediaStreamSource(stream);
   }
   Object.assign(state, { stream, source: "microphone", result: null, name: "microphone", kept: new Queue(KEPT_SECONDS * MODEL.rate, Int16Array) });
@@ -158,26 +168,27 @@ async function listen() {
 }
 
 async function play(file) {
-  await stop();
-  const generation = state.generation;
+  const generation = await next();
+  if (past(generation)) return;
   tell(`Reading ${file.name} …`);
   let sound;
   try {
     sound = await new OfflineAudioContext(1, 1, MODEL.rate).decodeAudioData(await file.arrayBuffer());
     if (!sound.length) throw new Error("it has no samples");
   } catch {
+    if (past(generation)) return;
     tell(`${file.name} is no sound that this browser can read: WAV, FLAC, MP3, Ogg and M4A are what most can.`, true);
     return;
   }
-  if (generation !== state.generation) return;
+  if (past(generation)) return;
   const opened = await openContext(state.contextRate);
-  if (generation !== state.generation) { await opened.context.close(); return; }
+  if (past(generation)) { await opened.context.close(); return; }
   const source = new AudioBufferSourceNode(opened.context, { buffer: mono(sound) });
   Object.assign(state, { source: source.buffer, result: null, name: file.name.replace(/\.[^.]*$/, ""), kept: null });
   by("download").disabled = true;
   attach(opened, source);
   source.onended = () => setTimeout(() => {
-    if (generation === state.generation) { stop(); tell(`${file.name} has ended. Open it again, or another one.`); }
+    if (!past(generation)) { stop(); tell(`${file.name} has ended. Open it again, or another one.`); }
   }, MODEL.latency_ms + 100);
   source.start();
   by("open").classList.add("on");
@@ -300,7 +311,7 @@ function follow(now) {
 
 by("microphone").addEventListener("click", listen);
 by("open").addEventListener("click", () => by("file").click());
-by("stop").addEventListener("click", async () => { await stop(); tell("Stopped."); });
+by("stop").addEventListener("click", async () => { if (!past(await next())) tell("Stopped."); });
 by("download").addEventListener("click", download);
 by("file").addEventListener("change", () => {
   const [file] = by("file").files;
@@ -342,7 +353,7 @@ document.addEventListener("drop", (event) => {
 });
 
 WebAssembly.instantiate(WEBASSEMBLY).then(({ instance }) => { state.probe = new Denoiser(instance); });
-if (MODEL.limit !== null) by("limit").value = Math.min(NO_LIMIT - 1, Math.round(MODEL.limit));
+if (MODEL.limit !== null) by("limit").value = Math.min(NO_LIMIT, Math.round(MODEL.limit));
 describe();
 hear(true);
 showLimit();
