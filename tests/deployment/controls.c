@@ -11,7 +11,7 @@
 static sezoo_denoiser first, second;
 static SEZOO_ARENA(arena);
 static SEZOO_ARENA(other);
-static int16_t in[TOTAL], plain[TOTAL], found[TOTAL], mixed[N];
+static int16_t in[TOTAL], plain[TOTAL], limited[TOTAL], found[TOTAL], mixed[N];
 
 #ifdef SEZOO_MEASURE
 void sezoo_trace(int32_t step);
@@ -66,6 +66,41 @@ static int clicks(void)
         }
     }
     return largest_step(found) > most ? 13 : jumps == 0 ? 14 : 0;
+}
+
+/* Two with limits of their own, by turns; a limit that changes within a recording, and a reset in the middle of it, which
+   leaves the limit. Gives 0 if all is well. */
+static int limits(void)
+{
+    const int32_t half = CALLS / 2, after = half * N + SEZOO_WINDOW_LENGTH;
+    sezoo_init(&first, arena);
+    sezoo_set_attenuation_limit(&first, 6.0f);
+    run(&first, limited);
+    sezoo_init(&first, arena);
+    sezoo_init(&second, arena);
+    sezoo_set_attenuation_limit(&second, 6.0f);
+    for (int32_t call = 0; call < CALLS; ++call) {
+        sezoo_process(&second, in + call * N, found + call * N);
+        sezoo_process(&first, in + call * N, mixed);
+        if (memcmp(mixed, plain + call * N, sizeof mixed) != 0) {
+            return 15;
+        }
+    }
+    if (memcmp(found, limited, sizeof found) != 0) {
+        return 16;
+    }
+    sezoo_reset(&first);
+    for (int32_t call = 0; call < CALLS; ++call) {
+        sezoo_set_attenuation_limit(&first, call < half ? SEZOO_NO_LIMIT : 6.0f);
+        sezoo_process(&first, in + call * N, found + call * N);
+    }
+    if (memcmp(found, plain, (size_t)(half * N) * sizeof *found) != 0 ||
+        memcmp(found + after, limited + after, (size_t)(TOTAL - after) * sizeof *found) != 0) {
+        return 17;
+    }
+    sezoo_reset(&first);
+    run(&first, found);
+    return memcmp(found, limited, sizeof found) != 0 ? 18 : 0;
 }
 
 int main(void)
@@ -187,6 +222,10 @@ int main(void)
     }
     if (differ()) {
         return 12;
+    }
+    const int limited_otherwise = limits();
+    if (limited_otherwise != 0) {
+        return limited_otherwise;
     }
     const int heard = clicks();
     if (heard != 0) {

@@ -107,6 +107,7 @@ def test_without_zig_the_extra_is_named(tmp_path, no_zig):
         ("MOST_MACS", {}, "million multiply-accumulates a second; a browser keeps up"),
         (None, {"engine": "patch"}, "needs the stream engine"),
         (None, {"input_gain": True, "engine": None}, "needs the stream engine"),
+        (None, {"input_gain": True}, "deployment.input_gain: found True; deployment.engine: stream has no patches"),
         (None, {"float": True}, "int8"),
     ],
 )

@@ -15,7 +15,7 @@ from sezoo.base.foreign_text import to_one_line
 from sezoo.base.shipped import model_text
 from sezoo.base.version import __version__
 from sezoo.config.sections import Config
-from sezoo.denoising.backend import STREAM, engine_of
+from sezoo.denoising.backend import STREAM, check_input_gain, engine_of
 from sezoo.deployment.c_package.deploy import program_for
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
@@ -47,7 +47,7 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
 
     Raises
     ------
-    UserError : the model does not fit, is too large, or runs only in patches; zig is missing; the file exists.
+    UserError : the model does not fit, is too large, or needs patches; zig is missing; the file exists.
     """
     model_path = config.model.onnx_path
     if path.is_dir():
@@ -59,6 +59,7 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
             f"{model_path}: sezoo live needs the stream engine; leave deployment.engine: patch and "
             "deployment.input_gain: True out"
         )
+    check_input_gain(config)
     program, settings = program_for(load_configured(model_path), model_path, config)
     _check_size(program, settings, model_path)
     module = compiled_module(program, settings, model_path)
