@@ -110,13 +110,16 @@ def test_the_saved_file_does_the_same(words, project, sezoo):
 
 
 def test_the_saved_file_of_a_deployment(static, sezoo, written_page):
-    words = ["deploy", static, "--no-emulate", "--board", "NUCLEO-H743ZI2", *SETTINGS]
+    words = ["deploy", static, "--no-emulate", "--attenuation-limit", "12", "--board", "NUCLEO-H743ZI2", *SETTINGS]
     code, out, err = sezoo(*words, "-o", "short", "--save-config", "saved.yaml")
     assert code == 0, err
+    readme = Path("short/c_package/README.md").read_text(encoding="utf-8")
+    assert "the attenuation is at most 12 dB" in readme and "counted by an emulator" not in readme
     assert "short/c_package" not in out
     assert "  c_package    C sources" in out
     saved = yaml.safe_load(Path("saved.yaml").read_text(encoding="utf-8"))
     assert saved["deployment"] == {
+        "attenuation_limit_db": 12,
         "backend": "portable-c",
         "emulate": False,
         "hardware_setup": {"board": "NUCLEO-H743ZI2"},

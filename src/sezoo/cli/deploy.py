@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sezoo.cli.output import PAGE, print_json, print_results, run_of
-from sezoo.cli.overrides import settings_of
+from sezoo.cli.overrides import settings_of, with_attenuation_limit
 from sezoo.cli.parser import (
     BY_TARGET,
     Parser,
@@ -33,6 +33,7 @@ def add_arguments(parser: Parser) -> None:
     add_setting(parser, "--engine", key="deployment.engine", metavar="ENGINE")
     add_setting(parser, "--frames", key="deployment.frames_per_patch", metavar="N")
     add_setting(parser, "--lookahead", key="deployment.lookahead_frames", metavar="N")
+    add_setting(parser, "--attenuation-limit", key="deployment.attenuation_limit_db", metavar="DB")
     add_setting(
         parser, "--no-emulate", key="deployment.emulate", action="store_true",
         help="with portable-c: only write the sources, which needs no compiler and no emulator",
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
         emulate=not options.no_emulate,
         package=options.package,
         dry_run=options.dry_run,
-        more=settings_of(options.overrides),
+        more=with_attenuation_limit(settings_of(options.overrides), options.attenuation_limit),
     )
     result = DeployedModel.read(run_of(options, settings))
     if options.json:

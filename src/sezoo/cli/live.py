@@ -16,7 +16,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import display_path
 from sezoo.base.terminal import write
 from sezoo.cli.output import print_json
-from sezoo.cli.overrides import settings_of
+from sezoo.cli.overrides import settings_of, with_attenuation_limit
 from sezoo.cli.parser import Parser, add_json, add_overrides, add_spectrum, spectrum_of
 from sezoo.cli.section_options import add_setting
 from sezoo.cli.shipped import static_model_path
@@ -91,9 +91,6 @@ def _config(options: argparse.Namespace) -> Config:
     from sezoo.api.settings import deployment_settings
     from sezoo.config.validation import build_config
 
-    more = settings_of(options.overrides)
-    if options.attenuation_limit is not None:
-        more.setdefault("deployment", {})["attenuation_limit_db"] = options.attenuation_limit
     settings = deployment_settings(
         options.model,
         spectrum_of(options),
@@ -101,6 +98,6 @@ def _config(options: argparse.Namespace) -> Config:
         engine="stream",
         frames=options.frames,
         emulate=False,
-        more=more,
+        more=with_attenuation_limit(settings_of(options.overrides), options.attenuation_limit),
     )
     return build_config(settings)

@@ -10,7 +10,7 @@ from typing import Any
 from sezoo.base.errors import UserError
 from sezoo.base.yaml_text import load_yaml
 
-__all__ = ["is_override", "is_path", "settings_of"]
+__all__ = ["is_override", "is_path", "settings_of", "with_attenuation_limit"]
 
 OVERRIDE = re.compile(r"(?P<key>\w+(\.\w+)+)=(?P<value>.*)", re.DOTALL)
 MODELS = {".onnx", ".pt", ".pth", ".tflite"}
@@ -57,4 +57,11 @@ def settings_of(words: Sequence[str], otherwise: str = "") -> dict[str, Any]:
         for section in sections:
             place = place.setdefault(section, {})
         place[name] = load_yaml(found["value"], word)
+    return settings
+
+
+def with_attenuation_limit(settings: dict[str, Any], limit: Any) -> dict[str, Any]:
+    """Add the attenuation limit of `--attenuation-limit` to a deployment's settings, unless it is None."""
+    if limit is not None:
+        settings.setdefault("deployment", {})["attenuation_limit_db"] = limit
     return settings

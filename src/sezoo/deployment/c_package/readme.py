@@ -56,6 +56,7 @@ def readme(report: DeploymentReport) -> str:
         seen="real and imaginary parts" if report.program.graph.is_complex else "magnitudes",
         gate=gate,
         limit=limit,
+        counted="" if report.emulated is None else _COUNTED,
         exact=_exact(report),
         layers=_layers(report),
     )
@@ -81,7 +82,7 @@ def _exact(report: DeploymentReport) -> str:
         f"Fed the integers of onnxruntime, the operators differ from it in {100 * agreed.share:.2g} % of their "
         f"integers, by at most {agreed.largest}."
         if agreed.share
-        else "Fed the integers of onnxruntime, all operators give its integers."
+        else "Compared with onnxruntime, all operators give the same integers."
     ]
     if report.emulated is not None and report.pesq:
         waveform = report.wave_snr
@@ -124,6 +125,12 @@ _LAYERS = {
 }
 """Instructions by build system."""
 
+_COUNTED = """\
+The instructions are counted by an emulator, which does not model time: wait states of memory and instructions of
+several cycles come on top. Measure on your board.
+
+"""
+
 _README = """\
 # A speech denoiser in C
 
@@ -135,10 +142,7 @@ Generated from the int8 model {model}. C99, no heap, and no library functions ex
 |---|---|
 {table}
 
-The instructions are counted by an emulator, which does not model time: wait states of memory and instructions of
-several cycles come on top. Measure on your board.
-
-{exact}
+{counted}{exact}
 
 ## Use
 
@@ -177,7 +181,7 @@ The header describes what products need besides; functions that your program doe
 | `sezoo_speech_activity` | share of the speech band that the last call let through, 0 to 1 |
 | `sezoo_reset` | starts again with silence |
 | several channels | a `sezoo_denoiser` each; they may share the arena if their calls do not interrupt each other |
-| `SEZOO_WEIGHTS_SECTION`, `SEZOO_TABLES_SECTION`, `SEZOO_ARENA_SECTION` | sections of your linker script |
+| `-DSEZOO_ARENA_SECTION='".dtcm"'` | section of your linker script; also `_WEIGHTS_` and `_TABLES_` for `_ARENA_` |
 
 {layers}## Test it
 
