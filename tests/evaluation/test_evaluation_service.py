@@ -80,9 +80,11 @@ def test_what_goes_in_and_comes_out_of_a_model_can_be_kept(run, tmp_path):
     assert not (tmp_path / "out" / "listen" / "npy").exists()
 
 
-def test_everything_is_in_one_file(run, tmp_path):
+def test_everything_is_in_one_file(run, tmp_path, caplog):
     onnx.save(with_static_shape(mask_graph(), 40), tmp_path / "model.onnx")
-    evaluate(run(evaluation={"play_like": ["patches", "board", "stream", "whole"]}))
+    with caplog.at_level("INFO"):
+        evaluate(run(evaluation={"play_like": ["patches", "board", "stream", "whole"]}))
+    assert caplog.text.count("its masks are float ones, a device has an int8 model's") == 2  # the board and the stream
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert (found["clips"], found["seconds"]) == (5, 2.5)
     assert list(found["versions"]) == ["float", "float_patches", "float_stream", "float_board"]

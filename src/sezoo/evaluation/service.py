@@ -139,7 +139,8 @@ def evaluate(run: Run) -> Evaluation:
         log.info("scoring %s on %s", labels, pluralize(len(pairs), "clip"))
         for version in versions:
             if is_on_device(version.play):
-                log.info("%s is scored %s", version.label, version.play)
+                masks = "; its masks are float ones, a device has an int8 model's" if version.model == "float" else ""
+                log.info("%s is scored %s%s", version.label, version.play, masks)
         if _is_calibrated_on(run.config, pairs):
             log.info(
                 "int8 was calibrated on these clips: others (dataset.noisy_test_files_path, --noisy) would show what "
