@@ -1,4 +1,4 @@
-from sezoo.base.text import closest_match, did_you_mean_path, pluralize, there_are_only
+from sezoo.base.text import closest_match, did_you_mean_path, latency_text, pluralize, there_are_only
 
 
 def test_counted():
@@ -21,3 +21,7 @@ def test_what_lies_beside_a_missing_path_may_have_been_meant(tmp_path):
     assert did_you_mean_path(tmp_path / "demoo", ["demo"]) == "; did you mean demo?"
     assert did_you_mean_path(tmp_path / "clean") == ""
     assert did_you_mean_path(tmp_path / "nowhere" / "noisy") == ""
+
+
+def test_latencies():
+    assert [latency_text(each) for each in (25.0, 22.5, 34.83, 10025)] == ["25 ms", "22.5 ms", "34.8 ms", "10025 ms"]

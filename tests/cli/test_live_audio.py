@@ -69,7 +69,7 @@ def test_it_is_heard_as_the_c_stream_plays_it(tmp_path, noise, played, kind):
     latency = 1000 * (delay + 30) / RATE
     begin, about, line, end = said.strip().splitlines()
     assert begin == "Built-in -> model -> Built-in"
-    assert about == f"latency {latency:g} ms, and 30 ms of the devices' buffers; use headphones; Ctrl-C ends"
+    assert about == f"latency {latency:.1f} ms, and 30 ms of the devices' buffers; use headphones; Ctrl-C ends"
     level = re.fullmatch(r"noisy [█·]{15}  (-\d+) dBFS  denoised .* load +\d+% \(longest .*\)  under-runs 1", line)[1]
     assert int(level) == round(10 * np.log10(np.mean(np.square(noise / 32768))))
     assert re.fullmatch(rf"[\d.]+ s, {len(noise) // 30} calls of .* ms: load .*, under-runs 1", end)

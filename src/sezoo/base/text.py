@@ -10,6 +10,7 @@ __all__ = [
     "closest_match",
     "count_text",
     "did_you_mean_path",
+    "latency_text",
     "pluralize",
     "shorten_middle",
     "there_are_only",
@@ -44,6 +45,11 @@ def count_text(count: float | None) -> str:
         if count >= 0.9995 * size:
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f}"
+
+
+def latency_text(milliseconds: float) -> str:
+    """`25 ms`, `22.5 ms`, `10025 ms`: the same wherever a latency is shown."""
+    return f"{milliseconds:.1f}".removesuffix(".0") + " ms"
 
 
 def shorten_middle(name: str, longest: int) -> str:

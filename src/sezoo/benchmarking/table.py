@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import stdout_console, styled_text
-from sezoo.base.text import bytes_text, count_text
+from sezoo.base.text import bytes_text, count_text, latency_text
 from sezoo.benchmarking.amounts import costs_of_layers, milliseconds_text, percent_text
 from sezoo.results.benchmark import WHOLE_CLIP, Benchmark, Measurement
 
@@ -67,7 +67,7 @@ WORK = (
     _Column("time", lambda measurement: measurement.milliseconds, _time),
     _amount("p95", "p95_milliseconds", milliseconds_text),
     _Column("RTF", lambda measurement: measurement.real_time_factor, _factor),
-    _amount("latency", "latency_ms", milliseconds_text),
+    _amount("latency", "latency_ms", latency_text),
 )
 MEMORY = (
     _amount("weights", "parameters", count_text),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sezoo.base.errors import UserError
 from sezoo.base.terminal import console, write
+from sezoo.base.text import latency_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,8 +63,8 @@ def run_live(config: Config, microphone: str | None, loudspeaker: str | None) ->
     with sound:
         write(f"{sound.names[0]} -> {config.model.onnx_path.stem} -> {sound.names[1]}")
         write(
-            f"latency {model.latency_ms:g} ms, and {sound.buffers_ms:.0f} ms of the devices' buffers; use headphones; "
-            "Ctrl-C ends"
+            f"latency {latency_text(model.latency_ms)}, and {sound.buffers_ms:.0f} ms of the devices' buffers; "
+            "use headphones; Ctrl-C ends"
         )
         try:
             with _line_writer() as show:

@@ -11,6 +11,7 @@ import onnx
 
 from sezoo.base.errors import UserError
 from sezoo.base.shipped import model_text
+from sezoo.base.text import latency_text
 from sezoo.models.contract import declared_contract
 from sezoo.models.likely_states import guess_states
 from sezoo.models.macs import BIAS_INPUT, DATA_INPUTS, FRAMES, macs_per_frame
@@ -181,7 +182,7 @@ def describe(path: Path, summary: ModelSummary, latency_ms: float | None) -> Non
     for name, value in _rows(path, summary):
         table.add_row(name, value)
     if latency_ms is not None:
-        table.add_row("latency", f"{latency_ms:.4g} ms in the stream engine, 1 frame a call")
+        table.add_row("latency", f"{latency_text(latency_ms)} in the stream engine, 1 frame a call")
     stdout_console(200).print(table)
 
 

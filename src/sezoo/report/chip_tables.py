@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sezoo.base.text import bytes_text, count_text
+from sezoo.base.text import bytes_text, count_text, latency_text
 from sezoo.report.blocks import Block, Cell, Heading, Notes, Table
 from sezoo.report.formatting import join_words, percent_text
 from sezoo.results.benchmark import Benchmark, LayerCost, Measurement
@@ -38,7 +38,7 @@ def measurement_tables(found: Benchmark) -> Iterator[Block]:
             Cell(count_text(one.macs)),
             Cell(bytes_text(one.flash)),
             Cell(bytes_text(one.ram), detail=f"stack {bytes_text(one.stack)}" if one.stack else ""),
-            Cell("" if one.latency_ms is None else f"{one.latency_ms:.0f} ms"),
+            Cell("" if one.latency_ms is None else latency_text(one.latency_ms)),
         ]
 
     rows = [row(one) for one in found.measurements]
@@ -101,7 +101,7 @@ def deployment_table(found: Deployment) -> Iterator[Block]:
     latency = (
         None
         if found.latency_ms is None
-        else f"{found.latency_ms:.4g} ms ({found.latency_samples} samples): look-ahead, window and block of a call"
+        else f"{latency_text(found.latency_ms)} ({found.latency_samples} samples): look-ahead, window, block of a call"
     )
     agreement = None
     if found.onnxruntime.differing_share is not None:

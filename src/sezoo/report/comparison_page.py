@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from sezoo.base.text import bytes_text, count_text, pluralize
+from sezoo.base.text import bytes_text, count_text, latency_text, pluralize
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.blocks import Cell, Section, Table, Text
 from sezoo.report.boards import INT8, board_fits
@@ -122,7 +122,7 @@ def _cost_cells(run: ComparedRun) -> Iterator[Cell]:
     yield Cell(bytes_text(run.model_bytes), detail="int8" if INT8 in facts.models else "")
     yield Cell(db_text(facts.quantization.closeness if facts.quantization else None))
     yield Cell(count_text(run.macs_a_second))
-    yield Cell("" if facts.latency_ms is None else f"{facts.latency_ms:.0f}")
+    yield Cell("" if facts.latency_ms is None else latency_text(facts.latency_ms).removesuffix(" ms"))
     yield Cell(bytes_text(size.flash) if size else "", detail=size.core if size else "")
     yield Cell(
         bytes_text(size.ram) if size else "", detail=f"stack {bytes_text(size.stack)}" if size and size.stack else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sezoo.base.terminal import stdout_console as results_console
 from sezoo.base.terminal import styled_text
-from sezoo.base.text import pluralize, shorten_middle
+from sezoo.base.text import latency_text, pluralize, shorten_middle
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.report.formatting import change_tone, margin_text, mean_text
 from sezoo.results.evaluation import Evaluation
@@ -38,7 +38,7 @@ def print_scores(results: Evaluation, title: str = "") -> None:
     for start in range(0, len(results.metrics), at_once):
         console.print(score_table(results, results.metrics[start : start + at_once]))
     if latencies := [
-        f"{version.label} {version.latency_ms:.4g} ms" for version in results.versions if version.latency_ms
+        f"{version.label} {latency_text(version.latency_ms)}" for version in results.versions if version.latency_ms
     ]:
         console.print(f"latency on a device, including the block of one call: {', '.join(latencies)}", style="dim")
     if not results.cost_of_board_settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sezoo.base.text import bytes_text, count_text, pluralize
+from sezoo.base.text import bytes_text, count_text, latency_text, pluralize
 from sezoo.config.boards import BOARDS
 from sezoo.config.metric_facts import facts_of_metric
 from sezoo.config.modes import steps
@@ -101,7 +101,7 @@ def _size(facts: RunFacts) -> str:
 
 
 def _latency(facts: RunFacts) -> str:
-    return "" if facts.latency_ms is None else f"{facts.latency_ms:.0f} ms of latency"
+    return "" if facts.latency_ms is None else f"{latency_text(facts.latency_ms)} of latency"
 
 
 def _work(facts: RunFacts) -> str:
@@ -206,7 +206,7 @@ def _models(facts: RunFacts) -> Iterator[KeyNumber]:
 
 def _on_target(facts: RunFacts) -> Iterator[KeyNumber]:
     if facts.latency_ms is not None:
-        yield KeyNumber("latency", f"{facts.latency_ms:.0f} ms", "look-ahead, window and block of a call")
+        yield KeyNumber("latency", latency_text(facts.latency_ms), "look-ahead, window and block of a call")
     if facts.sizes:
         size = facts.sizes[0]
         yield KeyNumber(f"program, {size.core}", bytes_text(size.flash), "code, constants and weights")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sezoo.base.foreign_text import escape
+from sezoo.base.text import latency_text
 from sezoo.base.version import __version__
 from sezoo.deployment.c_package.report import DeploymentReport
 
@@ -26,7 +27,7 @@ def readme(report: DeploymentReport) -> str:
     rate = report.settings.sample_rate
     rows = [
         ("samples in and out", f"16-bit or float32, {rate} Hz, {engine.new * stft.hop_length} per call"),
-        ("latency", f"{report.latency_ms:.0f} ms ({engine.latency(stft)} samples), including the block of one call"),
+        ("latency", f"{latency_text(report.latency_ms)} ({engine.latency(stft)} samples), with the block of one call"),
         ("working memory (arena)", f"{program.arena_bytes:,} bytes, free between calls"),
         ("state", f"{program.state_bytes:,} bytes per channel, the `sizeof(sezoo_denoiser)` of a 32-bit core"),
         ("weights and biases", f"{graph.parameters:,}"),

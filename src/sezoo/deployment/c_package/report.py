@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sezoo.base.text import pluralize
+from sezoo.base.text import latency_text, pluralize
 from sezoo.config.boards import BOARDS
 from sezoo.denoising.backend import PORTABLE_C
 from sezoo.deployment.c_package.emulated_run import EmulatedRun
@@ -87,7 +87,7 @@ class DeploymentReport:
             )
         yield (
             f"{program.arena_bytes / 1024:.1f} KiB of working memory, {program.state_bytes / 1024:.1f} KiB of state; "
-            f"{self.latency_ms:.0f} ms of latency"
+            f"{latency_text(self.latency_ms)} of latency"
         )
         if (run := self.emulated) is None:
             return

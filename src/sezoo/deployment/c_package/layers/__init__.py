@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from sezoo.base.text import latency_text
 from sezoo.base.version import __version__
 from sezoo.deployment.c_package.program import Program
 from sezoo.deployment.c_package.settings import PackageSettings
@@ -27,7 +28,7 @@ def summary_of(program: Program, settings: PackageSettings) -> str:
     engine, stft = program.engine, program.stft
     samples, latency = engine.new * stft.hop_length, 1000 * engine.latency(stft) / settings.sample_rate
     return (
-        f"Speech denoiser for {settings.sample_rate} Hz, {samples} samples a call, {latency:.0f} ms of latency, "
+        f"Speech denoiser for {settings.sample_rate} Hz, {samples} samples a call, {latency_text(latency)} of latency, "
         f"model {settings.model_hash[:12]}."
     )
 
