@@ -333,7 +333,7 @@ def test_a_dry_run_checks_all_and_stops(project, run):
     assert code == 0, err
     weights = sum(each.numel() for each in StftTcnn(**SMALL).parameters())
     assert f"STFTTCNN: {weights:,} parameters, " in err
-    assert "MiB as ONNX" in err
+    assert "ms of latency in a stream with 1 frame a call" in err and "MiB as ONNX" in err
     assert not [path for path in (project / "out").rglob("*") if path.suffix in (".onnx", ".csv", ".pth", ".html")]
     code, err = run(*words, "training.dryrun=true", "dataset.noisy_train_files_path=nowhere")
     assert code == 2

@@ -14,6 +14,8 @@ from torch import nn
 from sezoo.audio.stft import stft_of
 from sezoo.base.files import display_path
 from sezoo.config.sections import Config
+from sezoo.denoising.latency import latency_ms
+from sezoo.denoising.modes import Stream
 from sezoo.models.spectra import random_input, trial_magnitudes
 from sezoo.models.summary import summary_of
 from sezoo.models.torch.mask_model import TorchMaskModel, build_network, load_weights
@@ -87,6 +89,11 @@ def tell_size(network: nn.Module, config: Config, export: Export) -> None:
     reach = "of no bound" if summary.lookahead is None else f"all frames before (recurrent), {summary.lookahead} after"
     if summary.field is not None:
         reach = f"{summary.field[0]} frames before, {summary.field[1]} after"
+    if summary.lookahead is not None:
+        latency = latency_ms(
+            Stream((0, summary.lookahead)), stft_of(config.preprocessing), config.preprocessing.sample_rate
+        )
+        reach = f"{reach}, {latency:.4g} ms of latency in a stream with 1 frame a call"
     log.info(
         "%s: %s parameters, %s a frame, receptive field %s, %.2f MiB as ONNX",
         config.model.custom or config.model.model_type, f"{sum(each.numel() for each in network.parameters()):,}", macs,
