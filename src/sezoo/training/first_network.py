@@ -13,6 +13,7 @@ from torch import nn
 
 from sezoo.audio.stft import stft_of
 from sezoo.base.files import display_path
+from sezoo.base.text import latency_text
 from sezoo.config.sections import Config
 from sezoo.denoising.latency import latency_ms
 from sezoo.denoising.modes import Stream
@@ -93,7 +94,7 @@ def tell_size(network: nn.Module, config: Config, export: Export) -> None:
         latency = latency_ms(
             Stream((0, summary.lookahead)), stft_of(config.preprocessing), config.preprocessing.sample_rate
         )
-        reach = f"{reach}, {latency:.4g} ms of latency in a stream with 1 frame a call"
+        reach = f"{reach}, {latency_text(latency)} of latency in a stream with 1 frame a call"
     log.info(
         "%s: %s parameters, %s a frame, receptive field %s, %.2f MiB as ONNX",
         config.model.custom or config.model.model_type, f"{sum(each.numel() for each in network.parameters()):,}", macs,

@@ -13,6 +13,7 @@ from sezoo.base.errors import UserError
 from sezoo.base.files import display_path, write_text
 from sezoo.base.foreign_text import to_one_line
 from sezoo.base.shipped import model_text
+from sezoo.base.text import latency_text
 from sezoo.base.version import __version__
 from sezoo.config.sections import Config
 from sezoo.denoising.backend import STREAM, check_input_gain, engine_of
@@ -69,9 +70,9 @@ def write_live_page(config: Config, path: Path, *, overwrite: bool = False) -> P
         module = webassembly_of(program, settings)
     write_text(path, page_of(program, settings, module, model_path.stem))
     log.info(
-        "open %s in a browser; the latency is %g ms, and that of the sound devices",
+        "open %s in a browser; the latency is %s, and that of the sound devices",
         display_path(path),
-        _latency_ms(program, settings),
+        latency_text(_latency_ms(program, settings)),
     )
     return path
 
