@@ -8,11 +8,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import soundfile
 import torch
 from torch import nn
 
-from sezoo.audio.stft import stft_of
+from sezoo.audio.stft import Stft, stft_of
 from sezoo.base.files import display_path
+from sezoo.base.shipped import DEMO_RECORDINGS
 from sezoo.base.text import latency_text
 from sezoo.config.sections import Config
 from sezoo.denoising.latency import latency_ms
@@ -25,12 +28,16 @@ from sezoo.training.export import export_onnx
 from sezoo.training.parallel import Parallel
 from sezoo.training.quantization_aware.start import Int8Start, aware_network, export_with_integers
 
-__all__ = ["Export", "first_network", "network_with_integers", "plain_export", "tell_size"]
+__all__ = ["Export", "demo_magnitudes", "first_network", "network_with_integers", "plain_export", "tell_size"]
 
 log = logging.getLogger(__name__)
 
 START = "start.onnx"
 """The float model that quantization-aware training begins with."""
+
+
+DEMO_CLIPS, DEMO_SAMPLES = 8, 24_000
+"""How many of the demo's noisy recordings, and how much of each, stand for what a network hears."""
 
 
 Export = Callable[[nn.Module, Path], None]
@@ -69,7 +76,7 @@ def first_network(config: Config, bins: int, device: torch.device) -> nn.Module 
         return None
     network = build_network(config.model, config.model_specific)
     if config.model.state_dict_path is not None:
-        load_weights(network, config.model.state_dict_path)
+        load_weights(network, config.model.state_dict_path, demo_magnitudes(bins))
         log.info("starts from %s", display_path(config.model.state_dict_path))
     model = TorchMaskModel(network, Path(config.model.custom or config.model.model_type), str(device))
     for magnitude in trial_magnitudes(bins):
@@ -78,6 +85,20 @@ def first_network(config: Config, bins: int, device: torch.device) -> nn.Module 
     with tempfile.TemporaryDirectory() as folder:  # told now, not after the last epoch
         plain_export(config, warns=True)(network, Path(folder, "model.onnx"))
     return model.network
+
+
+def demo_magnitudes(bins: int) -> np.ndarray:
+    """Magnitudes of the demo's noisy recordings: (clips, bins, frames) float32.
+
+    A model without its batch norms is given their statistics on these; see `load_weights`.
+    """
+    n_fft = 2 * (bins - 1)
+    stft = Stft(n_fft, n_fft // 4, n_fft)
+    clips = []
+    for path in sorted((DEMO_RECORDINGS / "noisy_trainset").iterdir())[:DEMO_CLIPS]:
+        samples, _ = soundfile.read(path, dtype="float32")
+        clips.append(stft.magnitude(stft.analyse(np.resize(samples, DEMO_SAMPLES))))
+    return np.stack(clips)
 
 
 def tell_size(network: nn.Module, config: Config, export: Export) -> None:

@@ -8,7 +8,6 @@ torch = pytest.importorskip("torch")
 from sezoo.base.errors import UserError  # noqa: E402
 from sezoo.config.registries import NETWORKS as REGISTERED  # noqa: E402
 from sezoo.models.streaming import streaming  # noqa: E402
-from sezoo.models.torch import onnx_weights  # noqa: E402
 from sezoo.models.torch.networks.conv_lstm import ConvLstmDenoiser  # noqa: E402
 from sezoo.models.torch.networks.stft_tcnn import StftTcnn  # noqa: E402
 from sezoo.models.torch.networks.ugru import Ugru  # noqa: E402
@@ -16,6 +15,7 @@ from sezoo.models.torch.networks.utcn import Utcn  # noqa: E402
 from sezoo.models.torch.onnx_weights import load_onnx_weights  # noqa: E402
 from sezoo.models.torch.weights import load_weights  # noqa: E402
 from sezoo.training.export import export_onnx  # noqa: E402
+from sezoo.training.first_network import demo_magnitudes  # noqa: E402
 from sezoo.zoo import names_of_models, network_settings, zoo_model  # noqa: E402
 
 BINS = 33
@@ -68,8 +68,9 @@ def test_a_new_network_with_the_weights_of_the_file_computes_what_it_does(tmp_pa
 def test_training_goes_on_where_the_file_ended(utcn_file):
     """Batch norms have the statistics of recordings, so that those of a batch of them change nothing."""
     network = NETWORKS["utcn"]()
-    load_onnx_weights(network, utcn_file)
-    magnitude = torch.from_numpy(onnx_weights._demo_magnitudes(BINS))
+    magnitude = demo_magnitudes(BINS)
+    load_onnx_weights(network, utcn_file, magnitude)
+    magnitude = torch.from_numpy(magnitude)
     with torch.inference_mode():
         expected = network(magnitude)
         found = network.train()(magnitude)
@@ -132,8 +133,7 @@ def test_weights_come_from_the_float_model():
 
 
 @pytest.mark.parametrize("name", names_of_models())
-def test_shipped_models_can_be_trained_further(caplog, monkeypatch, name):
-    monkeypatch.setattr(onnx_weights, "CLIPS", 2)
+def test_shipped_models_can_be_trained_further(caplog, name):
     sections = network_settings(name)
     network = REGISTERED.load(sections["model"]["model_type"])(**sections["model_specific"])
     load_weights(network, zoo_model(name).float_model)

@@ -12,13 +12,13 @@ import onnx
 import torch
 from torch import nn
 
-from sezoo.audio.stft import Stft
 from sezoo.base.errors import UserError
-from sezoo.base.shipped import DEMO_RECORDINGS, model_text
+from sezoo.base.shipped import model_text
 from sezoo.models.contract import check_contract
 from sezoo.models.mask_model import MaskModel
 from sezoo.models.onnx_file import load_onnx, quantized_nodes
 from sezoo.models.onnx_graph import float_weights, node_label
+from sezoo.models.spectra import random_input
 
 __all__ = ["load_onnx_weights"]
 
@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 
 AGREEMENT = 1e-3
 """Largest difference between the masks of the file and of the network with its weights."""
-
-CLIPS, CLIP_SAMPLES = 8, 24_000
-"""Of the demo's noisy recordings, on which the statistics of batch norms are taken."""
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -39,18 +36,20 @@ OPERATORS = {"Conv", "ConvTranspose", "GRU", "LSTM", "BatchNormalization", "PRel
 """Those with weights that the layers below have."""
 
 
-def load_onnx_weights(network: nn.Module, path: Path) -> None:
+def load_onnx_weights(network: nn.Module, path: Path, magnitudes: np.ndarray | None = None) -> None:
     """Load the weights of a float ONNX model into the network that it was exported from, or one with the same layers.
 
     Layers are matched in the order in which they are computed. Batch norms that the export folded into the convolution
-    before them are unfolded: each gets the mean and the variance that its input has on the demo's noisy recordings as
-    its statistics, and gives them back by its weight and bias, so that the network computes what the file does.
+    before them are unfolded: each gets the mean and the variance that its input has for `magnitudes` as its statistics,
+    and gives them back by its weight and bias, so that the network computes what the file does.
     Where it does not, because it has another look-ahead or another level, say, the log warns: training can start there.
 
     Parameters
     ----------
     network : maps magnitudes (batch, bins, frames) to masks; it is left in evaluation mode.
     path : of the model.
+    magnitudes : (clips, bins, frames) float32, of recordings where the network is to be trained further; None takes
+        random ones, which do for a network that is only run.
 
     Raises
     ------
@@ -58,7 +57,8 @@ def load_onnx_weights(network: nn.Module, path: Path) -> None:
     """
     model = load_onnx(path)
     bins = _bins(model, path)
-    magnitudes = _demo_magnitudes(bins)
+    if magnitudes is None:
+        magnitudes = random_input(0, (2, bins, 40))
     network.eval()
     with torch.inference_mode():
         layers = _layers_in_order(network, torch.from_numpy(magnitudes[:1, :, :8]))
@@ -84,19 +84,6 @@ def _bins(model: onnx.ModelProto, path: Path) -> int:
             f"model.state_dict_path: {path} takes one frame a call; weights are taken from the model of whole clips"
         )
     return contract.bins
-
-
-def _demo_magnitudes(bins: int) -> np.ndarray:
-    """Magnitudes of the demo's noisy recordings: (clips, bins, frames) float32."""
-    import soundfile
-
-    n_fft = 2 * (bins - 1)
-    stft = Stft(n_fft, n_fft // 4, n_fft)
-    clips = []
-    for path in sorted((DEMO_RECORDINGS / "noisy_trainset").iterdir())[:CLIPS]:
-        samples = soundfile.read(path, dtype="float32")[0]
-        clips.append(stft.magnitude(stft.analyse(np.resize(samples, CLIP_SAMPLES))))
-    return np.stack(clips)
 
 
 def _layers_in_order(network: nn.Module, magnitude: torch.Tensor) -> list[tuple[str, nn.Module]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -33,7 +34,7 @@ SHOWN = 3
 """Names that a message lists."""
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path, magnitudes: np.ndarray | None = None) -> None:
     """Load a state dict, or the weights of a float ONNX model, into a network.
 
     The file holds a state dict, or a checkpoint with one under one of `KEYS`. A prefix that all names have and
@@ -48,13 +49,14 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Parameters
     ----------
     path : of what `torch.save` wrote, with tensors of any device, or of an ONNX model (`.onnx`).
+    magnitudes : for an ONNX model's weights, see `load_onnx_weights`.
 
     Raises
     ------
     UserError : no such file, no torch file, damaged, no state dict in it, or not of this network.
     """
     if path.suffix.lower() == ".onnx":
-        load_onnx_weights(network, path)
+        load_onnx_weights(network, path, magnitudes)
         return
     wanted = network.state_dict()
     found = _without_prefix(_state_dict(path), wanted)
