@@ -23,6 +23,25 @@ STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"
 SANITIZED = (*STRICT, "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 """Optimised as well, GCC takes a quarter of a minute for the Fourier transform."""
 
+DENOISE_FILE = """\
+#include <stdio.h>
+#include "sezoo_denoiser.h"
+static sezoo_denoiser denoiser;
+static SEZOO_ARENA(arena);
+static int16_t samples[SEZOO_SAMPLES_PER_CALL];
+int main(void)
+{
+    FILE *in = fopen("in.s16", "rb"), *out = fopen("out.s16", "wb");
+    sezoo_init(&denoiser, arena);
+    while (fread(samples, sizeof samples, 1, in) == 1) {
+        sezoo_process(&denoiser, samples, samples);
+        fwrite(samples, sizeof samples, 1, out);
+    }
+    return fclose(in) + fclose(out);
+}
+"""
+"""A program that denoises in.s16 to out.s16, raw samples of 16 bits, call by call."""
+
 HOST_GCC = shutil.which("gcc")
 needs_gcc = pytest.mark.skipif(HOST_GCC is None, reason="gcc is not installed on this computer")
 

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from c_builds import HOST_GCC, OF_A_PACKAGE, SANITIZED, STRICT, built, compiled, fixed_objects, needs_gcc, ran
+from c_builds import (
+    DENOISE_FILE,
+    HOST_GCC,
+    OF_A_PACKAGE,
+    SANITIZED,
+    STRICT,
+    built,
+    compiled,
+    fixed_objects,
+    needs_gcc,
+    ran,
+)
 from sezoo.audio.board_input import from_int16, to_int16
 from sezoo.audio.clip import write_clip
 from sezoo.audio.stft import Stft
@@ -245,28 +256,9 @@ def test_what_evaluation_plays_as_a_stream_is_what_the_package_gives(tmp_path, o
         assert not found[:1500].any() and found[-1500:].any()
 
 
-CALLS = """\
-#include <stdio.h>
-#include "sezoo_denoiser.h"
-static sezoo_denoiser denoiser;
-static SEZOO_ARENA(arena);
-static int16_t samples[SEZOO_SAMPLES_PER_CALL];
-int main(void)
-{
-    FILE *in = fopen("in.s16", "rb"), *out = fopen("out.s16", "wb");
-    sezoo_init(&denoiser, arena);
-    while (fread(samples, sizeof samples, 1, in) == 1) {
-        sezoo_process(&denoiser, samples, samples);
-        fwrite(samples, sizeof samples, 1, out);
-    }
-    return fclose(in) + fclose(out);
-}
-"""
-
-
 def output_of_calls(package, samples):
     """The output of all calls, the delay of its beginning included: (samples,) int16."""
-    (package / "calls.c").write_text(CALLS, encoding="utf-8")
+    (package / "calls.c").write_text(DENOISE_FILE, encoding="utf-8")
     if not (package / "calls").exists():
         folders = [f"-I{package / name}" for name in ("include", "src")]
         sources = sorted((package / "src").glob("*.c"))

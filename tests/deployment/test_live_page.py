@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import mask_graphs as graphs
-from c_builds import HOST_GCC, compiled, ran
+from c_builds import DENOISE_FILE, HOST_GCC, compiled, ran
 from sezoo.audio.clip import write_clip
 from sezoo.base.errors import UserError
 from sezoo.base.shipped import DEMO_RECORDINGS
@@ -33,24 +33,6 @@ needs_zig = pytest.mark.skipif(not ZIG, reason="ziglang is not installed")
 in_chromium = pytest.mark.skipif(
     not (CHROMIUM and PLAYWRIGHT and ZIG and HOST_GCC), reason="Chromium, playwright, ziglang or gcc is missing"
 )
-
-HOST = """\
-#include <stdio.h>
-#include "sezoo_denoiser.h"
-static sezoo_denoiser denoiser;
-static SEZOO_ARENA(arena);
-static int16_t samples[SEZOO_SAMPLES_PER_CALL];
-int main(void)
-{
-    FILE *in = fopen("in.s16", "rb"), *out = fopen("out.s16", "wb");
-    sezoo_init(&denoiser, arena);
-    while (fread(samples, sizeof samples, 1, in) == 1) {
-        sezoo_process(&denoiser, samples, samples);
-        fwrite(samples, sizeof samples, 1, out);
-    }
-    return fclose(in) + fclose(out);
-}
-"""
 
 
 # -- the command ---------------------------------------------------------------------------------------------------
@@ -136,7 +118,7 @@ def live(tmp_path_factory):
     package = folder / "package"
     package.mkdir()
     write_sources(*program_for(load_onnx(model), model, config), package)
-    (package / "host.c").write_text(HOST, encoding="utf-8")
+    (package / "host.c").write_text(DENOISE_FILE, encoding="utf-8")
     folders = [f"-I{package / name}" for name in ("include", "src")]
     compiled("-O1", *folders, package / "host.c", *sorted((package / "src").glob("*.c")), "-lm", "-o", package / "host")
     return folder

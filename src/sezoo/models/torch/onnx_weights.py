@@ -184,8 +184,8 @@ class _Loading:
         return found
 
     def _values(self, node: onnx.NodeProto, index: int) -> np.ndarray:
-        if node.input[index] not in self.weights:
-            self._does_not_fit(f"{node_label(node)} has weights that are computed")
+        if index >= len(node.input) or node.input[index] not in self.weights:
+            self._does_not_fit(f"{node_label(node)} has no weights here, or computed ones")
         return self.weights[node.input[index]]
 
     def _copy(self, name: str, tensor: torch.Tensor, values: np.ndarray) -> None:
